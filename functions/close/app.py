@@ -1,0 +1,18 @@
+"""End a job whose workflow crashed: called by the workflow's last resort."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.outcomes import Crashed
+from heliograph.runtime import wiring
+from heliograph.runtime.observability import decided, observed
+
+close = wiring.closer()
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    crashed = Crashed.model_validate(event)
+    outcome = close(crashed.job_id, crashed.error)
+    decided(outcome)
+    return outcome.model_dump(mode="json")

@@ -1,0 +1,17 @@
+"""Create the job's task at the provider: at most one create call, never a blind second one."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.outcomes import JobRef
+from heliograph.runtime import wiring
+from heliograph.runtime.observability import decided, observed
+
+dispatch = wiring.dispatcher()
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    outcome = dispatch(JobRef.model_validate(event).job_id)
+    decided(outcome)
+    return outcome.model_dump(mode="json")

@@ -1,0 +1,19 @@
+"""Copy the results and record the end of the job, or report that there are none; publish the event."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.outcomes import FinalizeInput
+from heliograph.runtime import wiring
+from heliograph.runtime.observability import decided, observed
+from pydantic import TypeAdapter
+
+finalize = wiring.finalizer()
+read: TypeAdapter[FinalizeInput] = TypeAdapter(FinalizeInput)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    outcome = finalize(read.validate_python(event))
+    decided(outcome)
+    return outcome.model_dump(mode="json")

@@ -1,0 +1,35 @@
+"""`POST /v1/jobs`: 202 with the job, or a problem that names everything to mend."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.failures import Charged
+from heliograph.runtime import wiring
+from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.responses import accepted, api_resolver
+from heliograph.runtime.triggers import ApiCall
+from heliograph.steps.read_job import JobView
+
+# A call that breaks midway may have left a job behind, which will be done.
+app = api_resolver(charged_on_failure=Charged.UNKNOWN)
+submit = wiring.request_submitter()
+
+
+@app.post("/v1/jobs")
+def create_job() -> Response[str]:
+    call = ApiCall.read(app.current_event)
+    submission = submit(call.body, idempotency_key=call.idempotency_key, request_id=call.request_id, tenant=call.tenant)
+    job = submission.job
+    logger.info(
+        "submitted", extra={"job_id": job.job_id, "repeated": not submission.created, "started": submission.started}
+    )
+    count("JobSubmitted" if submission.created else "JobRepeated")
+    return accepted(
+        JobView(job, ()), location=f"{call.url_path.rstrip('/')}/{job.job_id}", replayed=not submission.created
+    )
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)

@@ -1,0 +1,39 @@
+"""An object arrived in the uploads bucket (EventBridge → queue): one job for it, or a published rejection."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.errors import WorkflowFailed
+from heliograph.domain.events import UploadRejected
+from heliograph.runtime import wiring
+from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.triggers import ObjectCreated
+from heliograph.steps.submission import Submission
+
+submit = wiring.upload_submitter()
+# A batch of which everything failed is no error of the function: each message goes back to the queue by itself.
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+def take(record: SQSRecord) -> None:
+    upload = ObjectCreated.model_validate_json(record.body).upload()
+    outcome = submit(upload)
+    match outcome:
+        case Submission(job=job, created=created, started=started):
+            logger.info("submitted", extra={"job_id": job.job_id, "key": upload.key, "repeated": not created})
+            count("JobSubmitted" if created else "JobRepeated")
+            if not started:
+                raise WorkflowFailed(f"{job.job_id} is written down but not started: delivered again, it will be")
+        case UploadRejected(data=data):
+            logger.info("rejected", extra={"key": upload.key, "failure": data.failure.model_dump(mode="json")})
+            count("UploadRejected")
+        case _:
+            logger.info("ignored", extra={"key": upload.key})
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    return process_partial_response(event=event, record_handler=take, processor=processor, context=context)

@@ -1,0 +1,18 @@
+"""Every few minutes: start what never started, close what is stuck."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.runtime import wiring
+from heliograph.runtime.observability import count, logger, observed
+
+sweep = wiring.sweeper()
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> list[str]:
+    done = sweep()
+    for line in done:
+        logger.warning("swept", extra={"did": line})
+        count("JobSwept")
+    return done

@@ -1,0 +1,1 @@
+"""Heliograph: an event-driven image pipeline. See docs/architecture.md for the way of a job."""

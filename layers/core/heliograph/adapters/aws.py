@@ -1,0 +1,55 @@
+"""Clients of AWS: one session for all of them, made when first asked for."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
+
+# The one place for retries of AWS calls.
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3, read_timeout=20)
+# A checksum where an operation needs one and where we give one; not one more of botocore's choosing.
+_S3_CONFIG = _CONFIG.merge(
+    Config(
+        signature_version="s3v4",
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+)
+
+
+@cache
+def _session() -> boto3.Session:
+    return boto3.Session()
+
+
+@cache
+def s3() -> S3Client:
+    """S3, signing with version 4 (presigned links of older kinds can't be bound to a region)."""
+    return _session().client("s3", config=_S3_CONFIG)
+
+
+@cache
+def dynamodb() -> DynamoDBClient:
+    """DynamoDB."""
+    return _session().client("dynamodb", config=_CONFIG)
+
+
+@cache
+def events() -> EventBridgeClient:
+    """EventBridge."""
+    return _session().client("events", config=_CONFIG)
+
+
+@cache
+def step_functions() -> SFNClient:
+    """Step Functions."""
+    return _session().client("stepfunctions", config=_CONFIG)

@@ -1,0 +1,112 @@
+"""Amazon S3 as an `ObjectStore`."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, TypedDict
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed
+from heliograph.domain.media import SNIFF_BYTES
+from heliograph.domain.references import ObjectLocation
+from heliograph.ports import Document, ObjectFacts
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed"})
+
+
+class _Which(TypedDict, total=False):
+    Bucket: str
+    Key: str
+    VersionId: str
+
+
+class S3ObjectStore:
+    """Objects in S3. To tell a missing object from a forbidden one, the caller's role needs `s3:ListBucket`."""
+
+    def __init__(self, client: S3Client) -> None:
+        self._client = client
+
+    def look(self, location: ObjectLocation) -> ObjectFacts | None:
+        """One ranged GET instead of HEAD and GET: metadata and first bytes together."""
+        with _translated(location):
+            try:
+                answer = self._client.get_object(**_which(location), Range=f"bytes=0-{SNIFF_BYTES - 1}")
+                head = answer["Body"].read(SNIFF_BYTES)
+            except ClientError as error:
+                if _code(error) in _MISSING:
+                    return None
+                if _code(error) == "InvalidRange":  # only an empty object has no first byte
+                    return ObjectFacts(0, "", {}, b"")
+                raise
+        _, _, total = answer.get("ContentRange", "").rpartition("/")
+        size_bytes = int(total) if total.isdecimal() else answer["ContentLength"]
+        return ObjectFacts(size_bytes, _version(answer.get("VersionId"), answer["ETag"]), answer["Metadata"], head)
+
+    def read(self, location: ObjectLocation, *, max_bytes: int) -> Document | None:
+        """Reads at most one byte more than allowed, whatever the object's size."""
+        with _translated(location):
+            try:
+                answer = self._client.get_object(**_which(location))
+                body = answer["Body"].read(max_bytes + 1)
+            except ClientError as error:
+                if _code(error) in _MISSING:
+                    return None
+                raise
+        if len(body) > max_bytes:
+            raise InvalidRequest(Fault("", f"{location.key} is larger than the {max_bytes} bytes allowed"))
+        return Document(body, _version(answer.get("VersionId"), answer["ETag"]))
+
+    def presigned_get(self, location: ObjectLocation, *, seconds: int) -> str:
+        """Signed here, without a request. Dies with the role's session if that is sooner."""
+        return self._client.generate_presigned_url("get_object", Params=dict(_which(location)), ExpiresIn=seconds)
+
+    def put(
+        self,
+        location: ObjectLocation,
+        body: BinaryIO | bytes,
+        *,
+        content_type: str,
+        sha256: str,
+        metadata: Mapping[str, str],
+    ) -> None:
+        """One PUT: S3 compares the checksum and keeps the whole object or nothing."""
+        with _translated(location):
+            self._client.put_object(
+                Bucket=location.bucket,
+                Key=location.key,
+                Body=body,
+                ContentType=content_type,
+                ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
+                Metadata=metadata,
+            )
+
+
+def _which(location: ObjectLocation) -> _Which:
+    which: _Which = {"Bucket": location.bucket, "Key": location.key}
+    if location.version_id:
+        which["VersionId"] = location.version_id
+    return which
+
+
+def _version(version_id: str | None, etag: str) -> str:
+    return version_id if version_id and version_id != "null" else etag.strip('"')
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
+
+
+@contextmanager
+def _translated(location: ObjectLocation) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise StorageFailed(f"s3://{location.bucket}/{location.key}: {_code(error)}") from error
+    except BotoCoreError as error:
+        raise StorageFailed(f"s3://{location.bucket}/{location.key}: {type(error).__name__}") from error

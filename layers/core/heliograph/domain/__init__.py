@@ -1,0 +1,1 @@
+"""What Heliograph knows, without a clock, a network or an environment."""

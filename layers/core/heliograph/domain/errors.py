@@ -1,0 +1,79 @@
+"""Every exception of ours, drawn.
+
+Expected outcomes (a refused create, a failed task, a rejected upload) are values, see `outcomes.py` and
+`failures.py`. What is raised is either a fault of the input or something that a later run may find mended:
+
+    HeliographError
+    ├── InvalidRequest        the caller's input is wrong; every fault named; never retried
+    │   └── MalformedDocument  it is no JSON object at all
+    ├── ConfigurationError    the deployment is wrong; every fault named; never retried
+    ├── StaleJob              somebody else changed the job first: read it again and decide anew
+    ├── ResultUnusable        a result could not be fetched or is no picture; says whether to try again
+    └── Unavailable           an AWS service did not do its part; safe to repeat
+        ├── StorageFailed     a bucket, the job table or the secret store
+        ├── PublishFailed     the event bus took none or not all of the entries
+        └── WorkflowFailed    the state machine could not be started
+
+Step Functions matches these class names in `ErrorEquals`: renaming one changes the workflow
+(a contract test compares the two).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a document: where (an RFC 6901 JSON pointer, "" for the whole) and what."""
+
+    pointer: str
+    detail: str
+
+
+class HeliographError(Exception):
+    """The root: nothing of ours is raised that is not one of these."""
+
+
+class InvalidRequest(HeliographError):
+    """The input can't be accepted as it is. `faults` names everything wrong with it at once, never only the first."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(f"{fault.pointer or 'document'}: {fault.detail}" for fault in faults))
+        self.faults = faults
+
+
+class MalformedDocument(InvalidRequest):
+    """What should be a JSON object is none; nothing in it could be looked at."""
+
+
+class ConfigurationError(HeliographError):
+    """The deployment's configuration can't work. Raised when a function starts, so that it shows at once."""
+
+
+class StaleJob(HeliographError):
+    """The job changed between reading and writing it. Nothing was written."""
+
+
+class ResultUnusable(HeliographError):
+    """A result of a finished (and paid) task could not be stored. `again`: a later try may well succeed."""
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        super().__init__(message)
+        self.again = again
+
+
+class Unavailable(HeliographError):
+    """A service of ours did not answer as it should. The step is safe to repeat from its beginning."""
+
+
+class StorageFailed(Unavailable):
+    """A bucket, the job table or the secret store did not read or write."""
+
+
+class PublishFailed(Unavailable):
+    """The event bus did not take every entry (`FailedEntryCount` > 0, or the call failed)."""
+
+
+class WorkflowFailed(Unavailable):
+    """The state machine could not be started or asked."""

@@ -1,0 +1,208 @@
+"""The published contract: what goes onto the event bus, for rules and webhooks alike.
+
+`source` is `heliograph`, `detail-type` the event's type, `detail` an envelope around `data`. Delivery is at least once
+and in no order; `event_id` is derived from what happened, so a repeat is recognisable. Fields are only ever added
+within a version. Schemas and examples: `events/published/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from heliograph.domain.errors import Fault
+from heliograph.domain.failures import Failure, FailureCode
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import Job, JobStatus, Result, Source, Timings
+from heliograph.domain.money import usd
+from heliograph.domain.requests import Task
+
+EVENT_SOURCE = "heliograph"
+
+
+class _Published(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ObjectRef(_Published):
+    """An object in a bucket."""
+
+    bucket: str
+    key: str
+
+
+class _JobEnded(_Published):
+    job_id: str
+    tenant: str
+    task: Task
+    model: Annotated[str, Field(description="The model that was asked for.")]
+    source: Source
+    attempts: Annotated[int, Field(ge=0, description="How many create calls were made.")]
+    created_at: AwareDatetime
+    finished_at: AwareDatetime
+    timings: Timings
+    price_usd: Annotated[str, Field(description="What the job cost, as decimal USD.", pattern=r"^\d+\.\d{2,6}$")]
+    metadata: Annotated[dict[str, str], Field(description="As the request gave it.")]
+
+
+class JobSucceededData(_JobEnded):
+    """Every picture of the job lies in the results bucket, with its record beside it."""
+
+    status: Literal["succeeded"] = "succeeded"
+    provider: str
+    results: Annotated[tuple[Result, ...], Field(min_length=1)]
+    record: ObjectRef
+
+
+class JobFailedData(_JobEnded):
+    """There is no picture, or not every one; `failure` says why, whether to retry, and whether it cost money."""
+
+    status: Literal["failed"] = "failed"
+    failure: Failure
+    results: tuple[Result, ...] = ()
+
+
+class JobExpiredData(_JobEnded):
+    """The deadline passed before anything was made or charged."""
+
+    status: Literal["expired"] = "expired"
+    failure: Failure
+
+
+class UploadFault(_Published):
+    """One fault of an upload or its preset: a JSON pointer into the request it amounts to, and what is wrong."""
+
+    pointer: str
+    detail: str
+
+
+class UploadRejectedData(_Published):
+    """An upload started no job. It stays where it is; mend the fault and upload again."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+    preset: str | None
+    failure: Failure
+    errors: tuple[UploadFault, ...] = ()
+
+
+class _Envelope(_Published):
+    version: Literal["1"] = "1"
+    event_id: Annotated[str, Field(pattern=r"^evt_[a-z2-7]{26}$")]
+    occurred_at: AwareDatetime
+
+
+class JobSucceeded(_Envelope):
+    """`image.job.succeeded`"""
+
+    data: JobSucceededData
+
+
+class JobFailed(_Envelope):
+    """`image.job.failed`"""
+
+    data: JobFailedData
+
+
+class JobExpired(_Envelope):
+    """`image.job.expired`"""
+
+    data: JobExpiredData
+
+
+class UploadRejected(_Envelope):
+    """`image.upload.rejected`"""
+
+    data: UploadRejectedData
+
+
+PublishedEvent = JobSucceeded | JobFailed | JobExpired | UploadRejected
+
+EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
+    "image.job.succeeded": JobSucceeded,
+    "image.job.failed": JobFailed,
+    "image.job.expired": JobExpired,
+    "image.upload.rejected": UploadRejected,
+}
+
+
+def event_type(event: PublishedEvent) -> str:
+    """The `detail-type` of an event."""
+    return next(name for name, model in EVENT_TYPES.items() if type(event) is model)
+
+
+def job_event(job: Job, *, results_bucket: str) -> JobSucceeded | JobFailed | JobExpired:
+    """The one event of a job that is over: the same job gives the same event, whenever it is asked."""
+    if job.finished_at is None:
+        raise ValueError(f"{job.job_id} is not over")
+    envelope: dict[str, Any] = {
+        "event_id": derived_id("evt", job.job_id, job.status),
+        "occurred_at": job.finished_at,
+    }
+    ended: dict[str, Any] = {
+        "job_id": job.job_id,
+        "tenant": job.tenant,
+        "task": job.request.task,
+        "model": job.request.model,
+        "source": job.source,
+        "attempts": len(job.attempts),
+        "created_at": job.created_at,
+        "finished_at": job.finished_at,
+        "timings": job.timings(),
+        "price_usd": usd(job.price_microusd),
+        "metadata": job.request.metadata,
+    }
+    if job.status is JobStatus.SUCCEEDED and job.attempt:
+        record = ObjectRef(bucket=results_bucket, key=job.output_place.record_key())
+        succeeded = JobSucceededData(**ended, provider=job.attempt.provider, results=job.results, record=record)
+        return JobSucceeded(**envelope, data=succeeded)
+    if job.failure is None:
+        raise ValueError(f"{job.job_id} is {job.status} without a reason")
+    if job.status is JobStatus.EXPIRED:
+        return JobExpired(**envelope, data=JobExpiredData(**ended, failure=job.failure))
+    return JobFailed(**envelope, data=JobFailedData(**ended, failure=job.failure, results=job.results))
+
+
+def upload_rejected(
+    *,
+    bucket: str,
+    key: str,
+    version: str,
+    version_id: str | None,
+    preset: str | None,
+    failure: Failure,
+    faults: tuple[Fault, ...],
+    at: datetime,
+) -> UploadRejected:
+    """The event of an upload that can't become a job. `version` identifies the very upload, in any kind of bucket."""
+    return UploadRejected(
+        event_id=derived_id("evt", bucket, key, version, "rejected"),
+        occurred_at=at,
+        data=UploadRejectedData(
+            bucket=bucket,
+            key=key,
+            version_id=version_id,
+            preset=preset,
+            failure=failure,
+            errors=tuple(UploadFault(pointer=fault.pointer, detail=fault.detail) for fault in faults),
+        ),
+    )
+
+
+__all__ = [
+    "EVENT_SOURCE",
+    "EVENT_TYPES",
+    "FailureCode",
+    "JobExpired",
+    "JobFailed",
+    "JobSucceeded",
+    "PublishedEvent",
+    "UploadRejected",
+    "event_type",
+    "job_event",
+    "upload_rejected",
+]

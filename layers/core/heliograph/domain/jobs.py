@@ -1,0 +1,255 @@
+"""The life of a job: one record, its legal moves, and everything that happened to it.
+
+    queued ──→ processing ──→ succeeded | failed | canceled
+       └─────────────────────→ failed | canceled | expired
+
+`queued`: no task of the provider's is known. `processing`: there is one, and it may cost money.
+The four on the right are terminal: a job that has reached one never leaves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from heliograph.domain.failures import Charged, Failure
+from heliograph.domain.media import MediaType
+from heliograph.domain.object_keys import OutputPlace
+from heliograph.domain.requests import JobRequest
+from heliograph.domain.routes import Route
+
+
+class JobStatus(StrEnum):
+    """Where a job is. Published."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing can follow."""
+        return not MOVES[self]
+
+
+MOVES: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.QUEUED: frozenset({JobStatus.PROCESSING, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED}),
+    JobStatus.PROCESSING: frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED}),
+    JobStatus.SUCCEEDED: frozenset(),
+    JobStatus.FAILED: frozenset(),
+    JobStatus.CANCELED: frozenset(),
+    JobStatus.EXPIRED: frozenset(),
+}
+
+
+START_GRACE = timedelta(minutes=2)
+END_GRACE = timedelta(minutes=15)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Source(_Record):
+    """What started a job. `version_id` and `preset_version` are S3 version ids (or ETags in unversioned buckets)."""
+
+    kind: Literal["upload", "document", "api"]
+    bucket: str | None = None
+    key: str | None = None
+    version_id: str | None = None
+    preset: str | None = None
+    preset_version: str | None = None
+
+
+class Attempt(_Record):
+    """One create call on a route. Written before the call leaves, completed when its answer is known.
+
+    No `task_id` and no `ended_at`: nobody knows (yet) whether the call arrived.
+    """
+
+    attempt_id: str
+    provider: str
+    model: str
+    price_microusd: int
+    intended_at: AwareDatetime
+    accepted_at: AwareDatetime | None = None
+    task_id: str | None = None
+    ended_at: AwareDatetime | None = None
+    failure: Failure | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still bring a picture (and a bill)."""
+        return self.ended_at is None
+
+
+class Result(_Record):
+    """One stored picture. `sha256` in hex; sizes in bytes and pixels."""
+
+    bucket: str
+    key: str
+    content_type: MediaType
+    size_bytes: int
+    sha256: str
+    width: int
+    height: int
+
+
+class Job(_Record):
+    """Everything about one job. Immutable: every change makes a new value, and the store checks `revision`."""
+
+    job_id: str
+    tenant: str
+    status: JobStatus = JobStatus.QUEUED
+    request: JobRequest
+    source: Source
+    output_key: str
+    output_name: str
+    created_at: AwareDatetime
+    deadline_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    attempts: tuple[Attempt, ...] = ()
+    results: tuple[Result, ...] = ()
+    # Where the provider keeps the pictures for a few days: what is left to a person if delivery fails for good.
+    provider_urls: tuple[str, ...] = ()
+    failure: Failure | None = None
+    price_microusd: int = 0
+    # Of the request as it was sent, to tell a repeat from a reused idempotency key.
+    fingerprint: str = ""
+    revision: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job has reached a terminal status."""
+        return self.status.is_terminal
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The latest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def attention_at(self) -> datetime | None:
+        """When somebody should look whether the job is stuck; `None` once it is over.
+
+        A workflow starts within seconds and ends soon after the deadline: later than that, something went wrong.
+        """
+        if self.is_over:
+            return None
+        return self.deadline_at + END_GRACE if self.attempts else self.created_at + START_GRACE
+
+    @property
+    def output_place(self) -> OutputPlace:
+        """Where its results go."""
+        return OutputPlace(self.output_key, self.job_id, self.output_name, self.source.preset)
+
+    def attempting(self, attempt_id: str, route: Route, at: datetime) -> Job:
+        """With the intent to call `route` written down. Illegal while another attempt may still bill."""
+        if self.is_over or (self.attempt and self.attempt.is_open):
+            raise ValueError(f"{self.job_id} can't begin another attempt now")
+        attempt = Attempt(
+            attempt_id=attempt_id,
+            provider=route.provider,
+            model=route.model,
+            price_microusd=route.price_microusd,
+            intended_at=at,
+        )
+        return self._changed(attempts=(*self.attempts, attempt))
+
+    def accepted(self, attempt_id: str, task_id: str, at: datetime) -> Job:
+        """With the provider's task noted. A terminal job keeps its status: the note still says where the money went."""
+        attempts = self._attempts_with(attempt_id, task_id=task_id, accepted_at=at)
+        if self.is_over:
+            return self._changed(attempts=attempts)
+        return self._moved(JobStatus.PROCESSING, attempts=attempts)
+
+    def refused(self, attempt_id: str, failure: Failure, at: datetime) -> Job:
+        """With the attempt ended by an answer that is certain to have made nothing. The job goes on."""
+        return self._changed(attempts=self._attempts_with(attempt_id, ended_at=at, failure=failure))
+
+    def succeeded(self, results: Sequence[Result], at: datetime) -> Job:
+        """Terminal, with its pictures stored and paid."""
+        attempt = self.attempt
+        if attempt is None or not results:
+            raise ValueError(f"{self.job_id} can't succeed without an attempt and a result")
+        return self._moved(
+            JobStatus.SUCCEEDED,
+            attempts=self._attempts_with(attempt.attempt_id, ended_at=at),
+            results=tuple(results),
+            price_microusd=attempt.price_microusd,
+            finished_at=at,
+        )
+
+    def failed(
+        self,
+        failure: Failure,
+        at: datetime,
+        *,
+        results: Sequence[Result] = (),
+        provider_urls: Sequence[str] = (),
+    ) -> Job:
+        """Terminal, without (all of) its pictures; keeps what could be stored and where the rest can be found."""
+        attempts = self.attempts
+        if self.attempt and self.attempt.is_open:
+            attempts = self._attempts_with(self.attempt.attempt_id, ended_at=at, failure=failure)
+        paid = self.attempt.price_microusd if self.attempt and failure.charged is Charged.YES else 0
+        return self._moved(
+            JobStatus.FAILED,
+            attempts=attempts,
+            failure=failure,
+            results=tuple(results),
+            provider_urls=tuple(provider_urls),
+            price_microusd=paid,
+            finished_at=at,
+        )
+
+    def expired(self, failure: Failure, at: datetime) -> Job:
+        """Terminal: its deadline passed before anything was made or charged."""
+        return self._moved(JobStatus.EXPIRED, failure=failure, finished_at=at)
+
+    def timings(self) -> Timings:
+        """How long each part took, as far as it has come."""
+        attempt = self.attempt
+        accepted_at = attempt.accepted_at if attempt else None
+        return Timings(
+            queued_seconds=_seconds(self.created_at, accepted_at or self.finished_at),
+            processing_seconds=_seconds(accepted_at, self.finished_at) if accepted_at else None,
+            total_seconds=_seconds(self.created_at, self.finished_at),
+        )
+
+    def _moved(self, status: JobStatus, **changes: object) -> Job:
+        if status is not self.status and status not in MOVES[self.status]:
+            raise ValueError(f"{self.job_id} can't go from {self.status} to {status}")
+        if self.is_over:
+            raise ValueError(f"{self.job_id} is {self.status} already")
+        return self._changed(status=status, **changes)
+
+    def _changed(self, **changes: object) -> Job:
+        return self.model_copy(update=changes)
+
+    def _attempts_with(self, attempt_id: str, **changes: object) -> tuple[Attempt, ...]:
+        if all(attempt.attempt_id != attempt_id for attempt in self.attempts):
+            raise ValueError(f"{self.job_id} has no attempt {attempt_id}")
+        return tuple(
+            attempt.model_copy(update=changes) if attempt.attempt_id == attempt_id else attempt
+            for attempt in self.attempts
+        )
+
+
+class Timings(_Record):
+    """Seconds, to the millisecond: waiting for a task, the task until its picture was stored, and both."""
+
+    queued_seconds: float | None = None
+    processing_seconds: float | None = None
+    total_seconds: float | None = None
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else round((end - start).total_seconds(), 3)

@@ -1,0 +1,142 @@
+"""Where things lie in the two buckets: which upload means what, and where a result goes.
+
+Uploads bucket:   uploads/<preset>/<path>   an image to be edited by a preset
+                  jobs/<name>.json          a whole job document
+                  presets/<preset>.json     a recipe; starts nothing
+                  anything else             starts nothing; references may lie there
+Results bucket:   <output key>, and `job.json` beside it
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from heliograph.domain.media import MediaType
+
+UPLOADS_PREFIX = "uploads/"
+JOBS_PREFIX = "jobs/"
+PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+# The limit of S3, in bytes of UTF-8.
+MAX_KEY_BYTES = 1024
+_FIELDS = frozenset({"preset", "name", "job_id", "index", "ext"})
+
+
+@dataclass(frozen=True, slots=True)
+class PresetUpload:
+    """`uploads/<preset>/<name>.<ext>`; `name` keeps its folders and loses its extension."""
+
+    preset: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobDocument:
+    """`jobs/<name>.json`."""
+
+    name: str
+
+
+def read_upload_key(key: str) -> PresetUpload | JobDocument | None:
+    """What an object of that key means; `None`: nothing (a folder marker, or a key outside the two prefixes).
+
+    Raises `ValueError` for a key that was meant to start a job and can't.
+    """
+    if key.endswith("/"):
+        return None
+    if key.startswith(JOBS_PREFIX):
+        name = key.removeprefix(JOBS_PREFIX)
+        if not name.endswith(".json") or name == ".json":
+            raise ValueError("a job document is named jobs/<name>.json")
+        return JobDocument(name.removesuffix(".json"))
+    if key.startswith(UPLOADS_PREFIX):
+        preset, slash, path = key.removeprefix(UPLOADS_PREFIX).partition("/")
+        if not slash or not PRESET_NAME.fullmatch(preset):
+            raise ValueError("an upload is named uploads/<preset>/<file>; a preset's name is letters, digits, - and _")
+        return PresetUpload(preset, _without_extension(path))
+    return None
+
+
+def preset_key(preset: str) -> str:
+    """Where a preset's recipe lies in the uploads bucket."""
+    return f"presets/{preset}.json"
+
+
+def check_output_key(pattern: str) -> str:
+    """The pattern itself, if results can be stored by it; else `ValueError`.
+
+    A pattern is a key with fields: `{preset}`, `{name}` (the upload's path below the preset, without extension),
+    `{job_id}`, `{index}` (1, 2, …) and `{ext}`. Without `{job_id}`, a later job of the same name writes a new version
+    of the same object: what a shop wants whose pages link to it (the bucket keeps the older versions).
+    """
+    try:
+        parsed = list(string.Formatter().parse(pattern))
+    except ValueError:
+        raise ValueError("has an unbalanced brace") from None
+    for _, field, spec, conversion in parsed:
+        if field is not None and (field not in _FIELDS or spec or conversion):
+            raise ValueError(f"may use {', '.join(f'{{{name}}}' for name in sorted(_FIELDS))} only")
+    if not any(field in {"name", "job_id"} for _, field, _, _ in parsed):
+        raise ValueError("must contain {name} or {job_id}: else every job would write over the last one's result")
+    if pattern.startswith("/") or pattern.endswith("/") or any(part in {"", ".", ".."} for part in pattern.split("/")):
+        raise ValueError("must be a key without empty, '.' or '..' parts")
+    if len(pattern.encode()) > MAX_KEY_BYTES // 2 or not pattern.isprintable():
+        raise ValueError(f"must be printable and at most {MAX_KEY_BYTES // 2} bytes")
+    return pattern
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlace:
+    """Where the results of one job go: a pattern with everything filled in but `{index}` and `{ext}`."""
+
+    pattern: str
+    job_id: str
+    name: str
+    preset: str | None
+
+    def result_key(self, index: int, media_type: MediaType) -> str:
+        """The key of the `index`-th result (from 1). Where the pattern has no `{index}`, the second ends in `-2`."""
+        key = self._filled(index, media_type.extension)
+        if index > 1 and "{index}" not in self.pattern:
+            path = PurePosixPath(key)
+            key = str(path.with_name(f"{path.stem}-{index}{path.suffix}"))
+        return key
+
+    def record_key(self) -> str:
+        """The key of the job's record: `job.json` in the job's own folder, or `<result>.job.json` where it has none."""
+        folder, _, _ = self.pattern.rpartition("/")
+        first = self._filled(1, "")
+        if "{job_id}" in folder and "{index}" not in folder and "{ext}" not in folder:
+            return first.rpartition("/")[0] + "/job.json"
+        return f"{first.rstrip('.')}.job.json"
+
+    def _filled(self, index: int, extension: str) -> str:
+        values = {
+            "preset": self.preset or "api",
+            "job_id": self.job_id,
+            "index": str(index),
+            "ext": extension,
+        }
+        # A long file name is cut rather than refused: the job id tells such results apart.
+        room = MAX_KEY_BYTES - 32 - len(self.pattern.format(**values, name="").encode())
+        name = self.name.encode()[: max(room, 0)].decode(errors="ignore")
+        return self.pattern.format(**values, name=name)
+
+
+def default_output_key(source: PresetUpload | JobDocument | None) -> str:
+    """The pattern of a job that names none: always a folder of its own."""
+    match source:
+        case PresetUpload():
+            return "{preset}/{name}/{job_id}/{index}.{ext}"
+        case JobDocument():
+            return "jobs/{name}/{job_id}/{index}.{ext}"
+        case None:
+            return "api/{job_id}/{index}.{ext}"
+
+
+def _without_extension(path: str) -> str:
+    folder, slash, file = path.rpartition("/")
+    stem, dot, _ = file.rpartition(".")
+    return folder + slash + (stem if dot and stem else file)

@@ -1,0 +1,112 @@
+"""What the functions tell the workflow: ids and small facts, never documents.
+
+The workflow chooses by `outcome` alone; a contract test compares its choices with these names.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+from heliograph.domain.failures import Failure
+from heliograph.domain.jobs import JobStatus
+
+
+class _State(BaseModel):
+    # Step Functions hands one function's answer to the next as it is, so what one writes another must be able to read.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class JobRef(_State):
+    """Which job: the workflow's input, and all that `dispatch` needs."""
+
+    job_id: str
+
+
+class Watch(_State):
+    """A task of the provider's that a job waits for."""
+
+    attempt_id: str
+    provider: str
+    model: str
+    task_id: str
+    deadline_at: AwareDatetime
+    questions: NonNegativeInt = 0
+
+
+class NotYet(_State):
+    """`dispatch`: no task yet; come back after `wait_seconds`."""
+
+    outcome: Literal["not_yet"] = "not_yet"
+    job_id: str
+    wait_seconds: PositiveInt
+
+
+class Processing(_State):
+    """`dispatch`, `poll`: the task runs; ask after `wait_seconds`. `unanswered`: why the last question got no answer."""
+
+    outcome: Literal["processing"] = "processing"
+    job_id: str
+    wait_seconds: PositiveInt
+    watch: Watch
+    unanswered: str | None = None
+
+
+class Finished(_State):
+    """`dispatch`, `poll`: the task is done and paid; its pictures wait at the provider's."""
+
+    outcome: Literal["finished"] = "finished"
+    job_id: str
+    watch: Watch
+    result_urls: Annotated[tuple[str, ...], Field(min_length=1)]
+    deliveries: NonNegativeInt = 0
+
+
+class DeliverAgain(_State):
+    """`finalize`: a result could not be fetched this time; try again after `wait_seconds`."""
+
+    outcome: Literal["again"] = "again"
+    job_id: str
+    watch: Watch
+    result_urls: Annotated[tuple[str, ...], Field(min_length=1)]
+    deliveries: PositiveInt
+    wait_seconds: PositiveInt
+    reason: str
+
+
+class Failed(_State):
+    """`dispatch`, `poll`: there will be no picture."""
+
+    outcome: Literal["failed"] = "failed"
+    job_id: str
+    failure: Failure
+
+
+class Expired(_State):
+    """`dispatch`: the deadline passed before anything was made."""
+
+    outcome: Literal["expired"] = "expired"
+    job_id: str
+
+
+class Over(_State):
+    """The job is in a terminal status and its event is out: nothing is left to do."""
+
+    outcome: Literal["over"] = "over"
+    job_id: str
+    status: JobStatus
+
+
+class Crashed(_State):
+    """The workflow itself, not the job, went wrong (`error` is the state machine's name for it): tidy up."""
+
+    outcome: Literal["crashed"] = "crashed"
+    job_id: str
+    error: str
+
+
+DispatchOutcome = NotYet | Processing | Finished | Failed | Expired | Over
+PollOutcome = Processing | Finished | Failed
+FinalizeInput = Annotated[Finished | DeliverAgain | Failed | Expired, Field(discriminator="outcome")]
+FinalizeOutcome = DeliverAgain | Over

@@ -1,0 +1,74 @@
+"""What can be asked of a provider, and everything it can answer: values, so that each case must be decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from heliograph.domain.failures import Failure
+from heliograph.domain.routes import AspectRatio
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRequest:
+    """One create call. `reference_urls` are links that the provider can fetch now, in the order of the request."""
+
+    model: str
+    prompt: str
+    aspect_ratio: AspectRatio
+    nsfw_checker: bool
+    reference_urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A task was made: money is held. It may be finished already (`result_urls`)."""
+
+    task_id: str
+    result_urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Certain: nothing was made and nothing is held. `retry_after_seconds` as the provider wished, if it did."""
+
+    failure: Failure
+    retry_after_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """The request may have arrived and a task may run: to call again could be to pay twice."""
+
+    reason: str
+
+
+CreateOutcome = Accepted | Refused | Uncertain
+
+
+@dataclass(frozen=True, slots=True)
+class StillRunning:
+    """The task is pending or processing, or in a state whose name we don't know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The task has its pictures (at least one), and they are charged."""
+
+    result_urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """The task ended without a picture."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Nobody can say how the task is: the question got no usable answer. The task itself may be well."""
+
+    reason: str
+
+
+TaskState = StillRunning | Completed | TaskFailed | NoAnswer

@@ -1,0 +1,112 @@
+"""Reference images as a request names them: `https://…` or `s3://bucket/key`. Links from outside are hostile."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+MAX_URL_CHARACTERS = 2048
+# Names that never mean a public host (RFC 6761, RFC 8375, and what clouds use inside).
+_INSIDE_NAMES = (
+    "localhost",
+    "local",
+    "internal",
+    "home.arpa",
+    "test",
+    "invalid",
+    "example",
+    "onion",
+    "lan",
+    "corp",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectLocation:
+    """An object in a bucket; `version_id` pins the very bytes, where the bucket keeps versions."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+    @property
+    def uri(self) -> str:
+        """`s3://bucket/key`, with `?versionId=` where pinned. Keys may hold `?` and `#`: read it only with `parse`."""
+        suffix = f"?versionId={self.version_id}" if self.version_id else ""
+        return f"s3://{self.bucket}/{self.key}{suffix}"
+
+    @classmethod
+    def parse(cls, uri: str) -> ObjectLocation:
+        """Reads an `s3://` URI. Raises `ValueError` saying what is missing."""
+        if not uri.startswith("s3://"):
+            raise ValueError("is no s3:// URI")
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        key, marker, version_id = key.rpartition("?versionId=")
+        if not marker:
+            key, version_id = version_id, ""
+        if not bucket or not key:
+            raise ValueError("an s3:// reference is s3://bucket/key")
+        return cls(bucket, key, version_id or None)
+
+
+def check_reference(reference: str, *, buckets: frozenset[str]) -> str:
+    """The reference itself, if it can be one; else `ValueError` with the reason.
+
+    An `s3://` reference must be in one of `buckets` (those the functions may read). A link must be https and must
+    not name a private, loopback, link-local or otherwise reserved address. Names are not resolved here: the
+    provider fetches references, not we, and what a name resolves to then, nobody can know now.
+    """
+    if len(reference) > MAX_URL_CHARACTERS:
+        raise ValueError(f"is longer than {MAX_URL_CHARACTERS} characters")
+    if reference.startswith("s3://"):
+        location = ObjectLocation.parse(reference)
+        if location.bucket not in buckets:
+            raise ValueError("must be in this deployment's uploads or results bucket")
+        return reference
+    return check_public_url(reference)
+
+
+def check_public_url(url: str) -> str:
+    """The URL itself if it is https and may be public; else `ValueError`. Nothing is resolved or fetched."""
+    if len(url) > MAX_URL_CHARACTERS:
+        raise ValueError(f"is longer than {MAX_URL_CHARACTERS} characters")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("is no URL: percent-encode what is not printable ASCII")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is no URL") from None
+    if parts.scheme != "https":
+        raise ValueError("must be an https:// URL")
+    if not host:
+        raise ValueError("is no URL: it names no host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not carry a user name or password")
+    if _points_inside(host):
+        raise ValueError("points at a private or reserved address")
+    return url
+
+
+def _points_inside(host: str) -> bool:
+    name = unquote(host).rstrip(".").lower()
+    try:
+        return not _is_public(ipaddress.ip_address(name.partition("%")[0]))
+    except ValueError:
+        pass
+    labels = name.split(".")
+    # `2130706433`, `0x7f.1` and the like are addresses to many clients, and no public name ends in a number.
+    if labels[-1].isdigit() or labels[-1].startswith("0x"):
+        return True
+    return len(labels) == 1 or any(name == inside or name.endswith("." + inside) for inside in _INSIDE_NAMES)
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        embedded = address.ipv4_mapped or address.sixtofour
+        if embedded is None and address in ipaddress.ip_network("64:ff9b::/96"):
+            embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if embedded is not None:
+            return _is_public(embedded)
+    return address.is_global and not address.is_multicast

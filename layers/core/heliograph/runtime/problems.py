@@ -1,0 +1,73 @@
+"""What goes wrong in an API call, as RFC 9457 problem details. One place for every code and status of ours.
+
+Those that the gateway answers by itself (no key, a wrong one, no such path) have the same shape: see
+`GatewayResponses` in template.yaml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from heliograph.domain.errors import Fault, HeliographError, InvalidRequest, MalformedDocument, Unavailable
+from heliograph.domain.failures import Charged
+
+CONTENT_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem(Exception):
+    """An answer that is not what was asked for. `retryable`: unchanged, later."""
+
+    status: HTTPStatus
+    code: str
+    detail: str
+    retryable: bool = False
+    charged: Charged = Charged.NO
+    errors: Sequence[Fault] = field(default=())
+
+    def document(self, request_id: str) -> dict[str, object]:
+        """The problem as JSON; `errors` has one entry per fault with a JSON pointer into the request's body."""
+        document: dict[str, object] = {
+            "type": "about:blank",
+            "title": self.status.phrase,
+            "status": self.status.value,
+            "detail": self.detail,
+            "code": self.code,
+            "retryable": self.retryable,
+            "charged": self.charged.value,
+            "request_id": request_id,
+        }
+        if self.errors:
+            document["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in self.errors]
+        return document
+
+    @classmethod
+    def not_found(cls, what: str) -> Problem:
+        """404"""
+        return cls(HTTPStatus.NOT_FOUND, "not_found", f"there is no such {what}")
+
+    @classmethod
+    def payload_too_large(cls, most_bytes: int) -> Problem:
+        """413"""
+        detail = f"the body is larger than the {most_bytes} bytes allowed; give references as links"
+        return cls(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", detail)
+
+    @classmethod
+    def of(cls, error: Exception, *, charged: Charged) -> Problem:
+        """What an exception is to a caller. `charged`: what can be said of money if the call broke midway."""
+        match error:
+            case Problem():
+                return error
+            case MalformedDocument():
+                return cls(HTTPStatus.BAD_REQUEST, "malformed_body", str(error), errors=error.faults)
+            case InvalidRequest():
+                detail = f"{len(error.faults)} thing(s) to mend; nothing was done and nothing charged"
+                return cls(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=error.faults)
+            case Unavailable():
+                detail = "a service behind us did not answer; send the call again, with an Idempotency-Key to be safe"
+                return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)
+            case HeliographError() | Exception():
+                detail = "something went wrong on our side; the request id finds it in our log"
+                return cls(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, retryable=True, charged=charged)

@@ -1,0 +1,113 @@
+"""The API's answers: jobs as their owners see them, problems as RFC 9457 has them."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+from heliograph.domain.failures import Charged
+from heliograph.domain.jobs import Attempt, Job
+from heliograph.domain.money import usd
+from heliograph.domain.polling import QUIET_SECONDS
+from heliograph.runtime.observability import logger
+from heliograph.runtime.problems import CONTENT_TYPE, Problem
+from heliograph.steps.read_job import JobView, LinkedResult
+
+
+def api_resolver(*, charged_on_failure: Charged) -> APIGatewayRestResolver:
+    """A resolver whose every error is a problem document. `charged_on_failure`: of a call that broke midway."""
+    app = APIGatewayRestResolver()
+
+    # One handler for all: powertools finds the nearest base class.
+    @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
+    def problem(error: Exception) -> Response[str]:
+        found = Problem.of(error, charged=charged_on_failure)
+        if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.exception("a call failed")
+        return _problem(app, found)
+
+    @app.not_found
+    def no_such_path(error: NotFoundError) -> Response[str]:
+        return _problem(app, Problem.not_found("path or method"))
+
+    return app
+
+
+def accepted(view: JobView, *, location: str, replayed: bool) -> Response[str]:
+    """202: the job is written down and will be done. `Retry-After` is when asking first makes sense, in seconds."""
+    headers: dict[str, str | list[str]] = {"Location": location}
+    if not view.job.is_over:
+        headers["Retry-After"] = str(QUIET_SECONDS)
+    if replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return _json(202, represent(view), headers)
+
+
+def found(view: JobView) -> Response[str]:
+    """200 with the job. `Retry-After` while there is something to wait for."""
+    headers: dict[str, str | list[str]] = {"Cache-Control": "no-store"}
+    if not view.job.is_over:
+        headers["Retry-After"] = "3"
+    return _json(200, represent(view), headers)
+
+
+def represent(view: JobView) -> dict[str, Any]:
+    """A job for its owner: status, attempts, timings, price, and links that read the results for a short while."""
+    job = view.job
+    return {
+        "id": job.job_id,
+        "status": job.status,
+        "task": job.request.task,
+        "request": job.request.model_dump(mode="json"),
+        "source": job.source.model_dump(mode="json", exclude_none=True),
+        "created_at": _utc(job.created_at),
+        "deadline_at": _utc(job.deadline_at),
+        "finished_at": _utc(job.finished_at) if job.finished_at else None,
+        "timings": job.timings().model_dump(),
+        "price_usd": usd(job.price_microusd),
+        "charged": _charged(job),
+        "attempts": [_attempt(attempt) for attempt in job.attempts],
+        "results": [_result(linked) for linked in view.results],
+        "failure": job.failure.model_dump(mode="json") if job.failure else None,
+    }
+
+
+def _charged(job: Job) -> Charged | None:
+    """Known once the job is over."""
+    if not job.is_over:
+        return None
+    return job.failure.charged if job.failure else Charged.YES
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        **attempt.model_dump(mode="json", exclude={"price_microusd"}),
+        "price_usd": usd(attempt.price_microusd),
+    }
+
+
+def _result(linked: LinkedResult) -> dict[str, Any]:
+    return {
+        **linked.result.model_dump(mode="json"),
+        "url": linked.url,
+        "url_expires_at": _utc(linked.expires_at),
+    }
+
+
+def _utc(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def _problem(app: APIGatewayRestResolver, problem: Problem) -> Response[str]:
+    request_id = str(app.current_event["requestContext"]["requestId"])
+    headers: dict[str, str | list[str]] = {"Retry-After": "5"} if problem.retryable else {}
+    return Response(problem.status.value, CONTENT_TYPE, json.dumps(problem.document(request_id)), headers)
+
+
+def _json(status: int, document: dict[str, Any], headers: dict[str, str | list[str]]) -> Response[str]:
+    return Response(status, "application/json", json.dumps(document, ensure_ascii=False), headers)

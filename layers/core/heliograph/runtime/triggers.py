@@ -1,0 +1,70 @@
+"""What starts us from outside, read once and handed on in our own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+from pydantic import BaseModel, ConfigDict, Field
+
+from heliograph.runtime.problems import Problem
+from heliograph.steps.submit_request import MAX_BODY_BYTES
+from heliograph.steps.submit_upload import Upload
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
+
+
+class _Bucket(_Event):
+    name: str
+
+
+class _Object(_Event):
+    key: str
+    etag: str = ""
+    version_id: str | None = Field(default=None, alias="version-id")
+    sequencer: str = ""
+
+
+class _Detail(_Event):
+    bucket: _Bucket
+    object: _Object
+
+
+class ObjectCreated(_Event):
+    """S3's `Object Created`, as EventBridge delivers it: unlike S3's own notifications, its keys are not encoded."""
+
+    detail: _Detail
+
+    def upload(self) -> Upload:
+        """The announced object."""
+        found = self.detail.object
+        return Upload(self.detail.bucket.name, found.key, found.version_id, found.etag, found.sequencer)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """An authorized call of the API. `url_path` as the client sees it, with the gateway's stage."""
+
+    tenant: str
+    request_id: str
+    url_path: str
+    body: bytes
+    idempotency_key: str | None
+
+    @classmethod
+    def read(cls, event: APIGatewayProxyEvent) -> ApiCall:
+        """The call in API Gateway's event. Raises `Problem` for a body that is too large to look at."""
+        context: dict[str, Any] = event["requestContext"]
+        body = (event.decoded_body or "").encode(errors="surrogatepass")
+        if len(body) > MAX_BODY_BYTES:
+            raise Problem.payload_too_large(MAX_BODY_BYTES)
+        return cls(
+            tenant=context["authorizer"]["tenant"],
+            request_id=context["requestId"],
+            url_path=context["path"],
+            body=body,
+            idempotency_key=event.headers.get("Idempotency-Key"),
+        )

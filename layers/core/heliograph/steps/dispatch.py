@@ -1,0 +1,192 @@
+"""Create the job's task at the provider: the only place where money is committed.
+
+Before a call leaves, its intent is written to the job; what comes back is written after. Whatever happens between
+the two, a later run finds the intent and never calls again blindly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from heliograph.domain.errors import StaleJob, StorageFailed
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import Attempt, Job
+from heliograph.domain.outcomes import (
+    DispatchOutcome,
+    Expired,
+    Failed,
+    Finished,
+    NotYet,
+    Over,
+    Processing,
+    Watch,
+)
+from heliograph.domain.polling import wait_before_asking
+from heliograph.domain.provider import Accepted, Refused, TaskRequest, Uncertain
+from heliograph.domain.references import ObjectLocation
+from heliograph.domain.retrying import MAX_ATTEMPTS, wait_before_attempt
+from heliograph.domain.routes import Route, Routes
+from heliograph.ports import Clock, ImageProvider, JobStore, ObjectStore
+
+# How long a create call may be on its way: the provider's edge cuts silent answers after about 100 s, and the
+# function ends before this. An intent older than this with no answer written will not get one.
+CALL_LIMIT = timedelta(seconds=150)
+# The provider fetches references when it works on the task, which may be minutes later.
+REFERENCE_LINK_SECONDS = 3600
+_NOTE_TRIES = 3
+
+
+def dispatch(
+    job_id: str,
+    *,
+    jobs: JobStore,
+    objects: ObjectStore,
+    providers: Mapping[str, ImageProvider],
+    routes: Routes,
+    clock: Clock,
+) -> DispatchOutcome:
+    """One step towards a task: makes at most one create call, and none where an earlier one may have arrived."""
+    job = jobs.get(job_id)
+    if job is None:
+        return Failed(job_id=job_id, failure=_internal(f"{job_id} has no record"))
+    if job.is_over:
+        return Over(job_id=job_id, status=job.status)
+    now = clock.now()
+    if job.attempt and job.attempt.is_open:
+        return _resume(job, job.attempt, now)
+    if now >= job.deadline_at:
+        return Expired(job_id=job_id)
+    if job.attempt and len(job.attempts) >= MAX_ATTEMPTS:
+        return _out_of_attempts(job, job.attempt)
+    route = choose_route(job, routes)
+    if route is None:
+        return Failed(job_id=job_id, failure=_no_route(job))
+    request = _task_request(job, route, objects)
+
+    attempt_id = derived_id("att", job_id, str(len(job.attempts) + 1))
+    try:
+        job = jobs.save(job.attempting(attempt_id, route, now))
+    except StaleJob:
+        # Another run of this very step was faster; the next look finds its intent.
+        return NotYet(job_id=job_id, wait_seconds=2)
+    outcome = providers[route.provider].create(request)
+    return _record(job, attempt_id, outcome, jobs=jobs, clock=clock)
+
+
+def choose_route(job: Job, routes: Routes) -> Route | None:
+    """The route for the job's next attempt: the one asked for. (Failing over to another belongs here.)"""
+    return routes.serving(job.request.model)
+
+
+def _resume(job: Job, attempt: Attempt, now: datetime) -> DispatchOutcome:
+    if attempt.task_id:
+        return _watch(job, attempt.attempt_id, attempt.task_id, now)
+    if now < attempt.intended_at + CALL_LIMIT:
+        # The call may be on its way in another run of this function.
+        remaining = attempt.intended_at + CALL_LIMIT - now
+        return NotYet(job_id=job.job_id, wait_seconds=max(1, int(remaining.total_seconds()) + 1))
+    return Failed(job_id=job.job_id, failure=_uncertain("the function ended before the provider's answer was noted"))
+
+
+def _record(
+    job: Job,
+    attempt_id: str,
+    outcome: Accepted | Refused | Uncertain,
+    *,
+    jobs: JobStore,
+    clock: Clock,
+) -> DispatchOutcome:
+    now = clock.now()
+    match outcome:
+        case Accepted(task_id, result_urls):
+            _note_task(job, attempt_id, task_id, now, jobs=jobs)
+            processing = _watch(job, attempt_id, task_id, now)
+            if result_urls:
+                return Finished(job_id=job.job_id, watch=processing.watch, result_urls=result_urls)
+            return processing
+        case Uncertain(reason):
+            # The attempt stays open: its task may exist. (Waiting for it to announce itself belongs here.)
+            return Failed(job_id=job.job_id, failure=_uncertain(reason))
+        case Refused(failure, retry_after_seconds):
+            job = jobs.save(job.refused(attempt_id, failure, now))
+            wait_seconds = wait_before_attempt(len(job.attempts), retry_after_seconds)
+            if not failure.retryable:
+                return Failed(job_id=job.job_id, failure=failure)
+            if len(job.attempts) >= MAX_ATTEMPTS or now + timedelta(seconds=wait_seconds) >= job.deadline_at:
+                return Failed(job_id=job.job_id, failure=failure)
+            return NotYet(job_id=job.job_id, wait_seconds=wait_seconds)
+
+
+def _note_task(job: Job, attempt_id: str, task_id: str, now: datetime, *, jobs: JobStore) -> None:
+    """Writes the task down as best it can: the workflow carries its id too, so a store that fails now loses nothing."""
+    noted: Job | None = job
+    for _ in range(_NOTE_TRIES):
+        if noted is None:
+            return
+        try:
+            jobs.save(noted.accepted(attempt_id, task_id, now))
+        except StaleJob:
+            noted = jobs.get(job.job_id)
+        except StorageFailed:
+            continue
+        else:
+            return
+
+
+def _watch(job: Job, attempt_id: str, task_id: str, now: datetime) -> Processing:
+    attempt = next(attempt for attempt in job.attempts if attempt.attempt_id == attempt_id)
+    watch = Watch(
+        attempt_id=attempt_id,
+        provider=attempt.provider,
+        model=attempt.model,
+        task_id=task_id,
+        deadline_at=job.deadline_at,
+    )
+    wait_seconds = wait_before_asking(0, now=now, deadline_at=job.deadline_at)
+    return Processing(job_id=job.job_id, wait_seconds=wait_seconds, watch=watch)
+
+
+def _task_request(job: Job, route: Route, objects: ObjectStore) -> TaskRequest:
+    request = job.request
+    return TaskRequest(
+        model=route.model,
+        prompt=request.prompt,
+        aspect_ratio=request.aspect_ratio,
+        nsfw_checker=request.nsfw_checker,
+        reference_urls=tuple(_fetchable(reference, objects) for reference in request.references),
+    )
+
+
+def _fetchable(reference: str, objects: ObjectStore) -> str:
+    if reference.startswith("s3://"):
+        return objects.presigned_get(ObjectLocation.parse(reference), seconds=REFERENCE_LINK_SECONDS)
+    return reference
+
+
+def _out_of_attempts(job: Job, attempt: Attempt) -> Failed:
+    failure = attempt.failure or _internal("every attempt was refused")
+    return Failed(job_id=job.job_id, failure=failure)
+
+
+def _no_route(job: Job) -> Failure:
+    return Failure(
+        code=FailureCode.ROUTE_UNAVAILABLE,
+        message=f"no route serves {job.request.model} any more",
+        retryable=False,
+        charged=Charged.NO,
+    )
+
+
+def _uncertain(reason: str) -> Failure:
+    return Failure(
+        code=FailureCode.SUBMISSION_UNCERTAIN,
+        message=f"nobody knows whether the provider made a task: {reason}",
+        retryable=True,
+        charged=Charged.UNKNOWN,
+    )
+
+
+def _internal(message: str) -> Failure:
+    return Failure(code=FailureCode.INTERNAL, message=message, retryable=True, charged=Charged.NO)

@@ -1,0 +1,178 @@
+"""End a job: copy and verify its results or note why there are none, write the record, publish the event.
+
+Every function here may run twice: a job that is over stays as it is, and its event goes out again with the same
+`event_id`, because the first run may have ended before it was published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from heliograph.domain.errors import ResultUnusable, StaleJob
+from heliograph.domain.events import job_event
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.jobs import Job, JobStatus, Result
+from heliograph.domain.outcomes import (
+    DeliverAgain,
+    Expired,
+    Failed,
+    FinalizeInput,
+    FinalizeOutcome,
+    Finished,
+    Over,
+)
+from heliograph.domain.references import ObjectLocation
+from heliograph.domain.retrying import MAX_DELIVERIES, wait_before_delivery
+from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, Picture, ResultSource
+from heliograph.steps.provenance import is_same_result, metadata_of, record_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What ending a job takes."""
+
+    jobs: JobStore
+    objects: ObjectStore
+    source: ResultSource
+    bus: EventBus
+    clock: Clock
+    results_bucket: str
+
+
+def finalize(outcome: FinalizeInput, *, ending: Ending) -> FinalizeOutcome:
+    """Delivers a finished job's results, or reports that there will be none.
+
+    Raises `StaleJob` or an `Unavailable` where a repeat will do better.
+    """
+    job = ending.jobs.get(outcome.job_id)
+    if job is None:
+        # Only by hand can an execution run for a job that does not exist; there is nobody to tell.
+        return Over(job_id=outcome.job_id, status=JobStatus.FAILED)
+    if job.is_over:
+        return announce(job, ending=ending)
+    match outcome:
+        case Finished() | DeliverAgain():
+            return _deliver(job, outcome, ending=ending)
+        case Failed(failure=failure):
+            return fail(job, failure, ending=ending)
+        case Expired():
+            return _conclude(job.expired(_deadline_passed(), ending.clock.now()), ending=ending)
+
+
+def fail(job: Job, failure: Failure, *, ending: Ending) -> Over:
+    """Ends the job without a picture."""
+    return _conclude(job.failed(failure, ending.clock.now()), ending=ending)
+
+
+def announce(job: Job, *, ending: Ending) -> Over:
+    """Publishes the event of a job that is over, as often as asked: always the same one."""
+    ending.bus.publish(job_event(job, results_bucket=ending.results_bucket))
+    return Over(job_id=job.job_id, status=job.status)
+
+
+def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> FinalizeOutcome:
+    if job.status is JobStatus.QUEUED:
+        # `dispatch` could not note its task; the workflow carried it here.
+        watch = finished.watch
+        job = job.accepted(watch.attempt_id, watch.task_id, ending.clock.now())
+    results: list[Result] = []
+    unusable: list[ResultUnusable] = []
+    for index, url in enumerate(finished.result_urls, start=1):
+        try:
+            results.append(_copy(job, index, url, ending=ending))
+        except ResultUnusable as error:
+            unusable.append(error)
+    if unusable:
+        return _not_all(job, finished, results, unusable, ending=ending)
+    succeeded = job.succeeded(results, ending.clock.now())
+    _write_record(succeeded, ending=ending)
+    return _conclude(succeeded, ending=ending)
+
+
+def _copy(job: Job, index: int, url: str, *, ending: Ending) -> Result:
+    with ending.source.fetch(url) as picture:
+        place = ObjectLocation(ending.results_bucket, job.output_place.result_key(index, picture.media_type))
+        stored = ending.objects.look(place)
+        if stored is None or not is_same_result(stored.metadata, job, picture):
+            ending.objects.put(
+                place,
+                picture.file,
+                content_type=picture.media_type,
+                sha256=picture.sha256,
+                metadata=metadata_of(job, picture),
+            )
+        return _result(place, picture)
+
+
+def _result(place: ObjectLocation, picture: Picture) -> Result:
+    return Result(
+        bucket=place.bucket,
+        key=place.key,
+        content_type=picture.media_type,
+        size_bytes=picture.size_bytes,
+        sha256=picture.sha256,
+        width=picture.width,
+        height=picture.height,
+    )
+
+
+def _not_all(
+    job: Job,
+    finished: Finished | DeliverAgain,
+    results: list[Result],
+    unusable: list[ResultUnusable],
+    *,
+    ending: Ending,
+) -> FinalizeOutcome:
+    deliveries = finished.deliveries + 1
+    reason = "; ".join(str(error) for error in unusable)
+    if deliveries < MAX_DELIVERIES and any(error.again for error in unusable):
+        return DeliverAgain(
+            job_id=job.job_id,
+            watch=finished.watch,
+            result_urls=finished.result_urls,
+            deliveries=deliveries,
+            wait_seconds=wait_before_delivery(deliveries),
+            reason=reason,
+        )
+    failure = Failure(
+        code=FailureCode.RESULT_UNUSABLE,
+        message=f"the provider finished, but {reason}",
+        retryable=False,
+        charged=Charged.YES,
+    )
+    ended = job.failed(failure, ending.clock.now(), results=results, provider_urls=finished.result_urls)
+    return _conclude(ended, ending=ending)
+
+
+def _write_record(job: Job, *, ending: Ending) -> None:
+    record = record_of(job)
+    ending.objects.put(
+        ObjectLocation(ending.results_bucket, job.output_place.record_key()),
+        record,
+        content_type="application/json",
+        sha256=hashlib.sha256(record).hexdigest(),
+        metadata={"heliograph-job-id": job.job_id},
+    )
+
+
+def _conclude(ended: Job, *, ending: Ending) -> Over:
+    """Saves the terminal state, then publishes: in this order, so that no event tells of what did not happen."""
+    try:
+        ended = ending.jobs.save(ended)
+    except StaleJob:
+        current = ending.jobs.get(ended.job_id)
+        if current is None or not current.is_over:
+            raise
+        ended = current
+    return announce(ended, ending=ending)
+
+
+def _deadline_passed() -> Failure:
+    return Failure(
+        code=FailureCode.PROVIDER_TIMEOUT,
+        message="the job's deadline passed before a task could be made",
+        retryable=True,
+        charged=Charged.NO,
+    )

@@ -1,0 +1,47 @@
+"""Ask the provider once how a task is: one question, one answer, one next wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.outcomes import Failed, Finished, PollOutcome, Processing, Watch
+from heliograph.domain.polling import wait_before_asking
+from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed
+from heliograph.ports import Clock, ImageProvider
+
+
+def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], clock: Clock) -> PollOutcome:
+    """What the workflow does next. Reads and writes nothing of ours; a repeat is harmless.
+
+    A question that gets no usable answer says nothing about the task, which may be paid: asking goes on until the
+    deadline, whatever the answer was (a key that was just changed, an edge's error page).
+    """
+    state = providers[watch.provider].ask(watch.task_id)
+    match state:
+        case Completed(result_urls):
+            return Finished(job_id=job_id, watch=watch, result_urls=result_urls)
+        case TaskFailed(failure):
+            return Failed(job_id=job_id, failure=failure)
+        case StillRunning() | NoAnswer():
+            now = clock.now()
+            unanswered = state.reason if isinstance(state, NoAnswer) else None
+            if now >= watch.deadline_at:
+                return Failed(job_id=job_id, failure=_timed_out(watch, unanswered))
+            questions = watch.questions + 1
+            return Processing(
+                job_id=job_id,
+                wait_seconds=wait_before_asking(questions, now=now, deadline_at=watch.deadline_at),
+                watch=watch.model_copy(update={"questions": questions}),
+                unanswered=unanswered,
+            )
+
+
+def _timed_out(watch: Watch, unanswered: str | None) -> Failure:
+    last = f"; the last question got no answer: {unanswered}" if unanswered else ""
+    return Failure(
+        code=FailureCode.PROVIDER_TIMEOUT,
+        message=f"task {watch.task_id} was still running at the job's deadline{last}",
+        retryable=True,
+        charged=Charged.UNKNOWN,
+    )

@@ -1,0 +1,59 @@
+"""What a stored result says about itself: the object's metadata, and the record (`job.json`) beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from heliograph.domain.jobs import Job
+from heliograph.domain.money import usd
+from heliograph.ports import Picture
+
+# An object with this in its metadata is ours: it never starts a job (no loops).
+MARKER = "heliograph-job-id"
+_SHA256 = "heliograph-sha256"
+
+
+def metadata_of(job: Job, picture: Picture) -> dict[str, str]:
+    """The metadata of a stored result. ASCII, small, and nothing that would let anybody in."""
+    attempt = job.attempt
+    metadata = {
+        MARKER: job.job_id,
+        _SHA256: picture.sha256,
+        "heliograph-task": job.request.task.value,
+        "heliograph-width": str(picture.width),
+        "heliograph-height": str(picture.height),
+    }
+    if attempt:
+        metadata |= {"heliograph-model": attempt.model, "heliograph-attempt-id": attempt.attempt_id}
+    if job.source.preset:
+        metadata["heliograph-preset"] = job.source.preset
+    return metadata
+
+
+def is_same_result(metadata: Mapping[str, str], job: Job, picture: Picture) -> bool:
+    """Whether an object with this metadata is that very picture of that very job, stored by an earlier run."""
+    return metadata.get(MARKER) == job.job_id and metadata.get(_SHA256) == picture.sha256
+
+
+def record_of(job: Job) -> bytes:
+    """`job.json`: how the results came to be. UTF-8 JSON; prompts in their own script."""
+    document = {
+        "version": "1",
+        **job.model_dump(
+            mode="json",
+            include={"job_id", "tenant", "status", "source", "created_at", "finished_at", "results"},
+        ),
+        "task": job.request.task,
+        "request": job.request.model_dump(mode="json"),
+        "attempts": [
+            {
+                **attempt.model_dump(mode="json", exclude={"price_microusd"}),
+                "price_usd": usd(attempt.price_microusd),
+            }
+            for attempt in job.attempts
+        ],
+        "timings": job.timings().model_dump(),
+        "price_usd": usd(job.price_microusd),
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2).encode()

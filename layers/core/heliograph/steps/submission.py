@@ -1,0 +1,97 @@
+"""Write the job down, then start its workflow: what uploads, job documents and the API have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed, WorkflowFailed
+from heliograph.domain.faults import pointer
+from heliograph.domain.jobs import Job, Source
+from heliograph.domain.media import sniff
+from heliograph.domain.references import ObjectLocation
+from heliograph.domain.requests import JobRequest
+from heliograph.ports import Clock, JobStore, ObjectFacts, ObjectStore, Workflow
+
+# Inferred from the channel behind the vendor.
+MAX_REFERENCE_BYTES = 30 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job that is written down. `created`: by this very call. `started`: its workflow is known to have begun."""
+
+    job: Job
+    created: bool
+    started: bool
+
+
+def submit(
+    request: JobRequest,
+    *,
+    job_id: str,
+    tenant: str,
+    source: Source,
+    output_key: str,
+    output_name: str,
+    fingerprint: str = "",
+    jobs: JobStore,
+    workflow: Workflow,
+    clock: Clock,
+    deadline: timedelta,
+) -> Submission:
+    """The one job of that id, now written down and started: a repeat finds it instead of making another.
+
+    Once the job is written it is accepted: if the workflow can't be started at the moment, `sweep` will start it.
+    Raises `StorageFailed` if the job could not be written (then nothing happened, or a repeat will find it).
+    """
+    now = clock.now()
+    job = Job(
+        job_id=job_id,
+        tenant=tenant,
+        request=request,
+        source=source,
+        output_key=output_key,
+        output_name=output_name,
+        created_at=now,
+        deadline_at=now + deadline,
+        fingerprint=fingerprint,
+    )
+    created = jobs.add(job)
+    if not created:
+        first = jobs.get(job_id)
+        if first is None:
+            raise StorageFailed(f"{job_id} is taken, but can't be read")
+        job = first
+    started = True
+    if not job.is_over:
+        try:
+            workflow.start(job_id)
+        except WorkflowFailed:
+            started = False
+    return Submission(job, created, started)
+
+
+def check_stored_references(request: JobRequest, *, objects: ObjectStore) -> None:
+    """Looks at every `s3://` reference. Raises `InvalidRequest` naming each that the model could not use."""
+    faults = []
+    for index, reference in enumerate(request.references):
+        if reference.startswith("s3://"):
+            unusable = why_unusable(objects.look(ObjectLocation.parse(reference)))
+            if unusable:
+                faults.append(Fault(pointer("references", index), unusable))
+    if faults:
+        raise InvalidRequest(*faults)
+
+
+def why_unusable(facts: ObjectFacts | None) -> str | None:
+    """Why an object can't be a reference; `None` if it can."""
+    if facts is None:
+        return "there is no such object"
+    if facts.size_bytes == 0:
+        return "is empty"
+    if facts.size_bytes > MAX_REFERENCE_BYTES:
+        return f"has {facts.size_bytes} bytes; at most {MAX_REFERENCE_BYTES} are allowed"
+    if sniff(facts.head) is None:
+        return "is no JPEG, PNG or WEBP by its bytes"
+    return None

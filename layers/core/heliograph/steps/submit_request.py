@@ -1,0 +1,60 @@
+"""`POST /v1/jobs`: a request becomes a job."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import timedelta
+
+from heliograph.domain.errors import Fault, InvalidRequest
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import Source
+from heliograph.domain.object_keys import default_output_key
+from heliograph.domain.requests import Rules, read_json_object, read_request
+from heliograph.ports import Clock, JobStore, ObjectStore, Workflow
+from heliograph.steps.submission import Submission, check_stored_references, submit
+
+MAX_BODY_BYTES = 256 * 1024
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def submit_request(
+    body: bytes,
+    *,
+    idempotency_key: str | None,
+    request_id: str,
+    tenant: str,
+    rules: Rules,
+    objects: ObjectStore,
+    jobs: JobStore,
+    workflow: Workflow,
+    clock: Clock,
+    deadline: timedelta,
+) -> Submission:
+    """The job for this call. With an idempotency key, the same key and body always give the same job.
+
+    Without one, each call is a job of its own, named by `request_id`, which must be unique to the call.
+    Raises `InvalidRequest` naming every fault; then there is no job.
+    """
+    if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        raise InvalidRequest(Fault("", "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces"))
+    request = read_request(read_json_object(body, what="the body"), rules)
+    check_stored_references(request, objects=objects)
+    fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    identity = ("key", idempotency_key) if idempotency_key is not None else ("call", request_id)
+    submission = submit(
+        request,
+        job_id=derived_id("job", "api", tenant, *identity),
+        tenant=tenant,
+        source=Source(kind="api"),
+        output_key=request.output_key or default_output_key(None),
+        output_name="api",
+        fingerprint=fingerprint,
+        jobs=jobs,
+        workflow=workflow,
+        clock=clock,
+        deadline=deadline,
+    )
+    if submission.job.fingerprint != fingerprint:
+        raise InvalidRequest(Fault("", "this Idempotency-Key was used with another body: a key names one job for good"))
+    return submission

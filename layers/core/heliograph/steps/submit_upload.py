@@ -1,0 +1,208 @@
+"""An object arrived in the uploads bucket: it becomes a job, or is rejected with a reason."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from email.errors import HeaderParseError
+from email.header import decode_header
+from typing import Any
+from urllib.parse import unquote
+
+from heliograph.domain.errors import Fault, InvalidRequest
+from heliograph.domain.events import UploadRejected, upload_rejected
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import Source
+from heliograph.domain.object_keys import (
+    JobDocument,
+    PresetUpload,
+    default_output_key,
+    preset_key,
+    read_upload_key,
+)
+from heliograph.domain.references import ObjectLocation
+from heliograph.domain.requests import Rules, read_json_object, read_request
+from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, Workflow
+from heliograph.steps.provenance import MARKER
+from heliograph.steps.submission import Submission, check_stored_references, submit, why_unusable
+
+MAX_DOCUMENT_BYTES = 256 * 1024
+# Whoever may write to the uploads bucket is the one tenant that it belongs to.
+UPLOADS_TENANT = "default"
+_OVERRIDES = ("prompt", "aspect-ratio", "nsfw-checker", "model", "output-key")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A created object, as S3 announces it. `version_id` only where the bucket keeps versions."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str
+    sequencer: str
+
+    @property
+    def location(self) -> ObjectLocation:
+        """The very bytes that were announced."""
+        return ObjectLocation(self.bucket, self.key, self.version_id)
+
+    @property
+    def version(self) -> str:
+        """What tells this write of the key from any other; the same however often and late it is announced."""
+        return self.version_id or f"{self.etag}-{self.sequencer}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Nothing was meant by this object: a folder marker, or a key outside the prefixes."""
+
+
+def submit_upload(
+    upload: Upload,
+    *,
+    rules: Rules,
+    objects: ObjectStore,
+    jobs: JobStore,
+    bus: EventBus,
+    workflow: Workflow,
+    clock: Clock,
+    deadline: timedelta,
+) -> Submission | UploadRejected | Ignored:
+    """The upload's one job; or the rejection, published; or nothing.
+
+    Raises only what a later delivery of the same announcement may find mended (`Unavailable`).
+    The object itself is never touched.
+    """
+    source: PresetUpload | JobDocument | None = None
+    try:
+        source = _meaning(upload.key)
+        if source is None:
+            return Ignored()
+        document, provenance = _read(upload, source, objects)
+        request = read_request(document, rules)
+        check_stored_references(request, objects=objects)
+    except InvalidRequest as error:
+        rejection = _Rejection(FailureCode.INVALID_INPUT, str(error), error.faults)
+        return _publish(rejection, upload, source, bus=bus, clock=clock)
+    except _Rejection as rejection:
+        return _publish(rejection, upload, source, bus=bus, clock=clock)
+    return submit(
+        request,
+        job_id=derived_id("job", "upload", upload.bucket, upload.key, upload.version),
+        tenant=UPLOADS_TENANT,
+        source=provenance,
+        output_key=request.output_key or default_output_key(source),
+        output_name=source.name,
+        jobs=jobs,
+        workflow=workflow,
+        clock=clock,
+        deadline=deadline,
+    )
+
+
+class _Rejection(Exception):
+    """Why an upload can't become a job."""
+
+    def __init__(self, code: FailureCode, message: str, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.faults = faults
+
+
+def _meaning(key: str) -> PresetUpload | JobDocument | None:
+    try:
+        return read_upload_key(key)
+    except ValueError as error:
+        raise _Rejection(FailureCode.INVALID_INPUT, str(error)) from None
+
+
+def _read(upload: Upload, source: PresetUpload | JobDocument, objects: ObjectStore) -> tuple[dict[str, Any], Source]:
+    facts = objects.look(upload.location)
+    if facts and MARKER in facts.metadata:
+        raise _Rejection(
+            FailureCode.INVALID_INPUT,
+            "this object is a result of ours: to edit it again, upload it without its metadata",
+        )
+    if isinstance(source, JobDocument):
+        found = objects.read(upload.location, max_bytes=MAX_DOCUMENT_BYTES)
+        if found is None:
+            raise _Rejection(FailureCode.INVALID_INPUT, "the job document is gone")
+        return read_json_object(found.body, what="the job document"), Source(
+            kind="document", bucket=upload.bucket, key=upload.key, version_id=upload.version_id
+        )
+    if unusable := why_unusable(facts):
+        raise _Rejection(FailureCode.UNSUPPORTED_MEDIA, f"the upload {unusable}")
+    recipe = objects.read(ObjectLocation(upload.bucket, preset_key(source.preset)), max_bytes=MAX_DOCUMENT_BYTES)
+    if recipe is None:
+        raise _Rejection(
+            FailureCode.INVALID_INPUT,
+            f"there is no preset {source.preset}: put its recipe at {preset_key(source.preset)}",
+        )
+    document = read_json_object(recipe.body, what=f"the preset {source.preset}")
+    document |= _overrides(facts.metadata if facts else {})
+    # The upload is image 1; a preset may add others (a background, a logo) after it.
+    more = document.get("references", [])
+    document["references"] = [upload.location.uri, *more] if isinstance(more, list) else more
+    return document, Source(
+        kind="upload",
+        bucket=upload.bucket,
+        key=upload.key,
+        version_id=upload.version_id,
+        preset=source.preset,
+        preset_version=recipe.version,
+    )
+
+
+def _publish(
+    rejection: _Rejection,
+    upload: Upload,
+    source: PresetUpload | JobDocument | None,
+    *,
+    bus: EventBus,
+    clock: Clock,
+) -> UploadRejected:
+    event = upload_rejected(
+        bucket=upload.bucket,
+        key=upload.key,
+        version=upload.version,
+        version_id=upload.version_id,
+        preset=source.preset if isinstance(source, PresetUpload) else None,
+        failure=Failure(code=rejection.code, message=str(rejection), retryable=False, charged=Charged.NO),
+        faults=rejection.faults,
+        at=clock.now(),
+    )
+    bus.publish(event)
+    return event
+
+
+def _overrides(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """What the object's own metadata (`x-amz-meta-…`) says over its preset. Other metadata means nothing here."""
+    values: dict[str, Any] = {
+        name.replace("-", "_"): decode_metadata(metadata[name]) for name in _OVERRIDES if name in metadata
+    }
+    if (flag := values.get("nsfw_checker")) in {"true", "false"}:
+        values["nsfw_checker"] = flag == "true"
+    return values
+
+
+def decode_metadata(value: str) -> str:
+    """S3 metadata is ASCII only: this undoes RFC 2047 (S3 itself makes it of other text) or percent-encoding.
+
+    A value that is neither, such as `50% off`, stays as it is.
+    """
+    if value.startswith("=?") and value.endswith("?="):
+        try:
+            return "".join(
+                part if isinstance(part, str) else part.decode(charset or "ascii")
+                for part, charset in decode_header(value)
+            )
+        except (HeaderParseError, LookupError, UnicodeDecodeError, binascii.Error):
+            return value
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        return value

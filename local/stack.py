@@ -1,0 +1,107 @@
+"""The whole application, running on this machine: the simulator for the vendor, the emulator for AWS, the rest real."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import deployment
+from local.processes import Running, start, stop
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where everything is. `outputs` are those of template.yaml; `api_url` is followed by `/v1/…`."""
+
+    endpoint: str
+    upstream: str
+    api_url: str
+    api_key: str
+    outputs: Mapping[str, str]
+    pids: tuple[int, ...]
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the emulator's root user."""
+        return deployment.session().client(service, endpoint_url=self.endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast time passes: the vendor's 15-40 s, and the workflow's waits, as shares of the real ones."""
+
+    latency_scale: float = 0.1
+    wait_scale: float = 0.1
+
+
+def bring_up(
+    folder: Path,
+    *,
+    pace: Pace,
+    parameters: Mapping[str, str] | None = None,
+    emulator_port: int = 0,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Stack:
+    """Starts, builds and deploys everything; whatever was started is ended again if that fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as undo:
+
+        def begin(name: str, module: str, *arguments: str) -> Running:
+            running = start(name, module, *arguments, folder=folder)
+            undo.callback(stop, running.pid)
+            return running
+
+        tell("starting the AWS emulator and the simulated image vendor")
+        emulator = begin(
+            *("emulator", "local.emulator", "--port", str(emulator_port), "--state-dir", str(folder / "emulator")),
+            *("--wait-scale", str(pace.wait_scale)),
+        )
+        endpoint = str(emulator.said["endpoint"])
+        upstream = begin(
+            *("upstream", "local.upstream", "--port", "0", "--latency-scale", str(pace.latency_scale)),
+            # The uploads bucket's presigned links are on loopback here.
+            *("--allow-reference-origin", endpoint, "--no-rate-limit"),
+        )
+        tell("building template.yaml (sam build)")
+        template = deployment.build(folder)
+        tell("deploying it (sam deploy)")
+        outputs = deployment.deploy(
+            template,
+            endpoint,
+            {
+                "UpstreamBaseUrl": upstream.said["api_base"],
+                "ResultOrigins": upstream.said["results_base"],
+                **(parameters or {}),
+            },
+        )
+        secret_store = deployment.session().client("secretsmanager", endpoint_url=endpoint)
+        secret_store.put_secret_value(SecretId=outputs["UpstreamKeySecret"], SecretString=f"sk_{secrets.token_hex(16)}")
+        api_key = secret_store.get_secret_value(SecretId=outputs["ApiKeySecret"])["SecretString"]
+        undo.pop_all()
+        return Stack(
+            endpoint=endpoint,
+            upstream=str(upstream.said["api_base"]).removesuffix("/v1"),
+            api_url=f"{endpoint}/_aws/execute-api/{outputs['ApiId']}/live",
+            api_key=api_key,
+            outputs=outputs,
+            pids=(upstream.pid, emulator.pid),
+        )
+
+
+def bring_down(stack: Stack) -> None:
+    """Ends what `bring_up` started."""
+    for pid in stack.pids:
+        stop(pid)
+
+
+@contextlib.contextmanager
+def running(folder: Path, *, pace: Pace, parameters: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """The stack, for as long as the block lasts."""
+    stack = bring_up(folder, pace=pace, parameters=parameters)
+    try:
+        yield stack
+    finally:
+        bring_down(stack)
