@@ -26,7 +26,8 @@ class Stack:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the emulator's root user."""
-        return deployment.session().client(service, endpoint_url=self.endpoint)
+        client: Callable[..., Any] = deployment.session().client  # typed for literal names only
+        return client(service, endpoint_url=self.endpoint)
 
 
 @dataclass(frozen=True, slots=True)

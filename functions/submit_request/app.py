@@ -25,9 +25,7 @@ def create_job() -> Response[str]:
         "submitted", extra={"job_id": job.job_id, "repeated": not submission.created, "started": submission.started}
     )
     count("JobSubmitted" if submission.created else "JobRepeated")
-    return accepted(
-        JobView(job, ()), location=f"{call.url_path.rstrip('/')}/{job.job_id}", replayed=not submission.created
-    )
+    return accepted(JobView(job, ()), replayed=not submission.created)
 
 
 @observed

@@ -17,4 +17,7 @@ def read_secret(secret_arn: str) -> str:
         secret = parameters.get_secret(secret_arn, max_age=CACHE_SECONDS)
     except (GetParameterError, TransformParameterError) as error:
         raise StorageFailed("the secret can't be read; was its value ever set?") from error
-    return secret.strip() if isinstance(secret, str) else secret.decode().strip()
+    text = (secret if isinstance(secret, str) else secret.decode()).strip()
+    if not text:
+        raise StorageFailed("the secret is empty: its value was never set")
+    return text

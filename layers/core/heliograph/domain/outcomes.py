@@ -44,7 +44,7 @@ class NotYet(_State):
 
 
 class Processing(_State):
-    """`dispatch`, `poll`: the task runs; ask after `wait_seconds`. `unanswered`: why the last question got no answer."""
+    """`dispatch`, `poll`: the task runs; ask after `wait_seconds`. `unanswered`: why the last question failed."""
 
     outcome: Literal["processing"] = "processing"
     job_id: str

@@ -38,9 +38,12 @@ def api_resolver(*, charged_on_failure: Charged) -> APIGatewayRestResolver:
     return app
 
 
-def accepted(view: JobView, *, location: str, replayed: bool) -> Response[str]:
-    """202: the job is written down and will be done. `Retry-After` is when asking first makes sense, in seconds."""
-    headers: dict[str, str | list[str]] = {"Location": location}
+def accepted(view: JobView, *, replayed: bool) -> Response[str]:
+    """202: the job is written down and will be done. `Retry-After` is when asking first makes sense, in seconds.
+
+    `Location` is relative to the call's own URL (RFC 9110, 10.2.2): right behind any stage, domain or proxy.
+    """
+    headers: dict[str, str | list[str]] = {"Location": f"jobs/{view.job.job_id}"}
     if not view.job.is_over:
         headers["Retry-After"] = str(QUIET_SECONDS)
     if replayed:

@@ -46,11 +46,10 @@ class ObjectCreated(_Event):
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """An authorized call of the API. `url_path` as the client sees it, with the gateway's stage."""
+    """An authorized call of the API."""
 
     tenant: str
     request_id: str
-    url_path: str
     body: bytes
     idempotency_key: str | None
 
@@ -64,7 +63,6 @@ class ApiCall:
         return cls(
             tenant=context["authorizer"]["tenant"],
             request_id=context["requestId"],
-            url_path=context["path"],
             body=body,
             idempotency_key=event.headers.get("Idempotency-Key"),
         )

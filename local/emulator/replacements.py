@@ -1,0 +1,57 @@
+"""All that is different from stock `ministack`, in one list; and the one version it was written for.
+
+Each replacement is a module of its own with a test that fails on stock. To see after a new
+release of ministack which of them can go, run those tests with `HELIOGRAPH_EMULATOR_STOCK=1`.
+"""
+
+import importlib.metadata
+from pathlib import Path
+
+from local.emulator.unpacked_archives import UnpackedArchives
+
+MINISTACK_VERSION = "1.5.33"
+
+
+class WrongMinistackVersionError(RuntimeError):
+    """Replacing functions of a version nobody looked at would break silently; this does not."""
+
+
+def require_known_version() -> None:
+    installed = importlib.metadata.version("ministack")
+    if installed != MINISTACK_VERSION:
+        raise WrongMinistackVersionError(
+            f"local/emulator replaces internals of ministack {MINISTACK_VERSION}, but {installed} "
+            "is installed. Install that version, or check every module that local/emulator/replacements.py "
+            "names against the new one and raise MINISTACK_VERSION."
+        )
+
+
+def install(*, endpoint: str, state: Path, function_python: str, function_site: Path, max_environments: int) -> None:
+    """Import ministack's services and replace what has to be; the environment must be set before."""
+    from local.emulator import (  # noqa: PLC0415 - these import ministack, which reads the environment then
+        environment_pool,
+        execution_timeout,
+        function_runtime,
+        gateway_responses,
+        object_versions,
+        secure_transport,
+        task_timeout,
+    )
+
+    home = state / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    environment_pool.install(max_environments)
+    function_runtime.install(
+        function_runtime.FunctionRuntime(
+            python=function_python,
+            site=function_site,
+            home=home,
+            endpoint=endpoint,
+            archives=UnpackedArchives(state / "archives"),
+        )
+    )
+    gateway_responses.install()
+    object_versions.install()
+    secure_transport.install()
+    execution_timeout.install()
+    task_timeout.install()
