@@ -1,0 +1,33 @@
+"""The models the simulator serves, with the caps each one enforces at create."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RATIOS = ("auto", "1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+
+RESOLUTION_LONG_SIDE_PX = {"1K": 1024, "2K": 2048, "4K": 3840}
+
+_FIELDS = frozenset({"model", "prompt", "aspect_ratio", "image_url", "image_urls", "nsfw_checker", "callback_url"})
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model id. Prices drift [doc], so the price here is a default that the settings override."""
+
+    model_id: str
+    price_micro_usd: int
+    max_references: int
+    fields: frozenset[str]
+
+
+MODELS = {
+    model.model_id: model
+    for model in (
+        # [doc] names these fields for beta and no others; refusing the rest is our reading of that, and it is
+        # what a client must be able to live with.
+        Model("gpt-image-2-beta", 60_000, 16, _FIELDS),
+        # [unknown] whether 10 (product page) or 16 (newer material) references; 10 is what is safe to send.
+        Model("gpt-image-2", 50_000, 10, _FIELDS | {"resolution"}),
+    )
+}

@@ -1,0 +1,116 @@
+"""What a create call asks for: the JSON body, checked field by field as the vendor checks it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from local.upstream.catalogue import MODELS, RATIOS, RESOLUTION_LONG_SIDE_PX
+
+PROMPT_LIMIT_CHARACTERS = 20_000  # [inferred] from the channel behind the vendor
+
+
+class BadOrder(ValueError):
+    """The create call is refused with HTTP 400 and this text."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A create call that was understood. ``received`` is the body as it came, for tests to look at."""
+
+    model: str
+    prompt: str
+    aspect_ratio: str
+    references: tuple[str, ...]
+    nsfw_checker: bool
+    callback_url: str | None
+    resolution: str | None
+    received: dict[str, Any]
+
+
+def parse_body(raw: bytes) -> dict[str, Any]:
+    """The body as a JSON object. Raises ``BadOrder``."""
+    try:
+        body = json.loads(raw)
+    except ValueError as wrong:
+        raise BadOrder("Invalid JSON in request body") from wrong
+    if not isinstance(body, dict):
+        raise BadOrder("Request body must be a JSON object")
+    return body
+
+
+def read_order(body: dict[str, Any]) -> Order:
+    """Check a create body. Raises ``BadOrder`` with the vendor's kind of text.
+
+    Only the text for an unknown model is the vendor's own [vendor]; the others are ours [unknown].
+    """
+    model = MODELS.get(body["model"]) if isinstance(body.get("model"), str) else None
+    if model is None:
+        raise BadOrder(f"Invalid model: {body.get('model')}. Supported models: {', '.join(MODELS)}")
+    strange = sorted(set(body) - model.fields)
+    if strange:
+        raise BadOrder(f"Unsupported parameter for {model.model_id}: {', '.join(strange)}")
+    references = _references(body)
+    if len(references) > model.max_references:
+        # Over-limit counts are rejected, never dropped [vendor].
+        raise BadOrder(
+            f"Too many reference images: {len(references)}. {model.model_id} accepts at most {model.max_references}"
+        )
+    ratio = body.get("aspect_ratio", "auto")
+    if ratio not in RATIOS:
+        raise BadOrder(f"Invalid aspect_ratio: {ratio}. Supported: {', '.join(RATIOS)}")
+    resolution = body.get("resolution")
+    if resolution is not None and resolution not in RESOLUTION_LONG_SIDE_PX:
+        raise BadOrder(f"Invalid resolution: {resolution}. Supported: {', '.join(RESOLUTION_LONG_SIDE_PX)}")
+    # [unknown] the vendor contradicts itself on this default; the product page says off.
+    nsfw_checker = body.get("nsfw_checker", False)
+    if not isinstance(nsfw_checker, bool):
+        raise BadOrder("nsfw_checker must be a boolean")
+    callback_url = body.get("callback_url")
+    if callback_url is not None and not _is_http_url(callback_url):
+        raise BadOrder("callback_url must be an http(s) URL")
+    return Order(
+        model=model.model_id,
+        prompt=_prompt(body),
+        aspect_ratio=ratio,
+        references=references,
+        nsfw_checker=nsfw_checker,
+        callback_url=callback_url,
+        resolution=resolution,
+        received=body,
+    )
+
+
+def _prompt(body: dict[str, Any]) -> str:
+    prompt = body.get("prompt")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise BadOrder("prompt is required")
+    if len(prompt) > PROMPT_LIMIT_CHARACTERS:
+        raise BadOrder(f"prompt is too long: {len(prompt)} characters, at most {PROMPT_LIMIT_CHARACTERS}")
+    return prompt
+
+
+def _references(body: dict[str, Any]) -> tuple[str, ...]:
+    if "image_url" in body and "image_urls" in body:
+        raise BadOrder("Use either image_url or image_urls, not both")
+    urls = [body["image_url"]] if "image_url" in body else body.get("image_urls", [])
+    # [unknown] what an empty list means to the vendor; refusing it is what shows a client's mistake soonest.
+    if not isinstance(urls, list) or ("image_urls" in body and not urls):
+        raise BadOrder("image_urls must be a non-empty array")
+    for url in urls:
+        if not _is_http_url(url):
+            raise BadOrder("Invalid image URL: only publicly reachable http(s) URLs are accepted")
+    return tuple(urls)
+
+
+def _is_http_url(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # reading it is what checks it
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)

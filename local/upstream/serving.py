@@ -1,0 +1,97 @@
+"""Putting a simulator on two loopback ports, and taking it off again cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from local.upstream.connections import CuttableProtocol
+from local.upstream.simulator import Simulator
+
+LOOPBACK = "127.0.0.1"
+_BACKLOG = 2048
+_STARTED_POLL_SECONDS = 0.01
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: two servers share a process, and one place decides when it ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listening_socket(port: int) -> socket.socket:
+    """A socket on loopback, bound early because the address is part of every result URL; port 0 is a free
+    one.
+    """
+    return socket.create_server((LOOPBACK, port), backlog=_BACKLOG)
+
+
+def origin_of(bound: socket.socket) -> str:
+    """The origin of what listens here."""
+    return f"http://{LOOPBACK}:{bound.getsockname()[1]}"
+
+
+async def serve(
+    simulator: Simulator,
+    api_socket: socket.socket,
+    results_socket: socket.socket,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None],
+) -> None:
+    """Serve until ``stop`` is set; ``on_ready`` is called once both origins answer."""
+    servers = [_server(app, bound) for app, bound in ((simulator.api, api_socket), (simulator.results, results_socket))]
+    serving = [asyncio.create_task(server.serve([bound])) for server, bound in servers]
+    pumping = asyncio.create_task(simulator.run())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        while not all(server.started for server, _ in servers):
+            await asyncio.sleep(_STARTED_POLL_SECONDS)
+        on_ready()
+        # A part that dies ends the whole: a simulator that serves but never pumps would look like a slow
+        # vendor.
+        await asyncio.wait([*serving, pumping, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if pumping.done():
+            pumping.result()
+    finally:
+        stopping.cancel()
+        pumping.cancel()
+        for server, _ in servers:
+            server.should_exit = True
+        await asyncio.gather(*serving, pumping, stopping, return_exceptions=True)
+        simulator.close()
+
+
+def write_ready_file(path: Path, simulator: Simulator) -> None:
+    """Tell whoever waits where the simulator is; they see the whole file or none."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_text(
+        json.dumps({"api_base": simulator.api_bases[0], "results_base": simulator.results_base, "pid": os.getpid()})
+    )
+    draft.replace(path)
+
+
+def _server(app: ASGIApp, bound: socket.socket) -> tuple[_Server, socket.socket]:
+    config = uvicorn.Config(
+        app,
+        http=CuttableProtocol,
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        # Longer than anybody's polling interval: a pooled connection that dies between two polls is no fault
+        # we ask for.
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )
+    return _Server(config), bound
