@@ -18,6 +18,10 @@ _STOP_SECONDS = 15
 _LOOK_AGAIN_SECONDS = 0.05
 
 
+# Kept so that they can be reaped; programs of another run are known by their pid alone.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
 class StartFailed(RuntimeError):
     """A program ended, or said nothing, instead of getting ready."""
 
@@ -46,6 +50,7 @@ def start(name: str, module: str, *arguments: str, folder: Path) -> Running:
             start_new_session=True,
             cwd=Path(__file__).parent.parent,
         )
+    _children[process.pid] = process
     deadline = time.monotonic() + _START_SECONDS
     while not ready_file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -68,9 +73,8 @@ def stop(pid: int) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:  # it was our child, and has ended
-            return False
+    if child := _children.get(pid):
+        return child.poll() is None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

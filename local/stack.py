@@ -32,10 +32,11 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast time passes: the vendor's 15-40 s, and the workflow's waits, as shares of the real ones."""
+    """How fast time passes, as shares of the vendor's 15-40 s and of the workflow's waits; how large pictures are."""
 
     latency_scale: float = 0.1
     wait_scale: float = 0.1
+    picture_px: int = 1280
 
 
 def bring_up(
@@ -64,7 +65,7 @@ def bring_up(
         upstream = begin(
             *("upstream", "local.upstream", "--port", "0", "--latency-scale", str(pace.latency_scale)),
             # The uploads bucket's presigned links are on loopback here.
-            *("--allow-reference-origin", endpoint, "--no-rate-limit"),
+            *("--allow-reference-origin", endpoint, "--no-rate-limit", "--long-side-px", str(pace.picture_px)),
         )
         tell("building template.yaml (sam build)")
         template = deployment.build(folder)

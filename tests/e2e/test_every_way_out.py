@@ -1,0 +1,203 @@
+"""However a workflow ends, its job ends: in one terminal state, with one event, and with its picture if it is paid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.e2e.conftest import WAIT_SCALE
+from tests.e2e.world import World, wait_until
+
+DENY_EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Deny", "Action": "states:StartExecution", "Resource": "*"}],
+}
+
+
+def execution(world: World, job_id: str) -> str:
+    return world.stack.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:") + f":{job_id}"
+
+
+def status(world: World, job_id: str) -> str:
+    described = world.stack.client("stepfunctions").describe_execution(executionArn=execution(world, job_id))
+    return str(described["status"])
+
+
+def function(world: World, logical_id: str) -> str:
+    """The deployed function's name."""
+    resource = world.stack.client("cloudformation").describe_stack_resource(
+        StackName="heliograph", LogicalResourceId=logical_id
+    )
+    return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def endings(world: World, job_id: str) -> set[tuple[str, str]]:
+    """Type and event id of every event about the job's end."""
+    found = world.events(lambda event: event["detail"]["data"].get("job_id") == job_id)
+    return {(event["detail-type"], event["detail"]["event_id"]) for event in found}
+
+
+@contextmanager
+def environment(world: World, name: str, **changed: str) -> Iterator[None]:
+    """The function with other settings, for as long as the block lasts."""
+    functions = world.stack.client("lambda")
+    usual = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**usual, **changed}})
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": usual})
+
+
+@contextmanager
+def unhurried(world: World) -> Iterator[None]:
+    """Wait states take their real time, for as long as the block lasts."""
+    configuration, setting = f"{world.stack.endpoint}/_ministack/config", "stepfunctions._SFN_WAIT_SCALE"
+    world.http.post(configuration, json={setting: 1.0}).raise_for_status()
+    try:
+        yield
+    finally:
+        world.http.post(configuration, json={setting: WAIT_SCALE}).raise_for_status()
+
+
+def test_an_aborted_execution_leaves_a_failed_job_and_says_that_a_task_was_running(world: World, mark: str) -> None:
+    world.fault("task", "never_finishes", mark)
+    job_id = world.post(prompt=mark)["id"]
+    wait_until(lambda: world.job(job_id)["status"] == "processing", seconds=30, what="a running task")
+
+    world.stack.client("stepfunctions").stop_execution(executionArn=execution(world, job_id))
+
+    job = world.finished(job_id)
+    assert job["status"] == "failed"
+    assert job["failure"]["code"] == "internal"
+    assert "ABORTED" in job["failure"]["message"]
+    assert job["attempts"][0]["task_id"] in job["failure"]["message"]
+    assert job["charged"] == "unknown"
+    assert world.event_of(job_id)["detail-type"] == "image.job.failed"
+    assert len(endings(world, job_id)) == 1
+
+
+def test_an_execution_aborted_after_the_task_was_paid_still_delivers_its_picture(world: World, mark: str) -> None:
+    with unhurried(world):  # the workflow waits its real 12 s before it asks
+        job_id = world.post(prompt=mark)["id"]
+        wait_until(lambda: world.job(job_id)["status"] == "processing", seconds=10, what="a running task")
+        wait_until(lambda: world.tasks(mark)[0]["charged_micro_usd"], seconds=10, what="a task that is charged")
+        world.stack.client("stepfunctions").stop_execution(executionArn=execution(world, job_id))
+
+        job = world.finished(job_id)
+
+    assert status(world, job_id) == "ABORTED"
+    assert job["status"] == "succeeded"
+    assert job["charged"] == "yes"
+    assert world.result(world.event_of(job_id))[0]
+    assert len(endings(world, job_id)) == 1
+
+
+def test_an_execution_that_times_out_leaves_a_failed_job(world: World, mark: str) -> None:
+    machine = world.stack.outputs["StateMachineArn"]
+    workflows = world.stack.client("stepfunctions")
+    usual = workflows.describe_state_machine(stateMachineArn=machine)["definition"]
+    world.fault("task", "never_finishes", mark)
+    hasty = {**json.loads(usual), "TimeoutSeconds": 30}
+    workflows.update_state_machine(stateMachineArn=machine, definition=json.dumps(hasty))
+    try:
+        job_id = world.post(prompt=mark)["id"]
+        job = world.finished(job_id)
+    finally:
+        workflows.update_state_machine(stateMachineArn=machine, definition=usual)
+
+    assert status(world, job_id) == "TIMED_OUT"
+    assert job["status"] == "failed"
+    assert "TIMED_OUT" in job["failure"]["message"]
+    assert len(endings(world, job_id)) == 1
+
+
+def test_a_function_that_cannot_run_ends_in_a_closed_job_not_in_a_hanging_one(world: World, mark: str) -> None:
+    with environment(world, function(world, "Dispatch"), ROUTES="[]"):
+        job_id = world.post(prompt=mark)["id"]
+        job = world.finished(job_id, seconds=120)
+
+    assert job["status"] == "failed"
+    assert job["failure"]["code"] == "internal"
+    assert job["failure"]["message"].startswith("the workflow ended early: dispatch: ")
+    assert job["charged"] == "no"
+    assert not world.tasks(mark)
+    assert len(endings(world, job_id)) == 1
+
+
+def test_finalizing_twice_changes_nothing_and_repeats_the_same_event(world: World, mark: str) -> None:
+    job_id = world.post(prompt=mark)["id"]
+    first = world.event_of(job_id)
+    place = first["detail"]["data"]["results"][0]
+    before = world.job(job_id)
+    history = world.stack.client("stepfunctions").get_execution_history(
+        executionArn=execution(world, job_id), maxResults=1000
+    )["events"]
+    finished = next(
+        json.loads(event["stateEnteredEventDetails"]["input"])
+        for event in history
+        if event.get("stateEnteredEventDetails", {}).get("name") == "Deliver"
+    )
+
+    answer = world.stack.client("lambda").invoke(
+        FunctionName=function(world, "Finalize"), Payload=json.dumps(finished).encode()
+    )
+
+    assert json.loads(answer["Payload"].read())["outcome"] == "over"
+    wait_until(
+        lambda: len(world.events(lambda event: event["detail"]["event_id"] == first["detail"]["event_id"])) == 2,
+        seconds=30,
+        what="the event again",
+    )
+    assert len(endings(world, job_id)) == 1
+    versions = world.s3.list_object_versions(Bucket=place["bucket"], Prefix=place["key"])["Versions"]
+    assert len(versions) == 1
+    after = world.job(job_id)
+    for view in (before, after):
+        view["results"] = [{**result, "url": None, "url_expires_at": None} for result in view["results"]]
+    assert after == before
+
+
+def test_a_job_that_could_not_be_started_is_accepted_and_started_by_the_sweep(world: World, mark: str) -> None:
+    roles, name = world.stack.client("iam"), function(world, "SubmitRequest")
+    role = world.stack.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
+    roles.put_role_policy(RoleName=role, PolicyName="not-now", PolicyDocument=json.dumps(DENY_EVERYTHING))
+    try:
+        job_id = world.post(prompt=mark)["id"]  # 202: it is written down
+    finally:
+        roles.delete_role_policy(RoleName=role, PolicyName="not-now")
+    world.stack.client("dynamodb").update_item(
+        TableName=world.stack.outputs["JobsTableName"],
+        Key={"job_id": {"S": job_id}},
+        UpdateExpression="SET attention_at = :long_ago",
+        ExpressionAttributeValues={":long_ago": {"N": "1"}},
+    )
+    assert world.job(job_id)["status"] == "queued"
+
+    swept = _invoke(world, "Sweep", {})
+
+    assert f"started {job_id}" in swept
+    assert world.finished(job_id)["status"] == "succeeded"
+    assert len(world.tasks(mark)) == 1
+
+
+def test_a_late_status_event_changes_nothing_about_a_job_that_is_over(world: World, mark: str) -> None:
+    job_id = world.post(prompt=mark)["id"]
+    done = world.finished(job_id)
+    world.event_of(job_id)
+    assert done["status"] == "succeeded"
+
+    _invoke(world, "Close", {"outcome": "crashed", "job_id": job_id, "error": "a late status event"})
+
+    assert world.job(job_id)["status"] == "succeeded"
+    assert len(endings(world, job_id)) == 1
+
+
+def _invoke(world: World, logical_id: str, payload: dict[str, Any]) -> Any:
+    answer = world.stack.client("lambda").invoke(
+        FunctionName=function(world, logical_id), Payload=json.dumps(payload).encode()
+    )
+    assert "FunctionError" not in answer
+    return json.loads(answer["Payload"].read())
