@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import deployment
+from local import deployment, upstream_key
 from local.processes import Running, start, stop
 
 
@@ -80,7 +80,7 @@ def bring_up(
             },
         )
         secret_store = deployment.session().client("secretsmanager", endpoint_url=endpoint)
-        secret_store.put_secret_value(SecretId=outputs["UpstreamKeySecret"], SecretString=f"sk_{secrets.token_hex(16)}")
+        upstream_key.put(secret_store, outputs["UpstreamKeySecret"], f"sk_{secrets.token_hex(16)}")
         api_key = secret_store.get_secret_value(SecretId=outputs["ApiKeySecret"])["SecretString"]
         undo.pop_all()
         return Stack(

@@ -1,0 +1,65 @@
+# Everything a person or a CI runs. Needs python3 (3.11 or newer, with venv) and make; the rest installs itself into .venv.
+
+PYTHON ?= python3
+PORT ?= 8401
+STACK ?= heliograph
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+export SAM_CLI_TELEMETRY := 0
+export AWS_DEFAULT_REGION ?= us-east-1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down upstream test check format build deploy lock clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(INSTALLED) ## see it work: a photo in a bucket, then a call of the API (PHOTO=… for your own)
+	@$(VENV)/bin/python -m local demo $(if $(PHOTO),--photo "$(PHOTO)")
+
+up: $(INSTALLED) ## leave the whole stack running on this machine, to play with
+	@$(VENV)/bin/python -m local up
+
+down: $(INSTALLED) ## end what `make up` started
+	@$(VENV)/bin/python -m local down
+
+upstream: $(INSTALLED) ## the simulated image vendor alone, in the foreground (PORT=8401)
+	@$(VENV)/bin/python -m local.upstream --port $(PORT) --admit-loopback-references
+
+test: check ## everything: lint, types, contracts, unit, integration and end-to-end tests
+	$(VENV)/bin/python -m pytest
+
+check: $(INSTALLED) ## what needs no running: ruff, mypy, import contracts, cfn-lint, sam validate
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	PYTHONPATH=layers/core:. $(VENV)/bin/lint-imports
+	$(VENV)/bin/cfn-lint template.yaml
+	$(VENV)/bin/sam validate --lint
+
+format: $(INSTALLED) ## let ruff write
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+build: $(INSTALLED) ## build for AWS
+	PIP="$(abspath $(VENV))/bin/python -m pip" $(VENV)/bin/sam build
+
+deploy: build ## deploy to your AWS account, then ask for the vendor's key (STACK=heliograph)
+	$(VENV)/bin/sam deploy --guided --stack-name $(STACK)
+	$(VENV)/bin/python -m local.upstream_key --stack $(STACK)
+
+lock: ## take the newest versions that pyproject.toml allows
+	rm -rf .local/lock && $(PYTHON) -m venv .local/lock
+	$(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *sum(p["optional-dependencies"].values(), []), sep="\n")' > .local/lock/wanted.txt
+	.local/lock/bin/python -m pip install --quiet --requirement .local/lock/wanted.txt
+	.local/lock/bin/python -m pip freeze > requirements.lock
+
+clean: down ## remove what was built and installed
+	rm -rf $(VENV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output
+
+$(INSTALLED): requirements.lock
+	@echo "installing into $(VENV) (a minute or two, once)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@

@@ -1,0 +1,169 @@
+"""`make demo`: a photo dropped in a bucket, then a call of the API; what comes back, and what it took."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+
+from local.deployment import PROJECT
+from local.photo import sample_photo
+from local.stack import Pace, Stack, bring_down, bring_up
+
+OUTPUT = PROJECT / "demo-output"
+PRESET = {
+    "prompt": "Put the product on a seamless white background, soft shadow, studio light",
+    "aspect_ratio": "4:5",
+}
+API_PROMPT = "A lighthouse keeper's desk at dawn, seen from above, film photograph"
+# A tenth of real time: the vendor's 15-40 s become 1.5-4 s.
+PACE = Pace(latency_scale=0.1, wait_scale=0.1)
+_WAIT_SECONDS = 120
+_LOOK_AGAIN_SECONDS = 0.2
+_BAR = "─" * 78
+
+
+def run(photo: Path | None) -> None:
+    """The whole demo; its processes are gone afterwards, whatever happens."""
+    started = time.monotonic()
+    _say(_BAR, "Heliograph demo", _BAR)
+    _say(
+        "Real:       template.yaml as it deploys to AWS (built and deployed by sam), every function",
+        "            under AWS's own runtime client, their roles enforced, the workflow, the events.",
+        "Simulated:  the image vendor (the pictures are drawn, not generated; time runs ten times",
+        "            faster) and AWS itself (an emulator). Both are processes on this machine;",
+        "            nothing is charged.",
+        "",
+    )
+    photo = photo or sample_photo(PROJECT / ".local" / "photo")
+    with tempfile.TemporaryDirectory(prefix="heliograph-demo-") as folder:
+        stack = bring_up(
+            Path(folder), pace=PACE, tell=lambda step: _say(f"[{time.monotonic() - started:5.1f} s] {step}")
+        )
+        try:
+            _say(f"[{time.monotonic() - started:5.1f} s] it is up")
+            listener = Listener(stack)
+            _upload(stack, listener, photo)
+            _call(stack, listener)
+            _books(stack)
+        finally:
+            bring_down(stack)
+    _say("", f"Done in {time.monotonic() - started:.0f} s; every process is ended. To play with it: make up")
+
+
+class Listener:
+    """A queue with a rule on the bus: what any consumer of the events would have."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._sqs, events = stack.client("sqs"), stack.client("events")
+        self._queue = self._sqs.create_queue(QueueName="demo-listener")["QueueUrl"]
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
+        bus = stack.outputs["EventBusName"]
+        events.put_rule(Name="demo", EventBusName=bus, EventPattern=json.dumps({"source": ["heliograph"]}))
+        target = {"Id": "demo", "Arn": attributes["Attributes"]["QueueArn"]}
+        events.put_targets(Rule="demo", EventBusName=bus, Targets=[target])
+
+    def next_event(self) -> dict[str, Any] | None:
+        """The next event, if one has arrived."""
+        messages = self._sqs.receive_message(QueueUrl=self._queue, WaitTimeSeconds=0).get("Messages", [])
+        for message in messages:
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+            event: dict[str, Any] = json.loads(message["Body"])
+            return event
+        return None
+
+
+def _upload(stack: Stack, listener: Listener, photo: Path) -> None:
+    _say("", _BAR, "1. A photo dropped in the bucket", _BAR)
+    s3, uploads = stack.client("s3"), stack.outputs["UploadsBucketName"]
+    s3.put_object(Bucket=uploads, Key="presets/white-background.json", Body=json.dumps(PRESET).encode())
+    _say(f"preset   presets/white-background.json   {json.dumps(PRESET)}")
+    key = f"uploads/white-background/{photo.name}"
+    s3.put_object(Bucket=uploads, Key=key, Body=photo.read_bytes())
+    _say(f"upload   {photo}", f"      →  s3://{uploads}/{key}", "")
+    jobs, table = stack.client("dynamodb"), stack.outputs["JobsTableName"]
+
+    def status() -> str:
+        items = jobs.scan(TableName=table)["Items"]
+        return items[0]["status"]["S"] if items else "announced"
+
+    event = _wait(listener.next_event, status)
+    _say("the event, as it arrived on the bus:", json.dumps(event, indent=2, ensure_ascii=False), "")
+    if event["detail-type"] != "image.job.succeeded":
+        raise SystemExit("The demo's job did not succeed.")
+    _save(stack, event, f"{photo.stem}-edited")
+
+
+def _call(stack: Stack, listener: Listener) -> None:
+    _say("", _BAR, "2. The same through the API", _BAR)
+    headers = {"Authorization": f"Bearer {stack.api_key}"}
+    body = {"prompt": API_PROMPT, "aspect_ratio": "16:9"}
+    answer = httpx.post(f"{stack.api_url}/v1/jobs", json=body, headers=headers, timeout=30)
+    answer.raise_for_status()
+    place = urljoin(str(answer.url), answer.headers["Location"])
+    _say(f"POST /v1/jobs   {json.dumps(body, ensure_ascii=False)}")
+    _say(f"      →  {answer.status_code} {answer.json()['id']}   Retry-After: {answer.headers['Retry-After']}", "")
+    job: dict[str, Any] = {}
+
+    def ask() -> dict[str, Any] | None:
+        nonlocal job
+        job = httpx.get(place, headers=headers, timeout=30).raise_for_status().json()
+        return job if job["finished_at"] else None
+
+    _wait(ask, lambda: str(job.get("status")))
+    event = _wait(listener.next_event, lambda: "event")
+    picture = httpx.get(job["results"][0]["url"], timeout=30).raise_for_status()
+    saved = OUTPUT / "api.jpg"
+    saved.write_bytes(picture.content)
+    timings, attempt = job["timings"], job["attempts"][0]
+    _say(f"GET  …/{job['id']}   {job['status']}   ${job['price_usd']}   {timings['total_seconds']} s")
+    _say(f"attempt  {attempt['model']}, task {attempt['task_id']};  event {event['detail-type']}")
+    _say(f"saved    {saved}   (through the job's own short-lived link)")
+
+
+def _save(stack: Stack, event: dict[str, Any], name: str) -> None:
+    OUTPUT.mkdir(exist_ok=True)
+    s3, data = stack.client("s3"), event["detail"]["data"]
+    result = data["results"][0]
+    picture = OUTPUT / f"{name}{Path(result['key']).suffix}"
+    s3.download_file(result["bucket"], result["key"], str(picture))
+    record = OUTPUT / f"{name}.job.json"
+    s3.download_file(data["record"]["bucket"], data["record"]["key"], str(record))
+    _say(f"saved    {picture}   {result['width']} x {result['height']}")
+    _say(f"         {record}   how it came to be")
+
+
+def _books(stack: Stack) -> None:
+    tasks = httpx.get(f"{stack.upstream}/_sim/tasks", timeout=30).json()["tasks"]
+    charged = sum(task["charged_micro_usd"] for task in tasks) / 1_000_000
+    _say("", f"The vendor's books: {len(tasks)} tasks made, ${charged:.2f} charged (simulated).")
+
+
+def _wait(look: Callable[[], dict[str, Any] | None], status: Callable[[], str]) -> dict[str, Any]:
+    """Looks until there is something, and shows what is going on meanwhile: one line that renews itself."""
+    started, shown = time.monotonic(), ""
+    while (found := look()) is None:
+        elapsed = time.monotonic() - started
+        if elapsed > _WAIT_SECONDS:
+            raise SystemExit(f"Nothing came within {_WAIT_SECONDS} s.")
+        if sys.stdout.isatty():
+            print(f"\r  … {status():<11} {elapsed:4.1f} s ", end="", flush=True)
+        elif (now := status()) != shown:
+            shown = now
+            print(f"  … {now:<11} {elapsed:4.1f} s", flush=True)
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    if sys.stdout.isatty():
+        print("\r" + " " * 40 + "\r", end="")
+    return found
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line, flush=True)

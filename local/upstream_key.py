@@ -1,0 +1,45 @@
+"""`python -m local.upstream_key`: put the vendor's API key where a deployment looks for it.
+
+The key goes from the terminal (or standard input) into Secrets Manager and nowhere else: no parameter, no
+environment variable, no template, no shell history.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import re
+import sys
+from typing import Any
+
+import boto3
+
+KEY = re.compile(r"sk_[A-Za-z0-9]{16,}")
+
+
+def put(secrets_manager: Any, secret_id: str, key: str) -> None:
+    """Stores the key. Raises `ValueError` for what is no key of the vendor's form; the message does not repeat it."""
+    if not KEY.fullmatch(key):
+        raise ValueError("that is no key of the vendor's: they are sk_ and at least 16 letters or digits")
+    secrets_manager.put_secret_value(SecretId=secret_id, SecretString=key)
+
+
+def main() -> None:
+    """Asks, and stores the answer in the named stack's secret."""
+    parser = argparse.ArgumentParser(prog="python -m local.upstream_key", description=__doc__)
+    parser.add_argument("--stack", default="heliograph", help="the deployed stack (default: %(default)s)")
+    stack = parser.parse_args().stack
+    described = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+    asked = "The vendor's API key (sk_…; it is not shown): "
+    key = getpass.getpass(asked) if sys.stdin.isatty() else sys.stdin.readline()
+    try:
+        put(boto3.client("secretsmanager"), outputs["UpstreamKeySecret"], key.strip())
+    except ValueError as error:
+        sys.exit(str(error))
+    print(f"The key is in Secrets Manager. The API is at {outputs['ApiUrl']}; its own key is in the secret")
+    print(f"  {outputs['ApiKeySecret']}")
+
+
+if __name__ == "__main__":
+    main()
