@@ -75,7 +75,7 @@ def _start(state: Path) -> RunningEmulator:
     """Start one, as a user would, and wait until it answers."""
     state.mkdir(exist_ok=True)
     ready_file = state / "ready.json"
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [
             *(sys.executable, "-m", "local.emulator", "--port", "0", "--wait-scale", str(WAIT_SCALE)),
             *("--state-dir", str(state), "--ready-file", str(ready_file), *_site_option()),

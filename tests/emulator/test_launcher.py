@@ -68,7 +68,7 @@ def test_another_version_of_ministack_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        refused = subprocess.run(  # noqa: S603
+        refused = subprocess.run(
             [sys.executable, "-m", "local.emulator", "--port", str(port), "--state-dir", tmp_path],
             cwd=ROOT,
             capture_output=True,

@@ -206,7 +206,7 @@ def test_painting_does_not_hold_up_other_calls(served: Served) -> None:
 def test_the_command_says_where_it_listens_and_ends_cleanly(tmp_path: Path, end: signal.Signals) -> None:
     ready = tmp_path / "ready.json"
     command = [sys.executable, "-m", "local.upstream", "--port", "0", "--ready-file", str(ready)]
-    with subprocess.Popen(  # noqa: S603 - the command is the line above
+    with subprocess.Popen(
         command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
     ) as process:
         try:

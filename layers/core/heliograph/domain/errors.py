@@ -22,6 +22,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_FAULTS = 100
+_TOLD_FAULTS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -36,11 +39,16 @@ class HeliographError(Exception):
 
 
 class InvalidRequest(HeliographError):
-    """The input can't be accepted as it is. `faults` names everything wrong with it at once, never only the first."""
+    """The input can't be accepted as it is. `faults` names everything wrong with it at once, never only the first.
+
+    A document made of nothing but faults is named in its first hundred: an answer and an event have their limits.
+    """
 
     def __init__(self, *faults: Fault) -> None:
-        super().__init__("; ".join(f"{fault.pointer or 'document'}: {fault.detail}" for fault in faults))
-        self.faults = faults
+        more = len(faults) - MAX_FAULTS
+        self.faults = (*faults[:MAX_FAULTS], Fault("", f"and {more} more")) if more > 0 else faults
+        told = [f"{fault.pointer or 'document'}: {fault.detail}" for fault in self.faults[:_TOLD_FAULTS]]
+        super().__init__("; ".join([*told, "…"] if len(self.faults) > _TOLD_FAULTS else told))
 
 
 class MalformedDocument(InvalidRequest):

@@ -6,10 +6,14 @@ from pydantic import ValidationError
 
 from heliograph.domain.errors import Fault
 
+# A field's name is the sender's choice; a longer one is cut.
+_MAX_NAME_CHARACTERS = 128
+
 
 def pointer(*parts: str | int) -> str:
     """An RFC 6901 JSON pointer to the place that `parts` lead to."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    names = (str(part)[:_MAX_NAME_CHARACTERS] for part in parts)
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
 
 
 def faults_of(error: ValidationError) -> list[Fault]:

@@ -1,0 +1,195 @@
+"""Jobs, events and states as they really come to be: made by the domain's own moves, at fixed times."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from heliograph.domain.errors import Fault
+from heliograph.domain.events import EVENT_SOURCE, PublishedEvent, event_type, job_event, upload_rejected
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import Job, JobStatus, Result, Source
+from heliograph.domain.media import MediaType
+from heliograph.domain.outcomes import (
+    Crashed,
+    DeliverAgain,
+    Expired,
+    Failed,
+    Finished,
+    JobRef,
+    NotYet,
+    Over,
+    Processing,
+    Watch,
+)
+from heliograph.domain.requests import JobRequest
+from heliograph.domain.routes import AspectRatio, Route
+
+UPLOADS_BUCKET = "heliograph-uploads"
+RESULTS_BUCKET = "heliograph-results"
+ACCOUNT = "123456789012"
+REGION = "eu-central-1"
+ROUTE = Route(provider="apimodels", model="gpt-image-2-beta", price_usd="0.06", max_references=16)
+START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+UPLOAD_KEY = "uploads/white-background/shoe.jpg"
+UPLOAD_VERSION = "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"
+JOB_ID = derived_id("job", "upload", UPLOADS_BUCKET, UPLOAD_KEY, UPLOAD_VERSION)
+ATTEMPT_ID = derived_id("att", JOB_ID, "1")
+TASK_ID = "clx4v2m8p0001"
+RESULT_URL = "https://r2.apimodels.app/images/clx4v2m8p0001.jpeg"
+
+BLOCKED = Failure(
+    code=FailureCode.CONTENT_BLOCKED,
+    message="the provider's task failed: Content policy violation (CONTENT_MODERATION)",
+    retryable=False,
+    charged=Charged.NO,
+)
+LATE = Failure(
+    code=FailureCode.PROVIDER_TIMEOUT,
+    message="the job's deadline passed before a task could be made",
+    retryable=True,
+    charged=Charged.NO,
+)
+
+
+def after(seconds: float) -> datetime:
+    """That long after the job came."""
+    return START + timedelta(seconds=seconds)
+
+
+def queued_job(job_id: str = JOB_ID, **changes: Any) -> Job:
+    """An upload's job, just written down."""
+    job = Job(
+        job_id=job_id,
+        tenant="default",
+        request=JobRequest(
+            model=ROUTE.model,
+            prompt="Put the product on a pure white background.",
+            references=(f"s3://{UPLOADS_BUCKET}/{UPLOAD_KEY}?versionId={UPLOAD_VERSION}",),
+            aspect_ratio=AspectRatio.SQUARE,
+            metadata={"sku": "A-1041"},
+        ),
+        source=Source(
+            kind="upload",
+            bucket=UPLOADS_BUCKET,
+            key=UPLOAD_KEY,
+            version_id=UPLOAD_VERSION,
+            preset="white-background",
+            preset_version="Xq1wZkUuVfJ2b7o9mR5tNc8yE3sLhA0d",
+        ),
+        output_key="{preset}/{name}/{job_id}/{index}.{ext}",
+        output_name="shoe",
+        created_at=START,
+        deadline_at=after(1200),
+    )
+    return job.model_copy(update=changes)
+
+
+def processing_job(job_id: str = JOB_ID) -> Job:
+    """With a task at the provider's."""
+    attempt_id = derived_id("att", job_id, "1")
+    return queued_job(job_id).attempting(attempt_id, ROUTE, after(1.2)).accepted(attempt_id, TASK_ID, after(2.5))
+
+
+def succeeded_job() -> Job:
+    """With its picture stored."""
+    job = processing_job()
+    picture = Result(
+        bucket=RESULTS_BUCKET,
+        key=job.output_place.result_key(1, MediaType.JPEG),
+        content_type=MediaType.JPEG,
+        size_bytes=1_482_113,
+        sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        width=1024,
+        height=1024,
+    )
+    return job.succeeded([picture], after(31.4))
+
+
+def failed_job() -> Job:
+    """Refused by the provider's filter."""
+    return processing_job().failed(BLOCKED, after(24.9))
+
+
+def expired_job() -> Job:
+    """Never begun."""
+    return queued_job().expired(LATE, after(1201))
+
+
+def rejected_upload() -> PublishedEvent:
+    """A preset that asks for what cannot be."""
+    fault = Fault("/aspect_ratio", "must be one of auto, 1:1, 2:3, 3:2, 3:4, 4:3, 4:5, 5:4, 9:16, 16:9, 21:9")
+    return upload_rejected(
+        bucket=UPLOADS_BUCKET,
+        key=UPLOAD_KEY,
+        version=UPLOAD_VERSION,
+        version_id=UPLOAD_VERSION,
+        preset="white-background",
+        failure=Failure(
+            code=FailureCode.INVALID_INPUT,
+            message=f"{fault.pointer}: {fault.detail}",
+            retryable=False,
+            charged=Charged.NO,
+        ),
+        faults=(fault,),
+        at=after(0.8),
+    )
+
+
+def published_examples() -> dict[str, PublishedEvent]:
+    """One event of each type, by its type."""
+    events = [
+        *(job_event(job, results_bucket=RESULTS_BUCKET) for job in (succeeded_job(), failed_job(), expired_job())),
+        rejected_upload(),
+    ]
+    return {event_type(event): event for event in events}
+
+
+def arriving(event: PublishedEvent) -> dict[str, Any]:
+    """The event as a target of a rule receives it: EventBridge's envelope around ours."""
+    return {
+        "version": "0",
+        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        "detail-type": event_type(event),
+        "source": EVENT_SOURCE,
+        "account": ACCOUNT,
+        "time": event.occurred_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": REGION,
+        "resources": [],
+        "detail": json.loads(event.model_dump_json()),
+    }
+
+
+WATCH = Watch(
+    attempt_id=ATTEMPT_ID,
+    provider=ROUTE.provider,
+    model=ROUTE.model,
+    task_id=TASK_ID,
+    deadline_at=after(1200),
+)
+
+State = JobRef | NotYet | Processing | Finished | DeliverAgain | Failed | Expired | Over | Crashed
+
+
+def state_examples() -> dict[str, State]:
+    """What the workflow passes, by outcome; `job_ref` is its input."""
+    return {
+        "job_ref": JobRef(job_id=JOB_ID),
+        "not_yet": NotYet(job_id=JOB_ID, wait_seconds=4),
+        "processing": Processing(job_id=JOB_ID, wait_seconds=12, watch=WATCH),
+        "finished": Finished(job_id=JOB_ID, watch=WATCH.model_copy(update={"questions": 4}), result_urls=(RESULT_URL,)),
+        "again": DeliverAgain(
+            job_id=JOB_ID,
+            watch=WATCH,
+            result_urls=(RESULT_URL,),
+            deliveries=1,
+            wait_seconds=2,
+            reason="its host said 404",
+        ),
+        "failed": Failed(job_id=JOB_ID, failure=BLOCKED),
+        "expired": Expired(job_id=JOB_ID),
+        "over": Over(job_id=JOB_ID, status=JobStatus.SUCCEEDED),
+        "crashed": Crashed(job_id=JOB_ID, error="dispatch: StorageFailed"),
+    }

@@ -1,0 +1,145 @@
+"""Who may import whom, and what is pinned: read from the sources, without running them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.contract.cfn_template import ROOT
+
+PACKAGE = ROOT / "layers" / "core" / "heliograph"
+FOREIGN = {"boto3", "botocore", "httpx", "imagesize"}
+LONGEST_SHELL_LINES = 60
+
+
+def modules_imported_by(path: Path) -> set[str]:
+    """Full names, also of imports that only type checkers run."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found |= {f"{node.module}.{name.name}" for name in node.names} | {str(node.module)}
+    return found
+
+
+def roots(modules: set[str]) -> set[str]:
+    return {module.partition(".")[0] for module in modules}
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((PACKAGE / folder).glob("**/*.py"))
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+SHELLS = sorted((ROOT / "functions").glob("*/app.py"))
+
+
+@pytest.mark.parametrize("path", sources("domain"), ids=named)
+def test_the_domain_knows_the_standard_library_pydantic_and_itself(path: Path) -> None:
+    modules = modules_imported_by(path)
+    assert roots(modules) <= {*sys.stdlib_module_names, "pydantic", "heliograph"}
+    assert not {name for name in modules if name.startswith("heliograph") and not name.startswith("heliograph.domain")}
+
+
+@pytest.mark.parametrize("path", sources("domain"), ids=named)
+def test_the_domain_has_no_clock_no_environment_and_no_log(path: Path) -> None:
+    assert not roots(modules_imported_by(path)) & {"os", "time", "logging", "random", "secrets", "socket", "subprocess"}
+    assert not re.search(r"\.(now|utcnow|today)\(", path.read_text())
+
+
+@pytest.mark.parametrize("path", [path for path in sources(".") if path.parent.name != "adapters"], ids=named)
+def test_only_adapters_know_the_outside_world(path: Path) -> None:
+    assert not roots(modules_imported_by(path)) & FOREIGN
+
+
+@pytest.mark.parametrize("path", sources("steps"), ids=named)
+def test_a_step_knows_ports_and_the_domain_only(path: Path) -> None:
+    ours = {name for name in modules_imported_by(path) if name.startswith("heliograph.")}
+    assert not {name for name in ours if name.startswith(("heliograph.adapters", "heliograph.runtime"))}
+
+
+@pytest.mark.parametrize("path", sources("adapters"), ids=named)
+def test_an_adapter_knows_ports_and_the_domain_only(path: Path) -> None:
+    ours = {name for name in modules_imported_by(path) if name.startswith("heliograph.")}
+    assert not {name for name in ours if name.startswith(("heliograph.steps", "heliograph.runtime"))}
+
+
+@pytest.mark.parametrize("path", [path for path in sources("runtime") if path.name != "wiring.py"], ids=named)
+def test_only_the_wiring_sees_adapters(path: Path) -> None:
+    assert not {name for name in modules_imported_by(path) if name.startswith("heliograph.adapters")}
+
+
+@pytest.mark.parametrize("path", sources("."), ids=named)
+def test_only_the_settings_read_the_environment(path: Path) -> None:
+    reads = re.search(r"\b(environ|getenv)\b", path.read_text()) is not None
+    assert reads == (path.name == "settings.py")
+
+
+@pytest.mark.parametrize("path", SHELLS, ids=named)
+def test_a_function_is_a_thin_shell(path: Path) -> None:
+    modules = modules_imported_by(path)
+    assert len(path.read_text().splitlines()) <= LONGEST_SHELL_LINES
+    assert not roots(modules) & {*FOREIGN, "functions", "app"}
+    assert not {name for name in modules if name.startswith("heliograph.adapters")}
+
+
+@pytest.mark.parametrize("path", SHELLS, ids=named)
+def test_a_function_is_one_file(path: Path) -> None:
+    assert [found.name for found in path.parent.glob("*.py")] == ["app.py"]
+
+
+@pytest.mark.parametrize("path", [*sources("."), *SHELLS], ids=named)
+def test_nothing_sleeps(path: Path) -> None:
+    assert "time" not in roots(modules_imported_by(path))
+
+
+PINS = {
+    line.partition("==")[0].lower().replace("_", "-"): line
+    for line in (ROOT / "layers" / "core" / "requirements.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+}
+
+
+def test_the_layer_pins_one_exact_version_of_each() -> None:
+    for line in PINS.values():
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line)
+
+
+def dependencies() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [Requirement(text) for text in project["dependencies"]]
+
+
+def needed(requirement: Requirement) -> set[str]:
+    """The requirement and everything that it brings, on Linux and the function's Python."""
+    found: set[str] = set()
+    waiting = [requirement]
+    while waiting:
+        one = waiting.pop()
+        name = one.name.lower().replace("_", "-")
+        if name in found and not one.extras:
+            continue
+        found.add(name)
+        try:
+            brought = [Requirement(text) for text in requires(one.name) or ()]
+        except PackageNotFoundError:
+            continue
+        wanted = [{"extra": extra, "python_version": "3.13"} for extra in (*one.extras, "")]
+        waiting += [new for new in brought if not new.marker or any(new.marker.evaluate(each) for each in wanted)]
+    return found
+
+
+def test_the_layer_pins_all_that_the_project_depends_on_and_nothing_more() -> None:
+    assert set().union(*(needed(one) for one in dependencies())) == set(PINS)

@@ -1,0 +1,109 @@
+"""What we promise to whoever listens: examples, schemas and models say the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from heliograph.domain.events import EVENT_SOURCE, EVENT_TYPES
+from heliograph.domain.failures import FailureCode
+
+from tests.contract.examples import arriving, published_examples
+from tests.contract.regenerate_published import EVENTS, contents, schema_of
+
+PUBLISHED = EVENTS / "published"
+TYPES = sorted(EVENT_TYPES)
+
+
+def read(name: str) -> Any:
+    return json.loads((PUBLISHED / name).read_text())
+
+
+def schema_fields(schema: Any) -> set[str]:
+    """Every place of a schema where a document may have a value, as `model.field`."""
+    models = {schema["title"]: schema, **schema.get("$defs", {})}
+    return {f"{title}.{name}" for title, model in models.items() for name in model.get("properties", {})}
+
+
+def test_there_is_a_schema_and_an_example_of_every_type_and_nothing_else() -> None:
+    files = {path.name for path in PUBLISHED.iterdir()}
+    assert files == {f"{name}{ending}" for name in TYPES for ending in (".json", ".schema.json")}
+
+
+@pytest.mark.parametrize("path", sorted(contents()), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_generated_file_is_what_the_models_say_today(path: Any) -> None:
+    assert json.loads(path.read_text()) == contents()[path], "run python -m tests.contract.regenerate_published"
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_an_example_arrives_as_the_builder_made_it(name: str) -> None:
+    assert read(f"{name}.json") == arriving(published_examples()[name])
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_an_example_can_be_told_by_its_source_and_type(name: str) -> None:
+    example = read(f"{name}.json")
+    assert (example["source"], example["detail-type"]) == (EVENT_SOURCE, name)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_an_example_fits_its_schema(name: str) -> None:
+    schema = read(f"{name}.schema.json")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(read(f"{name}.json")["detail"])
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_an_example_is_what_the_model_reads_and_writes(name: str) -> None:
+    detail = read(f"{name}.json")["detail"]
+    assert json.loads(EVENT_TYPES[name].model_validate(detail).model_dump_json()) == detail
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_schema_names_its_draft_and_its_version(name: str) -> None:
+    schema = read(f"{name}.schema.json")
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["properties"]["version"]["const"] == "1"
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_listener_with_todays_schema_reads_tomorrows_event(name: str) -> None:
+    schema = read(f"{name}.schema.json")
+    detail = read(f"{name}.json")["detail"]
+    detail |= {"added_later": 1}
+    detail["data"] |= {"added_later": {"a": 1}}
+    jsonschema.Draft202012Validator(schema).validate(detail)
+
+
+@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("field", ["version", "event_id", "occurred_at", "data"])
+def test_a_detail_without_a_part_of_its_envelope_does_not_fit(name: str, field: str) -> None:
+    detail = read(f"{name}.json")["detail"]
+    del detail[field]
+    with pytest.raises(jsonschema.ValidationError, match=field):
+        jsonschema.Draft202012Validator(read(f"{name}.schema.json")).validate(detail)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_field_of_the_data_is_always_there(name: str) -> None:
+    schema = schema_of(EVENT_TYPES[name])
+    for model in (schema, *schema["$defs"].values()):
+        assert set(model.get("required", ())) == set(model.get("properties", ()))
+
+
+def test_every_failure_code_is_in_the_schema() -> None:
+    schema = read("image.job.failed.schema.json")
+    assert schema["$defs"]["FailureCode"]["enum"] == [code.value for code in FailureCode]
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_no_event_carries_a_prompt_or_a_link(name: str) -> None:
+    fields = {field.partition(".")[2] for field in schema_fields(read(f"{name}.schema.json"))}
+    assert not fields & {"prompt", "request", "references", "webhook_url", "url", "provider_urls"}
+
+
+def test_money_is_text_in_events() -> None:
+    data = read("image.job.succeeded.json")["detail"]["data"]
+    assert data["price_usd"] == "0.06"

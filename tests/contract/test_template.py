@@ -1,0 +1,351 @@
+"""What no local emulator checks: rights, secrets, buckets, queues, and the environment of the functions."""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from heliograph.adapters.dynamodb import OPEN_JOBS_INDEX
+from heliograph.domain.object_keys import JOBS_PREFIX, UPLOADS_PREFIX
+from heliograph.runtime.problems import CONTENT_TYPE, Problem
+from heliograph.runtime.settings import Settings, read_settings
+
+from tests.contract.cfn_template import (
+    FUNCTIONS,
+    GLOBALS,
+    RESOURCES,
+    ROOT,
+    TEMPLATE,
+    environment_of,
+    listed,
+    names_in,
+    resources_of,
+    statements_of,
+    timeout_of,
+)
+
+BUCKETS = resources_of("AWS::S3::Bucket")
+QUEUES = resources_of("AWS::SQS::Queue")
+SECRETS = resources_of("AWS::SecretsManager::Secret")
+RULES = resources_of("AWS::Events::Rule")
+ROLES = {**FUNCTIONS, **resources_of("AWS::Serverless::StateMachine")}
+API = RESOURCES["Api"]["Properties"]
+
+
+def actions_on(function: str, resource: str) -> set[str]:
+    """What a function may do to a resource."""
+    return {
+        action
+        for statement in statements_of(FUNCTIONS[function])
+        if resource in names_in(statement["Resource"])
+        for action in listed(statement["Action"])
+    }
+
+
+def functions_that_may_read(secret: str) -> set[str]:
+    return {function for function in FUNCTIONS if actions_on(function, secret)}
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_a_role_may_do_named_things_to_named_resources(name: str) -> None:
+    statements = statements_of(ROLES[name])
+    assert statements
+    for statement in statements:
+        assert statement["Effect"] == "Allow"
+        assert not any("*" in action for action in listed(statement["Action"]))
+        assert all(names_in(resource) for resource in listed(statement["Resource"]))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_a_role_of_its_own(name: str) -> None:
+    assert "Role" not in FUNCTIONS[name]
+    assert all("Statement" in policy for policy in FUNCTIONS[name]["Policies"])
+
+
+@pytest.mark.parametrize(
+    ("secret", "readers"),
+    [("UpstreamKey", {"Dispatch", "Poll", "Close", "Sweep"}), ("ApiKey", {"Authorize"})],
+)
+def test_a_secret_is_read_by_those_who_need_it_only(secret: str, readers: set[str]) -> None:
+    assert functions_that_may_read(secret) == readers
+    assert set().union(*(actions_on(reader, secret) for reader in readers)) == {"secretsmanager:GetSecretValue"}
+
+
+def test_the_poll_function_can_touch_no_storage_and_publish_nothing() -> None:
+    services = {
+        action.partition(":")[0]
+        for statement in statements_of(FUNCTIONS["Poll"])
+        for action in listed(statement["Action"])
+    }
+    assert services == {"secretsmanager"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_nothing_of_ours_writes_to_the_uploads_bucket_or_deletes_anything(name: str) -> None:
+    actions = {action for statement in statements_of(FUNCTIONS[name]) for action in listed(statement["Action"])}
+    assert not any("Delete" in action for action in actions)
+    assert not any("Put" in action for action in actions_on(name, "UploadsBucket"))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_whoever_reads_objects_that_may_be_missing_may_list_their_bucket(name: str) -> None:
+    # Without it S3 says "forbidden" of what is missing. Those who only sign links need it not.
+    if name in {"Dispatch", "ReadApi"}:
+        return
+    for bucket in BUCKETS:
+        if "s3:GetObject" in actions_on(name, bucket):
+            assert "s3:ListBucket" in actions_on(name, bucket)
+
+
+def test_the_sweep_may_query_the_index_that_the_store_asks() -> None:
+    [statement] = [found for found in statements_of(FUNCTIONS["Sweep"]) if found["Action"] == "dynamodb:Query"]
+    assert statement["Resource"] == {"Fn::Sub": f"${{JobsTable.Arn}}/index/{OPEN_JOBS_INDEX}"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_secret_is_in_an_environment_but_its_arn(name: str) -> None:
+    for variable, value in environment_of(name).items():
+        if names_in(value) & set(SECRETS):
+            assert variable.endswith("_SECRET")
+            assert value["Fn::GetAtt"][1] == "Id"
+        else:
+            assert not variable.endswith(("_SECRET", "_KEY", "_TOKEN", "_PASSWORD"))
+
+
+def test_no_parameter_takes_a_secret_and_no_secret_has_its_value_in_the_template() -> None:
+    assert not [name for name in TEMPLATE["Parameters"] if re.search("key|secret|token|password", name, re.IGNORECASE)]
+    assert not [name for name, secret in SECRETS.items() if "SecretString" in secret]
+    assert "resolve:secretsmanager" not in (ROOT / "template.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_is_private_versioned_encrypted_and_kept(name: str) -> None:
+    bucket = BUCKETS[name]
+    assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_refuses_calls_without_tls(name: str) -> None:
+    [policy] = [found for found in resources_of("AWS::S3::BucketPolicy").values() if found["Bucket"] == {"Ref": name}]
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [{"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": f"${{{name}.Arn}}/*"}]
+
+
+@pytest.mark.parametrize("name", [*BUCKETS, "JobsTable"])
+def test_what_holds_data_outlives_the_stack(name: str) -> None:
+    assert (RESOURCES[name]["DeletionPolicy"], RESOURCES[name]["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_a_result_starts_nothing() -> None:
+    assert "NotificationConfiguration" not in BUCKETS["ResultsBucket"]
+    assert [name for name, rule in RULES.items() if "ResultsBucket" in names_in(rule)] == []
+
+
+def test_current_results_never_expire() -> None:
+    assert "LifecycleConfiguration" not in BUCKETS["ResultsBucket"]
+
+
+def test_uploads_are_announced_on_the_default_bus_and_results_on_our_own() -> None:
+    assert BUCKETS["UploadsBucket"]["NotificationConfiguration"] == {
+        "EventBridgeConfiguration": {"EventBridgeEnabled": True}
+    }
+    assert "EventBusName" not in RULES["UploadCreated"]
+
+
+def test_the_rule_of_uploads_knows_the_two_prefixes_of_the_code() -> None:
+    detail = RULES["UploadCreated"]["EventPattern"]["detail"]
+    assert detail["bucket"] == {"name": [{"Ref": "UploadsBucket"}]}
+    assert detail["object"] == {"key": [{"prefix": UPLOADS_PREFIX}, {"prefix": JOBS_PREFIX}]}
+
+
+def test_records_of_ended_jobs_are_deleted_by_the_attribute_that_the_store_writes() -> None:
+    assert RESOURCES["JobsTable"]["Properties"]["TimeToLiveSpecification"] == {
+        "AttributeName": "expires_at",
+        "Enabled": True,
+    }
+
+
+def test_a_message_is_hidden_for_six_times_as_long_as_its_function_may_run() -> None:
+    assert QUEUES["UploadQueue"]["VisibilityTimeout"] >= 6 * timeout_of("SubmitUpload")
+
+
+def test_a_message_that_fails_again_and_again_is_put_aside_and_not_lost() -> None:
+    redrive = QUEUES["UploadQueue"]["RedrivePolicy"]
+    [dead] = names_in(redrive["deadLetterTargetArn"])
+    assert redrive["maxReceiveCount"] >= 3
+    assert QUEUES[dead]["MessageRetentionPeriod"] > QUEUES["UploadQueue"]["MessageRetentionPeriod"]
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_is_encrypted(name: str) -> None:
+    assert QUEUES[name]["SqsManagedSseEnabled"] is True
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_a_rule_can_not_deliver_is_put_aside_and_not_lost(name: str) -> None:
+    for target in RULES[name]["Targets"]:
+        [dead] = names_in(target["DeadLetterConfig"]["Arn"])
+        senders = {
+            rule
+            for policy in resources_of("AWS::SQS::QueuePolicy").values()
+            for statement in policy["PolicyDocument"]["Statement"]
+            if dead in names_in(statement["Resource"]) and {"Ref": dead} in policy["Queues"]
+            for rule in names_in(statement["Condition"])
+        }
+        assert name in senders
+
+
+def test_a_batch_fails_by_message_and_not_as_a_whole() -> None:
+    source = FUNCTIONS["SubmitUpload"]["Events"]["Queue"]["Properties"]
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_the_rule_of_early_endings_may_call_the_close_function() -> None:
+    [permission] = resources_of("AWS::Lambda::Permission").values()
+    [target] = RULES["WorkflowEndedEarly"]["Targets"]
+    assert permission["SourceArn"] == {"Fn::GetAtt": ["WorkflowEndedEarly", "Arn"]}
+    assert names_in(permission["FunctionName"]) == names_in(target["Arn"]) == {"Close"}
+
+
+def test_the_sweep_runs_every_few_minutes() -> None:
+    [schedule] = FUNCTIONS["Sweep"]["Events"].values()
+    minutes = re.fullmatch(r"rate\((\d+) minutes\)", schedule["Properties"]["Schedule"])
+    assert minutes
+    assert 1 < int(minutes[1]) <= 15
+    assert schedule["Properties"].get("Enabled", True) is True
+
+
+def test_every_call_of_the_api_needs_the_key() -> None:
+    assert API["Auth"]["DefaultAuthorizer"] in API["Auth"]["Authorizers"]
+    events = [event for function in FUNCTIONS.values() for event in function.get("Events", {}).values()]
+    calls = [event["Properties"] for event in events if event["Type"] == "Api"]
+    assert len(calls) == 2
+    for call in calls:
+        assert call["RestApiId"] == {"Ref": "Api"}
+        assert "Auth" not in call
+    assert not [event for event in events if event["Type"] == "HttpApi"]
+    assert not [name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function]
+
+
+def test_the_api_lets_browsers_of_other_sites_do_nothing() -> None:
+    assert "Cors" not in API
+    assert "AddDefaultAuthorizerToCorsPreflight" not in API["Auth"]
+
+
+PROBLEM_FIELDS = set(Problem.not_found("x").document("id"))
+
+
+@pytest.mark.parametrize("kind", API["GatewayResponses"])
+def test_the_gateways_own_answer_is_a_problem_like_ours(kind: str) -> None:
+    answer = API["GatewayResponses"][kind]
+    assert answer["ResponseParameters"]["Headers"]["Content-Type"] == f"'{CONTENT_TYPE}'"
+    text = answer["ResponseTemplates"]["application/json"]
+    problem = json.loads(text.replace("$context.error.messageString", '"why"').replace("$context.requestId", "id"))
+    if "StatusCode" in answer:
+        status = HTTPStatus(answer["StatusCode"])
+        assert set(problem) == PROBLEM_FIELDS
+        assert (problem["status"], problem["title"]) == (status.value, status.phrase)
+    else:  # stands in for several statuses, and the gateway has no variable that names the one
+        assert set(problem) == PROBLEM_FIELDS - {"status"}
+    assert problem["retryable"] == ("Retry-After" in answer["ResponseParameters"]["Headers"])
+    assert problem["request_id"] == "id"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "UNAUTHORIZED",
+        "ACCESS_DENIED",
+        "MISSING_AUTHENTICATION_TOKEN",
+        "REQUEST_TOO_LARGE",
+        "THROTTLED",
+        "DEFAULT_4XX",
+        "DEFAULT_5XX",
+    ],
+)
+def test_the_gateway_answers_as_we_do_whatever_happens(kind: str) -> None:
+    assert kind in API["GatewayResponses"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_variable_is_a_setting(name: str) -> None:
+    ours = {variable for variable in environment_of(name) if not variable.startswith("POWERTOOLS_")}
+    assert {variable.lower() for variable in ours} <= set(Settings.model_fields)
+    assert all(variable.isupper() for variable in ours)
+
+
+def test_every_required_setting_is_given_to_every_function() -> None:
+    required = {name.upper() for name, field in Settings.model_fields.items() if field.is_required()}
+    assert required == set(GLOBALS["Environment"]["Variables"])
+
+
+@pytest.mark.parametrize("setting", ["state_machine_arn", "api_key_secret"])
+def test_a_setting_of_some_functions_is_given_to_those_that_use_it(setting: str) -> None:
+    makers = {"state_machine_arn": {"upload_submitter", "request_submitter", "sweeper"}, "api_key_secret": {"api_key"}}
+    using = {
+        name
+        for name, function in FUNCTIONS.items()
+        if any(f"wiring.{maker}(" in source_of(function) for maker in makers[setting])
+    }
+    assert using == {name for name in FUNCTIONS if setting.upper() in environment_of(name)}
+
+
+def source_of(function: dict[str, Any]) -> str:
+    return (ROOT / str(function["CodeUri"]) / "app.py").read_text()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_named_in_its_logs_as_its_folder(name: str) -> None:
+    assert FUNCTIONS[name]["CodeUri"] == f"functions/{environment_of(name)['POWERTOOLS_SERVICE_NAME']}"
+
+
+def test_every_folder_of_functions_is_deployed_once() -> None:
+    deployed = sorted(function["CodeUri"] for function in FUNCTIONS.values())
+    assert deployed == sorted(f"functions/{path.parent.name}" for path in (ROOT / "functions").glob("*/app.py"))
+
+
+def test_the_templates_own_defaults_are_settings_that_work() -> None:
+    def value(variable: Any) -> str:
+        name = variable.get("Ref")
+        return str(TEMPLATE["Parameters"].get(name, {}).get("Default", "from-a-resource"))
+
+    variables = {name: value(variable) for name, variable in GLOBALS["Environment"]["Variables"].items()}
+    settings = read_settings(variables)
+    assert settings.routes.models == ("gpt-image-2-beta", "gpt-image-2")
+    assert [route.price_usd for route in settings.routes.root] == ["0.06", "0.05"]
+    assert [route.max_references for route in settings.routes.root] == [16, 10]
+    assert settings.result_origins == {"https://r2.apimodels.app"}
+
+
+@pytest.mark.parametrize("bound", ["MinValue", "MaxValue"])
+def test_the_template_and_the_code_bound_the_deadline_alike(bound: str) -> None:
+    limit = int(TEMPLATE["Parameters"]["JobDeadlineSeconds"][bound])
+    schema = Settings.model_json_schema()["properties"]["job_deadline_seconds"]
+    assert schema["minimum" if bound == "MinValue" else "maximum"] == limit
+
+
+def test_the_largest_result_fits_the_functions_disk() -> None:
+    disk_bytes = 512 * 1024 * 1024
+    assert int(TEMPLATE["Parameters"]["MaxResultBytes"]["MaxValue"]) < disk_bytes
+
+
+def test_every_log_is_in_the_one_group_that_forgets() -> None:
+    assert GLOBALS["LoggingConfig"]["LogGroup"] == {"Ref": "Logs"}
+    assert "RetentionInDays" in RESOURCES["Logs"]["Properties"]
+
+
+def test_the_template_holds_no_code_and_no_workflow() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    assert "InlineCode" not in text
+    assert "ZipFile" not in text
+    assert "DefinitionUri" in RESOURCES["ImageJob"]["Properties"]

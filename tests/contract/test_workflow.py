@@ -1,0 +1,225 @@
+"""The state machine and the code know the same outcomes and errors, and no job hangs."""
+
+from __future__ import annotations
+
+import dataclasses
+import graphlib
+import inspect
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from heliograph import ports
+from heliograph.domain import errors
+from heliograph.domain.outcomes import DispatchOutcome, FinalizeOutcome, PollOutcome
+from heliograph.steps.close import close
+from heliograph.steps.dispatch import CALL_LIMIT, dispatch
+from heliograph.steps.finalize import finalize
+from heliograph.steps.poll import poll
+
+from tests.contract.asl_workflow import (
+    CHOICES,
+    STATES,
+    TASKS,
+    WORKFLOW,
+    branches_of,
+    following,
+    function_of,
+    reachable_from,
+)
+from tests.contract.cfn_template import RESOURCES, TEMPLATE, timeout_of
+
+STEP_OF = {
+    "DispatchFunctionArn": dispatch,
+    "PollFunctionArn": poll,
+    "FinalizeFunctionArn": finalize,
+    "CloseFunctionArn": close,
+}
+# What each port says that it raises where a repeat may do better.
+RAISED_BY = {
+    ports.ObjectStore: {"StorageFailed"},
+    ports.JobStore: {"StorageFailed", "StaleJob"},
+    ports.EventBus: {"PublishFailed"},
+    ports.Workflow: {"WorkflowFailed"},
+}
+TERMINAL = {"Succeed", "Fail"}
+PATIENT_ATTEMPTS = 8
+
+
+def outcome_names(union: Any) -> set[str]:
+    return {get_args(model.model_fields["outcome"].annotation)[0] for model in get_args(union)}
+
+
+def ports_of(step: Any) -> set[Any]:
+    """Every port that a use case takes, also inside a bundle such as `Ending`."""
+    hints = get_type_hints(step)
+    hints.pop("return", None)
+    bundles = [hint for hint in hints.values() if dataclasses.is_dataclass(hint)]
+    return set(hints.values()).union(*(get_type_hints(bundle).values() for bundle in bundles))
+
+
+def raised_in(task: dict[str, Any]) -> set[str]:
+    """What of ours may come out of a task and is worth a repeat."""
+    used = ports_of(STEP_OF[function_of(task)])
+    return set().union(*(names for port, names in RAISED_BY.items() if port in used))
+
+
+def retrier_for(task: dict[str, Any], error: str) -> dict[str, Any] | None:
+    """The first that matches wins, as in Step Functions; `States.TaskFailed` is any error but a time-out."""
+    matching = (
+        retrier
+        for retrier in task.get("Retry", [])
+        if {error, "States.ALL"} & set(retrier["ErrorEquals"])
+        or (error != "States.Timeout" and "States.TaskFailed" in retrier["ErrorEquals"])
+    )
+    return next(matching, None)
+
+
+def error_names(state: dict[str, Any]) -> set[str]:
+    return {name for rule in (*state.get("Retry", []), *state.get("Catch", [])) for name in rule["ErrorEquals"]}
+
+
+@pytest.mark.parametrize(
+    ("choice", "union"),
+    [("Created?", DispatchOutcome), ("Finished?", PollOutcome), ("Delivered?", FinalizeOutcome)],
+)
+def test_every_outcome_of_a_function_has_its_branch_and_no_branch_is_for_another(choice: str, union: Any) -> None:
+    assert set(branches_of(CHOICES[choice])) == outcome_names(union)
+
+
+def test_every_choice_is_compared_with_a_function() -> None:
+    assert set(CHOICES) == {"Created?", "Finished?", "Delivered?"}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_an_outcome_has_one_branch_only(choice: str) -> None:
+    conditions = [way["Condition"] for way in CHOICES[choice]["Choices"]]
+    assert sum(condition.count("'") // 2 for condition in conditions) == len(branches_of(CHOICES[choice]))
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_an_unknown_outcome_fails_the_execution(choice: str) -> None:
+    default = CHOICES[choice]["Default"]
+    assert STATES[default]["Type"] == "Fail"
+
+
+@pytest.mark.parametrize(
+    ("choice", "outcome", "state"),
+    [
+        ("Created?", "processing", "Wait before asking"),
+        ("Created?", "not_yet", "Wait for our turn"),
+        ("Created?", "finished", "Deliver"),
+        ("Created?", "failed", "Report"),
+        ("Created?", "expired", "Report"),
+        ("Created?", "over", "Done"),
+        ("Finished?", "processing", "Wait before asking"),
+        ("Finished?", "finished", "Deliver"),
+        ("Finished?", "failed", "Report"),
+        ("Delivered?", "over", "Done"),
+        ("Delivered?", "again", "Wait before delivering"),
+    ],
+)
+def test_an_outcome_goes_its_way(choice: str, outcome: str, state: str) -> None:
+    assert branches_of(CHOICES[choice])[outcome] == state
+
+
+@pytest.mark.parametrize("name", [name for name, state in STATES.items() if state["Type"] == "Wait"])
+def test_a_wait_lasts_as_long_as_the_outcome_before_it_says(name: str) -> None:
+    assert STATES[name]["Seconds"] == "{% $states.input.wait_seconds %}"
+
+
+@pytest.mark.parametrize("name", [name for name, state in STATES.items() if error_names(state)])
+def test_every_error_of_ours_that_the_workflow_names_exists(name: str) -> None:
+    ours = {error for error in error_names(STATES[name]) if "." not in error}
+    known = {value.__name__ for value in vars(errors).values() if inspect.isclass(value)}
+    assert ours <= known
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_a_repeat_may_mend_is_repeated_patiently(name: str) -> None:
+    for error in raised_in(TASKS[name]):
+        retrier = retrier_for(TASKS[name], error)
+        assert retrier, f"{error} is not retried"
+        assert retrier["MaxAttempts"] >= PATIENT_ATTEMPTS, f"{error} is retried as a crash"
+
+
+def test_every_port_that_raises_is_looked_at() -> None:
+    repeatable = {"StaleJob"} | {error.__name__ for error in errors.Unavailable.__subclasses__()}
+    assert set().union(*RAISED_BY.values()) == repeatable
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("error", ["States.Timeout", "Runtime.ExitError", "Lambda.TooManyRequestsException"])
+def test_a_crash_of_a_function_is_tried_again(name: str, error: str) -> None:
+    assert retrier_for(TASKS[name], error)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_state_says_what_it_is_for(name: str) -> None:
+    assert STATES[name]["Comment"].endswith((".", "?", ")"))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_ends_in_time_and_later_than_its_function(name: str) -> None:
+    arn = RESOURCES["ImageJob"]["Properties"]["DefinitionSubstitutions"][function_of(TASKS[name])]
+    assert TASKS[name]["TimeoutSeconds"] > timeout_of(arn["Fn::GetAtt"][0])
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_function_that_fails_for_good_leads_to_close(name: str) -> None:
+    if name == "Close":  # its failure fails the execution, and the rule on status events calls it again
+        assert "Catch" not in TASKS[name]
+        return
+    [catch] = TASKS[name]["Catch"]
+    assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Close")
+    assert set(catch["Output"]) == {"outcome", "job_id", "error"}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_passes_its_functions_answer_on(name: str) -> None:
+    assert TASKS[name]["Output"] == "{% $states.result.Payload %}"
+
+
+def test_the_workflow_outlives_every_deadline_that_can_be_configured() -> None:
+    assert WORKFLOW["TimeoutSeconds"] > int(TEMPLATE["Parameters"]["JobDeadlineSeconds"]["MaxValue"])
+
+
+def test_a_repeated_dispatch_finds_an_intent_that_is_given_up() -> None:
+    # The function is dead (Timeout) before its intent is (CALL_LIMIT): no call is on its way when the job is failed.
+    assert timeout_of("Dispatch") < CALL_LIMIT.total_seconds() <= TASKS["Create the task"]["TimeoutSeconds"]
+
+
+def test_every_state_can_be_reached() -> None:
+    start = WORKFLOW["StartAt"]
+    assert reachable_from(start) | {start} == set(STATES)
+
+
+def test_every_next_state_exists() -> None:
+    assert set().union(*(following(state) for state in STATES.values())) <= set(STATES)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_way_ends(name: str) -> None:
+    ends = {found for found in {name, *reachable_from(name)} if STATES[found]["Type"] in TERMINAL}
+    assert "Done" in ends or STATES[name]["Type"] == "Fail"
+    assert following(STATES[name]) or STATES[name]["Type"] in TERMINAL
+
+
+def test_no_loop_goes_round_without_waiting() -> None:
+    waits = {name for name, state in STATES.items() if state["Type"] == "Wait"}
+    graph = {name: following(state) - waits for name, state in STATES.items() if name not in waits}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_the_workflow_is_written_in_jsonata_throughout() -> None:
+    assert WORKFLOW["QueryLanguage"] == "JSONata"
+    assert not {"Parameters", "ResultPath", "InputPath", "OutputPath", "ResultSelector"} & {
+        field for state in STATES.values() for field in state
+    }
+
+
+def test_the_template_fills_every_placeholder_and_lets_the_workflow_call_those_functions_only() -> None:
+    properties = RESOURCES["ImageJob"]["Properties"]
+    assert set(properties["DefinitionSubstitutions"]) == {function_of(task) for task in TASKS.values()}
+    [statement] = properties["Policies"][0]["Statement"]
+    assert statement["Action"] == "lambda:InvokeFunction"
+    assert sorted(map(str, statement["Resource"])) == sorted(map(str, properties["DefinitionSubstitutions"].values()))

@@ -1,0 +1,182 @@
+"""A whole deployment in memory: every use case wired to fakes, as the composition root wires it to AWS."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from heliograph.domain.events import UploadRejected
+from heliograph.domain.jobs import Job
+from heliograph.domain.outcomes import (
+    DeliverAgain,
+    DispatchOutcome,
+    Expired,
+    Failed,
+    FinalizeInput,
+    FinalizeOutcome,
+    Finished,
+    NotYet,
+    Over,
+    PollOutcome,
+    Processing,
+    Watch,
+)
+from heliograph.domain.references import ObjectLocation
+from heliograph.domain.requests import Rules
+from heliograph.domain.routes import Route, Routes
+from heliograph.steps import close as closing
+from heliograph.steps.dispatch import dispatch
+from heliograph.steps.finalize import Ending, finalize
+from heliograph.steps.poll import poll
+from heliograph.steps.read_job import JobView, read_job
+from heliograph.steps.submission import Submission
+from heliograph.steps.submit_request import submit_request
+from heliograph.steps.submit_upload import Ignored, Upload, submit_upload
+
+from tests.fakes.bus import RecordingBus
+from tests.fakes.clock import SteppingClock
+from tests.fakes.jobs import InMemoryJobStore
+from tests.fakes.objects import InMemoryObjectStore, StoredObject
+from tests.fakes.provider import ScriptedProvider
+from tests.fakes.results import ScriptedResultSource
+from tests.fakes.workflow import InMemoryWorkflow
+
+BETA = "gpt-image-2-beta"
+SECOND = "gpt-image-2"
+UPLOADS = "the-uploads"
+RESULTS = "the-results"
+DEADLINE = timedelta(minutes=30)
+ROUTES = Routes(
+    (
+        Route(provider="apimodels", model=BETA, price_usd="0.06", max_references=16),
+        Route(provider="apimodels", model=SECOND, price_usd="0.05", max_references=10),
+    )
+)
+RULES = Rules(ROUTES, frozenset({UPLOADS, RESULTS}))
+
+
+class InMemoryDeployment:
+    """One of everything. The methods are the functions of the deployment."""
+
+    def __init__(self) -> None:
+        self.jobs = InMemoryJobStore()
+        self.objects = InMemoryObjectStore()
+        self.bus = RecordingBus()
+        self.workflow = InMemoryWorkflow()
+        self.provider = ScriptedProvider()
+        self.source = ScriptedResultSource()
+        self.clock = SteppingClock()
+
+    @property
+    def ending(self) -> Ending:
+        return Ending(
+            jobs=self.jobs,
+            objects=self.objects,
+            source=self.source,
+            bus=self.bus,
+            clock=self.clock,
+            results_bucket=RESULTS,
+        )
+
+    def post(
+        self,
+        document: dict[str, Any] | bytes | None = None,
+        *,
+        key: str | None = None,
+        call: str = "call-1",
+        tenant: str = "default",
+        rules: Rules = RULES,
+    ) -> Submission:
+        """`POST /v1/jobs`; without a document, a plain and valid one."""
+        if document is None:
+            document = {"prompt": "a lighthouse at dawn"}
+        return submit_request(
+            document if isinstance(document, bytes) else json.dumps(document).encode(),
+            idempotency_key=key,
+            request_id=call,
+            tenant=tenant,
+            rules=rules,
+            objects=self.objects,
+            jobs=self.jobs,
+            workflow=self.workflow,
+            clock=self.clock,
+            deadline=DEADLINE,
+        )
+
+    def job_id(self, **document: Any) -> str:
+        """The id of a job that was just posted."""
+        return self.post({"prompt": "a lighthouse at dawn", **document}).job.job_id
+
+    def announce_upload(self, upload: Upload) -> Submission | UploadRejected | Ignored:
+        return submit_upload(
+            upload,
+            rules=RULES,
+            objects=self.objects,
+            jobs=self.jobs,
+            bus=self.bus,
+            workflow=self.workflow,
+            clock=self.clock,
+            deadline=DEADLINE,
+        )
+
+    def dispatch(self, job_id: str, *, routes: Routes = ROUTES) -> DispatchOutcome:
+        return dispatch(
+            job_id,
+            jobs=self.jobs,
+            objects=self.objects,
+            providers={"apimodels": self.provider},
+            routes=routes,
+            clock=self.clock,
+        )
+
+    def poll(self, job_id: str, watch: Watch) -> PollOutcome:
+        return poll(job_id, watch, providers={"apimodels": self.provider}, clock=self.clock)
+
+    def finalize(self, outcome: FinalizeInput) -> FinalizeOutcome:
+        return finalize(outcome, ending=self.ending)
+
+    def close(self, job_id: str, error: str = "States.Timeout") -> Over:
+        return closing.close(job_id, error, providers={"apimodels": self.provider}, ending=self.ending)
+
+    def sweep(self, *, limit: int = 100) -> list[str]:
+        return closing.sweep(
+            workflow=self.workflow, providers={"apimodels": self.provider}, ending=self.ending, limit=limit
+        )
+
+    def read(self, job_id: str, *, tenant: str = "default") -> JobView | None:
+        return read_job(job_id, tenant=tenant, jobs=self.jobs, objects=self.objects, clock=self.clock)
+
+    def watched(self, job_id: str) -> Watch:
+        """Dispatches a job to a provider that accepts it."""
+        outcome = self.dispatch(job_id)
+        assert isinstance(outcome, Processing)
+        return outcome.watch
+
+    def finished(self, job_id: str) -> Finished:
+        """Brings a job to the point where its pictures wait to be delivered."""
+        outcome = self.poll(job_id, self.watched(job_id))
+        assert isinstance(outcome, Finished)
+        return outcome
+
+    def run(self, job_id: str) -> Job:
+        """What the state machine does, wait by wait, until the job is over."""
+        outcome: DispatchOutcome | PollOutcome | FinalizeOutcome = self.dispatch(job_id)
+        while not isinstance(outcome, Over):
+            match outcome:
+                case NotYet():
+                    self.clock.step(outcome.wait_seconds)
+                    outcome = self.dispatch(job_id)
+                case Processing():
+                    self.clock.step(outcome.wait_seconds)
+                    outcome = self.poll(job_id, outcome.watch)
+                case DeliverAgain():
+                    self.clock.step(outcome.wait_seconds)
+                    outcome = self.finalize(outcome)
+                case Finished() | Failed() | Expired():
+                    outcome = self.finalize(outcome)
+        return self.jobs.peek(job_id)
+
+    def result(self, key: str) -> StoredObject | None:
+        """What lies in the results bucket."""
+        return self.objects.peek(ObjectLocation(RESULTS, key))

@@ -1,0 +1,112 @@
+"""Buckets in a dictionary, versions kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed
+from heliograph.domain.media import SNIFF_BYTES
+from heliograph.domain.object_keys import MAX_KEY_BYTES
+from heliograph.domain.references import ObjectLocation
+from heliograph.ports import Document, ObjectFacts
+
+from tests.fakes.script import Line, Script
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One version of an object. `size_bytes` may be a pretence: nobody wants 30 MB in a unit test."""
+
+    body: bytes
+    version: str
+    content_type: str
+    metadata: Mapping[str, str]
+    size_bytes: int
+
+
+class InMemoryObjectStore:
+    """An `ObjectStore` that keeps every version, checks checksums and key lengths, and fails when told to."""
+
+    def __init__(self) -> None:
+        self._versions: dict[tuple[str, str], list[StoredObject]] = {}
+        self._script = Script()
+        self.puts: list[ObjectLocation] = []
+        self.presigned: list[tuple[ObjectLocation, int]] = []
+
+    def on(self, method: str, *lines: Line) -> None:
+        """What happens at the next calls of `look`, `read`, `presigned_get` or `put`."""
+        self._script.on(method, *lines)
+
+    def drop(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        pretended_bytes: int | None = None,
+    ) -> str:
+        """Somebody else puts an object; returns its version."""
+        size_bytes = len(body) if pretended_bytes is None else pretended_bytes
+        return self._keep(bucket, key, body, "application/octet-stream", metadata or {}, size_bytes)
+
+    def look(self, location: ObjectLocation) -> ObjectFacts | None:
+        with self._script.playing("look"):
+            found = self.peek(location)
+            if found is None:
+                return None
+            return ObjectFacts(found.size_bytes, found.version, found.metadata, found.body[:SNIFF_BYTES])
+
+    def read(self, location: ObjectLocation, *, max_bytes: int) -> Document | None:
+        with self._script.playing("read"):
+            found = self.peek(location)
+            if found is None:
+                return None
+            if found.size_bytes > max_bytes:
+                raise InvalidRequest(Fault("", f"{location.key} is larger than the {max_bytes} bytes allowed"))
+            return Document(found.body, found.version)
+
+    def presigned_get(self, location: ObjectLocation, *, seconds: int) -> str:
+        with self._script.playing("presigned_get"):
+            self.presigned.append((location, seconds))
+            return f"https://signed.test/{location.bucket}/{location.key}?version={location.version_id}"
+
+    def put(
+        self,
+        location: ObjectLocation,
+        body: BinaryIO | bytes,
+        *,
+        content_type: str,
+        sha256: str,
+        metadata: Mapping[str, str],
+    ) -> None:
+        with self._script.playing("put"):
+            whole = body if isinstance(body, bytes) else body.read()
+            if hashlib.sha256(whole).hexdigest() != sha256:
+                raise StorageFailed(f"{location.key}: BadDigest")
+            if len(location.key.encode()) > MAX_KEY_BYTES:
+                raise StorageFailed(f"{location.key}: KeyTooLongError")
+            self._keep(location.bucket, location.key, whole, content_type, metadata, len(whole))
+            self.puts.append(location)
+
+    def peek(self, location: ObjectLocation) -> StoredObject | None:
+        """The object as it is, past the script: for a test's eyes."""
+        versions = self._versions.get((location.bucket, location.key), [])
+        if location.version_id is None:
+            return versions[-1] if versions else None
+        return next((found for found in versions if found.version == location.version_id), None)
+
+    def keys(self, bucket: str) -> set[str]:
+        """What lies in a bucket."""
+        return {key for held_in, key in self._versions if held_in == bucket}
+
+    def _keep(
+        self, bucket: str, key: str, body: bytes, content_type: str, metadata: Mapping[str, str], size_bytes: int
+    ) -> str:
+        versions = self._versions.setdefault((bucket, key), [])
+        version = f"v{len(versions) + 1}"
+        versions.append(StoredObject(body, version, content_type, dict(metadata), size_bytes))
+        return version

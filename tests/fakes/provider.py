@@ -1,0 +1,65 @@
+"""A vendor that answers what it is told to and keeps its books."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from heliograph.domain.provider import Accepted, Completed, CreateOutcome, TaskRequest, TaskState
+
+from tests.fakes.script import Afterwards
+
+CreateLine = CreateOutcome | BaseException | Afterwards | Callable[[], CreateOutcome]
+
+
+class ScriptedProvider:
+    """An `ImageProvider`. Unscripted, it accepts every create call and has every task done at the first question."""
+
+    def __init__(self) -> None:
+        self.requests: list[TaskRequest] = []
+        self.tasks: list[str] = []
+        self.questions: list[str] = []
+        self._creates: deque[CreateLine] = deque()
+        self._answers: deque[TaskState] = deque()
+
+    def will_answer_create(self, *lines: CreateLine) -> None:
+        """What the next create calls bring. `Afterwards`: the task is made, and its answer never arrives."""
+        self._creates.extend(lines)
+
+    def will_say(self, *states: TaskState) -> None:
+        """What the next questions bring; after that, every task is completed."""
+        self._answers.extend(states)
+
+    @property
+    def create_calls(self) -> int:
+        """How often money was committed."""
+        return len(self.requests)
+
+    def create(self, request: TaskRequest) -> CreateOutcome:
+        self.requests.append(request)
+        line = self._creates.popleft() if self._creates else None
+        if isinstance(line, Afterwards):
+            self._made()
+            raise line.error
+        if isinstance(line, BaseException):
+            raise line
+        if callable(line):
+            line = line()
+        if line is None:
+            return Accepted(self._made())
+        if isinstance(line, Accepted):
+            self.tasks.append(line.task_id)
+        return line
+
+    def ask(self, task_id: str) -> TaskState:
+        self.questions.append(task_id)
+        return self._answers.popleft() if self._answers else Completed(result_urls_of(task_id))
+
+    def _made(self) -> str:
+        self.tasks.append(f"task-{len(self.tasks) + 1}")
+        return self.tasks[-1]
+
+
+def result_urls_of(task_id: str, numbers: Iterable[int] = (1,)) -> tuple[str, ...]:
+    """Where this vendor keeps what a task made."""
+    return tuple(f"https://results.test/{task_id}/{number}.png" for number in numbers)

@@ -1,0 +1,152 @@
+"""A deployment in moto: made of the template's own table, and of the settings that the template would give."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities import parameters
+from heliograph.adapters import aws
+from heliograph.runtime import wiring
+from moto import mock_aws
+
+from tests.contract.asl_workflow import WORKFLOW
+from tests.contract.cfn_template import RESOURCES
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+REGION = "eu-central-1"
+UPSTREAM_KEY = "sk_madeUpForTheseTests1234"
+API_KEY = "an-api-key"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What there is, by name."""
+
+    uploads_bucket: str
+    results_bucket: str
+    jobs_table: str
+    event_bus: str
+    state_machine_arn: str
+    upstream_key_secret: str
+    api_key_secret: str
+
+
+@cache
+def sqs() -> SQSClient:
+    """SQS, which only tests read from."""
+    return boto3.client("sqs")
+
+
+@cache
+def secrets_manager() -> SecretsManagerClient:
+    """Secrets Manager; the code reads it through powertools."""
+    return boto3.client("secretsmanager")
+
+
+def forget_settings_and_secrets() -> None:
+    """What a function keeps between two invocations, tests must not. (Clients may stay: they know no account.)"""
+    for kept in (wiring._settings, wiring._providers):
+        kept.cache_clear()
+    for provider in vars(parameters.base)["DEFAULT_PROVIDERS"].values():
+        provider.clear_cache()
+
+
+@pytest.fixture(scope="session")
+def credentials() -> Iterator[None]:
+    """Made up, for every client that is made from here on."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+            patch.delenv(name, raising=False)
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            patch.setenv(name, "testing")
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+        for made in (aws._session, aws.s3, aws.dynamodb, aws.events, aws.step_functions):
+            made.cache_clear()
+        yield
+
+
+@pytest.fixture
+def cloud(credentials: None) -> Iterator[None]:
+    """AWS as moto plays it, empty."""
+    forget_settings_and_secrets()
+    with mock_aws():
+        yield
+    forget_settings_and_secrets()
+
+
+@pytest.fixture
+def deployment(cloud: None) -> Deployment:
+    """Everything that the functions use."""
+    machine = aws.step_functions().create_state_machine(
+        name="ImageJob", definition=json.dumps(WORKFLOW), roleArn="arn:aws:iam::123456789012:role/ImageJobRole"
+    )
+    secrets = secrets_manager()
+    aws.events().create_event_bus(Name="heliograph-events")
+    return Deployment(
+        uploads_bucket=versioned_bucket("heliograph-uploads"),
+        results_bucket=versioned_bucket("heliograph-results"),
+        jobs_table=jobs_table(),
+        event_bus="heliograph-events",
+        state_machine_arn=machine["stateMachineArn"],
+        upstream_key_secret=secrets.create_secret(Name="UpstreamKey", SecretString=UPSTREAM_KEY)["ARN"],
+        api_key_secret=secrets.create_secret(Name="ApiKey", SecretString=API_KEY)["ARN"],
+    )
+
+
+def versioned_bucket(name: str) -> str:
+    """A bucket such as the template's."""
+    s3 = aws.s3()
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+def jobs_table() -> str:
+    """The template's table."""
+    properties = RESOURCES["JobsTable"]["Properties"]
+    dynamodb = aws.dynamodb()
+    dynamodb.create_table(
+        TableName="jobs",
+        **{
+            name: properties[name]
+            for name in ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        },
+    )
+    dynamodb.update_time_to_live(TableName="jobs", TimeToLiveSpecification=properties["TimeToLiveSpecification"])
+    return "jobs"
+
+
+@pytest.fixture
+def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The variables of a deployed function, set."""
+    variables = {
+        "JOBS_TABLE": deployment.jobs_table,
+        "UPLOADS_BUCKET": deployment.uploads_bucket,
+        "RESULTS_BUCKET": deployment.results_bucket,
+        "EVENT_BUS": deployment.event_bus,
+        "ROUTES": json.dumps(
+            [{"provider": "apimodels", "model": "gpt-image-2-beta", "price_usd": "0.06", "max_references": 16}]
+        ),
+        "UPSTREAM_BASE_URL": "https://api.apimodels.app/v1",
+        "UPSTREAM_KEY_SECRET": deployment.upstream_key_secret,
+        "RESULT_ORIGINS": "https://r2.apimodels.app",
+        "MAX_RESULT_BYTES": "1048576",
+        "JOB_DEADLINE_SECONDS": "1200",
+        "JOB_RETENTION_DAYS": "90",
+        "STATE_MACHINE_ARN": deployment.state_machine_arn,
+        "API_KEY_SECRET": deployment.api_key_secret,
+        "POWERTOOLS_SERVICE_NAME": "tests",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables

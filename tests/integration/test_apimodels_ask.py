@@ -1,0 +1,181 @@
+"""One question about one task: every state of the upstream contract."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from heliograph.adapters.apimodels import ApiModels
+from heliograph.domain.errors import StorageFailed
+from heliograph.domain.failures import Charged, FailureCode
+from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
+
+from tests.integration.loopback import free_port, saying
+
+KEY = "sk_madeUpForTheseTests1234"
+URL = "https://r2.apimodels.app/images/1.jpeg"
+
+
+def asked(response: httpx.Response) -> TaskState:
+    transport = httpx.MockTransport(lambda _: response)
+    return ApiModels("https://api.apimodels.app/v1", lambda: KEY, transport=transport).ask("clx1")
+
+
+def told(**data: Any) -> TaskState:
+    return asked(httpx.Response(200, json={"code": 200, "msg": "success", "data": {"taskId": "clx1", **data}}))
+
+
+@pytest.mark.parametrize("state", ["pending", "processing", "queued", "WAITING", "", "compleded"])
+def test_a_task_in_any_other_state_is_still_running(state: str) -> None:
+    assert told(state=state) == StillRunning()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param({"resultUrls": [URL]}, id="a list"),
+        pytest.param({"resultUrls": [URL], "resultJson": "{"}, id="the list before the string"),
+        pytest.param({"resultJson": json.dumps({"resultUrls": [URL]})}, id="a JSON string"),
+        pytest.param({"resultUrls": [], "resultJson": json.dumps({"resultUrls": [URL]})}, id="an empty list, a string"),
+        pytest.param({"resultUrls": None, "resultJson": json.dumps({"resultUrls": [URL]})}, id="null, a string"),
+        pytest.param({"resultUrls": [URL, None, 3, ""]}, id="a list with holes"),
+        pytest.param({"resultUrls": [URL], "createTime": 1795341600000, "credits": 0.06, "new": {}}, id="more fields"),
+    ],
+)
+def test_a_completed_task_has_its_links(data: dict[str, Any]) -> None:
+    assert told(state="completed", **data) == Completed((URL,))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"resultUrls": []},
+        {"resultUrls": None},
+        {"resultUrls": URL},
+        {"resultUrls": {"0": URL}},
+        {"resultUrls": [None]},
+        {"resultJson": "garbage"},
+        {"resultJson": "[]"},
+        {"resultJson": "null"},
+        {"resultJson": "{}"},
+        {"resultJson": json.dumps({"resultUrls": URL})},
+        {"resultJson": {"resultUrls": [URL]}},
+    ],
+)
+def test_a_completed_task_without_a_link_is_a_failure_that_may_have_cost(data: dict[str, Any]) -> None:
+    state = told(state="completed", **data)
+    assert isinstance(state, TaskFailed)
+    assert (state.failure.code, state.failure.charged) == (FailureCode.RESULT_UNUSABLE, Charged.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "again"),
+    [
+        ({"failCode": "CONTENT_MODERATION"}, FailureCode.CONTENT_BLOCKED, False),
+        ({"failCode": "CONTENT_MODERATION", "retryable": True}, FailureCode.CONTENT_BLOCKED, False),
+        ({"failCode": "UPSTREAM_BUSY"}, FailureCode.ROUTE_UNAVAILABLE, True),
+        ({"failCode": "TIMEOUT"}, FailureCode.PROVIDER_TIMEOUT, True),
+        ({"failCode": "NEW_CODE"}, FailureCode.PROVIDER_FAILED, True),
+        ({"failCode": "NEW_CODE", "retryable": False}, FailureCode.PROVIDER_FAILED, False),
+        ({"failCode": "NEW_CODE", "retryable": True}, FailureCode.PROVIDER_FAILED, True),
+        ({"failCode": 7}, FailureCode.PROVIDER_FAILED, True),
+        ({"failCode": ["x"]}, FailureCode.PROVIDER_FAILED, True),
+        ({}, FailureCode.PROVIDER_FAILED, True),
+        ({"retryable": False}, FailureCode.PROVIDER_FAILED, False),
+        ({"retryable": "no"}, FailureCode.PROVIDER_FAILED, True),
+        ({"failMsg": "Content policy violation"}, FailureCode.CONTENT_BLOCKED, False),
+        ({"failMsg": "private/reserved IP addresses not allowed"}, FailureCode.INVALID_INPUT, False),
+        ({"failMsg": None}, FailureCode.PROVIDER_FAILED, True),
+        ({"failMsg": {"text": "x"}}, FailureCode.PROVIDER_FAILED, True),
+    ],
+)
+def test_a_failed_task_is_free_and_told_by_its_code_then_by_its_text(
+    data: dict[str, Any], code: FailureCode, again: bool
+) -> None:
+    state = told(state="failed", **data)
+    assert isinstance(state, TaskFailed)
+    assert (state.failure.code, state.failure.retryable, state.failure.charged) == (code, again, Charged.NO)
+
+
+def test_a_failure_repeats_the_providers_words_and_code() -> None:
+    state = told(state="failed", failMsg="Content policy violation", failCode="CONTENT_MODERATION")
+    assert isinstance(state, TaskFailed)
+    assert state.failure.message == "the provider's task failed: Content policy violation (CONTENT_MODERATION)"
+
+
+def test_a_failure_does_not_repeat_what_signs_a_link() -> None:
+    state = told(state="failed", failMsg="no image at https://b.s3.amazonaws.com/a.jpg?X-Amz-Signature=5161")
+    assert isinstance(state, TaskFailed)
+    assert "X-Amz" not in state.failure.message
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        pytest.param(httpx.Response(401, json={"code": 401, "msg": "invalid key"}), id="401"),
+        pytest.param(httpx.Response(404, json={"code": 404, "msg": "no such task"}), id="404"),
+        pytest.param(httpx.Response(429, json={"code": 429, "msg": "slow down"}), id="429"),
+        pytest.param(httpx.Response(500, json={"code": 500, "msg": "oops"}), id="500"),
+        pytest.param(httpx.Response(200, json={"code": 500, "msg": "oops"}), id="code 500 on 200"),
+        pytest.param(httpx.Response(200, json={"code": 401, "data": {"state": "failed"}}), id="failed, but code 401"),
+        *(pytest.param(httpx.Response(status, html="<html>"), id=f"HTML {status}") for status in (502, 504, 522, 524)),
+        pytest.param(httpx.Response(200, html="<html>"), id="HTML 200"),
+        pytest.param(httpx.Response(200, content=b""), id="empty"),
+        pytest.param(httpx.Response(200, content=b'{"code": 200, "data": {"state": "fai'), id="half a body"),
+        pytest.param(httpx.Response(200, json={"code": 200}), id="no data"),
+        pytest.param(httpx.Response(200, json={"code": 200, "data": {"state": None}}), id="no state"),
+        pytest.param(httpx.Response(200, json={"code": 200, "data": {"state": 3}}), id="a state that is no text"),
+        pytest.param(httpx.Response(302, headers={"location": "https://evil.acme.com"}), id="a redirect"),
+        pytest.param(httpx.Response(200, content=b"x" * 2_000_000), id="an endless body"),
+    ],
+)
+def test_an_answer_that_can_not_be_used_says_nothing_about_the_task(response: httpx.Response) -> None:
+    assert isinstance(asked(response), NoAnswer)
+
+
+@pytest.mark.parametrize(
+    "error", [httpx.ReadTimeout("x"), httpx.ConnectError("x"), httpx.RemoteProtocolError("x"), httpx.PoolTimeout("x")]
+)
+def test_a_question_that_got_lost_says_nothing_about_the_task(error: Exception) -> None:
+    def broken(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    provider = ApiModels("https://api.apimodels.app/v1", lambda: KEY, transport=httpx.MockTransport(broken))
+    assert provider.ask("clx1") == NoAnswer(f"the provider did not answer ({type(error).__name__})")
+
+
+def test_a_key_that_can_not_be_had_says_nothing_about_the_task() -> None:
+    def no_key() -> str:
+        raise StorageFailed("the secret can't be read")
+
+    assert isinstance(ApiModels("https://api.apimodels.app/v1", no_key).ask("clx1"), NoAnswer)
+
+
+@pytest.mark.parametrize("base", ["https://api.apimodels.app/v1", "https://apimodels.app/api/v1"])
+def test_a_question_names_the_task_in_the_one_parameter_that_works(base: str) -> None:
+    seen: list[httpx.Request] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"code": 200, "data": {"state": "pending"}})
+
+    ApiModels(base, lambda: KEY, transport=httpx.MockTransport(reply)).ask("clx 1&a=b")
+    [request] = seen
+    assert (request.method, request.content) == ("GET", b"")
+    assert str(request.url).startswith(f"{base}/images/generations?")
+    assert list(request.url.params.multi_items()) == [("task_id", "clx 1&a=b")]
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["user-agent"].startswith("heliograph/")
+
+
+def test_a_connection_cut_in_the_middle_says_nothing_about_the_task() -> None:
+    with saying(b'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"code": 200, "data": {"state": "failed"') as server:
+        state = ApiModels(f"{server.origin}/v1", lambda: KEY).ask("clx1")
+    assert isinstance(state, NoAnswer)
+
+
+def test_a_vendor_that_is_away_says_nothing_about_the_task() -> None:
+    assert isinstance(ApiModels(f"http://127.0.0.1:{free_port()}/v1", lambda: KEY).ask("clx1"), NoAnswer)

@@ -1,0 +1,251 @@
+"""DynamoDBJobStore against moto's DynamoDB, with the template's own table."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+from botocore.stub import Stubber
+from heliograph.adapters import aws
+from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.domain.errors import StaleJob, StorageFailed
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import END_GRACE, START_GRACE, Job
+from heliograph.domain.requests import JobRequest, Rules, read_request
+from heliograph.domain.routes import Routes
+
+from tests.contract.examples import (
+    JOB_ID,
+    LATE,
+    ROUTE,
+    START,
+    after,
+    expired_job,
+    failed_job,
+    processing_job,
+    queued_job,
+    succeeded_job,
+)
+from tests.integration.conftest import jobs_table
+
+RETENTION = timedelta(days=90)
+LARGEST_ITEM_BYTES = 400 * 1024
+
+
+@pytest.fixture
+def store(cloud: None) -> DynamoDBJobStore:
+    return DynamoDBJobStore(aws.dynamodb(), jobs_table(), retention=RETENTION)
+
+
+def item(job_id: str = JOB_ID) -> dict[str, dict[str, str]]:
+    """As it lies in the table."""
+    found = aws.dynamodb().get_item(TableName="jobs", Key={"job_id": {"S": job_id}})
+    return {name: {kind: str(text) for kind, text in value.items()} for name, value in found["Item"].items()}
+
+
+def attributes(job: Job, store: DynamoDBJobStore) -> set[str]:
+    store.add(job)
+    return set(item(job.job_id))
+
+
+def test_a_job_is_added_once(store: DynamoDBJobStore) -> None:
+    assert store.add(queued_job()) is True
+    assert store.add(queued_job(tenant="another")) is False
+    assert store.get(JOB_ID) == queued_job()
+
+
+def test_a_job_that_is_over_keeps_its_id(store: DynamoDBJobStore) -> None:
+    store.add(failed_job())
+    assert store.add(queued_job()) is False
+
+
+def test_a_job_that_nobody_wrote_is_nothing(store: DynamoDBJobStore) -> None:
+    assert store.get("job_nobody") is None
+
+
+@pytest.mark.parametrize("job", [queued_job(), processing_job(), succeeded_job(), failed_job(), expired_job()])
+def test_a_job_is_read_as_it_was_written(store: DynamoDBJobStore, job: Job) -> None:
+    store.add(job)
+    assert store.get(job.job_id) == job
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "ein Leuchtturm im Nebel",
+        "夕暮れの灯台",
+        "منارة عند الغروب",
+        "мая́к",
+        "👩‍🚀 on 🌊",
+        'a "quoted" \\ back\nslash\0',
+        "न",
+    ],
+)
+def test_a_prompt_in_any_script_survives_with_its_references(store: DynamoDBJobStore, prompt: str) -> None:
+    references = tuple(f"https://images.acme.com/{index}.jpg?size=large&n={index}" for index in range(16))
+    job = queued_job(request=JobRequest(model="gpt-image-2-beta", prompt=prompt, references=references))
+    store.add(job)
+    read = store.get(JOB_ID)
+    assert read
+    assert (read.request.prompt, read.request.references) == (prompt, references)
+
+
+def test_a_saved_job_has_a_new_revision(store: DynamoDBJobStore) -> None:
+    store.add(queued_job())
+    saved = store.save(processing_job())
+    assert saved.revision == 1
+    assert store.get(JOB_ID) == saved
+
+
+def test_of_two_savers_of_one_revision_the_second_is_told_and_changes_nothing(store: DynamoDBJobStore) -> None:
+    store.add(queued_job())
+    first = store.save(processing_job())
+    with pytest.raises(StaleJob, match=JOB_ID):
+        store.save(queued_job().expired(LATE, after(9)))
+    assert store.get(JOB_ID) == first
+
+
+def test_a_job_that_was_never_added_can_not_be_saved(store: DynamoDBJobStore) -> None:
+    with pytest.raises(StaleJob):
+        store.save(queued_job())
+    assert store.get(JOB_ID) is None
+
+
+def test_savers_one_after_the_other_all_succeed(store: DynamoDBJobStore) -> None:
+    store.add(queued_job())
+    saved = store.save(store.save(processing_job()).failed(LATE, after(9)))
+    assert (saved.revision, store.get(JOB_ID)) == (2, saved)
+
+
+@pytest.mark.parametrize("job", [queued_job(), processing_job()])
+def test_an_open_job_is_in_the_index_and_never_deleted(store: DynamoDBJobStore, job: Job) -> None:
+    found = attributes(job, store)
+    assert {"open_shard", "attention_at"} <= found
+    assert "expires_at" not in found
+
+
+@pytest.mark.parametrize("job", [succeeded_job(), failed_job(), expired_job()])
+def test_a_job_that_is_over_leaves_the_index_and_is_deleted_in_time(store: DynamoDBJobStore, job: Job) -> None:
+    found = attributes(job, store)
+    assert not {"open_shard", "attention_at"} & found
+    assert job.finished_at
+    assert item()["expires_at"] == {"N": str(int((job.finished_at + RETENTION).timestamp()))}
+
+
+def test_a_job_that_ends_leaves_the_index(store: DynamoDBJobStore) -> None:
+    store.add(queued_job())
+    store.save(failed_job())
+    assert "open_shard" not in item()
+    assert store.needing_attention(after(10**6), limit=10) == []
+
+
+def test_a_person_in_the_console_sees_status_tenant_and_time(store: DynamoDBJobStore) -> None:
+    store.add(processing_job())
+    shown = item()
+    assert (shown["status"], shown["tenant"]) == ({"S": "processing"}, {"S": "default"})
+    assert shown["created_at"] == {"S": "2026-11-22T10:00:00+00:00"}
+
+
+def numbered(count: int) -> list[Job]:
+    """Jobs that came a second apart."""
+    return [
+        queued_job(derived_id("job", str(number)), created_at=after(number), deadline_at=after(number + 1200))
+        for number in range(count)
+    ]
+
+
+def test_jobs_that_should_have_moved_are_found_longest_overdue_first(store: DynamoDBJobStore) -> None:
+    jobs = numbered(40)
+    for job in reversed(jobs):
+        store.add(job)
+    assert store.needing_attention(START + START_GRACE + timedelta(seconds=39), limit=100) == jobs
+
+
+@pytest.mark.parametrize("limit", [1, 3, 40])
+def test_no_more_are_found_than_asked_for(store: DynamoDBJobStore, limit: int) -> None:
+    jobs = numbered(40)
+    for job in jobs:
+        store.add(job)
+    assert store.needing_attention(after(10**6), limit=limit) == jobs[:limit]
+
+
+@pytest.mark.parametrize(
+    ("job", "due"),
+    [(queued_job(), START + START_GRACE), (processing_job(), after(1200) + END_GRACE)],
+)
+def test_a_job_needs_attention_from_its_time_on_and_not_before(
+    store: DynamoDBJobStore, job: Job, due: datetime
+) -> None:
+    store.add(job)
+    assert job.attention_at == due
+    assert store.needing_attention(due - timedelta(seconds=1), limit=10) == []
+    assert store.needing_attention(due, limit=10) == [job]
+
+
+def test_what_the_index_shows_too_long_is_not_found(store: DynamoDBJobStore) -> None:
+    store.add(queued_job())
+    lagging = {**item(), "document": {"S": failed_job().model_dump_json()}}
+    aws.dynamodb().put_item(TableName="jobs", Item=lagging)
+    assert store.needing_attention(after(10**6), limit=10) == []
+
+
+def largest_request() -> JobRequest:
+    """Everything at its limit at once, in characters of four bytes."""
+    rules = Rules(Routes((ROUTE,)), frozenset())
+    return read_request(
+        {
+            "prompt": "🌊" * ROUTE.max_prompt_characters,
+            "references": [f"https://images.acme.com/{index:02}/".ljust(2048, "x") for index in range(16)],
+            "output_key": "{name}/" + "x" * 505,
+            "webhook_url": "https://hooks.acme.com/".ljust(2048, "x"),
+            "metadata": {f"{index:02}" + "🌊" * 62: "🌊" * 512 for index in range(32)},
+        },
+        rules,
+    )
+
+
+def test_the_largest_request_with_every_attempt_refused_fits_an_item(store: DynamoDBJobStore) -> None:
+    failure = LATE.model_copy(update={"message": "x" * 400})
+    job = queued_job(request=largest_request())
+    for number in range(5):
+        attempt_id = derived_id("att", JOB_ID, str(number))
+        job = job.attempting(attempt_id, ROUTE, after(number)).refused(attempt_id, failure, after(number))
+    job = job.failed(failure, after(99), provider_urls=["https://r2.apimodels.app/".ljust(2048, "x")] * 4)
+    assert store.add(job) is True
+    assert store.get(JOB_ID) == job
+    assert sum(len(name) + len(value.popitem()[1].encode()) for name, value in item().items()) < LARGEST_ITEM_BYTES
+
+
+def test_the_document_is_json_that_a_person_can_read(store: DynamoDBJobStore) -> None:
+    store.add(queued_job(request=JobRequest(model="m", prompt="夕暮れ")))
+    assert "夕暮れ" in item()["document"]["S"]
+    assert json.loads(item()["document"]["S"])["job_id"] == JOB_ID
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["ProvisionedThroughputExceededException", "InternalServerError", "AccessDeniedException", "ValidationException"],
+)
+def test_whatever_else_dynamodb_says_is_a_failed_storage_that_names_it(cloud: None, code: str) -> None:
+    client = aws.dynamodb()
+    store = DynamoDBJobStore(client, "jobs", retention=RETENTION)
+    with Stubber(client) as stub:
+        for operation in ("put_item", "put_item", "get_item", "query"):
+            stub.add_client_error(operation, code, http_status_code=400)
+        with pytest.raises(StorageFailed, match=f"{JOB_ID}: {code}"):
+            store.add(queued_job())
+        with pytest.raises(StorageFailed, match=f"{JOB_ID}: {code}"):
+            store.save(queued_job())
+        with pytest.raises(StorageFailed, match=f"{JOB_ID}: {code}"):
+            store.get(JOB_ID)
+        with pytest.raises(StorageFailed, match=f"open jobs: {code}"):
+            store.needing_attention(START, limit=1)
+
+
+def test_a_job_is_read_consistently(cloud: None) -> None:
+    client = aws.dynamodb()
+    expected = {"TableName": "jobs", "Key": {"job_id": {"S": JOB_ID}}, "ConsistentRead": True}
+    with Stubber(client) as stub:
+        stub.add_response("get_item", {}, expected)
+        assert DynamoDBJobStore(client, "jobs", retention=RETENTION).get(JOB_ID) is None

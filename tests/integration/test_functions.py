@@ -1,0 +1,485 @@
+"""The functions themselves, started anew as Lambda starts them, with AWS as moto plays it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from heliograph.adapters import aws
+from heliograph.adapters.apimodels import ApiModels
+from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.domain.errors import ConfigurationError, StorageFailed
+from heliograph.domain.jobs import Job, JobStatus
+from heliograph.domain.provider import Accepted, Completed, StillRunning, Uncertain
+from heliograph.runtime import wiring
+
+from tests.contract.cfn_template import FUNCTIONS, ROOT
+from tests.contract.examples import (
+    JOB_ID,
+    TASK_ID,
+    UPLOAD_KEY,
+    processing_job,
+    queued_job,
+    state_examples,
+    succeeded_job,
+)
+from tests.contract.test_triggers import read
+from tests.integration.conftest import API_KEY, Deployment, forget_settings_and_secrets, secrets_manager
+from tests.integration.pictures import jpeg, png
+
+# A warm call that counts nothing is no fault.
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
+
+Handler = Callable[[Any], Any]
+NAMES = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells a function about its call."""
+
+    function_name: str = "heliograph"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:heliograph"
+    aws_request_id: str = "52fdfc07-2182-454f-963f-5f0f9a621d72"
+
+
+def started(name: str) -> Handler:
+    """The handler of a function that was just started: its module is new, its settings are read anew."""
+    forget_settings_and_secrets()
+    path = ROOT / "functions" / name / "app.py"
+    spec = importlib.util.spec_from_file_location(f"started_{name}", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    handler: Callable[[Any, Any], Any] = module.handler
+
+    def called(event: Any) -> Any:
+        return handler(event, Context())
+
+    return called
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """The functions log to standard output, at length."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def jobs(deployment: Deployment, environment: dict[str, str]) -> DynamoDBJobStore:
+    del environment
+    forget_settings_and_secrets()
+    return wiring._jobs()
+
+
+def executions(deployment: Deployment) -> list[str]:
+    answer = aws.step_functions().list_executions(stateMachineArn=deployment.state_machine_arn)
+    return [execution["name"] for execution in answer["executions"]]
+
+
+def put(bucket: str, key: str, body: bytes, **metadata: str) -> str:
+    return aws.s3().put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata)["VersionId"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_function_starts_in_a_deployment_that_works(name: str, environment: dict[str, str]) -> None:
+    assert callable(started(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_function_with_what_the_template_gives_it_and_no_more_starts(
+    name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [function] = [found for found in FUNCTIONS.values() if found["CodeUri"] == f"functions/{name}"]
+    for variable in ("STATE_MACHINE_ARN", "API_KEY_SECRET"):
+        if variable not in function["Environment"]["Variables"]:
+            monkeypatch.delenv(variable)
+    assert callable(started(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_function_starts_in_a_deployment_that_can_not_work(
+    name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JOBS_TABLE")
+    with pytest.raises(ConfigurationError, match="JOBS_TABLE: is required"):
+        started(name)
+
+
+def announcing(*keys: tuple[str, str], bucket: str) -> dict[str, Any]:
+    """An SQS batch that announces these keys and versions."""
+    template = read("upload_created.sqs.json")["Records"][0]
+    records = []
+    for number, (key, version) in enumerate(keys):
+        event = json.loads(template["body"])
+        event["detail"]["bucket"]["name"] = bucket
+        event["detail"]["object"] |= {"key": key, "version-id": version}
+        records.append({**template, "messageId": str(number), "body": json.dumps(event)})
+    return {"Records": records}
+
+
+PRESET = json.dumps({"prompt": "a white background", "aspect_ratio": "1:1"}).encode()
+
+
+def failed_messages(answer: Any) -> list[str]:
+    return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+
+def upload(deployment: Deployment, key: str = UPLOAD_KEY, body: bytes = jpeg()) -> tuple[str, str]:
+    return key, put(deployment.uploads_bucket, key, body)
+
+
+def test_an_upload_becomes_a_job_that_runs(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    put(deployment.uploads_bucket, "presets/white-background.json", PRESET)
+    batch = announcing(upload(deployment), bucket=deployment.uploads_bucket)
+    assert failed_messages(started("submit_upload")(batch)) == []
+    [job_id] = executions(deployment)
+    job = jobs.get(job_id)
+    assert job
+    assert (job.request.prompt, job.source.preset, job.status) == (
+        "a white background",
+        "white-background",
+        JobStatus.QUEUED,
+    )
+
+
+def test_an_upload_announced_twice_is_one_job(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    put(deployment.uploads_bucket, "presets/white-background.json", PRESET)
+    one = upload(deployment)
+    handler = started("submit_upload")
+    for _ in range(2):
+        assert failed_messages(handler(announcing(one, one, bucket=deployment.uploads_bucket))) == []
+    assert len(executions(deployment)) == 1
+
+
+def test_a_bad_message_keeps_no_good_one_waiting(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    put(deployment.uploads_bucket, "presets/white-background.json", PRESET)
+    batch = announcing(upload(deployment), bucket=deployment.uploads_bucket)
+    batch["Records"].insert(0, {**batch["Records"][0], "messageId": "bad", "body": "{}"})
+    assert failed_messages(started("submit_upload")(batch)) == ["bad"]
+    assert len(executions(deployment)) == 1
+
+
+@pytest.mark.parametrize("body", ["", "no JSON", "[]", '{"detail": {}}', '{"detail": {"bucket": {"name": "b"}}}'])
+def test_a_batch_of_which_all_failed_goes_back_message_by_message(jobs: DynamoDBJobStore, body: str) -> None:
+    record = read("upload_created.sqs.json")["Records"][0]
+    batch = {"Records": [{**record, "messageId": name, "body": body} for name in ("a", "b")]}
+    assert failed_messages(started("submit_upload")(batch)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("key", "body"),
+    [
+        (UPLOAD_KEY, b"no picture"),
+        (UPLOAD_KEY, b""),
+        (UPLOAD_KEY, jpeg()),  # there is no preset
+        ("jobs/order.json", b"{"),
+        ("jobs/order.json", b"[]"),
+        ("jobs/order.json", json.dumps({"prompt": ""}).encode()),
+        ("jobs/order.txt", b"{}"),
+        ("uploads/shoe.jpg", jpeg()),
+    ],
+)
+def test_a_rejected_upload_is_done_with_and_starts_nothing(
+    deployment: Deployment, jobs: DynamoDBJobStore, key: str, body: bytes
+) -> None:
+    batch = announcing(upload(deployment, key, body), bucket=deployment.uploads_bucket)
+    assert failed_messages(started("submit_upload")(batch)) == []
+    assert executions(deployment) == []
+
+
+def test_a_result_that_is_put_among_the_uploads_starts_nothing(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    put(deployment.uploads_bucket, "presets/white-background.json", PRESET)
+    metadata = {"heliograph-job-id": JOB_ID}
+    version = put(deployment.uploads_bucket, UPLOAD_KEY, jpeg(), **metadata)
+    batch = announcing((UPLOAD_KEY, version), bucket=deployment.uploads_bucket)
+    assert failed_messages(started("submit_upload")(batch)) == []
+    assert executions(deployment) == []
+
+
+def test_an_upload_whose_bucket_can_not_be_read_comes_again(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    batch = announcing((UPLOAD_KEY, "v1"), bucket="nobodys-bucket")
+    assert failed_messages(started("submit_upload")(batch)) == ["0"]
+
+
+def post(handler: Handler, body: Any = None, **changes: Any) -> tuple[int, Any, dict[str, list[str]]]:
+    """The answer to `POST /v1/jobs`."""
+    event = read("post_job.json") | changes
+    if body is not None:
+        event["body"] = body if isinstance(body, str) else json.dumps(body)
+    answer = handler(event)
+    return answer["statusCode"], json.loads(answer["body"]), answer["multiValueHeaders"]
+
+
+def test_a_call_becomes_a_job_that_runs(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    status, document, headers = post(started("submit_request"))
+    assert (status, document["status"], document["task"]) == (202, "queued", "text-to-image")
+    assert headers["Location"] == [f"jobs/{document['id']}"]
+    assert executions(deployment) == [document["id"]]
+    job = jobs.get(document["id"])
+    assert job
+    assert (job.tenant, job.request.aspect_ratio) == ("default", "16:9")
+
+
+def test_the_same_call_again_is_the_same_job(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    handler = started("submit_request")
+    _, first, headers = post(handler)
+    status, second, again = post(handler)
+    assert (status, second["id"]) == (202, first["id"])
+    assert ("Idempotent-Replayed" in headers, again["Idempotent-Replayed"]) == (False, ["true"])
+    assert len(executions(deployment)) == 1
+
+
+def test_a_key_used_with_another_body_is_refused(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    handler = started("submit_request")
+    post(handler)
+    status, problem, _ = post(handler, {"prompt": "something else"})
+    assert (status, problem["code"]) == (422, "invalid_input")
+    assert len(executions(deployment)) == 1
+
+
+def test_calls_without_a_key_are_jobs_of_their_own(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    handler = started("submit_request")
+    event = read("post_job.json")
+    headers = {name: value for name, value in event["headers"].items() if name != "Idempotency-Key"}
+    for number in range(2):
+        post(
+            handler,
+            headers=headers,
+            multiValueHeaders={},
+            requestContext={**event["requestContext"], "requestId": str(number)},
+        )
+    assert len(executions(deployment)) == 2
+
+
+@pytest.mark.parametrize("spelling", ["idempotency-key", "IDEMPOTENCY-KEY"])
+def test_a_header_is_found_in_any_spelling(deployment: Deployment, jobs: DynamoDBJobStore, spelling: str) -> None:
+    handler = started("submit_request")
+    _, first, _ = post(handler)
+    event = read("post_job.json")
+    headers = {name: value for name, value in event["headers"].items() if name != "Idempotency-Key"}
+    _, second, _ = post(handler, headers={**headers, spelling: "order-1041-hero"}, multiValueHeaders={})
+    assert second["id"] == first["id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ("", 400, "malformed_body"),
+        ("{", 400, "malformed_body"),
+        ("[]", 400, "malformed_body"),
+        ("NaN", 400, "malformed_body"),
+        ('{"prompt": NaN}', 400, "malformed_body"),
+        ("[" * 100_000, 400, "malformed_body"),
+        ({}, 422, "invalid_input"),
+        ({"prompt": " "}, 422, "invalid_input"),
+        ({"prompt": "\ud800"}, 422, "invalid_input"),
+        ({"prompt": "x", "size": "1024"}, 422, "invalid_input"),
+        ({"prompt": "x", "references": ["https://169.254.169.254/"]}, 422, "invalid_input"),
+        ({"prompt": "x", "references": ["s3://heliograph-uploads/nowhere.png"]}, 422, "invalid_input"),
+        ({"prompt": "x", "references": ["s3://another-bucket/a.png"]}, 422, "invalid_input"),
+        ({"prompt": "x" * 300_000}, 413, "payload_too_large"),
+    ],
+)
+def test_a_call_that_can_not_become_a_job_is_told_why(
+    deployment: Deployment, jobs: DynamoDBJobStore, body: Any, status: int, code: str
+) -> None:
+    answered, problem, headers = post(started("submit_request"), body)
+    assert (answered, problem["code"], problem["charged"]) == (status, code, "no")
+    assert headers["Content-Type"] == ["application/problem+json"]
+    assert executions(deployment) == []
+
+
+def test_a_call_without_a_body_is_told_so(jobs: DynamoDBJobStore) -> None:
+    answer = started("submit_request")(read("post_job.json") | {"body": None})
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (400, "malformed_body")
+
+
+@pytest.mark.parametrize("key", ["", "two words", "schlüssel", "x" * 256])
+def test_an_idempotency_key_that_is_none_is_refused(jobs: DynamoDBJobStore, key: str) -> None:
+    headers = read("post_job.json")["headers"] | {"Idempotency-Key": key}
+    status, problem, _ = post(started("submit_request"), headers=headers, multiValueHeaders={})
+    assert (status, problem["code"]) == (422, "invalid_input")
+
+
+def test_a_reference_in_our_buckets_is_looked_at(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    put(deployment.uploads_bucket, "logos/a b.png", png())
+    uri = f"s3://{deployment.uploads_bucket}/logos/a b.png"
+    status, document, _ = post(started("submit_request"), {"prompt": "x", "references": [uri]})
+    assert (status, document["task"], document["request"]["references"]) == (202, "edit", [uri])
+
+
+def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
+    jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> bool:
+        raise StorageFailed("job_x: InternalServerError")
+
+    monkeypatch.setattr(DynamoDBJobStore, "add", away)
+    status, problem, headers = post(started("submit_request"))
+    assert (status, problem["code"], problem["charged"]) == (503, "unavailable", "unknown")
+    assert headers["Retry-After"] == ["5"]
+
+
+def get(handler: Handler, job_id: str, tenant: str = "default") -> tuple[int, Any]:
+    """The answer to `GET /v1/jobs/{job_id}`."""
+    event = read("get_job.json") | {"path": f"/v1/jobs/{job_id}", "pathParameters": {"job_id": job_id}}
+    event["requestContext"]["authorizer"]["tenant"] = tenant
+    answer = handler(event)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def test_a_job_is_shown_with_links_to_its_results(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    jobs.add(succeeded_job())
+    status, document = get(started("api"), JOB_ID)
+    assert (status, document["status"]) == (200, "succeeded")
+    [result] = document["results"]
+    assert f"X-Amz-Expires={900}" in result["url"]
+    assert deployment.results_bucket in result["url"]
+
+
+@pytest.mark.parametrize("job_id", ["job_" + "a" * 26, "job_x", "x", JOB_ID.upper(), JOB_ID + "a", "..", "%2e%2e"])
+def test_a_job_that_is_not_there_is_not_found(jobs: DynamoDBJobStore, job_id: str) -> None:
+    jobs.add(queued_job())
+    status, problem = get(started("api"), job_id)
+    assert (status, problem["code"]) == (404, "not_found")
+
+
+def test_another_tenants_job_is_not_found(jobs: DynamoDBJobStore) -> None:
+    jobs.add(queued_job())
+    handler = started("api")
+    assert get(handler, JOB_ID, "another")[0] == 404
+    assert get(handler, JOB_ID)[0] == 200
+
+
+def effect(answer: dict[str, Any]) -> tuple[str, list[str]]:
+    [statement] = answer["policyDocument"]["Statement"]
+    return statement["Effect"], statement["Resource"]
+
+
+@pytest.mark.parametrize("header", [f"Bearer {API_KEY}", f"bearer {API_KEY}"])
+def test_the_right_key_opens_every_path_of_the_stage(environment: dict[str, str], header: str) -> None:
+    answer = started("authorize")(read("authorize.json") | {"authorizationToken": header})
+    arn = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/live/*/*"
+    assert effect(answer) == ("Allow", [arn])
+    assert (answer["principalId"], answer["context"]) == ("default", {"tenant": "default"})
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", API_KEY, f"Basic {API_KEY}", "ä"])
+def test_any_other_key_opens_nothing(environment: dict[str, str], header: str) -> None:
+    answer = started("authorize")(read("authorize.json") | {"authorizationToken": header})
+    assert effect(answer)[0] == "Deny"
+
+
+def test_a_key_that_can_not_be_read_opens_nothing(
+    environment: dict[str, str], deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets_manager().delete_secret(SecretId=deployment.api_key_secret, ForceDeleteWithoutRecovery=True)
+    handler = started("authorize")
+    with pytest.raises(StorageFailed):
+        handler(read("authorize.json"))
+
+
+def state(name: str) -> dict[str, Any]:
+    return state_examples()[name].model_dump(mode="json")
+
+
+@pytest.fixture
+def a_queued_job(jobs: DynamoDBJobStore) -> Job:
+    job = queued_job(deadline_at=processing_job().created_at.replace(year=2126))
+    jobs.add(job)
+    return job
+
+
+def test_the_dispatch_function_makes_a_task_and_writes_it_down(
+    a_queued_job: Job, jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ApiModels, "create", lambda *_: Accepted(TASK_ID))
+    answer = started("dispatch")(state("job_ref"))
+    assert (answer["outcome"], answer["watch"]["task_id"]) == ("processing", TASK_ID)
+    job = jobs.get(JOB_ID)
+    assert job
+    assert job.attempt
+    assert (job.status, job.attempt.task_id) == (JobStatus.PROCESSING, TASK_ID)
+
+
+def test_the_dispatch_function_hands_the_provider_a_link_to_the_upload(
+    a_queued_job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[Any] = []
+
+    def create(_: ApiModels, request: Any) -> Uncertain:
+        requests.append(request)
+        return Uncertain("x")
+
+    monkeypatch.setattr(ApiModels, "create", create)
+    answer = started("dispatch")(state("job_ref"))
+    assert (answer["outcome"], answer["failure"]["code"]) == ("failed", "submission_uncertain")
+    [link] = requests[0].reference_urls
+    assert "versionId=" in link
+    assert "X-Amz-Expires=3600" in link
+
+
+def test_the_poll_function_asks_once_and_passes_json_on(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ApiModels, "ask", lambda *_: Completed(("https://r2.apimodels.app/1.png",)))
+    answer = json.loads(json.dumps(started("poll")(state("processing"))))
+    assert (answer["outcome"], answer["result_urls"]) == ("finished", ["https://r2.apimodels.app/1.png"])
+
+
+def test_the_poll_function_counts_its_questions(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ApiModels, "ask", lambda *_: StillRunning())
+    waiting = state("processing")
+    waiting["watch"]["deadline_at"] = "2126-01-01T00:00:00Z"
+    answer = started("poll")(waiting)
+    assert (answer["outcome"], answer["watch"]["questions"], answer["wait_seconds"]) == ("processing", 1, 4)
+
+
+@pytest.mark.parametrize(("name", "status"), [("failed", "failed"), ("expired", "expired")])
+def test_the_finalize_function_ends_a_job_once(
+    a_queued_job: Job, jobs: DynamoDBJobStore, name: str, status: str
+) -> None:
+    handler = started("finalize")
+    assert handler(state(name)) == handler(state(name))
+    job = jobs.get(JOB_ID)
+    assert job
+    assert (job.status, job.revision) == (JobStatus(status), 1)
+
+
+def test_the_finalize_function_refuses_what_is_no_outcome(environment: dict[str, str]) -> None:
+    handler = started("finalize")
+    with pytest.raises(ValueError, match="outcome"):
+        handler({"outcome": "surprise", "job_id": JOB_ID})
+
+
+def test_the_close_function_ends_a_job_that_never_began(a_queued_job: Job, jobs: DynamoDBJobStore) -> None:
+    answer = started("close")(state("crashed"))
+    assert (answer["outcome"], answer["status"]) == ("over", "failed")
+    job = jobs.get(JOB_ID)
+    assert job
+    assert job.failure
+    assert (job.failure.code, job.failure.charged) == ("internal", "no")
+
+
+def test_the_sweep_function_closes_what_is_stuck_and_tells(jobs: DynamoDBJobStore) -> None:
+    long_ago = queued_job().created_at.replace(year=2020)
+    jobs.add(queued_job(created_at=long_ago, deadline_at=long_ago))
+    assert started("sweep")(read("every_few_minutes.json")) == [f"closed {JOB_ID} as failed"]
+    assert started("sweep")(read("every_few_minutes.json")) == []
+
+
+def test_the_sweep_function_starts_what_never_started(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    created_at = queued_job().created_at.replace(year=2020)
+    jobs.add(queued_job(created_at=created_at, deadline_at=created_at.replace(year=2126)))
+    assert started("sweep")(read("every_few_minutes.json")) == [f"started {JOB_ID}"]
+    assert executions(deployment) == [JOB_ID]

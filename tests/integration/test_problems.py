@@ -1,0 +1,164 @@
+"""Each thing that can go wrong in a call: its status, its code, and what it says of money."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.errors import (
+    ConfigurationError,
+    Fault,
+    InvalidRequest,
+    MalformedDocument,
+    PublishFailed,
+    ResultUnusable,
+    StaleJob,
+    StorageFailed,
+    WorkflowFailed,
+)
+from heliograph.domain.failures import Charged
+from heliograph.runtime.problems import CONTENT_TYPE, Problem
+from heliograph.runtime.responses import accepted, api_resolver, found, represent
+from heliograph.steps.read_job import JobView, LinkedResult
+
+from tests.contract.examples import after, expired_job, failed_job, processing_job, queued_job, succeeded_job
+from tests.contract.test_triggers import read
+
+FAULTS = (Fault("/prompt", "is required"), Fault("/references/1", "is no URL"))
+
+CASES: list[tuple[Exception, int, str, bool]] = [
+    (MalformedDocument(Fault("", "the body is no valid JSON")), 400, "malformed_body", False),
+    (InvalidRequest(*FAULTS), 422, "invalid_input", False),
+    (Problem.not_found("job"), 404, "not_found", False),
+    (Problem.payload_too_large(9), 413, "payload_too_large", False),
+    (StorageFailed("x"), 503, "unavailable", True),
+    (PublishFailed("x"), 503, "unavailable", True),
+    (WorkflowFailed("x"), 503, "unavailable", True),
+    (StaleJob("x"), 500, "internal", True),
+    (ConfigurationError("x"), 500, "internal", True),
+    (ResultUnusable("x", again=True), 500, "internal", True),
+    (KeyError("secret"), 500, "internal", True),
+]
+
+
+def answer(error: Exception, charged: Charged = Charged.UNKNOWN) -> dict[str, Any]:
+    """What the gateway gets from a call that raises."""
+    app = api_resolver(charged_on_failure=charged)
+
+    @app.post("/v1/jobs")
+    def broken() -> Response[str]:
+        raise error
+
+    return dict(app.resolve(read("post_job.json"), LambdaContext()))
+
+
+@pytest.mark.parametrize(("error", "status", "code", "retryable"), CASES, ids=lambda value: type(value).__name__)
+def test_an_error_is_a_problem_document(error: Exception, status: int, code: str, retryable: bool) -> None:
+    response = answer(error)
+    problem = json.loads(response["body"])
+    assert (response["statusCode"], problem["status"]) == (status, status)
+    assert response["multiValueHeaders"]["Content-Type"] == [CONTENT_TYPE]
+    assert (problem["code"], problem["retryable"]) == (code, retryable)
+    assert ("Retry-After" in response["multiValueHeaders"]) is retryable
+    assert problem["request_id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    assert problem["charged"] == ("unknown" if retryable else "no")
+
+
+@pytest.mark.parametrize("charged", Charged)
+def test_what_a_broken_call_may_have_cost_is_said_by_the_call(charged: Charged) -> None:
+    assert json.loads(answer(StorageFailed("x"), charged)["body"])["charged"] == charged
+
+
+def test_every_fault_is_told_with_its_place() -> None:
+    problem = json.loads(answer(InvalidRequest(*FAULTS))["body"])
+    assert problem["errors"] == [
+        {"pointer": "/prompt", "detail": "is required"},
+        {"pointer": "/references/1", "detail": "is no URL"},
+    ]
+    assert problem["detail"].startswith("2 thing(s) to mend")
+
+
+def test_what_broke_inside_is_not_told_outside() -> None:
+    assert "secret" not in answer(KeyError("secret"))["body"]
+
+
+def test_a_path_that_is_not_there_is_a_problem_too() -> None:
+    app = api_resolver(charged_on_failure=Charged.NO)
+    response = app.resolve(read("get_job.json"), LambdaContext())
+    problem = json.loads(str(response["body"]))
+    assert (response["statusCode"], problem["code"], problem["charged"]) == (404, "not_found", "no")
+    assert problem["detail"] == "there is no such path or method"
+
+
+def sent(response: Response[str]) -> tuple[int, Any, dict[str, Any]]:
+    return response.status_code, json.loads(str(response.body)), dict(response.headers)
+
+
+@pytest.mark.parametrize(("replayed", "header"), [(True, "true"), (False, None)])
+def test_an_accepted_job_says_where_it_is_and_when_to_ask(replayed: bool, header: str | None) -> None:
+    status, document, headers = sent(accepted(JobView(queued_job(), ()), replayed=replayed))
+    assert (status, document["status"], document["id"]) == (202, "queued", queued_job().job_id)
+    assert headers["Location"] == f"jobs/{queued_job().job_id}"
+    assert (headers["Retry-After"], headers.get("Idempotent-Replayed")) == ("12", header)
+
+
+def test_a_repeat_of_a_job_that_is_over_need_not_wait() -> None:
+    status, document, headers = sent(accepted(JobView(failed_job(), ()), replayed=True))
+    assert (status, document["status"]) == (202, "failed")
+    assert "Retry-After" not in headers
+
+
+@pytest.mark.parametrize(
+    ("job", "waits"),
+    [(queued_job(), True), (processing_job(), True), (succeeded_job(), False), (failed_job(), False)],
+)
+def test_a_found_job_is_never_stored_by_a_cache(job: Any, waits: bool) -> None:
+    status, _, headers = sent(found(JobView(job, ())))
+    assert (status, headers["Cache-Control"]) == (200, "no-store")
+    assert ("Retry-After" in headers) is waits
+
+
+@pytest.mark.parametrize(
+    ("job", "charged", "price"),
+    [
+        (queued_job(), None, "0.00"),
+        (processing_job(), None, "0.00"),
+        (succeeded_job(), "yes", "0.06"),
+        (failed_job(), "no", "0.00"),
+        (expired_job(), "no", "0.00"),
+    ],
+)
+def test_a_job_says_what_it_cost_once_that_is_known(job: Any, charged: str | None, price: str) -> None:
+    document = json.loads(json.dumps(represent(JobView(job, ()))))
+    assert (document["charged"], document["price_usd"]) == (charged, price)
+
+
+def test_a_result_comes_with_a_link_and_its_end() -> None:
+    job = succeeded_job()
+    view = JobView(job, (LinkedResult(job.results[0], "https://link", after(900)),))
+    [result] = represent(view)["results"]
+    assert (result["url"], result["url_expires_at"]) == ("https://link", "2026-11-22T10:15:00Z")
+    assert (result["width"], result["sha256"]) == (1024, job.results[0].sha256)
+
+
+@pytest.mark.parametrize("job", [queued_job(), processing_job(), succeeded_job(), failed_job(), expired_job()])
+def test_every_job_has_the_same_fields(job: Any) -> None:
+    document = represent(JobView(job, ()))
+    assert set(document) == set(represent(JobView(queued_job(), ())))
+    assert not {"fingerprint", "revision", "tenant", "provider_urls"} & set(document)
+    assert [set(attempt) for attempt in document["attempts"]] == [
+        {
+            "attempt_id",
+            "provider",
+            "model",
+            "price_usd",
+            "intended_at",
+            "accepted_at",
+            "task_id",
+            "ended_at",
+            "failure",
+        }
+    ] * len(job.attempts)

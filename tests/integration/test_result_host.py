@@ -1,0 +1,281 @@
+"""Downloads of finished pictures: links and bytes from outside, of which nothing is believed."""
+
+from __future__ import annotations
+
+import hashlib
+import tracemalloc
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from heliograph.adapters.result_host import ResultHost
+from heliograph.domain.errors import ResultUnusable
+from heliograph.domain.media import MediaType
+
+from tests.integration.loopback import free_port, saying
+from tests.integration.pictures import jpeg, png, webp
+
+ORIGIN = "https://r2.apimodels.app"
+URL = f"{ORIGIN}/images/1.png"
+MOST_BYTES = 1000
+PICTURE = png()
+
+
+def chunked(*parts: bytes, status: int = 200, **headers: str) -> httpx.Response:
+    """A response that is streamed, as real ones are, with the headers given and no more."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, headers=named, stream=_Parts(parts))
+
+
+class _Parts(httpx.SyncByteStream):
+    def __init__(self, parts: tuple[bytes, ...]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._parts
+
+
+def whole(body: bytes, **headers: str) -> httpx.Response:
+    return chunked(body, status=200, content_length=str(len(body)), **headers)
+
+
+def host(response: httpx.Response | None = None, *, origins: frozenset[str] = frozenset({ORIGIN})) -> ResultHost:
+    def reply(request: httpx.Request) -> httpx.Response:
+        assert response, f"{request.url} must not be asked"
+        return response
+
+    return ResultHost(origins, max_bytes=MOST_BYTES, transport=httpx.MockTransport(reply))
+
+
+def unusable(downloads: ResultHost, url: str = URL) -> ResultUnusable:
+    with pytest.raises(ResultUnusable) as caught, downloads.fetch(url):
+        pass
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [(png(30, 20), MediaType.PNG), (jpeg(30, 20), MediaType.JPEG), (webp(30, 20), MediaType.WEBP)],
+)
+def test_a_picture_is_described_by_its_bytes(body: bytes, media_type: MediaType) -> None:
+    with host(whole(body)).fetch(URL) as picture:
+        assert (picture.media_type, picture.width, picture.height) == (media_type, 30, 20)
+        assert (picture.size_bytes, picture.sha256) == (len(body), hashlib.sha256(body).hexdigest())
+        assert picture.file.read() == body
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "application/octet-stream", "image/gif", "image/jpeg", ""])
+def test_a_wrong_content_type_does_not_matter_where_the_bytes_are_right(content_type: str) -> None:
+    with host(whole(PICTURE, content_type=content_type)).fetch(URL) as picture:
+        assert picture.media_type is MediaType.PNG
+
+
+def test_a_chunked_picture_needs_no_length() -> None:
+    with host(chunked(PICTURE[:9], PICTURE[9:], transfer_encoding="chunked")).fetch(URL) as picture:
+        assert picture.size_bytes == len(PICTURE)
+
+
+def test_a_picture_of_exactly_the_limit_is_taken() -> None:
+    with host(whole(png(size_bytes=MOST_BYTES))).fetch(URL) as picture:
+        assert picture.size_bytes == MOST_BYTES
+
+
+def test_a_file_is_gone_when_nobody_needs_it() -> None:
+    with host(whole(PICTURE)).fetch(URL) as picture:
+        file = picture.file
+    assert file.closed
+
+
+@pytest.mark.parametrize(
+    ("response", "reason", "again"),
+    [
+        pytest.param(chunked(PICTURE, content_length="65"), "only 64 of 65 bytes", True, id="truncated"),
+        pytest.param(chunked(PICTURE, content_length="63"), "only 64 of 63 bytes", True, id="longer than announced"),
+        pytest.param(chunked(PICTURE), "no length", True, id="no length at all"),
+        pytest.param(chunked(PICTURE, content_length="many"), "no length", True, id="a length that is no number"),
+        pytest.param(chunked(b"", content_length="1001"), "larger than the 1000 bytes", False, id="oversized header"),
+        pytest.param(
+            chunked(*[b"x" * 100] * 11, transfer_encoding="chunked"), "larger than the 1000", False, id="oversized body"
+        ),
+        pytest.param(whole(b"<html>not yet</html>"), "no JPEG, PNG or WEBP", True, id="a page"),
+        pytest.param(whole(b"GIF89a" + bytes(50)), "no JPEG, PNG or WEBP", True, id="another format"),
+        pytest.param(whole(b""), "no JPEG, PNG or WEBP", True, id="nothing"),
+        *(
+            pytest.param(whole(head), "no size in pixels", True, id=f"a header cut after {len(head)} bytes")
+            for head in (png()[:8], png()[:20], jpeg()[:3], jpeg()[:22], webp()[:12], webp()[:24])
+        ),
+        pytest.param(whole(png(0, 7)), "no size in pixels", True, id="no width"),
+        pytest.param(whole(PICTURE, content_encoding="gzip"), "encoded", True, id="encoded"),
+        *(
+            pytest.param(chunked(status=status), f"its host said {status}", True, id=str(status))
+            for status in (401, 403, 404, 410, 429, 500, 502, 503, 504, 524)
+        ),
+        *(
+            pytest.param(chunked(PICTURE, status=status), f"its host said {status}", False, id=str(status))
+            for status in (204, 206, 400, 451)
+        ),
+    ],
+)
+def test_what_is_not_the_whole_picture_is_unusable(response: httpx.Response, reason: str, again: bool) -> None:
+    error = unusable(host(response))
+    assert reason in str(error)
+    assert error.again is again
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("location", ["http://169.254.169.254/latest/meta-data", f"{ORIGIN}/other.png", "/other.png"])
+def test_a_redirect_is_refused_and_not_followed(status: int, location: str) -> None:
+    asked: list[str] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return chunked(status=status, location=location)
+
+    downloads = ResultHost(frozenset({ORIGIN}), max_bytes=MOST_BYTES, transport=httpx.MockTransport(reply))
+    assert unusable(downloads).again is False
+    assert asked == [URL]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.acme.com/1.png",
+        "https://r2.apimodels.app@evil.acme.com/1.png",
+        "https://r2.apimodels.app:443@evil.acme.com/1.png",
+        "https://user@r2.apimodels.app/1.png",
+        "https://r2.apimodels.app.evil.acme.com/1.png",
+        "https://evil-r2.apimodels.app/1.png",
+        "https://r2.apimodels.app:8443/1.png",
+        "https://r2.apimodels.app:80/1.png",
+        "https://r2.apimodels.app./1.png",
+        "https://R2.APIMODELS.APP/1.png",
+        "http://r2.apimodels.app/1.png",
+        "ftp://r2.apimodels.app/1.png",
+        "https:///r2.apimodels.app/1.png",
+        "https:r2.apimodels.app/1.png",
+        "//r2.apimodels.app/1.png",
+        "https://r2.apimodels.app\\@evil.acme.com/1.png",
+        "https://r2.apimodels.app%2f@evil.acme.com/1.png",
+        "https://r2.apimodels.app#@evil.acme.com/1.png".replace("#", "%23"),
+        "https://127.0.0.1/1.png",
+        "https://[::1]/1.png",
+        "file:///etc/passwd",
+        "r2.apimodels.app/1.png",
+        "",
+    ],
+)
+def test_a_link_to_any_other_place_is_not_asked(url: str) -> None:
+    error = unusable(host(), url)
+    assert "not on an allowed host" in str(error)
+    assert error.again is False
+
+
+def test_every_allowed_origin_is_asked() -> None:
+    origins = frozenset({"https://r2.apimodels.app", "https://cdn.apimodels.app:8443"})
+    for origin in origins:
+        with host(whole(PICTURE), origins=origins).fetch(f"{origin}/1.png") as picture:
+            assert picture.size_bytes == len(PICTURE)
+
+
+def test_the_host_sees_who_we_are_and_no_key() -> None:
+    seen: list[httpx.Headers] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers)
+        return whole(PICTURE)
+
+    downloads = ResultHost(frozenset({ORIGIN}), max_bytes=MOST_BYTES, transport=httpx.MockTransport(reply))
+    with downloads.fetch(URL):
+        pass
+    [headers] = seen
+    assert headers["user-agent"].startswith("heliograph/")
+    assert headers["accept-encoding"] == "identity"
+    assert not {"authorization", "cookie"} & set(headers)
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError("x"), httpx.ReadTimeout("x"), httpx.RemoteProtocolError("x")])
+def test_a_download_that_breaks_off_is_worth_another_try(error: Exception) -> None:
+    def reply(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    downloads = ResultHost(frozenset({ORIGIN}), max_bytes=MOST_BYTES, transport=httpx.MockTransport(reply))
+    failure = unusable(downloads)
+    assert failure.again is True
+    assert type(error).__name__ in str(failure)
+
+
+def test_a_large_picture_takes_little_memory() -> None:
+    part = 64 * 1024
+    size_bytes = 640 * part
+
+    class Large(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield png(size_bytes=part)
+            for _ in range(639):
+                yield bytes(part)
+
+    response = httpx.Response(200, headers={"content-length": str(size_bytes)}, stream=Large())
+    transport = httpx.MockTransport(lambda _: response)
+    downloads = ResultHost(frozenset({ORIGIN}), max_bytes=size_bytes, transport=transport)
+    tracemalloc.start()
+    try:
+        with downloads.fetch(URL) as picture:
+            assert picture.size_bytes == size_bytes
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 4 * 1024 * 1024
+
+
+def served(head: str, body: bytes) -> tuple[ResultUnusable | str, bytes]:
+    """What comes of a real socket, and the request it saw."""
+    with saying(f"HTTP/1.1 {head}\r\n\r\n".encode() + body) as server:
+        try:
+            with ResultHost(frozenset({server.origin}), max_bytes=MOST_BYTES).fetch(
+                f"{server.origin}/1.png"
+            ) as picture:
+                found: ResultUnusable | str = picture.sha256
+        except ResultUnusable as error:
+            found = error
+    return found, server.requests[0]
+
+
+SHA256 = hashlib.sha256(PICTURE).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("200 OK\r\nContent-Length: 64", PICTURE),
+        ("200 OK\r\nContent-Length: 64\r\nContent-Type: text/html", PICTURE),
+        ("200 OK\r\nTransfer-Encoding: chunked", b"40\r\n" + PICTURE + b"\r\n0\r\n\r\n"),
+        ("200 OK\r\nContent-Length: 64", PICTURE + b"and more"),
+    ],
+)
+def test_a_whole_picture_arrives_over_a_real_socket(head: str, body: bytes) -> None:
+    found, request = served(head, body)
+    assert found == SHA256
+    assert b"user-agent: heliograph/" in request.lower()
+    assert b"authorization" not in request.lower()
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("200 OK\r\nContent-Length: 65", PICTURE),
+        ("200 OK\r\nTransfer-Encoding: chunked", b"40\r\n" + PICTURE + b"\r\n"),
+        ("200 OK\r\nTransfer-Encoding: chunked", b"40\r\n" + PICTURE[:30]),
+        ("200 OK\r\nX-Nothing: else", PICTURE),
+        ("404 Not Found\r\nContent-Length: 0", b""),
+        ("503 Busy\r\nContent-Length: 0", b""),
+    ],
+)
+def test_half_a_picture_over_a_real_socket_is_worth_another_try(head: str, body: bytes) -> None:
+    found, _ = served(head, body)
+    assert isinstance(found, ResultUnusable)
+    assert found.again
+
+
+def test_a_host_that_is_away_is_worth_another_try() -> None:
+    origin = f"http://127.0.0.1:{free_port()}"
+    assert unusable(ResultHost(frozenset({origin}), max_bytes=1), f"{origin}/1.png").again

@@ -1,0 +1,211 @@
+"""S3ObjectStore against moto's S3."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from heliograph.adapters import aws
+from heliograph.adapters.s3 import S3ObjectStore
+from heliograph.domain.errors import InvalidRequest, StorageFailed
+from heliograph.domain.references import ObjectLocation
+
+from tests.integration.conftest import versioned_bucket
+
+KEY = "uploads/white-background/Schuh rot 50%+?.jpg"
+
+
+@pytest.fixture
+def bucket(cloud: None) -> str:
+    return versioned_bucket("pictures")
+
+
+@pytest.fixture
+def store(cloud: None) -> S3ObjectStore:
+    return S3ObjectStore(aws.s3())
+
+
+def put(bucket: str, body: bytes, key: str = KEY, **metadata: str) -> ObjectLocation:
+    """Returns the very version."""
+    answer = aws.s3().put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata)
+    return ObjectLocation(bucket, key, answer["VersionId"])
+
+
+def test_a_look_tells_size_version_metadata_and_the_first_bytes(bucket: str, store: S3ObjectStore) -> None:
+    placed = put(bucket, b"0123456789abcdefGHIJ", prompt="a red shoe")
+    facts = store.look(placed)
+    assert facts
+    assert (facts.size_bytes, facts.head) == (20, b"0123456789abcdef")
+    assert (facts.version, facts.metadata) == (placed.version_id, {"prompt": "a red shoe"})
+
+
+@pytest.mark.parametrize("size_bytes", [1, 15, 16, 17, 5_000_000])
+def test_a_look_tells_the_whole_size_whatever_it_reads(bucket: str, store: S3ObjectStore, size_bytes: int) -> None:
+    facts = store.look(put(bucket, b"x" * size_bytes))
+    assert facts
+    assert (facts.size_bytes, len(facts.head)) == (size_bytes, min(size_bytes, 16))
+
+
+def test_an_empty_object_has_no_first_byte_and_is_there(bucket: str, store: S3ObjectStore) -> None:
+    facts = store.look(put(bucket, b""))
+    assert facts
+    assert (facts.size_bytes, facts.head) == (0, b"")
+
+
+def test_a_look_sees_the_version_asked_for_and_not_the_newest(bucket: str, store: S3ObjectStore) -> None:
+    first = put(bucket, b"first")
+    put(bucket, b"the second")
+    newest = store.look(ObjectLocation(bucket, KEY))
+    asked = store.look(first)
+    assert newest
+    assert asked
+    assert (newest.size_bytes, asked.size_bytes) == (10, 5)
+
+
+def test_without_versions_the_etag_tells_them_apart(cloud: None, store: S3ObjectStore) -> None:
+    aws.s3().create_bucket(Bucket="plain", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    aws.s3().put_object(Bucket="plain", Key="a", Body=b"hello")
+    facts = store.look(ObjectLocation("plain", "a"))
+    assert facts
+    assert facts.version == "5d41402abc4b2a76b9719d911017c592"
+
+
+def test_what_is_missing_is_nothing(bucket: str, store: S3ObjectStore) -> None:
+    missing = ObjectLocation(bucket, "nowhere.png")
+    assert store.look(missing) is None
+    assert store.read(missing, max_bytes=10) is None
+
+
+def test_a_deleted_object_is_nothing(bucket: str, store: S3ObjectStore) -> None:
+    put(bucket, b"x")
+    marker = aws.s3().delete_object(Bucket=bucket, Key=KEY)["VersionId"]
+    assert store.look(ObjectLocation(bucket, KEY)) is None
+    assert store.read(ObjectLocation(bucket, KEY), max_bytes=10) is None
+    assert store.look(ObjectLocation(bucket, KEY, marker)) is None
+
+
+def test_a_deleted_version_is_nothing(bucket: str, store: S3ObjectStore) -> None:
+    placed = put(bucket, b"x")
+    aws.s3().delete_object(Bucket=bucket, Key=KEY, VersionId=str(placed.version_id))
+    assert store.look(placed) is None
+    assert store.read(placed, max_bytes=10) is None
+
+
+def test_a_document_is_read_whole_with_its_version(bucket: str, store: S3ObjectStore) -> None:
+    placed = put(bucket, b"{}")
+    document = store.read(placed, max_bytes=2)
+    assert document
+    assert (document.body, document.version) == (b"{}", placed.version_id)
+
+
+def test_a_document_one_byte_too_large_is_refused_by_name(bucket: str, store: S3ObjectStore) -> None:
+    placed = put(bucket, b"{ }")
+    with pytest.raises(InvalidRequest, match="larger than the 2 bytes allowed") as refusal:
+        store.read(placed, max_bytes=2)
+    assert KEY in str(refusal.value)
+
+
+def test_a_document_without_a_byte_is_a_document(bucket: str, store: S3ObjectStore) -> None:
+    document = store.read(put(bucket, b""), max_bytes=2)
+    assert document
+    assert document.body == b""
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_a_put_object_has_its_type_and_metadata(bucket: str, store: S3ObjectStore, as_file: bool) -> None:
+    body = b"a picture"
+    store.put(
+        ObjectLocation(bucket, "a/1.png"),
+        io.BytesIO(body) if as_file else body,
+        content_type="image/png",
+        sha256=hashlib.sha256(body).hexdigest(),
+        metadata={"heliograph-job-id": "job_x"},
+    )
+    stored = aws.s3().get_object(Bucket=bucket, Key="a/1.png")
+    assert stored["Body"].read() == body
+    assert (stored["ContentType"], stored["Metadata"]) == ("image/png", {"heliograph-job-id": "job_x"})
+
+
+def test_a_put_sends_its_checksum_for_s3_to_verify(bucket: str, store: S3ObjectStore) -> None:
+    sent: list[str] = []
+
+    def listen(request: Any, **_: object) -> None:
+        sent.append(request.headers["x-amz-checksum-sha256"].decode())
+
+    events = aws.s3().meta.events
+    events.register_first("before-send.s3.PutObject", listen)
+    try:
+        store.put(
+            ObjectLocation(bucket, KEY), io.BytesIO(b"x"), content_type="image/png", sha256="01" * 32, metadata={}
+        )
+    finally:
+        events.unregister("before-send.s3.PutObject", listen)
+    assert [base64.b64decode(checksum) for checksum in sent] == [b"\x01" * 32]
+
+
+def test_a_put_over_another_keeps_the_older_version(bucket: str, store: S3ObjectStore) -> None:
+    first = put(bucket, b"first")
+    body = b"second"
+    sha256 = hashlib.sha256(body).hexdigest()
+    store.put(ObjectLocation(bucket, KEY), body, content_type="image/png", sha256=sha256, metadata={})
+    assert (document := store.read(first, max_bytes=10))
+    assert document.body == b"first"
+
+
+def test_a_link_names_bucket_key_and_version_and_its_life(bucket: str, store: S3ObjectStore) -> None:
+    link = urlsplit(store.presigned_get(ObjectLocation(bucket, KEY, "v1"), seconds=900))
+    query = parse_qs(link.query)
+    assert f"{bucket}/" in f"{link.netloc.partition('.')[0]}{link.path}"
+    assert unquote(link.path).endswith("/" + KEY)
+    assert (link.scheme, query["versionId"], query["X-Amz-Expires"]) == ("https", ["v1"], ["900"])
+    assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+
+
+def test_a_link_to_the_newest_version_names_none(bucket: str, store: S3ObjectStore) -> None:
+    assert "versionId" not in store.presigned_get(ObjectLocation(bucket, KEY), seconds=900)
+
+
+def test_a_link_is_signed_for_our_region(bucket: str, store: S3ObjectStore) -> None:
+    assert "eu-central-1%2Fs3%2Faws4_request" in store.presigned_get(ObjectLocation(bucket, KEY), seconds=900)
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InternalError", "SlowDown", "NoSuchBucket", "InvalidObjectState"])
+def test_whatever_else_s3_says_is_a_failed_storage_that_names_it(cloud: None, code: str) -> None:
+    client = aws.s3()
+    store = S3ObjectStore(client)
+    place = ObjectLocation("b", "k")
+    with Stubber(client) as stub:
+        for operation in ("get_object", "get_object", "put_object"):
+            stub.add_client_error(operation, code, http_status_code=403)
+        with pytest.raises(StorageFailed, match=f"s3://b/k: {code}"):
+            store.look(place)
+        with pytest.raises(StorageFailed, match=f"s3://b/k: {code}"):
+            store.read(place, max_bytes=1)
+        with pytest.raises(StorageFailed, match=f"s3://b/k: {code}"):
+            store.put(place, b"", content_type="image/png", sha256="00" * 32, metadata={})
+
+
+def test_a_look_asks_for_the_first_bytes_only(cloud: None) -> None:
+    client = aws.s3()
+    with Stubber(client) as stub:
+        stub.add_client_error(
+            "get_object", "NoSuchKey", expected_params={"Bucket": "b", "Key": "k", "Range": "bytes=0-15"}
+        )
+        assert S3ObjectStore(client).look(ObjectLocation("b", "k")) is None
+
+
+def test_a_store_that_can_not_be_reached_is_a_failed_storage(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    store = S3ObjectStore(boto3.session.Session().client("s3", region_name="eu-central-1"))
+    with pytest.raises(StorageFailed, match="NoCredentialsError"):
+        store.look(ObjectLocation("b", "k"))

@@ -1,0 +1,337 @@
+"""`finalize`: a paid picture is stored, recorded and told of, however often it takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+
+import pytest
+from heliograph.domain.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed
+from heliograph.domain.events import JobExpired, JobFailed, JobSucceeded, event_type
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.jobs import JobStatus
+from heliograph.domain.outcomes import DeliverAgain, Expired, Failed, FinalizeOutcome, Finished, Over
+from heliograph.domain.provider import Completed
+from heliograph.domain.retrying import MAX_DELIVERIES
+from heliograph.steps.provenance import MARKER
+
+from tests.fakes.deployment import RESULTS, InMemoryDeployment
+from tests.fakes.provider import result_urls_of
+from tests.fakes.results import PNG_HEAD
+from tests.fakes.script import Afterwards, Crash
+
+BROKEN = Failure(code=FailureCode.PROVIDER_FAILED, message="broken", retryable=True, charged=Charged.NO)
+TORN = ResultUnusable("its download broke off", again=True)
+HOSTILE = ResultUnusable("its link is not on an allowed host", again=False)
+THREE = result_urls_of("task-1", (1, 2, 3))
+
+
+def three_pictures(here: InMemoryDeployment) -> Finished:
+    here.provider.will_say(Completed(THREE))
+    return here.finished(here.job_id())
+
+
+def deliver_to_the_end(here: InMemoryDeployment, finished: Finished) -> list[FinalizeOutcome]:
+    outcomes = [here.finalize(finished)]
+    while isinstance(outcomes[-1], DeliverAgain):
+        here.clock.step(outcomes[-1].wait_seconds)
+        outcomes.append(here.finalize(outcomes[-1]))
+    return outcomes
+
+
+def test_the_picture_is_stored_byte_for_byte_with_its_provenance(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+
+    here.finalize(finished)
+
+    stored = here.result(f"api/{finished.job_id}/1.png")
+    assert stored
+    assert stored.body == PNG_HEAD + finished.result_urls[0].encode()
+    assert stored.content_type == "image/png"
+    assert stored.metadata[MARKER] == finished.job_id
+    assert stored.metadata["heliograph-sha256"] == hashlib.sha256(stored.body).hexdigest()
+    assert all(text.isascii() for pair in stored.metadata.items() for text in pair)
+
+
+def test_the_job_succeeds_with_its_results_and_its_price(here: InMemoryDeployment) -> None:
+    finished = three_pictures(here)
+
+    assert here.finalize(finished) == Over(job_id=finished.job_id, status=JobStatus.SUCCEEDED)
+
+    job = here.jobs.peek(finished.job_id)
+    assert [result.key for result in job.results] == [f"api/{job.job_id}/{index}.png" for index in (1, 2, 3)]
+    assert (job.results[0].width, job.results[0].height) == (1024, 768)
+    assert job.price_microusd == 60_000
+
+
+def test_the_event_of_success_says_where_everything_is(here: InMemoryDeployment) -> None:
+    job_id = here.job_id(metadata={"order": "17"})
+    here.finalize(here.finished(job_id))
+
+    (event,) = here.bus
+    assert isinstance(event, JobSucceeded)
+    assert event_type(event) == "image.job.succeeded"
+    assert event.data.results == here.jobs.peek(job_id).results
+    assert event.data.record.key == f"api/{job_id}/job.json"
+    assert (event.data.price_usd, event.data.metadata, event.data.attempts) == ("0.06", {"order": "17"}, 1)
+
+
+def test_the_record_tells_how_the_picture_came_to_be(here: InMemoryDeployment) -> None:
+    job_id = here.job_id(prompt="灯台の夜明け")
+    here.finalize(here.finished(job_id))
+
+    stored = here.result(f"api/{job_id}/job.json")
+    assert stored
+    record = json.loads(stored.body)
+    assert "灯台の夜明け".encode() in stored.body
+    assert record["request"]["nsfw_checker"] is False
+    assert (record["status"], record["price_usd"]) == ("succeeded", "0.06")
+    assert record["attempts"][0]["task_id"] == "task-1"
+    assert record["results"][0]["key"] == f"api/{job_id}/1.png"
+
+
+def test_the_event_is_published_only_after_the_end_is_saved(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.jobs.on("save", StorageFailed("throttled"))
+
+    with pytest.raises(StorageFailed):
+        here.finalize(finished)
+
+    assert len(here.bus) == 0
+    assert not here.jobs.peek(finished.job_id).is_over
+
+
+def test_when_the_event_goes_out_the_job_is_over_and_its_record_written(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    seen: list[tuple[JobStatus, set[str]]] = []
+    here.bus.on("publish", lambda: seen.append((here.jobs.peek(finished.job_id).status, here.objects.keys(RESULTS))))
+
+    here.finalize(finished)
+
+    folder = f"api/{finished.job_id}"
+    assert seen == [(JobStatus.SUCCEEDED, {f"{folder}/1.png", f"{folder}/job.json"})]
+
+
+def test_a_second_run_changes_nothing_and_says_the_same(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.finalize(finished)
+    job, puts, fetched = here.jobs.peek(finished.job_id), list(here.objects.puts), list(here.source.fetched)
+    here.clock.step(3600)
+
+    assert here.finalize(finished) == Over(job_id=job.job_id, status=JobStatus.SUCCEEDED)
+
+    assert here.jobs.peek(job.job_id) == job
+    assert (here.objects.puts, here.source.fetched) == (puts, fetched)
+    first, second = here.bus
+    assert first == second
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed", "expired"])
+def test_an_event_that_could_not_be_published_goes_out_on_the_second_run(here: InMemoryDeployment, end: str) -> None:
+    job_id = here.job_id()
+    outcome: Finished | Failed | Expired
+    match end:
+        case "succeeded":
+            outcome = here.finished(job_id)
+        case "failed":
+            outcome = Failed(job_id=job_id, failure=BROKEN)
+        case _:
+            outcome = Expired(job_id=job_id)
+    here.bus.on("publish", PublishFailed("throttled"))
+    with pytest.raises(PublishFailed):
+        here.finalize(outcome)
+    assert len(here.bus) == 0
+
+    here.finalize(outcome)
+
+    (event,) = here.bus
+    assert event_type(event) == f"image.job.{end}"
+
+
+@pytest.mark.parametrize("method", ["look", "put"])
+def test_a_bucket_that_fails_loses_nothing(here: InMemoryDeployment, method: str) -> None:
+    finished = three_pictures(here)
+    here.objects.on(method, None, StorageFailed("slow down"))
+    with pytest.raises(StorageFailed):
+        here.finalize(finished)
+    assert not here.jobs.peek(finished.job_id).is_over
+
+    here.finalize(finished)
+
+    assert len(here.jobs.peek(finished.job_id).results) == 3
+
+
+def test_a_picture_that_an_earlier_run_stored_is_not_stored_again(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.jobs.on("save", Crash())
+    with pytest.raises(Crash):
+        here.finalize(finished)
+
+    here.finalize(finished)
+
+    pictures = [place for place in here.objects.puts if place.key.endswith(".png")]
+    assert len(pictures) == 1
+
+
+def test_a_picture_of_another_job_under_the_same_key_is_no_reason_not_to_store_this_one(
+    here: InMemoryDeployment,
+) -> None:
+    finished = here.finished(here.job_id())
+    key = f"api/{finished.job_id}/1.png"
+    here.objects.drop(RESULTS, key, b"older", metadata={MARKER: "job_other", "heliograph-sha256": "0" * 64})
+
+    here.finalize(finished)
+
+    stored = here.result(key)
+    assert stored
+    assert stored.metadata[MARKER] == finished.job_id
+
+
+def test_a_result_that_breaks_off_is_fetched_again_later(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.source.will_refuse(finished.result_urls[0], TORN, TORN)
+
+    outcomes = deliver_to_the_end(here, finished)
+
+    assert [outcome.outcome for outcome in outcomes] == ["again", "again", "over"]
+    assert here.jobs.peek(finished.job_id).status is JobStatus.SUCCEEDED
+    assert len(here.bus) == 1
+
+
+def test_deliveries_are_bounded_and_a_paid_picture_stays_within_reach(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.source.will_refuse(finished.result_urls[0], *[TORN] * 100)
+
+    deliver_to_the_end(here, finished)
+
+    job = here.jobs.peek(finished.job_id)
+    assert len(here.source.fetched) == MAX_DELIVERIES
+    assert job.failure
+    assert (job.failure.code, job.failure.charged) == (FailureCode.RESULT_UNUSABLE, Charged.YES)
+    assert job.provider_urls == finished.result_urls
+    assert job.price_microusd == 60_000
+
+
+def test_a_result_that_will_never_do_is_fetched_once(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.source.will_refuse(finished.result_urls[0], HOSTILE)
+
+    assert len(deliver_to_the_end(here, finished)) == 1
+    assert here.jobs.peek(finished.job_id).provider_urls == finished.result_urls
+
+
+def test_of_several_results_the_good_ones_are_kept(here: InMemoryDeployment) -> None:
+    finished = three_pictures(here)
+    here.source.will_refuse(THREE[1], HOSTILE)
+
+    here.finalize(finished)
+
+    job = here.jobs.peek(finished.job_id)
+    assert job.status is JobStatus.FAILED
+    assert [result.key for result in job.results] == [f"api/{job.job_id}/{index}.png" for index in (1, 3)]
+    assert job.provider_urls == THREE
+    (event,) = here.bus
+    assert isinstance(event, JobFailed)
+    assert event.data.results == job.results
+    assert (event.data.failure.charged, event.data.price_usd) == (Charged.YES, "0.06")
+
+
+def test_a_good_result_is_not_stored_again_while_another_is_tried(here: InMemoryDeployment) -> None:
+    finished = three_pictures(here)
+    here.source.will_refuse(THREE[2], TORN, TORN)
+
+    deliver_to_the_end(here, finished)
+
+    keys = [place.key for place in here.objects.puts]
+    assert len(keys) == len(set(keys)) == 4
+
+
+def test_a_failure_is_saved_and_told(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+
+    assert here.finalize(Failed(job_id=job_id, failure=BROKEN)) == Over(job_id=job_id, status=JobStatus.FAILED)
+
+    (event,) = here.bus
+    assert isinstance(event, JobFailed)
+    assert event.data.failure == BROKEN
+    assert here.jobs.peek(job_id).failure == BROKEN
+    assert here.objects.puts == []
+
+
+def test_an_expired_job_is_saved_and_told(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+
+    here.finalize(Expired(job_id=job_id))
+
+    (event,) = here.bus
+    assert isinstance(event, JobExpired)
+    assert (event.data.failure.charged, event.data.price_usd) == (Charged.NO, "0.00")
+
+
+def test_a_job_never_changes_its_end(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.finalize(finished)
+    job = here.jobs.peek(finished.job_id)
+
+    here.finalize(Failed(job_id=job.job_id, failure=BROKEN))
+    here.finalize(Expired(job_id=job.job_id))
+
+    assert here.jobs.peek(job.job_id) == job
+    assert {event.event_id for event in here.bus} == {next(iter(here.bus)).event_id}
+
+
+def test_where_somebody_else_ended_the_job_first_their_end_counts_and_is_told(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    other = Failed(job_id=finished.job_id, failure=BROKEN)
+    here.jobs.on("save", lambda: here.finalize(other))
+
+    assert here.finalize(finished) == Over(job_id=finished.job_id, status=JobStatus.FAILED)
+
+    assert here.jobs.peek(finished.job_id).failure == BROKEN
+    assert {event_type(event) for event in here.bus} == {"image.job.failed"}
+    assert len({event.event_id for event in here.bus}) == 1
+
+
+def test_an_end_whose_answer_was_lost_is_told_by_the_repeat(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.jobs.on("save", Afterwards(StaleJob("retried by the client, and the first try had arrived")))
+
+    assert here.finalize(finished) == Over(job_id=finished.job_id, status=JobStatus.SUCCEEDED)
+    assert len(here.bus) == 1
+
+
+def test_where_the_job_changed_but_goes_on_the_step_is_repeated(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.jobs.on("save", StaleJob(finished.job_id))
+
+    with pytest.raises(StaleJob):
+        here.finalize(finished)
+
+    assert len(here.bus) == 0
+    here.finalize(finished)
+    assert here.jobs.peek(finished.job_id).status is JobStatus.SUCCEEDED
+
+
+def test_an_execution_without_a_job_ends_quietly(here: InMemoryDeployment) -> None:
+    assert here.finalize(Expired(job_id="job_nobody")) == Over(job_id="job_nobody", status=JobStatus.FAILED)
+    assert len(here.bus) == 0
+
+
+def test_events_of_other_ends_and_other_jobs_have_other_ids(here: InMemoryDeployment) -> None:
+    jobs = [here.post(call=f"call-{number}").job.job_id for number in range(3)]
+    here.finalize(here.finished(jobs[0]))
+    here.finalize(Failed(job_id=jobs[1], failure=BROKEN))
+    here.finalize(Expired(job_id=jobs[2]))
+
+    assert len({event.event_id for event in here.bus}) == 3
+
+
+def test_an_event_happened_when_the_job_ended_not_when_it_was_told(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.finalize(finished)
+    ended_at = here.clock.now()
+    here.clock.step(timedelta(days=1).total_seconds())
+    here.finalize(finished)
+
+    assert [event.occurred_at for event in here.bus] == [ended_at, ended_at]

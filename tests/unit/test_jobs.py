@@ -1,0 +1,198 @@
+"""The life of a job: which moves are legal, and what each leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.jobs import END_GRACE, MOVES, START_GRACE, Job, JobStatus, Result, Source, Timings
+from heliograph.domain.media import MediaType
+from heliograph.domain.requests import JobRequest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes.deployment import ROUTES
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=40)
+ROUTE = ROUTES.default
+RESULT = Result(
+    bucket="the-results",
+    key="api/1.png",
+    content_type=MediaType.PNG,
+    size_bytes=10,
+    sha256="0" * 64,
+    width=1,
+    height=1,
+)
+
+
+def failure(charged: Charged = Charged.NO) -> Failure:
+    return Failure(code=FailureCode.PROVIDER_FAILED, message="it failed", retryable=True, charged=charged)
+
+
+def queued() -> Job:
+    return Job(
+        job_id="job_abcdefghijklmnopqrstuvwxyz",
+        tenant="default",
+        request=JobRequest(model=ROUTE.model, prompt="a lighthouse"),
+        source=Source(kind="api"),
+        output_key="api/{job_id}/{index}.{ext}",
+        output_name="api",
+        created_at=NOW,
+        deadline_at=NOW + timedelta(minutes=30),
+    )
+
+
+def processing() -> Job:
+    return queued().attempting("att_1", ROUTE, NOW).accepted("att_1", "task-1", NOW)
+
+
+MOVERS: dict[str, Callable[[Job, datetime], Job]] = {
+    "attempting": lambda job, at: job.attempting(f"att_{len(job.attempts) + 1}", ROUTE, at),
+    "accepted": lambda job, at: job.accepted(job.attempts[-1].attempt_id, "task-1", at),
+    "refused": lambda job, at: job.refused(job.attempts[-1].attempt_id, failure(), at),
+    "succeeded": lambda job, at: job.succeeded([RESULT], at),
+    "failed": lambda job, at: job.failed(failure(Charged.UNKNOWN), at),
+    "expired": lambda job, at: job.expired(failure(), at),
+}
+LIVES = st.lists(st.sampled_from(sorted(MOVERS)), max_size=12)
+
+
+def statuses(moves: list[str]) -> list[Job]:
+    """Every value that a job takes on its way, a second for each move; illegal moves are left out."""
+    lived = [queued()]
+    for seconds, move in enumerate(moves):
+        with suppress(ValueError, IndexError):
+            lived.append(MOVERS[move](lived[-1], NOW + timedelta(seconds=seconds)))
+    return lived
+
+
+@given(LIVES)
+def test_a_job_only_ever_moves_as_the_table_allows(moves: list[str]) -> None:
+    lived = statuses(moves)
+
+    for before, after in pairwise(lived):
+        assert after.status is before.status or after.status in MOVES[before.status]
+
+
+@given(LIVES)
+def test_a_job_that_is_over_never_changes_its_status_its_results_or_its_price(moves: list[str]) -> None:
+    over = [job for job in statuses(moves) if job.is_over]
+
+    assert len({(job.status, job.results, job.price_microusd, job.failure, job.finished_at) for job in over}) <= 1
+
+
+@given(LIVES)
+def test_a_job_survives_being_written_down_at_any_point(moves: list[str]) -> None:
+    for job in statuses(moves):
+        assert Job.model_validate_json(job.model_dump_json()) == job
+
+
+@given(LIVES)
+def test_a_job_has_at_most_one_open_attempt(moves: list[str]) -> None:
+    for job in statuses(moves):
+        assert sum(attempt.is_open for attempt in job.attempts) <= 1
+
+
+@given(LIVES)
+def test_a_job_needs_attention_exactly_while_it_is_open(moves: list[str]) -> None:
+    for job in statuses(moves):
+        assert (job.attention_at is None) is job.is_over
+
+
+def test_every_move_of_the_table_but_canceling_can_be_made() -> None:
+    starts = {JobStatus.QUEUED: queued().attempting("att_1", ROUTE, NOW), JobStatus.PROCESSING: processing()}
+    made = set()
+    for status, job in starts.items():
+        for move in MOVERS.values():
+            with suppress(ValueError):
+                made.add((status, move(job, LATER).status))
+
+    legal = {(before, after) for before, afters in MOVES.items() for after in afters}
+    assert {(before, after) for before, after in made if before is not after} == {
+        (before, after) for before, after in legal if after is not JobStatus.CANCELED
+    }
+
+
+def test_the_terminal_statuses_are_those_that_nothing_follows() -> None:
+    terminal = {status for status in JobStatus if status.is_terminal}
+
+    assert terminal == {JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED}
+    assert MOVES.keys() == set(JobStatus)
+
+
+def test_no_second_attempt_begins_while_the_first_may_still_bill() -> None:
+    with pytest.raises(ValueError, match="another attempt"):
+        queued().attempting("att_1", ROUTE, NOW).attempting("att_2", ROUTE, NOW)
+
+
+def test_a_refused_attempt_makes_room_for_another() -> None:
+    job = queued().attempting("att_1", ROUTE, NOW).refused("att_1", failure(), NOW).attempting("att_2", ROUTE, LATER)
+
+    assert [attempt.is_open for attempt in job.attempts] == [False, True]
+    assert job.status is JobStatus.QUEUED
+
+
+def test_an_intent_remembers_the_price_of_its_route() -> None:
+    attempt = queued().attempting("att_1", ROUTE, NOW).attempt
+
+    assert attempt
+    assert (attempt.provider, attempt.model, attempt.price_microusd) == (ROUTE.provider, ROUTE.model, 60_000)
+
+
+def test_success_is_paid_and_ends_the_attempt() -> None:
+    job = processing().succeeded([RESULT], LATER)
+
+    assert (job.status, job.results, job.price_microusd) == (JobStatus.SUCCEEDED, (RESULT,), 60_000)
+    assert job.attempt
+    assert job.attempt.ended_at == job.finished_at == LATER
+
+
+def test_there_is_no_success_without_a_picture() -> None:
+    with pytest.raises(ValueError, match="without an attempt and a result"):
+        processing().succeeded([], LATER)
+
+
+@pytest.mark.parametrize(("charged", "price"), [(Charged.YES, 60_000), (Charged.NO, 0), (Charged.UNKNOWN, 0)])
+def test_a_failure_costs_something_only_if_it_was_charged(charged: Charged, price: int) -> None:
+    assert processing().failed(failure(charged), LATER).price_microusd == price
+
+
+def test_a_task_that_is_noted_too_late_is_kept_for_the_books() -> None:
+    over = queued().attempting("att_1", ROUTE, NOW).failed(failure(Charged.UNKNOWN), NOW)
+
+    noted = over.accepted("att_1", "task-1", LATER)
+
+    assert noted.status is JobStatus.FAILED
+    assert noted.attempt
+    assert noted.attempt.task_id == "task-1"
+
+
+def test_an_answer_for_an_unknown_attempt_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="no attempt att_9"):
+        processing().accepted("att_9", "task-1", LATER)
+
+
+def test_a_job_with_a_task_can_not_expire() -> None:
+    with pytest.raises(ValueError, match="can't go from processing to expired"):
+        processing().expired(failure(), LATER)
+
+
+def test_a_job_that_never_began_is_looked_at_soon_and_one_that_did_after_its_deadline() -> None:
+    assert queued().attention_at == NOW + START_GRACE
+    assert processing().attention_at == processing().deadline_at + END_GRACE
+
+
+def test_timings_tell_waiting_from_working() -> None:
+    accepted = queued().attempting("att_1", ROUTE, NOW).accepted("att_1", "task-1", NOW + timedelta(seconds=1.5))
+
+    assert queued().timings() == Timings()
+    assert accepted.timings() == Timings(queued_seconds=1.5)
+    assert accepted.succeeded([RESULT], LATER).timings() == Timings(
+        queued_seconds=1.5, processing_seconds=38.5, total_seconds=40.0
+    )

@@ -1,0 +1,206 @@
+"""Where things lie: what an upload's key means, and where results go."""
+
+from __future__ import annotations
+
+import pytest
+from heliograph.domain.media import MediaType
+from heliograph.domain.object_keys import (
+    MAX_KEY_BYTES,
+    JobDocument,
+    OutputPlace,
+    PresetUpload,
+    check_output_key,
+    default_output_key,
+    preset_key,
+    read_upload_key,
+)
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+JOB_ID = "job_abcdefghijklmnopqrstuvwxyz"
+PNG = MediaType.PNG
+
+
+@pytest.mark.parametrize(
+    ("key", "meaning"),
+    [
+        ("uploads/white/shoe.jpg", PresetUpload("white", "shoe")),
+        ("uploads/white/2026/11/shoe.final.jpg", PresetUpload("white", "2026/11/shoe.final")),
+        ("uploads/white/shoe", PresetUpload("white", "shoe")),
+        ("uploads/white/.hidden", PresetUpload("white", ".hidden")),
+        ("uploads/white/v1.2/shoe", PresetUpload("white", "v1.2/shoe")),
+        ("uploads/white/{braces} 靴 100%.png", PresetUpload("white", "{braces} 靴 100%")),
+        ("uploads/white/uploads/white/shoe.jpg", PresetUpload("white", "uploads/white/shoe")),
+        ("jobs/autumn.json", JobDocument("autumn")),
+        ("jobs/2026/autumn.v2.json", JobDocument("2026/autumn.v2")),
+    ],
+)
+def test_a_key_says_what_its_object_is_for(key: str, meaning: PresetUpload | JobDocument) -> None:
+    assert read_upload_key(key) == meaning
+
+
+@pytest.mark.parametrize(
+    "key", ["uploads/", "uploads/white/", "uploads/white/2026/", "jobs/", "presets/white.json", "logo.png", "upload/a"]
+)
+def test_folder_markers_and_other_keys_mean_nothing(key: str) -> None:
+    assert read_upload_key(key) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "uploads/shoe.jpg",
+        "uploads//shoe.jpg",
+        "uploads/../shoe.jpg",
+        "uploads/white background/shoe.jpg",
+        "uploads/-white/shoe.jpg",
+        "uploads/" + "w" * 65 + "/shoe.jpg",
+        "jobs/autumn.txt",
+        "jobs/autumn",
+        "jobs/.json",
+    ],
+)
+def test_a_key_that_was_meant_to_start_a_job_and_can_not_says_so(key: str) -> None:
+    with pytest.raises(ValueError, match="is named"):
+        read_upload_key(key)
+
+
+def test_a_preset_has_its_recipe_in_one_place() -> None:
+    assert preset_key("white") == "presets/white.json"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{job_id}",
+        "{name}.{ext}",
+        "shop/{preset}/{name}/{job_id}-{index}.{ext}",
+        "läden/{name}.{ext}",
+        "{{literal}}/{job_id}.{ext}",
+    ],
+)
+def test_a_pattern_may_use_the_fields_that_exist(pattern: str) -> None:
+    assert check_output_key(pattern) == pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("", "must contain"),
+        ("result.png", "must contain"),
+        ("{preset}/{index}.{ext}", "must contain"),
+        ("{{name}}", "must contain"),
+        ("{job_id", "unbalanced"),
+        ("{job_id}}", "unbalanced"),
+        ("{}", "only"),
+        ("{0}{job_id}", "only"),
+        ("{tenant}{job_id}", "only"),
+        ("{job_id.__class__}", "only"),
+        ("{job_id[0]}", "only"),
+        ("{job_id!r}", "only"),
+        ("{job_id:>99}", "only"),
+        ("{job_id:{index}}", "only"),
+        ("/{job_id}", "without empty"),
+        ("{job_id}/", "without empty"),
+        ("a//{job_id}", "without empty"),
+        ("../{job_id}", "without empty"),
+        ("a/../{job_id}", "without empty"),
+        ("./{job_id}", "without empty"),
+        ("{job_id}\n", "printable"),
+        ("\x00{job_id}", "printable"),
+        ("é" * 256 + "{job_id}", "512 bytes"),
+    ],
+)
+def test_a_pattern_that_could_not_store_results_is_refused(pattern: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        check_output_key(pattern)
+
+
+def test_results_and_their_record_lie_in_a_folder_of_the_job() -> None:
+    place = OutputPlace(default_output_key(PresetUpload("white", "a/shoe")), JOB_ID, "a/shoe", "white")
+
+    assert place.result_key(1, MediaType.JPEG) == f"white/a/shoe/{JOB_ID}/1.jpg"
+    assert place.result_key(2, MediaType.WEBP) == f"white/a/shoe/{JOB_ID}/2.webp"
+    assert place.record_key() == f"white/a/shoe/{JOB_ID}/job.json"
+
+
+def test_a_pattern_without_an_index_numbers_the_second_result() -> None:
+    place = OutputPlace("shop/{name}.{ext}", JOB_ID, "shoe.v1", None)
+
+    assert [place.result_key(index, PNG) for index in (1, 2, 3)] == [
+        "shop/shoe.v1.png",
+        "shop/shoe.v1-2.png",
+        "shop/shoe.v1-3.png",
+    ]
+    assert place.record_key() == "shop/shoe.v1.job.json"
+
+
+def test_a_name_is_never_read_as_a_pattern() -> None:
+    place = OutputPlace("{name}/{job_id}.{ext}", JOB_ID, "{job_id} {0} {{x}} %s", None)
+
+    assert place.result_key(1, PNG) == f"{{job_id}} {{0}} {{{{x}}}} %s/{JOB_ID}.png"
+
+
+def test_a_long_name_is_cut_between_characters() -> None:
+    place = OutputPlace(default_output_key(None).replace("api", "{name}"), JOB_ID, "靴" * 400, None)
+
+    key = place.result_key(1, PNG)
+
+    assert len(key.encode()) <= MAX_KEY_BYTES
+    assert key.startswith("靴" * 300)
+    assert key.endswith(f"/{JOB_ID}/1.png")
+
+
+# File names as people and attackers make them. Parts that are `.` or `..` or empty are left out.
+PARTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1, max_size=400)
+NAMES = st.lists(PARTS.filter(lambda part: part.strip(".") != ""), min_size=1, max_size=6).map("/".join)
+# Each field at most once: what a pattern with repeated fields does is left out.
+PATTERNS = st.builds(
+    lambda folder, fields: folder + "".join(fields),
+    st.sampled_from(["", "a/", "läden/", "a.b/c/", "{{x}}/", "a{{}}"]),
+    st.permutations(["{job_id}", "{index}", "{name}", "{preset}", "/x", "-"]).flatmap(
+        lambda fields: st.integers(1, len(fields)).map(lambda count: fields[:count])
+    ),
+).map(lambda pattern: pattern + ".{ext}")
+PLACES = st.builds(
+    OutputPlace,
+    st.sampled_from(["{preset}/{name}/{job_id}/{index}.{ext}", "jobs/{name}/{job_id}/{index}.{ext}"]) | PATTERNS,
+    st.just(JOB_ID),
+    NAMES,
+    st.none() | st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True),
+)
+
+
+def is_allowed(pattern: str) -> bool:
+    try:
+        check_output_key(pattern)
+    except ValueError:
+        return False
+    return True
+
+
+@given(PLACES, st.integers(1, 99), st.sampled_from(MediaType))
+def test_every_key_fits_and_stays_inside_the_bucket(place: OutputPlace, index: int, media_type: MediaType) -> None:
+    assume(is_allowed(place.pattern))
+
+    for key in (place.result_key(index, media_type), place.record_key()):
+        assert 0 < len(key.encode()) <= MAX_KEY_BYTES
+        assert not key.startswith("/")
+        assert not {".", ".."} & set(key.split("/"))
+
+
+@given(PLACES, st.sets(st.integers(1, 99), min_size=2, max_size=5))
+def test_results_of_one_job_never_share_a_key_nor_take_the_records(place: OutputPlace, indexes: set[int]) -> None:
+    assume(is_allowed(place.pattern))
+
+    keys = [place.result_key(index, PNG) for index in indexes] + [place.record_key()]
+
+    assert len(set(keys)) == len(keys)
+
+
+@given(NAMES)
+def test_two_jobs_of_one_name_never_share_a_key_by_default(name: str) -> None:
+    source = PresetUpload("white", name)
+    first, second = (OutputPlace(default_output_key(source), job, name, "white") for job in (JOB_ID, JOB_ID[::-1]))
+
+    assert {first.result_key(1, PNG), first.record_key()}.isdisjoint({second.result_key(1, PNG), second.record_key()})

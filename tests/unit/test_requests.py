@@ -1,0 +1,273 @@
+"""What may be asked for: every fault at once, each with its place."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from heliograph.domain.errors import Fault, InvalidRequest, MalformedDocument
+from heliograph.domain.jobs import Job
+from heliograph.domain.requests import JobRequest, Rules, Task, read_json_object, read_request
+from heliograph.domain.routes import AspectRatio, Route, Routes
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes.deployment import BETA, RULES, SECOND, InMemoryDeployment
+
+LINK = "https://images.example.com/shoe.jpg"
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
+
+
+def faults(document: dict[str, Any], rules: Rules = RULES) -> dict[str, str]:
+    """What is wrong with a document, by place."""
+    with pytest.raises(InvalidRequest) as refused:
+        read_request(document, rules)
+    return {fault.pointer: fault.detail for fault in refused.value.faults}
+
+
+def test_a_prompt_is_all_that_a_request_needs() -> None:
+    request = read_request({"prompt": "a lighthouse"}, RULES)
+
+    assert request == JobRequest(model=BETA, prompt="a lighthouse")
+    assert request.aspect_ratio is AspectRatio.AUTO
+
+
+def test_the_filter_is_off_unless_asked_for() -> None:
+    assert read_request({"prompt": "x"}, RULES).nsfw_checker is False
+    assert read_request({"prompt": "x", "nsfw_checker": True}, RULES).nsfw_checker is True
+
+
+@pytest.mark.parametrize("value", ["true", "false", 1, 0, None, [], "on"])
+def test_the_filter_is_switched_by_a_boolean_only(value: object) -> None:
+    assert "/nsfw_checker" in faults({"prompt": "x", "nsfw_checker": value})
+
+
+def test_an_unknown_value_is_never_quietly_replaced_by_a_default() -> None:
+    for field in ("model", "aspect_ratio", "nsfw_checker", "references", "metadata"):
+        assert f"/{field}" in faults({"prompt": "x", field: None})
+
+
+@pytest.mark.parametrize(
+    ("references", "task"), [(0, Task.TEXT_TO_IMAGE), (1, Task.EDIT), (2, Task.FUSION), (16, Task.FUSION)]
+)
+def test_the_number_of_references_decides_the_task(references: int, task: Task) -> None:
+    assert read_request({"prompt": "x", "references": [LINK] * references}, RULES).task is task
+
+
+def test_references_keep_their_order_and_may_repeat() -> None:
+    links = [f"{LINK}?{number}" for number in (3, 1, 2, 1)]
+
+    assert read_request({"prompt": "x", "references": links}, RULES).references == tuple(links)
+
+
+def test_every_ratio_of_the_product_page_is_offered() -> None:
+    offered = ["auto", "1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9"]
+
+    assert [read_request({"prompt": "x", "aspect_ratio": ratio}, RULES).aspect_ratio for ratio in offered] == offered
+
+
+@given(ANY_TEXT.filter(str.strip))
+def test_a_prompt_in_any_script_arrives_unchanged(prompt: str) -> None:
+    body = json.dumps({"prompt": prompt}, ensure_ascii=False).encode()
+
+    request = read_request(read_json_object(body, what="the body"), RULES)
+
+    assert JobRequest.model_validate_json(request.model_dump_json()).prompt == prompt
+
+
+@pytest.mark.parametrize(
+    "prompt", ["灯台の夜明け", "منارة عند الفجر", "маяк на рассвете", "👩‍🚀🌅", "\t“quotes” \\ {braces} \x00 %s\n"]
+)
+def test_a_prompt_in_any_script_survives_the_whole_way_to_the_provider(here: InMemoryDeployment, prompt: str) -> None:
+    here.dispatch(here.job_id(prompt=prompt))
+
+    assert here.provider.requests[0].prompt == prompt
+
+
+def test_every_fault_of_a_document_is_named_at_once_with_its_place() -> None:
+    found = faults(
+        {
+            "prompt": " \n\t ",
+            "aspect_ratio": "7:5",
+            "nsfw_checker": "no",
+            "references": [LINK, "ftp://images.example.com/a.png", "https://10.0.0.8/a.png"],
+            "output_key": "../{name}",
+            "webhook_url": "http://hooks.example.com/",
+            "metadata": {"order": 17},
+            "resolution": "4K",
+            "a/b~c": 1,
+        }
+    )
+
+    assert found.keys() == {
+        "/prompt",
+        "/aspect_ratio",
+        "/nsfw_checker",
+        "/references/1",
+        "/references/2",
+        "/output_key",
+        "/webhook_url",
+        "/metadata/order",
+        "/resolution",
+        "/a~1b~0c",
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "word"),
+    [
+        ({}, "/prompt", "required"),
+        ({"prompt": ""}, "/prompt", "say something"),
+        ({"prompt": "\u3000\u2003\n"}, "/prompt", "say something"),
+        ({"prompt": None}, "/prompt", "string"),
+        ({"prompt": ["x"]}, "/prompt", "string"),
+        ({"prompt": {"text": "x"}}, "/prompt", "string"),
+        ({"prompt": 7}, "/prompt", "string"),
+        ({"prompt": "x" * 20_001}, "/prompt", "20000"),
+        ({"prompt": "half a pair \ud83d"}, "/prompt", "surrogate"),
+        ({"prompt": "x", "aspect_ratio": "16:10"}, "/aspect_ratio", "21:9"),
+        ({"prompt": "x", "aspect_ratio": "AUTO"}, "/aspect_ratio", "auto"),
+        ({"prompt": "x", "aspect_ratio": 1}, "/aspect_ratio", "auto"),
+        ({"prompt": "x", "model": "dall-e-3"}, "/model", BETA),
+        ({"prompt": "x", "model": ""}, "/model", "no such model"),
+        ({"prompt": "x", "references": LINK}, "/references", ""),
+        ({"prompt": "x", "references": {"0": LINK}}, "/references", ""),
+        ({"prompt": "x", "references": [LINK, 5]}, "/references/1", "string"),
+        ({"prompt": "x", "references": [None]}, "/references/0", "string"),
+        ({"prompt": "x", "references": [[LINK]]}, "/references/0", "string"),
+        ({"prompt": "x", "references": [LINK] * 17}, "/references", "at most 16"),
+        ({"prompt": "x", "references": [LINK] * 11, "model": SECOND}, "/references", "at most 10"),
+        ({"prompt": "x", "image_url": LINK}, "/image_url", "no such field"),
+        ({"prompt": "x", "Prompt": "y"}, "/Prompt", "no such field"),
+        ({"prompt": "x", "": 1}, "/", "no such field"),
+        ({"prompt": "x", "metadata": []}, "/metadata", ""),
+        ({"prompt": "x", "metadata": {"a": "v" * 513}}, "/metadata/a", "512"),
+        ({"prompt": "x", "metadata": {"a": "\udfff"}}, "/metadata/a", "unicode"),
+        ({"prompt": "x", "metadata": {str(n): "" for n in range(33)}}, "/metadata", "32"),
+        ({"prompt": "x", "output_key": "all-the-same.png"}, "/output_key", "{job_id}"),
+        ({"prompt": "x", "output_key": 5}, "/output_key", "string"),
+        ({"prompt": "x", "webhook_url": "https://localhost/hook"}, "/webhook_url", "private"),
+    ],
+)
+def test_a_fault_is_named_with_its_place_and_reason(document: dict[str, Any], pointer: str, word: str) -> None:
+    found = faults(document)
+
+    assert list(found) == [pointer]
+    assert word in found[pointer]
+
+
+def test_the_longest_prompt_and_the_most_references_are_still_welcome() -> None:
+    request = read_request({"prompt": "界" * 20_000, "references": [LINK] * 16}, RULES)
+
+    assert len(request.prompt) == 20_000
+    assert len(read_request({"prompt": "x", "model": SECOND, "references": [LINK] * 10}, RULES).references) == 10
+
+
+def test_a_bad_reference_does_not_hide_that_there_are_too_many() -> None:
+    assert faults({"prompt": "x", "references": [LINK] * 16 + ["nonsense"]}).keys() == {"/references", "/references/16"}
+
+
+def test_a_wrong_model_does_not_hide_what_no_model_could_take() -> None:
+    found = faults({"prompt": "x" * 20_001, "model": "nonsense", "references": [LINK] * 17})
+
+    assert found.keys() == {"/model", "/prompt", "/references"}
+
+
+def test_a_ratio_that_the_route_does_not_offer_is_refused() -> None:
+    square = Route(
+        provider="apimodels",
+        model="square-only",
+        price_usd="0.01",
+        max_references=0,
+        aspect_ratios=frozenset({AspectRatio.SQUARE}),
+    )
+    rules = Rules(Routes((square,)), frozenset())
+
+    assert "16:9 is not offered" in "".join(faults({"prompt": "x", "aspect_ratio": "16:9"}, rules).values())
+    assert read_request({"prompt": "x", "aspect_ratio": "1:1"}, rules).model == "square-only"
+
+
+def test_a_fault_never_repeats_a_long_value() -> None:
+    secret = "s3cr3t" * 1000
+
+    found = faults({"prompt": secret * 10, "references": [f"https://u:{secret}@x.org/"], "aspect_ratio": secret})
+
+    assert all("s3cr3t" not in detail for detail in found.values())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"{'prompt': 'x'}",
+        b'{"prompt": "x",}',
+        b'{"prompt": "x"} {}',
+        b'{"prompt": NaN}',
+        b'{"prompt": "x", "metadata": {"a": Infinity}}',
+        b"-Infinity",
+        b'{"prompt": "\xff\xfe"}',
+        b'{"prompt": "a\nb"}',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"prompt": ' + b"9" * 5_000 + b"}",
+        b"null",
+        b"true",
+        b'"{}"',
+        b"[]",
+        b'[{"prompt": "x"}]',
+        b"7",
+    ],
+)
+def test_what_is_no_json_object_is_refused_as_a_whole(body: bytes) -> None:
+    with pytest.raises(MalformedDocument) as refused:
+        read_json_object(body, what="the body")
+
+    (fault,) = refused.value.faults
+    assert fault.pointer == ""
+    assert fault.detail.startswith("the body ")
+
+
+def test_a_deeply_nested_value_is_a_fault_like_any_other() -> None:
+    body = b'{"prompt": ' + b"[" * 500 + b"]" * 500 + b"}"
+
+    assert faults(read_json_object(body, what="the body")).keys() == {"/prompt"}
+
+
+def test_a_byte_order_mark_does_no_harm() -> None:
+    assert read_json_object(b'\xef\xbb\xbf{"prompt": "x"}', what="the body") == {"prompt": "x"}
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+# A ratio that is a list or an object is left out here.
+FIELDS = ("prompt", "model", "references", "nsfw_checker", "output_key", "webhook_url", "metadata", "anything")
+
+
+def read(document: dict[str, Any]) -> JobRequest | tuple[Fault, ...]:
+    try:
+        return read_request(document, RULES)
+    except InvalidRequest as refused:
+        return refused.faults
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES))
+def test_whatever_json_says_it_is_a_request_or_a_list_of_faults(document: dict[str, Any]) -> None:
+    match read(document):
+        case JobRequest() as request:
+            assert JobRequest.model_validate_json(request.model_dump_json()) == request
+        case found:
+            assert found
+            assert all(fault.pointer.startswith("/") for fault in found)
+
+
+def test_a_stored_request_is_not_measured_by_the_rules_of_today(here: InMemoryDeployment) -> None:
+    # The caps may have been lowered since: a job that was accepted must stay readable.
+    job = here.post({"prompt": "x" * 20_000, "references": [LINK] * 16}).job
+
+    assert Job.model_validate_json(job.model_dump_json()) == job
