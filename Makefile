@@ -6,10 +6,9 @@ STACK ?= heliograph
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 export SAM_CLI_TELEMETRY := 0
-export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down upstream test check format build deploy lock clean
+.PHONY: help demo up down upstream test check format build deploy key lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,7 +34,7 @@ check: $(INSTALLED) ## what needs no running: ruff, mypy, import contracts, cfn-
 	$(VENV)/bin/mypy
 	PYTHONPATH=layers/core:. $(VENV)/bin/lint-imports
 	$(VENV)/bin/cfn-lint template.yaml
-	$(VENV)/bin/sam validate --lint
+	AWS_DEFAULT_REGION=us-east-1 $(VENV)/bin/sam validate --lint
 
 format: $(INSTALLED) ## let ruff write
 	$(VENV)/bin/ruff check --fix
@@ -46,13 +45,24 @@ build: $(INSTALLED) ## build for AWS
 
 deploy: build ## deploy to your AWS account, then ask for the vendor's key (STACK=heliograph)
 	$(VENV)/bin/sam deploy --guided --stack-name $(STACK)
-	$(VENV)/bin/python -m local.upstream_key --stack $(STACK)
+	$(MAKE) key
 
-lock: ## take the newest versions that pyproject.toml allows
-	rm -rf .local/lock && $(PYTHON) -m venv .local/lock
-	$(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *sum(p["optional-dependencies"].values(), []), sep="\n")' > .local/lock/wanted.txt
-	.local/lock/bin/python -m pip install --quiet --requirement .local/lock/wanted.txt
-	.local/lock/bin/python -m pip freeze > requirements.lock
+key: $(INSTALLED) ## put the vendor's key into a deployed stack's secret (STACK=heliograph)
+	@$(VENV)/bin/python -m local.upstream_key --stack $(STACK)
+
+LOCK := .local/lock
+READ := import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]
+
+lock: ## take the newest versions that pyproject.toml allows: for the layer, and (with sam and the emulator) for this machine
+	rm -rf $(LOCK) && $(PYTHON) -m venv $(LOCK)
+	$(PYTHON) -c '$(READ); print(*p["dependencies"], sep="\n")' > $(LOCK)/layer.txt
+	$(PYTHON) -c '$(READ); print(*sum(p["optional-dependencies"].values(), []), sep="\n")' > $(LOCK)/rest.txt
+	$(LOCK)/bin/python -m pip install --quiet --requirement $(LOCK)/layer.txt
+	echo "# The layer, pinned whole: what pyproject.toml asks for and all that it brings. Made by make lock." \
+		> layers/core/requirements.txt
+	$(LOCK)/bin/python -m pip freeze >> layers/core/requirements.txt
+	$(LOCK)/bin/python -m pip install --quiet --requirement $(LOCK)/layer.txt --requirement $(LOCK)/rest.txt
+	$(LOCK)/bin/python -m pip freeze > requirements.lock
 
 clean: down ## remove what was built and installed
 	rm -rf $(VENV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output

@@ -13,7 +13,9 @@ import sys
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
+_QUESTION = "The vendor's API key (sk_…; it is not shown): "
 KEY = re.compile(r"sk_[A-Za-z0-9]{16,}")
 
 
@@ -29,14 +31,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.upstream_key", description=__doc__)
     parser.add_argument("--stack", default="heliograph", help="the deployed stack (default: %(default)s)")
     stack = parser.parse_args().stack
-    described = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
-    asked = "The vendor's API key (sk_…; it is not shown): "
-    key = getpass.getpass(asked) if sys.stdin.isatty() else sys.stdin.readline()
     try:
-        put(boto3.client("secretsmanager"), outputs["UpstreamKeySecret"], key.strip())
-    except ValueError as error:
-        sys.exit(str(error))
+        described = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(f"The stack {stack} can't be found ({error}). Is it another STACK=… or AWS_REGION?")
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+    secrets_manager = boto3.client("secretsmanager")
+    while True:
+        key = getpass.getpass(_QUESTION) if sys.stdin.isatty() else sys.stdin.readline()
+        try:
+            put(secrets_manager, outputs["UpstreamKeySecret"], key.strip())
+            break
+        except ValueError as error:
+            if not sys.stdin.isatty():
+                sys.exit(str(error))
+            print(error)
     print(f"The key is in Secrets Manager. The API is at {outputs['ApiUrl']}; its own key is in the secret")
     print(f"  {outputs['ApiKeySecret']}")
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
 from heliograph.runtime import wiring
-from heliograph.runtime.observability import observed
+from heliograph.runtime.observability import count, observed
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.responses import api_resolver, found
 from heliograph.runtime.triggers import ApiCall
@@ -18,6 +18,7 @@ read_job = wiring.job_reader()
 @app.get("/v1/jobs/<job_id>")
 def get_job(job_id: str) -> Response[str]:
     view = read_job(job_id, tenant=ApiCall.read(app.current_event).tenant)
+    count("JobRead")
     if view is None:
         raise Problem.not_found("job")
     return found(view)

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.runtime import wiring
 from heliograph.runtime.bearer import is_right
-from heliograph.runtime.observability import logger, observed
+from heliograph.runtime.observability import count, logger, observed
 
 the_key = wiring.api_key()
 
@@ -28,8 +28,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     )
     # For every method at once: the gateway remembers the answer for a minute, whatever is called next.
     if is_right(call.authorization_token, the_key()):
+        count("Allowed")
         answer.allow_all_routes()
     else:
         logger.info("denied")
+        count("Denied")
         answer.deny_all_routes()
     return answer.asdict()

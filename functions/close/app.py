@@ -13,6 +13,6 @@ close = wiring.closer()
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     crashed = Crashed.model_validate(event)
-    outcome = close(crashed.job_id, crashed.error)
+    outcome = close(crashed.job_id, crashed.error, watch=crashed.watch)
     decided(outcome)
     return outcome.model_dump(mode="json")

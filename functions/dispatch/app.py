@@ -12,6 +12,6 @@ dispatch = wiring.dispatcher()
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    outcome = dispatch(JobRef.model_validate(event).job_id)
+    outcome = dispatch(JobRef.model_validate(event).job_id, run_id=context.aws_request_id)
     decided(outcome)
     return outcome.model_dump(mode="json")

@@ -6,10 +6,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.outcomes import FinalizeInput
 from heliograph.runtime import wiring
 from heliograph.runtime.observability import decided, observed
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 finalize = wiring.finalizer()
-read: TypeAdapter[FinalizeInput] = TypeAdapter(FinalizeInput)
+read: TypeAdapter[FinalizeInput] = TypeAdapter(FinalizeInput, config=ConfigDict(hide_input_in_errors=True))
 
 
 @observed

@@ -12,6 +12,7 @@ from heliograph.runtime import wiring
 from heliograph.runtime.observability import count, logger, observed
 from heliograph.runtime.triggers import ObjectCreated
 from heliograph.steps.submission import Submission
+from heliograph.steps.submit_upload import Upload
 
 submit = wiring.upload_submitter()
 # A batch of which everything failed is no error of the function: each message goes back to the queue by itself.
@@ -19,9 +20,15 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 
 def take(record: SQSRecord) -> None:
-    upload = ObjectCreated.model_validate_json(record.body).upload()
-    outcome = submit(upload)
-    match outcome:
+    try:
+        decide(ObjectCreated.model_validate_json(record.body).upload())
+    except Exception:
+        logger.exception("not taken: to be delivered again, and in the end to the dead letters")
+        raise
+
+
+def decide(upload: Upload) -> None:
+    match submit(upload):
         case Submission(job=job, created=created, started=started):
             logger.info("submitted", extra={"job_id": job.job_id, "key": upload.key, "repeated": not created})
             count("JobSubmitted" if created else "JobRepeated")

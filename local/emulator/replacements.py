@@ -29,6 +29,7 @@ def require_known_version() -> None:
 def install(*, endpoint: str, state: Path, function_python: str, function_site: Path, max_environments: int) -> None:
     """Import ministack's services and replace what has to be; the environment must be set before."""
     from local.emulator import (  # noqa: PLC0415 - these import ministack, which reads the environment then
+        any_method,
         environment_pool,
         execution_timeout,
         function_runtime,
@@ -51,6 +52,7 @@ def install(*, endpoint: str, state: Path, function_python: str, function_site: 
         )
     )
     gateway_responses.install()
+    any_method.install()
     object_versions.install()
     secure_transport.install()
     execution_timeout.install()

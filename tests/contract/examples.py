@@ -20,6 +20,7 @@ from heliograph.domain.outcomes import (
     Finished,
     JobRef,
     NotYet,
+    Orphaned,
     Over,
     Processing,
     Watch,
@@ -35,8 +36,10 @@ ROUTE = Route(provider="apimodels", model="gpt-image-2-beta", price_usd="0.06", 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 UPLOAD_KEY = "uploads/white-background/shoe.jpg"
 UPLOAD_VERSION = "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"
+RESULT_VERSION = "jJ3r0pD8mXlQK7eVtHc.u1bWzYfN5sA4"
 JOB_ID = derived_id("job", "upload", UPLOADS_BUCKET, UPLOAD_KEY, UPLOAD_VERSION)
 ATTEMPT_ID = derived_id("att", JOB_ID, "1")
+RUN_ID = "52fdfc07-2182-454f-963f-5f0f9a621d72"
 TASK_ID = "clx4v2m8p0001"
 RESULT_URL = "https://r2.apimodels.app/images/clx4v2m8p0001.jpeg"
 
@@ -87,10 +90,20 @@ def queued_job(job_id: str = JOB_ID, **changes: Any) -> Job:
     return job.model_copy(update=changes)
 
 
+def attempting_job(job_id: str = JOB_ID) -> Job:
+    """With the intent of a call, which may be on its way."""
+    return queued_job(job_id).attempting(derived_id("att", job_id, "1"), RUN_ID, ROUTE, after(1.2))
+
+
+def orphaned_job(job_id: str = JOB_ID) -> Job:
+    """With a task at the provider's, and no workflow any more."""
+    return processing_job(job_id).as_orphaned(after(60))
+
+
 def processing_job(job_id: str = JOB_ID) -> Job:
     """With a task at the provider's."""
     attempt_id = derived_id("att", job_id, "1")
-    return queued_job(job_id).attempting(attempt_id, ROUTE, after(1.2)).accepted(attempt_id, TASK_ID, after(2.5))
+    return attempting_job(job_id).accepted(attempt_id, TASK_ID, after(2.5))
 
 
 def succeeded_job() -> Job:
@@ -99,6 +112,7 @@ def succeeded_job() -> Job:
     picture = Result(
         bucket=RESULTS_BUCKET,
         key=job.output_place.result_key(1, MediaType.JPEG),
+        version_id=RESULT_VERSION,
         content_type=MediaType.JPEG,
         size_bytes=1_482_113,
         sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -170,7 +184,7 @@ WATCH = Watch(
     deadline_at=after(1200),
 )
 
-State = JobRef | NotYet | Processing | Finished | DeliverAgain | Failed | Expired | Over | Crashed
+State = JobRef | NotYet | Processing | Finished | DeliverAgain | Failed | Expired | Over | Orphaned | Crashed
 
 
 def state_examples() -> dict[str, State]:
@@ -191,5 +205,6 @@ def state_examples() -> dict[str, State]:
         "failed": Failed(job_id=JOB_ID, failure=BLOCKED),
         "expired": Expired(job_id=JOB_ID),
         "over": Over(job_id=JOB_ID, status=JobStatus.SUCCEEDED),
-        "crashed": Crashed(job_id=JOB_ID, error="dispatch: StorageFailed"),
+        "orphaned": Orphaned(job_id=JOB_ID),
+        "crashed": Crashed(job_id=JOB_ID, error="poll: States.Timeout", watch=WATCH),
     }

@@ -8,9 +8,9 @@ from typing import Any
 import jsonschema
 import pytest
 from heliograph.domain.events import EVENT_SOURCE, EVENT_TYPES
-from heliograph.domain.failures import FailureCode
+from heliograph.domain.failures import Charged, Failure, FailureCode
 
-from tests.contract.examples import arriving, published_examples
+from tests.contract.examples import RESULT_VERSION, arriving, published_examples
 from tests.contract.regenerate_published import EVENTS, contents, schema_of
 
 PUBLISHED = EVENTS / "published"
@@ -101,9 +101,37 @@ def test_every_failure_code_is_in_the_schema() -> None:
 @pytest.mark.parametrize("name", TYPES)
 def test_no_event_carries_a_prompt_or_a_link(name: str) -> None:
     fields = {field.partition(".")[2] for field in schema_fields(read(f"{name}.schema.json"))}
-    assert not fields & {"prompt", "request", "references", "webhook_url", "url", "provider_urls"}
+    assert not fields & {"prompt", "request", "references", "webhook_url", "url"}
 
 
 def test_money_is_text_in_events() -> None:
     data = read("image.job.succeeded.json")["detail"]["data"]
     assert data["price_usd"] == "0.06"
+
+
+def test_a_result_is_pinned_to_its_version() -> None:
+    [result] = read("image.job.succeeded.json")["detail"]["data"]["results"]
+    assert result["version_id"] == RESULT_VERSION
+
+
+@pytest.mark.parametrize("name", ["image.job.succeeded", "image.job.failed"])
+def test_every_result_says_its_version_where_its_bucket_keeps_any(name: str) -> None:
+    result = read(f"{name}.schema.json")["$defs"]["Result"]
+    assert "version_id" in result["required"]
+    assert result["properties"]["version_id"]["anyOf"] == [{"type": "string"}, {"type": "null"}]
+
+
+@pytest.mark.parametrize("charged", [Charged.YES, Charged.UNKNOWN])
+def test_no_event_can_invite_anybody_to_pay_twice(charged: Charged) -> None:
+    with pytest.raises(ValueError, match="what may have been charged is not retryable"):
+        Failure(code=FailureCode.INTERNAL, message="x", retryable=True, charged=charged)
+    data = read("image.job.failed.json")["detail"]
+    data["data"]["failure"] |= {"retryable": True, "charged": charged.value}
+    with pytest.raises(ValueError, match="what may have been charged is not retryable"):
+        EVENT_TYPES["image.job.failed"].model_validate(data)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_no_event_carries_what_only_we_need_to_know(name: str) -> None:
+    fields = {field.partition(".")[2] for field in schema_fields(read(f"{name}.schema.json"))}
+    assert not fields & {"run_id", "announced", "orphaned_at", "revision", "fingerprint"}

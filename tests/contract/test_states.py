@@ -8,10 +8,13 @@ from typing import Any, get_args
 import pytest
 from heliograph.domain import outcomes
 from heliograph.domain.outcomes import (
+    CloseOutcome,
     Crashed,
+    DeliverAgain,
     DispatchOutcome,
     FinalizeInput,
     FinalizeOutcome,
+    Finished,
     JobRef,
     PollOutcome,
     Processing,
@@ -19,7 +22,7 @@ from heliograph.domain.outcomes import (
 from pydantic import BaseModel, TypeAdapter
 
 from tests.contract.cfn_template import ROOT
-from tests.contract.examples import state_examples
+from tests.contract.examples import JOB_ID, WATCH, state_examples
 
 STATES = ROOT / "events" / "states"
 
@@ -77,7 +80,7 @@ def test_whatever_goes_to_the_finalize_function_is_read_by_it(name: str) -> None
     assert type(finalize_input.validate_python(read(name))) is outcome_models()[name]
 
 
-@pytest.mark.parametrize("name", ["over", "processing", "not_yet", "crashed"])
+@pytest.mark.parametrize("name", ["over", "orphaned", "processing", "not_yet", "crashed"])
 def test_the_finalize_function_refuses_what_is_not_for_it(name: str) -> None:
     finalize_input: TypeAdapter[Any] = TypeAdapter(FinalizeInput)
     with pytest.raises(ValueError, match="does not match any of the expected tags"):
@@ -85,11 +88,29 @@ def test_the_finalize_function_refuses_what_is_not_for_it(name: str) -> None:
 
 
 def test_the_close_function_reads_a_crash() -> None:
-    assert Crashed.model_validate(read("crashed")).error == "dispatch: StorageFailed"
+    crashed = Crashed.model_validate(read("crashed"))
+    assert (crashed.error, crashed.watch) == ("poll: States.Timeout", WATCH)
 
 
-def test_the_finalize_function_answers_with_two_outcomes_only() -> None:
-    assert [model.__name__ for model in get_args(FinalizeOutcome)] == ["DeliverAgain", "Over"]
+def test_the_close_function_reads_a_crash_that_knew_of_no_task() -> None:
+    crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch: StorageFailed"}
+    assert Crashed.model_validate(crash).watch is None
+
+
+@pytest.mark.parametrize("model", [Processing, Finished, DeliverAgain])
+def test_a_task_that_is_waited_for_can_be_handed_to_close(model: type[BaseModel]) -> None:
+    # The workflow's catches pass `watch` on as it is.
+    assert model.model_fields["watch"].is_required()
+    watch = read(get_args(model.model_fields["outcome"].annotation)[0])["watch"]
+    assert Crashed.model_validate({"job_id": JOB_ID, "error": "x", "watch": watch}).watch
+
+
+def test_the_close_function_answers_with_two_outcomes_only() -> None:
+    assert [model.__name__ for model in get_args(CloseOutcome)] == ["Orphaned", "Over"]
+
+
+def test_the_finalize_function_answers_with_three_outcomes_only() -> None:
+    assert [model.__name__ for model in get_args(FinalizeOutcome)] == ["DeliverAgain", "Orphaned", "Over"]
 
 
 @pytest.mark.parametrize("name", sorted(state_examples()))

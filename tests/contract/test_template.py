@@ -100,6 +100,14 @@ def test_whoever_reads_objects_that_may_be_missing_may_list_their_bucket(name: s
             assert "s3:ListBucket" in actions_on(name, bucket)
 
 
+@pytest.mark.parametrize(
+    ("function", "buckets"), [("Dispatch", ("UploadsBucket", "ResultsBucket")), ("ReadApi", ("ResultsBucket",))]
+)
+def test_whoever_signs_a_link_to_a_version_may_read_versions(function: str, buckets: tuple[str, ...]) -> None:
+    for bucket in buckets:
+        assert actions_on(function, bucket) == {"s3:GetObject", "s3:GetObjectVersion"}
+
+
 def test_the_sweep_may_query_the_index_that_the_store_asks() -> None:
     [statement] = [found for found in statements_of(FUNCTIONS["Sweep"]) if found["Action"] == "dynamodb:Query"]
     assert statement["Resource"] == {"Fn::Sub": f"${{JobsTable.Arn}}/index/{OPEN_JOBS_INDEX}"}
@@ -217,6 +225,16 @@ def test_the_rule_of_early_endings_may_call_the_close_function() -> None:
     assert names_in(permission["FunctionName"]) == names_in(target["Arn"]) == {"Close"}
 
 
+def test_what_the_close_function_could_not_do_is_told_to_an_operator() -> None:
+    config = FUNCTIONS["Close"]["EventInvokeConfig"]
+    assert config["MaximumRetryAttempts"] == 2
+    destination = config["DestinationConfig"]["OnFailure"]
+    [dead] = names_in(destination["Destination"])
+    assert destination["Type"] == "SQS"
+    assert names_in(RULES["WorkflowEndedEarly"]["Targets"][0]["DeadLetterConfig"]["Arn"]) == {dead}
+    assert QUEUES[dead]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
 def test_the_sweep_runs_every_few_minutes() -> None:
     [schedule] = FUNCTIONS["Sweep"]["Events"].values()
     minutes = re.fullmatch(r"rate\((\d+) minutes\)", schedule["Properties"]["Schedule"])
@@ -229,7 +247,7 @@ def test_every_call_of_the_api_needs_the_key() -> None:
     assert API["Auth"]["DefaultAuthorizer"] in API["Auth"]["Authorizers"]
     events = [event for function in FUNCTIONS.values() for event in function.get("Events", {}).values()]
     calls = [event["Properties"] for event in events if event["Type"] == "Api"]
-    assert len(calls) == 2
+    assert sorted(call["Path"] for call in calls) == ["/v1/jobs", "/v1/jobs/{job_id}", "/{proxy+}"]
     for call in calls:
         assert call["RestApiId"] == {"Ref": "Api"}
         assert "Auth" not in call

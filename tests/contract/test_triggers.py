@@ -128,7 +128,7 @@ def test_a_calls_path_and_method_are_in_the_template(name: str) -> None:
         for found in resource["Properties"].get("Events", {}).values()
         if found["Type"] == "Api"
     }
-    assert (event["resource"], event["httpMethod"]) in routes
+    assert routes & {(event["resource"], method) for method in (event["httpMethod"], "ANY")}
 
 
 def test_the_authorizers_event_names_the_stage_of_the_template() -> None:

@@ -10,9 +10,10 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from heliograph import ports
 from heliograph.domain import errors
-from heliograph.domain.outcomes import DispatchOutcome, FinalizeOutcome, PollOutcome
+from heliograph.domain.outcomes import CloseOutcome, Crashed, DispatchOutcome, FinalizeOutcome, PollOutcome
+from heliograph.domain.retrying import CALL_LIMIT
 from heliograph.steps.close import close
-from heliograph.steps.dispatch import CALL_LIMIT, dispatch
+from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import finalize
 from heliograph.steps.poll import poll
 
@@ -27,6 +28,7 @@ from tests.contract.asl_workflow import (
     reachable_from,
 )
 from tests.contract.cfn_template import RESOURCES, TEMPLATE, timeout_of
+from tests.contract.examples import state_examples
 
 STEP_OF = {
     "DispatchFunctionArn": dispatch,
@@ -41,6 +43,7 @@ RAISED_BY = {
     ports.EventBus: {"PublishFailed"},
     ports.Workflow: {"WorkflowFailed"},
 }
+STATE_MODELS = {name: type(example) for name, example in state_examples().items()}
 TERMINAL = {"Succeed", "Fail"}
 PATIENT_ATTEMPTS = 8
 
@@ -80,14 +83,19 @@ def error_names(state: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("choice", "union"),
-    [("Created?", DispatchOutcome), ("Finished?", PollOutcome), ("Delivered?", FinalizeOutcome)],
+    [
+        ("Created?", DispatchOutcome),
+        ("Finished?", PollOutcome),
+        ("Delivered?", FinalizeOutcome),
+        ("Closed?", CloseOutcome),
+    ],
 )
 def test_every_outcome_of_a_function_has_its_branch_and_no_branch_is_for_another(choice: str, union: Any) -> None:
     assert set(branches_of(CHOICES[choice])) == outcome_names(union)
 
 
 def test_every_choice_is_compared_with_a_function() -> None:
-    assert set(CHOICES) == {"Created?", "Finished?", "Delivered?"}
+    assert set(CHOICES) == {"Created?", "Finished?", "Delivered?", "Closed?"}
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -116,6 +124,9 @@ def test_an_unknown_outcome_fails_the_execution(choice: str) -> None:
         ("Finished?", "failed", "Report"),
         ("Delivered?", "over", "Done"),
         ("Delivered?", "again", "Wait before delivering"),
+        ("Delivered?", "orphaned", "Done"),
+        ("Closed?", "over", "Done"),
+        ("Closed?", "orphaned", "Done"),
     ],
 )
 def test_an_outcome_goes_its_way(choice: str, outcome: str, state: str) -> None:
@@ -171,7 +182,29 @@ def test_a_function_that_fails_for_good_leads_to_close(name: str) -> None:
         return
     [catch] = TASKS[name]["Catch"]
     assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Close")
-    assert set(catch["Output"]) == {"outcome", "job_id", "error"}
+    assert {"outcome", "job_id", "error"} <= set(catch["Output"]) <= set(Crashed.model_fields)
+    assert catch["Output"]["outcome"] == "crashed"
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "Close"])
+def test_close_is_told_of_a_task_wherever_the_workflow_knows_of_one(name: str) -> None:
+    # The job's record may not: what `dispatch` could not write down is in the workflow's state only.
+    [catch] = TASKS[name]["Catch"]
+    known = name in {"Ask the provider", "Deliver"}
+    assert catch["Output"].get("watch") == ("{% $states.input.watch %}" if known else None)
+
+
+@pytest.mark.parametrize("name", ["Ask the provider", "Deliver"])
+def test_a_state_that_hands_a_task_on_is_entered_with_one(name: str) -> None:
+    into = {
+        outcome
+        for choice in CHOICES.values()
+        for outcome, state in branches_of(choice).items()
+        if name in {state} | (following(STATES[state]) if STATES[state]["Type"] == "Wait" else set())
+    }
+    assert into
+    for outcome in into:
+        assert "watch" in STATE_MODELS[outcome].model_fields
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -183,9 +216,15 @@ def test_the_workflow_outlives_every_deadline_that_can_be_configured() -> None:
     assert WORKFLOW["TimeoutSeconds"] > int(TEMPLATE["Parameters"]["JobDeadlineSeconds"]["MaxValue"])
 
 
-def test_a_repeated_dispatch_finds_an_intent_that_is_given_up() -> None:
+def test_an_intent_is_given_up_after_its_call_is_dead() -> None:
     # The function is dead (Timeout) before its intent is (CALL_LIMIT): no call is on its way when the job is failed.
-    assert timeout_of("Dispatch") < CALL_LIMIT.total_seconds() <= TASKS["Create the task"]["TimeoutSeconds"]
+    # Where the workflow gives up waiting is between the two, so that a repeat still finds the intent alive and waits.
+    assert timeout_of("Dispatch") < TASKS["Create the task"]["TimeoutSeconds"] < CALL_LIMIT.total_seconds()
+
+
+def test_a_create_call_that_the_vendors_edge_cuts_ends_before_the_function_does() -> None:
+    edge_seconds = 100
+    assert timeout_of("Dispatch") > edge_seconds + 60
 
 
 def test_every_state_can_be_reached() -> None:

@@ -96,10 +96,14 @@ def test_the_same_idempotency_key_is_the_same_job_and_is_paid_once(world: World,
 def test_nothing_is_reachable_without_a_key(world: World, method: str, path: str) -> None:
     answer = world.call(method, path, key=None, json={"prompt": "let me in"})
 
-    if path == "/v1/what":
-        problem(answer, 404, "not_found")
-    else:
-        problem(answer, 401, "unauthenticated")
+    problem(answer, 401, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1/what"), ("DELETE", "/v1/jobs"), ("GET", "/"), ("PUT", "/x/y")]
+)
+def test_what_is_not_there_is_404_for_those_who_may_ask(world: World, method: str, path: str) -> None:
+    problem(world.call(method, path), 404, "not_found")
 
 
 @pytest.mark.parametrize("header", ["Bearer wrong", "Basic {key}", "{key}", "Bearer {key}x", "Bearer null"])

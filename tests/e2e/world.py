@@ -155,6 +155,10 @@ class World:
         """Something goes wrong at the vendor for prompts that contain `match`."""
         self._vendor("POST", "faults", json={"on": on, "kind": kind, "match": match, "times": times, **parameters})
 
+    def finish(self, match: str) -> None:
+        """The vendor is done with every task whose prompt contains `match`, now."""
+        self._vendor("POST", "finish", json={"match": match})
+
     def books(self) -> dict[str, Any]:
         """The vendor's books."""
         return self._vendor("GET", "books")

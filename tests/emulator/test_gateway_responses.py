@@ -48,7 +48,7 @@ def test_an_unknown_path_is_answered_with_the_apis_own_body(emulator: RunningEmu
     api = stack["Outputs"][0]["OutputValue"]
 
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"{emulator.endpoint}/_aws/execute-api/{api}/v1/nowhere")  # noqa: S310
+        urllib.request.urlopen(f"{emulator.endpoint}/_aws/execute-api/{api}/v1/nowhere")
 
     with refused.value as answer:
         assert answer.code == 404

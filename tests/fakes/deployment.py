@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from heliograph.domain.events import UploadRejected
 from heliograph.domain.jobs import Job
 from heliograph.domain.outcomes import (
+    CloseOutcome,
     DeliverAgain,
     DispatchOutcome,
     Expired,
@@ -17,6 +20,7 @@ from heliograph.domain.outcomes import (
     FinalizeOutcome,
     Finished,
     NotYet,
+    Orphaned,
     Over,
     PollOutcome,
     Processing,
@@ -67,6 +71,7 @@ class InMemoryDeployment:
         self.provider = ScriptedProvider()
         self.source = ScriptedResultSource()
         self.clock = SteppingClock()
+        self._runs = count(1)
 
     @property
     def ending(self) -> Ending:
@@ -120,9 +125,11 @@ class InMemoryDeployment:
             deadline=DEADLINE,
         )
 
-    def dispatch(self, job_id: str, *, routes: Routes = ROUTES) -> DispatchOutcome:
+    def dispatch(self, job_id: str, *, run_id: str | None = None, routes: Routes = ROUTES) -> DispatchOutcome:
+        """A run of its own, unless it is told whose run it is."""
         return dispatch(
             job_id,
+            run_id=run_id or f"run-{next(self._runs)}",
             jobs=self.jobs,
             objects=self.objects,
             providers={"apimodels": self.provider},
@@ -136,12 +143,18 @@ class InMemoryDeployment:
     def finalize(self, outcome: FinalizeInput) -> FinalizeOutcome:
         return finalize(outcome, ending=self.ending)
 
-    def close(self, job_id: str, error: str = "States.Timeout") -> Over:
-        return closing.close(job_id, error, providers={"apimodels": self.provider}, ending=self.ending)
+    def close(self, job_id: str, error: str = "States.Timeout", *, watch: Watch | None = None) -> CloseOutcome:
+        return closing.close(job_id, error, watch=watch, providers={"apimodels": self.provider}, ending=self.ending)
 
-    def sweep(self, *, limit: int = 100) -> list[str]:
+    def sweep(
+        self, *, limit: int = 1000, time_left: Callable[[], timedelta] = lambda: timedelta(minutes=15)
+    ) -> list[str]:
         return closing.sweep(
-            workflow=self.workflow, providers={"apimodels": self.provider}, ending=self.ending, limit=limit
+            time_left=time_left,
+            workflow=self.workflow,
+            providers={"apimodels": self.provider},
+            ending=self.ending,
+            limit=limit,
         )
 
     def read(self, job_id: str, *, tenant: str = "default") -> JobView | None:
@@ -160,7 +173,7 @@ class InMemoryDeployment:
         return outcome
 
     def run(self, job_id: str) -> Job:
-        """What the state machine does, wait by wait, until the job is over."""
+        """What the state machine does, wait by wait, until the job is over or left to `sweep`."""
         outcome: DispatchOutcome | PollOutcome | FinalizeOutcome = self.dispatch(job_id)
         while not isinstance(outcome, Over):
             match outcome:
@@ -175,6 +188,8 @@ class InMemoryDeployment:
                     outcome = self.finalize(outcome)
                 case Finished() | Failed() | Expired():
                     outcome = self.finalize(outcome)
+                case Orphaned():
+                    break
         return self.jobs.peek(job_id)
 
     def result(self, key: str) -> StoredObject | None:

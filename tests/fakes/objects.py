@@ -40,6 +40,10 @@ class InMemoryObjectStore:
         """What happens at the next calls of `look`, `read`, `presigned_get` or `put`."""
         self._script.on(method, *lines)
 
+    def mend(self) -> None:
+        """From now on every call just works."""
+        self._script.clear()
+
     def drop(
         self,
         bucket: str,
@@ -82,15 +86,16 @@ class InMemoryObjectStore:
         content_type: str,
         sha256: str,
         metadata: Mapping[str, str],
-    ) -> None:
+    ) -> str:
         with self._script.playing("put"):
             whole = body if isinstance(body, bytes) else body.read()
             if hashlib.sha256(whole).hexdigest() != sha256:
                 raise StorageFailed(f"{location.key}: BadDigest")
             if len(location.key.encode()) > MAX_KEY_BYTES:
                 raise StorageFailed(f"{location.key}: KeyTooLongError")
-            self._keep(location.bucket, location.key, whole, content_type, metadata, len(whole))
+            version = self._keep(location.bucket, location.key, whole, content_type, metadata, len(whole))
             self.puts.append(location)
+        return version
 
     def peek(self, location: ObjectLocation) -> StoredObject | None:
         """The object as it is, past the script: for a test's eyes."""

@@ -32,6 +32,10 @@ class Script:
         """Appends `lines`, one for each coming call of `method`; a function runs before the call does its work."""
         self._lines[method].extend(lines)
 
+    def clear(self) -> None:
+        """From now on every call just works."""
+        self._lines.clear()
+
     @contextmanager
     def playing(self, method: str) -> Iterator[None]:
         """Wraps the work of one call."""

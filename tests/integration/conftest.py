@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities import parameters
-from heliograph.adapters import aws
+from heliograph.adapters import aws, secrets
 from heliograph.runtime import wiring
 from moto import mock_aws
 
@@ -54,10 +53,8 @@ def secrets_manager() -> SecretsManagerClient:
 
 def forget_settings_and_secrets() -> None:
     """What a function keeps between two invocations, tests must not. (Clients may stay: they know no account.)"""
-    for kept in (wiring._settings, wiring._providers):
+    for kept in (wiring._settings, wiring._providers, secrets._store):
         kept.cache_clear()
-    for provider in vars(parameters.base)["DEFAULT_PROVIDERS"].values():
-        provider.clear_cache()
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +87,7 @@ def deployment(cloud: None) -> Deployment:
     machine = aws.step_functions().create_state_machine(
         name="ImageJob", definition=json.dumps(WORKFLOW), roleArn="arn:aws:iam::123456789012:role/ImageJobRole"
     )
-    secrets = secrets_manager()
+    manager = secrets_manager()
     aws.events().create_event_bus(Name="heliograph-events")
     return Deployment(
         uploads_bucket=versioned_bucket("heliograph-uploads"),
@@ -98,8 +95,8 @@ def deployment(cloud: None) -> Deployment:
         jobs_table=jobs_table(),
         event_bus="heliograph-events",
         state_machine_arn=machine["stateMachineArn"],
-        upstream_key_secret=secrets.create_secret(Name="UpstreamKey", SecretString=UPSTREAM_KEY)["ARN"],
-        api_key_secret=secrets.create_secret(Name="ApiKey", SecretString=API_KEY)["ARN"],
+        upstream_key_secret=manager.create_secret(Name="UpstreamKey", SecretString=UPSTREAM_KEY)["ARN"],
+        api_key_secret=manager.create_secret(Name="ApiKey", SecretString=API_KEY)["ARN"],
     )
 
 
@@ -142,7 +139,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         "RESULT_ORIGINS": "https://r2.apimodels.app",
         "MAX_RESULT_BYTES": "1048576",
         "JOB_DEADLINE_SECONDS": "1200",
-        "JOB_RETENTION_DAYS": "90",
+        "JOB_RETENTION_DAYS": "100",
         "STATE_MACHINE_ARN": deployment.state_machine_arn,
         "API_KEY_SECRET": deployment.api_key_secret,
         "POWERTOOLS_SERVICE_NAME": "tests",

@@ -63,12 +63,16 @@ def test_a_completed_task_has_its_links(data: dict[str, Any]) -> None:
         {"resultJson": "{}"},
         {"resultJson": json.dumps({"resultUrls": URL})},
         {"resultJson": {"resultUrls": [URL]}},
+        {"resultJson": "[" * 5_000},
+        {"resultJson": '{"a":' * 100_000},
     ],
 )
 def test_a_completed_task_without_a_link_is_a_failure_that_may_have_cost(data: dict[str, Any]) -> None:
     state = told(state="completed", **data)
     assert isinstance(state, TaskFailed)
     assert (state.failure.code, state.failure.charged) == (FailureCode.RESULT_UNUSABLE, Charged.UNKNOWN)
+    # Whoever repeats it may pay twice.
+    assert state.failure.retryable is False
 
 
 @pytest.mark.parametrize(
@@ -110,6 +114,28 @@ def test_a_failure_does_not_repeat_what_signs_a_link() -> None:
     state = told(state="failed", failMsg="no image at https://b.s3.amazonaws.com/a.jpg?X-Amz-Signature=5161")
     assert isinstance(state, TaskFailed)
     assert "X-Amz" not in state.failure.message
+
+
+@pytest.mark.parametrize("field", ["failMsg", "failCode"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"key {KEY}",
+        "no image at /shoe.jpg?X-Amz-Signature=madeUp",
+        "HTTPS://B.ACME.COM/shoe.jpg?token=madeUp",
+        {"url": "https://b.acme.com/shoe.jpg?token=madeUp", "key": KEY},
+        [KEY],
+        "half \ud83c of a wave",
+        "x" * 100_000,
+    ],
+)
+def test_a_failure_is_fit_to_be_written_down(field: str, text: Any) -> None:
+    raw = json.dumps({"code": 200, "data": {"state": "failed", field: text}})
+    state = asked(httpx.Response(200, text=raw))
+    assert isinstance(state, TaskFailed)
+    assert "madeUp" not in state.failure.message
+    assert len(state.failure.message.encode()) < 700
+    assert state.failure.model_dump_json()
 
 
 @pytest.mark.parametrize(
@@ -154,6 +180,26 @@ def test_a_key_that_can_not_be_had_says_nothing_about_the_task() -> None:
     assert isinstance(ApiModels("https://api.apimodels.app/v1", no_key).ask("clx1"), NoAnswer)
 
 
+@pytest.mark.parametrize("key", ["", "sk_short", f"{KEY}\nX-Injected: 1", f"{KEY}ü", f"Bearer {KEY}"])
+def test_a_key_of_another_form_asks_nothing_and_is_not_told(key: str) -> None:
+    def unreachable(_: httpx.Request) -> httpx.Response:
+        raise AssertionError("nothing may be sent with such a key")
+
+    provider = ApiModels("https://api.apimodels.app/v1", lambda: key, transport=httpx.MockTransport(unreachable))
+    state = provider.ask("clx1")
+    assert isinstance(state, NoAnswer)
+    assert "madeUp" not in repr(state)
+
+
+@pytest.mark.parametrize("text", [f"could not load {URL}?token=madeUp", f"the key {KEY} is wrong", "half \ud83c"])
+@pytest.mark.parametrize("status", [400, 401, 500])
+def test_no_unusable_answer_tells_a_key_or_what_signs_a_link(text: str, status: int) -> None:
+    state = asked(httpx.Response(status, text=json.dumps({"code": status, "msg": text})))
+    assert isinstance(state, NoAnswer)
+    assert "madeUp" not in state.reason
+    assert state.reason.encode()
+
+
 @pytest.mark.parametrize("base", ["https://api.apimodels.app/v1", "https://apimodels.app/api/v1"])
 def test_a_question_names_the_task_in_the_one_parameter_that_works(base: str) -> None:
     seen: list[httpx.Request] = []
@@ -179,3 +225,20 @@ def test_a_connection_cut_in_the_middle_says_nothing_about_the_task() -> None:
 
 def test_a_vendor_that_is_away_says_nothing_about_the_task() -> None:
     assert isinstance(ApiModels(f"http://127.0.0.1:{free_port()}/v1", lambda: KEY).ask("clx1"), NoAnswer)
+
+
+def test_what_no_client_could_follow_is_no_link_and_no_more_are_taken_than_the_workflow_can_carry() -> None:
+    followable = [f"https://r2.apimodels.app/{index}.png" for index in range(20_000)]
+    unusable = ["https://r2.apimodels.app/\ud800.png", "https://r2.apimodels.app/a b", f"https://a/{'x' * 3000}"]
+
+    data = {"taskId": "clx1", "state": "completed", "resultUrls": [*unusable, *followable]}
+    state = asked(httpx.Response(200, content=json.dumps({"code": 200, "data": data}).encode()))
+
+    assert state == Completed(tuple(followable[:16]))
+
+
+def test_a_code_of_absurd_size_does_not_make_the_reason_absurd() -> None:
+    state = asked(httpx.Response(502, content=b'{"code": ' + b"9" * 4200 + b"}"))
+
+    assert isinstance(state, NoAnswer)
+    assert len(state.reason) < 400

@@ -186,6 +186,34 @@ def test_a_key_that_can_not_be_had_stops_the_call() -> None:
     assert (outcome.failure.code, outcome.failure.retryable) == (FailureCode.ROUTE_UNAVAILABLE, True)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "sk_",
+        "sk_short",
+        "SK_madeUpForTheseTests1234",
+        "pk_madeUpForTheseTests1234",
+        "Bearer sk_madeUpForTheseTests1234",
+        "sk_madeUpForThese Tests1234",
+        "sk_madeUpForTheseTests1234\r\nX-Injected: 1",
+        "sk_madeUpForTheseTests1234\n",
+        "sk_madeUpForTheseTests123ü",
+        "sk_madeUpForTheseTests123🔑",
+        '{"key": "sk_madeUpForTheseTests1234"}',
+    ],
+)
+def test_a_key_of_another_form_is_not_sent_and_not_told(key: str) -> None:
+    def unreachable(_: httpx.Request) -> httpx.Response:
+        raise AssertionError("nothing may be sent with such a key")
+
+    outcome = ApiModels(BASE, lambda: key, transport=httpx.MockTransport(unreachable)).create(REQUEST)
+    assert isinstance(outcome, Refused)
+    assert (outcome.failure.code, outcome.failure.charged) == (FailureCode.ROUTE_UNAVAILABLE, Charged.NO)
+    assert not key or key not in repr(outcome)
+    assert "madeUp" not in repr(outcome)
+
+
 MODELS = "Invalid model: gpt-image-9. Supported models: a, b, c"
 PRIVATE = "image_url: private/reserved IP addresses not allowed"
 BLOCKED = "Your request violates our Content Policy"
@@ -206,6 +234,17 @@ BLOCKED = "Your request violates our Content Policy"
         (404, "not found", FailureCode.ROUTE_UNAVAILABLE, False),
         (409, "conflict", FailureCode.PROVIDER_FAILED, False),
         (413, "too large", FailureCode.INVALID_INPUT, False),
+        *(
+            (code, text, failure, False)
+            for code in (403, 404, 405, 409, 413, 418, 451)
+            for text, failure in (
+                (BLOCKED, FailureCode.CONTENT_BLOCKED),
+                (PRIVATE, FailureCode.INVALID_INPUT),
+                (MODELS, FailureCode.ROUTE_UNAVAILABLE),
+            )
+        ),
+        *((code, BLOCKED, FailureCode.ROUTE_UNAVAILABLE, False) for code in (401, 402)),
+        (429, BLOCKED, FailureCode.RATE_LIMITED, True),
         (429, "too many requests", FailureCode.RATE_LIMITED, True),
     ],
 )
@@ -238,11 +277,42 @@ def test_an_error_without_json_is_told_by_its_status() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "text", "code"),
+    [
+        (400, "prompt is required", FailureCode.INVALID_INPUT),
+        (400, BLOCKED, FailureCode.CONTENT_BLOCKED),
+        (404, MODELS, FailureCode.ROUTE_UNAVAILABLE),
+        (409, PRIVATE, FailureCode.INVALID_INPUT),
+        (429, "too many requests", FailureCode.RATE_LIMITED),
+    ],
+)
+def test_an_error_in_plain_text_is_told_by_its_text(status: int, text: str, code: FailureCode) -> None:
+    failure = refused(httpx.Response(status, text=text)).failure
+    assert failure.code is code
+    assert failure.message.endswith(f": {text}")
+
+
+def test_plain_text_that_is_none_is_told_as_far_as_it_is() -> None:
+    response = httpx.Response(400, content=b"no \xff\xfe image", headers={"content-type": "text/plain"})
+    assert refused(response).failure.message.endswith(": no \ufffd\ufffd image")
+
+
+@pytest.mark.parametrize("status", [500, 200])
+def test_plain_text_leaves_what_is_uncertain_so(status: int) -> None:
+    assert isinstance(created(httpx.Response(status, text=BLOCKED)), Uncertain)
+
+
+@pytest.mark.parametrize(
     ("headers", "seconds"),
     [
         ({}, None),
         ({"retry-after": "7"}, 7),
         ({"retry-after": "0"}, 0),
+        ({"retry-after": "99999"}, 99999),
+        ({"retry-after": "100000"}, None),
+        ({"retry-after": "9" * 5000}, None),
+        ({"retry-after": "+7"}, None),
+        ({"retry-after": "7, 9"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-3"}, None),
         ({"retry-after": "1.5"}, None),
@@ -252,6 +322,33 @@ def test_an_error_without_json_is_told_by_its_status() -> None:
 )
 def test_the_providers_wish_to_wait_is_noted_where_it_is_a_number(headers: dict[str, str], seconds: int | None) -> None:
     assert refused(httpx.Response(429, json=body(429), headers=headers)).retry_after_seconds == seconds
+
+
+NO_TASK_IDS = ["", " ", "clx 1", "clx1\n", "clx\x00", "clxü", "🌊", "\ud800", "x" * 257]
+
+
+@pytest.mark.parametrize("task_id", NO_TASK_IDS)
+def test_what_could_be_no_task_id_names_no_task(task_id: str) -> None:
+    text = json.dumps({"code": 200, "data": {"taskId": task_id}})
+    assert isinstance(created(httpx.Response(200, text=text)), Uncertain)
+    assert created(httpx.Response(200, text=text, headers=HEADER)) == Accepted("clx9")
+
+
+@pytest.mark.parametrize("task_id", [b"clx 1", b"clx\xfc", b"x" * 257])
+def test_what_could_be_no_task_id_in_the_header_names_no_task(task_id: bytes) -> None:
+    response = httpx.Response(502, headers=[(b"x-apimodels-task-id", task_id)], content=HTML.encode())
+    assert isinstance(created(response), Uncertain)
+
+
+@pytest.mark.parametrize("task_id", ["x", "x" * 256, "task/1?a=b&c#d%20", "".join(map(chr, range(0x21, 0x7F)))])
+def test_any_printable_text_of_some_length_names_a_task(task_id: str) -> None:
+    assert created(httpx.Response(200, json={"code": 200, "data": {"taskId": task_id}})) == Accepted(task_id)
+
+
+@pytest.mark.parametrize("depth", [5_000, 100_000])
+def test_results_that_are_nested_too_deeply_are_none_and_asking_will_tell(depth: int) -> None:
+    data = {"taskId": "c", "state": "completed", "resultJson": "[" * depth}
+    assert created(httpx.Response(200, json={"code": 200, "data": data})) == Accepted("c")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -336,7 +433,7 @@ def test_a_create_call_shows_its_key_and_who_we_are() -> None:
 
 
 def test_the_key_is_asked_for_at_every_call() -> None:
-    keys = iter(["sk_one", "sk_two"])
+    keys = iter(["sk_theFormerOneOfThese1234", "sk_theLatterOneOfThese1234"])
     seen: list[str] = []
 
     def reply(request: httpx.Request) -> httpx.Response:
@@ -346,16 +443,53 @@ def test_the_key_is_asked_for_at_every_call() -> None:
     provider = ApiModels(BASE, lambda: next(keys), transport=httpx.MockTransport(reply))
     provider.create(REQUEST)
     provider.create(REQUEST)
-    assert seen == ["Bearer sk_one", "Bearer sk_two"]
+    assert seen == ["Bearer sk_theFormerOneOfThese1234", "Bearer sk_theLatterOneOfThese1234"]
 
 
 @pytest.mark.parametrize("code", [400, 401, 429])
-@pytest.mark.parametrize("text", [f"can't fetch {SIGNED}", f"can't fetch '{SIGNED}' now", f'("{SIGNED}")', SIGNED])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"can't fetch {SIGNED}",
+        f"can't fetch '{SIGNED}' now",
+        f'("{SIGNED}")',
+        f"<img src={SIGNED}>",
+        SIGNED,
+        SIGNED.upper().replace("SHOE.JPG", "shoe.jpg"),
+        SIGNED.removeprefix("https:"),
+        SIGNED.removeprefix("https://uploads.s3.amazonaws.com"),
+        SIGNED.replace("https://", "s3://"),
+        SIGNED.replace("/", "\\/"),
+        SIGNED.replace("?", "?x&"),
+        f"{SIGNED} and {SIGNED}",
+    ],
+)
 def test_no_message_repeats_what_signs_a_link(code: int, text: str) -> None:
     message = refused(httpx.Response(code, json=body(code, text))).failure.message
     assert "shoe.jpg" in message
-    assert "X-Amz" not in message
+    assert "x-amz" not in message.lower()
     assert "5161" not in message
+
+
+def test_a_question_is_no_query() -> None:
+    assert refused(httpx.Response(400, json=body(400, "why? x = 1"))).failure.message.endswith(": why? x = 1")
+
+
+@pytest.mark.parametrize("text", [KEY, f"the key {KEY} is wrong", f"Bearer {KEY}", f"key='{KEY}'", f"{KEY[:12]}..."])
+@pytest.mark.parametrize("shape", ["msg", "message", "error", "text"])
+def test_no_message_repeats_a_key(text: str, shape: str) -> None:
+    response = httpx.Response(401, text=text) if shape == "text" else httpx.Response(401, json={shape: text})
+    message = refused(response).failure.message
+    assert "sk_…" in message
+    assert "madeUp" not in message
+
+
+@pytest.mark.parametrize("shape", ["msg", "message", "error"])
+@pytest.mark.parametrize("text", ["half \ud83c of a wave", "\udf0a", "\ud800" * 400])
+def test_every_message_can_be_written_down(shape: str, text: str) -> None:
+    outcome = refused(httpx.Response(400, text=json.dumps({"code": 400, shape: text})))
+    assert outcome.failure.message.encode()
+    assert outcome.failure.model_dump_json()
 
 
 @pytest.mark.parametrize(
@@ -375,7 +509,13 @@ def test_no_outcome_tells_the_key_or_what_signs_a_link(reply: Reply) -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    assert len(refused(httpx.Response(400, json=body(400, "x" * 100_000))).failure.message) < 400
+    message = refused(httpx.Response(400, json=body(400, "x" * 100_000))).failure.message
+    assert message.endswith(": " + "x" * 300)
+    assert not message.endswith("x" * 301)
+
+
+def test_a_long_plain_text_is_cut() -> None:
+    assert len(refused(httpx.Response(400, text="x" * 100_000)).failure.message) < 400
 
 
 @pytest.mark.parametrize("cut_after", [b"", b"HTTP/1.1 200 OK\r\nContent-Le"])

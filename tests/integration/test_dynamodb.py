@@ -11,18 +11,22 @@ from heliograph.adapters import aws
 from heliograph.adapters.dynamodb import DynamoDBJobStore
 from heliograph.domain.errors import StaleJob, StorageFailed
 from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import END_GRACE, START_GRACE, Job
+from heliograph.domain.jobs import END_GRACE, ORPHAN_GRACE, START_GRACE, Job
 from heliograph.domain.requests import JobRequest, Rules, read_request
+from heliograph.domain.retrying import MAX_ATTEMPTS
 from heliograph.domain.routes import Routes
 
 from tests.contract.examples import (
     JOB_ID,
     LATE,
     ROUTE,
+    RUN_ID,
     START,
     after,
+    attempting_job,
     expired_job,
     failed_job,
+    orphaned_job,
     processing_job,
     queued_job,
     succeeded_job,
@@ -64,7 +68,19 @@ def test_a_job_that_nobody_wrote_is_nothing(store: DynamoDBJobStore) -> None:
     assert store.get("job_nobody") is None
 
 
-@pytest.mark.parametrize("job", [queued_job(), processing_job(), succeeded_job(), failed_job(), expired_job()])
+@pytest.mark.parametrize(
+    "job",
+    [
+        queued_job(),
+        attempting_job(),
+        processing_job(),
+        orphaned_job(),
+        succeeded_job(),
+        succeeded_job().as_announced(),
+        failed_job(),
+        expired_job(),
+    ],
+)
 def test_a_job_is_read_as_it_was_written(store: DynamoDBJobStore, job: Job) -> None:
     store.add(job)
     assert store.get(job.job_id) == job
@@ -118,7 +134,7 @@ def test_savers_one_after_the_other_all_succeed(store: DynamoDBJobStore) -> None
     assert (saved.revision, store.get(JOB_ID)) == (2, saved)
 
 
-@pytest.mark.parametrize("job", [queued_job(), processing_job()])
+@pytest.mark.parametrize("job", [queued_job(), attempting_job(), processing_job(), orphaned_job()])
 def test_an_open_job_is_in_the_index_and_never_deleted(store: DynamoDBJobStore, job: Job) -> None:
     found = attributes(job, store)
     assert {"open_shard", "attention_at"} <= found
@@ -126,16 +142,21 @@ def test_an_open_job_is_in_the_index_and_never_deleted(store: DynamoDBJobStore, 
 
 
 @pytest.mark.parametrize("job", [succeeded_job(), failed_job(), expired_job()])
-def test_a_job_that_is_over_leaves_the_index_and_is_deleted_in_time(store: DynamoDBJobStore, job: Job) -> None:
-    found = attributes(job, store)
-    assert not {"open_shard", "attention_at"} & found
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_job_that_is_over_leaves_the_index_once_announced_and_is_deleted_in_time(
+    store: DynamoDBJobStore, job: Job, announced: bool
+) -> None:
+    found = attributes(job.as_announced() if announced else job, store)
+    assert {"open_shard", "attention_at"} & found == (set() if announced else {"open_shard", "attention_at"})
     assert job.finished_at
     assert item()["expires_at"] == {"N": str(int((job.finished_at + RETENTION).timestamp()))}
 
 
-def test_a_job_that_ends_leaves_the_index(store: DynamoDBJobStore) -> None:
+def test_a_job_that_ends_is_found_until_it_is_announced(store: DynamoDBJobStore) -> None:
     store.add(queued_job())
-    store.save(failed_job())
+    ended = store.save(failed_job())
+    assert store.needing_attention(after(10**6), limit=10) == [ended]
+    store.save(ended.as_announced())
     assert "open_shard" not in item()
     assert store.needing_attention(after(10**6), limit=10) == []
 
@@ -172,7 +193,15 @@ def test_no_more_are_found_than_asked_for(store: DynamoDBJobStore, limit: int) -
 
 @pytest.mark.parametrize(
     ("job", "due"),
-    [(queued_job(), START + START_GRACE), (processing_job(), after(1200) + END_GRACE)],
+    [
+        (queued_job(), START + START_GRACE),
+        (attempting_job(), after(1200) + END_GRACE),
+        (processing_job(), after(2.5 + 1200) + END_GRACE),
+        (orphaned_job(), after(60) + ORPHAN_GRACE),
+        (succeeded_job(), after(31.4) + START_GRACE),
+        (failed_job(), after(24.9) + START_GRACE),
+        (expired_job(), after(1201) + START_GRACE),
+    ],
 )
 def test_a_job_needs_attention_from_its_time_on_and_not_before(
     store: DynamoDBJobStore, job: Job, due: datetime
@@ -183,9 +212,13 @@ def test_a_job_needs_attention_from_its_time_on_and_not_before(
     assert store.needing_attention(due, limit=10) == [job]
 
 
-def test_what_the_index_shows_too_long_is_not_found(store: DynamoDBJobStore) -> None:
+@pytest.mark.parametrize(
+    "now_it_is",
+    [failed_job().as_announced(), succeeded_job().as_announced(), processing_job().as_orphaned(after(10**6))],
+)
+def test_what_the_index_shows_too_long_is_not_found(store: DynamoDBJobStore, now_it_is: Job) -> None:
     store.add(queued_job())
-    lagging = {**item(), "document": {"S": failed_job().model_dump_json()}}
+    lagging = {**item(), "document": {"S": now_it_is.model_dump_json()}}
     aws.dynamodb().put_item(TableName="jobs", Item=lagging)
     assert store.needing_attention(after(10**6), limit=10) == []
 
@@ -197,7 +230,7 @@ def largest_request() -> JobRequest:
         {
             "prompt": "🌊" * ROUTE.max_prompt_characters,
             "references": [f"https://images.acme.com/{index:02}/".ljust(2048, "x") for index in range(16)],
-            "output_key": "{name}/" + "x" * 505,
+            "output_key": "{name}/" + "x" * 499 + ".{ext}",
             "webhook_url": "https://hooks.acme.com/".ljust(2048, "x"),
             "metadata": {f"{index:02}" + "🌊" * 62: "🌊" * 512 for index in range(32)},
         },
@@ -206,11 +239,11 @@ def largest_request() -> JobRequest:
 
 
 def test_the_largest_request_with_every_attempt_refused_fits_an_item(store: DynamoDBJobStore) -> None:
-    failure = LATE.model_copy(update={"message": "x" * 400})
+    failure = LATE.model_copy(update={"message": "🌊" * 400})
     job = queued_job(request=largest_request())
-    for number in range(5):
+    for number in range(MAX_ATTEMPTS):
         attempt_id = derived_id("att", JOB_ID, str(number))
-        job = job.attempting(attempt_id, ROUTE, after(number)).refused(attempt_id, failure, after(number))
+        job = job.attempting(attempt_id, RUN_ID, ROUTE, after(number)).refused(attempt_id, failure, after(number))
     job = job.failed(failure, after(99), provider_urls=["https://r2.apimodels.app/".ljust(2048, "x")] * 4)
     assert store.add(job) is True
     assert store.get(JOB_ID) == job

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import dataclass
-from importlib.util import find_spec
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,26 +20,9 @@ EXAMPLES = published_examples()
 EVENT = EXAMPLES["image.job.succeeded"]
 
 
-@dataclass(frozen=True)
-class _Field:
-    """A path to one field, as far as moto's default needs JSONPath."""
-
-    path: str
-
-    def find(self, event: dict[str, Any]) -> list[SimpleNamespace]:
-        name = self.path.removeprefix("$.")
-        return [SimpleNamespace(value=event[name])] if name in event else []
-
-
 @pytest.fixture
-def queue(cloud: None, monkeypatch: pytest.MonkeyPatch) -> str:
+def queue(cloud: None) -> str:
     """The URL of a queue that gets whatever the bus takes."""
-    if find_spec("jsonpath_ng") is None:
-        # moto reads the fields of every event with it, by paths such as `$.detail`.
-        stand_in = ModuleType("jsonpath_ng.ext")
-        vars(stand_in)["parse"] = _Field
-        monkeypatch.setitem(sys.modules, "jsonpath_ng", ModuleType("jsonpath_ng"))
-        monkeypatch.setitem(sys.modules, "jsonpath_ng.ext", stand_in)
     events = aws.events()
     url = sqs().create_queue(QueueName="listener")["QueueUrl"]
     arn = sqs().get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

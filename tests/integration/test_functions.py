@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from heliograph.adapters import aws
 from heliograph.adapters.apimodels import ApiModels
 from heliograph.adapters.dynamodb import DynamoDBJobStore
 from heliograph.domain.errors import ConfigurationError, StorageFailed
-from heliograph.domain.jobs import Job, JobStatus
+from heliograph.domain.jobs import ORPHAN_GRACE, Job, JobStatus
 from heliograph.domain.provider import Accepted, Completed, StillRunning, Uncertain
+from heliograph.domain.retrying import CALL_LIMIT
 from heliograph.runtime import wiring
+from heliograph.steps.close import ONE_JOB
 
 from tests.contract.cfn_template import FUNCTIONS, ROOT
 from tests.contract.examples import (
     JOB_ID,
+    RESULT_VERSION,
     TASK_ID,
     UPLOAD_KEY,
+    attempting_job,
+    failed_job,
     processing_job,
     queued_job,
     state_examples,
@@ -32,10 +40,11 @@ from tests.contract.test_triggers import read
 from tests.integration.conftest import API_KEY, Deployment, forget_settings_and_secrets, secrets_manager
 from tests.integration.pictures import jpeg, png
 
-# A warm call that counts nothing is no fault.
-pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
+# A call that is refused, ignored or broken counts nothing, which powertools thinks worth a word.
 
-Handler = Callable[[Any], Any]
+Handler = Callable[..., Any]
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+FAR_AWAY = datetime(2126, 1, 1, tzinfo=UTC)
 NAMES = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 
 
@@ -47,6 +56,11 @@ class Context:
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:heliograph"
     aws_request_id: str = "52fdfc07-2182-454f-963f-5f0f9a621d72"
+    remaining_time_in_millis: int = 900_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        """As Lambda's own."""
+        return self.remaining_time_in_millis
 
 
 def started(name: str) -> Handler:
@@ -60,8 +74,8 @@ def started(name: str) -> Handler:
     spec.loader.exec_module(module)
     handler: Callable[[Any, Any], Any] = module.handler
 
-    def called(event: Any) -> Any:
-        return handler(event, Context())
+    def called(event: Any, context: Context = Context()) -> Any:
+        return handler(event, context)
 
     return called
 
@@ -282,7 +296,11 @@ def test_a_header_is_found_in_any_spelling(deployment: Deployment, jobs: DynamoD
         ("[" * 100_000, 400, "malformed_body"),
         ({}, 422, "invalid_input"),
         ({"prompt": " "}, 422, "invalid_input"),
-        ({"prompt": "\ud800"}, 422, "invalid_input"),
+        ({"prompt": "\ud800"}, 400, "malformed_body"),
+        ({"prompt": "x", "metadata": {"\udc00": "x"}}, 400, "malformed_body"),
+        ({"prompt": "x", "output_key": "{name}/{index}.png"}, 422, "invalid_input"),
+        ({"prompt": "x", "output_key": "{name}/{index}{ext}"}, 422, "invalid_input"),
+        ({"prompt": "x", "output_key": "{name}.{ext}/{index}"}, 422, "invalid_input"),
         ({"prompt": "x", "size": "1024"}, 422, "invalid_input"),
         ({"prompt": "x", "references": ["https://169.254.169.254/"]}, 422, "invalid_input"),
         ({"prompt": "x", "references": ["s3://heliograph-uploads/nowhere.png"]}, 422, "invalid_input"),
@@ -297,6 +315,34 @@ def test_a_call_that_can_not_become_a_job_is_told_why(
     assert (answered, problem["code"], problem["charged"]) == (status, code, "no")
     assert headers["Content-Type"] == ["application/problem+json"]
     assert executions(deployment) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b'{"prompt": "x"}', 202, None),
+        ('{"prompt": "夕暮れ 🌊"}'.encode(), 202, None),
+        (b'{"prompt": "\xff\xfe"}', 400, "malformed_body"),
+        (b"\x89PNG\r\n\x1a\n\x00", 400, "malformed_body"),
+        (b"\xed\xa0\x80", 400, "malformed_body"),
+        (b"", 400, "malformed_body"),
+        (b"\xff" * 262_145, 413, "payload_too_large"),
+        (b" " * 262_144, 400, "malformed_body"),
+    ],
+)
+def test_a_body_that_the_gateway_took_for_bytes_is_read(
+    deployment: Deployment, jobs: DynamoDBJobStore, body: bytes, status: int, code: str | None
+) -> None:
+    answered, document, _ = post(
+        started("submit_request"), base64.b64encode(body).decode(), isBase64Encoded=True, headers={}
+    )
+    assert (answered, document.get("code")) == (status, code)
+    assert len(executions(deployment)) == (status == 202)
+
+
+def test_an_output_key_that_can_not_end_well_is_named(jobs: DynamoDBJobStore) -> None:
+    _, problem, _ = post(started("submit_request"), {"prompt": "x", "output_key": "{name}/{index}.png"})
+    assert problem["errors"] == [{"pointer": "/output_key", "detail": "must end with the file's name and .{ext}"}]
 
 
 def test_a_call_without_a_body_is_told_so(jobs: DynamoDBJobStore) -> None:
@@ -330,6 +376,31 @@ def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
     assert headers["Retry-After"] == ["5"]
 
 
+def test_a_call_that_broke_and_has_no_key_must_not_be_repeated_blindly(
+    jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> bool:
+        raise StorageFailed("job_x: InternalServerError")
+
+    monkeypatch.setattr(DynamoDBJobStore, "add", away)
+    status, problem, headers = post(started("submit_request"), headers={}, multiValueHeaders={})
+    assert (status, problem["code"], problem["retryable"], problem["charged"]) == (503, "unavailable", False, "unknown")
+    assert "Retry-After" not in headers
+    assert "may have made a job" in problem["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v2/jobs", "/v1/jobs/x/results", "/images/v2/jobs"])
+def test_a_path_that_is_nobodys_is_not_found(environment: dict[str, str], path: str) -> None:
+    event = read("get_job.json") | {"path": path, "resource": "/{proxy+}", "pathParameters": {"proxy": path[1:]}}
+    answer = started("api")(event)
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/images/v1/jobs"])
+def test_a_domain_may_put_a_path_before_ours(jobs: DynamoDBJobStore, path: str) -> None:
+    assert post(started("submit_request"), path=path)[0] == 202
+
+
 def get(handler: Handler, job_id: str, tenant: str = "default") -> tuple[int, Any]:
     """The answer to `GET /v1/jobs/{job_id}`."""
     event = read("get_job.json") | {"path": f"/v1/jobs/{job_id}", "pathParameters": {"job_id": job_id}}
@@ -343,8 +414,11 @@ def test_a_job_is_shown_with_links_to_its_results(deployment: Deployment, jobs: 
     status, document = get(started("api"), JOB_ID)
     assert (status, document["status"]) == (200, "succeeded")
     [result] = document["results"]
-    assert f"X-Amz-Expires={900}" in result["url"]
-    assert deployment.results_bucket in result["url"]
+    link = urlsplit(result["url"])
+    assert link.netloc == f"{deployment.results_bucket}.s3.eu-central-1.amazonaws.com"
+    query = parse_qs(link.query)
+    assert (query["X-Amz-Expires"], query["versionId"]) == (["900"], [RESULT_VERSION])
+    assert result["version_id"] == RESULT_VERSION
 
 
 @pytest.mark.parametrize("job_id", ["job_" + "a" * 26, "job_x", "x", JOB_ID.upper(), JOB_ID + "a", "..", "%2e%2e"])
@@ -410,6 +484,7 @@ def test_the_dispatch_function_makes_a_task_and_writes_it_down(
     assert job
     assert job.attempt
     assert (job.status, job.attempt.task_id) == (JobStatus.PROCESSING, TASK_ID)
+    assert job.attempt.run_id == Context.aws_request_id
 
 
 def test_the_dispatch_function_hands_the_provider_a_link_to_the_upload(
@@ -453,7 +528,7 @@ def test_the_finalize_function_ends_a_job_once(
     assert handler(state(name)) == handler(state(name))
     job = jobs.get(JOB_ID)
     assert job
-    assert (job.status, job.revision) == (JobStatus(status), 1)
+    assert (job.status, job.announced, job.revision) == (JobStatus(status), True, 2)
 
 
 def test_the_finalize_function_refuses_what_is_no_outcome(environment: dict[str, str]) -> None:
@@ -471,10 +546,123 @@ def test_the_close_function_ends_a_job_that_never_began(a_queued_job: Job, jobs:
     assert (job.failure.code, job.failure.charged) == ("internal", "no")
 
 
+def working_on(jobs: DynamoDBJobStore, job: Job, intended_at: datetime) -> None:
+    """Writes the job down with that attempt, and a deadline far away."""
+    attempts = [attempt.model_copy(update={"intended_at": intended_at}) for attempt in job.attempts]
+    jobs.add(job.model_copy(update={"attempts": tuple(attempts), "deadline_at": FAR_AWAY}))
+
+
+def test_the_close_function_leaves_a_create_call_that_may_be_answered_to_the_sweep(jobs: DynamoDBJobStore) -> None:
+    now = datetime.now(UTC)
+    working_on(jobs, attempting_job(), now)
+    crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch: States.Timeout"}
+    assert started("close")(crash) == {"outcome": "orphaned", "job_id": JOB_ID}
+    job = jobs.get(JOB_ID)
+    assert job
+    assert (job.is_over, job.orphaned_at) == (False, now + CALL_LIMIT)
+    assert jobs.needing_attention(now + CALL_LIMIT, limit=1) == []
+    assert jobs.needing_attention(now + CALL_LIMIT + ORPHAN_GRACE, limit=1) == [job]
+
+
+def test_the_close_function_gives_a_create_call_up_in_the_end(jobs: DynamoDBJobStore) -> None:
+    working_on(jobs, attempting_job(), datetime.now(UTC) - CALL_LIMIT)
+    crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch: States.Timeout"}
+    assert started("close")(crash) == {"outcome": "over", "job_id": JOB_ID, "status": "failed"}
+    job = jobs.get(JOB_ID)
+    assert job
+    assert job.failure
+    assert (job.failure.charged, job.failure.retryable) == ("unknown", False)
+
+
+@pytest.mark.parametrize("written", [processing_job(), attempting_job()], ids=["task in the record", "task not"])
+def test_the_close_function_leaves_a_running_task_to_the_sweep(
+    jobs: DynamoDBJobStore, written: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def ask(_: ApiModels, task_id: str) -> StillRunning:
+        asked.append(task_id)
+        return StillRunning()
+
+    monkeypatch.setattr(ApiModels, "ask", ask)
+    working_on(jobs, written, datetime.now(UTC))
+    assert started("close")(state("crashed")) == {"outcome": "orphaned", "job_id": JOB_ID}
+    job = jobs.get(JOB_ID)
+    assert job
+    assert job.attempt
+    assert (job.status, job.attempt.task_id, asked) == (JobStatus.PROCESSING, TASK_ID, [TASK_ID])
+    assert job.orphaned_at
+    assert jobs.needing_attention(job.orphaned_at + ORPHAN_GRACE, limit=1) == [job]
+
+
+def test_the_sweep_function_asks_for_an_orphan_again(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ApiModels, "ask", lambda *_: StillRunning())
+    working_on(jobs, processing_job().as_orphaned(LONG_AGO), LONG_AGO)
+    assert started("sweep")(read("every_few_minutes.json")) == [f"closed {JOB_ID}: orphaned"]
+    job = jobs.get(JOB_ID)
+    assert job
+    assert job.orphaned_at
+    assert job.orphaned_at > LONG_AGO
+
+
+def test_the_sweep_function_announces_what_was_not(jobs: DynamoDBJobStore) -> None:
+    jobs.add(failed_job().model_copy(update={"finished_at": LONG_AGO}))
+    handler = started("sweep")
+    assert handler(read("every_few_minutes.json")) == [f"announced {JOB_ID}"]
+    assert handler(read("every_few_minutes.json")) == []
+    job = jobs.get(JOB_ID)
+    assert job
+    assert job.announced
+
+
+def test_the_sweep_function_begins_nothing_that_it_could_not_end(jobs: DynamoDBJobStore) -> None:
+    jobs.add(failed_job().model_copy(update={"finished_at": LONG_AGO}))
+    hurried = Context(remaining_time_in_millis=int(ONE_JOB.total_seconds() * 1000) - 1)
+    handler = started("sweep")
+    assert handler(read("every_few_minutes.json"), hurried) == []
+    assert handler(read("every_few_minutes.json")) == [f"announced {JOB_ID}"]
+
+
+def metrics_of(handler: Handler, event: Any, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """The metrics that a warm call counts."""
+    handler(event)
+    capsys.readouterr()
+    handler(event)
+    blobs = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    return {
+        metric["Name"]
+        for blob in blobs
+        for directive in blob["_aws"]["CloudWatchMetrics"]
+        for metric in directive["Metrics"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "trigger", "metrics"),
+    [
+        ("api", "get_job.json", {"JobRead"}),
+        ("authorize", "authorize.json", {"Denied"}),
+        ("sweep", "every_few_minutes.json", {"Sweep"}),
+    ],
+)
+def test_a_call_that_changes_nothing_counts(
+    jobs: DynamoDBJobStore, capsys: pytest.CaptureFixture[str], name: str, trigger: str, metrics: set[str]
+) -> None:
+    event = read(trigger)
+    if name == "authorize":
+        event["authorizationToken"] = "Bearer wrong"
+    assert metrics_of(started(name), event, capsys) == metrics
+
+
+def test_a_right_key_counts(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    event = read("authorize.json") | {"authorizationToken": f"Bearer {API_KEY}"}
+    assert metrics_of(started("authorize"), event, capsys) == {"Allowed"}
+
+
 def test_the_sweep_function_closes_what_is_stuck_and_tells(jobs: DynamoDBJobStore) -> None:
     long_ago = queued_job().created_at.replace(year=2020)
     jobs.add(queued_job(created_at=long_ago, deadline_at=long_ago))
-    assert started("sweep")(read("every_few_minutes.json")) == [f"closed {JOB_ID} as failed"]
+    assert started("sweep")(read("every_few_minutes.json")) == [f"closed {JOB_ID}: over"]
     assert started("sweep")(read("every_few_minutes.json")) == []
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,12 +22,24 @@ from heliograph.domain.errors import (
     StorageFailed,
     WorkflowFailed,
 )
-from heliograph.domain.failures import Charged
+from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
 from heliograph.runtime.responses import accepted, api_resolver, found, represent
+from heliograph.steps.provenance import record_of
 from heliograph.steps.read_job import JobView, LinkedResult
 
-from tests.contract.examples import after, expired_job, failed_job, processing_job, queued_job, succeeded_job
+from tests.contract.examples import (
+    RESULT_VERSION,
+    RUN_ID,
+    after,
+    attempting_job,
+    expired_job,
+    failed_job,
+    orphaned_job,
+    processing_job,
+    queued_job,
+    succeeded_job,
+)
 from tests.contract.test_triggers import read
 
 FAULTS = (Fault("/prompt", "is required"), Fault("/references/1", "is no URL"))
@@ -70,6 +85,21 @@ def test_an_error_is_a_problem_document(error: Exception, status: int, code: str
 @pytest.mark.parametrize("charged", Charged)
 def test_what_a_broken_call_may_have_cost_is_said_by_the_call(charged: Charged) -> None:
     assert json.loads(answer(StorageFailed("x"), charged)["body"])["charged"] == charged
+
+
+def test_a_problem_is_an_exception_like_any_other() -> None:
+    @contextmanager
+    def context() -> Iterator[None]:
+        yield
+
+    with pytest.raises(Problem) as caught, context():  # which sets its traceback
+        raise Problem.not_found("job") from KeyError("x")
+    problem = caught.value
+    problem.add_note("seen")
+    assert isinstance(problem.__cause__, KeyError)
+    assert problem.with_traceback(None) is problem
+    assert str(problem) == problem.detail == "there is no such job"
+    assert problem.document("id")["code"] == "not_found"
 
 
 def test_every_fault_is_told_with_its_place() -> None:
@@ -136,19 +166,45 @@ def test_a_job_says_what_it_cost_once_that_is_known(job: Any, charged: str | Non
     assert (document["charged"], document["price_usd"]) == (charged, price)
 
 
+def test_a_job_of_which_nobody_knows_the_cost_says_so() -> None:
+    failure = Failure(code=FailureCode.SUBMISSION_UNCERTAIN, message="x", retryable=False, charged=Charged.UNKNOWN)
+    document = represent(JobView(attempting_job().failed(failure, after(9)), ()))
+    assert (document["charged"], document["price_usd"]) == ("unknown", None)
+
+
+def test_a_job_whose_picture_could_not_be_stored_says_where_it_is() -> None:
+    failure = Failure(code=FailureCode.RESULT_UNUSABLE, message="x", retryable=False, charged=Charged.YES)
+    job = processing_job().failed(failure, after(9), provider_urls=["https://r2.apimodels.app/1.png"])
+    document = json.loads(json.dumps(represent(JobView(job, ()))))
+    assert (document["price_usd"], document["provider_urls"]) == ("0.06", ["https://r2.apimodels.app/1.png"])
+
+
 def test_a_result_comes_with_a_link_and_its_end() -> None:
     job = succeeded_job()
     view = JobView(job, (LinkedResult(job.results[0], "https://link", after(900)),))
     [result] = represent(view)["results"]
     assert (result["url"], result["url_expires_at"]) == ("https://link", "2026-11-22T10:15:00Z")
     assert (result["width"], result["sha256"]) == (1024, job.results[0].sha256)
+    assert result["version_id"] == job.results[0].version_id == RESULT_VERSION
 
 
-@pytest.mark.parametrize("job", [queued_job(), processing_job(), succeeded_job(), failed_job(), expired_job()])
+@pytest.mark.parametrize(
+    "job",
+    [
+        queued_job(),
+        attempting_job(),
+        processing_job(),
+        orphaned_job(),
+        succeeded_job(),
+        succeeded_job().as_announced(),
+        failed_job(),
+        expired_job(),
+    ],
+)
 def test_every_job_has_the_same_fields(job: Any) -> None:
     document = represent(JobView(job, ()))
     assert set(document) == set(represent(JobView(queued_job(), ())))
-    assert not {"fingerprint", "revision", "tenant", "provider_urls"} & set(document)
+    assert not {"fingerprint", "revision", "tenant", "announced", "orphaned_at"} & set(document)
     assert [set(attempt) for attempt in document["attempts"]] == [
         {
             "attempt_id",
@@ -162,3 +218,15 @@ def test_every_job_has_the_same_fields(job: Any) -> None:
             "failure",
         }
     ] * len(job.attempts)
+
+
+@pytest.mark.parametrize("job", [attempting_job(), processing_job(), succeeded_job(), failed_job()])
+def test_what_only_we_need_to_know_of_a_job_is_in_no_view_and_no_record(job: Any) -> None:
+    for told in (json.dumps(represent(JobView(job, ()))), record_of(job).decode()):
+        assert RUN_ID not in told
+        assert not {"run_id", "price_microusd", "announced", "orphaned_at"} & set(re.findall(r'"(\w+)":', told))
+
+
+def test_a_record_names_the_version_of_each_result() -> None:
+    [result] = json.loads(record_of(succeeded_job()))["results"]
+    assert result["version_id"] == RESULT_VERSION

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import httpx
 import pytest
+from heliograph.adapters import result_host
 from heliograph.adapters.result_host import ResultHost
 from heliograph.domain.errors import ResultUnusable
 from heliograph.domain.media import MediaType
@@ -170,6 +172,25 @@ def test_a_link_to_any_other_place_is_not_asked(url: str) -> None:
     assert error.again is False
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://[r2.apimodels.app/1.png",
+        "https://[::1/1.png",
+        "https://]/1.png",
+        "https://r2.apimodels.app[/1.png",
+        "https://r2.apimodels.app\u2100/1.png",  # NFKC makes a slash of it
+        f"{ORIGIN}/images/\x00.png",
+        f"{ORIGIN}/images/\x7f.png",
+        f"{ORIGIN}/images/\n.png",
+        f"{ORIGIN}/" + "x" * 70_000,
+        "https://r2.apimodels.app\n/1.png",
+    ],
+)
+def test_a_link_that_is_no_url_is_not_asked_and_not_worth_another_try(url: str) -> None:
+    assert unusable(host(), url).again is False
+
+
 def test_every_allowed_origin_is_asked() -> None:
     origins = frozenset({"https://r2.apimodels.app", "https://cdn.apimodels.app:8443"})
     for origin in origins:
@@ -202,6 +223,46 @@ def test_a_download_that_breaks_off_is_worth_another_try(error: Exception) -> No
     failure = unusable(downloads)
     assert failure.again is True
     assert type(error).__name__ in str(failure)
+
+
+@dataclass
+class Slow(httpx.SyncByteStream):
+    """A picture of which each part takes its time, on a clock that can be read."""
+
+    part: bytes
+    parts: int
+    seconds_each: float
+    now: float = 1000.0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in range(self.parts):
+            self.now += self.seconds_each
+            yield self.part
+
+    def downloads(self, monkeypatch: pytest.MonkeyPatch) -> ResultHost:
+        monkeypatch.setattr(result_host, "monotonic", lambda: self.now)
+        size_bytes = len(self.part) * self.parts
+        response = httpx.Response(200, headers={"content-length": str(size_bytes)}, stream=self)
+        transport = httpx.MockTransport(lambda _: response)
+        return ResultHost(frozenset({ORIGIN}), max_bytes=size_bytes, transport=transport)
+
+
+def test_a_download_may_take_two_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(png(size_bytes=256 * 1024), parts=4, seconds_each=30)
+    with slow.downloads(monkeypatch).fetch(URL) as picture:
+        assert picture.size_bytes == 1024 * 1024
+
+
+@pytest.mark.parametrize("part_bytes", [1, 64, 256 * 1024])
+def test_a_download_that_takes_longer_is_given_up_and_worth_another_try(
+    monkeypatch: pytest.MonkeyPatch, part_bytes: int
+) -> None:
+    # However little arrives at a time: whoever waits for a whole chunk of it waits for as long as the host likes.
+    slow = Slow(png(size_bytes=part_bytes)[:part_bytes], parts=40, seconds_each=30)
+    error = unusable(slow.downloads(monkeypatch))
+    assert "more than 120 s" in str(error)
+    assert (error.again, error.host_failed) == (True, True)
+    assert slow.now == 1000 + 5 * 30
 
 
 def test_a_large_picture_takes_little_memory() -> None:
@@ -279,3 +340,34 @@ def test_half_a_picture_over_a_real_socket_is_worth_another_try(head: str, body:
 def test_a_host_that_is_away_is_worth_another_try() -> None:
     origin = f"http://127.0.0.1:{free_port()}"
     assert unusable(ResultHost(frozenset({origin}), max_bytes=1), f"{origin}/1.png").again
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 429, 500, 503, 524])
+def test_a_host_that_does_not_hand_a_picture_over_says_nothing_about_it(status: int) -> None:
+    assert unusable(host(chunked(status=status))).host_failed is True
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        whole(b"<html>not yet</html>"),
+        whole(png(0, 7)),
+        chunked(PICTURE, content_length="1001"),
+        chunked(status=400),
+        chunked(status=302, location="/x"),
+    ],
+)
+def test_a_picture_that_was_handed_over_and_is_none_is_not_the_hosts_failure(response: httpx.Response) -> None:
+    assert unusable(host(response)).host_failed is False
+
+
+def test_a_link_to_another_place_is_not_the_hosts_failure() -> None:
+    assert unusable(host(), "https://evil.acme.com/1.png").host_failed is False
+
+
+@pytest.mark.parametrize("url", [f"{ORIGIN}/\ud800.png", f" {ORIGIN}/1.png", f"{ORIGIN}@evil.example/1.png", ORIGIN])
+def test_a_link_that_no_client_could_follow_is_refused_for_good(url: str) -> None:
+    error = unusable(host(whole(PICTURE)), url)
+
+    assert not error.again
+    assert not error.host_failed

@@ -20,10 +20,10 @@ WORKING = {
     "ROUTES": json.dumps([ROUTE]),
     "UPSTREAM_BASE_URL": "https://api.apimodels.app/v1",
     "UPSTREAM_KEY_SECRET": "arn:upstream",
-    "RESULT_ORIGINS": "https://r2.apimodels.app, https://cdn.apimodels.app/",
+    "RESULT_ORIGINS": "https://r2.apimodels.app, https://cdn.apimodels.app:8443",
     "MAX_RESULT_BYTES": "52428800",
     "JOB_DEADLINE_SECONDS": "1200",
-    "JOB_RETENTION_DAYS": "90",
+    "JOB_RETENTION_DAYS": "100",
 }
 
 
@@ -36,8 +36,8 @@ def refusal(**changes: str) -> str:
 def test_a_deployment_that_works_is_read() -> None:
     settings = read_settings({**WORKING, "PATH": "/bin", "AWS_REGION": "eu-central-1"})
     assert settings.routes.models == ("gpt-image-2-beta",)
-    assert settings.result_origins == {"https://r2.apimodels.app", "https://cdn.apimodels.app"}
-    assert (settings.job_deadline, settings.job_retention) == (timedelta(seconds=1200), timedelta(days=90))
+    assert settings.result_origins == {"https://r2.apimodels.app", "https://cdn.apimodels.app:8443"}
+    assert (settings.job_deadline, settings.job_retention) == (timedelta(seconds=1200), timedelta(days=100))
     assert settings.reference_buckets == {"up", "down"}
 
 
@@ -66,12 +66,14 @@ def test_every_missing_setting_is_named_at_once() -> None:
         ("UPSTREAM_KEY_SECRET", ""),
         ("RESULT_ORIGINS", ""),
         ("RESULT_ORIGINS", " , "),
+        ("ROUTES", "[]"),
         ("MAX_RESULT_BYTES", "0"),
         ("MAX_RESULT_BYTES", "much"),
         ("JOB_DEADLINE_SECONDS", "59"),
         ("JOB_DEADLINE_SECONDS", "7201"),
         ("JOB_DEADLINE_SECONDS", ""),
         ("JOB_RETENTION_DAYS", "0"),
+        ("JOB_RETENTION_DAYS", "90"),  # an execution's name is remembered for as long
         ("JOB_RETENTION_DAYS", "1.5"),
     ],
 )
@@ -85,46 +87,82 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     assert names == {"JOBS_TABLE", "MAX_RESULT_BYTES", "JOB_DEADLINE_SECONDS", "RESULT_ORIGINS"}
 
 
+@pytest.mark.parametrize("routes", ["{", json.dumps([{**ROUTE, "price_usd": "0", "provider": "zeta"}])])
+def test_wrong_routes_hide_no_other_fault_and_no_other_fault_hides_them(routes: str) -> None:
+    said = refusal(ROUTES=routes, JOBS_TABLE="", MAX_RESULT_BYTES="-1", RESULT_ORIGINS="r2.apimodels.app")
+    names = {line.partition(":")[0].partition("/")[0] for line in said.split("; ")}
+    assert names == {"ROUTES", "JOBS_TABLE", "MAX_RESULT_BYTES", "RESULT_ORIGINS"}
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "r2.apimodels.app",
+        "https://r2.apimodels.app/",
+        "https://r2.apimodels.app/images",
+        "https://r2.apimodels.app?x=1",
+        "https://user@r2.apimodels.app",
+        "https://R2.apimodels.app",
+        "https://*.apimodels.app",
+        "https://",
+        "ftp://r2.apimodels.app",
+        "https://r2.apimodels.app:port",
+        "https://a.app https://b.app",
+    ],
+)
+def test_what_is_no_origin_is_named_by_its_place(origin: str) -> None:
+    # It would be compared with the origins of links, and would never be equal to one.
+    assert refusal(RESULT_ORIGINS=f"https://cdn.apimodels.app, {origin}").startswith("RESULT_ORIGINS/1: ")
+
+
 def test_a_refusal_repeats_no_value() -> None:
-    assert "s3cret" not in refusal(MAX_RESULT_BYTES="s3cret", JOB_DEADLINE_SECONDS="s3cret")
+    secret = json.dumps([{**ROUTE, "provider": "s3cret", "model": "", "max_references": "s3cret"}])
+    assert "s3cret" not in refusal(MAX_RESULT_BYTES="s3cret", JOB_DEADLINE_SECONDS="s3cret", ROUTES=secret)
 
 
 @pytest.mark.parametrize(
     ("routes", "said"),
     [
-        ("", "Invalid JSON"),
-        ("{", "Invalid JSON"),
-        ("null", "valid array"),
-        ("{}", "valid array"),
-        ("[]", "at least one route is needed"),
-        ("[1]", "/0"),
-        ([{**ROUTE, "modle": "x"}], "/0/modle: there is no such field"),
-        ([{"provider": "apimodels"}], "/0/model: is required"),
-        ([ROUTE, ROUTE], "each model may have one route only"),
-        ([{**ROUTE, "price_usd": "0"}], "/0/price_usd: a price is more than nothing"),
-        ([{**ROUTE, "price_usd": "-0.06"}], "/0/price_usd: a price is more than nothing"),
-        ([{**ROUTE, "price_usd": "0.0000001"}], "/0/price_usd"),
-        ([{**ROUTE, "price_usd": "six cents"}], "/0/price_usd"),
-        ([{**ROUTE, "price_usd": "NaN"}], "/0/price_usd"),
-        ([{**ROUTE, "price_usd": 0.06}], "/0/price_usd"),
-        ([{**ROUTE, "max_references": -1}], "/0/max_references"),
-        ([{**ROUTE, "max_prompt_characters": 0}], "/0/max_prompt_characters"),
-        ([{**ROUTE, "aspect_ratios": ["1:1", "7:5"]}], "/0/aspect_ratios"),
-        ([{**ROUTE, "model": ""}], "/0/model"),
-        ([{**ROUTE, "provider": ""}], "/0/provider"),
+        ("", "ROUTES: Expecting value"),
+        ("{", "ROUTES: Expecting property name"),
+        ("null", "ROUTES: Input should be a valid tuple"),
+        ("{}", "ROUTES: Input should be a valid tuple"),
+        ("[]", "ROUTES: at least one route is needed"),
+        ("[1]", "ROUTES/0: "),
+        ([{**ROUTE, "modle": "x"}], "ROUTES/0/MODLE: there is no such field"),
+        ([{"provider": "apimodels"}], "ROUTES/0/MODEL: is required"),
+        ([ROUTE, ROUTE], "ROUTES: each model may have one route only"),
+        ([{**ROUTE, "price_usd": "0"}], "ROUTES/0/PRICE_USD: a price is more than nothing"),
+        ([{**ROUTE, "price_usd": "-0.06"}], "ROUTES/0/PRICE_USD: "),
+        ([{**ROUTE, "price_usd": "0.0000001"}], "ROUTES/0/PRICE_USD: "),
+        ([{**ROUTE, "price_usd": "six cents"}], "ROUTES/0/PRICE_USD: "),
+        ([{**ROUTE, "price_usd": "NaN"}], "ROUTES/0/PRICE_USD: "),
+        ([{**ROUTE, "price_usd": "1e-1"}], "ROUTES/0/PRICE_USD: "),
+        ([{**ROUTE, "price_usd": "1_0"}], "ROUTES/0/PRICE_USD: "),
+        ([{**ROUTE, "price_usd": 0.06}], "ROUTES/0/PRICE_USD: "),
+        ([{**ROUTE, "max_references": -1}], "ROUTES/0/MAX_REFERENCES: "),
+        ([{**ROUTE, "max_prompt_characters": 0}], "ROUTES/0/MAX_PROMPT_CHARACTERS: "),
+        ([{**ROUTE, "aspect_ratios": ["1:1", "7:5"]}], "ROUTES/0/ASPECT_RATIOS/"),
+        ([{**ROUTE, "model": ""}], "ROUTES/0/MODEL: "),
+        ([{**ROUTE, "provider": ""}], "ROUTES/0/PROVIDER: "),
+        ([{**ROUTE, "provider": "zeta"}], "ROUTES/0/PROVIDER: "),
+        ([ROUTE, {**ROUTE, "provider": "Apimodels", "model": "b"}], "ROUTES/1/PROVIDER: "),
     ],
 )
 def test_routes_that_can_not_work_are_refused_with_the_place(routes: Any, said: str) -> None:
     message = refusal(ROUTES=routes if isinstance(routes, str) else json.dumps(routes))
-    assert "ROUTES: " in message
-    assert said in message
+    assert message.startswith(said)
 
 
 def test_every_fault_of_the_routes_is_named_at_once() -> None:
     wrong = [{**ROUTE, "price_usd": "0", "max_references": -1}, {"provider": "apimodels", "model": "b"}]
     message = refusal(ROUTES=json.dumps(wrong))
-    for place in ("/0/price_usd", "/0/max_references", "/1/price_usd", "/1/max_references"):
-        assert place in message
+    assert {line.partition(":")[0] for line in message.split("; ")} == {
+        "ROUTES/0/PRICE_USD",
+        "ROUTES/0/MAX_REFERENCES",
+        "ROUTES/1/PRICE_USD",
+        "ROUTES/1/MAX_REFERENCES",
+    }
 
 
 @pytest.mark.parametrize("name", ["state_machine_arn", "api_key_secret"])
@@ -139,11 +177,11 @@ def test_a_setting_that_only_some_functions_need_is_read() -> None:
     assert read_settings({**WORKING, "STATE_MACHINE_ARN": "arn:x"}).only_here("state_machine_arn") == "arn:x"
 
 
-def test_routes_of_an_unknown_provider_stop_whoever_would_call_it(
+def test_routes_of_an_unknown_provider_stop_every_function(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     routes = [{**ROUTE, "provider": "zeta"}, {**ROUTE, "provider": "alpha", "model": "b"}]
     monkeypatch.setenv("ROUTES", json.dumps(routes))
-    for maker in (wiring.dispatcher, wiring.poller, wiring.closer, wiring.sweeper):
-        with pytest.raises(ConfigurationError, match="ROUTES: there is no provider alpha, zeta"):
+    for maker in (wiring.dispatcher, wiring.poller, wiring.sweeper, wiring.request_submitter, wiring.job_reader):
+        with pytest.raises(ConfigurationError, match=r"^ROUTES/0/PROVIDER: .*; ROUTES/1/PROVIDER: "):
             maker()

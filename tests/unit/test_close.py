@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import pytest
-from heliograph.domain.errors import ResultUnusable, StorageFailed, WorkflowFailed
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import END_GRACE, START_GRACE, Job, JobStatus
-from heliograph.domain.outcomes import Over
-from heliograph.domain.provider import Completed, NoAnswer, Refused, StillRunning, TaskFailed, TaskState
-from heliograph.domain.retrying import MAX_DELIVERIES
+from datetime import timedelta
 
-from tests.fakes.deployment import InMemoryDeployment
+import pytest
+from heliograph.domain.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed, WorkflowFailed
+from heliograph.domain.events import JobFailed, event_type
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.jobs import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobStatus
+from heliograph.domain.outcomes import Orphaned, Over, Watch
+from heliograph.domain.provider import (
+    Accepted,
+    Completed,
+    CreateOutcome,
+    NoAnswer,
+    Refused,
+    StillRunning,
+    TaskFailed,
+    TaskState,
+)
+from heliograph.domain.retrying import CALL_LIMIT, GIVE_UP
+from heliograph.steps.close import ONE_JOB
+
+from tests.fakes.deployment import BETA, InMemoryDeployment
 from tests.fakes.provider import result_urls_of
 from tests.fakes.script import Crash
 
+TORN = ResultUnusable("its download broke off", again=True, host_failed=True)
 BLOCKED = Failure(code=FailureCode.CONTENT_BLOCKED, message="blocked", retryable=False, charged=Charged.NO)
 
 
@@ -46,20 +60,215 @@ def test_a_job_whose_attempts_were_all_refused_ends_for_free(here: InMemoryDeplo
     assert failure_of(here.jobs.peek(job_id)).charged is Charged.NO
 
 
-def test_a_job_with_a_call_on_its_way_ends_with_its_cost_unknown_and_without_another_call(
-    here: InMemoryDeployment,
-) -> None:
+def call_on_its_way(here: InMemoryDeployment) -> str:
+    """A job whose create call left and whose answer is not written down."""
     job_id = here.job_id()
     here.provider.will_answer_create(Crash())
     with pytest.raises(Crash):
         here.dispatch(job_id)
-    # Long enough for the call to have ended, whatever came of it.
-    here.clock.step(3600)
+    return job_id
+
+
+def test_a_job_whose_call_got_no_answer_ends_with_its_cost_unknown_and_without_another_call(
+    here: InMemoryDeployment,
+) -> None:
+    job_id = call_on_its_way(here)
+    here.clock.step(CALL_LIMIT.total_seconds())
 
     here.close(job_id)
 
+    failure = failure_of(here.jobs.peek(job_id))
+    assert (failure.charged, failure.retryable) == (Charged.UNKNOWN, False)
+    assert here.provider.create_calls == 1
+    (event,) = here.bus
+    assert isinstance(event, JobFailed)
+    assert event.data.price_usd is None
+
+
+def test_a_job_whose_call_may_still_be_answered_is_not_judged_yet(here: InMemoryDeployment) -> None:
+    job_id = call_on_its_way(here)
+    here.clock.step(CALL_LIMIT.total_seconds() - 1)
+
+    assert here.close(job_id) == Orphaned(job_id=job_id)
+
+    assert not here.jobs.peek(job_id).is_over
+    assert len(here.bus) == 0
+
+
+def test_a_call_that_was_waited_for_in_vain_is_judged_by_the_sweep(here: InMemoryDeployment) -> None:
+    job_id = call_on_its_way(here)
+    called_at = here.clock.now()
+    here.close(job_id)
+    here.clock.go_to(called_at + CALL_LIMIT + ORPHAN_GRACE - timedelta(seconds=1))
+    assert here.sweep() == []
+
+    here.clock.step(1)
+
+    assert here.sweep() == [f"closed {job_id}: over"]
     assert failure_of(here.jobs.peek(job_id)).charged is Charged.UNKNOWN
     assert here.provider.create_calls == 1
+
+
+def test_a_call_that_is_answered_after_all_is_delivered(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+
+    def meanwhile() -> CreateOutcome:
+        here.clock.step(100)
+        here.close(job_id)
+        return Accepted("task-9")
+
+    here.provider.will_answer_create(meanwhile)
+    here.dispatch(job_id)
+    assert not here.jobs.peek(job_id).is_over
+
+    here.clock.step(CALL_LIMIT.total_seconds())
+    here.sweep()
+
+    job = here.jobs.peek(job_id)
+    assert job.status is JobStatus.SUCCEEDED
+    assert here.provider.questions == ["task-9"]
+    assert here.provider.create_calls == 1
+
+
+def test_a_call_that_is_refused_after_all_ends_the_job_for_free(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+
+    def meanwhile() -> CreateOutcome:
+        here.close(job_id)
+        return Refused(Failure(code=FailureCode.RATE_LIMITED, message="busy", retryable=True, charged=Charged.NO))
+
+    here.provider.will_answer_create(meanwhile)
+    here.dispatch(job_id)
+    here.clock.step((CALL_LIMIT + ORPHAN_GRACE).total_seconds())
+    here.sweep()
+
+    assert failure_of(here.jobs.peek(job_id)).charged is Charged.NO
+    assert here.provider.create_calls == 1
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["without an attempt", "with a refused one"])
+def test_a_job_that_never_came_to_a_task_expires_after_its_deadline(here: InMemoryDeployment, refused: bool) -> None:
+    job_id = here.job_id()
+    if refused:
+        here.provider.will_answer_create(
+            Refused(Failure(code=FailureCode.RATE_LIMITED, message="busy", retryable=True, charged=Charged.NO))
+        )
+        here.dispatch(job_id)
+    here.clock.go_to(here.jobs.peek(job_id).deadline_at)
+
+    assert here.close(job_id) == Over(job_id=job_id, status=JobStatus.EXPIRED)
+
+    failure = here.jobs.peek(job_id).failure
+    assert failure
+    assert (failure.charged, failure.retryable) == (Charged.NO, True)
+    assert [event_type(event) for event in here.bus] == ["image.job.expired"]
+
+
+def test_a_task_that_only_the_workflow_knew_is_delivered(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
+    watch = here.watched(job_id)
+    here.jobs.mend()
+    assert here.jobs.peek(job_id).status is JobStatus.QUEUED
+
+    assert here.close(job_id, watch=watch) == Over(job_id=job_id, status=JobStatus.SUCCEEDED)
+    assert here.jobs.peek(job_id).price_microusd == 60_000
+
+
+def test_a_running_task_that_only_the_workflow_knew_is_written_down_for_the_sweep(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
+    watch = here.watched(job_id)
+    here.jobs.mend()
+    here.provider.will_say(StillRunning())
+
+    assert here.close(job_id, watch=watch) == Orphaned(job_id=job_id)
+
+    attempt = here.jobs.peek(job_id).attempt
+    assert attempt
+    assert attempt.task_id == watch.task_id
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["a known task", "no task"])
+def test_a_watch_of_something_else_changes_nothing(here: InMemoryDeployment, known: bool) -> None:
+    job_id = here.job_id()
+    watch = Watch(
+        attempt_id="att_other", provider="apimodels", model=BETA, task_id="task-9", deadline_at=here.clock.now()
+    )
+    if known:
+        here.watched(job_id)
+    else:
+        here.provider.will_answer_create(Crash())
+        with pytest.raises(Crash):
+            here.dispatch(job_id)
+        here.clock.step(CALL_LIMIT.total_seconds())
+
+    here.close(job_id, watch=watch)
+
+    assert "task-9" not in here.provider.questions
+    job = here.jobs.peek(job_id)
+    assert job.status is (JobStatus.SUCCEEDED if known else JobStatus.FAILED)
+
+
+@pytest.mark.parametrize("state", [StillRunning(), NoAnswer("502")])
+def test_a_task_that_may_still_bring_a_picture_is_left_to_the_sweep_which_delivers_it(
+    here: InMemoryDeployment, state: TaskState
+) -> None:
+    job_id = here.job_id()
+    here.watched(job_id)
+    here.provider.will_say(state, state)
+
+    assert here.close(job_id) == Orphaned(job_id=job_id)
+    assert len(here.bus) == 0
+    assert here.sweep() == []
+
+    for outcome in ("orphaned", "over"):
+        here.clock.step(ORPHAN_GRACE.total_seconds())
+        assert here.sweep() == [f"closed {job_id}: {outcome}"]
+    job = here.jobs.peek(job_id)
+    assert (job.status, job.announced) == (JobStatus.SUCCEEDED, True)
+    assert job.results
+    assert here.workflow.executions == [job_id]
+    assert here.provider.create_calls == 1
+
+
+def test_an_orphan_is_asked_for_until_its_time_is_over_and_no_longer(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    ends_at = here.watched(job_id).deadline_at
+    here.provider.will_say(*[StillRunning()] * 1000)
+    here.close(job_id)
+
+    while not here.jobs.peek(job_id).is_over:
+        here.clock.step(ORPHAN_GRACE.total_seconds())
+        here.sweep()
+
+    assert timedelta(0) <= here.clock.now() - ends_at <= ORPHAN_GRACE
+    assert failure_of(here.jobs.peek(job_id)).charged is Charged.UNKNOWN
+    assert here.provider.create_calls == 1
+
+
+def test_an_orphan_whose_task_fails_ends_with_the_providers_reason(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    here.watched(job_id)
+    here.provider.will_say(StillRunning(), TaskFailed(BLOCKED))
+    here.close(job_id)
+    here.clock.step(ORPHAN_GRACE.total_seconds())
+
+    here.sweep()
+
+    assert failure_of(here.jobs.peek(job_id)) == BLOCKED
+
+
+def test_where_the_job_moved_while_close_was_asking_the_step_is_repeated(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    finished = here.finished(job_id)
+    here.provider.will_say(StillRunning())
+    here.jobs.on("save", lambda: here.finalize(finished))
+
+    with pytest.raises(StaleJob):
+        here.close(job_id)
+
+    assert here.close(job_id) == Over(job_id=job_id, status=JobStatus.SUCCEEDED)
 
 
 def test_a_task_that_is_done_is_delivered(here: InMemoryDeployment) -> None:
@@ -74,18 +283,88 @@ def test_a_task_that_is_done_is_delivered(here: InMemoryDeployment) -> None:
     assert len(here.bus) == 1
 
 
-def test_a_delivery_by_close_is_tried_as_often_as_any_other(here: InMemoryDeployment) -> None:
+@pytest.mark.parametrize("status", [JobStatus.PROCESSING, JobStatus.QUEUED], ids=["noted", "not noted"])
+def test_a_delivery_whose_host_fails_is_left_to_the_sweep_which_makes_it(
+    here: InMemoryDeployment, status: JobStatus
+) -> None:
+    job_id = here.job_id()
+    if status is JobStatus.QUEUED:
+        here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
+    watch = here.watched(job_id)
+    here.jobs.mend()
+    assert here.jobs.peek(job_id).status is status
+    here.source.will_refuse(result_urls_of(watch.task_id)[0], TORN)
+
+    assert here.close(job_id, watch=watch) == Orphaned(job_id=job_id)
+
+    here.clock.step(ORPHAN_GRACE.total_seconds())
+    assert here.sweep() == [f"closed {job_id}: over"]
+    assert here.jobs.peek(job_id).results
+    assert len(here.source.fetched) == 2
+
+
+def test_a_host_that_fails_for_a_day_is_given_up_and_the_way_to_the_picture_kept(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    urls = result_urls_of(watch.task_id)
+    here.source.will_refuse(urls[0], *[TORN] * 100)
+    here.clock.go_to(watch.deadline_at + GIVE_UP - timedelta(seconds=1))
+    here.sweep()
+    assert not here.jobs.peek(job_id).is_over
+
+    here.clock.step(ORPHAN_GRACE.total_seconds())
+    here.sweep()
+
+    job = here.jobs.peek(job_id)
+    assert (failure_of(job).code, failure_of(job).charged) == (FailureCode.RESULT_UNUSABLE, Charged.YES)
+    assert job.provider_urls == urls
+    assert job.price_microusd == 60_000
+
+
+def test_a_store_that_fails_for_a_day_is_given_up_and_the_way_to_the_picture_kept(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    here.objects.on("put", *[StorageFailed("AccessDenied")] * 1000)
+    here.clock.go_to(watch.deadline_at + GIVE_UP - timedelta(seconds=1))
+    assert here.sweep() == [f"left {job_id}: StorageFailed: AccessDenied"]
+    assert not here.jobs.peek(job_id).is_over
+
+    here.clock.step(ORPHAN_GRACE.total_seconds())
+    assert here.sweep() == [f"closed {job_id}: over"]
+
+    job = here.jobs.peek(job_id)
+    assert (failure_of(job).charged, failure_of(job).retryable) == (Charged.YES, False)
+    assert "AccessDenied" in failure_of(job).message
+    assert job.provider_urls == result_urls_of(watch.task_id)
+    assert job.price_microusd == 60_000
+
+
+def test_a_store_that_fails_before_that_day_is_over_is_a_reason_to_come_back(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    here.watched(job_id)
+    here.objects.on("put", StorageFailed("slow down"))
+
+    with pytest.raises(StorageFailed):
+        here.close(job_id)
+
+    assert here.close(job_id) == Over(job_id=job_id, status=JobStatus.SUCCEEDED)
+
+
+def test_a_picture_that_was_stored_after_a_day_is_not_given_up_because_nobody_could_be_told(
+    here: InMemoryDeployment,
+) -> None:
+    job_id = here.job_id()
+    here.clock.go_to(here.watched(job_id).deadline_at + GIVE_UP)
+    here.bus.on("publish", PublishFailed("throttled"))
+
+    assert here.close(job_id) == Over(job_id=job_id, status=JobStatus.SUCCEEDED)
+    assert [event_type(event) for event in here.bus] == ["image.job.succeeded"]
+
+
+def test_a_picture_that_will_never_do_ends_the_job_and_keeps_the_way_to_it(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     urls = result_urls_of(here.watched(job_id).task_id)
-    here.source.will_refuse(urls[0], *[ResultUnusable("its download broke off", again=True)] * (MAX_DELIVERIES - 1))
-
-    assert here.close(job_id).status is JobStatus.SUCCEEDED
-
-
-def test_a_delivery_that_close_can_not_make_keeps_the_way_to_the_picture(here: InMemoryDeployment) -> None:
-    job_id = here.job_id()
-    urls = result_urls_of(here.watched(job_id).task_id)
-    here.source.will_refuse(urls[0], *[ResultUnusable("its download broke off", again=True)] * 100)
+    here.source.will_refuse(urls[0], ResultUnusable("it is no picture", again=False))
 
     here.close(job_id)
 
@@ -116,7 +395,7 @@ def test_a_task_that_does_not_end_with_its_deadline_leaves_its_name_and_an_unkno
     here.close(job_id)
 
     job = here.jobs.peek(job_id)
-    assert failure_of(job).charged is Charged.UNKNOWN
+    assert (failure_of(job).charged, failure_of(job).retryable) == (Charged.UNKNOWN, False)
     assert watch.task_id in failure_of(job).message
     assert job.attempt
     assert job.attempt.task_id == watch.task_id
@@ -173,13 +452,14 @@ def test_a_job_that_never_started_is_started(here: InMemoryDeployment) -> None:
 
     assert here.sweep() == [f"started {job_id}"]
     assert here.workflow.executions == [job_id]
-    assert here.sweep() == []
+    assert here.sweep() == [f"waited for {job_id}"]
+    assert here.workflow.executions == [job_id]
 
 
 def test_a_job_that_works_is_left_alone(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.watched(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).deadline_at)
+    here.clock.go_to(here.jobs.peek(job_id).patience_ends_at)
 
     assert here.sweep() == []
     assert not here.jobs.peek(job_id).is_over
@@ -189,7 +469,7 @@ def test_a_job_whose_workflow_vanished_is_closed_and_its_picture_delivered(here:
     job_id = here.job_id()
     here.clock.go_to(here.watched(job_id).deadline_at + END_GRACE)
 
-    assert here.sweep() == [f"closed {job_id} as succeeded"]
+    assert here.sweep() == [f"closed {job_id}: over"]
     assert here.jobs.peek(job_id).results
     assert here.sweep() == []
 
@@ -217,7 +497,7 @@ def test_one_job_that_can_not_be_helped_does_not_keep_the_others_waiting(here: I
     done = here.sweep()
 
     assert [line.split()[0] for line in done] == ["left", "closed", "closed"]
-    assert here.sweep() == [f"closed {jobs[0].job_id} as failed"]
+    assert here.sweep() == [f"closed {jobs[0].job_id}: over"]
 
 
 def test_one_workflow_that_can_not_start_does_not_keep_the_others_waiting(here: InMemoryDeployment) -> None:
@@ -226,7 +506,7 @@ def test_one_workflow_that_can_not_start_does_not_keep_the_others_waiting(here: 
     here.clock.step(START_GRACE.total_seconds())
 
     assert [line.split()[0] for line in here.sweep()] == ["left", "started"]
-    assert here.sweep() == [f"started {jobs[0]}"]
+    assert here.sweep() == [f"started {jobs[0]}", f"waited for {jobs[1]}"]
 
 
 def test_the_longest_overdue_comes_first(here: InMemoryDeployment) -> None:
@@ -238,3 +518,81 @@ def test_the_longest_overdue_comes_first(here: InMemoryDeployment) -> None:
     here.clock.step(START_GRACE.total_seconds())
 
     assert here.sweep(limit=2) == [f"started {job_id}" for job_id in jobs[:2]]
+
+
+def test_an_end_that_could_not_be_told_is_told_by_the_sweep_and_then_no_more(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.bus.on("publish", *[PublishFailed("throttled")] * 2)
+    with pytest.raises(PublishFailed):
+        here.finalize(finished)
+    assert here.sweep() == []
+
+    here.clock.step(START_GRACE.total_seconds())
+    assert here.sweep() == [f"left {finished.job_id}: PublishFailed: throttled"]
+    assert here.sweep() == [f"announced {finished.job_id}"]
+    assert here.sweep() == []
+    assert [event_type(event) for event in here.bus] == ["image.job.succeeded"]
+
+
+def test_a_sweep_that_could_not_tell_of_an_end_tells_of_it_later(here: InMemoryDeployment) -> None:
+    job = here.post().job
+    here.clock.go_to(job.deadline_at)
+    here.bus.on("publish", PublishFailed("throttled"))
+    here.sweep()
+    here.clock.step(START_GRACE.total_seconds())
+
+    assert here.sweep() == [f"announced {job.job_id}"]
+    assert [event_type(event) for event in here.bus] == ["image.job.expired"]
+
+
+@pytest.mark.parametrize("error", [StaleJob("somebody"), StorageFailed("throttled")])
+def test_that_an_end_was_told_may_be_forgotten_but_not_be_in_the_way(
+    here: InMemoryDeployment, error: Exception
+) -> None:
+    finished = here.finished(here.job_id())
+    here.jobs.on("save", None, error)
+
+    assert here.finalize(finished) == Over(job_id=finished.job_id, status=JobStatus.SUCCEEDED)
+
+    here.clock.step(START_GRACE.total_seconds())
+    assert here.sweep() == [f"announced {finished.job_id}"]
+    first, again = here.bus
+    assert first == again
+
+
+def test_a_bug_in_one_job_does_not_keep_the_others_waiting(here: InMemoryDeployment) -> None:
+    broken = here.job_id()
+    here.clock.go_to(here.watched(broken).deadline_at + END_GRACE)
+    here.source.will_refuse(result_urls_of("task-1")[0], ValueError("Invalid IPv6 URL"))
+    here.workflow.on("start", WorkflowFailed("throttled"))
+    waiting = here.post(call="call-2").job.job_id
+    here.clock.step(START_GRACE.total_seconds())
+
+    assert here.sweep() == [f"left {broken}: ValueError: Invalid IPv6 URL", f"started {waiting}"]
+
+
+def test_a_sweep_stops_while_there_is_time_for_one_more(here: InMemoryDeployment) -> None:
+    here.workflow.on("start", *[WorkflowFailed("throttled")] * 3)
+    jobs = [here.post(call=f"call-{number}").job.job_id for number in range(3)]
+    here.clock.step(START_GRACE.total_seconds())
+    left = iter([ONE_JOB * 2, ONE_JOB, ONE_JOB - timedelta(seconds=1)])
+
+    assert here.sweep(time_left=lambda: next(left)) == [f"started {job_id}" for job_id in jobs[:2]]
+
+
+def test_a_job_that_nobody_can_help_makes_way_for_the_others_and_ends_in_the_end(here: InMemoryDeployment) -> None:
+    hopeless = here.job_id()
+    watch = here.watched(hopeless)
+    unforeseen = [ValueError("nobody thought of this")] * 1000
+    here.source.will_refuse(result_urls_of(watch.task_id)[0], *unforeseen)
+    here.clock.go_to(watch.deadline_at + END_GRACE)
+    waiting = here.post(call="call-2").job.job_id
+    here.clock.step(START_GRACE.total_seconds())
+
+    first, second = here.sweep(limit=1), here.sweep(limit=1)
+
+    assert first == [f"left {hopeless}: ValueError: nobody thought of this"]
+    assert second == [f"waited for {waiting}"]
+    here.clock.go_to(watch.deadline_at + 2 * GIVE_UP)
+    here.sweep()
+    assert failure_of(here.jobs.peek(hopeless)).charged is Charged.UNKNOWN

@@ -11,9 +11,10 @@ from heliograph.domain.errors import PublishFailed, ResultUnusable, StaleJob, St
 from heliograph.domain.events import JobExpired, JobFailed, JobSucceeded, event_type
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import JobStatus
-from heliograph.domain.outcomes import DeliverAgain, Expired, Failed, FinalizeOutcome, Finished, Over
+from heliograph.domain.outcomes import DeliverAgain, Expired, Failed, FinalizeOutcome, Finished, Orphaned, Over
 from heliograph.domain.provider import Completed
-from heliograph.domain.retrying import MAX_DELIVERIES
+from heliograph.domain.references import ObjectLocation
+from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
 from heliograph.steps.provenance import MARKER
 
 from tests.fakes.deployment import RESULTS, InMemoryDeployment
@@ -23,6 +24,7 @@ from tests.fakes.script import Afterwards, Crash
 
 BROKEN = Failure(code=FailureCode.PROVIDER_FAILED, message="broken", retryable=True, charged=Charged.NO)
 TORN = ResultUnusable("its download broke off", again=True)
+UNREACHABLE = ResultUnusable("its host said 503", again=True, host_failed=True)
 HOSTILE = ResultUnusable("its link is not on an allowed host", again=False)
 THREE = result_urls_of("task-1", (1, 2, 3))
 
@@ -62,6 +64,10 @@ def test_the_job_succeeds_with_its_results_and_its_price(here: InMemoryDeploymen
     job = here.jobs.peek(finished.job_id)
     assert [result.key for result in job.results] == [f"api/{job.job_id}/{index}.png" for index in (1, 2, 3)]
     assert (job.results[0].width, job.results[0].height) == (1024, 768)
+    for result in job.results:
+        stored = here.objects.peek(ObjectLocation(result.bucket, result.key, result.version_id))
+        assert stored
+        assert hashlib.sha256(stored.body).hexdigest() == result.sha256
     assert job.price_microusd == 60_000
 
 
@@ -88,6 +94,7 @@ def test_the_record_tells_how_the_picture_came_to_be(here: InMemoryDeployment) -
     assert record["request"]["nsfw_checker"] is False
     assert (record["status"], record["price_usd"]) == ("succeeded", "0.06")
     assert record["attempts"][0]["task_id"] == "task-1"
+    assert "run_id" not in record["attempts"][0]
     assert record["results"][0]["key"] == f"api/{job_id}/1.png"
 
 
@@ -172,6 +179,7 @@ def test_a_picture_that_an_earlier_run_stored_is_not_stored_again(here: InMemory
 
     pictures = [place for place in here.objects.puts if place.key.endswith(".png")]
     assert len(pictures) == 1
+    assert here.jobs.peek(finished.job_id).results[0].version_id == "v1"
 
 
 def test_a_picture_of_another_job_under_the_same_key_is_no_reason_not_to_store_this_one(
@@ -186,6 +194,7 @@ def test_a_picture_of_another_job_under_the_same_key_is_no_reason_not_to_store_t
     stored = here.result(key)
     assert stored
     assert stored.metadata[MARKER] == finished.job_id
+    assert here.jobs.peek(finished.job_id).results[0].version_id == stored.version == "v2"
 
 
 def test_a_result_that_breaks_off_is_fetched_again_later(here: InMemoryDeployment) -> None:
@@ -213,6 +222,41 @@ def test_deliveries_are_bounded_and_a_paid_picture_stays_within_reach(here: InMe
     assert job.price_microusd == 60_000
 
 
+def test_a_host_that_does_not_hand_a_picture_over_gets_a_day_of_patience(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.source.will_refuse(finished.result_urls[0], *[UNREACHABLE] * MAX_DELIVERIES)
+
+    outcomes = deliver_to_the_end(here, finished)
+
+    assert outcomes[-1] == Orphaned(job_id=finished.job_id)
+    assert not here.jobs.peek(finished.job_id).is_over
+    assert len(here.bus) == 0
+    here.clock.step(60)
+    here.sweep()
+    assert here.jobs.peek(finished.job_id).status is JobStatus.SUCCEEDED
+
+
+def test_after_that_day_the_picture_is_given_up(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.source.will_refuse(finished.result_urls[0], *[UNREACHABLE] * MAX_DELIVERIES)
+    here.clock.go_to(finished.watch.deadline_at + GIVE_UP)
+
+    outcomes = deliver_to_the_end(here, finished)
+
+    assert outcomes[-1] == Over(job_id=finished.job_id, status=JobStatus.FAILED)
+    (event,) = here.bus
+    assert isinstance(event, JobFailed)
+    assert event.data.provider_urls == finished.result_urls
+    assert event.data.failure.charged is Charged.YES
+
+
+def test_what_is_known_to_be_no_picture_gets_no_such_patience(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.source.will_refuse(finished.result_urls[0], *[TORN] * MAX_DELIVERIES)
+
+    assert deliver_to_the_end(here, finished)[-1] == Over(job_id=finished.job_id, status=JobStatus.FAILED)
+
+
 def test_a_result_that_will_never_do_is_fetched_once(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.source.will_refuse(finished.result_urls[0], HOSTILE)
@@ -234,7 +278,11 @@ def test_of_several_results_the_good_ones_are_kept(here: InMemoryDeployment) -> 
     (event,) = here.bus
     assert isinstance(event, JobFailed)
     assert event.data.results == job.results
+    assert event.data.provider_urls == THREE
     assert (event.data.failure.charged, event.data.price_usd) == (Charged.YES, "0.06")
+    record = here.result(f"api/{job.job_id}/job.json")
+    assert record
+    assert json.loads(record.body)["failure"]["code"] == "result_unusable"
 
 
 def test_a_good_result_is_not_stored_again_while_another_is_tried(here: InMemoryDeployment) -> None:
@@ -257,6 +305,29 @@ def test_a_failure_is_saved_and_told(here: InMemoryDeployment) -> None:
     assert event.data.failure == BROKEN
     assert here.jobs.peek(job_id).failure == BROKEN
     assert here.objects.puts == []
+
+
+def test_a_cost_that_nobody_knows_is_told_as_unknown(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    lost = Failure(code=FailureCode.PROVIDER_TIMEOUT, message="lost", retryable=False, charged=Charged.UNKNOWN)
+
+    here.finalize(Failed(job_id=job_id, failure=lost))
+
+    (event,) = here.bus
+    assert isinstance(event, JobFailed)
+    assert event.data.price_usd is None
+
+
+def test_that_an_end_was_told_is_noted_only_after_it_was(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.bus.on("publish", PublishFailed("throttled"))
+    with pytest.raises(PublishFailed):
+        here.finalize(finished)
+    assert not here.jobs.peek(finished.job_id).announced
+
+    here.finalize(finished)
+
+    assert here.jobs.peek(finished.job_id).announced
 
 
 def test_an_expired_job_is_saved_and_told(here: InMemoryDeployment) -> None:

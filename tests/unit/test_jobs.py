@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import END_GRACE, MOVES, START_GRACE, Job, JobStatus, Result, Source, Timings
+from heliograph.domain.jobs import END_GRACE, MOVES, ORPHAN_GRACE, START_GRACE, Job, JobStatus, Result, Source, Timings
 from heliograph.domain.media import MediaType
 from heliograph.domain.requests import JobRequest
 from hypothesis import given
@@ -23,6 +23,7 @@ ROUTE = ROUTES.default
 RESULT = Result(
     bucket="the-results",
     key="api/1.png",
+    version_id="v1",
     content_type=MediaType.PNG,
     size_bytes=10,
     sha256="0" * 64,
@@ -32,7 +33,7 @@ RESULT = Result(
 
 
 def failure(charged: Charged = Charged.NO) -> Failure:
-    return Failure(code=FailureCode.PROVIDER_FAILED, message="it failed", retryable=True, charged=charged)
+    return Failure(code=FailureCode.PROVIDER_FAILED, message="it failed", retryable=False, charged=charged)
 
 
 def queued() -> Job:
@@ -49,16 +50,18 @@ def queued() -> Job:
 
 
 def processing() -> Job:
-    return queued().attempting("att_1", ROUTE, NOW).accepted("att_1", "task-1", NOW)
+    return queued().attempting("att_1", "run-1", ROUTE, NOW).accepted("att_1", "task-1", NOW)
 
 
 MOVERS: dict[str, Callable[[Job, datetime], Job]] = {
-    "attempting": lambda job, at: job.attempting(f"att_{len(job.attempts) + 1}", ROUTE, at),
+    "attempting": lambda job, at: job.attempting(f"att_{len(job.attempts) + 1}", "run-1", ROUTE, at),
     "accepted": lambda job, at: job.accepted(job.attempts[-1].attempt_id, "task-1", at),
     "refused": lambda job, at: job.refused(job.attempts[-1].attempt_id, failure(), at),
     "succeeded": lambda job, at: job.succeeded([RESULT], at),
     "failed": lambda job, at: job.failed(failure(Charged.UNKNOWN), at),
     "expired": lambda job, at: job.expired(failure(), at),
+    "announced": lambda job, at: job.as_announced() if job.is_over else job,
+    "orphaned": lambda job, at: job if job.is_over else job.as_orphaned(at),
 }
 LIVES = st.lists(st.sampled_from(sorted(MOVERS)), max_size=12)
 
@@ -100,18 +103,25 @@ def test_a_job_has_at_most_one_open_attempt(moves: list[str]) -> None:
 
 
 @given(LIVES)
-def test_a_job_needs_attention_exactly_while_it_is_open(moves: list[str]) -> None:
+def test_a_job_needs_attention_exactly_until_it_is_over_and_announced(moves: list[str]) -> None:
     for job in statuses(moves):
-        assert (job.attention_at is None) is job.is_over
+        assert (job.attention_at is None) is (job.is_over and job.announced)
+
+
+@given(LIVES)
+def test_a_job_only_expires_if_every_call_is_known_to_have_made_nothing(moves: list[str]) -> None:
+    for job in statuses(moves):
+        if job.status is JobStatus.EXPIRED:
+            assert all(attempt.failure and attempt.task_id is None for attempt in job.attempts)
 
 
 def test_every_move_of_the_table_but_canceling_can_be_made() -> None:
-    starts = {JobStatus.QUEUED: queued().attempting("att_1", ROUTE, NOW), JobStatus.PROCESSING: processing()}
+    starts = [queued(), queued().attempting("att_1", "run-1", ROUTE, NOW), processing()]
     made = set()
-    for status, job in starts.items():
+    for job in starts:
         for move in MOVERS.values():
-            with suppress(ValueError):
-                made.add((status, move(job, LATER).status))
+            with suppress(ValueError, IndexError):
+                made.add((job.status, move(job, LATER).status))
 
     legal = {(before, after) for before, afters in MOVES.items() for after in afters}
     assert {(before, after) for before, after in made if before is not after} == {
@@ -128,21 +138,33 @@ def test_the_terminal_statuses_are_those_that_nothing_follows() -> None:
 
 def test_no_second_attempt_begins_while_the_first_may_still_bill() -> None:
     with pytest.raises(ValueError, match="another attempt"):
-        queued().attempting("att_1", ROUTE, NOW).attempting("att_2", ROUTE, NOW)
+        queued().attempting("att_1", "run-1", ROUTE, NOW).attempting("att_2", "run-2", ROUTE, NOW)
 
 
 def test_a_refused_attempt_makes_room_for_another() -> None:
-    job = queued().attempting("att_1", ROUTE, NOW).refused("att_1", failure(), NOW).attempting("att_2", ROUTE, LATER)
+    job = (
+        queued()
+        .attempting("att_1", "run-1", ROUTE, NOW)
+        .refused("att_1", failure(), NOW)
+        .attempting("att_2", "run-1", ROUTE, LATER)
+    )
 
     assert [attempt.is_open for attempt in job.attempts] == [False, True]
     assert job.status is JobStatus.QUEUED
 
 
 def test_an_intent_remembers_the_price_of_its_route() -> None:
-    attempt = queued().attempting("att_1", ROUTE, NOW).attempt
+    attempt = queued().attempting("att_1", "run-1", ROUTE, NOW).attempt
 
     assert attempt
     assert (attempt.provider, attempt.model, attempt.price_microusd) == (ROUTE.provider, ROUTE.model, 60_000)
+
+
+def test_an_intent_remembers_whose_it_is() -> None:
+    attempt = queued().attempting("att_1", "run-7", ROUTE, NOW).attempt
+
+    assert attempt
+    assert attempt.run_id == "run-7"
 
 
 def test_success_is_paid_and_ends_the_attempt() -> None:
@@ -164,7 +186,7 @@ def test_a_failure_costs_something_only_if_it_was_charged(charged: Charged, pric
 
 
 def test_a_task_that_is_noted_too_late_is_kept_for_the_books() -> None:
-    over = queued().attempting("att_1", ROUTE, NOW).failed(failure(Charged.UNKNOWN), NOW)
+    over = queued().attempting("att_1", "run-1", ROUTE, NOW).failed(failure(Charged.UNKNOWN), NOW)
 
     noted = over.accepted("att_1", "task-1", LATER)
 
@@ -179,8 +201,34 @@ def test_an_answer_for_an_unknown_attempt_is_a_mistake() -> None:
 
 
 def test_a_job_with_a_task_can_not_expire() -> None:
-    with pytest.raises(ValueError, match="can't go from processing to expired"):
+    with pytest.raises(ValueError, match="may still bill"):
         processing().expired(failure(), LATER)
+
+
+def test_a_job_with_a_call_on_its_way_can_not_expire() -> None:
+    with pytest.raises(ValueError, match="may still bill"):
+        queued().attempting("att_1", "run-1", ROUTE, NOW).expired(failure(), LATER)
+
+
+def test_a_job_whose_calls_were_all_refused_can_expire() -> None:
+    job = queued().attempting("att_1", "run-1", ROUTE, NOW).refused("att_1", failure(), NOW)
+
+    assert job.expired(failure(), LATER).status is JobStatus.EXPIRED
+
+
+def test_a_job_that_is_over_is_looked_at_until_it_is_announced() -> None:
+    over = processing().succeeded([RESULT], LATER)
+
+    assert over.attention_at == LATER + START_GRACE
+    assert over.as_announced().attention_at is None
+
+
+def test_an_orphan_is_looked_at_soon_and_again_and_again() -> None:
+    orphan = processing().as_orphaned(LATER)
+
+    assert orphan.attention_at == LATER + ORPHAN_GRACE
+    assert orphan.as_orphaned(orphan.attention_at).attention_at == LATER + ORPHAN_GRACE * 2
+    assert orphan.failed(failure(Charged.UNKNOWN), LATER).as_announced().attention_at is None
 
 
 def test_a_job_that_never_began_is_looked_at_soon_and_one_that_did_after_its_deadline() -> None:
@@ -188,8 +236,24 @@ def test_a_job_that_never_began_is_looked_at_soon_and_one_that_did_after_its_dea
     assert processing().attention_at == processing().deadline_at + END_GRACE
 
 
+def test_a_task_that_is_made_at_the_last_moment_gets_its_time() -> None:
+    late = queued().deadline_at - timedelta(seconds=1)
+    job = queued().attempting("att_1", "run-1", ROUTE, late).accepted("att_1", "task-1", late)
+
+    assert queued().patience_ends_at == queued().deadline_at
+    assert job.patience_ends_at == late + timedelta(minutes=30)
+    assert job.attention_at == job.patience_ends_at + END_GRACE
+
+
+@pytest.mark.parametrize(("charged", "price"), [(Charged.YES, "0.06"), (Charged.NO, "0.00"), (Charged.UNKNOWN, None)])
+def test_a_price_is_told_only_where_it_is_known(charged: Charged, price: str | None) -> None:
+    assert processing().failed(failure(charged), LATER).price_usd == price
+
+
 def test_timings_tell_waiting_from_working() -> None:
-    accepted = queued().attempting("att_1", ROUTE, NOW).accepted("att_1", "task-1", NOW + timedelta(seconds=1.5))
+    accepted = (
+        queued().attempting("att_1", "run-1", ROUTE, NOW).accepted("att_1", "task-1", NOW + timedelta(seconds=1.5))
+    )
 
     assert queued().timings() == Timings()
     assert accepted.timings() == Timings(queued_seconds=1.5)

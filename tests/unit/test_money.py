@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-@given(st.integers(0, 10**15))
+@given(st.integers(0, 10**15 - 1))
 def test_an_amount_survives_being_written_and_read(amount: int) -> None:
     assert microdollars(usd(amount)) == amount
 
 
-@given(st.integers(0, 10**15))
+@given(st.integers(0, 10**15 - 1))
 def test_an_amount_is_written_as_the_published_pattern_has_it(amount: int) -> None:
     whole, _, fraction = usd(amount).partition(".")
 
@@ -36,7 +36,33 @@ def test_an_amount_is_written_with_two_places_or_more(amount: int, text: str) ->
     assert usd(amount) == text
 
 
-@pytest.mark.parametrize("text", ["", "free", "0.0000001", "NaN", "sNaN", "Infinity", "0,06", "$0.06", "0x10"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "free",
+        "0.0000001",
+        "NaN",
+        "sNaN",
+        "Infinity",
+        "0,06",
+        "$0.06",
+        "0x10",
+        "1e999999999",
+        "6e-2",
+        "1_0",
+        "-1",
+        "+1",
+        " 1",
+        "1\n",
+        ".5",
+        "5.",
+        "1000000000",
+        "1000000000000000000000.0000001",
+        "\u0661",
+        "\u00b2",
+    ],
+)
 def test_what_is_no_amount_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no"):
+    with pytest.raises(ValueError, match="is no amount"):
         microdollars(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from heliograph.domain.media import MediaType
 from heliograph.domain.object_keys import (
@@ -72,11 +74,11 @@ def test_a_preset_has_its_recipe_in_one_place() -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
-        "{job_id}",
+        "{job_id}.{ext}",
         "{name}.{ext}",
         "shop/{preset}/{name}/{job_id}-{index}.{ext}",
         "läden/{name}.{ext}",
-        "{{literal}}/{job_id}.{ext}",
+        "..{name}/v1..2/{job_id}.{ext}",
     ],
 )
 def test_a_pattern_may_use_the_fields_that_exist(pattern: str) -> None:
@@ -86,29 +88,40 @@ def test_a_pattern_may_use_the_fields_that_exist(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        ("", "must contain"),
-        ("result.png", "must contain"),
+        ("", "must end with"),
+        ("{job_id}", "must end with"),
+        ("{job_id}.png", "must end with"),
+        ("{job_id}/job.json", "must end with"),
+        ("{job_id}/{name}", "must end with"),
+        ("{job_id}{ext}", "must end with"),
+        ("{job_id}.{ext}/", "must end with"),
+        ("{job_id}.{ext}\n", "must end with"),
+        ("result.{ext}", "must contain"),
         ("{preset}/{index}.{ext}", "must contain"),
-        ("{{name}}", "must contain"),
-        ("{job_id", "unbalanced"),
-        ("{job_id}}", "unbalanced"),
-        ("{}", "only"),
-        ("{0}{job_id}", "only"),
-        ("{tenant}{job_id}", "only"),
-        ("{job_id.__class__}", "only"),
-        ("{job_id[0]}", "only"),
-        ("{job_id!r}", "only"),
-        ("{job_id:>99}", "only"),
-        ("{job_id:{index}}", "only"),
-        ("/{job_id}", "without empty"),
-        ("{job_id}/", "without empty"),
-        ("a//{job_id}", "without empty"),
-        ("../{job_id}", "without empty"),
-        ("a/../{job_id}", "without empty"),
-        ("./{job_id}", "without empty"),
-        ("{job_id}\n", "printable"),
-        ("\x00{job_id}", "printable"),
-        ("é" * 256 + "{job_id}", "512 bytes"),
+        ("{job_id.{ext}", "no other braces"),
+        ("{job_id}}.{ext}", "no other braces"),
+        ("{{name}}.{ext}", "no other braces"),
+        ("{{literal}}/{job_id}.{ext}", "no other braces"),
+        ("}{/{job_id}.{ext}", "no other braces"),
+        ("{}/{job_id}.{ext}", "no other braces"),
+        ("{0}{job_id}.{ext}", "may use"),
+        ("{tenant}{job_id}.{ext}", "may use"),
+        ("{job_id.__class__}.{ext}", "may use"),
+        ("{job_id[0]}.{ext}", "may use"),
+        ("{job_id!r}.{ext}", "may use"),
+        ("{job_id:>99}.{ext}", "may use"),
+        ("{job_id:{index}}.{ext}", "may use"),
+        ("{name}/{name}.{ext}", "each once"),
+        ("{job_id}" * 40 + ".{ext}", "each once"),
+        ("{ext}/{job_id}.{ext}", "each once"),
+        ("/{job_id}.{ext}", "without empty"),
+        ("a//{job_id}.{ext}", "without empty"),
+        ("../{job_id}.{ext}", "without empty"),
+        ("a/../{job_id}.{ext}", "without empty"),
+        ("./{job_id}.{ext}", "without empty"),
+        ("a\n/{job_id}.{ext}", "printable"),
+        ("\x00{job_id}.{ext}", "printable"),
+        ("é" * 256 + "{job_id}.{ext}", "512 bytes"),
     ],
 )
 def test_a_pattern_that_could_not_store_results_is_refused(pattern: str, reason: str) -> None:
@@ -151,17 +164,50 @@ def test_a_long_name_is_cut_between_characters() -> None:
     assert key.endswith(f"/{JOB_ID}/1.png")
 
 
-# File names as people and attackers make them. Parts that are `.` or `..` or empty are left out.
-PARTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1, max_size=400)
-NAMES = st.lists(PARTS.filter(lambda part: part.strip(".") != ""), min_size=1, max_size=6).map("/".join)
-# Each field at most once: what a pattern with repeated fields does is left out.
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("../../shoe", "shoe"),
+        ("..", "_"),
+        (".", "_"),
+        ("", "_"),
+        ("/", "_"),
+        ("/shoe", "shoe"),
+        ("a//b", "a/b"),
+        ("a/./b/../c", "a/b/c"),
+        (".../..a/b..", ".../..a/b.."),
+    ],
+)
+def test_a_name_keeps_only_what_is_no_way_up(name: str, part: str) -> None:
+    place = OutputPlace("{preset}/{name}/{job_id}/{index}.{ext}", JOB_ID, name, "white")
+
+    assert place.result_key(1, PNG) == f"white/{part}/{JOB_ID}/1.png"
+    assert place.record_key() == f"white/{part}/{JOB_ID}/job.json"
+
+
+def test_a_longest_pattern_with_the_longest_name_still_fits() -> None:
+    ending = "{preset}/{name}-{job_id}-{index}.{ext}"
+    pattern = check_output_key("x" * (MAX_KEY_BYTES // 2 - len(ending)) + ending)
+    place = OutputPlace(pattern, JOB_ID, "靴" * 340, "p" * 64)
+
+    for key in (place.result_key(99, PNG), place.record_key()):
+        assert len(key.encode()) <= MAX_KEY_BYTES
+        assert JOB_ID in key
+
+
+# File names as people and attackers make them.
+PARTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), max_size=400)
+NAMES = st.lists(PARTS | st.sampled_from(["", ".", "..", "..."]), min_size=1, max_size=6).map("/".join)
+# So short that nothing is cut from them: what a cut may leave behind is left out.
+SHORT_NAMES = NAMES.filter(lambda name: len(name.encode()) < 300)
+FOLDERS = ["", "a/", "läden/", "a.b/c/", "..a/", ".", ".."]
 PATTERNS = st.builds(
-    lambda folder, fields: folder + "".join(fields),
-    st.sampled_from(["", "a/", "läden/", "a.b/c/", "{{x}}/", "a{{}}"]),
-    st.permutations(["{job_id}", "{index}", "{name}", "{preset}", "/x", "-"]).flatmap(
+    lambda folder, fields: folder + "".join(fields) + ".{ext}",
+    st.sampled_from(FOLDERS),
+    st.permutations(["{job_id}", "{index}", "{name}", "{preset}", "/x", "-", "/y"]).flatmap(
         lambda fields: st.integers(1, len(fields)).map(lambda count: fields[:count])
     ),
-).map(lambda pattern: pattern + ".{ext}")
+)
 PLACES = st.builds(
     OutputPlace,
     st.sampled_from(["{preset}/{name}/{job_id}/{index}.{ext}", "jobs/{name}/{job_id}/{index}.{ext}"]) | PATTERNS,
@@ -180,13 +226,21 @@ def is_allowed(pattern: str) -> bool:
 
 
 @given(PLACES, st.integers(1, 99), st.sampled_from(MediaType))
-def test_every_key_fits_and_stays_inside_the_bucket(place: OutputPlace, index: int, media_type: MediaType) -> None:
+def test_every_key_fits(place: OutputPlace, index: int, media_type: MediaType) -> None:
     assume(is_allowed(place.pattern))
 
     for key in (place.result_key(index, media_type), place.record_key()):
         assert 0 < len(key.encode()) <= MAX_KEY_BYTES
         assert not key.startswith("/")
-        assert not {".", ".."} & set(key.split("/"))
+
+
+@given(PLACES, SHORT_NAMES, st.integers(1, 99))
+def test_every_key_stays_inside_the_bucket(place: OutputPlace, name: str, index: int) -> None:
+    assume(is_allowed(place.pattern))
+    place = replace(place, name=name)
+
+    for key in (place.result_key(index, PNG), place.record_key()):
+        assert not {"", ".", ".."} & set(key.split("/"))
 
 
 @given(PLACES, st.sets(st.integers(1, 99), min_size=2, max_size=5))

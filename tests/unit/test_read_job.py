@@ -23,8 +23,22 @@ def test_the_owner_sees_the_job_with_links_that_end(here: InMemoryDeployment) ->
     assert linked.url.startswith(f"https://signed.test/{RESULTS}/api/{job_id}/1.png")
     assert linked.expires_at == here.clock.now() + timedelta(seconds=RESULT_LINK_SECONDS)
     assert here.objects.presigned == [
-        (ObjectLocation(RESULTS, f"api/{job_id}/1.png"), RESULT_LINK_SECONDS),
+        (ObjectLocation(RESULTS, f"api/{job_id}/1.png", "v1"), RESULT_LINK_SECONDS),
     ]
+
+
+def test_a_link_leads_to_the_jobs_own_picture_even_after_a_later_job_wrote_over_it(here: InMemoryDeployment) -> None:
+    job_id = here.job_id(output_key="shop/{preset}-{job_id}.{ext}")
+    (result,) = here.run(job_id).results
+    here.objects.drop(RESULTS, result.key, b"newer")
+
+    view = here.read(job_id)
+
+    assert view
+    assert view.results[0].url.endswith(f"?version={result.version_id}")
+    stored = here.objects.peek(ObjectLocation(RESULTS, result.key, result.version_id))
+    assert stored
+    assert stored.body != b"newer"
 
 
 def test_an_open_job_has_no_links(here: InMemoryDeployment) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import Fault, InvalidRequest, MalformedDocument
+from heliograph.domain.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedDocument
 from heliograph.domain.jobs import Job
 from heliograph.domain.requests import JobRequest, Rules, Task, read_json_object, read_request
 from heliograph.domain.routes import AspectRatio, Route, Routes
@@ -145,7 +145,14 @@ def test_every_fault_of_a_document_is_named_at_once_with_its_place() -> None:
         ({"prompt": "x", "metadata": {"a": "v" * 513}}, "/metadata/a", "512"),
         ({"prompt": "x", "metadata": {"a": "\udfff"}}, "/metadata/a", "unicode"),
         ({"prompt": "x", "metadata": {str(n): "" for n in range(33)}}, "/metadata", "32"),
-        ({"prompt": "x", "output_key": "all-the-same.png"}, "/output_key", "{job_id}"),
+        ({"prompt": "x", "aspect_ratio": []}, "/aspect_ratio", "auto"),
+        ({"prompt": "x", "aspect_ratio": ["1:1"]}, "/aspect_ratio", "auto"),
+        ({"prompt": "x", "aspect_ratio": {}}, "/aspect_ratio", "auto"),
+        ({"prompt": "x", "metadata": {"k" * 65: "v"}}, "/metadata/" + "k" * 65, "64"),
+        ({"prompt": "x", "metadata": {"": "v"}}, "/metadata/", "1"),
+        ({"prompt": "x", "metadata": {"a/b" * 30: "v"}}, "/metadata/" + "a~1b" * 30, "64"),
+        ({"prompt": "x", "output_key": "all-the-same.{ext}"}, "/output_key", "{job_id}"),
+        ({"prompt": "x", "output_key": "{job_id}.png"}, "/output_key", ".{ext}"),
         ({"prompt": "x", "output_key": 5}, "/output_key", "string"),
         ({"prompt": "x", "webhook_url": "https://localhost/hook"}, "/webhook_url", "private"),
     ],
@@ -165,7 +172,9 @@ def test_the_longest_prompt_and_the_most_references_are_still_welcome() -> None:
 
 
 def test_a_bad_reference_does_not_hide_that_there_are_too_many() -> None:
-    assert faults({"prompt": "x", "references": [LINK] * 16 + ["nonsense"]}).keys() == {"/references", "/references/16"}
+    for bad in ("nonsense", 1, None):
+        found = faults({"prompt": "x", "references": [LINK] * 16 + [bad]})
+        assert found.keys() == {"/references", "/references/16"}
 
 
 def test_a_wrong_model_does_not_hide_what_no_model_could_take() -> None:
@@ -184,7 +193,10 @@ def test_a_ratio_that_the_route_does_not_offer_is_refused() -> None:
     )
     rules = Rules(Routes((square,)), frozenset())
 
-    assert "16:9 is not offered" in "".join(faults({"prompt": "x", "aspect_ratio": "16:9"}, rules).values())
+    assert faults({"prompt": "", "aspect_ratio": "16:9"}, rules) == {
+        "/prompt": "must say something",
+        "/aspect_ratio": "must be one of 1:1",
+    }
     assert read_request({"prompt": "x", "aspect_ratio": "1:1"}, rules).model == "square-only"
 
 
@@ -230,6 +242,46 @@ def test_what_is_no_json_object_is_refused_as_a_whole(body: bytes) -> None:
     assert fault.detail.startswith("the body ")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"prompt": "half \\ud83d"}',
+        b'{"prompt": "x", "references": ["s3://the-uploads/\\ud800"]}',
+        b'{"prompt": "x", "anything": {"deep": ["\\udfff"]}}',
+        b'{"\\udc00": 1}',
+    ],
+)
+def test_half_a_surrogate_pair_anywhere_in_a_document_is_no_text(body: bytes) -> None:
+    with pytest.raises(MalformedDocument, match="surrogate"):
+        read_json_object(body, what="the body")
+
+
+def test_a_whole_surrogate_pair_is_a_character() -> None:
+    assert read_json_object(b'{"prompt": "\\ud83d\\ude80"}', what="the body") == {"prompt": "🚀"}
+
+
+@pytest.mark.parametrize("count", [MAX_FAULTS, MAX_FAULTS + 1, 120_000])
+def test_a_document_made_of_faults_is_named_in_its_first_hundred(count: int) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read_request({"prompt": "x", "references": [1] * count}, RULES)
+
+    named = refused.value.faults
+    # One more than there are bad references: that they are too many.
+    assert named[:2] == (Fault("/references/0", named[0].detail), Fault("/references/1", named[0].detail))
+    assert named[MAX_FAULTS:] == (Fault("", f"and {count + 1 - MAX_FAULTS} more"),)
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, 1), (10, 10), (11, 11), (5_000, 11)])
+def test_what_a_refusal_says_of_itself_is_ten_faults_at_most(count: int, told: int) -> None:
+    refusal = InvalidRequest(*[Fault(f"/{number}", "is wrong") for number in range(count)])
+
+    said = str(refusal).split("; ")
+    assert len(said) == told
+    assert said[:10] == [f"/{number}: is wrong" for number in range(min(count, 10))]
+    assert (said[-1] == "…") is (count > 10)
+    assert len(refusal.faults) == min(count, MAX_FAULTS + 1)
+
+
 def test_a_deeply_nested_value_is_a_fault_like_any_other() -> None:
     body = b'{"prompt": ' + b"[" * 500 + b"]" * 500 + b"}"
 
@@ -245,8 +297,7 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
     max_leaves=8,
 )
-# A ratio that is a list or an object is left out here.
-FIELDS = ("prompt", "model", "references", "nsfw_checker", "output_key", "webhook_url", "metadata", "anything")
+FIELDS = (*JobRequest.model_fields, "anything")
 
 
 def read(document: dict[str, Any]) -> JobRequest | tuple[Fault, ...]:

@@ -8,9 +8,11 @@ import pytest
 from heliograph.domain.errors import InvalidRequest, MalformedDocument, StorageFailed, WorkflowFailed
 from heliograph.domain.identity import JOB_ID
 from heliograph.domain.jobs import JobStatus, Source
+from heliograph.domain.requests import Rules
+from heliograph.domain.routes import Routes
 from heliograph.steps.submission import MAX_REFERENCE_BYTES
 
-from tests.fakes.deployment import DEADLINE, RESULTS, UPLOADS, InMemoryDeployment
+from tests.fakes.deployment import DEADLINE, RESULTS, ROUTES, RULES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.results import PNG_HEAD
 from tests.fakes.script import Afterwards
 
@@ -55,6 +57,61 @@ def test_the_same_key_with_another_body_is_refused_and_changes_nothing(here: InM
         here.post({"prompt": "a windmill"}, key="order-17")
 
     assert [here.jobs.peek(first.job_id)] == list(here.jobs) == [first]
+
+
+def test_a_repeat_finds_its_job_though_its_reference_is_gone(here: InMemoryDeployment) -> None:
+    here.objects.drop(UPLOADS, "a.png", PNG_HEAD)
+    document = {**PROMPT, "references": [f"s3://{UPLOADS}/a.png"]}
+    first = here.post(document, key="order-17")
+    here.objects.drop(UPLOADS, "a.png", b"")
+
+    assert here.post(document, key="order-17").job == first.job
+
+
+def test_a_repeat_finds_its_job_though_our_defaults_have_changed_since(here: InMemoryDeployment) -> None:
+    first = here.post(PROMPT, key="order-17")
+    rules = Rules(Routes(tuple(reversed(ROUTES.root))), RULES.reference_buckets)
+
+    assert here.post(PROMPT, key="order-17", rules=rules).job == first.job
+
+
+def test_a_repeat_finds_its_job_though_its_model_is_offered_no_more(here: InMemoryDeployment) -> None:
+    document = {**PROMPT, "model": SECOND}
+    first = here.post(document, key="order-17")
+    rules = Rules(Routes((ROUTES.default,)), RULES.reference_buckets)
+
+    assert here.post(document, key="order-17", rules=rules).job == first.job
+
+
+def test_a_repeat_is_the_body_that_was_sent_in_whatever_order(here: InMemoryDeployment) -> None:
+    first = here.post(b'{"prompt": "caf\\u00e9", "metadata": {"a": "1", "b": "2"}}', key="order-17")
+
+    again = here.post('{"metadata":{"b":"2","a":"1"},"prompt":"café"}'.encode(), key="order-17")
+
+    assert again.job == first.job
+
+
+def test_a_default_that_is_written_out_is_another_body(here: InMemoryDeployment) -> None:
+    here.post(PROMPT, key="order-17")
+
+    with pytest.raises(InvalidRequest, match="used with another body"):
+        here.post({**PROMPT, "nsfw_checker": False}, key="order-17")
+
+
+def test_a_key_that_is_taken_says_so_whatever_the_other_body_holds(here: InMemoryDeployment) -> None:
+    here.post(PROMPT, key="order-17")
+
+    with pytest.raises(InvalidRequest, match="used with another body"):
+        here.post({"prompt": "", "references": [1]}, key="order-17")
+
+
+def test_of_two_posts_with_one_key_at_once_the_other_body_loses(here: InMemoryDeployment) -> None:
+    here.jobs.on("add", lambda: here.post({"prompt": "a windmill"}, key="order-17"))
+
+    with pytest.raises(InvalidRequest, match="used with another body"):
+        here.post(PROMPT, key="order-17")
+
+    assert [job.request.prompt for job in here.jobs] == ["a windmill"]
 
 
 def test_a_repeat_after_the_end_finds_the_ended_job_and_starts_nothing(here: InMemoryDeployment) -> None:
@@ -191,6 +248,7 @@ def test_a_bucket_that_does_not_answer_is_no_fault_of_the_request(here: InMemory
     [
         ({}, "api/{job_id}/1.png"),
         ({"output_key": "shop/{job_id}-{index}.{ext}"}, "shop/{job_id}-1.png"),
+        ({"output_key": "shop/{name}.{ext}"}, "shop/{job_id}.png"),
         ({"output_key": "shop/{preset}/{job_id}.{ext}"}, "shop/api/{job_id}.png"),
     ],
 )

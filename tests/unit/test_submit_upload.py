@@ -316,7 +316,20 @@ def test_plain_text_stays_as_it_is(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["50% off", "100%", "%zz", "%E4%BD", "%FF", "=?utf-8?x?aa?=", "=?nonsense?q?a?=", "=?utf-8?b?a?=", "=?=", "=??="],
+    [
+        "50% off",
+        "100%",
+        "%zz",
+        "%E4%BD",
+        "%FF",
+        "=?utf-8?x?aa?=",
+        "=?nonsense?q?a?=",
+        "=?utf-8?b?a?=",
+        "=?=",
+        "=??=",
+        "=?undefined?q?a?=",
+        "=?utf-8\x00?q?a?=",
+    ],
 )
 def test_what_only_looks_encoded_stays_as_it_is(text: str) -> None:
     assert decode_metadata(text) == text
@@ -361,6 +374,38 @@ def test_a_job_document_whose_objects_are_gone_is_rejected(here: InMemoryDeploym
 @pytest.mark.parametrize("body", [b"", b"\xff\xd8\xff", b"[]", b" " * (MAX_DOCUMENT_BYTES + 1)])
 def test_a_job_document_that_is_none_is_rejected(here: InMemoryDeployment, body: bytes) -> None:
     assert rejected(here, dropped(here, "jobs/a.json", body)).data.failure.code is FailureCode.INVALID_INPUT
+
+
+def test_the_rejection_of_a_document_made_of_faults_stays_small(here: InMemoryDeployment) -> None:
+    document = b'{"prompt":"x","references":[' + b",".join([b"1"] * 120_000) + b"]}"
+
+    rejection = rejected(here, dropped(here, "jobs/a.json", document))
+
+    # The bus takes 256 KB.
+    assert len(rejection.model_dump_json()) < 50_000
+    assert rejection.data.errors[-1].detail.endswith("more")
+
+
+@pytest.mark.parametrize("key", [SHOE, "jobs/a.json"])
+def test_a_recipe_with_half_a_surrogate_pair_is_rejected(here: InMemoryDeployment, key: str) -> None:
+    recipe = b'{"prompt": "x", "references": ["s3://the-uploads/\\ud800"]}'
+    preset(here, recipe)
+
+    rejection = rejected(here, dropped(here, key, JPEG if key == SHOE else recipe))
+
+    assert rejection.data.failure.code is FailureCode.INVALID_INPUT
+    assert "surrogate" in rejection.data.failure.message
+
+
+def test_an_upload_whose_key_looks_like_a_version_is_read_as_itself(here: InMemoryDeployment) -> None:
+    preset(here)
+    key = "uploads/white/a.png?versionId=7.png"
+    here.objects.drop(UPLOADS, key, JPEG)
+
+    job = job_of(here.announce_upload(Upload(UPLOADS, key, None, etag="e", sequencer="1")))
+    here.dispatch(job.job_id)
+
+    assert [location.key for location, _ in here.objects.presigned] == [key]
 
 
 def test_a_job_document_that_is_gone_is_rejected(here: InMemoryDeployment) -> None:

@@ -37,17 +37,17 @@ class ImageProvider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """What a look at an object tells. `head`: its first `SNIFF_BYTES` at most; `version`: its version id, or ETag."""
+    """What a look at an object tells. `head`: its first `SNIFF_BYTES` at most."""
 
     size_bytes: int
-    version: str
+    version_id: str | None
     metadata: Mapping[str, str]
     head: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A small object, read whole."""
+    """A small object, read whole. `version`: its version id, or its ETag where the bucket keeps none."""
 
     body: bytes
     version: str
@@ -76,8 +76,11 @@ class ObjectStore(Protocol):
         content_type: str,
         sha256: str,
         metadata: Mapping[str, str],
-    ) -> None:
-        """Stores the object whole or not at all; the store itself verifies `sha256` (hex) on arrival."""
+    ) -> str | None:
+        """Stores the object whole or not at all; the store itself verifies `sha256` (hex) on arrival.
+
+        Returns the version's id, where the bucket keeps versions.
+        """
         ...
 
 
@@ -117,7 +120,7 @@ class JobStore(Protocol):
         ...
 
     def needing_attention(self, now: datetime, *, limit: int) -> list[Job]:
-        """Open jobs whose `attention_at` has passed, longest overdue first."""
+        """Jobs whose `attention_at` has passed, longest overdue first."""
         ...
 
 

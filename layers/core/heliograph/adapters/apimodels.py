@@ -15,7 +15,8 @@ from typing import Any
 
 import httpx
 
-from heliograph.domain.errors import HeliographError
+from heliograph.adapters.user_agent import USER_AGENT
+from heliograph.domain.errors import ConfigurationError, HeliographError
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.provider import (
     Accepted,
@@ -30,12 +31,18 @@ from heliograph.domain.provider import (
     Uncertain,
 )
 
-USER_AGENT = "heliograph/0.1 (+https://github.com/heliograph)"
 # The vendor's edge cuts silent answers after about 100 s [inferred]: whoever waits as long learns what it says.
 _TIMEOUT = httpx.Timeout(connect=5, write=30, read=100, pool=5)
 _ASK_TIMEOUT = httpx.Timeout(connect=5, write=10, read=20, pool=5)
 _MAX_ANSWER_BYTES = 1024 * 1024
 _MAX_TEXT_CHARACTERS = 300
+_LARGEST_CODE = 99_999
+_API_KEY = re.compile(r"sk_[A-Za-z0-9]{16,}")  # [doc, vendor]
+_TASK_ID = re.compile(r"[\x21-\x7e]{1,256}")
+# What is no link is no result; and the workflow passes the links on, within its limits. (One is usual.)
+_LINK = re.compile(r"[\x21-\x7e]{1,2048}")
+_MAX_RESULTS = 16
+_SECONDS = re.compile(r"[0-9]{1,5}")
 _TASK_ID_HEADER = "x-apimodels-task-id"  # [client]; also on error answers
 
 # Whether an answer without a task id is certain to have made nothing. Refusals of the application and of its edge are.
@@ -49,6 +56,8 @@ _REFUSALS: dict[int, tuple[FailureCode, bool, str]] = {
     422: (FailureCode.INVALID_INPUT, False, "the provider refused the request"),
     429: (FailureCode.RATE_LIMITED, True, "the provider is receiving too many requests from us"),
 }
+# These mean what they mean, whatever text comes with them.
+_SAID_BY_CODE = frozenset({401, 402, 429})
 _OTHER_REFUSAL = (FailureCode.PROVIDER_FAILED, False, "the provider refused the request")
 
 # `failCode` of a failed task [vendor]; the list is open.
@@ -87,7 +96,7 @@ class ApiModels:
     def create(self, request: TaskRequest) -> CreateOutcome:
         """`POST /images/generations`, once. A failure before anything was sent is certain, any later one is not."""
         try:
-            headers = {"Authorization": f"Bearer {self._api_key()}"}
+            headers = self._authorization()
         except HeliographError as error:
             return Refused(_failure(FailureCode.ROUTE_UNAVAILABLE, f"our API key can't be had: {error}", again=True))
         try:
@@ -102,13 +111,19 @@ class ApiModels:
     def ask(self, task_id: str) -> TaskState:
         """`GET /images/generations?task_id=…`; `taskId=` and the path form fail [client]."""
         try:
-            headers = {"Authorization": f"Bearer {self._api_key()}"}
+            headers = self._authorization()
             answer = self._call("GET", headers=headers, params={"task_id": task_id}, timeout=_ASK_TIMEOUT)
         except HeliographError as error:
             return NoAnswer(f"our API key can't be had: {error}")
         except httpx.HTTPError as error:
             return NoAnswer(f"the provider did not answer ({type(error).__name__})")
         return _state(answer)
+
+    def _authorization(self) -> dict[str, str]:
+        key = self._api_key()
+        if not _API_KEY.fullmatch(key):
+            raise ConfigurationError("it is no key of the vendor's form")
+        return {"Authorization": f"Bearer {key}"}
 
     def _call(self, method: str, **arguments: Any) -> _Answer:
         with self._client.stream(method, "images/generations", **arguments) as response:
@@ -145,17 +160,18 @@ class _Answer:
         data = fields.get("data")
         retry_after = response.headers.get("retry-after", "")
         return cls(
-            code=code if isinstance(code, int) and not isinstance(code, bool) else response.status_code,
-            text=_text(fields, response, is_json=document is not None),
+            code=code if type(code) is int and 0 < code <= _LARGEST_CODE else response.status_code,
+            text=_text(fields, bytes(body), response, is_json=document is not None),
             data=data if isinstance(data, dict) else {},
-            task_id_header=response.headers.get(_TASK_ID_HEADER) or None,
-            retry_after_seconds=int(retry_after) if retry_after.isdecimal() else None,
+            task_id_header=response.headers.get(_TASK_ID_HEADER),
+            retry_after_seconds=int(retry_after) if _SECONDS.fullmatch(retry_after) else None,
         )
 
     @property
     def task_id(self) -> str | None:
-        task_id = self.data.get("taskId")
-        return task_id if isinstance(task_id, str) and task_id else self.task_id_header
+        """Opaque, from the body or the header; what could be no id in a query string is none."""
+        candidates = (self.data.get("taskId"), self.task_id_header)
+        return next((text for text in candidates if isinstance(text, str) and _TASK_ID.fullmatch(text)), None)
 
 
 def _body_of(request: TaskRequest) -> dict[str, Any]:
@@ -183,7 +199,7 @@ def _created(answer: _Answer) -> CreateOutcome:
     if answer.code >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.code == HTTPStatus.REQUEST_TIMEOUT:
         return Uncertain(f"the provider failed with {answer.code}: {answer.text}")
     code, again, meaning = _REFUSALS.get(answer.code, _OTHER_REFUSAL)
-    if answer.code in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
+    if answer.code not in _SAID_BY_CODE:
         code, again = _by_text(answer.text) or (code, again)
     return Refused(_failure(code, f"{meaning}: {answer.text}", again=again), answer.retry_after_seconds)
 
@@ -200,7 +216,7 @@ def _state(answer: _Answer) -> TaskState:
         # It happens and counts as an error [vendor]; whether it is billed nobody says.
         message = "the provider completed the task without a result"
         return TaskFailed(
-            Failure(code=FailureCode.RESULT_UNUSABLE, message=message, retryable=True, charged=Charged.UNKNOWN)
+            Failure(code=FailureCode.RESULT_UNUSABLE, message=message, retryable=False, charged=Charged.UNKNOWN)
         )
     if not isinstance(state, str):
         return NoAnswer("the provider's answer has no state")
@@ -215,7 +231,7 @@ def _task_failure(data: dict[str, Any]) -> Failure:
     says = data.get("retryable")
     if known is None and isinstance(says, bool):
         again = says
-    label = f" ({fail_code})" if fail_code else ""
+    label = f" ({_clean(str(fail_code))})" if fail_code else ""
     return _failure(code, f"the provider's task failed: {text}{label}", again=again)
 
 
@@ -224,9 +240,11 @@ def _result_urls(data: dict[str, Any]) -> tuple[str, ...]:
     if not urls and isinstance(data.get("resultJson"), str):  # a JSON string that holds the list [vendor]
         try:
             urls = json.loads(data["resultJson"]).get("resultUrls")
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             urls = None
-    return tuple(url for url in urls if isinstance(url, str) and url) if isinstance(urls, list) else ()
+    if not isinstance(urls, list):
+        return ()
+    return tuple(url for url in urls if isinstance(url, str) and _LINK.fullmatch(url))[:_MAX_RESULTS]
 
 
 def _by_text(text: str) -> tuple[FailureCode, bool] | None:
@@ -238,16 +256,20 @@ def _failure(code: FailureCode, message: str, *, again: bool) -> Failure:
     return Failure(code=code, message=message, retryable=again, charged=Charged.NO)
 
 
-def _text(fields: dict[str, Any], response: httpx.Response, *, is_json: bool) -> str:
+def _text(fields: dict[str, Any], body: bytes, response: httpx.Response, *, is_json: bool) -> str:
     error = fields.get("error")
     nested = error.get("message") if isinstance(error, dict) else error
     said = fields.get("msg") or fields.get("message") or nested
     if isinstance(said, str):
         return _clean(said)
-    kind = "no message" if is_json else f"{response.headers.get('content-type', 'untyped')} instead of JSON"
-    return f"HTTP {response.status_code}, {kind}"
+    content_type = response.headers.get("content-type", "untyped")
+    if not is_json and content_type.startswith("text/plain"):
+        return _clean(body.decode(errors="replace"))
+    return f"HTTP {response.status_code}, {'no message' if is_json else f'{content_type} instead of JSON'}"
 
 
 def _clean(text: str) -> str:
-    """Fit for logs: short, and without the query strings of links, which sign."""
-    return re.sub(r"(https?://[^\s?\"']+)\?[^\s\"']*", r"\1?…", text)[:_MAX_TEXT_CHARACTERS]
+    """Fit for logs and records: valid text, short, without the query strings of links (they sign) and without keys."""
+    text = text.encode(errors="replace").decode()
+    text = re.sub(r"\?[^\s\"'<>]*=[^\s\"'<>]*", "?…", text)
+    return re.sub(r"sk_[A-Za-z0-9]+", "sk_…", text)[:_MAX_TEXT_CHARACTERS]

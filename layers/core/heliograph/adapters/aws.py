@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 # The one place for retries of AWS calls.
-_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3, read_timeout=20)
+CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=2, read_timeout=5)
 # A checksum where an operation needs one and where we give one; not one more of botocore's choosing.
-_S3_CONFIG = _CONFIG.merge(
+_S3_CONFIG = CONFIG.merge(
     Config(
+        read_timeout=20,
         signature_version="s3v4",
+        # Presigned links name the bucket's own region: the global host redirects for a new bucket, and a signature
+        # does not survive that. (An endpoint that is an address keeps its path style.)
+        s3={"addressing_style": "virtual"},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
@@ -40,16 +44,16 @@ def s3() -> S3Client:
 @cache
 def dynamodb() -> DynamoDBClient:
     """DynamoDB."""
-    return _session().client("dynamodb", config=_CONFIG)
+    return _session().client("dynamodb", config=CONFIG)
 
 
 @cache
 def events() -> EventBridgeClient:
     """EventBridge."""
-    return _session().client("events", config=_CONFIG)
+    return _session().client("events", config=CONFIG)
 
 
 @cache
 def step_functions() -> SFNClient:
     """Step Functions."""
-    return _session().client("stepfunctions", config=_CONFIG)
+    return _session().client("stepfunctions", config=CONFIG)

@@ -2,7 +2,7 @@
 
 job_id (key) · revision · status · tenant · created_at   for conditions and for a person in the console
 document                                                 the job, as JSON
-open_shard, attention_at                                 only while the job is open: the index `open-jobs`
+open_shard, attention_at                                 until it is over and announced: the index `open-jobs`
 expires_at                                               only once it is over: DynamoDB deletes it then (TTL)
 """
 
@@ -92,8 +92,8 @@ class DynamoDBJobStore:
                 )
                 found += [(int(item["attention_at"]["N"]), item["job_id"]["S"]) for item in answer["Items"]]
         jobs = (self.get(job_id) for _, job_id in sorted(found)[:limit])
-        # The index lags behind the table: what it shows as open may be over.
-        return [job for job in jobs if job and not job.is_over]
+        # The index lags behind the table: what it shows may have been looked after.
+        return [job for job in jobs if job and job.attention_at and job.attention_at <= now]
 
     def _item(self, job: Job) -> dict[str, AttributeValueTypeDef]:
         item: dict[str, AttributeValueTypeDef] = {

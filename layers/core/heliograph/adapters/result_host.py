@@ -6,21 +6,24 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 import httpx
 import imagesize
 
+from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.errors import ResultUnusable
 from heliograph.domain.media import SNIFF_BYTES, sniff
 from heliograph.ports import Picture
 
 # A missing User-Agent gets 403 there [client]. Our key is never sent to it.
-_HEADERS = {"User-Agent": "heliograph/0.1", "Accept": "image/*", "Accept-Encoding": "identity"}
+_HEADERS = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
 _TIMEOUT = httpx.Timeout(connect=5, write=5, read=30, pool=5)
-_CHUNK_BYTES = 256 * 1024
-_GONE = frozenset({401, 403, 404, 410, 429})
+# The time-outs above are for one step each; a host that trickles would pass them all.
+_WHOLE_SECONDS = 120
+# Eventual consistency, a limit, a rule of the edge: what a host may say of a picture that it will hand over later.
+_PASSING = frozenset({401, 403, 404, 410, 429})
 
 
 class ResultHost:
@@ -42,9 +45,8 @@ class ResultHost:
     @contextmanager
     def fetch(self, url: str) -> Iterator[Picture]:
         """Downloads to a temporary file in constant memory and verifies what arrived before anybody sees it."""
-        parts = urlsplit(url)
-        if f"{parts.scheme}://{parts.netloc}" not in self._origins:
-            raise ResultUnusable(f"its link is not on an allowed host ({parts.hostname})", again=False)
+        if not any(url.startswith(f"{origin}/") for origin in self._origins):
+            raise ResultUnusable("its link is not on an allowed host", again=False)
         with tempfile.TemporaryFile() as file:
             size_bytes, sha256 = self._download(url, file)
             yield _verified(file, size_bytes, sha256)
@@ -52,26 +54,36 @@ class ResultHost:
     def _download(self, url: str, file: BinaryIO) -> tuple[int, str]:
         digest = hashlib.sha256()
         size_bytes = 0
+        give_up_at = monotonic() + _WHOLE_SECONDS
         try:
             with self._client.stream("GET", url) as response:
                 expected = self._expected_bytes(response)
-                for chunk in response.iter_raw(_CHUNK_BYTES):
+                for chunk in response.iter_raw():  # as it arrives: a chunk size would wait for a trickle
+                    if monotonic() > give_up_at:
+                        raise ResultUnusable(
+                            f"its download took more than {_WHOLE_SECONDS} s", again=True, host_failed=True
+                        )
                     size_bytes += len(chunk)
                     self._check_size(size_bytes)
                     digest.update(chunk)
                     file.write(chunk)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise ResultUnusable("its link is no URL", again=False) from error
         except httpx.HTTPError as error:
-            raise ResultUnusable(f"its download broke off ({type(error).__name__})", again=True) from error
+            raise ResultUnusable(
+                f"its download broke off ({type(error).__name__})", again=True, host_failed=True
+            ) from error
         if expected is not None and size_bytes != expected:
-            raise ResultUnusable(f"only {size_bytes} of {expected} bytes of it arrived", again=True)
+            raise _host_failed(f"only {size_bytes} of {expected} bytes of it arrived")
         return size_bytes, digest.hexdigest()
 
     def _expected_bytes(self, response: httpx.Response) -> int | None:
         """The length announced; `None` for a chunked body, whose end is marked in itself."""
         if response.status_code != httpx.codes.OK:
-            # Eventually consistent hosts and passing limits are worth another try; a redirect leads nowhere we may go.
-            again = response.status_code in _GONE or response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
-            raise ResultUnusable(f"its host said {response.status_code}", again=again)
+            # A redirect leads nowhere that we may go.
+            passing = response.status_code in _PASSING or response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+            said = f"its host said {response.status_code}"
+            raise (_host_failed(said) if passing else ResultUnusable(said, again=False))
         if response.headers.get("content-encoding", "identity") != "identity":
             raise ResultUnusable("its host sent it encoded, though asked not to", again=True)
         length = response.headers.get("content-length", "")
@@ -85,6 +97,10 @@ class ResultHost:
     def _check_size(self, size_bytes: int) -> None:
         if size_bytes > self._max_bytes:
             raise ResultUnusable(f"it is larger than the {self._max_bytes} bytes allowed", again=False)
+
+
+def _host_failed(message: str) -> ResultUnusable:
+    return ResultUnusable(message, again=True, host_failed=True)
 
 
 def _verified(file: BinaryIO, size_bytes: int, sha256: str) -> Picture:

@@ -17,7 +17,10 @@ from heliograph.ports import Document, ObjectFacts
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed"})
+# A key or version id that can't be is as absent as one that isn't.
+_MISSING = frozenset(
+    {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "InvalidArgument", "KeyTooLongError"}
+)
 
 
 class _Which(TypedDict, total=False):
@@ -42,11 +45,11 @@ class S3ObjectStore:
                 if _code(error) in _MISSING:
                     return None
                 if _code(error) == "InvalidRange":  # only an empty object has no first byte
-                    return ObjectFacts(0, "", {}, b"")
+                    return ObjectFacts(0, None, {}, b"")
                 raise
         _, _, total = answer.get("ContentRange", "").rpartition("/")
         size_bytes = int(total) if total.isdecimal() else answer["ContentLength"]
-        return ObjectFacts(size_bytes, _version(answer.get("VersionId"), answer["ETag"]), answer["Metadata"], head)
+        return ObjectFacts(size_bytes, _version_id(answer.get("VersionId")), answer["Metadata"], head)
 
     def read(self, location: ObjectLocation, *, max_bytes: int) -> Document | None:
         """Reads at most one byte more than allowed, whatever the object's size."""
@@ -60,7 +63,7 @@ class S3ObjectStore:
                 raise
         if len(body) > max_bytes:
             raise InvalidRequest(Fault("", f"{location.key} is larger than the {max_bytes} bytes allowed"))
-        return Document(body, _version(answer.get("VersionId"), answer["ETag"]))
+        return Document(body, _version_id(answer.get("VersionId")) or answer["ETag"].strip('"'))
 
     def presigned_get(self, location: ObjectLocation, *, seconds: int) -> str:
         """Signed here, without a request. Dies with the role's session if that is sooner."""
@@ -74,10 +77,10 @@ class S3ObjectStore:
         content_type: str,
         sha256: str,
         metadata: Mapping[str, str],
-    ) -> None:
+    ) -> str | None:
         """One PUT: S3 compares the checksum and keeps the whole object or nothing."""
         with _translated(location):
-            self._client.put_object(
+            answer = self._client.put_object(
                 Bucket=location.bucket,
                 Key=location.key,
                 Body=body,
@@ -85,6 +88,7 @@ class S3ObjectStore:
                 ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
                 Metadata=metadata,
             )
+        return _version_id(answer.get("VersionId"))
 
 
 def _which(location: ObjectLocation) -> _Which:
@@ -94,8 +98,8 @@ def _which(location: ObjectLocation) -> _Which:
     return which
 
 
-def _version(version_id: str | None, etag: str) -> str:
-    return version_id if version_id and version_id != "null" else etag.strip('"')
+def _version_id(version_id: str | None) -> str | None:
+    return None if version_id == "null" else version_id
 
 
 def _code(error: ClientError) -> str:

@@ -64,11 +64,16 @@ class StaleJob(HeliographError):
 
 
 class ResultUnusable(HeliographError):
-    """A result of a finished (and paid) task could not be stored. `again`: a later try may well succeed."""
+    """A result of a finished (and paid) task could not be stored.
 
-    def __init__(self, message: str, *, again: bool) -> None:
+    `again`: a later try may well succeed. `host_failed`: its host did not hand it over, which says nothing about the
+    picture; such a one is worth a day of patience.
+    """
+
+    def __init__(self, message: str, *, again: bool, host_failed: bool = False) -> None:
         super().__init__(message)
         self.again = again
+        self.host_failed = host_failed
 
 
 class Unavailable(HeliographError):

@@ -17,7 +17,6 @@ from heliograph.domain.errors import Fault
 from heliograph.domain.failures import Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, JobStatus, Result, Source, Timings
-from heliograph.domain.money import usd
 from heliograph.domain.requests import Task
 
 EVENT_SOURCE = "heliograph"
@@ -44,7 +43,10 @@ class _JobEnded(_Published):
     created_at: AwareDatetime
     finished_at: AwareDatetime
     timings: Timings
-    price_usd: Annotated[str, Field(description="What the job cost, as decimal USD.", pattern=r"^\d+\.\d{2,6}$")]
+    price_usd: Annotated[
+        str | None,
+        Field(description="What the job cost, as decimal USD; null where nobody can tell.", pattern=r"^\d+\.\d{2,6}$"),
+    ]
     metadata: Annotated[dict[str, str], Field(description="As the request gave it.")]
 
 
@@ -63,6 +65,9 @@ class JobFailedData(_JobEnded):
     status: Literal["failed"] = "failed"
     failure: Failure
     results: tuple[Result, ...] = ()
+    provider_urls: Annotated[
+        tuple[str, ...], Field(description="Where the provider keeps pictures that could not be stored, for some days.")
+    ] = ()
 
 
 class JobExpiredData(_JobEnded):
@@ -153,7 +158,7 @@ def job_event(job: Job, *, results_bucket: str) -> JobSucceeded | JobFailed | Jo
         "created_at": job.created_at,
         "finished_at": job.finished_at,
         "timings": job.timings(),
-        "price_usd": usd(job.price_microusd),
+        "price_usd": job.price_usd,
         "metadata": job.request.metadata,
     }
     if job.status is JobStatus.SUCCEEDED and job.attempt:
@@ -164,7 +169,8 @@ def job_event(job: Job, *, results_bucket: str) -> JobSucceeded | JobFailed | Jo
         raise ValueError(f"{job.job_id} is {job.status} without a reason")
     if job.status is JobStatus.EXPIRED:
         return JobExpired(**envelope, data=JobExpiredData(**ended, failure=job.failure))
-    return JobFailed(**envelope, data=JobFailedData(**ended, failure=job.failure, results=job.results))
+    failed = JobFailedData(**ended, failure=job.failure, results=job.results, provider_urls=job.provider_urls)
+    return JobFailed(**envelope, data=failed)
 
 
 def upload_rejected(

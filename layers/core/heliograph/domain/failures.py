@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class FailureCode(StrEnum):
@@ -32,7 +33,10 @@ class Charged(StrEnum):
 
 
 class Failure(BaseModel):
-    """One failure. `retryable`: the same job, sent again later and unchanged, may succeed."""
+    """One failure. `retryable`: the same job, sent again later and unchanged, may succeed.
+
+    Never where money may have gone already: an invitation to repeat must not be one to pay twice.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,3 +44,9 @@ class Failure(BaseModel):
     message: str
     retryable: bool
     charged: Charged
+
+    @model_validator(mode="after")
+    def _invites_nobody_to_pay_twice(self) -> Self:
+        if self.retryable and self.charged is not Charged.NO:
+            raise ValueError("what may have been charged is not retryable")
+        return self

@@ -19,9 +19,14 @@ def pointer(*parts: str | int) -> str:
 def faults_of(error: ValidationError) -> list[Fault]:
     """Every finding, in the document's order. The input's own values are never repeated: they may be secret or huge."""
     return [
-        Fault(pointer(*finding["loc"]), _sentence(finding["type"], finding["msg"]))
+        Fault(pointer(*_place(finding["loc"])), _sentence(finding["type"], finding["msg"]))
         for finding in error.errors(include_url=False, include_input=False, include_context=False)
     ]
+
+
+def _place(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    # pydantic's way to say that a name, not its value, is wrong.
+    return loc[:-1] if loc and loc[-1] == "[key]" else loc
 
 
 def _sentence(kind: str, message: str) -> str:

@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from heliograph.domain.failures import Charged, Failure
 from heliograph.domain.media import MediaType
+from heliograph.domain.money import usd
 from heliograph.domain.object_keys import OutputPlace
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import Route
@@ -50,6 +51,7 @@ MOVES: dict[JobStatus, frozenset[JobStatus]] = {
 
 
 START_GRACE = timedelta(minutes=2)
+ORPHAN_GRACE = timedelta(minutes=1)
 END_GRACE = timedelta(minutes=15)
 
 
@@ -75,6 +77,8 @@ class Attempt(_Record):
     """
 
     attempt_id: str
+    # Which run of `dispatch` wrote the intent: only that one may call.
+    run_id: str
     provider: str
     model: str
     price_microusd: int
@@ -91,10 +95,11 @@ class Attempt(_Record):
 
 
 class Result(_Record):
-    """One stored picture. `sha256` in hex; sizes in bytes and pixels."""
+    """One stored picture. `version_id` pins its bytes; `sha256` in hex; sizes in bytes and pixels."""
 
     bucket: str
     key: str
+    version_id: str | None
     content_type: MediaType
     size_bytes: int
     sha256: str
@@ -115,6 +120,10 @@ class Job(_Record):
     created_at: AwareDatetime
     deadline_at: AwareDatetime
     finished_at: AwareDatetime | None = None
+    # Its event is on the bus.
+    announced: bool = False
+    # When it was last looked after, since its workflow ended while its task ran: `sweep` asks in its place.
+    orphaned_at: AwareDatetime | None = None
     attempts: tuple[Attempt, ...] = ()
     results: tuple[Result, ...] = ()
     # Where the provider keeps the pictures for a few days: what is left to a person if delivery fails for good.
@@ -137,25 +146,45 @@ class Job(_Record):
 
     @property
     def attention_at(self) -> datetime | None:
-        """When somebody should look whether the job is stuck; `None` once it is over.
+        """When somebody should look whether the job is stuck; `None` once it is over and announced.
 
         A workflow starts within seconds and ends soon after the deadline: later than that, something went wrong.
         """
-        if self.is_over:
+        if self.finished_at:
+            return None if self.announced else self.finished_at + START_GRACE
+        if self.orphaned_at:
+            return self.orphaned_at + ORPHAN_GRACE
+        return self.patience_ends_at + END_GRACE if self.attempts else self.created_at + START_GRACE
+
+    @property
+    def patience_ends_at(self) -> datetime:
+        """Until when to wait: for a task, the deadline; for a task's picture, as long again from when it was made.
+
+        A task that was made at the last moment is paid like any other: it gets its time.
+        """
+        if self.attempt and self.attempt.accepted_at:
+            return self.attempt.accepted_at + (self.deadline_at - self.created_at)
+        return self.deadline_at
+
+    @property
+    def price_usd(self) -> str | None:
+        """What the job cost so far; `None` where nobody can tell."""
+        if self.failure and self.failure.charged is Charged.UNKNOWN:
             return None
-        return self.deadline_at + END_GRACE if self.attempts else self.created_at + START_GRACE
+        return usd(self.price_microusd)
 
     @property
     def output_place(self) -> OutputPlace:
         """Where its results go."""
         return OutputPlace(self.output_key, self.job_id, self.output_name, self.source.preset)
 
-    def attempting(self, attempt_id: str, route: Route, at: datetime) -> Job:
+    def attempting(self, attempt_id: str, run_id: str, route: Route, at: datetime) -> Job:
         """With the intent to call `route` written down. Illegal while another attempt may still bill."""
         if self.is_over or (self.attempt and self.attempt.is_open):
             raise ValueError(f"{self.job_id} can't begin another attempt now")
         attempt = Attempt(
             attempt_id=attempt_id,
+            run_id=run_id,
             provider=route.provider,
             model=route.model,
             price_microusd=route.price_microusd,
@@ -212,7 +241,17 @@ class Job(_Record):
 
     def expired(self, failure: Failure, at: datetime) -> Job:
         """Terminal: its deadline passed before anything was made or charged."""
+        if self.attempt and self.attempt.is_open:
+            raise ValueError(f"{self.job_id} has an attempt that may still bill")
         return self._moved(JobStatus.EXPIRED, failure=failure, finished_at=at)
+
+    def as_announced(self) -> Job:
+        """With its event known to be on the bus."""
+        return self._changed(announced=True)
+
+    def as_orphaned(self, at: datetime) -> Job:
+        """Without a workflow, but with a task that may still bring a picture."""
+        return self._changed(orphaned_at=at)
 
     def timings(self) -> Timings:
         """How long each part took, as far as it has come."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 MICRODOLLARS = 1_000_000
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 
 
 def microdollars(usd: str) -> int:
-    """The amount written as decimal USD, exactly. Raises `ValueError` for anything finer than a micro-dollar."""
-    try:
-        amount = Decimal(usd) * MICRODOLLARS
-    except InvalidOperation as error:
-        raise ValueError(f"{usd!r} is no amount of USD") from error
-    if not amount.is_finite() or amount != amount.to_integral_value():
-        raise ValueError(f"{usd!r} is no whole number of micro-dollars")
-    return int(amount)
+    """The amount of plain decimal USD, exactly. Raises `ValueError` for anything else, or finer than a micro-dollar."""
+    if not _AMOUNT.fullmatch(usd):
+        raise ValueError(f"{usd[:20]!r} is no amount of USD such as 0.06")
+    return int(Decimal(usd) * MICRODOLLARS)
 
 
 def usd(amount: int) -> str:

@@ -10,7 +10,6 @@ Results bucket:   <output key>, and `job.json` beside it
 from __future__ import annotations
 
 import re
-import string
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -21,6 +20,7 @@ JOBS_PREFIX = "jobs/"
 PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # The limit of S3, in bytes of UTF-8.
 MAX_KEY_BYTES = 1024
+_FIELD = re.compile(r"\{([^{}]*)\}")
 _FIELDS = frozenset({"preset", "name", "job_id", "index", "ext"})
 
 
@@ -71,14 +71,13 @@ def check_output_key(pattern: str) -> str:
     `{job_id}`, `{index}` (1, 2, …) and `{ext}`. Without `{job_id}`, a later job of the same name writes a new version
     of the same object: what a shop wants whose pages link to it (the bucket keeps the older versions).
     """
-    try:
-        parsed = list(string.Formatter().parse(pattern))
-    except ValueError:
-        raise ValueError("has an unbalanced brace") from None
-    for _, field, spec, conversion in parsed:
-        if field is not None and (field not in _FIELDS or spec or conversion):
-            raise ValueError(f"may use {', '.join(f'{{{name}}}' for name in sorted(_FIELDS))} only")
-    if not any(field in {"name", "job_id"} for _, field, _, _ in parsed):
+    fields = _FIELD.findall(pattern)
+    if set(fields) - _FIELDS or len(set(fields)) < len(fields) or set(_FIELD.sub("", pattern)) & set("{}"):
+        named = ", ".join(f"{{{name}}}" for name in sorted(_FIELDS))
+        raise ValueError(f"may use {named}, each once, and no other braces")
+    if not pattern.endswith(".{ext}") or f"/{pattern}".endswith("/.{ext}"):
+        raise ValueError("must end with the file's name and .{ext}")
+    if not {"name", "job_id"} & set(fields):
         raise ValueError("must contain {name} or {job_id}: else every job would write over the last one's result")
     if pattern.startswith("/") or pattern.endswith("/") or any(part in {"", ".", ".."} for part in pattern.split("/")):
         raise ValueError("must be a key without empty, '.' or '..' parts")
@@ -110,7 +109,7 @@ class OutputPlace:
         first = self._filled(1, "")
         if "{job_id}" in folder and "{index}" not in folder and "{ext}" not in folder:
             return first.rpartition("/")[0] + "/job.json"
-        return f"{first.rstrip('.')}.job.json"
+        return f"{first.removesuffix('.')}.job.json"
 
     def _filled(self, index: int, extension: str) -> str:
         values = {
@@ -121,7 +120,9 @@ class OutputPlace:
         }
         # A long file name is cut rather than refused: the job id tells such results apart.
         room = MAX_KEY_BYTES - 32 - len(self.pattern.format(**values, name="").encode())
-        name = self.name.encode()[: max(room, 0)].decode(errors="ignore")
+        # What a file system would take for a way up is no part of a name.
+        cut = self.name.encode()[: max(room, 0)].decode(errors="ignore")
+        name = "/".join(part for part in cut.split("/") if part not in {"", ".", ".."}) or "_"
         return self.pattern.format(**values, name=name)
 
 

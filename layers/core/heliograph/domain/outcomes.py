@@ -98,15 +98,27 @@ class Over(_State):
     status: JobStatus
 
 
+class Orphaned(_State):
+    """`finalize`, `close`: no workflow waits any longer, but the job may still get its picture; `sweep` goes on."""
+
+    outcome: Literal["orphaned"] = "orphaned"
+    job_id: str
+
+
 class Crashed(_State):
-    """The workflow itself, not the job, went wrong (`error` is the state machine's name for it): tidy up."""
+    """The workflow itself, not the job, went wrong (`error` is the state machine's name for it): tidy up.
+
+    `watch` is the task it waited for, if it knew one: the job's record may not.
+    """
 
     outcome: Literal["crashed"] = "crashed"
     job_id: str
     error: str
+    watch: Watch | None = None
 
 
 DispatchOutcome = NotYet | Processing | Finished | Failed | Expired | Over
 PollOutcome = Processing | Finished | Failed
 FinalizeInput = Annotated[Finished | DeliverAgain | Failed | Expired, Field(discriminator="outcome")]
-FinalizeOutcome = DeliverAgain | Over
+FinalizeOutcome = DeliverAgain | Orphaned | Over
+CloseOutcome = Orphaned | Over

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 MAX_URL_CHARACTERS = 2048
+_VERSION = "?versionId="
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+# Where public IPv6 addresses are given out; everything else embeds, translates or stays inside.
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 # Names that never mean a public host (RFC 6761, RFC 8375, and what clouds use inside).
 _INSIDE_NAMES = (
     "localhost",
+    "localdomain",
     "local",
     "internal",
     "home.arpa",
@@ -33,8 +39,8 @@ class ObjectLocation:
     @property
     def uri(self) -> str:
         """`s3://bucket/key`, with `?versionId=` where pinned. Keys may hold `?` and `#`: read it only with `parse`."""
-        suffix = f"?versionId={self.version_id}" if self.version_id else ""
-        return f"s3://{self.bucket}/{self.key}{suffix}"
+        pinned = self.version_id or _VERSION in self.key
+        return f"s3://{self.bucket}/{self.key}" + (f"{_VERSION}{self.version_id or ''}" if pinned else "")
 
     @classmethod
     def parse(cls, uri: str) -> ObjectLocation:
@@ -42,7 +48,7 @@ class ObjectLocation:
         if not uri.startswith("s3://"):
             raise ValueError("is no s3:// URI")
         bucket, _, key = uri.removeprefix("s3://").partition("/")
-        key, marker, version_id = key.rpartition("?versionId=")
+        key, marker, version_id = key.rpartition(_VERSION)
         if not marker:
             key, version_id = version_id, ""
         if not bucket or not key:
@@ -80,7 +86,7 @@ def check_public_url(url: str) -> str:
         raise ValueError("is no URL") from None
     if parts.scheme != "https":
         raise ValueError("must be an https:// URL")
-    if not host:
+    if not host or ("[" in parts.netloc and ":" not in host):
         raise ValueError("is no URL: it names no host")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not carry a user name or password")
@@ -90,11 +96,17 @@ def check_public_url(url: str) -> str:
 
 
 def _points_inside(host: str) -> bool:
-    name = unquote(host).rstrip(".").lower()
+    name = host.removesuffix(".").lower()
+    if "%" in name:  # a zone id: an interface of somebody's machine
+        return True
     try:
-        return not _is_public(ipaddress.ip_address(name.partition("%")[0]))
+        return not _is_public(ipaddress.ip_address(name))
     except ValueError:
         pass
+    # Anything but a plain name (percent signs, other scripts' dots, backslashes) is read differently by different
+    # clients; internationalised names have their plain form (xn--…).
+    if not _HOST_NAME.fullmatch(name):
+        return True
     labels = name.split(".")
     # `2130706433`, `0x7f.1` and the like are addresses to many clients, and no public name ends in a number.
     if labels[-1].isdigit() or labels[-1].startswith("0x"):
@@ -104,9 +116,8 @@ def _points_inside(host: str) -> bool:
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
-        embedded = address.ipv4_mapped or address.sixtofour
-        if embedded is None and address in ipaddress.ip_network("64:ff9b::/96"):
-            embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if embedded is not None:
-            return _is_public(embedded)
+        if address not in _GLOBAL_UNICAST:
+            return False
+        if address.sixtofour is not None:
+            return _is_public(address.sixtofour)
     return address.is_global and not address.is_multicast

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -20,7 +20,6 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from heliograph.domain.errors import Fault, InvalidRequest, MalformedDocument
@@ -57,7 +56,8 @@ class JobRequest(BaseModel):
     model: str = ""
     prompt: str
     references: tuple[str, ...] = ()
-    aspect_ratio: AspectRatio = AspectRatio.AUTO
+    # Checked also where it is left out: a route need not offer the default.
+    aspect_ratio: Annotated[AspectRatio, Field(validate_default=True)] = AspectRatio.AUTO
     nsfw_checker: StrictBool = False
     output_key: str | None = None
     webhook_url: str | None = None
@@ -100,23 +100,14 @@ class JobRequest(BaseModel):
                 raise ValueError(f"has {len(value)} characters; at most {limit} are allowed")
         return value
 
-    @field_validator("references", mode="after")
-    @classmethod
-    def _can_be_fetched(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if not (rules := _rules(info)):
-            return value
-        route = rules.routes.serving(info.data.get("model", ""))
-        limit = route.max_references if route else rules.routes.most_references
-        if len(value) > limit:
-            taker = route.model if route else "any model"
-            raise ValueError(f"has {len(value)} entries; at most {limit} are allowed on {taker}")
-        return value
-
     @field_validator("aspect_ratio", mode="before")
     @classmethod
-    def _is_offered(cls, value: Any) -> Any:
-        if value not in AspectRatio._value2member_map_:
-            raise ValueError(f"must be one of {', '.join(AspectRatio)}")
+    def _is_offered(cls, value: Any, info: ValidationInfo) -> Any:
+        rules = _rules(info)
+        route = rules.routes.serving(info.data.get("model", "")) if rules else None
+        offered = [ratio for ratio in AspectRatio if route is None or ratio in route.aspect_ratios]
+        if not isinstance(value, str) or value not in offered:
+            raise ValueError(f"must be one of {', '.join(offered)}")
         return value
 
     @field_validator("output_key")
@@ -129,23 +120,16 @@ class JobRequest(BaseModel):
     def _is_public(cls, value: str | None) -> str | None:
         return value if value is None else check_public_url(value)
 
-    @model_validator(mode="after")
-    def _fits_its_route(self, info: ValidationInfo) -> Self:
-        rules = _rules(info)
-        route = rules.routes.serving(self.model) if rules else None
-        if route and self.aspect_ratio not in route.aspect_ratios:
-            raise ValueError(f"aspect_ratio {self.aspect_ratio} is not offered by {self.model}")
-        return self
-
 
 def read_request(document: Mapping[str, Any], rules: Rules) -> JobRequest:
     """The request in `document`, with the default model filled in.
 
     Raises `InvalidRequest` that names every fault of the document at once, each bad reference on its own.
     """
-    faults = [*_bad_references(document.get("references"), rules.reference_buckets)]
+    document = {"model": rules.routes.default.model, **document}
+    faults = _reference_faults(document, rules)
     try:
-        request = JobRequest.model_validate({"model": rules.routes.default.model, **document}, context={"rules": rules})
+        request = JobRequest.model_validate(document, context={"rules": rules})
     except ValidationError as error:
         raise InvalidRequest(*faults_of(error), *faults) from None
     if faults:
@@ -158,6 +142,9 @@ def read_json_object(body: bytes | str, *, what: str) -> dict[str, Any]:
     try:
         # NaN and Infinity are Python's, not JSON's.
         document = json.loads(body, parse_constant=_refuse_constant)
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise MalformedDocument(Fault("", f"{what} holds half of a surrogate pair, which is no text")) from None
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "not UTF-8 JSON"
         raise MalformedDocument(Fault("", f"{what} is no valid JSON: {reason}")) from None
@@ -170,13 +157,21 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _bad_references(references: Any, buckets: frozenset[str]) -> list[Fault]:
-    """Each reference is checked by itself, so that one answer names every bad one."""
+def _reference_faults(document: Mapping[str, Any], rules: Rules) -> list[Fault]:
+    """Of the list and of each reference by itself, so that one answer names every bad one."""
+    references, model = document.get("references"), document.get("model")
+    if not isinstance(references, list | tuple):
+        return []  # pydantic names what is no list; and below, what is no text
+    route = rules.routes.serving(model) if isinstance(model, str) else None
+    limit = route.max_references if route else rules.routes.most_references
     faults = []
-    for index, reference in enumerate(references if isinstance(references, list | tuple) else ()):
-        if isinstance(reference, str):  # pydantic names what is no text
+    if len(references) > limit:
+        taker = route.model if route else "any model"
+        faults.append(Fault("/references", f"has {len(references)} entries; at most {limit} are allowed on {taker}"))
+    for index, reference in enumerate(references):
+        if isinstance(reference, str):
             try:
-                check_reference(reference, buckets=buckets)
+                check_reference(reference, buckets=rules.reference_buckets)
             except ValueError as error:
                 faults.append(Fault(pointer("references", index), str(error)))
     return faults

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-MAX_ATTEMPTS = 5
+import hashlib
+from datetime import timedelta
+
+# A refused call costs nothing; the deadline ends the trying long before this does.
+MAX_ATTEMPTS = 40
+# How long a create call may be on its way: the provider's edge cuts silent answers after about 100 s, and the function
+# ends before this. An intent older than this with no answer written will not get one.
+CALL_LIMIT = timedelta(seconds=210)
+# How long a paid picture may wait for a host that does not hand it over, or a store of ours that does not store: as
+# long as results are promised to be kept.
+GIVE_UP = timedelta(hours=24)
 MAX_DELIVERIES = 6
 _LONGEST_WAIT_SECONDS = 60
 
 
-def wait_before_attempt(attempts: int, asked_seconds: int | None) -> int:
-    """Seconds before the next create call after `attempts` refused ones; never less than the provider asked for."""
-    return max(asked_seconds or 0, min(1 << attempts, _LONGEST_WAIT_SECONDS))
+def wait_before_attempt(job_id: str, attempts: int, asked_seconds: int | None) -> int:
+    """Seconds before the next create call after `attempts` refused ones; never less than the provider asked for.
+
+    Spread by half to either side, so that jobs that were refused together don't come back together.
+    """
+    usual = min(1 << attempts, _LONGEST_WAIT_SECONDS)
+    spread = hashlib.sha256(f"{job_id}{attempts}".encode()).digest()[0] / 255 + 0.5
+    return max(asked_seconds or 0, 1) + round(usual * spread)
 
 
 def wait_before_delivery(deliveries: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -11,13 +11,9 @@ from pydantic import (
     ConfigDict,
     Field,
     RootModel,
-    TypeAdapter,
-    ValidationError,
     model_validator,
 )
 
-from heliograph.domain.errors import ConfigurationError, Fault
-from heliograph.domain.faults import faults_of
 from heliograph.domain.money import microdollars
 
 
@@ -48,7 +44,7 @@ class Route(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    provider: Annotated[str, Field(min_length=1)]
+    provider: Literal["apimodels"]
     model: Annotated[str, Field(min_length=1)]
     price_usd: Annotated[str, AfterValidator(_is_an_amount)]
     max_references: Annotated[int, Field(ge=0)]
@@ -75,17 +71,6 @@ class Routes(RootModel[tuple[Route, ...]]):
         if len(set(models)) != len(models):
             raise ValueError("each model may have one route only")
         return self
-
-    @classmethod
-    def from_json(cls, text: str) -> Routes:
-        """Reads the `ROUTES` setting. Raises `ConfigurationError` naming every fault."""
-        try:
-            return TypeAdapter(cls).validate_json(text)
-        except ValidationError as error:
-            faults: list[Fault] = faults_of(error)
-            raise ConfigurationError(
-                "ROUTES: " + "; ".join(f"{fault.pointer or '/'}: {fault.detail}" for fault in faults)
-            ) from error
 
     @property
     def default(self) -> Route:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -18,7 +19,8 @@ Answer = TypeVar("Answer")
 
 logger = Logger()
 metrics = Metrics(namespace="Heliograph")
-tracer = Tracer()
+# AWS's calls only: a patched HTTP client would send our trace ids to the vendor.
+tracer = Tracer(patch_modules=["botocore"])
 
 # It logs every request with its URL, and URLs sign.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -29,9 +31,17 @@ _TOLD = ("wait_seconds", "status", "deliveries", "unanswered", "reason", "error"
 
 def observed(handler: Callable[[Any, LambdaContext], Answer]) -> Callable[[Any, LambdaContext], Answer]:
     """A Lambda handler with its request id in every line, its metrics flushed, and a trace without the answer in it."""
-    traced: Callable[..., Any] = tracer.capture_lambda_handler(handler, capture_response=False)
-    counted: Callable[..., Any] = metrics.log_metrics(traced, capture_cold_start_metric=True)
-    named: Callable[..., Any] = logger.inject_lambda_context(counted, clear_state=True)
+
+    @wraps(handler)
+    def counted(event: Any, context: LambdaContext) -> Answer:
+        try:
+            return handler(event, context)
+        finally:
+            if metrics.metric_set:
+                metrics.flush_metrics()
+
+    traced: Callable[..., Any] = tracer.capture_lambda_handler(counted, capture_response=False)
+    named: Callable[..., Any] = logger.inject_lambda_context(traced, clear_state=True)
     return named
 
 

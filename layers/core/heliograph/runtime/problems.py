@@ -7,31 +7,45 @@ Those that the gateway answers by itself (no key, a wrong one, no such path) hav
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from heliograph.domain.errors import Fault, HeliographError, InvalidRequest, MalformedDocument, Unavailable
+from heliograph.domain.errors import Fault, InvalidRequest, MalformedDocument, Unavailable
 from heliograph.domain.failures import Charged
 
 CONTENT_TYPE = "application/problem+json"
+# Written out, because Python's own phrases change from version to version.
+_TITLES = {
+    HTTPStatus.BAD_REQUEST: "Bad Request",
+    HTTPStatus.NOT_FOUND: "Not Found",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Internal Server Error",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Service Unavailable",
+}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Problem(Exception):
     """An answer that is not what was asked for. `retryable`: unchanged, later."""
 
-    status: HTTPStatus
-    code: str
-    detail: str
-    retryable: bool = False
-    charged: Charged = Charged.NO
-    errors: Sequence[Fault] = field(default=())
+    def __init__(
+        self,
+        status: HTTPStatus,
+        code: str,
+        detail: str,
+        *,
+        retryable: bool = False,
+        charged: Charged = Charged.NO,
+        errors: Sequence[Fault] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.retryable, self.charged, self.errors = retryable, charged, errors
 
     def document(self, request_id: str) -> dict[str, object]:
         """The problem as JSON; `errors` has one entry per fault with a JSON pointer into the request's body."""
         document: dict[str, object] = {
             "type": "about:blank",
-            "title": self.status.phrase,
+            "title": _TITLES[self.status],
             "status": self.status.value,
             "detail": self.detail,
             "code": self.code,
@@ -66,8 +80,8 @@ class Problem(Exception):
                 detail = f"{len(error.faults)} thing(s) to mend; nothing was done and nothing charged"
                 return cls(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=error.faults)
             case Unavailable():
-                detail = "a service behind us did not answer; send the call again, with an Idempotency-Key to be safe"
+                detail = "a service behind us did not answer"
                 return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)
-            case HeliographError() | Exception():
+            case _:
                 detail = "something went wrong on our side; the request id finds it in our log"
                 return cls(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, retryable=True, charged=charged)

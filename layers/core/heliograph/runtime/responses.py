@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -21,12 +22,17 @@ from heliograph.steps.read_job import JobView, LinkedResult
 
 def api_resolver(*, charged_on_failure: Charged) -> APIGatewayRestResolver:
     """A resolver whose every error is a problem document. `charged_on_failure`: of a call that broke midway."""
-    app = APIGatewayRestResolver()
+    # A custom domain may map a path of its own before ours.
+    app = APIGatewayRestResolver(strip_prefixes=[re.compile(r"^/(?!v1(/|$))[^/]+(?=/v1(/|$))")])
 
     # One handler for all: powertools finds the nearest base class.
     @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
     def problem(error: Exception) -> Response[str]:
         found = Problem.of(error, charged=charged_on_failure)
+        if found.charged is not Charged.NO and "Idempotency-Key" not in app.current_event.headers:
+            # The call may have left a job behind, and nothing would tell the next one from it.
+            found.retryable = False
+            found.detail += "; the call may have made a job: with an Idempotency-Key it could be repeated safely"
         if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.exception("a call failed")
         return _problem(app, found)
@@ -72,10 +78,11 @@ def represent(view: JobView) -> dict[str, Any]:
         "deadline_at": _utc(job.deadline_at),
         "finished_at": _utc(job.finished_at) if job.finished_at else None,
         "timings": job.timings().model_dump(),
-        "price_usd": usd(job.price_microusd),
+        "price_usd": job.price_usd,
         "charged": _charged(job),
         "attempts": [_attempt(attempt) for attempt in job.attempts],
         "results": [_result(linked) for linked in view.results],
+        "provider_urls": job.provider_urls,
         "failure": job.failure.model_dump(mode="json") if job.failure else None,
     }
 
@@ -89,7 +96,7 @@ def _charged(job: Job) -> Charged | None:
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
-        **attempt.model_dump(mode="json", exclude={"price_microusd"}),
+        **attempt.model_dump(mode="json", exclude={"price_microusd", "run_id"}),
         "price_usd": usd(attempt.price_microusd),
     }
 

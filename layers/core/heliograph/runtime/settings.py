@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,7 +16,14 @@ from heliograph.domain.routes import Routes
 
 
 def _origins(value: object) -> object:
-    return [part.strip().rstrip("/") for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _json(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]+)?$")]
 
 
 class Settings(BaseModel):
@@ -27,13 +35,13 @@ class Settings(BaseModel):
     uploads_bucket: Annotated[str, Field(min_length=1)]
     results_bucket: Annotated[str, Field(min_length=1)]
     event_bus: Annotated[str, Field(min_length=1)]
-    routes: Annotated[Routes, BeforeValidator(lambda text: Routes.from_json(text) if isinstance(text, str) else text)]
+    routes: Annotated[Routes, BeforeValidator(_json)]
     upstream_base_url: Annotated[str, Field(pattern=r"^https?://[^/]+/")]
     upstream_key_secret: Annotated[str, Field(min_length=1)]
-    result_origins: Annotated[frozenset[str], BeforeValidator(_origins), Field(min_length=1)]
+    result_origins: Annotated[frozenset[Origin], BeforeValidator(_origins), Field(min_length=1)]
     max_result_bytes: Annotated[int, Field(gt=0)]
     job_deadline_seconds: Annotated[int, Field(ge=60, le=7200)]
-    job_retention_days: Annotated[int, Field(ge=1)]
+    job_retention_days: Annotated[int, Field(ge=91)]
     # Only where they are used; see `only_here`.
     state_machine_arn: str | None = None
     api_key_secret: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,8 @@ class ApiCall:
     def read(cls, event: APIGatewayProxyEvent) -> ApiCall:
         """The call in API Gateway's event. Raises `Problem` for a body that is too large to look at."""
         context: dict[str, Any] = event["requestContext"]
-        body = (event.decoded_body or "").encode(errors="surrogatepass")
+        text = event.body or ""
+        body = base64.b64decode(text) if event.is_base64_encoded else text.encode(errors="surrogatepass")
         if len(body) > MAX_BODY_BYTES:
             raise Problem.payload_too_large(MAX_BODY_BYTES)
         return cls(

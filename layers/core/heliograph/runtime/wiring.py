@@ -18,9 +18,8 @@ from heliograph.adapters.result_host import ResultHost
 from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.adapters.secrets import read_secret
 from heliograph.adapters.step_functions import StepFunctionsWorkflow
-from heliograph.domain.errors import ConfigurationError
 from heliograph.domain.events import UploadRejected
-from heliograph.domain.outcomes import DispatchOutcome, FinalizeInput, FinalizeOutcome, Over, PollOutcome, Watch
+from heliograph.domain.outcomes import CloseOutcome, DispatchOutcome, FinalizeInput, FinalizeOutcome, PollOutcome, Watch
 from heliograph.domain.requests import Rules
 from heliograph.ports import ImageProvider
 from heliograph.runtime.settings import Settings, read_settings
@@ -66,8 +65,8 @@ def job_reader() -> Callable[..., JobView | None]:
     return partial(read_job, jobs=_jobs(), objects=_objects(), clock=SystemClock())
 
 
-def dispatcher() -> Callable[[str], DispatchOutcome]:
-    """What `dispatch` does with a job id."""
+def dispatcher() -> Callable[..., DispatchOutcome]:
+    """What `dispatch` does with `(job_id, run_id=)`."""
     return partial(
         dispatch,
         jobs=_jobs(),
@@ -88,13 +87,13 @@ def finalizer() -> Callable[[FinalizeInput], FinalizeOutcome]:
     return partial(finalize, ending=_ending())
 
 
-def closer() -> Callable[[str, str], Over]:
-    """What `close` does with a job id and the reason why its workflow ended."""
+def closer() -> Callable[..., CloseOutcome]:
+    """What `close` does with `(job_id, error, watch=)`."""
     return partial(closing.close, providers=_providers(), ending=_ending())
 
 
-def sweeper() -> Callable[[], list[str]]:
-    """What `sweep` does every few minutes."""
+def sweeper() -> Callable[..., list[str]]:
+    """What `sweep` does with `(time_left=)`."""
     return partial(closing.sweep, workflow=_workflow(), providers=_providers(), ending=_ending())
 
 
@@ -131,11 +130,7 @@ def _workflow() -> StepFunctionsWorkflow:
 @cache
 def _providers() -> Mapping[str, ImageProvider]:
     settings = _settings()
-    providers = {"apimodels": ApiModels(settings.upstream_base_url, partial(read_secret, settings.upstream_key_secret))}
-    unknown = sorted({route.provider for route in settings.routes.root} - providers.keys())
-    if unknown:
-        raise ConfigurationError(f"ROUTES: there is no provider {', '.join(unknown)}")
-    return providers
+    return {"apimodels": ApiModels(settings.upstream_base_url, partial(read_secret, settings.upstream_key_secret))}
 
 
 def _ending() -> Ending:

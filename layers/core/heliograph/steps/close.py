@@ -2,75 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
 
-from heliograph.domain.errors import StaleJob, Unavailable
+from heliograph.domain.errors import Unavailable
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Attempt, Job, JobStatus
-from heliograph.domain.outcomes import DeliverAgain, Failed, Finished, Over, Watch
-from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed
+from heliograph.domain.outcomes import CloseOutcome, DeliverAgain, Finished, Over, Watch
+from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
+from heliograph.domain.retrying import CALL_LIMIT, GIVE_UP, MAX_DELIVERIES
 from heliograph.ports import ImageProvider, Workflow
-from heliograph.steps.finalize import Ending, announce, fail, finalize
+from heliograph.steps.finalize import Ending, announce, expire, fail, finalize, leave_to_sweep
+
+# What looking after one job may take: a question, and a download of its longest.
+ONE_JOB = timedelta(seconds=180)
 
 
-def close(job_id: str, error: str, *, providers: Mapping[str, ImageProvider], ending: Ending) -> Over:
-    """Ends the job in exactly one terminal state. A task that is paid is asked for first: its picture is delivered.
+def close(
+    job_id: str,
+    error: str,
+    *,
+    watch: Watch | None = None,
+    providers: Mapping[str, ImageProvider],
+    ending: Ending,
+) -> CloseOutcome:
+    """Ends the job in exactly one terminal state; a task that may be paid is asked for first, and delivered.
 
-    `error` is why the workflow ended, in its own words. Running it twice, or for a job that is over, changes nothing.
+    `error` is why the workflow ended, in its own words; `watch` the task that it knew of. While a task runs and the
+    deadline has not passed, the job is left open as an orphan, for `sweep` to ask again. Running this twice, or for a
+    job that is over, changes nothing. Raises an `Unavailable` where a later run may do better.
     """
     job = ending.jobs.get(job_id)
     if job is None:
         return Over(job_id=job_id, status=JobStatus.FAILED)
     if job.is_over:
         return announce(job, ending=ending)
+    now = ending.clock.now()
+    if watch and job.attempt and job.attempt.attempt_id == watch.attempt_id and not job.attempt.task_id:
+        job = job.accepted(watch.attempt_id, watch.task_id, now)
     attempt = job.attempt
     if attempt is None or not attempt.is_open:
+        if now >= job.deadline_at:
+            return expire(job, ending=ending)
         return fail(job, _crashed(error, Charged.NO), ending=ending)
     if attempt.task_id is None:
+        if now < attempt.intended_at + CALL_LIMIT:
+            # Its answer may still be noted; only then can anybody say how the job stands.
+            return leave_to_sweep(job, ending=ending, not_before=attempt.intended_at + CALL_LIMIT)
         return fail(job, _crashed(f"{error}, while a create call was on its way", Charged.UNKNOWN), ending=ending)
-    match providers[attempt.provider].ask(attempt.task_id):
+    match _ask(attempt, attempt.task_id, providers):
         case Completed(result_urls):
             return _deliver_now(job, attempt, attempt.task_id, result_urls, ending=ending)
         case TaskFailed(failure):
             return fail(job, failure, ending=ending)
         case StillRunning() | NoAnswer():
+            if now < job.patience_ends_at:
+                return leave_to_sweep(job, ending=ending)
             running = f"{error}, while task {attempt.task_id} was running"
             return fail(job, _crashed(running, Charged.UNKNOWN), ending=ending)
 
 
-def sweep(*, workflow: Workflow, providers: Mapping[str, ImageProvider], ending: Ending, limit: int = 100) -> list[str]:
-    """Looks after every job that should have moved by now: starts what never started, closes what is stuck.
+def sweep(
+    *,
+    time_left: Callable[[], timedelta],
+    workflow: Workflow,
+    providers: Mapping[str, ImageProvider],
+    ending: Ending,
+    limit: int = 1000,
+) -> list[str]:
+    """Looks after every job that should have moved by now: starts what never started, asks for what nobody waits for,
+    closes what is stuck, announces what was not.
 
-    Returns what was done, one entry per job that needed anything, for the log. The last net under all others: a start
-    that failed after the job was written, a status event that was lost.
+    Returns what was done, one entry per job that needed anything, for the log; stops while there is `time_left` for
+    one more. The last net under all others: a start that failed after the job was written, a status event that was
+    lost, a bus that was away.
     """
-    now = ending.clock.now()
     done = []
-    for job in ending.jobs.needing_attention(now, limit=limit):
-        try:
-            if now >= job.deadline_at:
-                over = close(job.job_id, "it never ended the job", providers=providers, ending=ending)
-                done.append(f"closed {job.job_id} as {over.status}")
-            elif workflow.start(job.job_id):
-                done.append(f"started {job.job_id}")
-        except (Unavailable, StaleJob) as error:
-            # One that can't be helped now must not keep the others waiting: the next sweep sees it again.
-            done.append(f"left {job.job_id}: {error}")
+    for job in ending.jobs.needing_attention(ending.clock.now(), limit=limit):
+        if time_left() < ONE_JOB:
+            break
+        done.append(_look_after(job, workflow=workflow, providers=providers, ending=ending))
     return done
 
 
-def _deliver_now(job: Job, attempt: Attempt, task_id: str, result_urls: tuple[str, ...], *, ending: Ending) -> Over:
+def _look_after(job: Job, *, workflow: Workflow, providers: Mapping[str, ImageProvider], ending: Ending) -> str:
+    try:
+        if job.is_over:
+            announce(job, ending=ending)
+            return f"announced {job.job_id}"
+        if job.attempts or ending.clock.now() >= job.deadline_at:
+            outcome = close(job.job_id, "it never ended the job", providers=providers, ending=ending)
+            return f"closed {job.job_id}: {outcome.outcome}"
+        started = workflow.start(job.job_id)
+    except Exception as error:
+        return _set_aside(job, error, ending=ending)
+    return f"started {job.job_id}" if started else f"waited for {job.job_id}"
+
+
+def _set_aside(job: Job, error: Exception, *, ending: Ending) -> str:
+    """Whatever is wrong with one job must not keep the others waiting, nor go on for ever."""
+    what = f"{job.job_id}: {type(error).__name__}: {error}"
+    with suppress(Exception):
+        current = ending.jobs.get(job.job_id)
+        if current and not current.is_over and current.attempts:
+            if ending.clock.now() >= current.patience_ends_at + 2 * GIVE_UP:
+                fail(current, _crashed(f"for days, {type(error).__name__}", Charged.UNKNOWN), ending=ending)
+                return f"gave up {what}"
+            leave_to_sweep(current, ending=ending)
+    return f"left {what}"
+
+
+def _ask(attempt: Attempt, task_id: str, providers: Mapping[str, ImageProvider]) -> TaskState:
+    provider = providers.get(attempt.provider)
+    return provider.ask(task_id) if provider else NoAnswer(f"{attempt.provider} is configured no more")
+
+
+def _deliver_now(
+    job: Job, attempt: Attempt, task_id: str, result_urls: tuple[str, ...], *, ending: Ending
+) -> CloseOutcome:
     watch = Watch(
         attempt_id=attempt.attempt_id,
         provider=attempt.provider,
         model=attempt.model,
         task_id=task_id,
-        deadline_at=job.deadline_at,
+        deadline_at=job.patience_ends_at,
     )
-    outcome: Finished | DeliverAgain | Failed | Over = Finished(job_id=job.job_id, watch=watch, result_urls=result_urls)
-    # No workflow is left to wait between tries; their number is bounded.
-    while not isinstance(outcome, Over):
-        outcome = finalize(outcome, ending=ending)
+    # One try: no workflow is left to wait for another, and `sweep` comes again, until it is the last.
+    is_last = ending.clock.now() >= job.patience_ends_at + GIVE_UP
+    deliveries = MAX_DELIVERIES - 1 if is_last else 0
+    finished = Finished(job_id=job.job_id, watch=watch, result_urls=result_urls, deliveries=deliveries)
+    try:
+        outcome = finalize(finished, ending=ending)
+    except Unavailable as error:
+        if not is_last:
+            raise
+        message = f"the provider finished, but the result could not be stored for a day: {error}"
+        failure = Failure(code=FailureCode.RESULT_UNUSABLE, message=message, retryable=False, charged=Charged.YES)
+        return fail(job, failure, ending=ending, provider_urls=result_urls)
+    if isinstance(outcome, DeliverAgain):
+        return leave_to_sweep(job, ending=ending)
     return outcome
 
 
@@ -78,6 +149,6 @@ def _crashed(error: str, charged: Charged) -> Failure:
     return Failure(
         code=FailureCode.INTERNAL,
         message=f"the workflow ended early: {error}",
-        retryable=True,
+        retryable=charged is Charged.NO,
         charged=charged,
     )

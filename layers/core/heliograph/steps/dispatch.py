@@ -6,7 +6,8 @@ the two, a later run finds the intent and never calls again blindly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from heliograph.domain.errors import StaleJob, StorageFailed
@@ -26,28 +27,29 @@ from heliograph.domain.outcomes import (
 from heliograph.domain.polling import wait_before_asking
 from heliograph.domain.provider import Accepted, Refused, TaskRequest, Uncertain
 from heliograph.domain.references import ObjectLocation
-from heliograph.domain.retrying import MAX_ATTEMPTS, wait_before_attempt
+from heliograph.domain.retrying import CALL_LIMIT, MAX_ATTEMPTS, wait_before_attempt
 from heliograph.domain.routes import Route, Routes
 from heliograph.ports import Clock, ImageProvider, JobStore, ObjectStore
 
-# How long a create call may be on its way: the provider's edge cuts silent answers after about 100 s, and the
-# function ends before this. An intent older than this with no answer written will not get one.
-CALL_LIMIT = timedelta(seconds=150)
 # The provider fetches references when it works on the task, which may be minutes later.
 REFERENCE_LINK_SECONDS = 3600
-_NOTE_TRIES = 3
+_NOTE_TRIES = 2
 
 
 def dispatch(
     job_id: str,
     *,
+    run_id: str,
     jobs: JobStore,
     objects: ObjectStore,
     providers: Mapping[str, ImageProvider],
     routes: Routes,
     clock: Clock,
 ) -> DispatchOutcome:
-    """One step towards a task: makes at most one create call, and none where an earlier one may have arrived."""
+    """One step towards a task: makes at most one create call, and none where an earlier one may have arrived.
+
+    `run_id` is this run's own, and no other's.
+    """
     job = jobs.get(job_id)
     if job is None:
         return Failed(job_id=job_id, failure=_internal(f"{job_id} has no record"))
@@ -66,13 +68,13 @@ def dispatch(
     request = _task_request(job, route, objects)
 
     attempt_id = derived_id("att", job_id, str(len(job.attempts) + 1))
-    try:
-        job = jobs.save(job.attempting(attempt_id, route, now))
-    except StaleJob:
+    intended = job.attempting(attempt_id, run_id, route, now)
+    claimed = _claim(intended, attempt_id, run_id, jobs=jobs)
+    if claimed is None:
         # Another run of this very step was faster; the next look finds its intent.
         return NotYet(job_id=job_id, wait_seconds=2)
     outcome = providers[route.provider].create(request)
-    return _record(job, attempt_id, outcome, jobs=jobs, clock=clock)
+    return _record(claimed, attempt_id, outcome, jobs=jobs, clock=clock)
 
 
 def choose_route(job: Job, routes: Routes) -> Route | None:
@@ -101,8 +103,8 @@ def _record(
     now = clock.now()
     match outcome:
         case Accepted(task_id, result_urls):
-            _note_task(job, attempt_id, task_id, now, jobs=jobs)
-            processing = _watch(job, attempt_id, task_id, now)
+            _note(job, lambda current: current.accepted(attempt_id, task_id, now), jobs=jobs)
+            processing = _watch(job.accepted(attempt_id, task_id, now), attempt_id, task_id, now)
             if result_urls:
                 return Finished(job_id=job.job_id, watch=processing.watch, result_urls=result_urls)
             return processing
@@ -110,29 +112,45 @@ def _record(
             # The attempt stays open: its task may exist. (Waiting for it to announce itself belongs here.)
             return Failed(job_id=job.job_id, failure=_uncertain(reason))
         case Refused(failure, retry_after_seconds):
-            job = jobs.save(job.refused(attempt_id, failure, now))
-            wait_seconds = wait_before_attempt(len(job.attempts), retry_after_seconds)
-            if not failure.retryable:
+            noted = _note(job, lambda current: current.refused(attempt_id, failure, now), jobs=jobs)
+            if noted is None or not failure.retryable:
+                # What can't be noted must not be tried again: the next run could not tell it from an uncertain call.
                 return Failed(job_id=job.job_id, failure=failure)
-            if len(job.attempts) >= MAX_ATTEMPTS or now + timedelta(seconds=wait_seconds) >= job.deadline_at:
+            wait_seconds = wait_before_attempt(job.job_id, len(noted.attempts), retry_after_seconds)
+            if len(noted.attempts) >= MAX_ATTEMPTS or now + timedelta(seconds=wait_seconds) >= job.deadline_at:
                 return Failed(job_id=job.job_id, failure=failure)
             return NotYet(job_id=job.job_id, wait_seconds=wait_seconds)
 
 
-def _note_task(job: Job, attempt_id: str, task_id: str, now: datetime, *, jobs: JobStore) -> None:
-    """Writes the task down as best it can: the workflow carries its id too, so a store that fails now loses nothing."""
-    noted: Job | None = job
+def _claim(intended: Job, attempt_id: str, run_id: str, *, jobs: JobStore) -> Job | None:
+    """The job with this run's intent written; `None` if another run's is. Certain, whatever the store answered.
+
+    A write whose answer is lost may be there all the same: repeated below us, it then looks as if somebody else
+    had been faster. The run's own id tells.
+    """
+    try:
+        return jobs.save(intended)
+    except (StaleJob, StorageFailed) as error:
+        current = jobs.get(intended.job_id)
+        if current and current.attempt and current.attempt.attempt_id == attempt_id:
+            return current if current.attempt.run_id == run_id else None
+        if isinstance(error, StaleJob):
+            return None
+        raise
+
+
+def _note(job: Job, change: Callable[[Job], Job], *, jobs: JobStore) -> Job | None:
+    """The changed job, written as best it can: the workflow carries what matters too, so `None` loses nothing."""
+    current: Job | None = job
     for _ in range(_NOTE_TRIES):
-        if noted is None:
-            return
         try:
-            jobs.save(noted.accepted(attempt_id, task_id, now))
-        except StaleJob:
-            noted = jobs.get(job.job_id)
-        except StorageFailed:
-            continue
-        else:
-            return
+            if current is None:
+                return None
+            return jobs.save(change(current))
+        except (StaleJob, StorageFailed):
+            with suppress(StorageFailed):
+                current = jobs.get(job.job_id)
+    return None
 
 
 def _watch(job: Job, attempt_id: str, task_id: str, now: datetime) -> Processing:
@@ -142,9 +160,9 @@ def _watch(job: Job, attempt_id: str, task_id: str, now: datetime) -> Processing
         provider=attempt.provider,
         model=attempt.model,
         task_id=task_id,
-        deadline_at=job.deadline_at,
+        deadline_at=job.patience_ends_at,
     )
-    wait_seconds = wait_before_asking(0, now=now, deadline_at=job.deadline_at)
+    wait_seconds = wait_before_asking(0, now=now, deadline_at=watch.deadline_at)
     return Processing(job_id=job.job_id, wait_seconds=wait_seconds, watch=watch)
 
 
@@ -183,7 +201,7 @@ def _uncertain(reason: str) -> Failure:
     return Failure(
         code=FailureCode.SUBMISSION_UNCERTAIN,
         message=f"nobody knows whether the provider made a task: {reason}",
-        retryable=True,
+        retryable=False,
         charged=Charged.UNKNOWN,
     )
 

@@ -7,9 +7,12 @@ Every function here may run twice: a job that is over stays as it is, and its ev
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
-from heliograph.domain.errors import ResultUnusable, StaleJob
+from heliograph.domain.errors import ResultUnusable, StaleJob, StorageFailed
 from heliograph.domain.events import job_event
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Job, JobStatus, Result
@@ -20,10 +23,11 @@ from heliograph.domain.outcomes import (
     FinalizeInput,
     FinalizeOutcome,
     Finished,
+    Orphaned,
     Over,
 )
 from heliograph.domain.references import ObjectLocation
-from heliograph.domain.retrying import MAX_DELIVERIES, wait_before_delivery
+from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES, wait_before_delivery
 from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, Picture, ResultSource
 from heliograph.steps.provenance import is_same_result, metadata_of, record_of
 
@@ -57,17 +61,32 @@ def finalize(outcome: FinalizeInput, *, ending: Ending) -> FinalizeOutcome:
         case Failed(failure=failure):
             return fail(job, failure, ending=ending)
         case Expired():
-            return _conclude(job.expired(_deadline_passed(), ending.clock.now()), ending=ending)
+            return expire(job, ending=ending)
 
 
-def fail(job: Job, failure: Failure, *, ending: Ending) -> Over:
-    """Ends the job without a picture."""
-    return _conclude(job.failed(failure, ending.clock.now()), ending=ending)
+def fail(job: Job, failure: Failure, *, ending: Ending, provider_urls: Sequence[str] = ()) -> Over:
+    """Ends the job without a picture; `provider_urls` is where one can be had by hand, for a few days."""
+    return _conclude(job.failed(failure, ending.clock.now(), provider_urls=provider_urls), ending=ending)
+
+
+def expire(job: Job, *, ending: Ending) -> Over:
+    """Ends a job that never came to a task before its deadline."""
+    return _conclude(job.expired(_deadline_passed(), ending.clock.now()), ending=ending)
+
+
+def leave_to_sweep(job: Job, *, ending: Ending, not_before: datetime | None = None) -> Orphaned:
+    """Leaves the job open without a workflow: `sweep` looks after it, from `not_before` on."""
+    ending.jobs.save(job.as_orphaned(not_before or ending.clock.now()))
+    return Orphaned(job_id=job.job_id)
 
 
 def announce(job: Job, *, ending: Ending) -> Over:
     """Publishes the event of a job that is over, as often as asked: always the same one."""
     ending.bus.publish(job_event(job, results_bucket=ending.results_bucket))
+    if not job.announced:
+        # Not to know this costs a repeat of the event, no more.
+        with suppress(StaleJob, StorageFailed):
+            ending.jobs.save(job.as_announced())
     return Over(job_id=job.job_id, status=job.status)
 
 
@@ -95,20 +114,23 @@ def _copy(job: Job, index: int, url: str, *, ending: Ending) -> Result:
         place = ObjectLocation(ending.results_bucket, job.output_place.result_key(index, picture.media_type))
         stored = ending.objects.look(place)
         if stored is None or not is_same_result(stored.metadata, job, picture):
-            ending.objects.put(
+            version_id = ending.objects.put(
                 place,
                 picture.file,
                 content_type=picture.media_type,
                 sha256=picture.sha256,
                 metadata=metadata_of(job, picture),
             )
-        return _result(place, picture)
+        else:
+            version_id = stored.version_id
+        return _result(place, version_id, picture)
 
 
-def _result(place: ObjectLocation, picture: Picture) -> Result:
+def _result(place: ObjectLocation, version_id: str | None, picture: Picture) -> Result:
     return Result(
         bucket=place.bucket,
         key=place.key,
+        version_id=version_id,
         content_type=picture.media_type,
         size_bytes=picture.size_bytes,
         sha256=picture.sha256,
@@ -136,13 +158,18 @@ def _not_all(
             wait_seconds=wait_before_delivery(deliveries),
             reason=reason,
         )
+    now = ending.clock.now()
+    if any(error.host_failed for error in unusable) and now < job.patience_ends_at + GIVE_UP:
+        return leave_to_sweep(job, ending=ending)
     failure = Failure(
         code=FailureCode.RESULT_UNUSABLE,
         message=f"the provider finished, but {reason}",
         retryable=False,
         charged=Charged.YES,
     )
-    ended = job.failed(failure, ending.clock.now(), results=results, provider_urls=finished.result_urls)
+    ended = job.failed(failure, now, results=results, provider_urls=finished.result_urls)
+    if results:
+        _write_record(ended, ending=ending)
     return _conclude(ended, ending=ending)
 
 

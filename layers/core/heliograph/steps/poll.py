@@ -17,7 +17,8 @@ def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], c
     A question that gets no usable answer says nothing about the task, which may be paid: asking goes on until the
     deadline, whatever the answer was (a key that was just changed, an edge's error page).
     """
-    state = providers[watch.provider].ask(watch.task_id)
+    provider = providers.get(watch.provider)
+    state = provider.ask(watch.task_id) if provider else NoAnswer(f"{watch.provider} is configured no more")
     match state:
         case Completed(result_urls):
             return Finished(job_id=job_id, watch=watch, result_urls=result_urls)
@@ -42,6 +43,6 @@ def _timed_out(watch: Watch, unanswered: str | None) -> Failure:
     return Failure(
         code=FailureCode.PROVIDER_TIMEOUT,
         message=f"task {watch.task_id} was still running at the job's deadline{last}",
-        retryable=True,
+        retryable=False,
         charged=Charged.UNKNOWN,
     )

@@ -42,18 +42,18 @@ def record_of(job: Job) -> bytes:
         "version": "1",
         **job.model_dump(
             mode="json",
-            include={"job_id", "tenant", "status", "source", "created_at", "finished_at", "results"},
+            include={"job_id", "tenant", "status", "source", "created_at", "finished_at", "results", "failure"},
         ),
         "task": job.request.task,
         "request": job.request.model_dump(mode="json"),
         "attempts": [
             {
-                **attempt.model_dump(mode="json", exclude={"price_microusd"}),
+                **attempt.model_dump(mode="json", exclude={"price_microusd", "run_id"}),
                 "price_usd": usd(attempt.price_microusd),
             }
             for attempt in job.attempts
         ],
         "timings": job.timings().model_dump(),
-        "price_usd": usd(job.price_microusd),
+        "price_usd": job.price_usd,
     }
     return json.dumps(document, ensure_ascii=False, indent=2).encode()

@@ -43,7 +43,9 @@ def read_job(job_id: str, *, tenant: str, jobs: JobStore, objects: ObjectStore, 
         tuple(
             LinkedResult(
                 result,
-                objects.presigned_get(ObjectLocation(result.bucket, result.key), seconds=RESULT_LINK_SECONDS),
+                objects.presigned_get(
+                    ObjectLocation(result.bucket, result.key, result.version_id), seconds=RESULT_LINK_SECONDS
+                ),
                 expires_at,
             )
             for result in job.results

@@ -19,7 +19,7 @@ MAX_REFERENCE_BYTES = 30 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job that is written down. `created`: by this very call. `started`: its workflow is known to have begun."""
+    """A job that is written down. `created`: by this very call. `started`: its workflow could be asked to begin."""
 
     job: Job
     created: bool
@@ -63,13 +63,18 @@ def submit(
         if first is None:
             raise StorageFailed(f"{job_id} is taken, but can't be read")
         job = first
-    started = True
-    if not job.is_over:
-        try:
-            workflow.start(job_id)
-        except WorkflowFailed:
-            started = False
-    return Submission(job, created, started)
+    return resume(job, workflow=workflow, created=created)
+
+
+def resume(job: Job, *, workflow: Workflow, created: bool = False) -> Submission:
+    """The job, with its workflow started if it is not over and had none."""
+    if job.is_over:
+        return Submission(job, created, started=True)
+    try:
+        workflow.start(job.job_id)
+    except WorkflowFailed:
+        return Submission(job, created, started=False)
+    return Submission(job, created, started=True)
 
 
 def check_stored_references(request: JobRequest, *, objects: ObjectStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from heliograph.domain.jobs import Source
 from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.requests import Rules, read_json_object, read_request
 from heliograph.ports import Clock, JobStore, ObjectStore, Workflow
-from heliograph.steps.submission import Submission, check_stored_references, submit
+from heliograph.steps.submission import Submission, check_stored_references, resume, submit
 
 MAX_BODY_BYTES = 256 * 1024
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -38,23 +39,32 @@ def submit_request(
     """
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise InvalidRequest(Fault("", "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces"))
-    request = read_request(read_json_object(body, what="the body"), rules)
-    check_stored_references(request, objects=objects)
-    fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    document = read_json_object(body, what="the body")
+    fingerprint = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     identity = ("key", idempotency_key) if idempotency_key is not None else ("call", request_id)
+    job_id = derived_id("job", "api", tenant, *identity)
+    # What the key named once, it names for good: whatever has become of its references or of our defaults since.
+    if idempotency_key is not None and (first := jobs.get(job_id)):
+        return _same(resume(first, workflow=workflow), fingerprint)
+    request = read_request(document, rules)
+    check_stored_references(request, objects=objects)
     submission = submit(
         request,
-        job_id=derived_id("job", "api", tenant, *identity),
+        job_id=job_id,
         tenant=tenant,
         source=Source(kind="api"),
         output_key=request.output_key or default_output_key(None),
-        output_name="api",
+        output_name=job_id,
         fingerprint=fingerprint,
         jobs=jobs,
         workflow=workflow,
         clock=clock,
         deadline=deadline,
     )
+    return _same(submission, fingerprint)
+
+
+def _same(submission: Submission, fingerprint: str) -> Submission:
     if submission.job.fingerprint != fingerprint:
         raise InvalidRequest(Fault("", "this Idempotency-Key was used with another body: a key names one job for good"))
     return submission

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -200,7 +199,7 @@ def decode_metadata(value: str) -> str:
                 part if isinstance(part, str) else part.decode(charset or "ascii")
                 for part, charset in decode_header(value)
             )
-        except (HeaderParseError, LookupError, UnicodeDecodeError, binascii.Error):
+        except (HeaderParseError, LookupError, ValueError):
             return value
     try:
         return unquote(value, errors="strict")
