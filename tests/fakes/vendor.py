@@ -1,0 +1,230 @@
+"""A vendor with tasks that live their own life, and books of what it made, charged and released.
+
+What a task will come to is settled when it is made (its `Fate`); the clock does the rest. What a call or a question
+meets (the `Mood`) is the caller's affair. The books know only what happened here, never what somebody made of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from heliograph.domain.errors import ResultUnusable
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.media import MediaType
+from heliograph.domain.provider import (
+    Accepted,
+    Completed,
+    CreateOutcome,
+    NoAnswer,
+    Refused,
+    StillRunning,
+    TaskFailed,
+    TaskRequest,
+    TaskState,
+    Uncertain,
+)
+from heliograph.ports import Clock, Picture
+
+from tests.fakes.provider import result_urls_of
+from tests.fakes.results import PNG_HEAD
+
+PRICES = {"gpt-image-2-beta": 60_000, "gpt-image-2": 50_000}
+
+
+class Creating(StrEnum):
+    """What a create call meets."""
+
+    ACCEPTED = "accepted"
+    DONE_AT_ONCE = "done at once"
+    CUT_BEFORE = "cut before it arrived"
+    CUT_AFTER = "made, and cut before the answer"
+    BROKEN = "5xx, nothing made"
+    BROKEN_AFTER = "5xx, and made all the same"
+    BAD_REQUEST = "400"
+    NO_BALANCE = "402"
+    BUSY = "429"
+    BUSY_FOR_LONG = "429 with Retry-After"
+    UNREACHABLE = "no connection"
+
+    @property
+    def makes_a_task(self) -> bool:
+        return self in {Creating.ACCEPTED, Creating.DONE_AT_ONCE, Creating.CUT_AFTER, Creating.BROKEN_AFTER}
+
+    @property
+    def is_refusal(self) -> bool:
+        """The caller is told, for certain, that nothing was made."""
+        return self in _REFUSALS
+
+
+_REFUSALS = {
+    Creating.BAD_REQUEST: Refused(
+        Failure(code=FailureCode.INVALID_INPUT, message="400", retryable=False, charged=Charged.NO)
+    ),
+    Creating.NO_BALANCE: Refused(
+        Failure(code=FailureCode.ROUTE_UNAVAILABLE, message="402", retryable=False, charged=Charged.NO)
+    ),
+    Creating.BUSY: Refused(Failure(code=FailureCode.RATE_LIMITED, message="429", retryable=True, charged=Charged.NO)),
+    Creating.BUSY_FOR_LONG: Refused(
+        Failure(code=FailureCode.RATE_LIMITED, message="429", retryable=True, charged=Charged.NO), 600
+    ),
+    Creating.UNREACHABLE: Refused(
+        Failure(code=FailureCode.ROUTE_UNAVAILABLE, message="unreachable", retryable=True, charged=Charged.NO)
+    ),
+}
+
+
+class End(StrEnum):
+    """What a task comes to."""
+
+    PICTURES = "pictures"
+    BROKEN_PICTURE = "a picture that nobody can use"
+    NOTHING = "completed without a result"
+    NOTHING_BUT_A_BILL = "completed without a result, and charged"
+    MODERATED = "CONTENT_MODERATION"
+    UPSTREAM_BUSY = "UPSTREAM_BUSY"
+    FAILED = "failed without a code"
+    NEVER = "never"
+
+
+_FAILURES = {
+    End.MODERATED: (FailureCode.CONTENT_BLOCKED, False, Charged.NO),
+    End.UPSTREAM_BUSY: (FailureCode.ROUTE_UNAVAILABLE, True, Charged.NO),
+    End.FAILED: (FailureCode.PROVIDER_FAILED, True, Charged.NO),
+    End.NOTHING: (FailureCode.RESULT_UNUSABLE, False, Charged.UNKNOWN),
+    End.NOTHING_BUT_A_BILL: (FailureCode.RESULT_UNUSABLE, False, Charged.UNKNOWN),
+}
+
+
+class Host(StrEnum):
+    """What a download meets."""
+
+    WELL = "well"
+    AWAY = "away"
+    ERROR_PAGE = "an error page instead of a picture"
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of a task, and after how long."""
+
+    end: End = End.PICTURES
+    after_seconds: int = 20
+    pictures: int = 1
+
+
+@dataclass(frozen=True)
+class Mood:
+    """How the vendor is at the moment."""
+
+    creating: Creating = Creating.ACCEPTED
+    fate: Fate = field(default_factory=Fate)
+    answers_questions: bool = True
+    host: Host = Host.WELL
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task in the books."""
+
+    task_id: str
+    prompt: str
+    price_microusd: int
+    made_at: datetime
+    fate: Fate
+
+    def is_running(self, now: datetime) -> bool:
+        return self.fate.end is End.NEVER or now < self.made_at + timedelta(seconds=self.fate.after_seconds)
+
+    def charge(self, now: datetime) -> int:
+        """Micro-dollars taken so far: charged on completion, never for a task that failed."""
+        ends_in_a_bill = self.fate.end in {End.PICTURES, End.BROKEN_PICTURE, End.NOTHING_BUT_A_BILL}
+        return self.price_microusd if ends_in_a_bill and not self.is_running(now) else 0
+
+    def may_bill(self, now: datetime) -> bool:
+        """Whether money was taken or is still held."""
+        return self.is_running(now) or self.charge(now) > 0
+
+    def links(self, now: datetime) -> tuple[str, ...]:
+        """Where its pictures are, once it has some."""
+        if self.is_running(now) or self.fate.end not in {End.PICTURES, End.BROKEN_PICTURE}:
+            return ()
+        return result_urls_of(self.task_id, range(1, self.fate.pictures + 1))
+
+
+@dataclass(frozen=True)
+class Call:
+    """A create call in the books: for which prompt, and what it met."""
+
+    prompt: str
+    creating: Creating
+
+
+class Vendor:
+    """An `ImageProvider` and the `ResultSource` behind it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.mood = Mood()
+        self.calls: list[Call] = []
+        self.tasks: dict[str, Task] = {}
+        # The links at which somebody met an error page instead of the picture.
+        self.pages_served: set[str] = set()
+
+    def create(self, request: TaskRequest) -> CreateOutcome:
+        """Not idempotent, as the real one."""
+        creating = self.mood.creating
+        self.calls.append(Call(request.prompt, creating))
+        if creating in _REFUSALS:
+            return _REFUSALS[creating]
+        if not creating.makes_a_task:
+            return Uncertain(creating)
+        fate = self.mood.fate
+        if creating is Creating.DONE_AT_ONCE:
+            fate = Fate(End.PICTURES, after_seconds=0, pictures=fate.pictures)
+        now = self._clock.now()
+        task = Task(f"task-{len(self.tasks) + 1}", request.prompt, PRICES[request.model], now, fate)
+        self.tasks[task.task_id] = task
+        if creating in {Creating.CUT_AFTER, Creating.BROKEN_AFTER}:
+            return Uncertain(creating)
+        return Accepted(task.task_id, task.links(now) if creating is Creating.DONE_AT_ONCE else ())
+
+    def ask(self, task_id: str) -> TaskState:
+        if not self.mood.answers_questions:
+            return NoAnswer("502")
+        task, now = self.tasks[task_id], self._clock.now()
+        if task.is_running(now):
+            return StillRunning()
+        if links := task.links(now):
+            return Completed(links)
+        code, retryable, charged = _FAILURES[task.fate.end]
+        return TaskFailed(Failure(code=code, message=task.fate.end, retryable=retryable, charged=charged))
+
+    @contextmanager
+    def fetch(self, url: str) -> Iterator[Picture]:
+        if self.mood.host is Host.AWAY:
+            raise ResultUnusable("its host said 503", again=True, host_failed=True)
+        if self.mood.host is Host.ERROR_PAGE:
+            self.pages_served.add(url)
+            raise ResultUnusable("it is no picture", again=True)
+        task = next(task for task in self.tasks.values() if url in task.links(self._clock.now()))
+        if task.fate.end is End.BROKEN_PICTURE and url == task.links(self._clock.now())[-1]:
+            raise ResultUnusable("it is too large", again=False)
+        body = picture_at(url)
+        yield Picture(
+            io.BytesIO(body), MediaType.PNG, len(body), hashlib.sha256(body).hexdigest(), width=1024, height=768
+        )
+
+    def made_for(self, prompt: str) -> list[Task]:
+        """The tasks of a wish: there should never be two."""
+        return [task for task in self.tasks.values() if task.prompt == prompt]
+
+
+def picture_at(url: str) -> bytes:
+    """The bytes that the host keeps at a link."""
+    return PNG_HEAD + url.encode()
