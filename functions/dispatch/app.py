@@ -3,7 +3,7 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.outcomes import JobRef
+from heliograph.domain.outcomes import Turn
 from heliograph.runtime import wiring
 from heliograph.runtime.observability import decided, observed
 
@@ -12,6 +12,6 @@ dispatch = wiring.dispatcher()
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    outcome = dispatch(JobRef.model_validate(event).job_id, run_id=context.aws_request_id)
+    outcome = dispatch(Turn.model_validate(event), run_id=context.aws_request_id)
     decided(outcome)
     return outcome.model_dump(mode="json")

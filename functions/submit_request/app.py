@@ -7,9 +7,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
 from heliograph.runtime import wiring
 from heliograph.runtime.observability import count, logger, observed
-from heliograph.runtime.responses import accepted, api_resolver
+from heliograph.runtime.responses import accepted, api_resolver, quoted
 from heliograph.runtime.triggers import ApiCall
 from heliograph.steps.read_job import JobView
+from heliograph.steps.submit_request import Quote
 
 # A call that breaks midway may have left a job behind, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
@@ -19,13 +20,14 @@ submit = wiring.request_submitter()
 @app.post("/v1/jobs")
 def create_job() -> Response[str]:
     call = ApiCall.read(app.current_event)
-    submission = submit(call.body, idempotency_key=call.idempotency_key, request_id=call.request_id, tenant=call.tenant)
-    job = submission.job
-    logger.info(
-        "submitted", extra={"job_id": job.job_id, "repeated": not submission.created, "started": submission.started}
-    )
-    count("JobSubmitted" if submission.created else "JobRepeated")
-    return accepted(JobView(job, ()), replayed=not submission.created)
+    outcome = submit(call.body, idempotency_key=call.idempotency_key, request_id=call.request_id, tenant=call.tenant)
+    if isinstance(outcome, Quote):
+        count("JobQuoted")
+        return quoted(outcome)
+    job = outcome.job
+    logger.info("submitted", extra={"job_id": job.job_id, "repeated": not outcome.created, "started": outcome.started})
+    count("JobSubmitted" if outcome.created else "JobRepeated")
+    return accepted(JobView(job, ()), replayed=not outcome.created)
 
 
 @observed

@@ -18,11 +18,11 @@ from heliograph.domain.outcomes import (
     Expired,
     Failed,
     Finished,
-    JobRef,
     NotYet,
     Orphaned,
     Over,
     Processing,
+    Turn,
     Watch,
 )
 from heliograph.domain.requests import JobRequest
@@ -51,7 +51,7 @@ BLOCKED = Failure(
 )
 LATE = Failure(
     code=FailureCode.PROVIDER_TIMEOUT,
-    message="the job's deadline passed before a task could be made",
+    message="the job's deadline passed before a picture could be made; nothing was charged",
     retryable=True,
     charged=Charged.NO,
 )
@@ -184,13 +184,13 @@ WATCH = Watch(
     deadline_at=after(1200),
 )
 
-State = JobRef | NotYet | Processing | Finished | DeliverAgain | Failed | Expired | Over | Orphaned | Crashed
+State = Turn | NotYet | Processing | Finished | DeliverAgain | Failed | Expired | Over | Orphaned | Crashed
 
 
 def state_examples() -> dict[str, State]:
-    """What the workflow passes, by outcome; `job_ref` is its input."""
+    """What the workflow passes, by outcome; `turn` is its input."""
     return {
-        "job_ref": JobRef(job_id=JOB_ID),
+        "turn": Turn(job_id=JOB_ID),
         "not_yet": NotYet(job_id=JOB_ID, wait_seconds=4),
         "processing": Processing(job_id=JOB_ID, wait_seconds=12, watch=WATCH),
         "finished": Finished(job_id=JOB_ID, watch=WATCH.model_copy(update={"questions": 4}), result_urls=(RESULT_URL,)),

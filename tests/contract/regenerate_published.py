@@ -47,7 +47,7 @@ def contents() -> dict[Path, Any]:
         **{published / f"{name}.schema.json": schema_of(model) for name, model in EVENT_TYPES.items()},
         **{published / f"{name}.json": arriving(event) for name, event in published_examples().items()},
         **{
-            EVENTS / "states" / f"{name}.json": state.model_dump(mode="json")
+            EVENTS / "states" / f"{name}.json": state.model_dump(mode="json", exclude_none=name == "turn")
             for name, state in state_examples().items()
         },
     }

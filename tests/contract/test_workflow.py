@@ -121,7 +121,7 @@ def test_an_unknown_outcome_fails_the_execution(choice: str) -> None:
         ("Created?", "over", "Done"),
         ("Finished?", "processing", "Wait before asking"),
         ("Finished?", "finished", "Deliver"),
-        ("Finished?", "failed", "Report"),
+        ("Finished?", "failed", "Create the task"),
         ("Delivered?", "over", "Done"),
         ("Delivered?", "again", "Wait before delivering"),
         ("Delivered?", "orphaned", "Done"),

@@ -213,3 +213,15 @@ def archive(files: dict[str, str]) -> bytes:
         for name, text in files.items():
             contents.writestr(zipfile.ZipInfo(name, _ALWAYS), text)
     return buffer.getvalue()
+
+
+def created(emulator: "RunningEmulator", name: str, template: dict[str, Any]) -> str:
+    """The stack's one output, once it is created."""
+    stacks = emulator.client("cloudformation")
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    stack = eventually(
+        lambda: (
+            (seen := stacks.describe_stacks(StackName=name)["Stacks"][0])["StackStatus"] == "CREATE_COMPLETE" and seen
+        )
+    )
+    return str(stack["Outputs"][0]["OutputValue"])

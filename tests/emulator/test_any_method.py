@@ -1,11 +1,10 @@
 """A REST API's method for every method serves what no other method does."""
 
-import json
 from typing import Any
 
 import httpx
 
-from .conftest import RunningEmulator, eventually
+from .conftest import RunningEmulator, created
 
 
 def _mock() -> dict[str, Any]:
@@ -44,15 +43,8 @@ TEMPLATE: dict[str, Any] = {
 
 
 def test_a_greedy_path_for_any_method_takes_what_the_others_leave(emulator: RunningEmulator) -> None:
-    stacks = emulator.client("cloudformation")
-    stacks.create_stack(StackName="anything", TemplateBody=json.dumps(TEMPLATE))
-    stack = eventually(
-        lambda: (
-            (seen := stacks.describe_stacks(StackName="anything")["Stacks"][0])["StackStatus"] == "CREATE_COMPLETE"
-            and seen
-        )
-    )
-    base = f"{emulator.endpoint}/_aws/execute-api/{stack['Outputs'][0]['OutputValue']}/v1"
+    api = created(emulator, "anything", TEMPLATE)
+    base = f"{emulator.endpoint}/_aws/execute-api/{api}/v1"
 
     def status(method: str, path: str) -> int:
         return httpx.request(method, base + path, json={}).status_code

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import RunningEmulator, eventually
+from .conftest import RunningEmulator, created
 
 PROBLEM = {
     "statusCode": 404,
@@ -37,15 +37,7 @@ TEMPLATE: dict[str, Any] = {
 
 
 def test_an_unknown_path_is_answered_with_the_apis_own_body(emulator: RunningEmulator) -> None:
-    stacks = emulator.client("cloudformation")
-    stacks.create_stack(StackName="problems", TemplateBody=json.dumps(TEMPLATE))
-    stack = eventually(
-        lambda: (
-            (seen := stacks.describe_stacks(StackName="problems")["Stacks"][0])["StackStatus"] == "CREATE_COMPLETE"
-            and seen
-        )
-    )
-    api = stack["Outputs"][0]["OutputValue"]
+    api = created(emulator, "problems", TEMPLATE)
 
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{emulator.endpoint}/_aws/execute-api/{api}/v1/nowhere")

@@ -24,6 +24,7 @@ from heliograph.domain.outcomes import (
     Over,
     PollOutcome,
     Processing,
+    Turn,
     Watch,
 )
 from heliograph.domain.references import ObjectLocation
@@ -96,7 +97,7 @@ class InMemoryDeployment:
         """`POST /v1/jobs`; without a document, a plain and valid one."""
         if document is None:
             document = {"prompt": "a lighthouse at dawn"}
-        return submit_request(
+        outcome = submit_request(
             document if isinstance(document, bytes) else json.dumps(document).encode(),
             idempotency_key=key,
             request_id=call,
@@ -108,6 +109,8 @@ class InMemoryDeployment:
             clock=self.clock,
             deadline=DEADLINE,
         )
+        assert isinstance(outcome, Submission)
+        return outcome
 
     def job_id(self, **document: Any) -> str:
         """The id of a job that was just posted."""
@@ -125,10 +128,12 @@ class InMemoryDeployment:
             deadline=DEADLINE,
         )
 
-    def dispatch(self, job_id: str, *, run_id: str | None = None, routes: Routes = ROUTES) -> DispatchOutcome:
-        """A run of its own, unless it is told whose run it is."""
+    def dispatch(
+        self, turn: str | NotYet | Failed | Turn, *, run_id: str | None = None, routes: Routes = ROUTES
+    ) -> DispatchOutcome:
+        """A run of its own, unless it is told whose run it is: of a job, or after what the workflow heard last."""
         return dispatch(
-            job_id,
+            Turn(job_id=turn) if isinstance(turn, str) else Turn.model_validate(turn.model_dump()),
             run_id=run_id or f"run-{next(self._runs)}",
             jobs=self.jobs,
             objects=self.objects,
@@ -175,17 +180,20 @@ class InMemoryDeployment:
     def run(self, job_id: str) -> Job:
         """What the state machine does, wait by wait, until the job is over or left to `sweep`."""
         outcome: DispatchOutcome | PollOutcome | FinalizeOutcome = self.dispatch(job_id)
+        asked = False
         while not isinstance(outcome, Over):
             match outcome:
                 case NotYet():
                     self.clock.step(outcome.wait_seconds)
-                    outcome = self.dispatch(job_id)
+                    outcome, asked = self.dispatch(outcome), False
                 case Processing():
                     self.clock.step(outcome.wait_seconds)
-                    outcome = self.poll(job_id, outcome.watch)
+                    outcome, asked = self.poll(job_id, outcome.watch), True
                 case DeliverAgain():
                     self.clock.step(outcome.wait_seconds)
                     outcome = self.finalize(outcome)
+                case Failed() if asked:
+                    outcome, asked = self.dispatch(outcome), False
                 case Finished() | Failed() | Expired():
                     outcome = self.finalize(outcome)
                 case Orphaned():

@@ -221,7 +221,7 @@ class Vendor:
         )
 
     def made_for(self, prompt: str) -> list[Task]:
-        """The tasks of a wish: there should never be two."""
+        """The tasks of a wish, in the order they were made; of all of them, one may bill."""
         return [task for task in self.tasks.values() if task.prompt == prompt]
 
 

@@ -195,7 +195,7 @@ def test_no_more_are_found_than_asked_for(store: DynamoDBJobStore, limit: int) -
     ("job", "due"),
     [
         (queued_job(), START + START_GRACE),
-        (attempting_job(), after(1200) + END_GRACE),
+        (attempting_job(), after(1.2 + 1200) + END_GRACE),
         (processing_job(), after(2.5 + 1200) + END_GRACE),
         (orphaned_job(), after(60) + ORPHAN_GRACE),
         (succeeded_job(), after(31.4) + START_GRACE),

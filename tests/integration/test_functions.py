@@ -478,7 +478,7 @@ def test_the_dispatch_function_makes_a_task_and_writes_it_down(
     a_queued_job: Job, jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ApiModels, "create", lambda *_: Accepted(TASK_ID))
-    answer = started("dispatch")(state("job_ref"))
+    answer = started("dispatch")(state("turn"))
     assert (answer["outcome"], answer["watch"]["task_id"]) == ("processing", TASK_ID)
     job = jobs.get(JOB_ID)
     assert job
@@ -497,7 +497,7 @@ def test_the_dispatch_function_hands_the_provider_a_link_to_the_upload(
         return Uncertain("x")
 
     monkeypatch.setattr(ApiModels, "create", create)
-    answer = started("dispatch")(state("job_ref"))
+    answer = started("dispatch")(state("turn"))
     assert (answer["outcome"], answer["failure"]["code"]) == ("failed", "submission_uncertain")
     [link] = requests[0].reference_urls
     assert "versionId=" in link

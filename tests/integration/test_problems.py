@@ -216,6 +216,7 @@ def test_every_job_has_the_same_fields(job: Any) -> None:
             "task_id",
             "ended_at",
             "failure",
+            "retry_after_seconds",
         }
     ] * len(job.attempts)
 

@@ -23,6 +23,11 @@ from tests.fakes.script import Afterwards, Crash
 CALL_LIMIT_SECONDS = CALL_LIMIT.total_seconds()
 
 
+def waited(job_id: str) -> NotYet:
+    """What the workflow passes on after a wait."""
+    return NotYet(job_id=job_id, wait_seconds=1)
+
+
 def refusal(code: FailureCode, *, again: bool, after: int | None = None) -> Refused:
     return Refused(Failure(code=code, message="refused", retryable=again, charged=Charged.NO), after)
 
@@ -394,7 +399,8 @@ def test_a_refusal_that_can_not_be_noted_ends_the_job_as_that_refusal_and_for_fr
 
     outcome = here.dispatch(job_id)
 
-    assert outcome == Failed(job_id=job_id, failure=BUSY.failure)
+    assert isinstance(outcome, Failed)
+    assert outcome.failure == BUSY.failure
     here.jobs.mend()
     here.finalize(outcome)
     job = here.jobs.peek(job_id)
@@ -439,13 +445,13 @@ def test_a_job_that_does_not_exist_costs_nothing(here: InMemoryDeployment) -> No
 
 
 def test_a_busy_provider_is_tried_again_after_a_growing_wait(here: InMemoryDeployment) -> None:
-    job_id = here.job_id()
+    job_id = here.job_id(model=BETA)
     here.provider.will_answer_create(BUSY, BUSY)
 
-    waits = [here.dispatch(job_id), here.dispatch(job_id)]
+    waits = [here.dispatch(job_id), here.dispatch(waited(job_id))]
 
     assert waits == [NotYet(job_id=job_id, wait_seconds=wait_before_attempt(job_id, n, None)) for n in (1, 2)]
-    assert isinstance(here.dispatch(job_id), Processing)
+    assert isinstance(here.dispatch(waited(job_id)), Processing)
 
 
 def test_a_job_outlives_refusals_and_remembers_each(here: InMemoryDeployment) -> None:
@@ -462,7 +468,7 @@ def test_a_job_outlives_refusals_and_remembers_each(here: InMemoryDeployment) ->
 def test_the_providers_own_wish_for_a_wait_is_respected(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(refusal(FailureCode.RATE_LIMITED, again=True, after=77))
 
-    outcome = here.dispatch(here.job_id())
+    outcome = here.dispatch(here.job_id(model=BETA))
 
     assert isinstance(outcome, NotYet)
     # And a little later, so that not everybody who was told so comes back at once.
@@ -473,7 +479,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun(here: InMemoryDeployment) -> No
     after = int(DEADLINE.total_seconds())
     here.provider.will_answer_create(refusal(FailureCode.RATE_LIMITED, again=True, after=after))
 
-    outcome = here.dispatch(here.job_id())
+    outcome = here.dispatch(here.job_id(model=BETA))
 
     assert isinstance(outcome, Failed)
     assert outcome.failure.code is FailureCode.RATE_LIMITED
@@ -483,10 +489,10 @@ def test_a_wait_beyond_the_deadline_is_not_begun(here: InMemoryDeployment) -> No
 def test_attempts_are_bounded(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(*[BUSY] * (MAX_ATTEMPTS + 5))
 
-    job_id = here.job_id()
+    job_id = here.job_id(model=BETA)
     outcome = here.dispatch(job_id)
     while isinstance(outcome, NotYet):
-        outcome = here.dispatch(job_id)
+        outcome = here.dispatch(outcome)
 
     assert here.provider.create_calls == MAX_ATTEMPTS
     assert outcome == Failed(job_id=job_id, failure=BUSY.failure)
@@ -495,7 +501,7 @@ def test_attempts_are_bounded(here: InMemoryDeployment) -> None:
 def test_a_provider_that_stays_busy_is_tried_until_the_deadline(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(*[BUSY] * (MAX_ATTEMPTS + 5))
 
-    job = here.run(here.job_id())
+    job = here.run(here.job_id(model=BETA))
 
     assert here.clock.now() < job.deadline_at <= here.clock.now() + timedelta(seconds=91)
     assert here.provider.create_calls < MAX_ATTEMPTS
@@ -504,21 +510,21 @@ def test_a_provider_that_stays_busy_is_tried_until_the_deadline(here: InMemoryDe
 
 
 def test_the_last_refusal_ends_the_job_without_another_wait(here: InMemoryDeployment) -> None:
-    job_id = here.job_id()
+    job_id = here.job_id(model=BETA)
     here.provider.will_answer_create(*[BUSY] * MAX_ATTEMPTS)
 
-    outcomes = [here.dispatch(job_id) for _ in range(MAX_ATTEMPTS)]
+    outcomes = [here.dispatch(waited(job_id)) for _ in range(MAX_ATTEMPTS)]
 
     assert [outcome.outcome for outcome in outcomes] == ["not_yet"] * (MAX_ATTEMPTS - 1) + ["failed"]
 
 
 def test_a_run_after_the_last_attempt_makes_no_other(here: InMemoryDeployment) -> None:
-    job_id = here.job_id()
+    job_id = here.job_id(model=BETA)
     here.provider.will_answer_create(*[BUSY] * MAX_ATTEMPTS)
     for _ in range(MAX_ATTEMPTS):
-        here.dispatch(job_id)
+        here.dispatch(waited(job_id))
 
-    assert here.dispatch(job_id) == Failed(job_id=job_id, failure=BUSY.failure)
+    assert here.dispatch(waited(job_id)) == Failed(job_id=job_id, failure=BUSY.failure)
     assert here.provider.create_calls == MAX_ATTEMPTS
 
 
@@ -529,7 +535,7 @@ def test_a_refusal_that_will_not_change_stops_at_once(here: InMemoryDeployment, 
     # A wrong key (401) and an empty account (402) arrive as route_unavailable.
     here.provider.will_answer_create(refusal(code, again=False, after=5))
 
-    job = here.run(here.job_id())
+    job = here.run(here.job_id(model=BETA))
 
     assert here.provider.create_calls == 1
     assert job.status is JobStatus.FAILED

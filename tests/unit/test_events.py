@@ -29,7 +29,7 @@ def test_an_event_says_what_the_owner_wants_to_know(here: InMemoryDeployment) ->
     failure = Failure(code=FailureCode.CONTENT_BLOCKED, message="blocked", retryable=False, charged=Charged.NO)
     watch = here.watched(job_id)
     here.clock.step(30)
-    here.finalize(Failed(job_id=job_id, failure=failure))
+    here.finalize(Failed(job_id=job_id, failure=failure, attempt_id=watch.attempt_id))
 
     (event,) = here.bus
     told = event.model_dump(mode="json")

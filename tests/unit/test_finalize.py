@@ -354,7 +354,7 @@ def test_a_job_never_changes_its_end(here: InMemoryDeployment) -> None:
 
 def test_where_somebody_else_ended_the_job_first_their_end_counts_and_is_told(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
-    other = Failed(job_id=finished.job_id, failure=BROKEN)
+    other = Failed(job_id=finished.job_id, failure=BROKEN, attempt_id=finished.watch.attempt_id)
     here.jobs.on("save", lambda: here.finalize(other))
 
     assert here.finalize(finished) == Over(job_id=finished.job_id, status=JobStatus.FAILED)

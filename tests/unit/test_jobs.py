@@ -112,11 +112,12 @@ def test_a_job_needs_attention_exactly_until_it_is_over_and_announced(moves: lis
 def test_a_job_only_expires_if_every_call_is_known_to_have_made_nothing(moves: list[str]) -> None:
     for job in statuses(moves):
         if job.status is JobStatus.EXPIRED:
-            assert all(attempt.failure and attempt.task_id is None for attempt in job.attempts)
+            assert all(attempt.failure and not attempt.is_open for attempt in job.attempts)
 
 
 def test_every_move_of_the_table_but_canceling_can_be_made() -> None:
-    starts = [queued(), queued().attempting("att_1", "run-1", ROUTE, NOW), processing()]
+    between_tasks = processing().refused("att_1", failure(), NOW)
+    starts = [queued(), queued().attempting("att_1", "run-1", ROUTE, NOW), processing(), between_tasks]
     made = set()
     for job in starts:
         for move in MOVERS.values():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from heliograph.domain.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedDocument
 from heliograph.domain.jobs import Job
-from heliograph.domain.requests import JobRequest, Rules, Task, read_json_object, read_request
+from heliograph.domain.requests import JobRequest, Policy, Rules, Task, read_json_object, read_request
 from heliograph.domain.routes import AspectRatio, Route, Routes
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ def faults(document: dict[str, Any], rules: Rules = RULES) -> dict[str, str]:
 def test_a_prompt_is_all_that_a_request_needs() -> None:
     request = read_request({"prompt": "a lighthouse"}, RULES)
 
-    assert request == JobRequest(model=BETA, prompt="a lighthouse")
+    assert request == JobRequest(model=BETA, policy=Policy.BETA_FIRST, prompt="a lighthouse")
     assert request.aspect_ratio is AspectRatio.AUTO
 
 

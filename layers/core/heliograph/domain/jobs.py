@@ -1,9 +1,10 @@
 """The life of a job: one record, its legal moves, and everything that happened to it.
 
-    queued ──→ processing ──→ succeeded | failed | canceled
+    queued ──→ processing ──→ succeeded | failed | canceled | expired
        └─────────────────────→ failed | canceled | expired
 
-`queued`: no task of the provider's is known. `processing`: there is one, and it may cost money.
+`queued`: no task of the provider's is known. `processing`: there is or was one. `expired`: the deadline passed, and
+nothing was charged.
 The four on the right are terminal: a job that has reached one never leaves it.
 """
 
@@ -42,7 +43,7 @@ class JobStatus(StrEnum):
 
 MOVES: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.QUEUED: frozenset({JobStatus.PROCESSING, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED}),
-    JobStatus.PROCESSING: frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED}),
+    JobStatus.PROCESSING: frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED}),
     JobStatus.SUCCEEDED: frozenset(),
     JobStatus.FAILED: frozenset(),
     JobStatus.CANCELED: frozenset(),
@@ -87,6 +88,8 @@ class Attempt(_Record):
     task_id: str | None = None
     ended_at: AwareDatetime | None = None
     failure: Failure | None = None
+    # How long the provider asked to be left alone.
+    retry_after_seconds: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -160,10 +163,12 @@ class Job(_Record):
     def patience_ends_at(self) -> datetime:
         """Until when to wait: for a task, the deadline; for a task's picture, as long again from when it was made.
 
-        A task that was made at the last moment is paid like any other: it gets its time.
+        A task that was made at the last moment is paid like any other: it gets its time. So does a call whose answer
+        is not noted: the workflow may know its task.
         """
-        if self.attempt and self.attempt.accepted_at:
-            return self.attempt.accepted_at + (self.deadline_at - self.created_at)
+        attempt = self.attempt
+        if attempt and attempt.is_open:
+            return (attempt.accepted_at or attempt.intended_at) + (self.deadline_at - self.created_at)
         return self.deadline_at
 
     @property
@@ -199,9 +204,14 @@ class Job(_Record):
             return self._changed(attempts=attempts)
         return self._moved(JobStatus.PROCESSING, attempts=attempts)
 
-    def refused(self, attempt_id: str, failure: Failure, at: datetime) -> Job:
-        """With the attempt ended by an answer that is certain to have made nothing. The job goes on."""
-        return self._changed(attempts=self._attempts_with(attempt_id, ended_at=at, failure=failure))
+    def refused(
+        self, attempt_id: str, failure: Failure, at: datetime, *, retry_after_seconds: int | None = None
+    ) -> Job:
+        """With the attempt ended for free: refused, or its task failed. The job goes on."""
+        attempts = self._attempts_with(
+            attempt_id, ended_at=at, failure=failure, retry_after_seconds=retry_after_seconds
+        )
+        return self._changed(attempts=attempts)
 
     def succeeded(self, results: Sequence[Result], at: datetime) -> Job:
         """Terminal, with its pictures stored and paid."""
@@ -240,7 +250,7 @@ class Job(_Record):
         )
 
     def expired(self, failure: Failure, at: datetime) -> Job:
-        """Terminal: its deadline passed before anything was made or charged."""
+        """Terminal: its deadline passed, and every attempt there was has ended for free."""
         if self.attempt and self.attempt.is_open:
             raise ValueError(f"{self.job_id} has an attempt that may still bill")
         return self._moved(JobStatus.EXPIRED, failure=failure, finished_at=at)

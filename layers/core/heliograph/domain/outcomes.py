@@ -18,10 +18,18 @@ class _State(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class JobRef(_State):
-    """Which job: the workflow's input, and all that `dispatch` needs."""
+class Turn(_State):
+    """What `dispatch` is asked: to begin (the workflow's input), to go on after a wait, or after a failed attempt."""
 
     job_id: str
+    outcome: Literal["not_yet", "failed"] | None = None
+    attempt_id: str | None = None
+    failure: Failure | None = None
+
+    @property
+    def has_waited(self) -> bool:
+        """Whether the wait that an earlier turn asked for is over."""
+        return self.outcome == "not_yet"
 
 
 class Watch(_State):
@@ -76,11 +84,15 @@ class DeliverAgain(_State):
 
 
 class Failed(_State):
-    """`dispatch`, `poll`: there will be no picture."""
+    """`poll`: the attempt brings no picture. `dispatch`: nor will any other.
+
+    `attempt_id`: the open attempt that it ends, if there is one.
+    """
 
     outcome: Literal["failed"] = "failed"
     job_id: str
     failure: Failure
+    attempt_id: str | None = None
 
 
 class Expired(_State):

@@ -39,6 +39,14 @@ class Task(StrEnum):
     FUSION = "fusion"
 
 
+class Policy(StrEnum):
+    """Which routes a job may take: all that fit, in the configured order or cheapest first; or its model's alone."""
+
+    BETA_FIRST = "beta-first"
+    CHEAPEST = "cheapest"
+    PINNED = "pinned"
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What a request is measured by: the deployment's routes and the buckets that references may lie in."""
@@ -54,6 +62,7 @@ class JobRequest(BaseModel):
 
     # `model` comes before what is measured by its caps, so that those checks can see it.
     model: str = ""
+    policy: Policy = Policy.PINNED
     prompt: str
     references: tuple[str, ...] = ()
     # Checked also where it is left out: a route need not offer the default.
@@ -82,6 +91,13 @@ class JobRequest(BaseModel):
         rules = _rules(info)
         if rules and rules.routes.serving(value) is None:
             raise ValueError(f"no such model; there are {', '.join(rules.routes.models)}")
+        return value
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _is_a_policy(cls, value: Any) -> Any:
+        if not isinstance(value, str) or value not in Policy._value2member_map_:
+            raise ValueError(f"must be one of {', '.join(Policy)}")
         return value
 
     @field_validator("prompt")
@@ -122,12 +138,15 @@ class JobRequest(BaseModel):
 
 
 def read_request(document: Mapping[str, Any], rules: Rules) -> JobRequest:
-    """The request in `document`, with the default model filled in.
+    """The request in `document`, with the model filled in that its policy prefers (`beta-first` if it names none).
+
+    A document that names a model is pinned to it.
 
     Raises `InvalidRequest` that names every fault of the document at once, each bad reference on its own.
     """
-    document = {"model": rules.routes.default.model, **document}
-    faults = _reference_faults(document, rules)
+    faults = _policy_faults(document)
+    document = {**_preferred(document, rules.routes), **document}
+    faults += _reference_faults(document, rules)
     try:
         request = JobRequest.model_validate(document, context={"rules": rules})
     except ValidationError as error:
@@ -155,6 +174,30 @@ def read_json_object(body: bytes | str, *, what: str) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _preferred(document: Mapping[str, Any], routes: Routes) -> dict[str, Any]:
+    """The policy and the model of a document that does not say; where nothing fits, what its faults are measured by."""
+    if "model" in document:
+        return {"policy": Policy.PINNED}
+    policy = document.get("policy", Policy.BETA_FIRST)
+    references, prompt = document.get("references"), document.get("prompt")
+    fitting = routes.taking(
+        references=len(references) if isinstance(references, list | tuple) else 0,
+        aspect_ratio=str(document.get("aspect_ratio", AspectRatio.AUTO)),
+        prompt_characters=len(prompt) if isinstance(prompt, str) else 0,
+        cheapest_first=policy == Policy.CHEAPEST,
+    )
+    return {"policy": policy, "model": (fitting[0] if fitting else routes.default).model}
+
+
+def _policy_faults(document: Mapping[str, Any]) -> list[Fault]:
+    policy = document.get("policy")
+    if "model" in document and policy in (Policy.BETA_FIRST, Policy.CHEAPEST):
+        return [Fault("/policy", "name a model or a policy; a job that names a model is pinned to it")]
+    if "model" not in document and policy == Policy.PINNED:
+        return [Fault("/model", "is required by the policy pinned")]
+    return []
 
 
 def _reference_faults(document: Mapping[str, Any], rules: Rules) -> list[Fault]:

@@ -86,6 +86,19 @@ class Routes(RootModel[tuple[Route, ...]]):
         """The route to that model, if it is configured."""
         return next((route for route in self.root if route.model == model), None)
 
+    def taking(
+        self, *, references: int, aspect_ratio: str, prompt_characters: int, cheapest_first: bool = False
+    ) -> tuple[Route, ...]:
+        """The routes whose caps fit, in the configured order or by price."""
+        fitting = [
+            route
+            for route in self.root
+            if references <= route.max_references
+            and aspect_ratio in route.aspect_ratios
+            and prompt_characters <= route.max_prompt_characters
+        ]
+        return tuple(sorted(fitting, key=lambda route: route.price_microusd) if cheapest_first else fitting)
+
     @property
     def most_references(self) -> int:
         """What the most capable route takes: more can't be served at all."""

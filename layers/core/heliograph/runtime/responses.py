@@ -18,6 +18,7 @@ from heliograph.domain.polling import QUIET_SECONDS
 from heliograph.runtime.observability import logger
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
 from heliograph.steps.read_job import JobView, LinkedResult
+from heliograph.steps.submit_request import Quote
 
 
 def api_resolver(*, charged_on_failure: Charged) -> APIGatewayRestResolver:
@@ -55,6 +56,23 @@ def accepted(view: JobView, *, replayed: bool) -> Response[str]:
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return _json(202, represent(view), headers)
+
+
+def quoted(quote: Quote) -> Response[str]:
+    """200 with what the call would be: nothing was written, and nothing will be spent."""
+    prices = [route.price_microusd for route in quote.routes]
+    document = {
+        "dry_run": True,
+        "task": quote.request.task,
+        "request": quote.request.model_dump(mode="json"),
+        "routes": [
+            {"provider": route.provider, "model": route.model, "price_usd": usd(route.price_microusd)}
+            for route in quote.routes
+        ],
+        "price_usd": usd(prices[0]),
+        "price_usd_at_most": usd(max(prices)),
+    }
+    return _json(200, document, {})
 
 
 def found(view: JobView) -> Response[str]:

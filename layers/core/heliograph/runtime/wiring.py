@@ -29,7 +29,7 @@ from heliograph.steps.finalize import Ending, finalize
 from heliograph.steps.poll import poll
 from heliograph.steps.read_job import JobView, read_job
 from heliograph.steps.submission import Submission
-from heliograph.steps.submit_request import submit_request
+from heliograph.steps.submit_request import Quote, submit_request
 from heliograph.steps.submit_upload import Ignored, Upload, submit_upload
 
 
@@ -47,7 +47,7 @@ def upload_submitter() -> Callable[[Upload], Submission | UploadRejected | Ignor
     )
 
 
-def request_submitter() -> Callable[..., Submission]:
+def request_submitter() -> Callable[..., Submission | Quote]:
     """What `submit_request` does with `(body, idempotency_key=, request_id=, tenant=)`."""
     return partial(
         submit_request,
@@ -66,7 +66,7 @@ def job_reader() -> Callable[..., JobView | None]:
 
 
 def dispatcher() -> Callable[..., DispatchOutcome]:
-    """What `dispatch` does with `(job_id, run_id=)`."""
+    """What `dispatch` does with `(turn, run_id=)`."""
     return partial(
         dispatch,
         jobs=_jobs(),

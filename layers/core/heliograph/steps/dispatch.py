@@ -22,13 +22,15 @@ from heliograph.domain.outcomes import (
     NotYet,
     Over,
     Processing,
+    Turn,
     Watch,
 )
 from heliograph.domain.polling import wait_before_asking
 from heliograph.domain.provider import Accepted, Refused, TaskRequest, Uncertain
 from heliograph.domain.references import ObjectLocation
-from heliograph.domain.retrying import CALL_LIMIT, MAX_ATTEMPTS, wait_before_attempt
+from heliograph.domain.retrying import CALL_LIMIT
 from heliograph.domain.routes import Route, Routes
+from heliograph.domain.routing import Stop, next_call
 from heliograph.ports import Clock, ImageProvider, JobStore, ObjectStore
 
 # The provider fetches references when it works on the task, which may be minutes later.
@@ -37,7 +39,7 @@ _NOTE_TRIES = 2
 
 
 def dispatch(
-    job_id: str,
+    turn: Turn,
     *,
     run_id: str,
     jobs: JobStore,
@@ -50,6 +52,7 @@ def dispatch(
 
     `run_id` is this run's own, and no other's.
     """
+    job_id = turn.job_id
     job = jobs.get(job_id)
     if job is None:
         return Failed(job_id=job_id, failure=_internal(f"{job_id} has no record"))
@@ -57,29 +60,29 @@ def dispatch(
         return Over(job_id=job_id, status=job.status)
     now = clock.now()
     if job.attempt and job.attempt.is_open:
-        return _resume(job, job.attempt, now)
-    if now >= job.deadline_at:
+        if turn.failure is None or job.attempt.attempt_id != turn.attempt_id:
+            return _resume(job, job.attempt, now)
+        if turn.failure.charged is not Charged.NO:
+            return Failed(job_id=job_id, failure=turn.failure, attempt_id=turn.attempt_id)
+        job = jobs.save(job.refused(job.attempt.attempt_id, turn.failure, now))
+    step = next_call(job, routes)
+    if isinstance(step, Stop):
+        return Failed(job_id=job_id, failure=step.failure)
+    wait_seconds = 0 if turn.has_waited else step.wait_seconds
+    if now + timedelta(seconds=wait_seconds) >= job.deadline_at:
         return Expired(job_id=job_id)
-    if job.attempt and len(job.attempts) >= MAX_ATTEMPTS:
-        return _out_of_attempts(job, job.attempt)
-    route = choose_route(job, routes)
-    if route is None:
-        return Failed(job_id=job_id, failure=_no_route(job))
-    request = _task_request(job, route, objects)
+    if wait_seconds:
+        return NotYet(job_id=job_id, wait_seconds=wait_seconds)
+    request = _task_request(job, step.route, objects)
 
     attempt_id = derived_id("att", job_id, str(len(job.attempts) + 1))
-    intended = job.attempting(attempt_id, run_id, route, now)
+    intended = job.attempting(attempt_id, run_id, step.route, now)
     claimed = _claim(intended, attempt_id, run_id, jobs=jobs)
     if claimed is None:
         # Another run of this very step was faster; the next look finds its intent.
         return NotYet(job_id=job_id, wait_seconds=2)
-    outcome = providers[route.provider].create(request)
-    return _record(claimed, attempt_id, outcome, jobs=jobs, clock=clock)
-
-
-def choose_route(job: Job, routes: Routes) -> Route | None:
-    """The route for the job's next attempt: the one asked for. (Failing over to another belongs here.)"""
-    return routes.serving(job.request.model)
+    outcome = providers[step.route.provider].create(request)
+    return _record(claimed, attempt_id, outcome, jobs=jobs, routes=routes, clock=clock)
 
 
 def _resume(job: Job, attempt: Attempt, now: datetime) -> DispatchOutcome:
@@ -89,7 +92,8 @@ def _resume(job: Job, attempt: Attempt, now: datetime) -> DispatchOutcome:
         # The call may be on its way in another run of this function.
         remaining = attempt.intended_at + CALL_LIMIT - now
         return NotYet(job_id=job.job_id, wait_seconds=max(1, int(remaining.total_seconds()) + 1))
-    return Failed(job_id=job.job_id, failure=_uncertain("the function ended before the provider's answer was noted"))
+    failure = _uncertain("the function ended before the provider's answer was noted")
+    return Failed(job_id=job.job_id, failure=failure, attempt_id=attempt.attempt_id)
 
 
 def _record(
@@ -98,6 +102,7 @@ def _record(
     outcome: Accepted | Refused | Uncertain,
     *,
     jobs: JobStore,
+    routes: Routes,
     clock: Clock,
 ) -> DispatchOutcome:
     now = clock.now()
@@ -110,16 +115,20 @@ def _record(
             return processing
         case Uncertain(reason):
             # The attempt stays open: its task may exist. (Waiting for it to announce itself belongs here.)
-            return Failed(job_id=job.job_id, failure=_uncertain(reason))
+            return Failed(job_id=job.job_id, failure=_uncertain(reason), attempt_id=attempt_id)
         case Refused(failure, retry_after_seconds):
-            noted = _note(job, lambda current: current.refused(attempt_id, failure, now), jobs=jobs)
-            if noted is None or not failure.retryable:
+            noted = _note(
+                job,
+                lambda current: current.refused(attempt_id, failure, now, retry_after_seconds=retry_after_seconds),
+                jobs=jobs,
+            )
+            if noted is None:
                 # What can't be noted must not be tried again: the next run could not tell it from an uncertain call.
+                return Failed(job_id=job.job_id, failure=failure, attempt_id=attempt_id)
+            step = next_call(noted, routes)
+            if isinstance(step, Stop) or now + timedelta(seconds=step.wait_seconds) >= job.deadline_at:
                 return Failed(job_id=job.job_id, failure=failure)
-            wait_seconds = wait_before_attempt(job.job_id, len(noted.attempts), retry_after_seconds)
-            if len(noted.attempts) >= MAX_ATTEMPTS or now + timedelta(seconds=wait_seconds) >= job.deadline_at:
-                return Failed(job_id=job.job_id, failure=failure)
-            return NotYet(job_id=job.job_id, wait_seconds=wait_seconds)
+            return NotYet(job_id=job.job_id, wait_seconds=max(1, step.wait_seconds))
 
 
 def _claim(intended: Job, attempt_id: str, run_id: str, *, jobs: JobStore) -> Job | None:
@@ -181,20 +190,6 @@ def _fetchable(reference: str, objects: ObjectStore) -> str:
     if reference.startswith("s3://"):
         return objects.presigned_get(ObjectLocation.parse(reference), seconds=REFERENCE_LINK_SECONDS)
     return reference
-
-
-def _out_of_attempts(job: Job, attempt: Attempt) -> Failed:
-    failure = attempt.failure or _internal("every attempt was refused")
-    return Failed(job_id=job.job_id, failure=failure)
-
-
-def _no_route(job: Job) -> Failure:
-    return Failure(
-        code=FailureCode.ROUTE_UNAVAILABLE,
-        message=f"no route serves {job.request.model} any more",
-        retryable=False,
-        charged=Charged.NO,
-    )
 
 
 def _uncertain(reason: str) -> Failure:

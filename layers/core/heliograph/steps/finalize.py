@@ -58,10 +58,18 @@ def finalize(outcome: FinalizeInput, *, ending: Ending) -> FinalizeOutcome:
     match outcome:
         case Finished() | DeliverAgain():
             return _deliver(job, outcome, ending=ending)
-        case Failed(failure=failure):
+        case Failed(failure=failure) if not _may_still_bill(job, outcome.attempt_id):
             return fail(job, failure, ending=ending)
-        case Expired():
+        case Expired() if not _may_still_bill(job, None):
             return expire(job, ending=ending)
+        case Failed() | Expired():
+            # Another run made an attempt since this was said: what that brings, only its own end can say.
+            return leave_to_sweep(job, ending=ending)
+
+
+def _may_still_bill(job: Job, reported: str | None) -> bool:
+    """Whether an attempt is open other than the one that is reported here."""
+    return job.attempt is not None and job.attempt.is_open and job.attempt.attempt_id != reported
 
 
 def fail(job: Job, failure: Failure, *, ending: Ending, provider_urls: Sequence[str] = ()) -> Over:
@@ -199,7 +207,7 @@ def _conclude(ended: Job, *, ending: Ending) -> Over:
 def _deadline_passed() -> Failure:
     return Failure(
         code=FailureCode.PROVIDER_TIMEOUT,
-        message="the job's deadline passed before a task could be made",
+        message="the job's deadline passed before a picture could be made; nothing was charged",
         retryable=True,
         charged=Charged.NO,
     )

@@ -23,12 +23,13 @@ def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], c
         case Completed(result_urls):
             return Finished(job_id=job_id, watch=watch, result_urls=result_urls)
         case TaskFailed(failure):
-            return Failed(job_id=job_id, failure=failure)
+            return Failed(job_id=job_id, failure=failure, attempt_id=watch.attempt_id)
         case StillRunning() | NoAnswer():
             now = clock.now()
             unanswered = state.reason if isinstance(state, NoAnswer) else None
             if now >= watch.deadline_at:
-                return Failed(job_id=job_id, failure=_timed_out(watch, unanswered))
+                failure = _timed_out(watch, unanswered)
+                return Failed(job_id=job_id, failure=failure, attempt_id=watch.attempt_id)
             questions = watch.questions + 1
             return Processing(
                 job_id=job_id,

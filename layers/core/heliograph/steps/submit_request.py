@@ -5,18 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 
 from heliograph.domain.errors import Fault, InvalidRequest
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Source
 from heliograph.domain.object_keys import default_output_key
-from heliograph.domain.requests import Rules, read_json_object, read_request
+from heliograph.domain.requests import JobRequest, Rules, read_json_object, read_request
+from heliograph.domain.routes import Route
+from heliograph.domain.routing import candidates
 from heliograph.ports import Clock, JobStore, ObjectStore, Workflow
 from heliograph.steps.submission import Submission, check_stored_references, resume, submit
 
 MAX_BODY_BYTES = 256 * 1024
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a call would be: the request with everything filled in, and the routes it could take, in order."""
+
+    request: JobRequest
+    routes: tuple[Route, ...]
 
 
 def submit_request(
@@ -31,18 +42,26 @@ def submit_request(
     workflow: Workflow,
     clock: Clock,
     deadline: timedelta,
-) -> Submission:
+) -> Submission | Quote:
     """The job for this call. With an idempotency key, the same key and body always give the same job.
 
     Without one, each call is a job of its own, named by `request_id`, which must be unique to the call.
+    With `dry_run: true` in the body, the answer is what the job would be, and nothing is written.
     Raises `InvalidRequest` naming every fault; then there is no job.
     """
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise InvalidRequest(Fault("", "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces"))
     document = read_json_object(body, what="the body")
+    dry_run = document.pop("dry_run", False)
+    if not isinstance(dry_run, bool):
+        raise InvalidRequest(Fault("/dry_run", "must be true or false"))
     fingerprint = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     identity = ("key", idempotency_key) if idempotency_key is not None else ("call", request_id)
     job_id = derived_id("job", "api", tenant, *identity)
+    if dry_run:
+        request = read_request(document, rules)
+        check_stored_references(request, objects=objects)
+        return Quote(request, candidates(request, rules.routes))
     # What the key named once, it names for good: whatever has become of its references or of our defaults since.
     if idempotency_key is not None and (first := jobs.get(job_id)):
         return _same(resume(first, workflow=workflow), fingerprint)

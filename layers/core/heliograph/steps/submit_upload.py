@@ -31,7 +31,7 @@ from heliograph.steps.submission import Submission, check_stored_references, sub
 MAX_DOCUMENT_BYTES = 256 * 1024
 # Whoever may write to the uploads bucket is the one tenant that it belongs to.
 UPLOADS_TENANT = "default"
-_OVERRIDES = ("prompt", "aspect-ratio", "nsfw-checker", "model", "output-key")
+_OVERRIDES = ("prompt", "aspect-ratio", "nsfw-checker", "model", "policy", "output-key")
 
 
 @dataclass(frozen=True, slots=True)
