@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from heliograph.domain.errors import StorageFailed
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import JobStatus
-from heliograph.domain.outcomes import Failed
+from heliograph.domain.outcomes import Failed, Finished, NotYet, Processing
 from heliograph.domain.provider import Completed, CreateOutcome, Refused, TaskFailed, Uncertain
 from heliograph.domain.requests import Policy, read_request
 from heliograph.domain.routing import candidates
@@ -134,3 +135,25 @@ def test_a_failed_attempt_that_is_reported_twice_is_followed_by_one_other(here: 
 
     assert {wait.outcome for wait in waits} == {"not_yet"}
     assert here.provider.create_calls == 1
+
+
+def test_a_second_task_that_could_not_be_noted_is_in_the_record_of_its_picture(here: InMemoryDeployment) -> None:
+    here.provider.will_say(BUSY_TASK)
+    job_id = here.job_id()
+    failed = here.poll(job_id, here.watched(job_id))
+    assert isinstance(failed, Failed)
+    wait = here.dispatch(failed)
+    assert isinstance(wait, NotYet)
+    here.jobs.on("save", None, *[StorageFailed("throttled")] * 2)
+    processing = here.dispatch(wait)
+    assert isinstance(processing, Processing)
+    here.jobs.mend()
+
+    finished = here.poll(job_id, processing.watch)
+    assert isinstance(finished, Finished)
+    here.finalize(finished)
+
+    job = here.jobs.peek(job_id)
+    assert job.status is JobStatus.SUCCEEDED
+    assert job.attempt
+    assert job.attempt.task_id == processing.watch.task_id

@@ -21,7 +21,7 @@ from heliograph.steps.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.deployment import RESULTS, SECOND, UPLOADS, InMemoryDeployment
+from tests.fakes.deployment import BETA, RESULTS, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.results import PNG_HEAD
 
 SHOE = "uploads/white/shoe.jpg"
@@ -469,3 +469,18 @@ def test_the_upload_itself_is_never_touched(here: InMemoryDeployment) -> None:
     here.announce_upload(dropped(here))
 
     assert here.objects.puts == []
+
+
+@pytest.mark.parametrize(
+    ("recipe", "metadata", "model"),
+    [
+        ({"policy": "cheapest"}, {"model": BETA}, BETA),
+        ({"model": BETA}, {"policy": "cheapest"}, SECOND),
+    ],
+)
+def test_the_uploads_own_choice_of_a_route_replaces_its_presets(
+    here: InMemoryDeployment, recipe: dict[str, str], metadata: dict[str, str], model: str
+) -> None:
+    preset(here, {"prompt": "x", **recipe})
+
+    assert job_of(here.announce_upload(dropped(here, metadata=metadata))).request.model == model

@@ -71,7 +71,7 @@ class JobFailedData(_JobEnded):
 
 
 class JobExpiredData(_JobEnded):
-    """The deadline passed before anything was made or charged."""
+    """The deadline passed, and nothing was charged."""
 
     status: Literal["expired"] = "expired"
     failure: Failure

@@ -204,6 +204,13 @@ class Job(_Record):
             return self._changed(attempts=attempts)
         return self._moved(JobStatus.PROCESSING, attempts=attempts)
 
+    def knowing(self, attempt_id: str, task_id: str, at: datetime) -> Job:
+        """With the task that the workflow knows, where the latest attempt's own record lacks it."""
+        attempt = self.attempt
+        if attempt is None or attempt.attempt_id != attempt_id or attempt.task_id:
+            return self
+        return self.accepted(attempt_id, task_id, at)
+
     def refused(
         self, attempt_id: str, failure: Failure, at: datetime, *, retry_after_seconds: int | None = None
     ) -> Job:

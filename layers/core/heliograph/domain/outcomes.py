@@ -96,7 +96,7 @@ class Failed(_State):
 
 
 class Expired(_State):
-    """`dispatch`: the deadline passed before anything was made."""
+    """`dispatch`: the deadline passed, with nothing running and nothing charged."""
 
     outcome: Literal["expired"] = "expired"
     job_id: str

@@ -59,7 +59,7 @@ class Route(BaseModel):
 
 
 class Routes(RootModel[tuple[Route, ...]]):
-    """Every configured route, in order of preference; the first is the default. Never empty, models unique."""
+    """Every configured route, in order of preference. Never empty, models unique."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -74,7 +74,7 @@ class Routes(RootModel[tuple[Route, ...]]):
 
     @property
     def default(self) -> Route:
-        """The route of a job that names no model."""
+        """The most preferred route; what a document is measured by that fits none."""
         return self.root[0]
 
     @property

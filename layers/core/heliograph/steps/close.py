@@ -39,8 +39,8 @@ def close(
     if job.is_over:
         return announce(job, ending=ending)
     now = ending.clock.now()
-    if watch and job.attempt and job.attempt.attempt_id == watch.attempt_id and not job.attempt.task_id:
-        job = job.accepted(watch.attempt_id, watch.task_id, now)
+    if watch:
+        job = job.knowing(watch.attempt_id, watch.task_id, now)
     attempt = job.attempt
     if attempt is None or not attempt.is_open:
         if now >= job.deadline_at:

@@ -78,7 +78,7 @@ def fail(job: Job, failure: Failure, *, ending: Ending, provider_urls: Sequence[
 
 
 def expire(job: Job, *, ending: Ending) -> Over:
-    """Ends a job that never came to a task before its deadline."""
+    """Ends a job whose deadline passed while nothing of it was running or charged."""
     return _conclude(job.expired(_deadline_passed(), ending.clock.now()), ending=ending)
 
 
@@ -99,10 +99,7 @@ def announce(job: Job, *, ending: Ending) -> Over:
 
 
 def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> FinalizeOutcome:
-    if job.status is JobStatus.QUEUED:
-        # `dispatch` could not note its task; the workflow carried it here.
-        watch = finished.watch
-        job = job.accepted(watch.attempt_id, watch.task_id, ending.clock.now())
+    job = job.knowing(finished.watch.attempt_id, finished.watch.task_id, ending.clock.now())
     results: list[Result] = []
     unusable: list[ResultUnusable] = []
     for index, url in enumerate(finished.result_urls, start=1):

@@ -32,6 +32,7 @@ MAX_DOCUMENT_BYTES = 256 * 1024
 # Whoever may write to the uploads bucket is the one tenant that it belongs to.
 UPLOADS_TENANT = "default"
 _OVERRIDES = ("prompt", "aspect-ratio", "nsfw-checker", "model", "policy", "output-key")
+_ROUTE_FIELDS = frozenset({"model", "policy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,11 @@ def _read(upload: Upload, source: PresetUpload | JobDocument, objects: ObjectSto
             f"there is no preset {source.preset}: put its recipe at {preset_key(source.preset)}",
         )
     document = read_json_object(recipe.body, what=f"the preset {source.preset}")
-    document |= _overrides(facts.metadata if facts else {})
+    overrides = _overrides(facts.metadata if facts else {})
+    if _ROUTE_FIELDS & overrides.keys():
+        # A model and a policy exclude each other: the object's choice replaces the preset's, whichever that was.
+        document = {field: value for field, value in document.items() if field not in _ROUTE_FIELDS}
+    document |= overrides
     # The upload is image 1; a preset may add others (a background, a logo) after it.
     more = document.get("references", [])
     document["references"] = [upload.location.uri, *more] if isinstance(more, list) else more
