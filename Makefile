@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down upstream test check format build deploy key lock clean
+.PHONY: help demo up down upstream test check format build deploy key ledger routes open close stop resume lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,7 +48,27 @@ deploy: build ## deploy to your AWS account, then ask for the vendor's key (STAC
 	$(MAKE) key
 
 key: $(INSTALLED) ## put the vendor's key into a deployed stack's secret (STACK=heliograph)
-	@$(VENV)/bin/python -m local.upstream_key --stack $(STACK)
+	@$(VENV)/bin/python -m operations.upstream_key --stack $(STACK)
+
+OPERATE = @PYTHONPATH=layers/core $(VENV)/bin/python -m operations --stack $(STACK)
+
+ledger: $(INSTALLED) ## does the ledger agree with the jobs, to the micro-dollar? (STACK=heliograph)
+	$(OPERATE) ledger
+
+routes: $(INSTALLED) ## how every route is doing (STACK=heliograph)
+	$(OPERATE) routes
+
+open: $(INSTALLED) ## take a route out of service, for a drill or a repair (ROUTE=… REASON=…)
+	$(OPERATE) open "$(ROUTE)" --reason "$(REASON)"
+
+close: $(INSTALLED) ## put a route back into service (ROUTE=…)
+	$(OPERATE) close "$(ROUTE)"
+
+stop: $(INSTALLED) ## the kill switch: no create call leaves until make resume (REASON=…)
+	$(OPERATE) stop --reason "$(REASON)"
+
+resume: $(INSTALLED) ## let create calls leave again
+	$(OPERATE) resume
 
 LOCK := .local/lock
 READ := import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]

@@ -144,6 +144,10 @@ def _books(stack: Stack) -> None:
     tasks = httpx.get(f"{stack.upstream}/_sim/tasks", timeout=30).json()["tasks"]
     charged = sum(task["charged_micro_usd"] for task in tasks) / 1_000_000
     _say("", f"The vendor's books: {len(tasks)} tasks made, ${charged:.2f} charged (simulated).")
+    pages = stack.client("dynamodb").scan(TableName=stack.outputs["LedgerTableName"])["Items"]
+    month = next(page for page in pages if page["account"]["S"] == "*" and len(page["period"]["S"]) == len("2026-11"))
+    reserved, spent, unknown = (int(month[column]["N"]) / 1_000_000 for column in ("reserved", "spent", "unknown"))
+    _say(f"Our ledger:         ${spent:.2f} spent, ${reserved:.2f} reserved, ${unknown:.2f} unknown.")
 
 
 def _wait(look: Callable[[], dict[str, Any] | None], status: Callable[[], str]) -> dict[str, Any]:

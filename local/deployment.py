@@ -49,11 +49,17 @@ def deploy(template: Path, endpoint: str, parameters: Mapping[str, str]) -> dict
         "deploy",
         *("--config-file", str(PROJECT / "samconfig.toml"), "--template-file", str(template)),
         *("--stack-name", STACK_NAME, "--no-confirm-changeset"),
-        *("--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())),
+        *("--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in parameters.items())),
         environment={"AWS_ENDPOINT_URL": endpoint},
     )
     stacks = session().client("cloudformation", endpoint_url=endpoint).describe_stacks(StackName=STACK_NAME)
     return {output["OutputKey"]: output["OutputValue"] for output in stacks["Stacks"][0]["Outputs"]}
+
+
+def _quoted(value: str) -> str:
+    """As sam reads it: JSON has spaces and quotes of its own."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 # The layer's dependencies are installed for the very interpreter that the local functions run under.

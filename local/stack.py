@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import deployment, upstream_key
+import httpx
+
+from local import deployment
 from local.processes import Running, start, stop
+from operations import upstream_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ def bring_up(
     *,
     pace: Pace,
     parameters: Mapping[str, str] | None = None,
+    second_provider: bool = False,
     emulator_port: int = 0,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Stack:
@@ -67,6 +71,7 @@ def bring_up(
             # The uploads bucket's presigned links are on loopback here.
             *("--allow-reference-origin", endpoint, "--no-rate-limit", "--long-side-px", str(pace.picture_px)),
         )
+        secret_store = deployment.session().client("secretsmanager", endpoint_url=endpoint)
         tell("building template.yaml (sam build)")
         template = deployment.build(folder)
         tell("deploying it (sam deploy)")
@@ -76,10 +81,12 @@ def bring_up(
             {
                 "UpstreamBaseUrl": upstream.said["api_base"],
                 "ResultOrigins": upstream.said["results_base"],
+                "KieBaseUrl": upstream.said["kie_base"],
+                **({"KieKeySecret": _kie_key(secret_store)} if second_provider else {}),
                 **(parameters or {}),
             },
         )
-        secret_store = deployment.session().client("secretsmanager", endpoint_url=endpoint)
+        _let_call_back(str(upstream.said["api_base"]).removesuffix("/v1"), endpoint, outputs["ApiId"])
         upstream_key.put(secret_store, outputs["UpstreamKeySecret"], f"sk_{secrets.token_hex(16)}")
         api_key = secret_store.get_secret_value(SecretId=outputs["ApiKeySecret"])["SecretString"]
         undo.pop_all()
@@ -93,6 +100,19 @@ def bring_up(
         )
 
 
+def _kie_key(secret_store: Any) -> str:
+    """A secret with a key for the second provider, as its account's owner would make one; its ARN."""
+    return str(secret_store.create_secret(Name="kie-key", SecretString=secrets.token_hex(16))["ARN"])
+
+
+def _let_call_back(upstream: str, endpoint: str, api_id: str) -> None:
+    """Tells the simulated vendor where the API's public name leads on this machine: what DNS does elsewhere."""
+    public = f"https://{api_id}.execute-api.{deployment.REGION}.amazonaws.com"
+    here = f"{endpoint}/_aws/execute-api/{api_id}"
+    settings = {"callback_origins": {public: here}}
+    httpx.post(f"{upstream}/_sim/settings", json=settings, timeout=30).raise_for_status()
+
+
 def bring_down(stack: Stack) -> None:
     """Ends what `bring_up` started."""
     for pid in stack.pids:
@@ -100,9 +120,11 @@ def bring_down(stack: Stack) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, pace: Pace, parameters: Mapping[str, str] | None = None) -> Iterator[Stack]:
+def running(
+    folder: Path, *, pace: Pace, parameters: Mapping[str, str] | None = None, second_provider: bool = False
+) -> Iterator[Stack]:
     """The stack, for as long as the block lasts."""
-    stack = bring_up(folder, pace=pace, parameters=parameters)
+    stack = bring_up(folder, pace=pace, parameters=parameters, second_provider=second_provider)
     try:
         yield stack
     finally:

@@ -23,7 +23,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     usual = Settings()
     parser = argparse.ArgumentParser(
         prog="python -m local.upstream",
-        description="Simulate the image API on 127.0.0.1. GET /_sim/ explains the rest.",
+        description="Simulate the image APIs of two vendors on 127.0.0.1. GET /_sim/ explains the rest.",
     )
     add = parser.add_argument
     add("--port", type=int, default=8401, help="of the API; 0 picks a free one (default: %(default)s)")
@@ -92,6 +92,7 @@ async def run(given: argparse.Namespace) -> None:
         line = {
             "simulator": "apimodels.app",
             "api_bases": simulator.api_bases,
+            "kie_base": simulator.kie_base,
             "results_base": simulator.results_base,
             "control": simulator.control_base,
             "pid": os.getpid(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,24 +14,29 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from local.upstream.books import Books
-from local.upstream.callbacks import Callbacks
 from local.upstream.catalogue import MODELS
-from local.upstream.connections import CutResponse
-from local.upstream.faults import Fault, FaultRules
-from local.upstream.orders import BadOrder, Order, parse_body, read_order
-from local.upstream.rate_limit import RateLimit
-from local.upstream.references import MAX_REFERENCE_BYTES, References
+from local.upstream.desk import Desk, Manner, NoFunds, RateLimited
+from local.upstream.orders import BadOrder
+from local.upstream.references import MAX_REFERENCE_BYTES
 from local.upstream.settings import Settings
 from local.upstream.shelf import Shelf
 from local.upstream.tasks import Task
-from local.upstream.wire import created, edge_page, error, fault_answer, queried, success, usd
+from local.upstream.wire import created, error, queried, success, usd
 from local.upstream.workshop import Workshop
 
 BASES = ("/v1", "/api/v1")  # equivalent [vendor, doc]
 TASK_ID_HEADER = "x-apimodels-task-id"  # [client]
+MANNER = Manner(
+    "apimodels.app",
+    {
+        "401": (401, "Invalid API key"),
+        "402": (402, "Insufficient balance"),
+        "429": (429, "Too many requests, please try again later"),  # [unknown] the body of a 429
+        "refused_content_policy": (400, "Content policy violation"),
+    },
+)
 
 _KEY = re.compile(r"sk_[A-Za-z0-9]{16,}")  # [doc, vendor]
-_ALWAYS_MAKE_A_TASK = {"cut_after", "cut_after_with_header", "error_with_header", "slow", "completed_at_once"}
 
 
 class Refused(Exception):
@@ -45,20 +49,15 @@ class Refused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class VendorApi:
-    """The endpoints. Faults apply after the key and the rate limit, and before the order is checked."""
+    """The endpoints."""
 
     settings: Settings
-    rules: FaultRules
     clock: Callable[[], float]
     books: Books
     shelf: Shelf
-    references: References
-    callbacks: Callbacks
     workshop: Workshop
-    rate_limit: RateLimit
+    desk: Desk
     results_base: str
-    query_patience_seconds: float
-    """How long a query waits for a picture that is due but still wet."""
 
     def routes(self) -> list[BaseRoute]:
         """Every route, on both bases. The path form of the query does not exist [client]."""
@@ -75,43 +74,32 @@ class VendorApi:
         ]
 
     async def create(self, request: Request) -> Response:
-        key = self._key(request)
-        wait = self.rate_limit.wait_seconds(key)
-        if wait > 0:
-            # [unknown] the body of a 429.
-            told = {"retry-after": str(max(1, round(wait)))} if self.settings.rate_limit_retry_after else None
-            raise Refused(429, "Too many requests, please try again later", told)
         try:
-            body = parse_body(await request.body())
-            prompt = body.get("prompt")
-            fault = self.rules.take("create", prompt if isinstance(prompt, str) else "")
-            made = fault is None or fault.flag("task_made", fault.kind in _ALWAYS_MAKE_A_TASK)
-            task = self._accepted(key, read_order(body)) if made else None
+            task, fault = await self.desk.take(self._key(request), await request.body())
+        except RateLimited as limited:
+            raise Refused(*MANNER.refusals["429"], limited.headers) from limited
         except BadOrder as wrong:
             raise Refused(400, str(wrong)) from wrong
-        if task is not None and self.callbacks.is_early(task):
-            await self.workshop.hurry(task)
-            await self.callbacks.deliver_at_once(task)
+        except NoFunds as wrong:
+            raise Refused(*MANNER.refusals["402"]) from wrong
         header = {TASK_ID_HEADER: task.task_id} if task is not None else {}
-        if fault is not None:
-            return await self._faulty_create(fault, task, header)
-        return self._created(task, header)
+
+        def good(made: Task, ended: bool) -> Response:
+            return success(created(made, ended=ended), header if self.settings.task_id_header else None)
+
+        return await self.desk.answer(task, fault, good, header)
 
     async def query(self, request: Request) -> Response:
         key = self._key(request)
         task_id = request.query_params.get("task_id")
         if not task_id:
             raise Refused(400, "task_id is required")
-        task = self.workshop.find(key, task_id)
+        task, faulty = await self.desk.look(key, task_id)
         if task is None:
             # [unknown] the HTTP shape for an id that is not known.
             raise Refused(404, "Task not found")
-        fault = self.rules.take("query", task.order.prompt)
-        if fault is not None and fault.kind == "slow":
-            await asyncio.sleep(fault.number("seconds", 2.0))
-        elif fault is not None:
-            return _faulty_query(fault)
-        await self.workshop.settle(task, patience_seconds=self.query_patience_seconds)
+        if faulty is not None:
+            return faulty
         price = self.books.entry(task.task_id).charged_micro_usd
         # A failed task is HTTP 200 with code 200 [vendor].
         return success(queried(task, self.clock(), price))
@@ -153,70 +141,8 @@ class VendorApi:
     def _key(self, request: Request) -> str:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not _KEY.fullmatch(key) or key in self.settings.refused_keys:
-            raise Refused(401, "Invalid API key")
+            raise Refused(*MANNER.refusals["401"])
         return key
-
-    def _accepted(self, key: str, order: Order) -> Task:
-        refusal = self.references.refuse_at_create(order.references)
-        if refusal is not None:
-            raise BadOrder(refusal)
-        task = self.workshop.accept(key, order)
-        if task is None:
-            raise Refused(402, "Insufficient balance")
-        return task
-
-    def _created(self, task: Task | None, header: dict[str, str], *, ended: bool = False) -> Response:
-        if task is None:
-            return error(500, "No task was made")
-        return success(created(task, ended=ended), header if self.settings.task_id_header else None)
-
-    async def _faulty_create(self, fault: Fault, task: Task | None, header: dict[str, str]) -> Response:
-        reset = fault.flag("reset", False)
-        match fault.kind:
-            case "cut_before" | "cut_after":
-                return CutResponse(reset=reset)
-            case "cut_after_with_header":
-                headers = {"content-type": "application/json", **header}
-                return CutResponse(status_code=200, headers=headers.items(), declared_bytes=90, body=b"{", reset=reset)
-            case "error_with_header":
-                return fault_answer(fault, 502, "Bad gateway", header)
-            case "slow":
-                await asyncio.sleep(fault.number("seconds", 2.0))
-                return self._created(task, header)
-            case "completed_at_once" if task is not None:
-                await self.workshop.hurry(task)
-                return self._created(task, header, ended=True)
-            case "html_502" | "html_524":
-                return edge_page(int(fault.kind.removeprefix("html_")))
-            case "200_with_code":
-                return error(fault.whole("code", 500), fault.text("msg", "Internal error"), status=200)
-            case "refused_content_policy":
-                return fault_answer(fault, 400, "Content policy violation")
-            case kind:
-                return _plain_error(fault, kind)
-
-
-def _faulty_query(fault: Fault) -> Response:
-    match fault.kind:
-        case "cut":
-            return CutResponse(reset=fault.flag("reset", False))
-        case "html":
-            return edge_page(fault.whole("status", 502))
-        case "200_with_code":
-            return error(fault.whole("code", 500), fault.text("msg", "Internal error"), status=200)
-        case kind:
-            return _plain_error(fault, kind)
-
-
-def _plain_error(fault: Fault, kind: str) -> Response:
-    texts = {
-        "401": "Invalid API key",
-        "402": "Insufficient balance",
-        "429": "Too many requests, please try again later",
-    }
-    if kind in texts:
-        return fault_answer(fault, int(kind), texts[kind])
-    return fault_answer(fault, 503, "Service temporarily unavailable")
 
 
 async def answer_refused(_: Request, wrong: Exception) -> Response:

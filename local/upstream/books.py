@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from local.upstream.catalogue import APIMODELS
+
 
 class AlreadySettled(RuntimeError):
     """A hold was charged or released a second time: a bug of the simulator, never of its user."""
@@ -16,6 +18,7 @@ class Entry:
 
     key: str
     task_id: str
+    vendor: str
     held_micro_usd: int
     charged_micro_usd: int = 0
     released_micro_usd: int = 0
@@ -48,12 +51,12 @@ class Books:
         """Every key that was ever seen."""
         return list(self._accounts)
 
-    def hold(self, key: str, task_id: str, micro_usd: int) -> bool:
+    def hold(self, key: str, task_id: str, micro_usd: int, *, vendor: str = APIMODELS) -> bool:
         """Freeze the price of a task; False, and nothing held, where balance less frozen does not cover it."""
         account = self.account(key)
         if account.balance_micro_usd - account.frozen_micro_usd < micro_usd:
             return False
-        self._entries[task_id] = Entry(key, task_id, held_micro_usd=micro_usd)
+        self._entries[task_id] = Entry(key, task_id, vendor, held_micro_usd=micro_usd)
         self._accounts[key] = replace(
             account,
             frozen_micro_usd=account.frozen_micro_usd + micro_usd,

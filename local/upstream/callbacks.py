@@ -10,17 +10,21 @@ from typing import Any
 
 import httpx
 
+from local.upstream import kie_wire
+from local.upstream.catalogue import APIMODELS, KIE
 from local.upstream.connections import outgoing_tls
 from local.upstream.faults import Fault, FaultRules
 from local.upstream.settings import Settings
 from local.upstream.tasks import Task
-from local.upstream.wire import called_back, milliseconds
+from local.upstream.wire import callback_data, called_back, milliseconds
 
 _EARLY_RETRIES_SECONDS = (1.0, 2.0, 4.0)  # [doc] up to 3 times, after 1, 2, 4 s
 _BACKGROUND_SECONDS = 30 * 60.0  # [doc] then in the background for up to 30 min
 _FIRST_BACKGROUND_WAIT_SECONDS = 8.0  # [unknown] the spacing in the background: doubled each time up to the next line
 _LONGEST_WAIT_SECONDS = 300.0
 _CLIENT_ERRORS = range(400, 500)
+# How each vendor words what happened. [unknown] whether kie.ai repeats a callback as the other vendor does.
+_BODIES = {APIMODELS: called_back, KIE: kie_wire.called_back}
 
 
 @dataclass
@@ -40,8 +44,8 @@ class Delivery:
 
 
 class Callbacks:
-    """Sends callbacks when they are due. The target address is not checked: [unknown] whether the vendor
-    does.
+    """Sends callbacks when they are due. The target address is not checked: [unknown] whether the vendors
+    do.
     """
 
     def __init__(
@@ -62,25 +66,21 @@ class Callbacks:
         """Queue the callback of a task that ended, as the rules bend it."""
         if task.order.callback_url is None:
             return
-        fault = self._rules.take("callback", task.order.prompt, {"duplicate", "reordered", "stale", "never"})
+        fault = self._fault(task, "duplicate", "reordered", "stale", "never")
         kind = fault.kind if fault is not None else "plain"
         if kind == "never":
             task.callback_log.append({"at": milliseconds(self._clock()), "kind": "never", "outcome": "not sent"})
             return
-        first = self._queue(task, called_back(task), kind)
+        first = self._queue(task, callback_data(task), kind)
         if fault is not None and kind == "duplicate":
             for _ in range(fault.whole("copies", 2) - 1):
-                self._queue(task, called_back(task), kind)
+                self._queue(task, callback_data(task), kind)
         if fault is not None and kind == "reordered":
             first.waits_for_another = True
             first.due_at += fault.number("hold_seconds", 30.0) * self._settings.latency_scale
         if fault is not None and kind == "stale":
-            old = called_back(task)
-            old["data"] = {
-                "taskId": task.task_id,
-                "model": task.order.model,
-                "state": fault.text("state", "processing"),
-            }
+            state = fault.text("state", "processing")
+            old: dict[str, object] = {"taskId": task.task_id, "model": task.order.model, "state": state}
             late = self._queue(task, old, kind)
             late.due_at += fault.number("seconds", 1.0) * self._settings.latency_scale
 
@@ -88,7 +88,7 @@ class Callbacks:
         """Queue a lie about a task that has not ended, if a rule asks for one; once for each task."""
         if task.forged or task.order.callback_url is None:
             return
-        fault = self._rules.take("callback", task.order.prompt, {"forged"})
+        fault = self._fault(task, "forged")
         if fault is not None:
             task.forged = True
             self._queue(task, _lie(task, fault), "forged")
@@ -97,7 +97,7 @@ class Callbacks:
         """Whether this task's callback has to arrive before its create is answered."""
         if task.order.callback_url is None:
             return False
-        return self._rules.take("callback", task.order.prompt, {"early"}) is not None
+        return self._fault(task, "early") is not None
 
     async def deliver_due(self, *, wait: bool = False) -> None:
         """Start every delivery that is due; with ``wait``, come back when these attempts are over."""
@@ -118,8 +118,13 @@ class Callbacks:
                 delivery.in_flight.cancel()
         self._open.clear()
 
-    def _queue(self, task: Task, body: dict[str, Any], kind: str) -> Delivery:
+    def _fault(self, task: Task, *kinds: str) -> Fault | None:
+        return self._rules.take("callback", task.order.prompt, vendor=task.order.vendor, kinds=kinds)
+
+    def _queue(self, task: Task, data: dict[str, object], kind: str) -> Delivery:
+        """``data`` in the simulator's words, sent in those of the task's vendor."""
         now = self._clock()
+        body = _BODIES[task.order.vendor](data)
         delivery = Delivery(task, task.order.callback_url or "", body, kind, due_at=now, started_at=now)
         self._open.append(delivery)
         return delivery
@@ -155,6 +160,7 @@ class Callbacks:
 
     async def _post(self, delivery: Delivery) -> tuple[int, str]:
         """HTTP status (0 for none) and what to write into the log."""
+        vendor = delivery.task.order.vendor
         try:
             async with httpx.AsyncClient(
                 transport=self._transport,
@@ -166,15 +172,22 @@ class Callbacks:
             ) as client:
                 answer = await asyncio.wait_for(
                     client.post(
-                        delivery.url,
+                        self._address(delivery.url),
                         content=json.dumps(delivery.body),
-                        headers={"content-type": "application/json", "user-agent": "apimodels-callback/1.0"},
+                        headers={"content-type": "application/json", "user-agent": f"{vendor}-callback/1.0"},
                     ),
                     self._settings.callback_timeout_seconds,
                 )
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as wrong:
             return 0, type(wrong).__name__
         return answer.status_code, f"HTTP {answer.status_code}"
+
+    def _address(self, url: str) -> str:
+        """Where the URL leads to: itself, unless the settings know better."""
+        for prefix, replacement in self._settings.callback_origins.items():
+            if url.startswith(prefix):
+                return replacement + url.removeprefix(prefix)
+        return url
 
     def _plan_retry(self, delivery: Delivery, now: float) -> None:
         retries = delivery.attempts - 1
@@ -197,11 +210,11 @@ class Callbacks:
                 delivery.due_at = now
 
 
-def _lie(task: Task, fault: Fault) -> dict[str, Any]:
-    """A callback nobody at the vendor sent."""
+def _lie(task: Task, fault: Fault) -> dict[str, object]:
+    """``data`` of a callback nobody at the vendor sent."""
     url = fault.text("result_url", "https://attacker.example/not-your-picture.jpeg")
     state = fault.text("state", "completed")
-    data: dict[str, Any] = {
+    data: dict[str, object] = {
         "taskId": fault.text("task_id", task.task_id),
         "model": task.order.model,
         "state": state,
@@ -211,4 +224,4 @@ def _lie(task: Task, fault: Fault) -> dict[str, Any]:
         data |= {"resultUrls": [url], "resultJson": json.dumps({"resultUrls": [url]})}
     else:
         data["failMsg"] = fault.text("fail_msg", "Forged failure")
-    return {"code": 200, "msg": "success", "data": data}
+    return data

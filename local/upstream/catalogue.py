@@ -1,8 +1,12 @@
-"""The models the simulator serves, with the caps each one enforces at create."""
+"""The vendors and their models, with the caps each one enforces at create."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+APIMODELS = "apimodels"
+KIE = "kie"
+VENDORS = (APIMODELS, KIE)
 
 RATIOS = ("auto", "1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 
@@ -13,7 +17,10 @@ _FIELDS = frozenset({"model", "prompt", "aspect_ratio", "image_url", "image_urls
 
 @dataclass(frozen=True)
 class Model:
-    """One model id. Prices drift [doc], so the price here is a default that the settings override."""
+    """One model id. Prices drift [doc], so the price here is a default that the settings override.
+
+    ``fields``: the parameters that it takes; at kie.ai those of ``input``.
+    """
 
     model_id: str
     price_micro_usd: int
@@ -29,5 +36,16 @@ MODELS = {
         Model("gpt-image-2-beta", 60_000, 16, _FIELDS),
         # [unknown] whether 10 (product page) or 16 (newer material) references; 10 is what is safe to send.
         Model("gpt-image-2", 50_000, 10, _FIELDS | {"resolution"}),
+    )
+}
+
+_KIE_FIELDS = frozenset({"prompt", "aspect_ratio", "resolution", "nsfw_checker"})
+
+KIE_MODELS = {
+    model.model_id: model
+    for model in (
+        # [doc] one model, two ids: with references and without. $0.03 at 1K [client].
+        Model("gpt-image-2-text-to-image", 30_000, 0, _KIE_FIELDS),
+        Model("gpt-image-2-image-to-image", 30_000, 16, _KIE_FIELDS | {"input_urls"}),
     )
 }

@@ -2,18 +2,24 @@
 
 GET    /_sim/                      this text
 GET    /_sim/books[?key=]          money: per key and per task, in micro-dollars and USD
-GET    /_sim/tasks[?key=&match=]   every task: what was sent, how it stands, what it cost, its callbacks
+GET    /_sim/tasks[?vendor=&key=&match=]   every task: what was sent, how it stands, what it cost, its callbacks
 GET    /_sim/requests[?origin=]    every call on the api and results origins, without keys
 DELETE /_sim/requests              forget them
 GET    /_sim/settings              what can be turned
 POST   /_sim/settings              change some: {"latency_scale": 0.01, "balances_usd": {"sk_...": 0.05}, ...}
+                                   {"callback_origins": {"https://abc.example.com": "http://127.0.0.1:4566/abc"}}:
+                                   where to connect to for callback URLs that begin so, in place of DNS
 GET    /_sim/faults                the fault rules, with how often each was used
-POST   /_sim/faults                add a rule: {"on", "kind", "match": "part of the prompt", "times": N, ...}
+POST   /_sim/faults                add a rule: {"on", "kind", "match": "part of the prompt", "times": N,
+                                   "vendor": "apimodels" or "kie", else either, ...}
 DELETE /_sim/faults[?id=]          remove one rule, or all
 POST   /_sim/finish                {"match": "part of the prompt"} or {"task_id": ...}: end running tasks now
 POST   /_sim/reset                 forget tasks, books, rules, calls, results; settings as at the start
 
-Fault kinds, with their parameters and defaults:
+Two vendors are served: "apimodels" under /v1 and /api/v1, "kie" under /kie/api/v1. States, here and in rules, are
+called as the first one calls them: pending, processing, completed, failed.
+
+Fault kinds, with their parameters and defaults (kie's errors with a code come with HTTP 200, its ids in no header):
 create   cut_before · cut_after · cut_after_with_header (reset false: a RST instead of a FIN)
          error_with_header (status 502) · 5xx (status 503) · 401 · 402 · 429 (retry_after none)
            · refused_content_policy (status 400), all with msg, code and
@@ -66,7 +72,7 @@ class ControlPlane:
     shelf: Shelf
     callbacks: Callbacks
     workshop: Workshop
-    rate_limit: RateLimit
+    rate_limits: tuple[RateLimit, ...]
     calls: CallLog
 
     def __post_init__(self) -> None:
@@ -154,18 +160,20 @@ class ControlPlane:
         self.books.empty()
         self.rules.remove()
         self.shelf.empty()
-        self.rate_limit.empty()
+        for each in self.rate_limits:
+            each.empty()
         self.calls.empty()
         self.settings.apply(self._as_started)
         return JSONResponse({})
 
     def _chosen(self, wanted: Mapping[str, Any]) -> list[Task]:
-        """The tasks that ``key``, ``task_id`` and ``match`` (part of the prompt) leave over."""
-        key, task_id, match = (wanted.get(name) for name in ("key", "task_id", "match"))
+        """The tasks that ``vendor``, ``key``, ``task_id`` and ``match`` (part of the prompt) leave over."""
+        vendor, key, task_id, match = (wanted.get(name) for name in ("vendor", "key", "task_id", "match"))
         return [
             task
             for task in self.workshop.tasks
-            if key in {None, task.key}
+            if vendor in {None, task.order.vendor}
+            and key in {None, task.key}
             and task_id in {None, task.task_id}
             and (match is None or str(match) in task.order.prompt)
         ]
@@ -185,6 +193,7 @@ class ControlPlane:
         entry, ending = self.books.entry(task.task_id), task.ending
         return {
             "task_id": task.task_id,
+            "vendor": task.order.vendor,
             "key": task.key,
             "model": task.order.model,
             "prompt": task.order.prompt,

@@ -1,5 +1,5 @@
 """Fault rules: which call goes wrong, in which way, how often. Rules match by prompt, so parallel tests do
-not meet.
+not meet, and by vendor, so that one can be down while the other works.
 """
 
 from __future__ import annotations
@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from local.upstream.catalogue import VENDORS
 
 KINDS: Mapping[str, frozenset[str]] = {
     "create": frozenset(
@@ -57,7 +59,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "callback": frozenset({"duplicate", "early", "reordered", "stale", "forged", "never"}),
 }
 
-_RULE_FIELDS = {"on", "kind", "match", "times"}
+_RULE_FIELDS = {"on", "kind", "match", "times", "vendor"}
 
 
 class BadRule(ValueError):
@@ -93,21 +95,26 @@ class Fault:
 
 @dataclass
 class Rule:
-    """``match`` is a substring of the prompt, empty for all; ``times`` None means for ever; ``used`` counts."""
+    """``match`` is a substring of the prompt, empty for all; ``times`` None means for ever; ``used`` counts.
+
+    ``vendor`` None means either one.
+    """
 
     rule_id: str
     on: str
     match: str
     times: int | None
+    vendor: str | None
     fault: Fault
     used: int = 0
 
-    def fits(self, on: str, prompt: str, kinds: Collection[str] | None) -> bool:
+    def fits(self, on: str, prompt: str, vendor: str, kinds: Collection[str] | None) -> bool:
         """Whether this rule speaks about the call and still has something to say."""
         return (
             self.on == on
             and (kinds is None or self.fault.kind in kinds)
             and self.match in prompt
+            and self.vendor in {None, vendor}
             and (self.times is None or self.used < self.times)
         )
 
@@ -119,6 +126,7 @@ class Rule:
             "kind": self.fault.kind,
             "match": self.match,
             "times": self.times,
+            "vendor": self.vendor,
             "used": self.used,
             **self.fault.parameters,
         }
@@ -133,7 +141,7 @@ class FaultRules:
 
     def add(self, wanted: Mapping[str, Any]) -> Rule:
         """Add a rule as it came in JSON. Raises ``BadRule``."""
-        on, kind, match, times = (wanted.get(name) for name in ("on", "kind", "match", "times"))
+        on, kind, match, times, vendor = (wanted.get(name) for name in ("on", "kind", "match", "times", "vendor"))
         if not isinstance(on, str) or on not in KINDS:
             raise BadRule(f"'on' is one of {', '.join(KINDS)}")
         if not isinstance(kind, str) or kind not in KINDS[on]:
@@ -142,16 +150,18 @@ class FaultRules:
             raise BadRule("'match' is a substring of the prompt")
         if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
             raise BadRule("'times' is a positive whole number, or null for ever")
+        if vendor is not None and vendor not in VENDORS:
+            raise BadRule(f"'vendor' is one of {', '.join(VENDORS)}, or null for either")
         parameters = {name: value for name, value in wanted.items() if name not in _RULE_FIELDS}
         self._added += 1
-        rule = Rule(f"fault-{self._added}", on, match or "", times, Fault(kind, parameters))
+        rule = Rule(f"fault-{self._added}", on, match or "", times, vendor, Fault(kind, parameters))
         self._rules.append(rule)
         return rule
 
-    def take(self, on: str, prompt: str, kinds: Collection[str] | None = None) -> Fault | None:
+    def take(self, on: str, prompt: str, *, vendor: str, kinds: Collection[str] | None = None) -> Fault | None:
         """The fault that meets this call, counted as used; None lets the call pass."""
         for rule in self._rules:
-            if rule.fits(on, prompt, kinds):
+            if rule.fits(on, prompt, vendor, kinds):
                 rule.used += 1
                 return rule.fault
         return None

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.upstream.catalogue import MODELS, RATIOS, RESOLUTION_LONG_SIDE_PX
+from local.upstream.catalogue import APIMODELS, MODELS, RATIOS, RESOLUTION_LONG_SIDE_PX
 
 PROMPT_LIMIT_CHARACTERS = 20_000  # [inferred] from the channel behind the vendor
 
 
 class BadOrder(ValueError):
-    """The create call is refused with HTTP 400 and this text."""
+    """The create call is refused as invalid, with this text."""
 
 
 @dataclass(frozen=True)
 class Order:
     """A create call that was understood. ``received`` is the body as it came, for tests to look at."""
 
+    vendor: str
     model: str
     prompt: str
     aspect_ratio: str
@@ -41,8 +42,13 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     return body
 
 
+def prompt_of(body: dict[str, Any]) -> object:
+    """What fault rules match, before anything is checked."""
+    return body.get("prompt")
+
+
 def read_order(body: dict[str, Any]) -> Order:
-    """Check a create body. Raises ``BadOrder`` with the vendor's kind of text.
+    """Check a create body of the vendor's. Raises ``BadOrder`` with its kind of text.
 
     Only the text for an unknown model is the vendor's own [vendor]; the others are ours [unknown].
     """
@@ -69,11 +75,12 @@ def read_order(body: dict[str, Any]) -> Order:
     if not isinstance(nsfw_checker, bool):
         raise BadOrder("nsfw_checker must be a boolean")
     callback_url = body.get("callback_url")
-    if callback_url is not None and not _is_http_url(callback_url):
+    if callback_url is not None and not is_http_url(callback_url):
         raise BadOrder("callback_url must be an http(s) URL")
     return Order(
+        vendor=APIMODELS,
         model=model.model_id,
-        prompt=_prompt(body),
+        prompt=read_prompt(body),
         aspect_ratio=ratio,
         references=references,
         nsfw_checker=nsfw_checker,
@@ -83,7 +90,8 @@ def read_order(body: dict[str, Any]) -> Order:
     )
 
 
-def _prompt(body: dict[str, Any]) -> str:
+def read_prompt(body: dict[str, Any]) -> str:
+    """The prompt, which every model needs. Raises ``BadOrder``."""
     prompt = body.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
         raise BadOrder("prompt is required")
@@ -100,12 +108,13 @@ def _references(body: dict[str, Any]) -> tuple[str, ...]:
     if not isinstance(urls, list) or ("image_urls" in body and not urls):
         raise BadOrder("image_urls must be a non-empty array")
     for url in urls:
-        if not _is_http_url(url):
+        if not is_http_url(url):
             raise BadOrder("Invalid image URL: only publicly reachable http(s) URLs are accepted")
     return tuple(urls)
 
 
-def _is_http_url(value: object) -> bool:
+def is_http_url(value: object) -> bool:
+    """Whether somebody could fetch it."""
     if not isinstance(value, str):
         return False
     try:

@@ -32,6 +32,11 @@ class RateLimit:
         admitted.append(now)
         return 0.0
 
+    def headers(self, wait_seconds: float) -> dict[str, str]:
+        """What a refused create says of when to come back."""
+        told = self._settings.rate_limit_retry_after
+        return {"retry-after": str(max(1, round(wait_seconds)))} if told else {}
+
     def empty(self) -> None:
         """Forget what was admitted."""
         self._admitted.clear()

@@ -35,7 +35,7 @@ def result_host(shelf: Shelf, rules: FaultRules) -> Starlette:
         found = shelf.find(request.path_params["name"])
         if found is None:
             return PlainTextResponse("Object not found", status_code=404)
-        fault = rules.take("result", found.prompt) if request.method == "GET" else None
+        fault = rules.take("result", found.prompt, vendor=found.vendor) if request.method == "GET" else None
         return _faulty(found, fault) if fault is not None else _whole_or_part(request, found)
 
     return Starlette(routes=[Route("/{name:path}", serve, methods=["GET", "HEAD"])])

@@ -74,9 +74,13 @@ async def serve(
 def write_ready_file(path: Path, simulator: Simulator) -> None:
     """Tell whoever waits where the simulator is; they see the whole file or none."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_text(
-        json.dumps({"api_base": simulator.api_bases[0], "results_base": simulator.results_base, "pid": os.getpid()})
-    )
+    where = {
+        "api_base": simulator.api_bases[0],
+        "kie_base": simulator.kie_base,
+        "results_base": simulator.results_base,
+        "pid": os.getpid(),
+    }
+    draft.write_text(json.dumps(where))
     draft.replace(path)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 
-from local.upstream.catalogue import MODELS
+from local.upstream.catalogue import KIE_MODELS, MODELS
 
 OUTPUT_FORMATS = ("jpeg", "png", "webp")
 MICRO_PER_USD = 1_000_000
@@ -20,7 +20,11 @@ class UnknownSetting(ValueError):
 
 @dataclass
 class Settings:
-    """Times in seconds. ``latency_scale`` multiplies task latency and callback back-off, never time-outs."""
+    """Times in seconds. ``latency_scale`` multiplies task latency and callback back-off, never time-outs.
+
+    ``callback_origins`` stands in for DNS on a machine of its own: what a callback URL begins with, and what to
+    connect to instead, e.g. ``{"https://abc.execute-api.us-east-1.amazonaws.com": "http://127.0.0.1:4566/abc"}``.
+    """
 
     latency_scale: float = 1.0
     latency_min_seconds: float = 15.0  # [doc] 15-40 s
@@ -40,6 +44,7 @@ class Settings:
     task_id_header: bool = True  # [client] the header may carry the id
     callback_timeout_seconds: float = 10.0  # [doc]
     callback_stops_on_4xx: bool = False  # [unknown]
+    callback_origins: dict[str, str] = field(default_factory=dict)
     admit_loopback_references: bool = False
     allow_reference_origins: list[str] = field(default_factory=list)
     prices_usd: dict[str, float] = field(default_factory=dict)
@@ -60,7 +65,7 @@ class Settings:
         """The price of one picture in micro-dollars."""
         if model_id in self.prices_usd:
             return micro_usd(self.prices_usd[model_id])
-        return MODELS[model_id].price_micro_usd
+        return (MODELS | KIE_MODELS)[model_id].price_micro_usd
 
 
 def micro_usd(usd: object) -> int:
@@ -78,6 +83,8 @@ def _fitted(name: str, current: object, value: object) -> object:
     if name == "output_format" and value not in OUTPUT_FORMATS:
         raise UnknownSetting(f"output_format is one of {', '.join(OUTPUT_FORMATS)}")
     if isinstance(value, dict):
+        if name == "callback_origins":
+            return _origins(value)
         for amount in value.values():
             micro_usd(amount)
         return dict(value)
@@ -86,3 +93,10 @@ def _fitted(name: str, current: object, value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
         raise UnknownSetting(f"{name} cannot be negative")
     return float(value) if isinstance(current, float) and isinstance(value, int) else value
+
+
+def _origins(value: dict[str, object]) -> dict[str, str]:
+    replacements = {prefix: each for prefix, each in value.items() if prefix and isinstance(each, str) and each}
+    if len(replacements) != len(value):
+        raise UnknownSetting("callback_origins maps the beginning of a URL to the beginning of another")
+    return replacements

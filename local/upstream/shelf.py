@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.upstream.catalogue import APIMODELS
 from local.upstream.settings import Settings
 
 
 @dataclass(frozen=True)
 class Published:
-    """One public object. ``prompt`` ties it to the fault rules; an uploaded file has none."""
+    """One public object. ``prompt`` and ``vendor`` tie it to the fault rules; an uploaded file has no prompt."""
 
     name: str
     path: Path
@@ -23,6 +24,7 @@ class Published:
     size_bytes: int
     published_at: float
     prompt: str
+    vendor: str
     uploaded: bool
 
 
@@ -38,7 +40,16 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._objects)
 
-    def publish(self, data: bytes, suffix: str, content_type: str, *, prompt: str = "", uploaded: bool = False) -> str:
+    def publish(
+        self,
+        data: bytes,
+        suffix: str,
+        content_type: str,
+        *,
+        prompt: str = "",
+        vendor: str = APIMODELS,
+        uploaded: bool = False,
+    ) -> str:
         """Put an object on the shelf; returns its path on the result host, without a leading slash."""
         name = f"{'files' if uploaded else 'images'}/{uuid.uuid4().hex}.{suffix}"
         path = Path(self._folder.name) / name.replace("/", "-")
@@ -51,6 +62,7 @@ class Shelf:
             size_bytes=len(data),
             published_at=self._clock(),
             prompt=prompt,
+            vendor=vendor,
             uploaded=uploaded,
         )
         return name

@@ -11,11 +11,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from local.upstream.app import BASES, Refused, VendorApi, answer_refused
+from local.upstream import app, kie, kie_orders, orders
 from local.upstream.books import Books
 from local.upstream.call_log import CallLog
 from local.upstream.callbacks import Callbacks
+from local.upstream.catalogue import APIMODELS, KIE, VENDORS
 from local.upstream.control import ControlPlane
+from local.upstream.desk import Desk, Manner, PromptOf, ReadOrder
 from local.upstream.faults import FaultRules
 from local.upstream.rate_limit import RateLimit
 from local.upstream.references import References, Resolve, resolve_by_dns
@@ -28,7 +30,7 @@ _TICK_SECONDS = 0.05
 
 
 class Simulator:
-    """Two ASGI applications, ``api`` and ``results``, that belong on two origins.
+    """Two ASGI applications, ``api`` and ``results``, that belong on two origins; both vendors share them.
 
     Nothing moves by itself: ``run`` pumps in real time, tests turn the clock and call ``pump``.
     """
@@ -45,7 +47,8 @@ class Simulator:
         resolve: Resolve = resolve_by_dns,
         query_patience_seconds: float = 0.0,
     ) -> None:
-        self.api_bases = tuple(f"{api_origin}{base}" for base in BASES)
+        self.api_bases = tuple(f"{api_origin}{base}" for base in app.BASES)
+        self.kie_base = f"{api_origin}{kie.BASE}"
         self.control_base = f"{api_origin}/_sim"
         self.results_base = results_origin
         self.settings = settings
@@ -65,19 +68,35 @@ class Simulator:
             callbacks=self._callbacks,
             results_base=results_origin,
         )
-        rate_limit = RateLimit(settings, clock)
-        vendor = VendorApi(
+        rate_limits = {vendor: RateLimit(settings, clock) for vendor in VENDORS}
+
+        def desk(vendor: str, manner: Manner, read_order: ReadOrder, prompt_of: PromptOf) -> Desk:
+            return Desk(
+                vendor=vendor,
+                manner=manner,
+                read_order=read_order,
+                prompt_of=prompt_of,
+                rules=self.rules,
+                references=references,
+                callbacks=self._callbacks,
+                workshop=self._workshop,
+                rate_limit=rate_limits[vendor],
+                query_patience_seconds=query_patience_seconds,
+            )
+
+        vendor_api = app.VendorApi(
             settings=settings,
-            rules=self.rules,
             clock=clock,
             books=self.books,
             shelf=self.shelf,
-            references=references,
-            callbacks=self._callbacks,
             workshop=self._workshop,
-            rate_limit=rate_limit,
+            desk=desk(APIMODELS, app.MANNER, orders.read_order, orders.prompt_of),
             results_base=results_origin,
-            query_patience_seconds=query_patience_seconds,
+        )
+        kie_api = kie.KieApi(
+            settings=settings,
+            clock=clock,
+            desk=desk(KIE, kie.MANNER, kie_orders.read_order, kie_orders.prompt_of),
         )
         control = ControlPlane(
             settings=settings,
@@ -86,12 +105,12 @@ class Simulator:
             shelf=self.shelf,
             callbacks=self._callbacks,
             workshop=self._workshop,
-            rate_limit=rate_limit,
+            rate_limits=tuple(rate_limits.values()),
             calls=self.calls,
         )
         api = Starlette(
-            routes=[*vendor.routes(), *control.routes()],
-            exception_handlers={Refused: answer_refused, HTTPException: answer_refused},
+            routes=[*vendor_api.routes(), *kie_api.routes(), *control.routes()],
+            exception_handlers={app.Refused: app.answer_refused, HTTPException: app.answer_refused},
         )
         self.api: ASGIApp = self.calls.recording(api, "api")
         self.results: ASGIApp = self.calls.recording(result_host(self.shelf, self.rules), "results")

@@ -75,7 +75,9 @@ class Task:
     callback_log: list[dict[str, object]] = field(default_factory=list)
 
     def state(self, now: float) -> str:
-        """The state as the vendor names it; a task whose work is late stays ``processing``."""
+        """The state in the simulator's words, which are those of apimodels.app; a task whose work is late stays
+        ``processing``.
+        """
         if self.ending is not None:
             return self.ending.state
         if self.fault is not None and self.fault.kind == "unknown_state":

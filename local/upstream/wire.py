@@ -14,7 +14,7 @@ from local.upstream.settings import MICRO_PER_USD
 from local.upstream.tasks import Ending, Task
 
 _EDGE_PAGE = (
-    "<!DOCTYPE html><html><head><title>apimodels.app | {status}: {text}</title></head>"
+    "<!DOCTYPE html><html><head><title>{site} | {status}: {text}</title></head>"
     "<body><h1>Error {status}</h1><p>{text}</p><p>cloudflare</p></body></html>"
 )
 _EDGE_TEXTS = {
@@ -46,13 +46,25 @@ def error(code: int, message: str, *, status: int | None = None, headers: dict[s
     return JSONResponse({"code": code, "msg": message}, status_code=status or code, headers=headers)
 
 
-def edge_page(status: int) -> HTMLResponse:
+def edge_page(status: int, *, site: str) -> HTMLResponse:
     """What the edge in front of the API answers when it loses patience [vendor, inferred]."""
-    return HTMLResponse(_EDGE_PAGE.format(status=status, text=_EDGE_TEXTS.get(status, "Error")), status_code=status)
+    text = _EDGE_TEXTS.get(status, "Error")
+    return HTMLResponse(_EDGE_PAGE.format(site=site, status=status, text=text), status_code=status)
 
 
-def fault_answer(fault: Fault, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    """An error answer in the shape the rule asks for: all of these were seen [vendor, client]."""
+def fault_answer(
+    fault: Fault,
+    status: int,
+    message: str,
+    headers: dict[str, str] | None = None,
+    *,
+    site: str,
+    code: int | None = None,
+) -> Response:
+    """An error answer in the shape the rule asks for: all of these were seen [vendor, client].
+
+    ``code``: the body's, where it is not the HTTP status.
+    """
     status = fault.whole("status", status)
     message = fault.text("msg", message)
     headers = dict(headers or {})
@@ -66,11 +78,11 @@ def fault_answer(fault: Fault, status: int, message: str, headers: dict[str, str
         case "text":
             return PlainTextResponse(message, status_code=status, headers=headers)
         case "html":
-            page = edge_page(status)
+            page = edge_page(status, site=site)
             page.headers.update(headers)
             return page
         case _:
-            return error(fault.whole("code", status), message, status=status, headers=headers)
+            return error(fault.whole("code", code or status), message, status=status, headers=headers)
 
 
 def created(task: Task, *, ended: bool) -> dict[str, object]:
@@ -100,8 +112,8 @@ def queried(task: Task, now: float, price_micro_usd: int) -> dict[str, object]:
     return data
 
 
-def called_back(task: Task) -> dict[str, object]:
-    """The body of a callback; ``param`` and ``resultJson`` are JSON strings [client]."""
+def callback_data(task: Task) -> dict[str, object]:
+    """``data`` of a callback; ``param`` and ``resultJson`` are JSON strings [client]."""
     data: dict[str, object] = {
         "taskId": task.task_id,
         "model": task.order.model,
@@ -114,6 +126,11 @@ def called_back(task: Task) -> dict[str, object]:
         data |= _ending(task, task.ending)
         data.setdefault("resultJson", "")
         data.setdefault("failMsg", "")
+    return data
+
+
+def called_back(data: dict[str, object]) -> dict[str, object]:
+    """The body of a callback."""
     return {"code": 200, "msg": "success", "data": data}
 
 

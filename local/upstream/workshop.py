@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from local.upstream.books import Books
 from local.upstream.callbacks import Callbacks
+from local.upstream.catalogue import APIMODELS, KIE
 from local.upstream.faults import FaultRules
 from local.upstream.orders import Order
 from local.upstream.painting import CONTENT_TYPES, Commission, UnreadableReference, paint
@@ -21,13 +22,15 @@ from local.upstream.tasks import Ending, Painted, Spoilt, Task, plan_walk
 
 MARKED_WORD = "nsfw-test"  # stands for what the real filter would stop
 
+_TASK_ID_PREFIXES = {APIMODELS: "clx", KIE: "task_gptimage_"}  # [doc]
+
 _POLICY = Spoilt("Content policy violation", "CONTENT_MODERATION", retryable=False)  # [doc]
 _BROKEN = Spoilt("Internal error", None, retryable=True)
 
 
 @dataclass(kw_only=True, eq=False)
 class Workshop:
-    """Holds every task. All methods run on one event loop; only the painting leaves it."""
+    """Holds every task of both vendors. All methods run on one event loop; only the painting leaves it."""
 
     settings: Settings
     rules: FaultRules
@@ -51,18 +54,18 @@ class Workshop:
         """Every task, oldest first."""
         return list(self._tasks.values())
 
-    def find(self, key: str, task_id: str) -> Task | None:
-        """The key's task; the tasks of other keys do not exist for it [inferred]."""
+    def find(self, vendor: str, key: str, task_id: str) -> Task | None:
+        """The key's task; the tasks of other keys, and of the other vendor, do not exist for it [inferred]."""
         task = self._tasks.get(task_id)
-        return task if task is not None and task.key == key else None
+        return task if task is not None and (task.order.vendor, task.key) == (vendor, key) else None
 
     def accept(self, key: str, order: Order) -> Task | None:
         """Make a task and hold its price; None where the balance does not cover it. Not idempotent [vendor]."""
-        task_id = f"clx{uuid.uuid4().hex[:22]}"
-        if not self.books.hold(key, task_id, self.settings.price_micro_usd(order.model)):
+        task_id = f"{_TASK_ID_PREFIXES[order.vendor]}{uuid.uuid4().hex[:22]}"
+        if not self.books.hold(key, task_id, self.settings.price_micro_usd(order.model), vendor=order.vendor):
             return None
         self._sequence += 1
-        fault = self.rules.take("task", order.prompt)
+        fault = self.rules.take("task", order.prompt, vendor=order.vendor)
         walk = plan_walk(self.settings, self._sequence, self.clock(), fault)
         task = Task(task_id, key, order, walk, fault)
         self._tasks[task_id] = self._open[task_id] = task
@@ -90,7 +93,7 @@ class Workshop:
                 await self._step(task, patience_seconds)
 
     def state(self, task: Task) -> str:
-        """The task's state as of now, in the vendor's words."""
+        """The task's state as of now, in the simulator's words."""
         return task.state(self.clock())
 
     def empty(self) -> None:
@@ -148,7 +151,11 @@ class Workshop:
 
     def _publish(self, task: Task, work: Painted) -> str:
         name = self.shelf.publish(
-            work.image, work.output_format, CONTENT_TYPES[work.output_format], prompt=task.order.prompt
+            work.image,
+            work.output_format,
+            CONTENT_TYPES[work.output_format],
+            prompt=task.order.prompt,
+            vendor=task.order.vendor,
         )
         return f"{self.results_base}/{name}"
 

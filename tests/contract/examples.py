@@ -6,11 +6,21 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from heliograph.domain.breaker import Breaker
 from heliograph.domain.errors import Fault
-from heliograph.domain.events import EVENT_SOURCE, PublishedEvent, event_type, job_event, upload_rejected
+from heliograph.domain.events import (
+    EVENT_SOURCE,
+    PublishedEvent,
+    budget_exhausted,
+    event_type,
+    job_event,
+    route_switched,
+    upload_rejected,
+)
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, JobStatus, Result, Source
+from heliograph.domain.ledger import Booking, Page
 from heliograph.domain.media import MediaType
 from heliograph.domain.outcomes import (
     Crashed,
@@ -25,6 +35,7 @@ from heliograph.domain.outcomes import (
     Turn,
     Watch,
 )
+from heliograph.domain.pacing import SLOT, Ticket
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import AspectRatio, Route
 
@@ -152,11 +163,35 @@ def rejected_upload() -> PublishedEvent:
     )
 
 
+def exhausted_budget() -> PublishedEvent:
+    """Of a shop's day."""
+    booked = Booking(reserved=180_000, spent=24_720_000, unknown=60_000)
+    return budget_exhausted(Page("shop", "2026-11-22"), booked, limit_microusd=25_000_000, at=after(3600))
+
+
+def switched_route(breaker: Breaker) -> PublishedEvent:
+    """The last change of its circuit."""
+    event = route_switched(ROUTE, breaker)
+    assert event
+    return event
+
+
+def opened_route() -> Breaker:
+    """After five failures in a row."""
+    breaker = Breaker()
+    for number in range(5):
+        breaker = breaker.after_failure("the provider failed with 503: Service temporarily unavailable", after(number))
+    return breaker
+
+
 def published_examples() -> dict[str, PublishedEvent]:
     """One event of each type, by its type."""
     events = [
         *(job_event(job, results_bucket=RESULTS_BUCKET) for job in (succeeded_job(), failed_job(), expired_job())),
         rejected_upload(),
+        exhausted_budget(),
+        switched_route(opened_route()),
+        switched_route(opened_route().after_success(after(36.4))),
     ]
     return {event_type(event): event for event in events}
 
@@ -191,7 +226,12 @@ def state_examples() -> dict[str, State]:
     """What the workflow passes, by outcome; `turn` is its input."""
     return {
         "turn": Turn(job_id=JOB_ID),
-        "not_yet": NotYet(job_id=JOB_ID, wait_seconds=4),
+        "not_yet": NotYet(
+            job_id=JOB_ID,
+            wait_seconds=4,
+            reason=f"its turn on {ROUTE.name} comes later",
+            ticket=Ticket(route=ROUTE.name, place=12 * SLOT),
+        ),
         "processing": Processing(job_id=JOB_ID, wait_seconds=12, watch=WATCH),
         "finished": Finished(job_id=JOB_ID, watch=WATCH.model_copy(update={"questions": 4}), result_urls=(RESULT_URL,)),
         "again": DeliverAgain(

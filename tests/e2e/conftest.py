@@ -5,25 +5,40 @@ from __future__ import annotations
 import io
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from local.stack import Pace, Stack, running
-from tests.e2e.world import World
+from tests.e2e.world import World, wait_until
 
 # Long enough for every job but the one that is meant to pass it.
 JOB_DEADLINE_SECONDS = 90
 WAIT_SCALE = 0.1
+LOST = ("cut_before", "cut_after", "html_502", "html_524", "5xx")
+KIE = "kie-gpt-image-2"
+# As in the template, but at a pace that keeps nobody waiting: turns are looked at in a test of their own.
+PACE = {"creates_per_minute": 6000, "fastest_per_minute": 6000, "slowest_per_minute": 600, "max_in_flight": 500}
+ROUTES = [
+    {"provider": "apimodels", "model": "gpt-image-2-beta", "price_usd": "0.06", "max_references": 16, **PACE},
+    {"provider": "apimodels", "model": "gpt-image-2", "price_usd": "0.05", "max_references": 10, **PACE},
+    {"provider": "kie", "model": "gpt-image-2", "name": KIE, "price_usd": "0.03", "max_references": 16, **PACE},
+]
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder: Path = tmp_path_factory.mktemp("stack")
     pace = Pace(latency_scale=0.02, wait_scale=WAIT_SCALE, picture_px=512)
-    with running(folder, pace=pace, parameters={"JobDeadlineSeconds": str(JOB_DEADLINE_SECONDS)}) as stack:
+    parameters = {
+        "JobDeadlineSeconds": str(JOB_DEADLINE_SECONDS),
+        "UploadDeadlineSeconds": str(JOB_DEADLINE_SECONDS),
+        "Routes": json.dumps(ROUTES),
+    }
+    with running(folder, pace=pace, parameters=parameters, second_provider=True) as stack:
         yield stack
 
 
@@ -40,11 +55,39 @@ def world(stack: Stack) -> Iterator[World]:
         yield world
 
 
+@dataclass(frozen=True)
+class SlowJobs:
+    """Those that are over only at their deadline: posted before everything else, looked at last. By what happens."""
+
+    never_ends: str
+    # A create call whose answer is lost, and of which nothing more is heard.
+    lost: Mapping[str, str]
+    resubmitted: str
+
+
 @pytest.fixture(scope="session", autouse=True)
-def never_ending_job(world: World) -> str:
-    """Posted before everything else, because its deadline is the longest wait of all; looked at last."""
+def slow_jobs(world: World) -> SlowJobs:
     world.fault("task", "never_finishes", "never-ending", times=None)
-    return str(world.post(prompt="never-ending")["id"])
+    world.fault("create", "cut_before", "accepts the risk", times=1)
+    world.fault("callback", "never", "heard of no more", times=None)
+    for kind in LOST:
+        world.fault("create", kind, f"{kind}, heard of no more", times=None)
+    jobs = SlowJobs(
+        never_ends=world.post(prompt="never-ending")["id"],
+        lost={kind: world.post(prompt=f"{kind}, heard of no more", model="gpt-image-2")["id"] for kind in LOST},
+        resubmitted=world.post(prompt="accepts the risk", on_uncertain="resubmit")["id"],
+    )
+    for job_id in (*jobs.lost.values(), jobs.resubmitted):
+        wait_until(lambda job_id=job_id: world.job(job_id)["attempts"], seconds=60, what="its create call")  # type: ignore[misc]
+    return jobs
+
+
+@pytest.fixture(autouse=True)
+def closed_circuits(world: World, slow_jobs: SlowJobs) -> None:
+    """What one test makes of the routes is no other's affair."""
+    routes, table = world.stack.client("dynamodb"), world.stack.outputs["RoutesTableName"]
+    for route in ROUTES:
+        routes.delete_item(TableName=table, Key={"route": {"S": str(route.get("name", route["model"]))}})
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def test_an_unknown_job_is_404(world: World, job_id: str) -> None:
         ({"prompt": 7}, {"/prompt"}),
         ({"aspect_ratio": "7:1"}, {"/aspect_ratio"}),
         ({"references": ["https://example.com/a.png"] * 17}, {"/references"}),
-        ({"references": ["https://example.com/a.png"] * 11, "model": "gpt-image-2"}, {"/references"}),
+        ({"references": ["https://example.com/a.png"] * 17, "model": "gpt-image-2"}, {"/references"}),
         ({"references": ["not a url", "ftp://example.com/a"]}, {"/references/0", "/references/1"}),
         (
             {"references": ["https://10.0.0.1/a", "https://localhost/a", "https://[::1]/a"]},

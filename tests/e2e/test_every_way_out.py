@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.e2e.conftest import WAIT_SCALE
+from tests.e2e.deployed import environment, function
 from tests.e2e.world import World, wait_until
 
 DENY_EVERYTHING = {
@@ -25,30 +27,10 @@ def status(world: World, job_id: str) -> str:
     return str(described["status"])
 
 
-def function(world: World, logical_id: str) -> str:
-    """The deployed function's name."""
-    resource = world.stack.client("cloudformation").describe_stack_resource(
-        StackName="heliograph", LogicalResourceId=logical_id
-    )
-    return str(resource["StackResourceDetail"]["PhysicalResourceId"])
-
-
 def endings(world: World, job_id: str) -> set[tuple[str, str]]:
     """Type and event id of every event about the job's end."""
     found = world.events(lambda event: event["detail"]["data"].get("job_id") == job_id)
     return {(event["detail-type"], event["detail"]["event_id"]) for event in found}
-
-
-@contextmanager
-def environment(world: World, name: str, **changed: str) -> Iterator[None]:
-    """The function with other settings, for as long as the block lasts."""
-    functions = world.stack.client("lambda")
-    usual = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**usual, **changed}})
-    try:
-        yield
-    finally:
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": usual})
 
 
 @contextmanager
@@ -226,7 +208,8 @@ def _make_due(world: World, job_id: str) -> None:
     document = json.loads(item["document"]["S"])
     for moment in ("created_at", "orphaned_at"):
         if document.get(moment):
-            document[moment] = "2026-01-01T00:00:00Z"
+            # The same day: its money stands on the pages of that day.
+            document[moment] = datetime.now(UTC).strftime("%Y-%m-%dT00:00:00Z")
     world.stack.client("dynamodb").update_item(
         TableName=world.stack.outputs["JobsTableName"],
         Key={"job_id": {"S": job_id}},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.e2e.conftest import KIE
 from tests.e2e.world import World
 
 BETA, SECOND = "gpt-image-2-beta", "gpt-image-2"
@@ -44,17 +45,8 @@ def test_a_preset_may_ask_for_the_cheapest_route(world: World, mark: str, photo:
     data = world.event_about(key)["detail"]["data"]
 
     assert data["model"] == SECOND
-    assert data["price_usd"] == "0.05"
-
-
-def test_an_uncertain_call_is_never_followed_by_another_route(world: World, mark: str) -> None:
-    world.fault("create", "cut_after", mark, times=None)
-
-    job = world.finished(world.post(prompt=mark)["id"])
-
-    assert attempted(job) == [BETA]
-    assert job["failure"]["code"] == "submission_uncertain"
-    assert len(world.tasks(mark)) == 1
+    assert data["provider"] == "kie"
+    assert data["price_usd"] == "0.03"
 
 
 def test_blocked_content_is_not_tried_elsewhere(world: World, mark: str) -> None:
@@ -72,10 +64,10 @@ def test_a_dry_run_says_what_a_job_would_be_and_spends_nothing(world: World, mar
 
     assert [answer.status_code for answer in quotes] == [200] * 3
     anything, cheapest, many = (answer.json() for answer in quotes)
-    assert [route["model"] for route in anything["routes"]] == [BETA, SECOND]
+    assert [route["name"] for route in anything["routes"]] == [BETA, SECOND, KIE]
     assert (anything["price_usd"], anything["price_usd_at_most"]) == ("0.06", "0.06")
-    assert (cheapest["price_usd"], cheapest["price_usd_at_most"]) == ("0.05", "0.06")
-    assert [route["model"] for route in many["routes"]] == [BETA]
+    assert (cheapest["price_usd"], cheapest["price_usd_at_most"]) == ("0.03", "0.06")
+    assert [route["name"] for route in many["routes"]] == [BETA, KIE]
     assert anything["request"]["aspect_ratio"] == "auto"
     assert not world.tasks(mark)
 

@@ -64,7 +64,7 @@ def test_the_vendors_key_is_stored_from_standard_input_and_a_wrong_one_is_refuse
     environment = {**os.environ, **CREDENTIALS, "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": world.stack.endpoint}
 
     def store(key: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "local.upstream_key"]
+        command = [sys.executable, "-m", "operations.upstream_key"]
         return subprocess.run(
             command, input=key, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False
         )

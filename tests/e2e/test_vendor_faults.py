@@ -42,18 +42,6 @@ def test_a_certain_refusal_stops_at_once_and_is_free(
     assert not world.tasks(mark)
 
 
-@pytest.mark.parametrize("kind", ["cut_after", "html_502", "html_524", "5xx", "cut_before"], ids=lambda kind: kind)
-def test_an_uncertain_create_is_never_repeated(world: World, mark: str, kind: str) -> None:
-    world.fault("create", kind, mark, times=None)
-
-    job = run(world, mark)
-
-    assert job["failure"]["code"] == "submission_uncertain"
-    assert job["charged"] == "unknown"
-    assert len(job["attempts"]) == 1
-    assert len(world.tasks(mark)) <= 1
-
-
 @pytest.mark.parametrize("kind", ["cut_after_with_header", "error_with_header"])
 def test_a_task_named_only_in_a_header_is_followed_to_its_picture(world: World, mark: str, kind: str) -> None:
     world.fault("create", kind, mark, task_made=True)

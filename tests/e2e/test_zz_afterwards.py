@@ -5,17 +5,42 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.e2e.conftest import JOB_DEADLINE_SECONDS
+import pytest
+
+from tests.e2e.conftest import JOB_DEADLINE_SECONDS, LOST, SlowJobs
 from tests.e2e.world import World
 
 
-def test_a_task_that_never_ends_is_given_up_at_the_deadline(world: World, never_ending_job: str) -> None:
-    job = world.finished(never_ending_job, seconds=JOB_DEADLINE_SECONDS + 60)
+def test_a_task_that_never_ends_is_given_up_at_the_deadline(world: World, slow_jobs: SlowJobs) -> None:
+    job = world.finished(slow_jobs.never_ends, seconds=JOB_DEADLINE_SECONDS + 60)
 
     assert job["status"] == "failed"
     assert job["failure"]["code"] == "provider_timeout"
     assert job["charged"] == "unknown"
-    assert world.event_of(never_ending_job)["detail-type"] == "image.job.failed"
+    assert world.event_of(slow_jobs.never_ends)["detail-type"] == "image.job.failed"
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_a_lost_call_of_which_nothing_is_heard_is_never_followed_by_another(
+    world: World, slow_jobs: SlowJobs, kind: str
+) -> None:
+    job = world.finished(slow_jobs.lost[kind], seconds=JOB_DEADLINE_SECONDS + 60)
+
+    assert len(job["attempts"]) == 1
+    assert len(world.tasks(f"{kind}, heard of no more")) <= 1
+    assert job["failure"]["code"] == "submission_uncertain"
+    assert job["charged"] == "unknown"
+    assert job["price_usd"] is None
+
+
+def test_a_job_that_accepts_the_risk_is_submitted_again(world: World, slow_jobs: SlowJobs) -> None:
+    job = world.finished(slow_jobs.resubmitted, seconds=JOB_DEADLINE_SECONDS + 60)
+
+    first, second = job["attempts"]
+    assert job["status"] == "succeeded"
+    assert first["failure"]["code"] == "submission_uncertain"
+    assert second["task_id"]
+    assert len(world.tasks("accepts the risk")) == 1
 
 
 def test_every_job_is_over_and_was_announced_once(world: World) -> None:
@@ -48,6 +73,17 @@ def test_the_vendor_charged_no_task_that_no_job_knows_and_no_job_twice(world: Wo
     assert all(len(charged & set(task_ids)) <= 1 for task_ids in per_job.values())
 
 
+def test_the_ledger_agrees_with_the_jobs_and_with_the_vendors_books(world: World) -> None:
+    finished = world.operate("ledger")
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "DIFFERS" not in finished.stdout
+    total, charged = world.ledger(), sum(task["charged_micro_usd"] for task in world.tasks(""))
+    assert total["reserved"] == 0
+    # What the vendor took is what we say was spent, and some of what we say nobody can tell.
+    assert total["spent"] <= charged <= total["spent"] + total["unknown"]
+
+
 def test_the_dead_letter_queue_is_empty(world: World) -> None:
     attributes = world.sqs.get_queue_attributes(
         QueueUrl=world.stack.outputs["UploadDeadLettersUrl"], AttributeNames=["ApproximateNumberOfMessages"]
@@ -60,6 +96,7 @@ def test_the_logs_would_let_nobody_in(world: World) -> None:
     secrets = world.stack.client("secretsmanager")
     upstream_key = secrets.get_secret_value(SecretId=world.stack.outputs["UpstreamKeySecret"])["SecretString"]
     forbidden = [world.stack.api_key, upstream_key, "X-Amz-Signature", "Bearer ", "AWS_SECRET_ACCESS_KEY"]
+    forbidden += ["callbacks/job_"]
     logs = world.stack.client("logs")
     lines = 0
     for group in logs.describe_log_groups()["logGroups"]:

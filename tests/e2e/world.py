@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
 import httpx
 
+from local.deployment import CREDENTIALS, PROJECT, REGION
 from local.stack import Stack
 
 Found = TypeVar("Found")
@@ -112,6 +117,29 @@ class World:
             seconds=seconds,
             what=f"the end of {job_id}",
         )
+
+    # -- an operator
+
+    def operate(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """What `make ledger`, `make routes` and the others run."""
+        return subprocess.run(
+            [sys.executable, "-m", "operations", "--stack", "heliograph", *arguments],
+            cwd=PROJECT,
+            env={**os.environ, **CREDENTIALS, **self._aws(), "PYTHONPATH": "layers/core"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def ledger(self, account: str = "*") -> dict[str, int]:
+        """The account's page of today, in micro-dollars."""
+        key = {"account": {"S": account}, "period": {"S": datetime.now(UTC).strftime("%Y-%m-%d")}}
+        ledger = self.stack.client("dynamodb")
+        item = ledger.get_item(TableName=self.stack.outputs["LedgerTableName"], Key=key).get("Item", {})
+        return {column: int(item.get(column, {"N": "0"})["N"]) for column in ("reserved", "spent", "unknown")}
+
+    def _aws(self) -> dict[str, str]:
+        return {"AWS_ENDPOINT_URL": self.stack.endpoint, "AWS_DEFAULT_REGION": REGION, "AWS_CONFIG_FILE": os.devnull}
 
     # -- somebody who listens to the bus
 

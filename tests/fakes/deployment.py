@@ -30,27 +30,34 @@ from heliograph.domain.outcomes import (
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import Rules
 from heliograph.domain.routes import Route, Routes
+from heliograph.ports import ImageProvider
 from heliograph.steps import close as closing
+from heliograph.steps.create_task import Creating
 from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import Ending, finalize
+from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
 from heliograph.steps.poll import poll
 from heliograph.steps.read_job import JobView, read_job
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_request import submit_request
 from heliograph.steps.submit_upload import Ignored, Upload, submit_upload
+from heliograph.steps.traffic import Control
 
 from tests.fakes.bus import RecordingBus
 from tests.fakes.clock import SteppingClock
 from tests.fakes.jobs import InMemoryJobStore
+from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.objects import InMemoryObjectStore, StoredObject
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.results import ScriptedResultSource
+from tests.fakes.route_states import InMemoryRouteStates
 from tests.fakes.workflow import InMemoryWorkflow
 
 BETA = "gpt-image-2-beta"
 SECOND = "gpt-image-2"
 UPLOADS = "the-uploads"
 RESULTS = "the-results"
+CALLBACKS = "https://api.test/live"
 DEADLINE = timedelta(minutes=30)
 ROUTES = Routes(
     (
@@ -65,14 +72,22 @@ class InMemoryDeployment:
     """One of everything. The methods are the functions of the deployment."""
 
     def __init__(self) -> None:
-        self.jobs = InMemoryJobStore()
+        self.ledger = InMemoryLedger()
+        self.states = InMemoryRouteStates()
+        self.jobs = InMemoryJobStore(self.ledger, {route.name: route.max_in_flight for route in ROUTES})
         self.objects = InMemoryObjectStore()
         self.bus = RecordingBus()
         self.workflow = InMemoryWorkflow()
         self.provider = ScriptedProvider()
         self.source = ScriptedResultSource()
         self.clock = SteppingClock()
+        self.callback_base: str | None = CALLBACKS
         self._runs = count(1)
+        self._tokens = count(1)
+
+    @property
+    def control(self) -> Control:
+        return Control(states=self.states, bus=self.bus, clock=self.clock, weights=self.ledger.tenants.weight)
 
     @property
     def ending(self) -> Ending:
@@ -105,6 +120,8 @@ class InMemoryDeployment:
             rules=rules,
             objects=self.objects,
             jobs=self.jobs,
+            ledger=self.ledger,
+            bus=self.bus,
             workflow=self.workflow,
             clock=self.clock,
             deadline=DEADLINE,
@@ -122,6 +139,7 @@ class InMemoryDeployment:
             rules=RULES,
             objects=self.objects,
             jobs=self.jobs,
+            ledger=self.ledger,
             bus=self.bus,
             workflow=self.workflow,
             clock=self.clock,
@@ -132,24 +150,38 @@ class InMemoryDeployment:
         self, turn: str | NotYet | Failed | Turn, *, run_id: str | None = None, routes: Routes = ROUTES
     ) -> DispatchOutcome:
         """A run of its own, unless it is told whose run it is: of a job, or after what the workflow heard last."""
+        creating = Creating(
+            jobs=self.jobs,
+            ledger=self.ledger,
+            objects=self.objects,
+            providers=self.providers,
+            routes=routes,
+            control=self.control,
+            callback_base=self.callback_base,
+            new_token=lambda: f"token-{next(self._tokens)}",
+        )
         return dispatch(
             Turn(job_id=turn) if isinstance(turn, str) else Turn.model_validate(turn.model_dump()),
             run_id=run_id or f"run-{next(self._runs)}",
-            jobs=self.jobs,
-            objects=self.objects,
-            providers={"apimodels": self.provider},
-            routes=routes,
-            clock=self.clock,
+            creating=creating,
         )
 
+    @property
+    def providers(self) -> dict[str, ImageProvider]:
+        return {"apimodels": self.provider}
+
+    def hear(self, job_id: str, token: str, task_id: str | None) -> Heard:
+        hearing = Hearing(jobs=self.jobs, providers=self.providers, clock=self.clock)
+        return hear_callback(job_id, token, task_id, hearing=hearing)
+
     def poll(self, job_id: str, watch: Watch) -> PollOutcome:
-        return poll(job_id, watch, providers={"apimodels": self.provider}, clock=self.clock)
+        return poll(job_id, watch, providers=self.providers, clock=self.clock)
 
     def finalize(self, outcome: FinalizeInput) -> FinalizeOutcome:
         return finalize(outcome, ending=self.ending)
 
     def close(self, job_id: str, error: str = "States.Timeout", *, watch: Watch | None = None) -> CloseOutcome:
-        return closing.close(job_id, error, watch=watch, providers={"apimodels": self.provider}, ending=self.ending)
+        return closing.close(job_id, error, watch=watch, providers=self.providers, ending=self.ending)
 
     def sweep(
         self, *, limit: int = 1000, time_left: Callable[[], timedelta] = lambda: timedelta(minutes=15)
@@ -157,8 +189,10 @@ class InMemoryDeployment:
         return closing.sweep(
             time_left=time_left,
             workflow=self.workflow,
-            providers={"apimodels": self.provider},
+            providers=self.providers,
             ending=self.ending,
+            routes=tuple(ROUTES),
+            control=self.control,
             limit=limit,
         )
 

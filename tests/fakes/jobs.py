@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from heliograph.domain.errors import StaleJob
+from heliograph.domain.errors import RouteFull, StaleJob
 from heliograph.domain.jobs import Job
 
+from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.script import Line, Script
 
 
 class InMemoryJobStore:
     """A `JobStore` that compares revisions as the table does, and fails when told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: InMemoryLedger, caps: Mapping[str, int] | None = None) -> None:
         self._documents: dict[str, str] = {}
         self._script = Script()
+        self._ledger = ledger
+        self._caps = caps or {}
+        self.running: Counter[str] = Counter()
         self.saves = 0
 
     def on(self, method: str, *lines: Line) -> None:
@@ -27,12 +32,12 @@ class InMemoryJobStore:
         """From now on every call just works."""
         self._script.clear()
 
-    def add(self, job: Job) -> bool:
+    def add(self, job: Job) -> Job | None:
         with self._script.playing("add"):
             if job.job_id in self._documents:
-                return False
-            self._write(job)
-            return True
+                return None
+            self._check(job)
+            return self._write(job)
 
     def get(self, job_id: str) -> Job | None:
         with self._script.playing("get"):
@@ -43,10 +48,25 @@ class InMemoryJobStore:
         with self._script.playing("save"):
             if job.job_id not in self._documents or self.peek(job.job_id).revision != job.revision:
                 raise StaleJob(job.job_id)
-            saved = job.model_copy(update={"revision": job.revision + 1})
-            self._write(saved)
+            self._check(job)
             self.saves += 1
-            return saved
+            return self._write(job.model_copy(update={"revision": job.revision + 1}))
+
+    def owner_of(self, provider: str, task_id: str) -> str | None:
+        with self._script.playing("owner_of"):
+            attempts = ((job.job_id, job.attempt) for job in self)
+            return next(
+                (
+                    job_id
+                    for job_id, attempt in attempts
+                    if attempt and (attempt.provider, attempt.task_id) == (provider, task_id)
+                ),
+                None,
+            )
+
+    def every(self) -> Iterator[Job]:
+        with self._script.playing("every"):
+            yield from self
 
     def needing_attention(self, now: datetime, *, limit: int) -> list[Job]:
         with self._script.playing("needing_attention"):
@@ -63,6 +83,18 @@ class InMemoryJobStore:
     def __len__(self) -> int:
         return len(self._documents)
 
-    def _write(self, job: Job) -> None:
+    def _check(self, job: Job) -> None:
+        self._ledger.check(job)
+        name = job.runs_on
+        if name and name != job.ran_on and self.running[name] >= self._caps.get(name, 1_000_000):
+            raise RouteFull(name)
+
+    def _write(self, job: Job) -> Job:
+        """The job, the ledger and the counts, in one go."""
+        self._ledger.book(job)
+        self.running.update({route: 1 for route in [job.runs_on] if route})
+        self.running.subtract({route: 1 for route in [job.ran_on] if route})
+        written = job.model_copy(update={"booked": job.booking, "ran_on": job.runs_on})
         # Through JSON, as the real store does: what can't be written and read again fails here too.
-        self._documents[job.job_id] = job.model_dump_json()
+        self._documents[job.job_id] = written.model_dump_json()
+        return written

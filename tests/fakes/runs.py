@@ -36,13 +36,22 @@ class Incident:
     what: What
 
 
+_ERRORS = {
+    "jobs": StorageFailed,
+    "ledger": StorageFailed,
+    "states": StorageFailed,
+    "objects": StorageFailed,
+    "bus": PublishFailed,
+    "workflow": WorkflowFailed,
+}
+
+
 def _failure(port: str, method: str, what: What) -> Exception | None:
     """How a port fails; `None` for those that never raise."""
     if what is What.LOOKS_LATE and (port, method) == ("jobs", "save"):
         # Its answer was lost, and it was repeated below us: as if somebody else had been faster.
         return StaleJob("its own write")
-    errors = {"jobs": StorageFailed, "objects": StorageFailed, "bus": PublishFailed, "workflow": WorkflowFailed}
-    return errors[port]("away") if port in errors else None
+    return _ERRORS[port]("away") if port in _ERRORS else None
 
 
 class Run:
@@ -55,6 +64,8 @@ class Run:
         self.answer: Any = None
         self.error: BaseException | None = None
         self.story: list[str] = []
+        # Every call that it began, as (port, method): the moments before and after the n-th are 2n and 2n + 1.
+        self.calls: list[tuple[str, str]] = []
         # The tasks that the vendor named to it.
         self.learned: set[str] = set()
         self._incident: Incident | None = None
@@ -127,7 +138,7 @@ class Run:
 class Through:
     """A port as one run sees it. `witness` looks at the world after every call."""
 
-    def __init__(self, port: str, real: Any, run: Run, witness: Callable[[str, str], None]) -> None:
+    def __init__(self, port: str, real: Any, run: Run, witness: Callable[[Run, str, str], None]) -> None:
         self._port = port
         self._real = real
         self._run = run
@@ -135,11 +146,14 @@ class Through:
 
     def __getattr__(self, method: str) -> Any:
         real = getattr(self._real, method)
+        if not callable(real):
+            return real
 
         def call(*args: Any, **named: Any) -> Any:
+            self._run.calls.append((self._port, method))
             self._run.moment(self._port, method, after=False)
             answer = real(*args, **named)
-            self._witness(self._port, method)
+            self._witness(self._run, self._port, method)
             self._run.moment(self._port, method, after=True)
             return answer
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -126,6 +126,8 @@ class Mood:
     fate: Fate = field(default_factory=Fate)
     answers_questions: bool = True
     host: Host = Host.WELL
+    # A task that is over at once is announced before the answer to its create call has left.
+    announces_early: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,9 +139,15 @@ class Task:
     price_microusd: int
     made_at: datetime
     fate: Fate
+    callback_url: str | None = None
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it is completed or failed; `None` if never."""
+        return None if self.fate.end is End.NEVER else self.made_at + timedelta(seconds=self.fate.after_seconds)
 
     def is_running(self, now: datetime) -> bool:
-        return self.fate.end is End.NEVER or now < self.made_at + timedelta(seconds=self.fate.after_seconds)
+        return self.ends_at is None or now < self.ends_at
 
     def charge(self, now: datetime) -> int:
         """Micro-dollars taken so far: charged on completion, never for a task that failed."""
@@ -159,10 +167,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Call:
-    """A create call in the books: for which prompt, and what it met."""
+    """A create call in the books: for which prompt, what it met, and where it wants to be called back."""
 
     prompt: str
     creating: Creating
+    callback_url: str | None = None
+    task: Task | None = None
 
 
 class Vendor:
@@ -175,28 +185,31 @@ class Vendor:
         self.tasks: dict[str, Task] = {}
         # The links at which somebody met an error page instead of the picture.
         self.pages_served: set[str] = set()
+        # Who brings an announcement on its way that is made while the create call is.
+        self.announce: Callable[[Task], None] = lambda task: None
 
     def create(self, request: TaskRequest) -> CreateOutcome:
         """Not idempotent, as the real one."""
-        creating = self.mood.creating
-        self.calls.append(Call(request.prompt, creating))
-        if creating in _REFUSALS:
-            return _REFUSALS[creating]
-        if not creating.makes_a_task:
-            return Uncertain(creating)
-        fate = self.mood.fate
-        if creating is Creating.DONE_AT_ONCE:
-            fate = Fate(End.PICTURES, after_seconds=0, pictures=fate.pictures)
-        now = self._clock.now()
-        task = Task(f"task-{len(self.tasks) + 1}", request.prompt, PRICES[request.model], now, fate)
-        self.tasks[task.task_id] = task
-        if creating in {Creating.CUT_AFTER, Creating.BROKEN_AFTER}:
-            return Uncertain(creating)
-        return Accepted(task.task_id, task.links(now) if creating is Creating.DONE_AT_ONCE else ())
+        mood, url = self.mood, request.callback_url
+        creating = mood.creating
+        if creating.makes_a_task:
+            task = self._make(request, mood.fate if creating is not Creating.DONE_AT_ONCE else _at_once(mood.fate))
+            self.calls.append(Call(request.prompt, creating, url, task))
+            if mood.announces_early and url and not task.is_running(self._clock.now()):
+                self.announce(task)
+            if creating is Creating.ACCEPTED:
+                return Accepted(task.task_id)
+            if creating is Creating.DONE_AT_ONCE:
+                return Accepted(task.task_id, task.links(self._clock.now()))
+        else:
+            self.calls.append(Call(request.prompt, creating, url))
+        return _REFUSALS.get(creating) or Uncertain(creating)
 
     def ask(self, task_id: str) -> TaskState:
         if not self.mood.answers_questions:
             return NoAnswer("502")
+        if task_id not in self.tasks:
+            return NoAnswer("404")
         task, now = self.tasks[task_id], self._clock.now()
         if task.is_running(now):
             return StillRunning()
@@ -221,8 +234,29 @@ class Vendor:
         )
 
     def made_for(self, prompt: str) -> list[Task]:
-        """The tasks of a wish, in the order they were made; of all of them, one may bill."""
+        """The tasks of a wish, in the order they were made."""
         return [task for task in self.tasks.values() if task.prompt == prompt]
+
+    def to_announce(self) -> list[Task]:
+        """The tasks that are over and whose end somebody wants to hear of."""
+        now = self._clock.now()
+        return [task for task in self.tasks.values() if task.callback_url and not task.is_running(now)]
+
+    def _make(self, request: TaskRequest, fate: Fate) -> Task:
+        task = Task(
+            task_id=f"task-{len(self.tasks) + 1}",
+            prompt=request.prompt,
+            price_microusd=PRICES[request.model],
+            made_at=self._clock.now(),
+            fate=fate,
+            callback_url=request.callback_url,
+        )
+        self.tasks[task.task_id] = task
+        return task
+
+
+def _at_once(fate: Fate) -> Fate:
+    return Fate(End.PICTURES, after_seconds=0, pictures=fate.pictures)
 
 
 def picture_at(url: str) -> bytes:

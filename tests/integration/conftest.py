@@ -1,21 +1,26 @@
-"""A deployment in moto: made of the template's own table, and of the settings that the template would give."""
+"""A deployment in moto: made of the template's own tables, and of the settings that the template would give."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from heliograph.adapters import aws, secrets
+from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.domain.routes import Routes
+from heliograph.domain.tenants import Tenants
 from heliograph.runtime import wiring
 from moto import mock_aws
 
 from tests.contract.asl_workflow import WORKFLOW
 from tests.contract.cfn_template import RESOURCES
+from tests.contract.examples import ROUTE
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -23,7 +28,11 @@ if TYPE_CHECKING:
 
 REGION = "eu-central-1"
 UPSTREAM_KEY = "sk_madeUpForTheseTests1234"
+KIE_KEY = "0123456789abcdef0123456789abcdef"
 API_KEY = "an-api-key"
+TABLES = {"jobs": "JobsTable", "ledger": "LedgerTable", "routes": "RoutesTable"}
+RETENTION = timedelta(days=90)
+ROUTES = Routes((ROUTE,))
 
 
 @dataclass(frozen=True)
@@ -33,9 +42,12 @@ class Deployment:
     uploads_bucket: str
     results_bucket: str
     jobs_table: str
+    ledger_table: str
+    routes_table: str
     event_bus: str
     state_machine_arn: str
     upstream_key_secret: str
+    kie_key_secret: str
     api_key_secret: str
 
 
@@ -92,10 +104,13 @@ def deployment(cloud: None) -> Deployment:
     return Deployment(
         uploads_bucket=versioned_bucket("heliograph-uploads"),
         results_bucket=versioned_bucket("heliograph-results"),
-        jobs_table=jobs_table(),
+        jobs_table=table("jobs"),
+        ledger_table=table("ledger"),
+        routes_table=table("routes"),
         event_bus="heliograph-events",
         state_machine_arn=machine["stateMachineArn"],
         upstream_key_secret=manager.create_secret(Name="UpstreamKey", SecretString=UPSTREAM_KEY)["ARN"],
+        kie_key_secret=manager.create_secret(Name="KieKey", SecretString=KIE_KEY)["ARN"],
         api_key_secret=manager.create_secret(Name="ApiKey", SecretString=API_KEY)["ARN"],
     )
 
@@ -108,19 +123,34 @@ def versioned_bucket(name: str) -> str:
     return name
 
 
-def jobs_table() -> str:
-    """The template's table."""
-    properties = RESOURCES["JobsTable"]["Properties"]
+def table(name: str) -> str:
+    """One of the template's tables, made."""
+    properties = RESOURCES[TABLES[name]]["Properties"]
+    kept = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     dynamodb = aws.dynamodb()
-    dynamodb.create_table(
-        TableName="jobs",
-        **{
-            name: properties[name]
-            for name in ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-        },
+    dynamodb.create_table(TableName=name, **{key: properties[key] for key in kept if key in properties})
+    if "TimeToLiveSpecification" in properties:
+        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=properties["TimeToLiveSpecification"])
+    return name
+
+
+def items(name: str) -> list[dict[str, Any]]:
+    """Everything that lies in a table, in a fixed order."""
+    found = aws.dynamodb().scan(TableName=name)["Items"]
+    return sorted(found, key=lambda item: json.dumps(item, sort_keys=True, default=str))
+
+
+def job_store(*, tenants: Tenants | None = None, routes: Routes = ROUTES) -> DynamoDBJobStore:
+    """The store on the template's tables, whether they have been made or not."""
+    return DynamoDBJobStore(
+        aws.dynamodb(),
+        "jobs",
+        ledger_table="ledger",
+        routes_table="routes",
+        tenants=tenants or Tenants(),
+        routes=routes,
+        retention=RETENTION,
     )
-    dynamodb.update_time_to_live(TableName="jobs", TimeToLiveSpecification=properties["TimeToLiveSpecification"])
-    return "jobs"
 
 
 @pytest.fixture
@@ -128,6 +158,8 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
     """The variables of a deployed function, set."""
     variables = {
         "JOBS_TABLE": deployment.jobs_table,
+        "LEDGER_TABLE": deployment.ledger_table,
+        "ROUTES_TABLE": deployment.routes_table,
         "UPLOADS_BUCKET": deployment.uploads_bucket,
         "RESULTS_BUCKET": deployment.results_bucket,
         "EVENT_BUS": deployment.event_bus,
@@ -139,6 +171,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         "RESULT_ORIGINS": "https://r2.apimodels.app",
         "MAX_RESULT_BYTES": "1048576",
         "JOB_DEADLINE_SECONDS": "1200",
+        "UPLOAD_DEADLINE_SECONDS": "21600",
         "JOB_RETENTION_DAYS": "100",
         "STATE_MACHINE_ARN": deployment.state_machine_arn,
         "API_KEY_SECRET": deployment.api_key_secret,
@@ -147,3 +180,11 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return variables
+
+
+@pytest.fixture
+def jobs(deployment: Deployment, environment: dict[str, str]) -> DynamoDBJobStore:
+    """The store as the functions see it."""
+    del environment
+    forget_settings_and_secrets()
+    return wiring._jobs()

@@ -116,6 +116,12 @@ def test_a_failure_does_not_repeat_what_signs_a_link() -> None:
     assert "X-Amz" not in state.failure.message
 
 
+def test_a_failure_does_not_repeat_where_to_call_back() -> None:
+    state = told(state="failed", failMsg="no answer at https://abc.acme.com/live/v1/callbacks/job_1/unguessable")
+    assert isinstance(state, TaskFailed)
+    assert state.failure.message.endswith(": no answer at https://abc.acme.com/live/v1/callbacks/…")
+
+
 @pytest.mark.parametrize("field", ["failMsg", "failCode"])
 @pytest.mark.parametrize(
     "text",

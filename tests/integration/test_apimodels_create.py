@@ -20,6 +20,7 @@ from tests.integration.loopback import free_port, saying
 KEY = "sk_madeUpForTheseTests1234"
 BASE = "https://api.apimodels.app/v1"
 SIGNED = "https://uploads.s3.amazonaws.com/shoe.jpg?X-Amz-Credential=AKIA&X-Amz-Signature=5161"
+CALLBACK = "https://abc.execute-api.us-east-1.amazonaws.com/live/v1/callbacks/job_0123/unguessableToken"
 HTML = "<html><body>502 Bad Gateway</body></html>"
 REQUEST = TaskRequest("gpt-image-2-beta", "a red shoe", AspectRatio.SQUARE, False, (SIGNED,))
 TASK = {"code": 200, "msg": "success", "data": {"taskId": "clx1", "state": "pending"}}
@@ -403,6 +404,13 @@ def test_a_create_call_sends_exactly_the_documented_fields(
     }
 
 
+def test_a_callback_url_is_sent_where_there_is_one() -> None:
+    assert json.loads(sent(replace(REQUEST, callback_url=CALLBACK)).content) == {
+        **json.loads(sent().content),
+        "callback_url": CALLBACK,
+    }
+
+
 @pytest.mark.parametrize("ratio", AspectRatio)
 def test_every_ratio_is_sent_as_the_product_page_writes_it(ratio: AspectRatio) -> None:
     assert json.loads(sent(replace(REQUEST, aspect_ratio=ratio)).content)["aspect_ratio"] == ratio.value
@@ -469,6 +477,26 @@ def test_no_message_repeats_what_signs_a_link(code: int, text: str) -> None:
     assert "shoe.jpg" in message
     assert "x-amz" not in message.lower()
     assert "5161" not in message
+
+
+@pytest.mark.parametrize("code", [400, 401, 429, 500])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"can't call {CALLBACK}",
+        f"can't call '{CALLBACK}' now",
+        CALLBACK.removeprefix("https://abc.execute-api.us-east-1.amazonaws.com"),
+        CALLBACK.replace("/", "\\/"),
+        CALLBACK.replace("/", "%2F"),
+        json.dumps({"callback_url": CALLBACK}),
+        f"{CALLBACK}?again=1",
+    ],
+)
+def test_no_outcome_tells_where_to_call_back(code: int, text: str) -> None:
+    told = repr(created(httpx.Response(code, json=body(code, text))))
+    assert "callbacks/…" in told
+    assert "unguessable" not in told
+    assert "job_0123" not in told
 
 
 def test_a_question_is_no_query() -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,15 +14,17 @@ import pytest
 from heliograph.adapters import aws
 from heliograph.adapters.apimodels import ApiModels
 from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.adapters.eventbridge import EventBridgeBus
 from heliograph.domain.errors import ConfigurationError, StorageFailed
+from heliograph.domain.events import PublishedEvent, event_type
 from heliograph.domain.jobs import ORPHAN_GRACE, Job, JobStatus
 from heliograph.domain.provider import Accepted, Completed, StillRunning, Uncertain
 from heliograph.domain.retrying import CALL_LIMIT
-from heliograph.runtime import wiring
 from heliograph.steps.close import ONE_JOB
 
 from tests.contract.cfn_template import FUNCTIONS, ROOT
 from tests.contract.examples import (
+    ATTEMPT_ID,
     JOB_ID,
     RESULT_VERSION,
     TASK_ID,
@@ -37,47 +37,13 @@ from tests.contract.examples import (
     succeeded_job,
 )
 from tests.contract.test_triggers import read
-from tests.integration.conftest import API_KEY, Deployment, forget_settings_and_secrets, secrets_manager
+from tests.integration.conftest import API_KEY, Deployment, items, secrets_manager
+from tests.integration.lambdas import Context, Handler, started
 from tests.integration.pictures import jpeg, png
 
-# A call that is refused, ignored or broken counts nothing, which powertools thinks worth a word.
-
-Handler = Callable[..., Any]
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FAR_AWAY = datetime(2126, 1, 1, tzinfo=UTC)
 NAMES = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
-
-
-@dataclass(frozen=True)
-class Context:
-    """What Lambda tells a function about its call."""
-
-    function_name: str = "heliograph"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:heliograph"
-    aws_request_id: str = "52fdfc07-2182-454f-963f-5f0f9a621d72"
-    remaining_time_in_millis: int = 900_000
-
-    def get_remaining_time_in_millis(self) -> int:
-        """As Lambda's own."""
-        return self.remaining_time_in_millis
-
-
-def started(name: str) -> Handler:
-    """The handler of a function that was just started: its module is new, its settings are read anew."""
-    forget_settings_and_secrets()
-    path = ROOT / "functions" / name / "app.py"
-    spec = importlib.util.spec_from_file_location(f"started_{name}", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    handler: Callable[[Any, Any], Any] = module.handler
-
-    def called(event: Any, context: Context = Context()) -> Any:
-        return handler(event, context)
-
-    return called
 
 
 @pytest.fixture(autouse=True)
@@ -86,13 +52,6 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
-
-
-@pytest.fixture
-def jobs(deployment: Deployment, environment: dict[str, str]) -> DynamoDBJobStore:
-    del environment
-    forget_settings_and_secrets()
-    return wiring._jobs()
 
 
 def executions(deployment: Deployment) -> list[str]:
@@ -114,9 +73,9 @@ def test_a_function_with_what_the_template_gives_it_and_no_more_starts(
     name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [function] = [found for found in FUNCTIONS.values() if found["CodeUri"] == f"functions/{name}"]
-    for variable in ("STATE_MACHINE_ARN", "API_KEY_SECRET"):
+    for variable in ("STATE_MACHINE_ARN", "API_KEY_SECRET", "CALLBACK_BASE_URL"):
         if variable not in function["Environment"]["Variables"]:
-            monkeypatch.delenv(variable)
+            monkeypatch.delenv(variable, raising=False)
     assert callable(started(name))
 
 
@@ -389,6 +348,94 @@ def test_a_call_that_broke_and_has_no_key_must_not_be_repeated_blindly(
     assert "may have made a job" in problem["detail"]
 
 
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[PublishedEvent]:
+    """What the functions publish."""
+    events: list[PublishedEvent] = []
+    monkeypatch.setattr(EventBridgeBus, "publish", lambda _, event: events.append(event))
+    return events
+
+
+def types_of(events: list[PublishedEvent]) -> list[str]:
+    return [event_type(event) for event in events]
+
+
+@pytest.mark.parametrize("name", ["DAILY_BUDGET_USD", "MONTHLY_BUDGET_USD"])
+def test_a_call_that_does_not_fit_the_budget_is_refused_and_leaves_nothing_but_an_announcement(
+    deployment: Deployment,
+    jobs: DynamoDBJobStore,
+    published: list[PublishedEvent],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    monkeypatch.setenv(name, "0.059999")
+    handler = started("submit_request")
+    for _ in range(2):
+        status, problem, headers = post(handler)
+        assert (status, problem["title"], problem["code"]) == (402, "Payment Required", "budget_exceeded")
+        assert (problem["charged"], "Retry-After" in headers) == ("no", False)
+        assert problem["detail"].startswith("the budget of all tenants together for 2")
+        assert "0.059999 USD, is used up" in problem["detail"]
+        assert headers["Content-Type"] == ["application/problem+json"]
+    assert executions(deployment) == []
+    assert items("jobs") == []
+    assert ["committed" in page for page in items("ledger")] == [False]
+    assert types_of(published) == ["image.budget.exhausted"]
+
+
+def test_a_tenant_is_told_of_its_own_budget(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENANTS", json.dumps({"default": {"daily_budget_usd": "0.01"}}))
+    status, problem, _ = post(started("submit_request"))
+    assert (status, problem["detail"].partition(" for ")[0]) == (402, "the budget of tenant default")
+
+
+def test_the_call_that_used_the_budget_up_can_be_repeated(
+    jobs: DynamoDBJobStore, published: list[PublishedEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAILY_BUDGET_USD", "0.06")
+    handler = started("submit_request")
+    first = post(handler)
+    assert first[0] == 202
+    status, document, headers = post(handler)
+    assert (status, document["id"], headers["Idempotent-Replayed"]) == (202, first[1]["id"], ["true"])
+    other = read("post_job.json")["headers"] | {"Idempotency-Key": "another"}
+    assert post(handler, headers=other, multiValueHeaders={})[0] == 402
+
+
+def test_a_dry_run_costs_no_budget(
+    jobs: DynamoDBJobStore, published: list[PublishedEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAILY_BUDGET_USD", "0.01")
+    assert post(started("submit_request"), {"prompt": "x", "dry_run": True})[0] == 200
+    assert (items("ledger"), published) == ([], [])
+
+
+def test_an_upload_that_does_not_fit_the_budget_is_rejected_and_done_with(
+    deployment: Deployment,
+    jobs: DynamoDBJobStore,
+    published: list[PublishedEvent],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MONTHLY_BUDGET_USD", "0.01")
+    put(deployment.uploads_bucket, "presets/white-background.json", PRESET)
+    batch = announcing(upload(deployment), bucket=deployment.uploads_bucket)
+    assert failed_messages(started("submit_upload")(batch)) == []
+    assert (executions(deployment), items("jobs")) == ([], [])
+    assert types_of(published) == ["image.budget.exhausted", "image.upload.rejected"]
+
+
+def test_the_ledger_is_even_when_a_job_is_done(
+    a_queued_job: Job, jobs: DynamoDBJobStore, published: list[PublishedEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ApiModels, "create", lambda *_: Accepted(TASK_ID))
+    started("dispatch")(state("turn"))
+    assert {page["reserved"]["N"] for page in items("ledger")} == {"60000"}
+    assert [item["running"]["N"] for item in items("routes") if "running" in item] == ["1"]
+    assert started("finalize")(state("failed") | {"attempt_id": ATTEMPT_ID})["outcome"] == "over"
+    assert {page["committed"]["N"] for page in items("ledger")} == {"0"}
+    assert [item["running"]["N"] for item in items("routes") if "running" in item] == ["0"]
+
+
 @pytest.mark.parametrize("path", ["/", "/v1", "/v2/jobs", "/v1/jobs/x/results", "/images/v2/jobs"])
 def test_a_path_that_is_nobodys_is_not_found(environment: dict[str, str], path: str) -> None:
     event = read("get_job.json") | {"path": path, "resource": "/{proxy+}", "pathParameters": {"proxy": path[1:]}}
@@ -547,8 +594,13 @@ def test_the_close_function_ends_a_job_that_never_began(a_queued_job: Job, jobs:
 
 
 def working_on(jobs: DynamoDBJobStore, job: Job, intended_at: datetime) -> None:
-    """Writes the job down with that attempt, and a deadline far away."""
-    attempts = [attempt.model_copy(update={"intended_at": intended_at}) for attempt in job.attempts]
+    """Writes the job down with that attempt (its task, if it has one, as old), and a deadline far away."""
+    attempts = [
+        attempt.model_copy(
+            update={"intended_at": intended_at, "accepted_at": intended_at if attempt.accepted_at else None}
+        )
+        for attempt in job.attempts
+    ]
     jobs.add(job.model_copy(update={"attempts": tuple(attempts), "deadline_at": FAR_AWAY}))
 
 
@@ -559,9 +611,10 @@ def test_the_close_function_leaves_a_create_call_that_may_be_answered_to_the_swe
     assert started("close")(crash) == {"outcome": "orphaned", "job_id": JOB_ID}
     job = jobs.get(JOB_ID)
     assert job
-    assert (job.is_over, job.orphaned_at) == (False, now + CALL_LIMIT)
-    assert jobs.needing_attention(now + CALL_LIMIT, limit=1) == []
-    assert jobs.needing_attention(now + CALL_LIMIT + ORPHAN_GRACE, limit=1) == [job]
+    assert job.orphaned_at
+    assert (job.is_over, now <= job.orphaned_at < now + CALL_LIMIT) == (False, True)
+    assert jobs.needing_attention(now, limit=1) == []
+    assert jobs.needing_attention(job.orphaned_at + ORPHAN_GRACE, limit=1) == [job]
 
 
 def test_the_close_function_gives_a_create_call_up_in_the_end(jobs: DynamoDBJobStore) -> None:
@@ -597,7 +650,7 @@ def test_the_close_function_leaves_a_running_task_to_the_sweep(
 
 def test_the_sweep_function_asks_for_an_orphan_again(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ApiModels, "ask", lambda *_: StillRunning())
-    working_on(jobs, processing_job().as_orphaned(LONG_AGO), LONG_AGO)
+    working_on(jobs, processing_job().as_orphaned(LONG_AGO), datetime.now(UTC))
     assert started("sweep")(read("every_few_minutes.json")) == [f"closed {JOB_ID}: orphaned"]
     job = jobs.get(JOB_ID)
     assert job

@@ -12,6 +12,7 @@ import pytest
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.errors import (
+    BudgetExceeded,
     ConfigurationError,
     Fault,
     InvalidRequest,
@@ -49,6 +50,7 @@ CASES: list[tuple[Exception, int, str, bool]] = [
     (InvalidRequest(*FAULTS), 422, "invalid_input", False),
     (Problem.not_found("job"), 404, "not_found", False),
     (Problem.payload_too_large(9), 413, "payload_too_large", False),
+    (BudgetExceeded("*", "2026-11-22", 5_000_000), 402, "budget_exceeded", True),
     (StorageFailed("x"), 503, "unavailable", True),
     (PublishFailed("x"), 503, "unavailable", True),
     (WorkflowFailed("x"), 503, "unavailable", True),
@@ -77,9 +79,10 @@ def test_an_error_is_a_problem_document(error: Exception, status: int, code: str
     assert (response["statusCode"], problem["status"]) == (status, status)
     assert response["multiValueHeaders"]["Content-Type"] == [CONTENT_TYPE]
     assert (problem["code"], problem["retryable"]) == (code, retryable)
-    assert ("Retry-After" in response["multiValueHeaders"]) is retryable
+    # When a budget has room again, nobody can say.
+    assert ("Retry-After" in response["multiValueHeaders"]) is (retryable and code != "budget_exceeded")
     assert problem["request_id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-    assert problem["charged"] == ("unknown" if retryable else "no")
+    assert problem["charged"] == ("unknown" if retryable and code != "budget_exceeded" else "no")
 
 
 @pytest.mark.parametrize("charged", Charged)
@@ -204,16 +207,19 @@ def test_a_result_comes_with_a_link_and_its_end() -> None:
 def test_every_job_has_the_same_fields(job: Any) -> None:
     document = represent(JobView(job, ()))
     assert set(document) == set(represent(JobView(queued_job(), ())))
-    assert not {"fingerprint", "revision", "tenant", "announced", "orphaned_at"} & set(document)
+    internal = {"fingerprint", "revision", "tenant", "announced", "started", "orphaned_at"}
+    assert not (internal | {"quote_microusd", "booked", "ran_on"}) & set(document)
     assert [set(attempt) for attempt in document["attempts"]] == [
         {
             "attempt_id",
+            "route",
             "provider",
             "model",
             "price_usd",
             "intended_at",
             "accepted_at",
             "task_id",
+            "doubt",
             "ended_at",
             "failure",
             "retry_after_seconds",
@@ -225,7 +231,8 @@ def test_every_job_has_the_same_fields(job: Any) -> None:
 def test_what_only_we_need_to_know_of_a_job_is_in_no_view_and_no_record(job: Any) -> None:
     for told in (json.dumps(represent(JobView(job, ()))), record_of(job).decode()):
         assert RUN_ID not in told
-        assert not {"run_id", "price_microusd", "announced", "orphaned_at"} & set(re.findall(r'"(\w+)":', told))
+        names = set(re.findall(r'"(\w+)":', told))
+        assert not {"run_id", "price_microusd", "callback_sha256", "announced", "orphaned_at", "booked"} & names
 
 
 def test_a_record_names_the_version_of_each_result() -> None:

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 from heliograph.domain.errors import ConfigurationError
+from heliograph.domain.tenants import Period
 from heliograph.runtime import wiring
 from heliograph.runtime.settings import read_settings
 
 ROUTE = {"provider": "apimodels", "model": "gpt-image-2-beta", "price_usd": "0.06", "max_references": 16}
 WORKING = {
     "JOBS_TABLE": "jobs",
+    "LEDGER_TABLE": "ledger",
+    "ROUTES_TABLE": "routes",
     "UPLOADS_BUCKET": "up",
     "RESULTS_BUCKET": "down",
     "EVENT_BUS": "bus",
@@ -23,6 +26,7 @@ WORKING = {
     "RESULT_ORIGINS": "https://r2.apimodels.app, https://cdn.apimodels.app:8443",
     "MAX_RESULT_BYTES": "52428800",
     "JOB_DEADLINE_SECONDS": "1200",
+    "UPLOAD_DEADLINE_SECONDS": "21600",
     "JOB_RETENTION_DAYS": "100",
 }
 
@@ -70,7 +74,7 @@ def test_every_missing_setting_is_named_at_once() -> None:
         ("MAX_RESULT_BYTES", "0"),
         ("MAX_RESULT_BYTES", "much"),
         ("JOB_DEADLINE_SECONDS", "59"),
-        ("JOB_DEADLINE_SECONDS", "7201"),
+        ("JOB_DEADLINE_SECONDS", "21601"),
         ("JOB_DEADLINE_SECONDS", ""),
         ("JOB_RETENTION_DAYS", "0"),
         ("JOB_RETENTION_DAYS", "90"),  # an execution's name is remembered for as long
@@ -131,7 +135,8 @@ def test_a_refusal_repeats_no_value() -> None:
         ("[1]", "ROUTES/0: "),
         ([{**ROUTE, "modle": "x"}], "ROUTES/0/MODLE: there is no such field"),
         ([{"provider": "apimodels"}], "ROUTES/0/MODEL: is required"),
-        ([ROUTE, ROUTE], "ROUTES: each model may have one route only"),
+        ([ROUTE, ROUTE], "ROUTES: each route needs a name of its own"),
+        ([ROUTE, {**ROUTE, "name": "again"}], "ROUTES: each model of a provider may have one route only"),
         ([{**ROUTE, "price_usd": "0"}], "ROUTES/0/PRICE_USD: a price is more than nothing"),
         ([{**ROUTE, "price_usd": "-0.06"}], "ROUTES/0/PRICE_USD: "),
         ([{**ROUTE, "price_usd": "0.0000001"}], "ROUTES/0/PRICE_USD: "),
@@ -143,7 +148,7 @@ def test_a_refusal_repeats_no_value() -> None:
         ([{**ROUTE, "max_references": -1}], "ROUTES/0/MAX_REFERENCES: "),
         ([{**ROUTE, "max_prompt_characters": 0}], "ROUTES/0/MAX_PROMPT_CHARACTERS: "),
         ([{**ROUTE, "aspect_ratios": ["1:1", "7:5"]}], "ROUTES/0/ASPECT_RATIOS/"),
-        ([{**ROUTE, "model": ""}], "ROUTES/0/MODEL: "),
+        ([{**ROUTE, "model": "", "name": "a"}], "ROUTES/0/MODEL: "),
         ([{**ROUTE, "provider": ""}], "ROUTES/0/PROVIDER: "),
         ([{**ROUTE, "provider": "zeta"}], "ROUTES/0/PROVIDER: "),
         ([ROUTE, {**ROUTE, "provider": "Apimodels", "model": "b"}], "ROUTES/1/PROVIDER: "),
@@ -185,3 +190,190 @@ def test_routes_of_an_unknown_provider_stop_every_function(
     for maker in (wiring.dispatcher, wiring.poller, wiring.sweeper, wiring.request_submitter, wiring.job_reader):
         with pytest.raises(ConfigurationError, match=r"^ROUTES/0/PROVIDER: .*; ROUTES/1/PROVIDER: "):
             maker()
+
+
+# ---- The routes' limits, and their providers' keys
+
+KIE_ROUTE = {"provider": "kie", "model": "gpt-image-2", "name": "kie", "price_usd": "0.03", "max_references": 16}
+
+
+@pytest.mark.parametrize("name", ["creates_per_minute", "slowest_per_minute", "fastest_per_minute", "max_in_flight"])
+@pytest.mark.parametrize("value", [0, -1, "many", 1.5, None])
+def test_a_limit_of_a_route_is_a_number_above_nothing(name: str, value: Any) -> None:
+    assert refusal(ROUTES=json.dumps([{**ROUTE, name: value}])).startswith(f"ROUTES/0/{name.upper()}: ")
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        {"creates_per_minute": 5},
+        {"creates_per_minute": 601},
+        {"creates_per_minute": 10, "slowest_per_minute": 20},
+        {"slowest_per_minute": 300, "fastest_per_minute": 100},
+        {"fastest_per_minute": 119},
+    ],
+)
+def test_a_rate_lies_between_its_bounds(rate: dict[str, int]) -> None:
+    said = "ROUTES/0: creates_per_minute must lie between slowest_per_minute and fastest_per_minute"
+    assert refusal(ROUTES=json.dumps([{**ROUTE, **rate}])) == said
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "two words", "a#running", "*", "a/b", "x" * 65, "näme"])
+def test_a_routes_name_is_plain(name: str) -> None:
+    assert refusal(ROUTES=json.dumps([{**ROUTE, "name": name}])).startswith("ROUTES/0/NAME: ")
+
+
+def test_a_route_is_called_by_its_model_unless_it_has_a_name() -> None:
+    settings = read_settings({**WORKING, "ROUTES": json.dumps([ROUTE, KIE_ROUTE]), "KIE_KEY_SECRET": "arn:kie"})
+    assert [route.name for route in settings.routes] == ["gpt-image-2-beta", "kie"]
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        [{**ROUTE, "name": "a"}, {**ROUTE, "model": "b", "name": "a"}],
+        [ROUTE, {**KIE_ROUTE, "name": "gpt-image-2-beta"}],
+        [ROUTE, {**ROUTE, "provider": "kie"}],
+    ],
+)
+def test_two_routes_can_not_have_one_name(routes: list[dict[str, Any]]) -> None:
+    assert refusal(ROUTES=json.dumps(routes)).startswith("ROUTES: each route needs a name of its own")
+
+
+def test_one_model_may_be_had_of_two_providers() -> None:
+    both = [ROUTE, {**KIE_ROUTE, "model": ROUTE["model"]}]
+    settings = read_settings({**WORKING, "ROUTES": json.dumps(both), "KIE_KEY_SECRET": "arn:kie"})
+    assert [route.name for route in settings.usable_routes] == ["gpt-image-2-beta", "kie"]
+
+
+def test_every_fault_of_every_route_is_named_at_once() -> None:
+    wrong = [
+        {**ROUTE, "provider": "zeta", "price_usd": "-1", "max_in_flight": 0},
+        {**KIE_ROUTE, "price_usd": "1,5", "creates_per_minute": -3, "name": "#"},
+    ]
+    said = refusal(ROUTES=json.dumps(wrong), DEFAULT_POLICY="pinned", DAILY_BUDGET_USD="0", TENANTS="[]")
+    assert {line.partition(":")[0] for line in said.split("; ") if ": " in line} >= {
+        "ROUTES/0/PROVIDER",
+        "ROUTES/0/PRICE_USD",
+        "ROUTES/0/MAX_IN_FLIGHT",
+        "ROUTES/1/PRICE_USD",
+        "ROUTES/1/CREATES_PER_MINUTE",
+        "ROUTES/1/NAME",
+        "DEFAULT_POLICY",
+        "DAILY_BUDGET_USD",
+        "TENANTS",
+    }
+
+
+def test_without_a_key_the_routes_through_kie_are_off() -> None:
+    settings = read_settings({**WORKING, "ROUTES": json.dumps([KIE_ROUTE, ROUTE]), "KIE_KEY_SECRET": ""})
+    assert [route.name for route in settings.usable_routes] == ["gpt-image-2-beta"]
+    assert settings.providers == {"apimodels"}
+
+
+def test_with_a_key_the_routes_through_kie_are_on() -> None:
+    settings = read_settings({**WORKING, "ROUTES": json.dumps([KIE_ROUTE, ROUTE]), "KIE_KEY_SECRET": "arn:kie"})
+    assert [route.name for route in settings.usable_routes] == ["kie", "gpt-image-2-beta"]
+    assert settings.providers == {"apimodels", "kie"}
+
+
+def test_routes_through_kie_alone_need_its_key() -> None:
+    only = json.dumps([KIE_ROUTE])
+    assert "no route of ROUTES goes through a provider that there is a key for" in refusal(ROUTES=only)
+    assert read_settings({**WORKING, "ROUTES": only, "KIE_KEY_SECRET": "arn:kie"}).usable_routes.models == (
+        "gpt-image-2",
+    )
+
+
+def test_only_the_providers_with_a_key_are_made(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(wiring._providers()) == {"apimodels"}
+    for kept in (wiring._settings, wiring._providers):
+        kept.cache_clear()
+    monkeypatch.setenv("KIE_KEY_SECRET", "arn:kie")
+    assert set(wiring._providers()) == {"apimodels", "kie"}
+
+
+# ---- Policy, callbacks, tenants and budgets
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    settings = read_settings(WORKING)
+    assert settings.default_policy == "beta-first"
+    assert settings.callback_base_url == ""
+    assert settings.tenancy.limit("*", Period.DAY) is None
+    assert settings.tenancy.weight("anybody") == 1
+    assert settings.upload_deadline == timedelta(hours=6)
+
+
+@pytest.mark.parametrize("policy", ["pinned", "fastest", "", "Cheapest"])
+def test_the_default_policy_is_one_that_finds_a_route(policy: str) -> None:
+    assert refusal(DEFAULT_POLICY=policy).startswith("DEFAULT_POLICY: ")
+
+
+@pytest.mark.parametrize("url", ["api.acme.com", "ftp://api.acme.com", "https://", "https:///live"])
+@pytest.mark.parametrize("name", ["CALLBACK_BASE_URL", "KIE_BASE_URL"])
+def test_what_is_no_url_is_named(name: str, url: str) -> None:
+    assert refusal(**{name: url}).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("value", ["59", "21601", "", "soon"])
+def test_a_deadline_of_uploads_has_its_bounds(value: str) -> None:
+    assert refusal(UPLOAD_DEADLINE_SECONDS=value).startswith("UPLOAD_DEADLINE_SECONDS: ")
+
+
+@pytest.mark.parametrize("amount", ["0", "0.00", "-1", "ten", "1e3", "1,50", "0.0000001", "1_0", " ", "NaN", "∞"])
+@pytest.mark.parametrize("name", ["DAILY_BUDGET_USD", "MONTHLY_BUDGET_USD"])
+def test_a_budget_is_an_amount_above_nothing(name: str, amount: str) -> None:
+    # Nothing at all would be no limit to some and no money to others.
+    assert refusal(**{name: amount}).startswith(f"{name}: ")
+
+
+def test_budgets_are_read_to_the_microdollar() -> None:
+    shop = {"weight": 3, "daily_budget_usd": "0.000001", "monthly_budget_usd": "400"}
+    tenants = json.dumps({"shop": shop, "a.b-c_9": {}})
+    settings = read_settings({**WORKING, "TENANTS": tenants, "DAILY_BUDGET_USD": "25.5", "MONTHLY_BUDGET_USD": ""})
+    tenancy = settings.tenancy
+    assert [tenancy.limit("shop", period) for period in Period] == [1, 400_000_000]
+    assert [tenancy.limit("*", period) for period in Period] == [25_500_000, None]
+    assert [tenancy.limit("a.b-c_9", period) for period in Period] == [None, None]
+    assert (tenancy.weight("shop"), tenancy.weight("a.b-c_9")) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("tenants", "place"),
+    [
+        ("{", "TENANTS"),
+        ("[]", "TENANTS"),
+        ("null", "TENANTS"),
+        ({"shop": 5}, "TENANTS/SHOP"),
+        ({"shop": {"weight": 0}}, "TENANTS/SHOP/WEIGHT"),
+        ({"shop": {"weight": -1}}, "TENANTS/SHOP/WEIGHT"),
+        ({"shop": {"weight": 1001}}, "TENANTS/SHOP/WEIGHT"),
+        ({"shop": {"weight": 1.5}}, "TENANTS/SHOP/WEIGHT"),
+        ({"shop": {"wieght": 2}}, "TENANTS/SHOP/WIEGHT"),
+        ({"shop": {"daily_budget_usd": "0"}}, "TENANTS/SHOP/DAILY_BUDGET_USD"),
+        ({"shop": {"daily_budget_usd": 25}}, "TENANTS/SHOP/DAILY_BUDGET_USD"),
+        ({"shop": {"monthly_budget_usd": "1 USD"}}, "TENANTS/SHOP/MONTHLY_BUDGET_USD"),
+        ({"Shop": {}}, "TENANTS/SHOP"),
+        ({"*": {}}, "TENANTS/*"),
+        ({"": {}}, "TENANTS"),
+        ({"a b": {}}, "TENANTS/A B"),
+        ({"-a": {}}, "TENANTS/-A"),
+        ({"x" * 65: {}}, "TENANTS/" + "X" * 65),
+    ],
+)
+def test_tenants_that_can_not_be_are_refused_with_the_place(tenants: Any, place: str) -> None:
+    assert refusal(TENANTS=tenants if isinstance(tenants, str) else json.dumps(tenants)).startswith(f"{place}: ")
+
+
+def test_every_fault_of_the_tenants_is_named_at_once() -> None:
+    wrong = {"Shop": {"weight": 0}, "press": {"weight": 0, "daily_budget_usd": "-1"}}
+    said = refusal(TENANTS=json.dumps(wrong), MONTHLY_BUDGET_USD="0", JOBS_TABLE="")
+    assert {line.partition(":")[0] for line in said.split("; ") if ": " in line} == {
+        "TENANTS/SHOP",
+        "TENANTS/SHOP/WEIGHT",
+        "TENANTS/PRESS/WEIGHT",
+        "TENANTS/PRESS/DAILY_BUDGET_USD",
+        "MONTHLY_BUDGET_USD",
+        "JOBS_TABLE",
+    }

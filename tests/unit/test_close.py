@@ -73,7 +73,7 @@ def test_a_job_whose_call_got_no_answer_ends_with_its_cost_unknown_and_without_a
     here: InMemoryDeployment,
 ) -> None:
     job_id = call_on_its_way(here)
-    here.clock.step(CALL_LIMIT.total_seconds())
+    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
 
     here.close(job_id)
 
@@ -95,14 +95,40 @@ def test_a_job_whose_call_may_still_be_answered_is_not_judged_yet(here: InMemory
     assert len(here.bus) == 0
 
 
+def test_a_job_whose_task_may_still_announce_itself_is_not_judged_yet(here: InMemoryDeployment) -> None:
+    job_id = call_on_its_way(here)
+    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at - timedelta(seconds=1))
+
+    assert here.close(job_id) == Orphaned(job_id=job_id)
+
+    assert not here.jobs.peek(job_id).is_over
+    assert len(here.bus) == 0
+
+
+def test_a_task_that_announces_itself_after_its_workflow_ended_is_delivered(here: InMemoryDeployment) -> None:
+    job_id = call_on_its_way(here)
+    here.close(job_id)
+    here.clock.step(600)
+    here.hear(job_id, "token-1", "task-9")
+
+    here.sweep()
+
+    job = here.jobs.peek(job_id)
+    assert job.status is JobStatus.SUCCEEDED
+    assert job.attempt
+    assert job.attempt.task_id == "task-9"
+    assert here.provider.create_calls == 1
+
+
 def test_a_call_that_was_waited_for_in_vain_is_judged_by_the_sweep(here: InMemoryDeployment) -> None:
+    here.callback_base = None
     job_id = call_on_its_way(here)
     called_at = here.clock.now()
     here.close(job_id)
-    here.clock.go_to(called_at + CALL_LIMIT + ORPHAN_GRACE - timedelta(seconds=1))
-    assert here.sweep() == []
+    here.clock.go_to(called_at + CALL_LIMIT - timedelta(seconds=1))
+    assert here.sweep() == [f"closed {job_id}: orphaned"]
 
-    here.clock.step(1)
+    here.clock.step(ORPHAN_GRACE.total_seconds())
 
     assert here.sweep() == [f"closed {job_id}: over"]
     assert failure_of(here.jobs.peek(job_id)).charged is Charged.UNKNOWN
@@ -201,7 +227,7 @@ def test_a_watch_of_something_else_changes_nothing(here: InMemoryDeployment, kno
         here.provider.will_answer_create(Crash())
         with pytest.raises(Crash):
             here.dispatch(job_id)
-        here.clock.step(CALL_LIMIT.total_seconds())
+        here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
 
     here.close(job_id, watch=watch)
 
@@ -452,8 +478,35 @@ def test_a_job_that_never_started_is_started(here: InMemoryDeployment) -> None:
 
     assert here.sweep() == [f"started {job_id}"]
     assert here.workflow.executions == [job_id]
-    assert here.sweep() == [f"waited for {job_id}"]
+    assert here.sweep() == []
     assert here.workflow.executions == [job_id]
+
+
+def test_a_job_that_waits_long_for_its_turn_is_looked_at_once(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    here.clock.step(START_GRACE.total_seconds())
+
+    assert here.sweep() == [f"waited for {job_id}"]
+
+    here.clock.go_to(here.jobs.peek(job_id).deadline_at)
+    assert here.sweep() == []
+    here.clock.step(END_GRACE.total_seconds())
+    assert here.sweep() == [f"closed {job_id}: over"]
+    assert here.jobs.peek(job_id).status is JobStatus.EXPIRED
+
+
+@pytest.mark.parametrize("error", [StaleJob("it moved on"), StorageFailed("throttled")])
+def test_that_a_job_was_started_may_be_forgotten_but_not_be_in_the_way(
+    here: InMemoryDeployment, error: Exception
+) -> None:
+    job_id = here.job_id()
+    here.clock.step(START_GRACE.total_seconds())
+    here.jobs.on("save", error)
+
+    assert here.sweep() == [f"waited for {job_id}"]
+    assert here.sweep() == [f"waited for {job_id}"]
+    assert here.sweep() == []
+    assert here.run(job_id).status is JobStatus.SUCCEEDED
 
 
 def test_a_job_that_works_is_left_alone(here: InMemoryDeployment) -> None:
@@ -506,7 +559,7 @@ def test_one_workflow_that_can_not_start_does_not_keep_the_others_waiting(here: 
     here.clock.step(START_GRACE.total_seconds())
 
     assert [line.split()[0] for line in here.sweep()] == ["left", "started"]
-    assert here.sweep() == [f"started {jobs[0]}", f"waited for {jobs[1]}"]
+    assert here.sweep() == [f"started {jobs[0]}"]
 
 
 def test_the_longest_overdue_comes_first(here: InMemoryDeployment) -> None:

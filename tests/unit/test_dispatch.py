@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from heliograph.domain.breaker import IN_A_ROW, Circuit
 from heliograph.domain.errors import StaleJob, StorageFailed
+from heliograph.domain.events import event_type
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
 from heliograph.domain.polling import QUIET_SECONDS
-from heliograph.domain.provider import Accepted, CreateOutcome, Refused, Uncertain
+from heliograph.domain.provider import Accepted, CreateOutcome, Refused, TaskFailed, Uncertain
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import CALL_LIMIT, MAX_ATTEMPTS, wait_before_attempt
 from heliograph.domain.routes import AspectRatio, Routes
-from heliograph.steps.dispatch import REFERENCE_LINK_SECONDS
+from heliograph.steps.create_task import REFERENCE_LINK_SECONDS
+from heliograph.steps.traffic import halt, hold_open, resume, went_wrong
 
-from tests.fakes.deployment import BETA, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
+from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
+from tests.fakes.jobs import InMemoryJobStore
 from tests.fakes.results import PNG_HEAD
+from tests.fakes.route_states import InMemoryRouteStates
 from tests.fakes.script import Afterwards, Crash
 
 CALL_LIMIT_SECONDS = CALL_LIMIT.total_seconds()
@@ -25,7 +31,19 @@ CALL_LIMIT_SECONDS = CALL_LIMIT.total_seconds()
 
 def waited(job_id: str) -> NotYet:
     """What the workflow passes on after a wait."""
-    return NotYet(job_id=job_id, wait_seconds=1)
+    return NotYet(job_id=job_id, wait_seconds=1, reason="")
+
+
+def outcomes_of(here: InMemoryDeployment, job_id: str) -> list[DispatchOutcome]:
+    """What every turn brings, as the workflow takes them, until it is something other than a wait.
+
+    The route's pace is fresh each time: it has tests of its own.
+    """
+    outcomes = [here.dispatch(job_id)]
+    while isinstance(last := outcomes[-1], NotYet):
+        here.states = InMemoryRouteStates()
+        outcomes.append(here.dispatch(last))
+    return outcomes
 
 
 def refusal(code: FailureCode, *, again: bool, after: int | None = None) -> Refused:
@@ -162,7 +180,7 @@ def test_of_two_runs_at_once_one_calls_when_the_second_begins_between_intent_and
     here.provider.will_answer_create(meanwhile)
     outer = here.dispatch(job_id)
 
-    assert inner == [NotYet(job_id=job_id, wait_seconds=int(CALL_LIMIT_SECONDS) - 30 + 1)]
+    assert isinstance(inner[0], NotYet)
     assert isinstance(outer, Processing)
     assert here.provider.create_calls == 1
 
@@ -179,20 +197,25 @@ def test_of_two_runs_at_once_one_calls_when_the_second_begins_before_the_note(he
     assert here.provider.create_calls == 1
 
 
+@pytest.mark.parametrize(
+    ("callbacks", "waits"), [(None, CALL_LIMIT), (CALLBACKS, DEADLINE)], ids=["no callbacks", "callbacks"]
+)
 @pytest.mark.parametrize("crash", [Crash(), Afterwards(Crash())], ids=["before the task", "after the task"])
 def test_a_crash_between_intent_and_answer_never_leads_to_a_second_call(
-    here: InMemoryDeployment, crash: Crash | Afterwards
+    here: InMemoryDeployment, crash: Crash | Afterwards, callbacks: str | None, waits: timedelta
 ) -> None:
+    here.callback_base = callbacks
     job_id = here.job_id()
     here.provider.will_answer_create(crash)
     with pytest.raises(Crash):
         here.dispatch(job_id)
 
-    waiting = here.dispatch(job_id)
-    assert isinstance(waiting, NotYet)
-    here.clock.step(waiting.wait_seconds)
-    outcome = here.dispatch(job_id)
+    begun_at, outcome = here.clock.now(), here.dispatch(job_id)
+    while isinstance(outcome, NotYet):
+        here.clock.step(outcome.wait_seconds)
+        outcome = here.dispatch(outcome)
 
+    assert here.clock.now() - begun_at == waits
     assert isinstance(outcome, Failed)
     assert (outcome.failure.code, outcome.failure.charged) == (FailureCode.SUBMISSION_UNCERTAIN, Charged.UNKNOWN)
     assert outcome.failure.retryable is False
@@ -415,7 +438,7 @@ def test_a_job_that_ends_during_the_call_keeps_its_end_and_learns_of_the_task(he
 
     def meanwhile() -> CreateOutcome:
         # Later than any call is waited for.
-        here.clock.step(CALL_LIMIT_SECONDS)
+        here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
         here.close(job_id)
         return Accepted("task-9")
 
@@ -448,10 +471,12 @@ def test_a_busy_provider_is_tried_again_after_a_growing_wait(here: InMemoryDeplo
     job_id = here.job_id(model=BETA)
     here.provider.will_answer_create(BUSY, BUSY)
 
-    waits = [here.dispatch(job_id), here.dispatch(waited(job_id))]
+    *waits, last = outcomes_of(here, job_id)
 
-    assert waits == [NotYet(job_id=job_id, wait_seconds=wait_before_attempt(job_id, n, None)) for n in (1, 2)]
-    assert isinstance(here.dispatch(waited(job_id)), Processing)
+    assert waits == [
+        NotYet(job_id=job_id, wait_seconds=wait_before_attempt(job_id, n, None), reason="refused") for n in (1, 2)
+    ]
+    assert isinstance(last, Processing)
 
 
 def test_a_job_outlives_refusals_and_remembers_each(here: InMemoryDeployment) -> None:
@@ -490,12 +515,10 @@ def test_attempts_are_bounded(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(*[BUSY] * (MAX_ATTEMPTS + 5))
 
     job_id = here.job_id(model=BETA)
-    outcome = here.dispatch(job_id)
-    while isinstance(outcome, NotYet):
-        outcome = here.dispatch(outcome)
+    outcomes = outcomes_of(here, job_id)
 
     assert here.provider.create_calls == MAX_ATTEMPTS
-    assert outcome == Failed(job_id=job_id, failure=BUSY.failure)
+    assert outcomes[-1] == Failed(job_id=job_id, failure=BUSY.failure)
 
 
 def test_a_provider_that_stays_busy_is_tried_until_the_deadline(here: InMemoryDeployment) -> None:
@@ -513,7 +536,7 @@ def test_the_last_refusal_ends_the_job_without_another_wait(here: InMemoryDeploy
     job_id = here.job_id(model=BETA)
     here.provider.will_answer_create(*[BUSY] * MAX_ATTEMPTS)
 
-    outcomes = [here.dispatch(waited(job_id)) for _ in range(MAX_ATTEMPTS)]
+    outcomes = outcomes_of(here, job_id)
 
     assert [outcome.outcome for outcome in outcomes] == ["not_yet"] * (MAX_ATTEMPTS - 1) + ["failed"]
 
@@ -521,8 +544,7 @@ def test_the_last_refusal_ends_the_job_without_another_wait(here: InMemoryDeploy
 def test_a_run_after_the_last_attempt_makes_no_other(here: InMemoryDeployment) -> None:
     job_id = here.job_id(model=BETA)
     here.provider.will_answer_create(*[BUSY] * MAX_ATTEMPTS)
-    for _ in range(MAX_ATTEMPTS):
-        here.dispatch(waited(job_id))
+    outcomes_of(here, job_id)
 
     assert here.dispatch(waited(job_id)) == Failed(job_id=job_id, failure=BUSY.failure)
     assert here.provider.create_calls == MAX_ATTEMPTS
@@ -621,3 +643,533 @@ def test_a_link_that_can_not_be_signed_is_a_reason_to_come_back_and_no_attempt(h
 
     assert here.jobs.peek(job_id).attempts == ()
     assert here.run(job_id).status is JobStatus.SUCCEEDED
+
+
+# --- our turn
+
+
+def posted(here: InMemoryDeployment, count: int, *, tenant: str = "default", **document: Any) -> list[str]:
+    """The ids of so many jobs of one tenant."""
+    return [
+        here.post({"prompt": "x", **document}, call=f"{tenant}-{number}", tenant=tenant).job.job_id
+        for number in range(count)
+    ]
+
+
+def not_yet(outcome: DispatchOutcome) -> NotYet:
+    assert isinstance(outcome, NotYet)
+    return outcome
+
+
+def served_at(here: InMemoryDeployment, waits: dict[str, NotYet]) -> dict[str, float]:
+    """When each job's call is made, if each comes back when it was told to."""
+    begun, due = here.clock.now(), {job_id: here.clock.now() for job_id in waits}
+    due = {job_id: due[job_id] + timedelta(seconds=wait.wait_seconds) for job_id, wait in waits.items()}
+    served: dict[str, float] = {}
+    while due:
+        job_id = min(due, key=lambda one: due[one])
+        here.clock.go_to(due.pop(job_id))
+        outcome = here.dispatch(waits[job_id])
+        if isinstance(outcome, NotYet):
+            waits[job_id] = outcome
+            due[job_id] = here.clock.now() + timedelta(seconds=outcome.wait_seconds)
+        else:
+            served[job_id] = (here.clock.now() - begun).total_seconds()
+    return served
+
+
+def test_whose_turn_comes_later_is_told_when_and_keeps_its_place(here: InMemoryDeployment) -> None:
+    # Two calls a second; what comes within half a second is now.
+    first, second, third, fourth = (here.dispatch(job_id) for job_id in posted(here, 4))
+
+    assert isinstance(first, Processing)
+    assert isinstance(second, Processing)
+    assert (not_yet(third).wait_seconds, not_yet(fourth).wait_seconds) == (1, 2)
+    assert [wait.ticket.place for wait in (not_yet(third), not_yet(fourth)) if wait.ticket] == [3_000_000, 4_000_000]
+    assert "turn" in not_yet(third).reason
+    assert here.provider.create_calls == 2
+
+
+def test_a_place_is_kept_while_waiting_and_waited_for_once(here: InMemoryDeployment) -> None:
+    waiting = not_yet([here.dispatch(job_id) for job_id in posted(here, 10)][-1])
+    writes = here.states.writes
+    here.clock.step(1)
+
+    again = not_yet(here.dispatch(waiting))
+
+    assert again.ticket == waiting.ticket
+    assert again.wait_seconds == waiting.wait_seconds - 1
+    # To look again costs no write.
+    assert here.states.writes == writes
+    here.clock.step(again.wait_seconds)
+    assert isinstance(here.dispatch(again), Processing)
+
+
+def test_no_second_sees_more_calls_than_the_rate(here: InMemoryDeployment) -> None:
+    waits = {job_id: outcome for job_id in posted(here, 40) if isinstance(outcome := here.dispatch(job_id), NotYet)}
+
+    served = served_at(here, waits)
+
+    assert len(here.provider.requests) == 40
+    for second in range(1, 19):
+        assert sum(second <= at < second + 1 for at in served.values()) <= 2
+    assert max(served.values()) <= 20
+
+
+def test_a_tenant_with_one_job_does_not_wait_for_the_thousand_of_another(here: InMemoryDeployment) -> None:
+    for job_id in posted(here, 100):
+        here.dispatch(job_id)
+    (job_id,) = posted(here, 1, tenant="small")
+
+    outcome = here.dispatch(job_id)
+
+    assert isinstance(outcome, Processing) or not_yet(outcome).wait_seconds == 1
+
+
+def test_a_turn_that_would_come_after_the_deadline_takes_no_place(here: InMemoryDeployment) -> None:
+    six = {"creates_per_minute": 6, "slowest_per_minute": 6, "fastest_per_minute": 6}
+    slow = Routes((ROUTES.default.model_copy(update=six),))
+    in_time = int(DEADLINE.total_seconds()) // 10
+    jobs = posted(here, in_time + 3)
+    for job_id in jobs[:in_time]:
+        here.dispatch(job_id, routes=slow)
+    writes = here.states.writes
+
+    too_late = not_yet(here.dispatch(jobs[-1], routes=slow))
+
+    assert here.states.writes == writes
+    assert too_late.ticket is None
+    assert "longer than the job has time" in too_late.reason
+    # The queue may get shorter: it looks again, once it has half of its time left.
+    assert too_late.wait_seconds == DEADLINE.total_seconds() / 2
+    here.clock.go_to(here.jobs.peek(jobs[-1]).deadline_at)
+    assert here.dispatch(too_late).outcome == "expired"
+
+
+def test_no_wait_leads_past_the_deadline(here: InMemoryDeployment) -> None:
+    job = here.post().job
+    here.clock.go_to(job.deadline_at - timedelta(seconds=5))
+    halt("a drill", control=here.control)
+
+    waiting = not_yet(here.dispatch(job.job_id))
+
+    assert waiting.wait_seconds == 5
+    here.clock.step(5)
+    assert here.dispatch(waiting).outcome == "expired"
+
+
+def test_a_wait_for_a_turn_does_not_come_on_top_of_the_wait_after_a_refusal(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(refusal(FailureCode.PROVIDER_FAILED, again=True))
+    job_id = here.job_id(model=BETA)
+    refused = not_yet(here.dispatch(job_id))
+    here.clock.step(refused.wait_seconds)
+
+    assert isinstance(here.dispatch(refused), Processing)
+
+
+def test_a_provider_that_wants_to_be_left_alone_is_left_alone_by_every_job(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(refusal(FailureCode.RATE_LIMITED, again=True, after=77))
+    first, *others = posted(here, 5, model=BETA)
+    here.dispatch(first)
+
+    waits = [not_yet(here.dispatch(job_id)) for job_id in others]
+
+    assert all(wait.wait_seconds >= 77 for wait in waits)
+    assert here.provider.create_calls == 1
+
+
+def test_the_store_of_turns_that_is_away_is_a_reason_to_come_back_and_no_attempt(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    for method in ("look", "save"):
+        here.states.on(method, StorageFailed("throttled"))
+        with pytest.raises(StorageFailed):
+            here.dispatch(job_id)
+
+    assert here.jobs.peek(job_id).attempts == ()
+    assert here.run(job_id).status is JobStatus.SUCCEEDED
+
+
+# --- full routes
+
+
+def test_a_full_route_is_waited_for_and_the_place_kept(here: InMemoryDeployment) -> None:
+    here.jobs = InMemoryJobStore(here.ledger, {BETA: 1})
+    first, second = posted(here, 2, model=BETA)
+    here.watched(first)
+
+    waiting = not_yet(here.dispatch(second))
+
+    assert "as many tasks as it may" in waiting.reason
+    assert waiting.ticket
+    assert here.jobs.peek(second).attempts == ()
+    assert here.provider.create_calls == 1
+    here.close(first)
+    here.clock.step(waiting.wait_seconds)
+    outcome: DispatchOutcome = waiting
+    while isinstance(outcome, NotYet):
+        outcome = here.dispatch(outcome)
+        here.clock.step(1)
+    assert isinstance(outcome, Processing)
+
+
+@pytest.mark.parametrize("end", ["refused", "task failed", "succeeded", "closed", "given up"])
+def test_whatever_ends_an_attempt_makes_room_for_another(here: InMemoryDeployment, end: str) -> None:
+    here.jobs = InMemoryJobStore(here.ledger, {BETA: 1})
+    (first,) = posted(here, 1, model=BETA)
+    if end == "refused":
+        here.provider.will_answer_create(refusal(FailureCode.CONTENT_BLOCKED, again=False))
+    if end == "given up":
+        here.provider.will_answer_create(Uncertain("cut"))
+    if end == "task failed":
+        blocked = Failure(code=FailureCode.CONTENT_BLOCKED, message="no", retryable=False, charged=Charged.NO)
+        here.provider.will_say(TaskFailed(blocked))
+    if end == "closed":
+        here.watched(first)
+        here.close(first)
+    else:
+        here.run(first)
+
+    assert here.jobs.peek(first).is_over
+    assert here.jobs.running[BETA] == 0
+    (second,) = posted(here, 1, model=BETA, tenant="another")
+    assert isinstance(here.dispatch(second), Processing)
+
+
+def test_a_full_route_says_nothing_bad_of_its_circuit(here: InMemoryDeployment) -> None:
+    here.jobs = InMemoryJobStore(here.ledger, {BETA: 0})
+    for job_id in posted(here, 30, model=BETA):
+        here.dispatch(job_id)
+
+    assert here.states.look(ROUTES).routes[BETA].breaker.circuit(here.clock.now()) is Circuit.CLOSED
+    assert list(here.bus) == []
+
+
+# --- open circuits
+
+UNREACHABLE = refusal(FailureCode.ROUTE_UNAVAILABLE, again=True)
+COOLDOWN_SECONDS = 30
+
+
+def opened(here: InMemoryDeployment, *names: str) -> None:
+    """These routes failed too often, just now."""
+    for route in ROUTES:
+        if route.name in names:
+            for _ in range(IN_A_ROW):
+                went_wrong(route, UNREACHABLE.failure, control=here.control)
+
+
+def test_a_route_that_is_open_is_passed_over(here: InMemoryDeployment) -> None:
+    opened(here, BETA)
+    job_id = here.job_id()
+
+    outcome = here.dispatch(job_id)
+
+    assert isinstance(outcome, Processing)
+    assert outcome.watch.model == SECOND
+    assert [attempt.model for attempt in here.jobs.peek(job_id).attempts] == [SECOND]
+
+
+def test_failed_calls_of_many_jobs_open_a_route_for_all_of_them(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(*[UNREACHABLE] * IN_A_ROW)
+    for job_id in posted(here, IN_A_ROW):
+        here.dispatch(job_id)
+        here.clock.step(1)
+
+    (job_id,) = posted(here, 1, tenant="another")
+
+    assert [event_type(event) for event in here.bus] == ["image.route.opened"]
+    assert here.run(job_id).attempts[0].model == SECOND
+
+
+def test_a_pinned_job_waits_for_its_route_and_expires_if_nobody_closes_it(here: InMemoryDeployment) -> None:
+    hold_open(ROUTES.default, "a drill", control=here.control)
+    job_id = here.job_id(model=BETA)
+
+    waiting = not_yet(here.dispatch(job_id))
+    job = here.run(job_id)
+
+    assert waiting.wait_seconds == 60
+    assert here.provider.create_calls == 0
+    assert job.status is JobStatus.EXPIRED
+
+
+def test_where_all_routes_are_open_a_job_waits_until_one_may_be_probed(here: InMemoryDeployment) -> None:
+    opened(here, BETA, SECOND)
+    job_id = here.job_id()
+
+    waiting = not_yet(here.dispatch(job_id))
+    assert waiting.wait_seconds == COOLDOWN_SECONDS
+    assert "open" in waiting.reason
+    assert here.provider.create_calls == 0
+    here.clock.step(waiting.wait_seconds)
+
+    assert isinstance(here.dispatch(waiting), Processing)
+
+
+def test_a_route_is_probed_by_one_job_and_the_others_wait_for_what_it_brings(here: InMemoryDeployment) -> None:
+    opened(here, BETA)
+    jobs = posted(here, 4, model=BETA)
+    here.clock.step(COOLDOWN_SECONDS)
+    others: list[DispatchOutcome] = []
+
+    def meanwhile() -> CreateOutcome:
+        others.extend(here.dispatch(job_id) for job_id in jobs[1:])
+        return UNREACHABLE
+
+    here.provider.will_answer_create(meanwhile)
+    here.dispatch(jobs[0])
+
+    assert here.provider.create_calls == 1
+    assert all(isinstance(outcome, NotYet) for outcome in others)
+    # It failed: twice the cooldown.
+    assert not_yet(here.dispatch(jobs[1])).wait_seconds == 2 * COOLDOWN_SECONDS
+
+
+def test_of_two_that_would_probe_at_once_one_does_and_the_other_keeps_its_place(here: InMemoryDeployment) -> None:
+    opened(here, BETA)
+    first, second = posted(here, 2, model=BETA)
+    here.clock.step(COOLDOWN_SECONDS)
+    inner: list[DispatchOutcome] = []
+    # The first has its turn, and is about to take the probe.
+    here.states.on("save", None, lambda: inner.append(here.dispatch(second)))
+
+    outer = not_yet(here.dispatch(first))
+
+    assert isinstance(inner[0], Processing)
+    assert "being probed" in outer.reason
+    assert outer.ticket
+    assert here.provider.create_calls == 1
+
+
+def test_a_probe_that_is_taken_closes_the_route_for_all(here: InMemoryDeployment) -> None:
+    opened(here, BETA)
+    first, second = posted(here, 2, model=BETA)
+    here.clock.step(COOLDOWN_SECONDS)
+
+    assert isinstance(here.dispatch(first), Processing)
+    here.clock.step(1)
+    assert isinstance(here.dispatch(second), Processing)
+    assert [event_type(event) for event in here.bus] == ["image.route.opened", "image.route.closed"]
+
+
+def test_a_probe_that_finds_the_route_full_is_none(here: InMemoryDeployment) -> None:
+    here.jobs = InMemoryJobStore(here.ledger, {BETA: 1})
+    running, probing, other = posted(here, 3, model=BETA)
+    here.watched(running)
+    opened(here, BETA)
+    here.clock.step(COOLDOWN_SECONDS)
+    waiting = not_yet(here.dispatch(probing))
+    assert here.provider.create_calls == 1
+    here.close(running)
+    here.clock.step(waiting.wait_seconds + 2)
+
+    # There is room now, and no probe is on its way: whoever comes first may go.
+    assert isinstance(here.dispatch(other), Processing)
+
+
+def test_a_task_that_failed_counts_against_its_route_once(here: InMemoryDeployment) -> None:
+    here.provider.will_say(TaskFailed(UNREACHABLE.failure))
+    job_id = here.job_id()
+    failed = here.poll(job_id, here.watched(job_id))
+    assert isinstance(failed, Failed)
+
+    here.dispatch(failed)
+    here.dispatch(failed)
+
+    samples = here.states.look(ROUTES).routes[BETA].breaker.samples
+    assert [sample.went_well for sample in samples] == [True, False]
+
+
+# --- the kill switch
+
+
+def test_while_the_switch_is_pulled_no_call_leaves(here: InMemoryDeployment) -> None:
+    halt("the bill looks odd", control=here.control)
+    job_id = here.job_id()
+
+    waiting = not_yet(here.dispatch(job_id))
+
+    assert waiting.wait_seconds == 60
+    assert "the bill looks odd" in waiting.reason
+    assert here.provider.create_calls == 0
+    assert here.states.writes == 0
+    resume(control=here.control)
+    here.clock.step(60)
+    assert isinstance(here.dispatch(waiting), Processing)
+
+
+def test_the_switch_does_not_lose_what_is_on_its_way(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    here.watched(job_id)
+    halt("a drill", control=here.control)
+
+    assert here.run(job_id).status is JobStatus.SUCCEEDED
+
+
+def test_the_switch_stops_second_attempts_too(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(UNREACHABLE)
+    waiting = not_yet(here.dispatch(here.job_id()))
+    halt("a drill", control=here.control)
+    here.clock.step(waiting.wait_seconds)
+
+    assert "a drill" in not_yet(here.dispatch(waiting)).reason
+    assert here.provider.create_calls == 1
+
+
+def test_a_job_that_is_stopped_until_its_deadline_expires_for_free(here: InMemoryDeployment) -> None:
+    halt("a drill", control=here.control)
+
+    job = here.run(here.job_id())
+
+    assert (job.status, job.price_usd) == (JobStatus.EXPIRED, "0.00")
+    assert here.provider.create_calls == 0
+
+
+# --- calls without an answer
+
+
+def test_a_call_without_an_answer_is_waited_for_and_no_longer_than_its_task_would_be(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(Uncertain("cut"))
+    job_id = here.job_id()
+    outcome, waits = here.dispatch(job_id), []
+    while isinstance(outcome, NotYet):
+        waits.append(outcome.wait_seconds)
+        here.clock.step(outcome.wait_seconds)
+        outcome = here.dispatch(outcome)
+
+    # The longer it is ago, the longer the waits.
+    assert waits[0] == 5
+    assert waits[:-1] == sorted(waits[:-1])
+    assert max(waits) <= 60
+    assert sum(waits) == DEADLINE.total_seconds()
+    assert isinstance(outcome, Failed)
+    assert outcome.failure.code is FailureCode.SUBMISSION_UNCERTAIN
+    assert "cut" in outcome.failure.message
+    assert outcome.attempt_id
+    assert here.provider.create_calls == 1
+
+
+@pytest.mark.parametrize("on_uncertain", ["fail", "resubmit"])
+def test_a_task_that_announces_itself_meanwhile_is_watched(here: InMemoryDeployment, on_uncertain: str) -> None:
+    here.provider.will_answer_create(Uncertain("cut"))
+    job_id = here.job_id(on_uncertain=on_uncertain)
+    waiting = not_yet(here.dispatch(job_id))
+    here.hear(job_id, "token-1", "task-9")
+    here.clock.step(waiting.wait_seconds)
+
+    outcome = here.dispatch(waiting)
+
+    assert isinstance(outcome, Processing)
+    assert outcome.watch.task_id == "task-9"
+    assert here.run(job_id).status is JobStatus.SUCCEEDED
+    assert here.provider.create_calls == 1
+
+
+def test_where_no_callback_can_reach_us_there_is_nothing_to_wait_for(here: InMemoryDeployment) -> None:
+    here.callback_base = None
+    here.provider.will_answer_create(Uncertain("cut"))
+
+    outcome = here.dispatch(here.job_id())
+
+    assert isinstance(outcome, Failed)
+    assert (outcome.failure.code, outcome.failure.charged) == (FailureCode.SUBMISSION_UNCERTAIN, Charged.UNKNOWN)
+
+
+def test_a_call_that_may_be_repeated_is_given_up_after_ten_minutes_and_both_attempts_stay_on_record(
+    here: InMemoryDeployment,
+) -> None:
+    here.provider.will_answer_create(Uncertain("cut"))
+    job_id = here.job_id(on_uncertain="resubmit")
+    begun_at = here.clock.now()
+
+    job = here.run(job_id)
+
+    assert job.status is JobStatus.SUCCEEDED
+    first, second = job.attempts
+    assert first.failure
+    assert (first.failure.code, first.failure.charged) == (FailureCode.SUBMISSION_UNCERTAIN, Charged.UNKNOWN)
+    assert (first.doubt, first.task_id) == ("cut", None)
+    assert first.ended_at == begun_at + timedelta(minutes=10)
+    assert second.intended_at >= first.ended_at
+    assert second.task_id == "task-1"
+    assert here.provider.create_calls == 2
+
+
+def test_a_call_that_may_be_repeated_is_given_half_of_the_time_that_is_left(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(Uncertain("cut"))
+    job_id = here.job_id(on_uncertain="resubmit")
+    deadline_at = here.jobs.peek(job_id).deadline_at
+    here.clock.go_to(deadline_at - timedelta(minutes=10))
+    waiting = not_yet(here.dispatch(job_id))
+
+    assert here.jobs.peek(job_id).doubt_ends_at == deadline_at - timedelta(minutes=5)
+    here.clock.go_to(deadline_at - timedelta(minutes=5, seconds=1))
+    assert isinstance(here.dispatch(waiting), NotYet)
+    assert here.provider.create_calls == 1
+    here.clock.step(1)
+    assert isinstance(here.dispatch(waiting), Processing)
+
+
+def test_a_call_whose_function_died_is_never_repeated_while_it_may_be_on_its_way(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(Crash())
+    job_id = here.job_id(on_uncertain="resubmit")
+    begun_at = here.clock.now() + timedelta(minutes=29)
+    here.clock.go_to(begun_at)
+    with pytest.raises(Crash):
+        here.dispatch(job_id)
+
+    # Half of the time would be thirty seconds.
+    assert here.jobs.peek(job_id).doubt_ends_at == begun_at + CALL_LIMIT
+
+
+def test_a_second_bill_is_risked_once_and_no_third(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(*[Uncertain("cut")] * 50)
+
+    job = here.run(here.job_id(on_uncertain="resubmit"))
+
+    # "The risk of a second bill is accepted": not of ten.
+    assert here.provider.create_calls == 2
+    assert job.failure
+    assert job.failure.charged is Charged.UNKNOWN
+
+
+@pytest.mark.parametrize("callbacks", [None, CALLBACKS], ids=["no callbacks", "callbacks"])
+@pytest.mark.parametrize("then", ["refused for good", "refused until the deadline", "stopped", "crashed"])
+def test_whoever_ends_after_a_call_that_may_have_been_charged_says_so(
+    here: InMemoryDeployment, then: str, callbacks: str | None
+) -> None:
+    here.callback_base = callbacks
+    here.provider.will_answer_create(Uncertain("cut"))
+    job_id = here.job_id(model=BETA, on_uncertain="resubmit")
+    here.dispatch(job_id)
+    match then:
+        case "refused for good":
+            here.provider.will_answer_create(refusal(FailureCode.ROUTE_UNAVAILABLE, again=False))
+        case "refused until the deadline":
+            here.provider.will_answer_create(*[BUSY] * MAX_ATTEMPTS)
+        case "stopped":
+            halt("a drill", control=here.control)
+    if then == "crashed":
+        halt("a drill", control=here.control)
+        here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+        here.dispatch(job_id)
+        here.close(job_id)
+    job = here.run(job_id) if then != "crashed" else here.jobs.peek(job_id)
+
+    assert job.is_over
+    assert job.booking.unknown == 60_000
+    assert job.status is not JobStatus.EXPIRED  # "nothing was charged"
+    assert job.failure
+    assert (job.failure.charged, job.failure.retryable) == (Charged.UNKNOWN, False)
+    assert job.price_usd is None
+
+
+def test_a_picture_after_a_call_that_may_have_been_charged_has_no_known_price(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(Uncertain("cut"))
+
+    job = here.run(here.job_id(on_uncertain="resubmit"))
+
+    assert job.status is JobStatus.SUCCEEDED
+    assert job.booking.unknown == 60_000
+    # "What the job cost so far; `None` where nobody can tell."
+    assert job.price_usd is None

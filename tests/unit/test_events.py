@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
-from heliograph.domain.events import EVENT_TYPES, event_type, job_event
+from heliograph.domain.breaker import IN_A_ROW, Breaker
+from heliograph.domain.events import (
+    EVENT_TYPES,
+    RouteClosed,
+    RouteOpened,
+    budget_exhausted,
+    event_type,
+    job_event,
+    route_switched,
+)
 from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.ledger import Booking, Page
 from heliograph.domain.outcomes import Failed
+from heliograph.domain.routes import Route
+from heliograph.domain.tenants import EVERYBODY
 
 from tests.fakes.deployment import RESULTS, InMemoryDeployment
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+ROUTE = Route(name="shop", provider="kie", model="gpt-image-2", price_usd="0.06", max_references=16)
 
 
 def test_a_job_that_is_not_over_has_no_event(here: InMemoryDeployment) -> None:
@@ -49,3 +66,96 @@ def test_an_event_never_carries_the_prompt(here: InMemoryDeployment) -> None:
     here.run(here.job_id(prompt="a secret wish"))
 
     assert "a secret wish" not in "".join(event.model_dump_json() for event in here.bus)
+
+
+# --- budgets
+
+
+@pytest.mark.parametrize(("account", "period"), [("shop", "2026-11-22"), (EVERYBODY, "2026-11")])
+def test_a_budget_that_is_used_up_says_whose_until_when_and_what_it_went_for(account: str, period: str) -> None:
+    event = budget_exhausted(Page(account, period), Booking(60_000, 1_250_000, 1), limit_microusd=1_300_000, at=NOW)
+
+    assert event_type(event) == "image.budget.exhausted"
+    assert EVENT_TYPES[event_type(event)].model_validate_json(event.model_dump_json()) == event
+    assert event.model_dump(mode="json")["data"] == {
+        "account": account,
+        "period": period,
+        "limit_usd": "1.30",
+        "reserved_usd": "0.06",
+        "spent_usd": "1.25",
+        "unknown_usd": "0.000001",
+    }
+
+
+def test_a_budget_has_one_event_for_each_account_and_period_whenever_it_is_told() -> None:
+    def event_id(account: str, period: str, at: datetime = NOW) -> str:
+        return budget_exhausted(Page(account, period), Booking(), limit_microusd=1, at=at).event_id
+
+    assert event_id("shop", "2026-11") == event_id("shop", "2026-11", NOW + timedelta(hours=1))
+    pages = [("shop", "2026-11"), ("shop", "2026-11-22"), ("shop", "2026-12"), ("blog", "2026-11"), ("*", "2026-11")]
+    assert len({event_id(*page) for page in pages}) == 5
+
+
+# --- routes
+
+
+def broken(at: datetime = NOW) -> Breaker:
+    breaker = Breaker()
+    for _ in range(IN_A_ROW):
+        breaker = breaker.after_failure("503 from the edge", at)
+    return breaker
+
+
+def test_a_route_that_was_never_switched_has_no_event() -> None:
+    assert route_switched(ROUTE, Breaker()) is None
+    assert route_switched(ROUTE, Breaker().after_success(NOW)) is None
+
+
+def test_a_route_that_opens_says_why_and_when_it_is_tried_again() -> None:
+    event = route_switched(ROUTE, broken())
+
+    assert isinstance(event, RouteOpened)
+    assert (event_type(event), event.occurred_at) == ("image.route.opened", NOW)
+    assert EVENT_TYPES[event_type(event)].model_validate_json(event.model_dump_json()) == event
+    assert event.model_dump(mode="json")["data"] == {
+        "route": "shop",
+        "provider": "kie",
+        "model": "gpt-image-2",
+        "opened_at": "2026-11-22T12:00:00Z",
+        "cause": "503 from the edge",
+        "probed_from": "2026-11-22T12:00:30Z",
+    }
+
+
+def test_a_route_that_a_person_holds_open_is_tried_by_nobody() -> None:
+    event = route_switched(ROUTE, Breaker().held_open("a drill", NOW))
+
+    assert isinstance(event, RouteOpened)
+    assert (event.data.cause, event.data.probed_from) == ("a drill", None)
+
+
+def test_a_route_that_closes_says_when() -> None:
+    closed_at = NOW + timedelta(seconds=90)
+
+    event = route_switched(ROUTE, broken().closed(closed_at))
+
+    assert isinstance(event, RouteClosed)
+    assert (event_type(event), event.occurred_at) == ("image.route.closed", closed_at)
+    assert EVENT_TYPES[event_type(event)].model_validate_json(event.model_dump_json()) == event
+    assert event.data.model_dump() == {
+        "route": "shop",
+        "provider": "kie",
+        "model": "gpt-image-2",
+        "closed_at": closed_at,
+    }
+
+
+def test_each_switch_of_each_route_is_an_event_of_its_own_and_always_the_same_one() -> None:
+    other = ROUTE.model_copy(update={"name": "other"})
+    later = NOW + timedelta(seconds=1)
+    switches = [(ROUTE, broken()), (other, broken()), (ROUTE, broken(later)), (ROUTE, broken().closed(NOW))]
+
+    events = [route_switched(*switch) for switch in switches]
+
+    assert len({event.event_id for event in events if event}) == 4
+    assert events == [route_switched(*switch) for switch in switches]

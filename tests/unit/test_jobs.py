@@ -11,7 +11,8 @@ import pytest
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import END_GRACE, MOVES, ORPHAN_GRACE, START_GRACE, Job, JobStatus, Result, Source, Timings
 from heliograph.domain.media import MediaType
-from heliograph.domain.requests import JobRequest
+from heliograph.domain.requests import JobRequest, OnUncertain
+from heliograph.domain.retrying import CALL_LIMIT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +63,8 @@ MOVERS: dict[str, Callable[[Job, datetime], Job]] = {
     "expired": lambda job, at: job.expired(failure(), at),
     "announced": lambda job, at: job.as_announced() if job.is_over else job,
     "orphaned": lambda job, at: job if job.is_over else job.as_orphaned(at),
+    "doubting": lambda job, at: job.doubting(job.attempts[-1].attempt_id, "cut"),
+    "started": lambda job, at: job.as_started(),
 }
 LIVES = st.lists(st.sampled_from(sorted(MOVERS)), max_size=12)
 
@@ -137,6 +140,81 @@ def test_the_terminal_statuses_are_those_that_nothing_follows() -> None:
     assert MOVES.keys() == set(JobStatus)
 
 
+def calling(*, callback: str | None = "00", on_uncertain: OnUncertain = OnUncertain.FAIL, at: datetime = NOW) -> Job:
+    """A job whose call is on its way."""
+    request = JobRequest(model=ROUTE.model, prompt="a lighthouse", on_uncertain=on_uncertain)
+    job = queued().model_copy(update={"request": request})
+    return job.attempting("att_1", "run-1", ROUTE, at, callback_sha256=callback)
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("job", "silent", "in_doubt"),
+    [
+        pytest.param(calling(), NOW + 30 * MINUTE, NOW + 30 * MINUTE, id="as long as its task would get"),
+        pytest.param(
+            calling(at=NOW + 29 * MINUTE), NOW + 59 * MINUTE, NOW + 59 * MINUTE, id="also one of the last minute"
+        ),
+        pytest.param(calling(callback=None), NOW + CALL_LIMIT, NOW, id="nobody can call back"),
+        pytest.param(
+            calling(on_uncertain=OnUncertain.RESUBMIT), NOW + 10 * MINUTE, NOW + 10 * MINUTE, id="may be repeated"
+        ),
+        pytest.param(
+            calling(on_uncertain=OnUncertain.RESUBMIT, at=NOW + 20 * MINUTE),
+            NOW + 25 * MINUTE,
+            NOW + 25 * MINUTE,
+            id="may be repeated: half of what is left",
+        ),
+        pytest.param(
+            calling(on_uncertain=OnUncertain.RESUBMIT, at=NOW + 28 * MINUTE),
+            NOW + 28 * MINUTE + CALL_LIMIT,
+            NOW + 29 * MINUTE,
+            id="may be repeated, but not while the call may be on its way",
+        ),
+        pytest.param(
+            calling(on_uncertain=OnUncertain.RESUBMIT, callback=None),
+            NOW + CALL_LIMIT,
+            NOW,
+            id="may be repeated, now",
+        ),
+    ],
+)
+def test_how_long_a_lost_task_may_announce_itself(job: Job, silent: datetime, in_doubt: datetime) -> None:
+    assert job.doubt_ends_at == silent
+    assert job.doubting("att_1", "cut").doubt_ends_at == in_doubt
+
+
+def test_a_job_that_was_started_is_left_alone_until_long_after_its_deadline() -> None:
+    assert queued().as_started().attention_at == queued().deadline_at + END_GRACE
+
+
+def test_a_doubt_changes_nothing_but_the_record() -> None:
+    job = calling().doubting("att_1", "cut")
+
+    assert (job.status, job.runs_on, job.booking) == (calling().status, calling().runs_on, calling().booking)
+    assert job.attempt
+    assert (job.attempt.doubt, job.attempt.is_open) == ("cut", True)
+
+
+def test_an_owner_is_told_of_an_attempt_without_what_is_ours_alone() -> None:
+    attempt = calling(callback="5e" * 32).attempt
+    assert attempt
+
+    assert not {"callback_sha256", "run_id", "price_microusd"} & attempt.told().keys()
+    assert (attempt.told()["route"], attempt.told()["price_usd"]) == (ROUTE.name, "0.06")
+
+
+def test_a_job_one_of_whose_calls_may_have_been_charged_can_not_expire() -> None:
+    lost = Failure(code=FailureCode.SUBMISSION_UNCERTAIN, message="cut", retryable=False, charged=Charged.UNKNOWN)
+    job = calling(on_uncertain=OnUncertain.RESUBMIT).refused("att_1", lost, LATER)
+
+    # What expired was free, says its status.
+    with pytest.raises(ValueError, match="charged"):
+        job.expired(failure(), LATER)
+
+
 def test_no_second_attempt_begins_while_the_first_may_still_bill() -> None:
     with pytest.raises(ValueError, match="another attempt"):
         queued().attempting("att_1", "run-1", ROUTE, NOW).attempting("att_2", "run-2", ROUTE, NOW)
@@ -202,12 +280,12 @@ def test_an_answer_for_an_unknown_attempt_is_a_mistake() -> None:
 
 
 def test_a_job_with_a_task_can_not_expire() -> None:
-    with pytest.raises(ValueError, match="may still bill"):
+    with pytest.raises(ValueError, match="may still be charged"):
         processing().expired(failure(), LATER)
 
 
 def test_a_job_with_a_call_on_its_way_can_not_expire() -> None:
-    with pytest.raises(ValueError, match="may still bill"):
+    with pytest.raises(ValueError, match="may still be charged"):
         queued().attempting("att_1", "run-1", ROUTE, NOW).expired(failure(), LATER)
 
 

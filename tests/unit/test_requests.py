@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 from heliograph.domain.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedDocument
+from heliograph.domain.faults import pointer
 from heliograph.domain.jobs import Job
-from heliograph.domain.requests import JobRequest, Policy, Rules, Task, read_json_object, read_request
+from heliograph.domain.requests import (
+    JobRequest,
+    OnUncertain,
+    Policy,
+    Rules,
+    Task,
+    candidates,
+    read_json_object,
+    read_request,
+)
 from heliograph.domain.routes import AspectRatio, Route, Routes
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +26,7 @@ from hypothesis import strategies as st
 from tests.fakes.deployment import BETA, RULES, SECOND, InMemoryDeployment
 
 LINK = "https://images.example.com/shoe.jpg"
+CONTROL = {chr(code) for code in (*range(32), 127)} - {"\t", "\n", "\r"}
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
 
 
@@ -61,13 +72,24 @@ def test_references_keep_their_order_and_may_repeat() -> None:
     assert read_request({"prompt": "x", "references": links}, RULES).references == tuple(links)
 
 
+@pytest.mark.parametrize("letter", sorted(CONTROL))
+def test_control_characters_are_refused_in_prompts_and_metadata(letter: str) -> None:
+    document = {"prompt": f"a{letter}b", "metadata": {"key": letter, f"a{letter}": "x"}}
+
+    assert faults(document).keys() == {"/prompt", "/metadata/key", pointer("metadata", f"a{letter}")}
+
+
+def test_tabs_and_lines_are_not_control_characters() -> None:
+    assert read_request({"prompt": "one\ttwo\r\nthree"}, RULES).prompt == "one\ttwo\r\nthree"
+
+
 def test_every_ratio_of_the_product_page_is_offered() -> None:
     offered = ["auto", "1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9"]
 
     assert [read_request({"prompt": "x", "aspect_ratio": ratio}, RULES).aspect_ratio for ratio in offered] == offered
 
 
-@given(ANY_TEXT.filter(str.strip))
+@given(ANY_TEXT.filter(str.strip).filter(lambda text: not set(text) & CONTROL))
 def test_a_prompt_in_any_script_arrives_unchanged(prompt: str) -> None:
     body = json.dumps({"prompt": prompt}, ensure_ascii=False).encode()
 
@@ -77,7 +99,7 @@ def test_a_prompt_in_any_script_arrives_unchanged(prompt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["灯台の夜明け", "منارة عند الفجر", "маяк на рассвете", "👩‍🚀🌅", "\t“quotes” \\ {braces} \x00 %s\n"]
+    "prompt", ["灯台の夜明け", "منارة عند الفجر", "маяк на рассвете", "👩‍🚀🌅", "\t“quotes” \\ {braces} %s\n"]
 )
 def test_a_prompt_in_any_script_survives_the_whole_way_to_the_provider(here: InMemoryDeployment, prompt: str) -> None:
     here.dispatch(here.job_id(prompt=prompt))
@@ -155,6 +177,11 @@ def test_every_fault_of_a_document_is_named_at_once_with_its_place() -> None:
         ({"prompt": "x", "output_key": "{job_id}.png"}, "/output_key", ".{ext}"),
         ({"prompt": "x", "output_key": 5}, "/output_key", "string"),
         ({"prompt": "x", "webhook_url": "https://localhost/hook"}, "/webhook_url", "private"),
+        ({"prompt": "x", "on_uncertain": "retry"}, "/on_uncertain", "resubmit"),
+        ({"prompt": "x", "on_uncertain": "FAIL"}, "/on_uncertain", "fail"),
+        ({"prompt": "x", "on_uncertain": None}, "/on_uncertain", "fail"),
+        ({"prompt": "x", "on_uncertain": True}, "/on_uncertain", "fail"),
+        ({"prompt": "x", "on_uncertain": ["resubmit"]}, "/on_uncertain", "fail"),
     ],
 )
 def test_a_fault_is_named_with_its_place_and_reason(document: dict[str, Any], pointer: str, word: str) -> None:
@@ -322,3 +349,74 @@ def test_a_stored_request_is_not_measured_by_the_rules_of_today(here: InMemoryDe
     job = here.post({"prompt": "x" * 20_000, "references": [LINK] * 16}).job
 
     assert Job.model_validate_json(job.model_dump_json()) == job
+
+
+def test_nobody_risks_a_second_bill_who_did_not_say_so() -> None:
+    assert read_request({"prompt": "x"}, RULES).on_uncertain is OnUncertain.FAIL
+    assert read_request({"prompt": "x", "on_uncertain": "resubmit"}, RULES).on_uncertain is OnUncertain.RESUBMIT
+
+
+# Two routes to one model, of which each takes what the other does not; and one to another.
+MIXED = Rules(
+    Routes.model_validate(
+        [
+            {"name": "many", "provider": "apimodels", "model": BETA, "price_usd": "0.06", "max_references": 16}
+            | {"aspect_ratios": ["1:1"], "max_prompt_characters": 50},
+            {"name": "long", "provider": "kie", "model": BETA, "price_usd": "0.05", "max_references": 2},
+            {"name": "other", "provider": "apimodels", "model": SECOND, "price_usd": "0.04", "max_references": 0},
+        ]
+    ),
+    frozenset(),
+)
+
+
+def routes_for(**document: Any) -> list[str]:
+    """The routes that a document may take, in order."""
+    return [route.name for route in candidates(read_request({"prompt": "x", **document}, MIXED), MIXED.routes)]
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"aspect_ratio": "1:1"}, ["many", "long", "other"]),
+        ({"aspect_ratio": "1:1", "policy": "cheapest"}, ["other", "long", "many"]),
+        ({"aspect_ratio": "1:1", "model": BETA}, ["many", "long"]),
+        ({"model": BETA}, ["long"]),
+        ({"aspect_ratio": "1:1", "references": [LINK] * 3}, ["many"]),
+        ({"aspect_ratio": "1:1", "model": BETA, "references": [LINK] * 3}, ["many"]),
+        ({"references": [LINK] * 2}, ["long"]),
+        ({"prompt": "x" * 51, "aspect_ratio": "1:1", "model": BETA}, ["long"]),
+    ],
+)
+def test_a_model_with_several_routes_is_served_by_those_that_take_the_whole_request(
+    document: dict[str, Any], expected: list[str]
+) -> None:
+    assert routes_for(**document) == expected
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"references": [LINK] * 3, "aspect_ratio": "16:9"},
+        {"references": [LINK] * 3, "aspect_ratio": "1:1", "prompt": "x" * 51},
+        {"references": [LINK] * 16},
+    ],
+)
+@pytest.mark.parametrize("choice", [{}, {"model": BETA}, {"policy": "cheapest"}])
+def test_a_combination_that_no_single_route_takes_is_refused_as_such(
+    document: dict[str, Any], choice: dict[str, Any]
+) -> None:
+    found = faults({"prompt": "x", **document, **choice}, MIXED)
+
+    assert found.keys() == {""}
+    assert "together" in found[""]
+
+
+def test_what_no_route_of_a_model_takes_is_named_with_its_place() -> None:
+    assert faults({"prompt": "x", "model": SECOND, "references": [LINK]}, MIXED).keys() == {"/references"}
+    assert faults({"prompt": "x", "references": [LINK] * 17}, MIXED).keys() == {"/references"}
+    assert faults({"prompt": "x" * 20_001}, MIXED).keys() == {"/prompt"}
+
+
+def test_a_route_is_asked_for_by_its_model_and_not_by_its_name() -> None:
+    assert faults({"prompt": "x", "model": "long"}, MIXED).keys() == {"/model"}

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from heliograph.domain.retrying import MAX_ATTEMPTS, MAX_DELIVERIES, wait_before_attempt, wait_before_delivery
+from datetime import UTC, datetime, timedelta
+
+from heliograph.domain.retrying import (
+    MAX_ATTEMPTS,
+    MAX_DELIVERIES,
+    spread,
+    wait_before_attempt,
+    wait_before_delivery,
+    wait_for_news,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,3 +40,31 @@ def test_the_wait_of_a_job_is_the_same_whenever_it_is_asked() -> None:
 @given(st.integers(1, MAX_DELIVERIES))
 def test_the_waits_before_another_delivery_grow_to_a_minute(deliveries: int) -> None:
     assert 1 < wait_before_delivery(deliveries) <= wait_before_delivery(deliveries + 1) <= 60
+
+
+@given(st.integers(1, 10_000), st.text())
+def test_a_wait_is_spread_by_half_to_either_side_and_always_the_same_for_a_key(seconds: int, key: str) -> None:
+    assert max(1, seconds // 2) <= spread(seconds, key) <= seconds * 1.5 + 1
+    assert spread(seconds, key) == spread(seconds, key)
+
+
+CALLED_AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@given(st.integers(1, 7200), st.floats(0, 7200))
+def test_news_are_waited_for_a_minute_at_most_and_not_beyond_the_end(until: int, age: float) -> None:
+    ends_at, now = CALLED_AT + timedelta(seconds=until), CALLED_AT + timedelta(seconds=min(age, until))
+
+    wait = wait_for_news(CALLED_AT, ends_at, now)
+
+    assert 1 <= wait <= 60
+    assert now + timedelta(seconds=wait) < ends_at + timedelta(seconds=1) or wait == 1
+
+
+def test_news_are_expected_soon_after_a_call_and_ever_more_rarely() -> None:
+    ends_at = CALLED_AT + timedelta(minutes=30)
+    ages = (0, 10, 30, 60, 300)
+
+    waits = [wait_for_news(CALLED_AT, ends_at, CALLED_AT + timedelta(seconds=age)) for age in ages]
+
+    assert waits == [5, 5, 15, 30, 60]

@@ -28,12 +28,60 @@ def test_the_first_route_is_the_default() -> None:
     assert ROUTES.models == (BETA, SECOND)
 
 
-def test_a_route_is_found_by_its_model_only() -> None:
-    second = ROUTES.serving(SECOND)
+def test_a_route_is_found_by_its_model_and_by_its_name() -> None:
+    named = routes({"name": "shop"}, {"model": SECOND})
 
-    assert second
-    assert second.price_microusd == 50_000
-    assert ROUTES.serving("dall-e-3") is None
+    assert [route.name for route in named.to(BETA) or ()] == ["shop"]
+    assert named.to("shop") is None
+    assert named.to("dall-e-3") is None
+    assert named.named("shop") == named.default
+    assert named.named(BETA) is None
+
+
+def test_a_route_has_the_name_of_its_model_unless_it_is_given_one() -> None:
+    assert [route.name for route in routes({}, {"model": SECOND, "name": "other"})] == [BETA, "other"]
+
+
+def test_a_name_given_as_a_route_is_made_in_code_is_its_models_too() -> None:
+    assert [route.name for route in ROUTES] == [BETA, SECOND]
+
+
+def test_several_routes_may_lead_to_one_model_in_their_order() -> None:
+    three = routes({}, {"model": SECOND}, {"name": "by-kie", "provider": "kie", "price_usd": "0.03"})
+
+    assert three.models == (BETA, SECOND)
+    both = three.to(BETA)
+    assert both
+    assert [route.name for route in both] == [BETA, "by-kie"]
+    assert [route.name for route in three.taking(references=0, aspect_ratio="auto", prompt_characters=1)] == [
+        BETA,
+        SECOND,
+        "by-kie",
+    ]
+    cheapest = three.taking(references=0, aspect_ratio="auto", prompt_characters=1, cheapest_first=True)
+    assert cheapest[0].name == "by-kie"
+
+
+def test_routes_can_be_narrowed_to_some_providers() -> None:
+    both = routes({}, {"name": "by-kie", "provider": "kie"})
+
+    of_kie = both.of({"kie"})
+    assert of_kie
+    assert [route.name for route in of_kie] == ["by-kie"]
+    assert both.of(set()) is None
+
+
+def test_a_route_says_at_once_what_it_takes_together() -> None:
+    mixed = routes({"max_references": 2, "max_prompt_characters": 50}, {"model": SECOND, "aspect_ratios": ["1:1"]})
+
+    def taking(references: int, ratio: str, characters: int) -> list[str]:
+        found = mixed.taking(references=references, aspect_ratio=ratio, prompt_characters=characters)
+        return [route.model for route in found]
+
+    assert taking(2, "1:1", 50) == [BETA, SECOND]
+    assert taking(3, "1:1", 50) == taking(2, "1:1", 51) == [SECOND]
+    assert taking(2, "16:9", 50) == [BETA]
+    assert taking(3, "16:9", 50) == []
 
 
 def test_a_route_offers_every_ratio_unless_it_says_otherwise() -> None:
@@ -58,6 +106,8 @@ def test_every_fault_of_the_configuration_is_named_at_once() -> None:
         "/1/model",
         "/1/aspect_ratios/0",
         "/1/colour",
+        # An empty model gives no name either.
+        "/1/name",
     }
 
 
@@ -80,5 +130,34 @@ def test_a_price_is_a_plain_amount_above_nothing(price: str) -> None:
     assert faulty([{**GOOD, "price_usd": price}]).keys() == {"/0/price_usd"}
 
 
-def test_a_model_has_one_route_only() -> None:
-    assert "one route only" in faulty([GOOD, {**GOOD, "max_references": 4}])[""]
+def test_a_name_is_given_once() -> None:
+    assert "a name of its own" in faulty([GOOD, {**GOOD, "max_references": 4}])[""]
+    assert "a name of its own" in faulty([GOOD, {**GOOD, "model": SECOND, "name": BETA}])[""]
+    assert "a name of its own" in faulty([GOOD, {**GOOD, "provider": "kie"}])[""]
+
+
+def test_a_model_of_a_provider_has_one_route_only() -> None:
+    assert "one route only" in faulty([GOOD, {**GOOD, "name": "another", "max_references": 4}])[""]
+
+
+@pytest.mark.parametrize("name", ["", "*", "a b", "a#running", "-a", "a/b", "a" * 65, 7, None])
+def test_a_name_is_short_and_plain(name: object) -> None:
+    assert faulty([{**GOOD, "name": name}]).keys() == {"/0/name"}
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        {"creates_per_minute": 5},
+        {"creates_per_minute": 601},
+        {"slowest_per_minute": 121},
+        {"fastest_per_minute": 119},
+    ],
+)
+def test_a_rate_lies_within_its_bounds(rate: dict[str, object]) -> None:
+    assert "must lie between" in faulty([{**GOOD, **rate}])["/0"]
+
+
+@pytest.mark.parametrize("field", ["creates_per_minute", "slowest_per_minute", "fastest_per_minute", "max_in_flight"])
+def test_a_limit_is_more_than_nothing(field: str) -> None:
+    assert f"/0/{field}" in faulty([{**GOOD, field: 0}])

@@ -8,8 +8,7 @@ from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import JobStatus
 from heliograph.domain.outcomes import Failed, Finished, NotYet, Processing
 from heliograph.domain.provider import Completed, CreateOutcome, Refused, TaskFailed, Uncertain
-from heliograph.domain.requests import Policy, read_request
-from heliograph.domain.routing import candidates
+from heliograph.domain.requests import Policy, candidates, read_request
 
 from tests.fakes.deployment import BETA, ROUTES, RULES, SECOND, InMemoryDeployment
 

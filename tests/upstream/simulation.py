@@ -36,6 +36,7 @@ class CallbackReceiver:
     """What arrived at the callback URL, and what to answer next."""
 
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     watching: Callable[[], None] | None = None
 
@@ -43,6 +44,7 @@ class CallbackReceiver:
         if self.watching is not None:
             self.watching()
         self.bodies.append(json.loads(request.content))
+        self.urls.append(str(request.url))
         return httpx.Response(self.answers.pop(0) if self.answers else 200)
 
     @property

@@ -159,3 +159,37 @@ def test_without_a_callback_url_nobody_is_called(simulation: Simulation) -> None
     simulation.fault("callback", "forged")
     simulation.finished()
     assert simulation.receiver.bodies == []
+
+
+_GATEWAY = "https://abc.execute-api.us-east-1.amazonaws.com"
+_ON_LOOPBACK = "http://127.0.0.1:4566/_aws/execute-api/abc"
+
+
+@pytest.mark.parametrize(
+    ("url", "reached"),
+    [
+        (f"{_GATEWAY}/live/v1/callbacks/job_1/t?a=b", f"{_ON_LOOPBACK}/live/v1/callbacks/job_1/t?a=b"),
+        (
+            "https://xyz.execute-api.us-east-1.amazonaws.com/live",
+            "https://xyz.execute-api.us-east-1.amazonaws.com/live",
+        ),
+        (f"http://relay.test/?to={_GATEWAY}", f"http://relay.test/?to={_GATEWAY}"),
+    ],
+)
+def test_a_callback_goes_where_the_settings_say_its_origin_is(simulation: Simulation, url: str, reached: str) -> None:
+    simulation.control("POST", "/settings", json={"callback_origins": {_GATEWAY: _ON_LOOPBACK}})
+    simulation.task(callback_url=url)
+    simulation.advance(60)
+    assert simulation.receiver.urls == [reached]
+    # What was asked for is what is shown.
+    [task] = simulation.control("GET", "/tasks")["tasks"]
+    assert [each["url"] for each in task["callbacks"]] == [url]
+
+
+def test_a_retry_goes_there_too(simulation: Simulation) -> None:
+    simulation.control("POST", "/settings", json={"callback_origins": {_GATEWAY: _ON_LOOPBACK}})
+    simulation.receiver.answers = [500]
+    simulation.task(callback_url=f"{_GATEWAY}/live")
+    simulation.advance(60)
+    simulation.advance(1)
+    assert simulation.receiver.urls == [f"{_ON_LOOPBACK}/live"] * 2

@@ -75,6 +75,10 @@ def test_settings_change_while_it_runs(simulation: Simulation) -> None:
         {"balances_usd": {"sk_x": "much"}},
         {"balances_usd": 5},
         {"prices_usd": {"gpt-image-2": "x"}},
+        {"callback_origins": "http://127.0.0.1"},
+        {"callback_origins": {"https://abc.example.com": 4566}},
+        {"callback_origins": {"": "http://127.0.0.1"}},
+        {"callback_origins": {"https://abc.example.com": ""}},
     ],
 )
 def test_a_bad_setting_is_refused_and_changes_nothing(simulation: Simulation, body: dict[str, Any]) -> None:
@@ -92,6 +96,8 @@ def test_a_bad_setting_is_refused_and_changes_nothing(simulation: Simulation, bo
         {"on": "create", "kind": "duplicate"},
         {"on": "create", "kind": "5xx", "times": 0},
         {"on": "create", "kind": "5xx", "match": 5},
+        {"on": "create", "kind": "5xx", "vendor": "openai"},
+        {"on": "create", "kind": "5xx", "vendor": ["kie"]},
         {},
     ],
 )

@@ -215,10 +215,12 @@ def test_the_command_says_where_it_listens_and_ends_cleanly(tmp_path: Path, end:
             told = json.loads(ready.read_text())
             assert told == {
                 "api_base": line["api_bases"][0],
+                "kie_base": line["kie_base"],
                 "results_base": line["results_base"],
                 "pid": process.pid,
             }
             assert httpx.get(f"{told['api_base']}/models", trust_env=False).status_code == 401
+            assert httpx.get(f"{told['kie_base']}/jobs/recordInfo", trust_env=False).json()["code"] == 401
             # A cut is no error of the simulator: its log stays empty, which is looked at below.
             httpx.post(f"{line['control']}/faults", json={"on": "create", "kind": "cut_before"}, trust_env=False)
             with pytest.raises(httpx.RemoteProtocolError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +10,12 @@ from typing import BinaryIO, Protocol
 
 from heliograph.domain.events import PublishedEvent
 from heliograph.domain.jobs import Job
+from heliograph.domain.ledger import Booking, Page
 from heliograph.domain.media import MediaType
 from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
 from heliograph.domain.references import ObjectLocation
+from heliograph.domain.routes import Route
+from heliograph.domain.traffic import Halt, RouteState, Traffic
 
 
 class Clock(Protocol):
@@ -105,10 +108,17 @@ class ResultSource(Protocol):
 
 
 class JobStore(Protocol):
-    """Jobs, one record each. Every method raises `StorageFailed` when the store does not do its part."""
+    """Jobs, one record each, and what follows from them: the ledger's sums, and how many tasks run on each route.
 
-    def add(self, job: Job) -> bool:
-        """Writes a new job; `False`, and nothing written, if that id is taken. Of many at once, one wins."""
+    Those change in the same transaction as the job's record (`Job.booking`, `Job.runs_on`), so they always agree with
+    it. Every method raises `StorageFailed` when the store does not do its part.
+    """
+
+    def add(self, job: Job) -> Job | None:
+        """Writes a new job; `None`, and nothing written, if that id is taken. Of many at once, one wins.
+
+        Raises `BudgetExceeded` if what it may cost does not fit.
+        """
         ...
 
     def get(self, job_id: str) -> Job | None:
@@ -116,11 +126,70 @@ class JobStore(Protocol):
         ...
 
     def save(self, job: Job) -> Job:
-        """Writes a changed job and returns it with its new revision. Raises `StaleJob` if somebody else was faster."""
+        """Writes a changed job and returns it with its new revision. Raises `StaleJob` if somebody else was faster.
+
+        Of a job that may now cost more, raises `BudgetExceeded` if that does not fit; of one that begins to run on a
+        route, `RouteFull` if too many do. Then nothing was written.
+        """
+        ...
+
+    def owner_of(self, provider: str, task_id: str) -> str | None:
+        """The id of the job whose task that is, if any has noted it (a moment ago may be too fresh)."""
+        ...
+
+    def every(self) -> Iterator[Job]:
+        """All jobs that there are a record of. Reads the whole table: for checks, not for work."""
         ...
 
     def needing_attention(self, now: datetime, *, limit: int) -> list[Job]:
         """Jobs whose `attention_at` has passed, longest overdue first."""
+        ...
+
+
+class Ledger(Protocol):
+    """The sums of what all jobs may cost, did cost and may have cost. Raises `StorageFailed`."""
+
+    def read(self, page: Page) -> Booking:
+        """What stands on a page."""
+        ...
+
+    def every(self) -> Iterator[tuple[Page, Booking]]:
+        """All pages. Reads the whole ledger."""
+        ...
+
+    def may_announce(self, page: Page, now: datetime) -> bool:
+        """Whether the caller is the one to announce that this page's budget is used up: one at a time, until done."""
+        ...
+
+    def announced(self, page: Page) -> None:
+        """It is announced, once for all."""
+        ...
+
+
+class RouteStates(Protocol):
+    """What all functions know together of the routes. Every method raises `StorageFailed`."""
+
+    def look(self, routes: Iterable[Route]) -> Traffic:
+        """The kill switch and the state of these routes; one that was never used has its starting state."""
+        ...
+
+    def queue(self, route: Route, tenant: str, *, step: int, beyond: int) -> RouteState | None:
+        """Adds `step` to the tenant's lane, in one atomic write, and returns the state after it.
+
+        `None`, and nothing written, unless the lane is given out beyond that virtual time already.
+        """
+        ...
+
+    def save(self, before: RouteState, after: RouteState) -> bool:
+        """Writes what differs; `False`, and nothing written, if somebody else was faster."""
+        ...
+
+    def running(self, route: Route) -> int:
+        """How many tasks are counted on the route."""
+        ...
+
+    def halt(self, halt: Halt | None) -> None:
+        """Pulls the kill switch, or releases it."""
         ...
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 # The one place for retries of AWS calls.
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=2, read_timeout=5)
+# Jobs of one tenant are booked on the same pages: in a burst, transactions meet.
+_CONFLICT_TRIES = 12
+_CONFLICT_SECONDS = 0.05
 # A checksum where an operation needs one and where we give one; not one more of botocore's choosing.
 _S3_CONFIG = CONFIG.merge(
     Config(
@@ -43,8 +47,21 @@ def s3() -> S3Client:
 
 @cache
 def dynamodb() -> DynamoDBClient:
-    """DynamoDB."""
-    return _session().client("dynamodb", config=CONFIG)
+    """DynamoDB, whose writes are repeated where a transaction has the same item in hand."""
+    client = _session().client("dynamodb", config=CONFIG)
+    for write in ("TransactWriteItems", "PutItem", "UpdateItem"):
+        client.meta.events.register(f"needs-retry.dynamodb.{write}", _after_a_conflict)  # type: ignore[arg-type]
+    return client
+
+
+def _after_a_conflict(response: Any, attempts: int, **_: Any) -> float | None:
+    """Seconds until botocore repeats a write; of its own accord it doesn't. (What met a transaction wrote nothing.)"""
+    if response is None or attempts > _CONFLICT_TRIES:
+        return None
+    reasons = response[1].get("CancellationReasons", [])
+    codes = {reason.get("Code") for reason in reasons} - {"None"} or {response[1].get("Error", {}).get("Code")}
+    met = codes in ({"TransactionConflict"}, {"TransactionConflictException"})
+    return random.uniform(0, _CONFLICT_SECONDS * attempts) if met else None  # noqa: S311
 
 
 @cache

@@ -2,83 +2,117 @@
 
 job_id (key) · revision · status · tenant · created_at   for conditions and for a person in the console
 document                                                 the job, as JSON
+task                                                     once it has one: the index `by-task`
 open_shard, attention_at                                 until it is over and announced: the index `open-jobs`
 expires_at                                               only once it is over: DynamoDB deletes it then (TTL)
+
+What changes with a job elsewhere (the ledger's pages, the number of tasks on a route) is written in one transaction
+with it: all of it, or nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from heliograph.domain.errors import StaleJob, StorageFailed
+from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, failed_conditions, translated
+from heliograph.adapters.dynamodb_ledger import page_update
+from heliograph.adapters.dynamodb_routes import running_key
+from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob
 from heliograph.domain.jobs import Job
+from heliograph.domain.ledger import pages
+from heliograph.domain.routes import Routes
+from heliograph.domain.tenants import Tenants
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
 
 OPEN_JOBS_INDEX = "open-jobs"
+BY_TASK_INDEX = "by-task"
 # A partition of the index takes 1,000 writes a second; job ids spread evenly over these.
 OPEN_SHARDS = 8
-_CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+class _Beside(NamedTuple):
+    """What is written in a transaction with a job; what to raise if its own condition does not hold."""
+
+    item: TransactWriteItemTypeDef
+    refusal: HeliographError | None = None
 
 
 class DynamoDBJobStore:
     """Jobs in a table of that name; records of ended jobs are kept for `retention`."""
 
-    def __init__(self, client: DynamoDBClient, table: str, *, retention: timedelta) -> None:
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        *,
+        ledger_table: str,
+        routes_table: str,
+        tenants: Tenants,
+        routes: Routes,
+        retention: timedelta,
+    ) -> None:
         self._client = client
         self._table = table
+        self._ledger_table = ledger_table
+        self._routes_table = routes_table
+        self._tenants = tenants
+        self._routes = routes
         self._retention = retention
 
-    def add(self, job: Job) -> bool:
-        """One conditional write."""
-        with _translated(job.job_id):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=self._item(job),
-                    ConditionExpression="attribute_not_exists(job_id)",
-                )
-            except ClientError as error:
-                if _code(error) == _CONDITION_FAILED:
-                    return False
-                raise
-        return True
+    def add(self, job: Job) -> Job | None:
+        """One transaction of the job and its four pages of the ledger; one conditional write if it costs nothing."""
+        try:
+            return self._write(job, "attribute_not_exists(job_id)", {})
+        except StaleJob:
+            return None
+        except BudgetExceeded:
+            # Whoever repeats a job that fitted at its time is told of that job.
+            if self.get(job.job_id):
+                return None
+            raise
 
     def get(self, job_id: str) -> Job | None:
         """One consistent read."""
-        with _translated(job_id):
+        with translated(job_id):
             answer = self._client.get_item(TableName=self._table, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
         item = answer.get("Item")
         return _job(item) if item else None
 
     def save(self, job: Job) -> Job:
-        """One conditional write: of two savers of the same revision, one wins."""
-        saved = job.model_copy(update={"revision": job.revision + 1})
-        with _translated(job.job_id):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=self._item(saved),
-                    ConditionExpression="revision = :read",
-                    ExpressionAttributeValues={":read": {"N": str(job.revision)}},
-                )
-            except ClientError as error:
-                if _code(error) == _CONDITION_FAILED:
-                    raise StaleJob(job.job_id) from error
-                raise
-        return saved
+        """One conditional write: of two savers of the same revision, one wins. A transaction where money moves."""
+        changed = job.model_copy(update={"revision": job.revision + 1})
+        return self._write(changed, "revision = :read", {":read": {"N": str(job.revision)}})
+
+    def owner_of(self, provider: str, task_id: str) -> str | None:
+        """One query of the index, which lags behind the table by milliseconds."""
+        with translated(task_id):
+            answer = self._client.query(
+                TableName=self._table,
+                IndexName=BY_TASK_INDEX,
+                KeyConditionExpression="task = :task",
+                ExpressionAttributeValues={":task": {"S": _task(provider, task_id)}},
+                Limit=1,
+            )
+        return next((item["job_id"]["S"] for item in answer["Items"]), None)
+
+    def every(self) -> Iterator[Job]:
+        """A scan, page by page."""
+        with translated("all jobs"):
+            for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
+                for item in page["Items"]:
+                    yield _job(item)
 
     def needing_attention(self, now: datetime, *, limit: int) -> list[Job]:
         """One query per shard of the index, then one read per job found."""
         found: list[tuple[int, str]] = []
-        with _translated("open jobs"):
+        with translated("open jobs"):
             for shard in range(OPEN_SHARDS):
                 answer = self._client.query(
                     TableName=self._table,
@@ -95,6 +129,66 @@ class DynamoDBJobStore:
         # The index lags behind the table: what it shows may have been looked after.
         return [job for job in jobs if job and job.attention_at and job.attention_at <= now]
 
+    def _write(self, job: Job, condition: str, values: dict[str, AttributeValueTypeDef]) -> Job:
+        written = job.model_copy(update={"booked": job.booking, "ran_on": job.runs_on})
+        put: dict[str, Any] = {
+            "TableName": self._table,
+            "Item": self._item(written),
+            "ConditionExpression": condition,
+            **({"ExpressionAttributeValues": values} if values else {}),
+        }
+        others = [*self._bookings(job), *self._counts(job)]
+        with translated(job.job_id):
+            try:
+                if others:
+                    items: list[Any] = [{"Put": put}, *(other.item for other in others)]
+                    self._client.transact_write_items(TransactItems=items)
+                else:
+                    self._client.put_item(**put)
+            except ClientError as error:
+                failed = failed_conditions(error)
+                if code_of(error) == CONDITION_FAILED or 0 in failed:
+                    raise StaleJob(job.job_id) from error
+                if failed and (refusal := others[failed[0] - 1].refusal):
+                    raise refusal from error
+                raise
+        return written
+
+    def _bookings(self, job: Job) -> Iterator[_Beside]:
+        difference = job.booking.minus(job.booked)
+        if not any(difference):
+            return
+        for page, period in pages(job.tenant, job.created_at):
+            limit = self._tenants.limit(page.account, period) if difference.committed > 0 else None
+            refusal = None if limit is None else BudgetExceeded(page.account, page.period, limit)
+            yield _Beside(page_update(self._ledger_table, page, difference, limit_microusd=limit), refusal)
+
+    def _counts(self, job: Job) -> Iterator[_Beside]:
+        if job.runs_on == job.ran_on:
+            return
+        if job.ran_on:
+            yield _Beside(self._running(job.ran_on, -1, None))
+        if job.runs_on:
+            route = self._routes.named(job.runs_on)
+            yield _Beside(self._running(job.runs_on, 1, route.max_in_flight if route else None), RouteFull(job.runs_on))
+
+    def _running(self, route: str, difference: int, most: int | None) -> TransactWriteItemTypeDef:
+        update: TransactWriteItemTypeDef = {
+            "Update": {
+                "TableName": self._routes_table,
+                "Key": {"route": {"S": running_key(route)}},
+                "UpdateExpression": "ADD running :difference",
+                "ExpressionAttributeValues": {":difference": {"N": str(difference)}},
+            }
+        }
+        if most is not None:
+            update["Update"]["ConditionExpression"] = "attribute_not_exists(running) OR running < :most"
+            update["Update"]["ExpressionAttributeValues"] = {
+                ":difference": {"N": str(difference)},
+                ":most": {"N": str(most)},
+            }
+        return update
+
     def _item(self, job: Job) -> dict[str, AttributeValueTypeDef]:
         item: dict[str, AttributeValueTypeDef] = {
             "job_id": {"S": job.job_id},
@@ -104,6 +198,8 @@ class DynamoDBJobStore:
             "created_at": {"S": job.created_at.isoformat()},
             "document": {"S": job.model_dump_json()},
         }
+        if job.attempt and job.attempt.task_id:
+            item["task"] = {"S": _task(job.attempt.provider, job.attempt.task_id)}
         if job.attention_at:
             item["open_shard"] = {"S": str(_shard(job.job_id))}
             item["attention_at"] = {"N": str(int(job.attention_at.timestamp()))}
@@ -116,19 +212,9 @@ def _job(item: dict[str, AttributeValueTypeDef]) -> Job:
     return Job.model_validate_json(item["document"]["S"])
 
 
+def _task(provider: str, task_id: str) -> str:
+    return f"{provider}:{task_id}"
+
+
 def _shard(job_id: str) -> int:
     return ord(job_id[-1]) % OPEN_SHARDS
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        raise StorageFailed(f"{what}: {_code(error)}") from error
-    except BotoCoreError as error:
-        raise StorageFailed(f"{what}: {type(error).__name__}") from error

@@ -8,6 +8,8 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
     │   └── MalformedDocument  it is no JSON object at all
     ├── ConfigurationError    the deployment is wrong; every fault named; never retried
     ├── StaleJob              somebody else changed the job first: read it again and decide anew
+    ├── BudgetExceeded        a limit would be passed; nothing was written
+    ├── RouteFull             as many tasks as may be are running on the route; nothing was written
     ├── ResultUnusable        a result could not be fetched or is no picture; says whether to try again
     └── Unavailable           an AWS service did not do its part; safe to repeat
         ├── StorageFailed     a bucket, the job table or the secret store
@@ -21,6 +23,9 @@ Step Functions matches these class names in `ErrorEquals`: renaming one changes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from heliograph.domain.money import usd
+from heliograph.domain.tenants import EVERYBODY
 
 MAX_FAULTS = 100
 _TOLD_FAULTS = 10
@@ -61,6 +66,21 @@ class ConfigurationError(HeliographError):
 
 class StaleJob(HeliographError):
     """The job changed between reading and writing it. Nothing was written."""
+
+
+class BudgetExceeded(HeliographError):
+    """What a job may cost does not fit into the budget of `account` (a tenant, or everybody) for `period`."""
+
+    def __init__(self, account: str, period: str, limit_microusd: int) -> None:
+        whose = "all tenants together" if account == EVERYBODY else f"tenant {account}"
+        super().__init__(f"the budget of {whose} for {period}, {usd(limit_microusd)} USD, is used up")
+        self.account = account
+        self.period = period
+        self.limit_microusd = limit_microusd
+
+
+class RouteFull(HeliographError):
+    """The cap on tasks that run on a route at once is reached. Nothing was written."""
 
 
 class ResultUnusable(HeliographError):

@@ -13,13 +13,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from heliograph.domain.breaker import FIRST_COOLDOWN, Breaker
 from heliograph.domain.errors import Fault
 from heliograph.domain.failures import Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, JobStatus, Result, Source, Timings
+from heliograph.domain.ledger import Booking, Page
+from heliograph.domain.money import usd
 from heliograph.domain.requests import Task
+from heliograph.domain.routes import Route
 
 EVENT_SOURCE = "heliograph"
+
+
+_USD = r"^\d+\.\d{2,6}$"
 
 
 class _Published(BaseModel):
@@ -45,7 +52,7 @@ class _JobEnded(_Published):
     timings: Timings
     price_usd: Annotated[
         str | None,
-        Field(description="What the job cost, as decimal USD; null where nobody can tell.", pattern=r"^\d+\.\d{2,6}$"),
+        Field(description="What the job cost, as decimal USD; null where nobody can tell.", pattern=_USD),
     ]
     metadata: Annotated[dict[str, str], Field(description="As the request gave it.")]
 
@@ -95,6 +102,39 @@ class UploadRejectedData(_Published):
     errors: tuple[UploadFault, ...] = ()
 
 
+class BudgetExhaustedData(_Published):
+    """A job was refused because what it may cost does not fit any more; so may others be, until the period is over."""
+
+    account: Annotated[str, Field(description="The tenant, or * for all of them together.")]
+    period: Annotated[str, Field(description="The UTC day or month.", pattern=r"^\d{4}-\d{2}(-\d{2})?$")]
+    limit_usd: Annotated[str, Field(pattern=_USD)]
+    reserved_usd: Annotated[str, Field(description="For jobs that are not over.", pattern=_USD)]
+    spent_usd: Annotated[str, Field(pattern=_USD)]
+    unknown_usd: Annotated[str, Field(description="May have been charged; nobody can tell.", pattern=_USD)]
+
+
+class _RouteSwitched(_Published):
+    route: str
+    provider: str
+    model: str
+
+
+class RouteOpenedData(_RouteSwitched):
+    """A route takes no calls: it kept failing, or a person holds it open."""
+
+    opened_at: AwareDatetime
+    cause: Annotated[str, Field(description="The failure that opened it, or what a person gave as the reason.")]
+    probed_from: Annotated[
+        AwareDatetime | None, Field(description="When it is first tried again; null: when a person closes it.")
+    ]
+
+
+class RouteClosedData(_RouteSwitched):
+    """A route takes calls again."""
+
+    closed_at: AwareDatetime
+
+
 class _Envelope(_Published):
     version: Literal["1"] = "1"
     event_id: Annotated[str, Field(pattern=r"^evt_[a-z2-7]{26}$")]
@@ -125,13 +165,34 @@ class UploadRejected(_Envelope):
     data: UploadRejectedData
 
 
-PublishedEvent = JobSucceeded | JobFailed | JobExpired | UploadRejected
+class BudgetExhausted(_Envelope):
+    """`image.budget.exhausted`: once for each account and period."""
+
+    data: BudgetExhaustedData
+
+
+class RouteOpened(_Envelope):
+    """`image.route.opened`"""
+
+    data: RouteOpenedData
+
+
+class RouteClosed(_Envelope):
+    """`image.route.closed`"""
+
+    data: RouteClosedData
+
+
+PublishedEvent = JobSucceeded | JobFailed | JobExpired | UploadRejected | BudgetExhausted | RouteOpened | RouteClosed
 
 EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
     "image.job.succeeded": JobSucceeded,
     "image.job.failed": JobFailed,
     "image.job.expired": JobExpired,
     "image.upload.rejected": UploadRejected,
+    "image.budget.exhausted": BudgetExhausted,
+    "image.route.opened": RouteOpened,
+    "image.route.closed": RouteClosed,
 }
 
 
@@ -199,16 +260,53 @@ def upload_rejected(
     )
 
 
+def budget_exhausted(page: Page, booked: Booking, *, limit_microusd: int, at: datetime) -> BudgetExhausted:
+    """The one event of a budget that is used up."""
+    return BudgetExhausted(
+        event_id=derived_id("evt", "budget", *page),
+        occurred_at=at,
+        data=BudgetExhaustedData(
+            account=page.account,
+            period=page.period,
+            limit_usd=usd(limit_microusd),
+            reserved_usd=usd(booked.reserved),
+            spent_usd=usd(booked.spent),
+            unknown_usd=usd(booked.unknown),
+        ),
+    )
+
+
+def route_switched(route: Route, breaker: Breaker) -> RouteOpened | RouteClosed | None:
+    """The event of the last change of a route's circuit; `None` if there was none yet."""
+    names = {"route": route.name, "provider": route.provider, "model": route.model}
+    if opening := breaker.opening:
+        # The first cooldown: what later probes bring does not change the event.
+        probed_from = opening.at + FIRST_COOLDOWN if opening.until else None
+        opened = RouteOpenedData(**names, opened_at=opening.at, cause=opening.cause, probed_from=probed_from)
+        event_id = derived_id("evt", "route", route.name, "opened", opening.at.isoformat())
+        return RouteOpened(event_id=event_id, occurred_at=opening.at, data=opened)
+    if breaker.closed_at:
+        event_id = derived_id("evt", "route", route.name, "closed", breaker.closed_at.isoformat())
+        closed = RouteClosedData(**names, closed_at=breaker.closed_at)
+        return RouteClosed(event_id=event_id, occurred_at=breaker.closed_at, data=closed)
+    return None
+
+
 __all__ = [
     "EVENT_SOURCE",
     "EVENT_TYPES",
+    "BudgetExhausted",
     "FailureCode",
     "JobExpired",
     "JobFailed",
     "JobSucceeded",
     "PublishedEvent",
+    "RouteClosed",
+    "RouteOpened",
     "UploadRejected",
+    "budget_exhausted",
     "event_type",
     "job_event",
+    "route_switched",
     "upload_rejected",
 ]

@@ -13,15 +13,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from heliograph.domain.failures import Charged, Failure
+from heliograph.domain.ledger import Booking
 from heliograph.domain.media import MediaType
 from heliograph.domain.money import usd
 from heliograph.domain.object_keys import OutputPlace
-from heliograph.domain.requests import JobRequest
+from heliograph.domain.requests import JobRequest, OnUncertain
+from heliograph.domain.retrying import CALL_LIMIT
 from heliograph.domain.routes import Route
 
 
@@ -54,6 +56,10 @@ MOVES: dict[JobStatus, frozenset[JobStatus]] = {
 START_GRACE = timedelta(minutes=2)
 ORPHAN_GRACE = timedelta(minutes=1)
 END_GRACE = timedelta(minutes=15)
+# Minutes are usual, a quarter of an hour is the most that was seen [client].
+LONGEST_TASK = timedelta(hours=1)
+# The vendor's own clients give up after ten minutes [vendor].
+LONGEST_DOUBT = timedelta(minutes=10)
 
 
 class _Record(BaseModel):
@@ -74,18 +80,22 @@ class Source(_Record):
 class Attempt(_Record):
     """One create call on a route. Written before the call leaves, completed when its answer is known.
 
-    No `task_id` and no `ended_at`: nobody knows (yet) whether the call arrived.
+    No `task_id` and no `ended_at`: nobody knows (yet) whether the call arrived. If not, `doubt` says why.
     """
 
     attempt_id: str
     # Which run of `dispatch` wrote the intent: only that one may call.
     run_id: str
+    route: str
     provider: str
     model: str
     price_microusd: int
     intended_at: AwareDatetime
     accepted_at: AwareDatetime | None = None
     task_id: str | None = None
+    doubt: str | None = None
+    # Of the token in the attempt's callback URL, in hex; none where no callback can reach us.
+    callback_sha256: str | None = None
     ended_at: AwareDatetime | None = None
     failure: Failure | None = None
     # How long the provider asked to be left alone.
@@ -95,6 +105,16 @@ class Attempt(_Record):
     def is_open(self) -> bool:
         """Whether it may still bring a picture (and a bill)."""
         return self.ended_at is None
+
+    def told(self) -> dict[str, Any]:
+        """What its owner is told of it, as JSON."""
+        internal = {"price_microusd", "run_id", "callback_sha256"}
+        return {**self.model_dump(mode="json", exclude=internal), "price_usd": usd(self.price_microusd)}
+
+    @property
+    def may_have_cost(self) -> int:
+        """Micro-dollars that nobody can tell whether they were charged."""
+        return self.price_microusd if self.failure and self.failure.charged is Charged.UNKNOWN else 0
 
 
 class Result(_Record):
@@ -125,6 +145,8 @@ class Job(_Record):
     finished_at: AwareDatetime | None = None
     # Its event is on the bus.
     announced: bool = False
+    # Its workflow is known to have begun.
+    started: bool = False
     # When it was last looked after, since its workflow ended while its task ran: `sweep` asks in its place.
     orphaned_at: AwareDatetime | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -133,6 +155,11 @@ class Job(_Record):
     provider_urls: tuple[str, ...] = ()
     failure: Failure | None = None
     price_microusd: int = 0
+    # What was reserved for it at its submission: the price of the route that it is meant for.
+    quote_microusd: int = 0
+    # What the ledger held for it, and on which route it ran, when this was last written.
+    booked: Booking = Booking()
+    ran_on: str | None = None
     # Of the request as it was sent, to tell a repeat from a reused idempotency key.
     fingerprint: str = ""
     revision: int = 0
@@ -157,43 +184,93 @@ class Job(_Record):
             return None if self.announced else self.finished_at + START_GRACE
         if self.orphaned_at:
             return self.orphaned_at + ORPHAN_GRACE
-        return self.patience_ends_at + END_GRACE if self.attempts else self.created_at + START_GRACE
+        if self.attempts or self.started:
+            return self.patience_ends_at + END_GRACE
+        return self.created_at + START_GRACE
 
     @property
     def patience_ends_at(self) -> datetime:
-        """Until when to wait: for a task, the deadline; for a task's picture, as long again from when it was made.
+        """Until when to wait: for a task, the deadline; for its picture, as long again from then (an hour at most).
 
         A task that was made at the last moment is paid like any other: it gets its time. So does a call whose answer
         is not noted: the workflow may know its task.
         """
         attempt = self.attempt
         if attempt and attempt.is_open:
-            return (attempt.accepted_at or attempt.intended_at) + (self.deadline_at - self.created_at)
+            as_long_again = min(self.deadline_at - self.created_at, LONGEST_TASK)
+            return (attempt.accepted_at or attempt.intended_at) + as_long_again
         return self.deadline_at
+
+    @property
+    def doubt_ends_at(self) -> datetime:
+        """How long an attempt without an answer may announce itself before it is given up.
+
+        Where the risk of a second bill is accepted, half of the time that is left goes to the next attempt.
+        """
+        attempt = self.attempt
+        if attempt is None:
+            return self.deadline_at
+        # Until then its call may be on its way, and its answer be noted after all.
+        answered_by = attempt.intended_at if attempt.doubt else attempt.intended_at + CALL_LIMIT
+        if attempt.callback_sha256 is None:
+            return answered_by
+        if not self.may_resubmit or attempt.intended_at >= self.deadline_at:
+            return max(answered_by, self.patience_ends_at)
+        half = (self.deadline_at - attempt.intended_at) / 2
+        return max(answered_by, attempt.intended_at + min(half, LONGEST_DOUBT))
+
+    @property
+    def may_resubmit(self) -> bool:
+        """Whether a lost call may be followed by another: once, if the request accepts a second bill."""
+        lost = sum(attempt.failure is not None and attempt.may_have_cost > 0 for attempt in self.attempts)
+        return self.request.on_uncertain is OnUncertain.RESUBMIT and lost == 0
+
+    @property
+    def booking(self) -> Booking:
+        """What the ledger must hold for it."""
+        unknown = self.may_have_cost
+        if self.is_over:
+            return Booking(0, self.price_microusd, unknown)
+        running = self.attempt.price_microusd if self.attempt and self.attempt.is_open else 0
+        return Booking(max(self.quote_microusd, running), 0, unknown)
+
+    @property
+    def runs_on(self) -> str | None:
+        """The route whose tasks it is counted among."""
+        return self.attempt.route if self.attempt and self.attempt.is_open and not self.is_over else None
 
     @property
     def price_usd(self) -> str | None:
         """What the job cost so far; `None` where nobody can tell."""
-        if self.failure and self.failure.charged is Charged.UNKNOWN:
+        if self.may_have_cost or (self.failure and self.failure.charged is Charged.UNKNOWN):
             return None
         return usd(self.price_microusd)
+
+    @property
+    def may_have_cost(self) -> int:
+        """Micro-dollars of its attempts of which nobody can tell whether they were charged."""
+        return sum(attempt.may_have_cost for attempt in self.attempts)
 
     @property
     def output_place(self) -> OutputPlace:
         """Where its results go."""
         return OutputPlace(self.output_key, self.job_id, self.output_name, self.source.preset)
 
-    def attempting(self, attempt_id: str, run_id: str, route: Route, at: datetime) -> Job:
+    def attempting(
+        self, attempt_id: str, run_id: str, route: Route, at: datetime, *, callback_sha256: str | None = None
+    ) -> Job:
         """With the intent to call `route` written down. Illegal while another attempt may still bill."""
         if self.is_over or (self.attempt and self.attempt.is_open):
             raise ValueError(f"{self.job_id} can't begin another attempt now")
         attempt = Attempt(
             attempt_id=attempt_id,
             run_id=run_id,
+            route=route.name,
             provider=route.provider,
             model=route.model,
             price_microusd=route.price_microusd,
             intended_at=at,
+            callback_sha256=callback_sha256,
         )
         return self._changed(attempts=(*self.attempts, attempt))
 
@@ -203,6 +280,10 @@ class Job(_Record):
         if self.is_over:
             return self._changed(attempts=attempts)
         return self._moved(JobStatus.PROCESSING, attempts=attempts)
+
+    def doubting(self, attempt_id: str, doubt: str) -> Job:
+        """With the attempt's answer known to be lost. (Its task may have announced itself already.)"""
+        return self._changed(attempts=self._attempts_with(attempt_id, doubt=doubt))
 
     def knowing(self, attempt_id: str, task_id: str, at: datetime) -> Job:
         """With the task that the workflow knows, where the latest attempt's own record lacks it."""
@@ -214,7 +295,7 @@ class Job(_Record):
     def refused(
         self, attempt_id: str, failure: Failure, at: datetime, *, retry_after_seconds: int | None = None
     ) -> Job:
-        """With the attempt ended for free: refused, or its task failed. The job goes on."""
+        """With the attempt ended: refused, its task failed, or given up. The job goes on."""
         attempts = self._attempts_with(
             attempt_id, ended_at=at, failure=failure, retry_after_seconds=retry_after_seconds
         )
@@ -245,6 +326,9 @@ class Job(_Record):
         attempts = self.attempts
         if self.attempt and self.attempt.is_open:
             attempts = self._attempts_with(self.attempt.attempt_id, ended_at=at, failure=failure)
+        if self.may_have_cost and failure.charged is Charged.NO:
+            # The last attempt was free; an earlier one may not have been.
+            failure = failure.model_copy(update={"charged": Charged.UNKNOWN, "retryable": False})
         paid = self.attempt.price_microusd if self.attempt and failure.charged is Charged.YES else 0
         return self._moved(
             JobStatus.FAILED,
@@ -258,13 +342,17 @@ class Job(_Record):
 
     def expired(self, failure: Failure, at: datetime) -> Job:
         """Terminal: its deadline passed, and every attempt there was has ended for free."""
-        if self.attempt and self.attempt.is_open:
-            raise ValueError(f"{self.job_id} has an attempt that may still bill")
+        if self.may_have_cost or (self.attempt and self.attempt.is_open):
+            raise ValueError(f"{self.job_id} has an attempt that may have been or may still be charged")
         return self._moved(JobStatus.EXPIRED, failure=failure, finished_at=at)
 
     def as_announced(self) -> Job:
         """With its event known to be on the bus."""
         return self._changed(announced=True)
+
+    def as_started(self) -> Job:
+        """With its workflow known to have begun: it may wait for its turn for long."""
+        return self._changed(started=True)
 
     def as_orphaned(self, at: datetime) -> Job:
         """Without a workflow, but with a task that may still bring a picture."""

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 
 from heliograph.domain.failures import Failure
 from heliograph.domain.jobs import JobStatus
+from heliograph.domain.pacing import Ticket
 
 
 class _State(BaseModel):
@@ -25,6 +26,7 @@ class Turn(_State):
     outcome: Literal["not_yet", "failed"] | None = None
     attempt_id: str | None = None
     failure: Failure | None = None
+    ticket: Ticket | None = None
 
     @property
     def has_waited(self) -> bool:
@@ -44,11 +46,13 @@ class Watch(_State):
 
 
 class NotYet(_State):
-    """`dispatch`: no task yet; come back after `wait_seconds`."""
+    """`dispatch`: no task yet; come back after `wait_seconds`. `ticket`: the place that it keeps in a route's queue."""
 
     outcome: Literal["not_yet"] = "not_yet"
     job_id: str
     wait_seconds: PositiveInt
+    reason: str
+    ticket: Ticket | None = None
 
 
 class Processing(_State):

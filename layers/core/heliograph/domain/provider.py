@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heliograph.domain.failures import Failure
 from heliograph.domain.routes import AspectRatio
@@ -10,13 +10,21 @@ from heliograph.domain.routes import AspectRatio
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """One create call. `reference_urls` are links that the provider can fetch now, in the order of the request."""
+    """One create call. `reference_urls` are links that the provider can fetch now, in the order of the request.
+
+    `callback_url`: where the task's end may be announced; a secret, because it carries the attempt's token.
+    """
 
     model: str
     prompt: str
     aspect_ratio: AspectRatio
     nsfw_checker: bool
     reference_urls: tuple[str, ...]
+    callback_url: str | None = None
+
+    def with_callback(self, url: str) -> TaskRequest:
+        """With the place where the task's end may be announced."""
+        return replace(self, callback_url=url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ Text-to-image, editing and the fusion of several images are the same request: th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -26,9 +28,19 @@ from heliograph.domain.errors import Fault, InvalidRequest, MalformedDocument
 from heliograph.domain.faults import faults_of, pointer
 from heliograph.domain.object_keys import check_output_key
 from heliograph.domain.references import check_public_url, check_reference
-from heliograph.domain.routes import AspectRatio, Routes
+from heliograph.domain.routes import AspectRatio, Route, Routes
 
 MAX_METADATA_ENTRIES = 32
+
+
+# All but tab, line feed and carriage return. (In JSON each takes six bytes, and no model reads them.)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def _without_control(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("holds control characters")
+    return value
 
 
 class Task(StrEnum):
@@ -47,12 +59,27 @@ class Policy(StrEnum):
     PINNED = "pinned"
 
 
+class OnUncertain(StrEnum):
+    """What follows a create call that may have arrived, once nothing was heard of its task for long."""
+
+    FAIL = "fail"
+    RESUBMIT = "resubmit"
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a request is measured by: the deployment's routes and the buckets that references may lie in."""
+    """What a request is measured by: the deployment's routes, its policy for those that name none, and the buckets
+    that references may lie in.
+    """
 
     routes: Routes
     reference_buckets: frozenset[str]
+    policy: Policy = Policy.BETA_FIRST
+
+    def scope(self, model: object) -> Routes:
+        """The routes that a request for that model is measured by; all of them where it names none that exists."""
+        found = self.routes.to(model) if isinstance(model, str) else None
+        return found or self.routes
 
 
 class JobRequest(BaseModel):
@@ -68,12 +95,13 @@ class JobRequest(BaseModel):
     # Checked also where it is left out: a route need not offer the default.
     aspect_ratio: Annotated[AspectRatio, Field(validate_default=True)] = AspectRatio.AUTO
     nsfw_checker: StrictBool = False
+    on_uncertain: OnUncertain = OnUncertain.FAIL
     output_key: str | None = None
     webhook_url: str | None = None
     metadata: Annotated[
         dict[
-            Annotated[str, StringConstraints(min_length=1, max_length=64)],
-            Annotated[str, StringConstraints(max_length=512)],
+            Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_without_control)],
+            Annotated[str, StringConstraints(max_length=512), AfterValidator(_without_control)],
         ],
         Field(max_length=MAX_METADATA_ENTRIES),
     ] = {}
@@ -89,7 +117,7 @@ class JobRequest(BaseModel):
     @classmethod
     def _is_configured(cls, value: str, info: ValidationInfo) -> str:
         rules = _rules(info)
-        if rules and rules.routes.serving(value) is None:
+        if rules and rules.routes.to(value) is None:
             raise ValueError(f"no such model; there are {', '.join(rules.routes.models)}")
         return value
 
@@ -109,9 +137,9 @@ class JobRequest(BaseModel):
             value.encode()
         except UnicodeEncodeError:
             raise ValueError("is no valid Unicode: it holds half of a surrogate pair") from None
+        _without_control(value)
         if rules := _rules(info):
-            route = rules.routes.serving(info.data.get("model", ""))
-            limit = route.max_prompt_characters if route else rules.routes.longest_prompt
+            limit = rules.scope(info.data.get("model")).longest_prompt
             if len(value) > limit:
                 raise ValueError(f"has {len(value)} characters; at most {limit} are allowed")
         return value
@@ -120,10 +148,16 @@ class JobRequest(BaseModel):
     @classmethod
     def _is_offered(cls, value: Any, info: ValidationInfo) -> Any:
         rules = _rules(info)
-        route = rules.routes.serving(info.data.get("model", "")) if rules else None
-        offered = [ratio for ratio in AspectRatio if route is None or ratio in route.aspect_ratios]
+        offered = rules.scope(info.data.get("model")).aspect_ratios if rules else tuple(AspectRatio)
         if not isinstance(value, str) or value not in offered:
             raise ValueError(f"must be one of {', '.join(offered)}")
+        return value
+
+    @field_validator("on_uncertain", mode="before")
+    @classmethod
+    def _is_a_choice(cls, value: Any) -> Any:
+        if not isinstance(value, str) or value not in OnUncertain._value2member_map_:
+            raise ValueError(f"must be one of {', '.join(OnUncertain)}")
         return value
 
     @field_validator("output_key")
@@ -138,14 +172,14 @@ class JobRequest(BaseModel):
 
 
 def read_request(document: Mapping[str, Any], rules: Rules) -> JobRequest:
-    """The request in `document`, with the model filled in that its policy prefers (`beta-first` if it names none).
+    """The request in `document`, with the model filled in that its policy prefers (the deployment's if it names none).
 
     A document that names a model is pinned to it.
 
     Raises `InvalidRequest` that names every fault of the document at once, each bad reference on its own.
     """
     faults = _policy_faults(document)
-    document = {**_preferred(document, rules.routes), **document}
+    document = {**_preferred(document, rules), **document}
     faults += _reference_faults(document, rules)
     try:
         request = JobRequest.model_validate(document, context={"rules": rules})
@@ -153,7 +187,23 @@ def read_request(document: Mapping[str, Any], rules: Rules) -> JobRequest:
         raise InvalidRequest(*faults_of(error), *faults) from None
     if faults:
         raise InvalidRequest(*faults)
+    if not candidates(request, rules.routes):
+        detail = f"no route to {request.model} takes this prompt, ratio and number of references together"
+        raise InvalidRequest(Fault("", detail))
     return request
+
+
+def candidates(request: JobRequest, routes: Routes) -> tuple[Route, ...]:
+    """The routes that the request may take, in its policy's order."""
+    scope = routes.to(request.model) if request.policy is Policy.PINNED else routes
+    if scope is None:
+        return ()
+    return scope.taking(
+        references=len(request.references),
+        aspect_ratio=request.aspect_ratio,
+        prompt_characters=len(request.prompt),
+        cheapest_first=request.policy is Policy.CHEAPEST,
+    )
 
 
 def read_json_object(body: bytes | str, *, what: str) -> dict[str, Any]:
@@ -176,11 +226,12 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _preferred(document: Mapping[str, Any], routes: Routes) -> dict[str, Any]:
+def _preferred(document: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
     """The policy and the model of a document that does not say; where nothing fits, what its faults are measured by."""
     if "model" in document:
         return {"policy": Policy.PINNED}
-    policy = document.get("policy", Policy.BETA_FIRST)
+    routes = rules.routes
+    policy = document.get("policy", rules.policy)
     references, prompt = document.get("references"), document.get("prompt")
     fitting = routes.taking(
         references=len(references) if isinstance(references, list | tuple) else 0,
@@ -205,11 +256,11 @@ def _reference_faults(document: Mapping[str, Any], rules: Rules) -> list[Fault]:
     references, model = document.get("references"), document.get("model")
     if not isinstance(references, list | tuple):
         return []  # pydantic names what is no list; and below, what is no text
-    route = rules.routes.serving(model) if isinstance(model, str) else None
-    limit = route.max_references if route else rules.routes.most_references
+    scope = rules.scope(model)
+    limit = scope.most_references
     faults = []
     if len(references) > limit:
-        taker = route.model if route else "any model"
+        taker = "any model" if scope is rules.routes else model
         faults.append(Fault("/references", f"has {len(references)} entries; at most {limit} are allowed on {taker}"))
     for index, reference in enumerate(references):
         if isinstance(reference, str):

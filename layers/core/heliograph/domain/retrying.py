@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
+from math import ceil
 
 # A refused call costs nothing; the deadline ends the trying long before this does.
 MAX_ATTEMPTS = 40
@@ -23,8 +24,18 @@ def wait_before_attempt(job_id: str, attempts: int, asked_seconds: int | None) -
     Spread by half to either side, so that jobs that were refused together don't come back together.
     """
     usual = min(1 << attempts, _LONGEST_WAIT_SECONDS)
-    spread = hashlib.sha256(f"{job_id}{attempts}".encode()).digest()[0] / 255 + 0.5
-    return max(asked_seconds or 0, 1) + round(usual * spread)
+    return max(asked_seconds or 0, 1) + spread(usual, f"{job_id}{attempts}")
+
+
+def spread(seconds: int, key: str) -> int:
+    """`seconds`, by half more or less: always the same for a key, so that many that begin together come apart."""
+    return max(1, round(seconds * (hashlib.sha256(key.encode()).digest()[0] / 255 + 0.5)))
+
+
+def wait_for_news(since: datetime, until: datetime, now: datetime) -> int:
+    """Seconds before looking again whether a task has announced itself; the longer it is ago, the longer."""
+    age, left = (now - since).total_seconds(), (until - now).total_seconds()
+    return max(1, ceil(min(max(5, age / 2), _LONGEST_WAIT_SECONDS, left)))
 
 
 def wait_before_delivery(deliveries: int) -> int:

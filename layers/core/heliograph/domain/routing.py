@@ -4,18 +4,22 @@ A failure moves a job on by its class:
 
     content blocked, invalid input          never tried again: another route would say the same
     may have been charged                   never tried again: that could be paying twice
+      … a call without an answer            unless the request accepts that (`on_uncertain: resubmit`)
     a task failed, and may be tried again   once more on the same route (failed tasks are free), then the next
     refused for now (busy, unreachable)     the next route at once; when all have refused, round again, with waits
     refused for good (key, balance, model)  the next route; this one is out
+
+A route whose circuit is open is passed over; where all that are left are open, the job waits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Attempt, Job
-from heliograph.domain.requests import JobRequest, Policy
+from heliograph.domain.requests import OnUncertain, candidates
 from heliograph.domain.retrying import MAX_ATTEMPTS, wait_before_attempt
 from heliograph.domain.routes import Route, Routes
 
@@ -32,49 +36,54 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """These routes are left, and none of them takes calls at the moment."""
+
+    routes: tuple[Route, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """No route is left, or none may be tried."""
 
     failure: Failure
 
 
-def candidates(request: JobRequest, routes: Routes) -> tuple[Route, ...]:
-    """The routes that the request may take, in its policy's order."""
-    if request.policy is Policy.PINNED:
-        route = routes.serving(request.model)
-        return (route,) if route else ()
-    return routes.taking(
-        references=len(request.references),
-        aspect_ratio=request.aspect_ratio,
-        prompt_characters=len(request.prompt),
-        cheapest_first=request.policy is Policy.CHEAPEST,
-    )
-
-
-def next_call(job: Job, routes: Routes) -> Call | Stop:
-    """What to do for a job none of whose attempts may still bill."""
+def next_call(job: Job, routes: Routes, *, shut: Collection[str] = ()) -> Call | Pause | Stop:
+    """What to do for a job none of whose attempts may still bill. `shut`: names of routes that take no calls now."""
     last = job.attempt
-    if last and last.failure and (last.failure.code in _FINAL or last.failure.charged is not Charged.NO):
+    if last and last.failure and _ends_the_job(last.failure, job):
         return Stop(last.failure)
     left = [route for route in candidates(job.request, routes) if not _is_out(_on(route, job))]
     if not left or len(job.attempts) >= MAX_ATTEMPTS:
         return Stop(last.failure if last and last.failure else _no_route(job))
-    once_more = next((route for route in left if last and last.task_id and last in _on(route, job)), None)
-    route = once_more or min(left, key=lambda route: len(_on(route, job)))
+    ready = [route for route in left if route.name not in shut]
+    if not ready:
+        return Pause(tuple(left))
+    once_more = next((route for route in ready if last and last.task_id and last in _on(route, job)), None)
+    route = once_more or min(ready, key=lambda route: len(_on(route, job)))
     before = _on(route, job)
     if not before:
         return Call(route, 0)
     return Call(route, wait_before_attempt(job.job_id, len(before), before[-1].retry_after_seconds))
 
 
+def _ends_the_job(failure: Failure, job: Job) -> bool:
+    if failure.code is FailureCode.SUBMISSION_UNCERTAIN and job.request.on_uncertain is OnUncertain.RESUBMIT:
+        # One second bill is accepted, not a third.
+        return sum(attempt.may_have_cost > 0 for attempt in job.attempts) > 1
+    return failure.code in _FINAL or failure.charged is not Charged.NO
+
+
 def _on(route: Route, job: Job) -> list[Attempt]:
-    return [attempt for attempt in job.attempts if (attempt.provider, attempt.model) == (route.provider, route.model)]
+    return [attempt for attempt in job.attempts if attempt.route == route.name]
 
 
 def _is_out(attempts: list[Attempt]) -> bool:
     failed_tasks = sum(attempt.task_id is not None for attempt in attempts)
     return failed_tasks >= TASKS_PER_ROUTE or any(
-        attempt.failure and not attempt.failure.retryable for attempt in attempts
+        attempt.failure and not attempt.failure.retryable and attempt.failure.charged is Charged.NO
+        for attempt in attempts
     )
 
 

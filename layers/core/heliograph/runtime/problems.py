@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from heliograph.domain.errors import Fault, InvalidRequest, MalformedDocument, Unavailable
-from heliograph.domain.failures import Charged
+from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest, MalformedDocument, Unavailable
+from heliograph.domain.failures import Charged, FailureCode
 
 CONTENT_TYPE = "application/problem+json"
 # Written out, because Python's own phrases change from version to version.
 _TITLES = {
     HTTPStatus.BAD_REQUEST: "Bad Request",
+    HTTPStatus.PAYMENT_REQUIRED: "Payment Required",
     HTTPStatus.NOT_FOUND: "Not Found",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
@@ -25,7 +26,7 @@ _TITLES = {
 
 
 class Problem(Exception):
-    """An answer that is not what was asked for. `retryable`: unchanged, later."""
+    """An answer that is not what was asked for. `retryable`: unchanged, later; how much later, if that can be said."""
 
     def __init__(
         self,
@@ -34,12 +35,14 @@ class Problem(Exception):
         detail: str,
         *,
         retryable: bool = False,
+        retry_after_seconds: int | None = 5,
         charged: Charged = Charged.NO,
         errors: Sequence[Fault] = (),
     ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail = status, code, detail
         self.retryable, self.charged, self.errors = retryable, charged, errors
+        self.retry_after_seconds = retry_after_seconds
 
     def document(self, request_id: str) -> dict[str, object]:
         """The problem as JSON; `errors` has one entry per fault with a JSON pointer into the request's body."""
@@ -79,6 +82,15 @@ class Problem(Exception):
             case InvalidRequest():
                 detail = f"{len(error.faults)} thing(s) to mend; nothing was done and nothing charged"
                 return cls(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=error.faults)
+            case BudgetExceeded():
+                detail = f"{error}; nothing was done and nothing charged"
+                return cls(
+                    HTTPStatus.PAYMENT_REQUIRED,
+                    FailureCode.BUDGET_EXCEEDED,
+                    detail,
+                    retryable=True,
+                    retry_after_seconds=None,
+                )
             case Unavailable():
                 detail = "a service behind us did not answer"
                 return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)

@@ -12,11 +12,12 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from heliograph.domain.failures import Charged
-from heliograph.domain.jobs import Attempt, Job
+from heliograph.domain.jobs import Job
 from heliograph.domain.money import usd
 from heliograph.domain.polling import QUIET_SECONDS
 from heliograph.runtime.observability import logger
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
+from heliograph.steps.hear_callback import Heard
 from heliograph.steps.read_job import JobView, LinkedResult
 from heliograph.steps.submit_request import Quote
 
@@ -66,13 +67,32 @@ def quoted(quote: Quote) -> Response[str]:
         "task": quote.request.task,
         "request": quote.request.model_dump(mode="json"),
         "routes": [
-            {"provider": route.provider, "model": route.model, "price_usd": usd(route.price_microusd)}
+            {
+                "name": route.name,
+                "provider": route.provider,
+                "model": route.model,
+                "price_usd": usd(route.price_microusd),
+            }
             for route in quote.routes
         ],
         "price_usd": usd(prices[0]),
         "price_usd_at_most": usd(max(prices)),
     }
     return _json(200, document, {})
+
+
+def heard(outcome: Heard) -> Response[str]:
+    """204 for what was meant for us; 404, which tells nothing, for what was not; else an answer to be repeated."""
+    match outcome:
+        case Heard.KNOWN | Heard.ADOPTED:
+            return Response(HTTPStatus.NO_CONTENT.value, "application/json", "", {})
+        case Heard.UNKNOWN:
+            raise Problem.not_found("path or method")
+        case Heard.MALFORMED:
+            raise Problem(HTTPStatus.BAD_REQUEST, "malformed", "the body names no task")
+        case Heard.UNCONFIRMED:
+            detail = "the task could not be confirmed; send it again"
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True)
 
 
 def found(view: JobView) -> Response[str]:
@@ -98,7 +118,7 @@ def represent(view: JobView) -> dict[str, Any]:
         "timings": job.timings().model_dump(),
         "price_usd": job.price_usd,
         "charged": _charged(job),
-        "attempts": [_attempt(attempt) for attempt in job.attempts],
+        "attempts": [attempt.told() for attempt in job.attempts],
         "results": [_result(linked) for linked in view.results],
         "provider_urls": job.provider_urls,
         "failure": job.failure.model_dump(mode="json") if job.failure else None,
@@ -110,13 +130,6 @@ def _charged(job: Job) -> Charged | None:
     if not job.is_over:
         return None
     return job.failure.charged if job.failure else Charged.YES
-
-
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {
-        **attempt.model_dump(mode="json", exclude={"price_microusd", "run_id"}),
-        "price_usd": usd(attempt.price_microusd),
-    }
 
 
 def _result(linked: LinkedResult) -> dict[str, Any]:
@@ -133,7 +146,9 @@ def _utc(at: datetime) -> str:
 
 def _problem(app: APIGatewayRestResolver, problem: Problem) -> Response[str]:
     request_id = str(app.current_event["requestContext"]["requestId"])
-    headers: dict[str, str | list[str]] = {"Retry-After": "5"} if problem.retryable else {}
+    headers: dict[str, str | list[str]] = {}
+    if problem.retryable and problem.retry_after_seconds:
+        headers["Retry-After"] = str(problem.retry_after_seconds)
     return Response(problem.status.value, CONTENT_TYPE, json.dumps(problem.document(request_id)), headers)
 
 

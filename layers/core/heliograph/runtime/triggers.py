@@ -13,6 +13,9 @@ from heliograph.runtime.problems import Problem
 from heliograph.steps.submit_request import MAX_BODY_BYTES
 from heliograph.steps.submit_upload import Upload
 
+# A callback repeats the order: a prompt and its links.
+_MAX_CALLBACK_BYTES = 256 * 1024
+
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
@@ -32,6 +35,26 @@ class _Object(_Event):
 class _Detail(_Event):
     bucket: _Bucket
     object: _Object
+
+
+class _Task(_Event):
+    task_id: str = Field(validation_alias="taskId", pattern=r"^[\x21-\x7e]{1,256}$")
+
+
+class _Callback(_Event):
+    data: _Task
+
+
+def claimed_task_id(event: APIGatewayProxyEvent) -> str | None:
+    """The task that a provider's callback names; `None` for a body that names none, or is too large to look at."""
+    body = event.body or ""
+    if len(body) > _MAX_CALLBACK_BYTES:
+        return None
+    try:
+        text = base64.b64decode(body) if event.is_base64_encoded else body
+        return _Callback.model_validate_json(text).data.task_id
+    except ValueError:
+        return None
 
 
 class ObjectCreated(_Event):

@@ -6,14 +6,20 @@ wrong deployment fails before any work.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache, partial
 
 from heliograph.adapters import aws
 from heliograph.adapters.apimodels import ApiModels
 from heliograph.adapters.clock import SystemClock
 from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
+from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
 from heliograph.adapters.eventbridge import EventBridgeBus
+from heliograph.adapters.kie import Kie
 from heliograph.adapters.result_host import ResultHost
 from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.adapters.secrets import read_secret
@@ -21,16 +27,20 @@ from heliograph.adapters.step_functions import StepFunctionsWorkflow
 from heliograph.domain.events import UploadRejected
 from heliograph.domain.outcomes import CloseOutcome, DispatchOutcome, FinalizeInput, FinalizeOutcome, PollOutcome, Watch
 from heliograph.domain.requests import Rules
-from heliograph.ports import ImageProvider
+from heliograph.domain.routes import Routes
+from heliograph.ports import ImageProvider, JobStore, Ledger
 from heliograph.runtime.settings import Settings, read_settings
 from heliograph.steps import close as closing
+from heliograph.steps.create_task import Creating
 from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import Ending, finalize
+from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
 from heliograph.steps.poll import poll
 from heliograph.steps.read_job import JobView, read_job
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_request import Quote, submit_request
 from heliograph.steps.submit_upload import Ignored, Upload, submit_upload
+from heliograph.steps.traffic import Control
 
 
 def upload_submitter() -> Callable[[Upload], Submission | UploadRejected | Ignored]:
@@ -40,10 +50,11 @@ def upload_submitter() -> Callable[[Upload], Submission | UploadRejected | Ignor
         rules=_rules(),
         objects=_objects(),
         jobs=_jobs(),
+        ledger=_ledger(),
         bus=_bus(),
         workflow=_workflow(),
         clock=SystemClock(),
-        deadline=_settings().job_deadline,
+        deadline=_settings().upload_deadline,
     )
 
 
@@ -54,6 +65,8 @@ def request_submitter() -> Callable[..., Submission | Quote]:
         rules=_rules(),
         objects=_objects(),
         jobs=_jobs(),
+        ledger=_ledger(),
+        bus=_bus(),
         workflow=_workflow(),
         clock=SystemClock(),
         deadline=_settings().job_deadline,
@@ -67,14 +80,17 @@ def job_reader() -> Callable[..., JobView | None]:
 
 def dispatcher() -> Callable[..., DispatchOutcome]:
     """What `dispatch` does with `(turn, run_id=)`."""
-    return partial(
-        dispatch,
+    creating = Creating(
         jobs=_jobs(),
+        ledger=_ledger(),
         objects=_objects(),
         providers=_providers(),
-        routes=_settings().routes,
-        clock=SystemClock(),
+        routes=_settings().usable_routes,
+        control=_control(),
+        callback_base=_settings().callback_base_url or None,
+        new_token=partial(secrets.token_urlsafe, 32),
     )
+    return partial(dispatch, creating=creating)
 
 
 def poller() -> Callable[[str, Watch], PollOutcome]:
@@ -94,7 +110,36 @@ def closer() -> Callable[..., CloseOutcome]:
 
 def sweeper() -> Callable[..., list[str]]:
     """What `sweep` does with `(time_left=)`."""
-    return partial(closing.sweep, workflow=_workflow(), providers=_providers(), ending=_ending())
+    return partial(
+        closing.sweep,
+        workflow=_workflow(),
+        providers=_providers(),
+        ending=_ending(),
+        routes=tuple(_settings().usable_routes),
+        control=_control(),
+    )
+
+
+def callback_hearer() -> Callable[[str, str, str | None], Heard]:
+    """What `callback` does with `(job_id, token, task_id)`."""
+    hearing = Hearing(jobs=_jobs(), providers=_providers(), clock=SystemClock())
+    return partial(hear_callback, hearing=hearing)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRoom:
+    """What a person needs who looks after a deployment."""
+
+    routes: Routes
+    control: Control
+    jobs: JobStore
+    ledger: Ledger
+    retention: timedelta
+
+
+def control_room() -> ControlRoom:
+    """For `operations`; no function of ours has it."""
+    return ControlRoom(_settings().usable_routes, _control(), _jobs(), _ledger(), _settings().job_retention)
 
 
 def api_key() -> Callable[[], str]:
@@ -108,11 +153,33 @@ def _settings() -> Settings:
 
 
 def _rules() -> Rules:
-    return Rules(_settings().routes, _settings().reference_buckets)
+    return Rules(_settings().usable_routes, _settings().reference_buckets, _settings().default_policy)
 
 
 def _jobs() -> DynamoDBJobStore:
-    return DynamoDBJobStore(aws.dynamodb(), _settings().jobs_table, retention=_settings().job_retention)
+    settings = _settings()
+    return DynamoDBJobStore(
+        aws.dynamodb(),
+        settings.jobs_table,
+        ledger_table=settings.ledger_table,
+        routes_table=settings.routes_table,
+        tenants=settings.tenancy,
+        routes=settings.usable_routes,
+        retention=settings.job_retention,
+    )
+
+
+def _ledger() -> DynamoDBLedger:
+    return DynamoDBLedger(aws.dynamodb(), _settings().ledger_table)
+
+
+def _control() -> Control:
+    return Control(
+        states=DynamoDBRouteStates(aws.dynamodb(), _settings().routes_table),
+        bus=_bus(),
+        clock=SystemClock(),
+        weights=_settings().tenancy.weight,
+    )
 
 
 def _objects() -> S3ObjectStore:
@@ -130,7 +197,12 @@ def _workflow() -> StepFunctionsWorkflow:
 @cache
 def _providers() -> Mapping[str, ImageProvider]:
     settings = _settings()
-    return {"apimodels": ApiModels(settings.upstream_base_url, partial(read_secret, settings.upstream_key_secret))}
+    made: dict[str, ImageProvider] = {
+        "apimodels": ApiModels(settings.upstream_base_url, partial(read_secret, settings.upstream_key_secret))
+    }
+    if settings.kie_key_secret:
+        made["kie"] = Kie(settings.kie_base_url, partial(read_secret, settings.kie_key_secret))
+    return made
 
 
 def _ending() -> Ending:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from heliograph.domain.errors import Unavailable
+from heliograph.domain.errors import StaleJob, StorageFailed, Unavailable
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Attempt, Job, JobStatus
 from heliograph.domain.outcomes import CloseOutcome, DeliverAgain, Finished, Over, Watch
 from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
-from heliograph.domain.retrying import CALL_LIMIT, GIVE_UP, MAX_DELIVERIES
+from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
+from heliograph.domain.routes import Route
 from heliograph.ports import ImageProvider, Workflow
 from heliograph.steps.finalize import Ending, announce, expire, fail, finalize, leave_to_sweep
+from heliograph.steps.traffic import Control, announce_switches
 
 # What looking after one job may take: a question, and a download of its longest.
 ONE_JOB = timedelta(seconds=180)
@@ -47,10 +49,10 @@ def close(
             return expire(job, ending=ending)
         return fail(job, _crashed(error, Charged.NO), ending=ending)
     if attempt.task_id is None:
-        if now < attempt.intended_at + CALL_LIMIT:
-            # Its answer may still be noted; only then can anybody say how the job stands.
-            return leave_to_sweep(job, ending=ending, not_before=attempt.intended_at + CALL_LIMIT)
-        return fail(job, _crashed(f"{error}, while a create call was on its way", Charged.UNKNOWN), ending=ending)
+        if now < job.doubt_ends_at:
+            # Its answer may still be noted, or its task announce itself; only then can anybody say how the job stands.
+            return leave_to_sweep(job, ending=ending)
+        return fail(job, _lost(error), ending=ending)
     match _ask(attempt, attempt.task_id, providers):
         case Completed(result_urls):
             return _deliver_now(job, attempt, attempt.task_id, result_urls, ending=ending)
@@ -69,21 +71,30 @@ def sweep(
     workflow: Workflow,
     providers: Mapping[str, ImageProvider],
     ending: Ending,
+    routes: Sequence[Route],
+    control: Control,
     limit: int = 1000,
 ) -> list[str]:
     """Looks after every job that should have moved by now: starts what never started, asks for what nobody waits for,
-    closes what is stuck, announces what was not.
+    closes what is stuck, announces what was not, of the jobs and of the routes.
 
     Returns what was done, one entry per job that needed anything, for the log; stops while there is `time_left` for
     one more. The last net under all others: a start that failed after the job was written, a status event that was
     lost, a bus that was away.
     """
-    done = []
+    done = _announce_switches(routes, control=control)
     for job in ending.jobs.needing_attention(ending.clock.now(), limit=limit):
         if time_left() < ONE_JOB:
             break
         done.append(_look_after(job, workflow=workflow, providers=providers, ending=ending))
     return done
+
+
+def _announce_switches(routes: Sequence[Route], *, control: Control) -> list[str]:
+    try:
+        return announce_switches(routes, control=control)
+    except StorageFailed as error:
+        return [f"left the routes: {error}"]
 
 
 def _look_after(job: Job, *, workflow: Workflow, providers: Mapping[str, ImageProvider], ending: Ending) -> str:
@@ -97,6 +108,9 @@ def _look_after(job: Job, *, workflow: Workflow, providers: Mapping[str, ImagePr
         started = workflow.start(job.job_id)
     except Exception as error:
         return _set_aside(job, error, ending=ending)
+    # Not to know this costs another look, no more.
+    with suppress(StaleJob, StorageFailed):
+        ending.jobs.save(job.as_started())
     return f"started {job.job_id}" if started else f"waited for {job.job_id}"
 
 
@@ -143,6 +157,15 @@ def _deliver_now(
     if isinstance(outcome, DeliverAgain):
         return leave_to_sweep(job, ending=ending)
     return outcome
+
+
+def _lost(error: str) -> Failure:
+    return Failure(
+        code=FailureCode.SUBMISSION_UNCERTAIN,
+        message=f"nobody knows whether the provider made a task: {error}, while a create call was on its way",
+        retryable=False,
+        charged=Charged.UNKNOWN,
+    )
 
 
 def _crashed(error: str, charged: Charged) -> Failure:

@@ -1,204 +1,156 @@
-"""Create the job's task at the provider: the only place where money is committed.
+"""Decide what comes next for a job without a picture: which route, when, and whether at all.
 
-Before a call leaves, its intent is written to the job; what comes back is written after. Whatever happens between
-the two, a later run finds the intent and never calls again blindly.
+Whatever happened to an earlier run, the job's record tells: a task that is known is waited for, one that may exist is
+given time to announce itself, and only a job none of whose attempts may still bill gets another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from math import ceil
 
-from heliograph.domain.errors import StaleJob, StorageFailed
+from heliograph.domain.breaker import Circuit
+from heliograph.domain.errors import BudgetExceeded, RouteFull
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Attempt, Job
-from heliograph.domain.outcomes import (
-    DispatchOutcome,
-    Expired,
-    Failed,
-    Finished,
-    NotYet,
-    Over,
-    Processing,
-    Turn,
-    Watch,
-)
-from heliograph.domain.polling import wait_before_asking
-from heliograph.domain.provider import Accepted, Refused, TaskRequest, Uncertain
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.retrying import CALL_LIMIT
-from heliograph.domain.routes import Route, Routes
-from heliograph.domain.routing import Stop, next_call
-from heliograph.ports import Clock, ImageProvider, JobStore, ObjectStore
+from heliograph.domain.jobs import Job
+from heliograph.domain.outcomes import DispatchOutcome, Expired, Failed, NotYet, Over, Turn
+from heliograph.domain.pacing import Ticket
+from heliograph.domain.requests import candidates
+from heliograph.domain.retrying import spread
+from heliograph.domain.routes import Route
+from heliograph.domain.routing import Pause, Stop, next_call
+from heliograph.domain.traffic import RouteState, Traffic
+from heliograph.steps.budgets import announce_exhausted, budget_failure
+from heliograph.steps.create_task import Creating, await_task, create_task, report, uncertain
+from heliograph.steps.traffic import give_back_probe, may_probe, was_full
+from heliograph.steps.turns import turn_on
 
-# The provider fetches references when it works on the task, which may be minutes later.
-REFERENCE_LINK_SECONDS = 3600
-_NOTE_TRIES = 2
+# Waits are whole seconds: a turn that comes within this is now.
+_NOW = timedelta(milliseconds=500)
+_LOOK_AGAIN_SECONDS = 60
+_PROBE_SECONDS = 10
 
 
-def dispatch(
-    turn: Turn,
-    *,
-    run_id: str,
-    jobs: JobStore,
-    objects: ObjectStore,
-    providers: Mapping[str, ImageProvider],
-    routes: Routes,
-    clock: Clock,
-) -> DispatchOutcome:
+def dispatch(turn: Turn, *, run_id: str, creating: Creating) -> DispatchOutcome:
     """One step towards a task: makes at most one create call, and none where an earlier one may have arrived.
 
-    `run_id` is this run's own, and no other's.
+    `run_id` is this run's own, and no other's. Raises `StaleJob` or `StorageFailed` where a repeat will do better.
     """
     job_id = turn.job_id
-    job = jobs.get(job_id)
+    job = creating.jobs.get(job_id)
     if job is None:
         return Failed(job_id=job_id, failure=_internal(f"{job_id} has no record"))
     if job.is_over:
         return Over(job_id=job_id, status=job.status)
-    now = clock.now()
+    now = creating.control.clock.now()
     if job.attempt and job.attempt.is_open:
         if turn.failure is None or job.attempt.attempt_id != turn.attempt_id:
-            return _resume(job, job.attempt, now)
-        if turn.failure.charged is not Charged.NO:
-            return Failed(job_id=job_id, failure=turn.failure, attempt_id=turn.attempt_id)
-        job = jobs.save(job.refused(job.attempt.attempt_id, turn.failure, now))
-    step = next_call(job, routes)
-    if isinstance(step, Stop):
-        return Failed(job_id=job_id, failure=step.failure)
-    wait_seconds = 0 if turn.has_waited else step.wait_seconds
-    if now + timedelta(seconds=wait_seconds) >= job.deadline_at:
-        return Expired(job_id=job_id)
-    if wait_seconds:
-        return NotYet(job_id=job_id, wait_seconds=wait_seconds)
-    request = _task_request(job, step.route, objects)
-
-    attempt_id = derived_id("att", job_id, str(len(job.attempts) + 1))
-    intended = job.attempting(attempt_id, run_id, step.route, now)
-    claimed = _claim(intended, attempt_id, run_id, jobs=jobs)
-    if claimed is None:
-        # Another run of this very step was faster; the next look finds its intent.
-        return NotYet(job_id=job_id, wait_seconds=2)
-    outcome = providers[step.route.provider].create(request)
-    return _record(claimed, attempt_id, outcome, jobs=jobs, routes=routes, clock=clock)
-
-
-def _resume(job: Job, attempt: Attempt, now: datetime) -> DispatchOutcome:
-    if attempt.task_id:
-        return _watch(job, attempt.attempt_id, attempt.task_id, now)
-    if now < attempt.intended_at + CALL_LIMIT:
-        # The call may be on its way in another run of this function.
-        remaining = attempt.intended_at + CALL_LIMIT - now
-        return NotYet(job_id=job.job_id, wait_seconds=max(1, int(remaining.total_seconds()) + 1))
-    failure = _uncertain("the function ended before the provider's answer was noted")
-    return Failed(job_id=job.job_id, failure=failure, attempt_id=attempt.attempt_id)
-
-
-def _record(
-    job: Job,
-    attempt_id: str,
-    outcome: Accepted | Refused | Uncertain,
-    *,
-    jobs: JobStore,
-    routes: Routes,
-    clock: Clock,
-) -> DispatchOutcome:
-    now = clock.now()
-    match outcome:
-        case Accepted(task_id, result_urls):
-            _note(job, lambda current: current.accepted(attempt_id, task_id, now), jobs=jobs)
-            processing = _watch(job.accepted(attempt_id, task_id, now), attempt_id, task_id, now)
-            if result_urls:
-                return Finished(job_id=job.job_id, watch=processing.watch, result_urls=result_urls)
-            return processing
-        case Uncertain(reason):
-            # The attempt stays open: its task may exist. (Waiting for it to announce itself belongs here.)
-            return Failed(job_id=job.job_id, failure=_uncertain(reason), attempt_id=attempt_id)
-        case Refused(failure, retry_after_seconds):
-            noted = _note(
-                job,
-                lambda current: current.refused(attempt_id, failure, now, retry_after_seconds=retry_after_seconds),
-                jobs=jobs,
-            )
-            if noted is None:
-                # What can't be noted must not be tried again: the next run could not tell it from an uncertain call.
-                return Failed(job_id=job.job_id, failure=failure, attempt_id=attempt_id)
-            step = next_call(noted, routes)
-            if isinstance(step, Stop) or now + timedelta(seconds=step.wait_seconds) >= job.deadline_at:
-                return Failed(job_id=job.job_id, failure=failure)
-            return NotYet(job_id=job.job_id, wait_seconds=max(1, step.wait_seconds))
-
-
-def _claim(intended: Job, attempt_id: str, run_id: str, *, jobs: JobStore) -> Job | None:
-    """The job with this run's intent written; `None` if another run's is. Certain, whatever the store answered.
-
-    A write whose answer is lost may be there all the same: repeated below us, it then looks as if somebody else
-    had been faster. The run's own id tells.
-    """
-    try:
-        return jobs.save(intended)
-    except (StaleJob, StorageFailed) as error:
-        current = jobs.get(intended.job_id)
-        if current and current.attempt and current.attempt.attempt_id == attempt_id:
-            return current if current.attempt.run_id == run_id else None
-        if isinstance(error, StaleJob):
-            return None
-        raise
-
-
-def _note(job: Job, change: Callable[[Job], Job], *, jobs: JobStore) -> Job | None:
-    """The changed job, written as best it can: the workflow carries what matters too, so `None` loses nothing."""
-    current: Job | None = job
-    for _ in range(_NOTE_TRIES):
+            if job.attempt.task_id or now < job.doubt_ends_at:
+                return await_task(job, job.attempt, now)
+            failure = uncertain(job.attempt.doubt or "the function ended before the provider's answer was noted")
+        else:
+            failure = turn.failure
+        if turn.failure:
+            report(job.attempt, failure, creating=creating)
+        ended = job.refused(job.attempt.attempt_id, failure, now)
+        given_up = Failed(job_id=job_id, failure=failure, attempt_id=job.attempt.attempt_id)
+        if failure.charged is not Charged.NO and isinstance(next_call(ended, creating.routes), Stop):
+            return given_up
         try:
-            if current is None:
-                return None
-            return jobs.save(change(current))
-        except (StaleJob, StorageFailed):
-            with suppress(StorageFailed):
-                current = jobs.get(job.job_id)
-    return None
+            job = creating.jobs.save(ended)
+        except BudgetExceeded as error:
+            # To accept the risk of a second bill, there must be money for it.
+            _tell_exhausted(error, creating=creating)
+            return given_up
+    return _go_on(job, turn, run_id, now, creating=creating)
 
 
-def _watch(job: Job, attempt_id: str, task_id: str, now: datetime) -> Processing:
-    attempt = next(attempt for attempt in job.attempts if attempt.attempt_id == attempt_id)
-    watch = Watch(
-        attempt_id=attempt_id,
-        provider=attempt.provider,
-        model=attempt.model,
-        task_id=task_id,
-        deadline_at=job.patience_ends_at,
+def _go_on(job: Job, turn: Turn, run_id: str, now: datetime, *, creating: Creating) -> DispatchOutcome:
+    """Finds the route and the moment for the next call, and makes it if that is now."""
+    if now >= job.deadline_at:
+        stop = next_call(job, creating.routes)
+        return Failed(job_id=job.job_id, failure=stop.failure) if isinstance(stop, Stop) else Expired(job_id=job.job_id)
+    traffic = creating.control.states.look(candidates(job.request, creating.routes))
+    if traffic.halt:
+        return _not_yet(job, now, _LOOK_AGAIN_SECONDS, f"all create calls are stopped: {traffic.halt.reason}")
+    shut = {name for name, state in traffic.routes.items() if state.breaker.circuit(now) is Circuit.OPEN}
+    too_dear: dict[str, BudgetExceeded] = {}
+    while True:
+        step = next_call(job, creating.routes, shut=shut | too_dear.keys())
+        if isinstance(step, Stop):
+            return Failed(job_id=job.job_id, failure=step.failure)
+        if isinstance(step, Pause):
+            waiting = [route for route in step.routes if route.name not in too_dear]
+            if not waiting:
+                return Failed(job_id=job.job_id, failure=budget_failure(next(iter(too_dear.values()))))
+            return _not_yet(job, now, _until_a_probe(waiting, traffic, now), "every route that is left is open")
+        wait_seconds = 0 if turn.has_waited else step.wait_seconds
+        if now + timedelta(seconds=wait_seconds) >= job.deadline_at:
+            return Expired(job_id=job.job_id)
+        if wait_seconds:
+            return NotYet(job_id=job.job_id, wait_seconds=wait_seconds, reason="an earlier call was refused")
+        try:
+            return _call(job, step.route, turn, run_id, traffic.routes[step.route.name], creating=creating)
+        except BudgetExceeded as error:
+            # It costs more than was reserved for the job, and that much is not left.
+            _tell_exhausted(error, creating=creating)
+            too_dear[step.route.name] = error
+
+
+def _call(job: Job, route: Route, turn: Turn, run_id: str, state: RouteState, *, creating: Creating) -> DispatchOutcome:
+    """Calls the route, if it is the job's turn."""
+    control = creating.control
+    now = control.clock.now()
+    place = turn_on(
+        route,
+        job.tenant,
+        state=state,
+        ticket=turn.ticket,
+        before=job.deadline_at,
+        now=now,
+        weights=control.weights,
+        states=control.states,
     )
-    wait_seconds = wait_before_asking(0, now=now, deadline_at=watch.deadline_at)
-    return Processing(job_id=job.job_id, wait_seconds=wait_seconds, watch=watch)
+    if place is None:
+        # As things are; but the queue may get shorter.
+        wait_seconds = max(_LOOK_AGAIN_SECONDS, ceil((job.deadline_at - now).total_seconds() / 2))
+        return _not_yet(job, now, wait_seconds, f"the queue of {route.name} is longer than the job has time")
+    if place.moment > now + _NOW:
+        wait_seconds = ceil((place.moment - now).total_seconds())
+        return _not_yet(job, now, wait_seconds, f"its turn on {route.name} comes later", place.ticket)
+    probes = state.breaker.circuit(now) is Circuit.HALF_OPEN
+    if probes and not may_probe(route, now=now, states=control.states):
+        wait_seconds = spread(_PROBE_SECONDS, job.job_id)
+        return _not_yet(job, now, wait_seconds, f"{route.name} is being probed", place.ticket)
+    try:
+        return create_task(job, route, run_id, creating=creating)
+    except (RouteFull, BudgetExceeded) as error:
+        if probes:
+            give_back_probe(route, control=control)
+        if isinstance(error, BudgetExceeded):
+            raise
+        was_full(route, control=control)
+        wait_seconds = spread(ceil(route.usual_seconds / route.max_in_flight), job.job_id)
+        return _not_yet(job, now, wait_seconds, f"{route.name} has as many tasks as it may", place.ticket)
 
 
-def _task_request(job: Job, route: Route, objects: ObjectStore) -> TaskRequest:
-    request = job.request
-    return TaskRequest(
-        model=route.model,
-        prompt=request.prompt,
-        aspect_ratio=request.aspect_ratio,
-        nsfw_checker=request.nsfw_checker,
-        reference_urls=tuple(_fetchable(reference, objects) for reference in request.references),
-    )
+def _not_yet(job: Job, now: datetime, wait_seconds: int, reason: str, ticket: Ticket | None = None) -> NotYet:
+    """Never past the deadline: there the job is told that it is over."""
+    until_the_deadline = ceil((job.deadline_at - now).total_seconds())
+    wait_seconds = max(1, min(wait_seconds, until_the_deadline))
+    return NotYet(job_id=job.job_id, wait_seconds=wait_seconds, reason=reason, ticket=ticket)
 
 
-def _fetchable(reference: str, objects: ObjectStore) -> str:
-    if reference.startswith("s3://"):
-        return objects.presigned_get(ObjectLocation.parse(reference), seconds=REFERENCE_LINK_SECONDS)
-    return reference
+def _tell_exhausted(error: BudgetExceeded, *, creating: Creating) -> None:
+    announce_exhausted(error, ledger=creating.ledger, bus=creating.control.bus, clock=creating.control.clock)
 
 
-def _uncertain(reason: str) -> Failure:
-    return Failure(
-        code=FailureCode.SUBMISSION_UNCERTAIN,
-        message=f"nobody knows whether the provider made a task: {reason}",
-        retryable=False,
-        charged=Charged.UNKNOWN,
-    )
+def _until_a_probe(routes: Sequence[Route], traffic: Traffic, now: datetime) -> int:
+    """Seconds until one of the routes may be probed, spread a little; a person's hold is looked at once a minute."""
+    moments = [traffic.routes[route.name].breaker.opens_next(now) for route in routes]
+    seconds = min((ceil((moment - now).total_seconds()) for moment in moments if moment), default=_LOOK_AGAIN_SECONDS)
+    return max(_PROBE_SECONDS, seconds)
 
 
 def _internal(message: str) -> Failure:

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from heliograph.domain.errors import ResultUnusable, StaleJob, StorageFailed
 from heliograph.domain.events import job_event
@@ -58,18 +57,24 @@ def finalize(outcome: FinalizeInput, *, ending: Ending) -> FinalizeOutcome:
     match outcome:
         case Finished() | DeliverAgain():
             return _deliver(job, outcome, ending=ending)
-        case Failed(failure=failure) if not _may_still_bill(job, outcome.attempt_id):
+        case Failed(failure=failure) if not _may_still_bill(job, outcome):
             return fail(job, failure, ending=ending)
-        case Expired() if not _may_still_bill(job, None):
+        case Expired() if not _may_still_bill(job, outcome):
             return expire(job, ending=ending)
         case Failed() | Expired():
-            # Another run made an attempt since this was said: what that brings, only its own end can say.
+            # Another run made an attempt since this was said, or the lost task announced itself: what that brings, only
+            # its own end can say.
             return leave_to_sweep(job, ending=ending)
 
 
-def _may_still_bill(job: Job, reported: str | None) -> bool:
-    """Whether an attempt is open other than the one that is reported here."""
-    return job.attempt is not None and job.attempt.is_open and job.attempt.attempt_id != reported
+def _may_still_bill(job: Job, outcome: Failed | Expired) -> bool:
+    """Whether an attempt is open other than the one whose end is reported here."""
+    attempt = job.attempt
+    if attempt is None or not attempt.is_open:
+        return False
+    if isinstance(outcome, Expired) or attempt.attempt_id != outcome.attempt_id:
+        return True
+    return outcome.failure.code is FailureCode.SUBMISSION_UNCERTAIN and attempt.task_id is not None
 
 
 def fail(job: Job, failure: Failure, *, ending: Ending, provider_urls: Sequence[str] = ()) -> Over:
@@ -78,13 +83,15 @@ def fail(job: Job, failure: Failure, *, ending: Ending, provider_urls: Sequence[
 
 
 def expire(job: Job, *, ending: Ending) -> Over:
-    """Ends a job whose deadline passed while nothing of it was running or charged."""
+    """Ends a job whose deadline passed while nothing of it was running."""
+    if job.may_have_cost:
+        return fail(job, _deadline_passed(), ending=ending)
     return _conclude(job.expired(_deadline_passed(), ending.clock.now()), ending=ending)
 
 
-def leave_to_sweep(job: Job, *, ending: Ending, not_before: datetime | None = None) -> Orphaned:
-    """Leaves the job open without a workflow: `sweep` looks after it, from `not_before` on."""
-    ending.jobs.save(job.as_orphaned(not_before or ending.clock.now()))
+def leave_to_sweep(job: Job, *, ending: Ending) -> Orphaned:
+    """Leaves the job open without a workflow: `sweep` looks after it."""
+    ending.jobs.save(job.as_orphaned(ending.clock.now()))
     return Orphaned(job_id=job.job_id)
 
 
@@ -204,7 +211,7 @@ def _conclude(ended: Job, *, ending: Ending) -> Over:
 def _deadline_passed() -> Failure:
     return Failure(
         code=FailureCode.PROVIDER_TIMEOUT,
-        message="the job's deadline passed before a picture could be made; nothing was charged",
+        message="the job's deadline passed before a picture could be made",
         retryable=True,
         charged=Charged.NO,
     )

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 
 from heliograph.domain.jobs import Job
-from heliograph.domain.money import usd
 from heliograph.ports import Picture
 
 # An object with this in its metadata is ours: it never starts a job (no loops).
@@ -46,13 +45,7 @@ def record_of(job: Job) -> bytes:
         ),
         "task": job.request.task,
         "request": job.request.model_dump(mode="json"),
-        "attempts": [
-            {
-                **attempt.model_dump(mode="json", exclude={"price_microusd", "run_id"}),
-                "price_usd": usd(attempt.price_microusd),
-            }
-            for attempt in job.attempts
-        ],
+        "attempts": [attempt.told() for attempt in job.attempts],
         "timings": job.timings().model_dump(),
         "price_usd": job.price_usd,
     }

@@ -10,7 +10,8 @@ from heliograph.domain.faults import pointer
 from heliograph.domain.jobs import Job, Source
 from heliograph.domain.media import sniff
 from heliograph.domain.references import ObjectLocation
-from heliograph.domain.requests import JobRequest
+from heliograph.domain.requests import JobRequest, candidates
+from heliograph.domain.routes import Routes
 from heliograph.ports import Clock, JobStore, ObjectFacts, ObjectStore, Workflow
 
 # Inferred from the channel behind the vendor.
@@ -35,6 +36,7 @@ def submit(
     output_key: str,
     output_name: str,
     fingerprint: str = "",
+    routes: Routes,
     jobs: JobStore,
     workflow: Workflow,
     clock: Clock,
@@ -43,9 +45,11 @@ def submit(
     """The one job of that id, now written down and started: a repeat finds it instead of making another.
 
     Once the job is written it is accepted: if the workflow can't be started at the moment, `sweep` will start it.
-    Raises `StorageFailed` if the job could not be written (then nothing happened, or a repeat will find it).
+    The price of its first route is reserved in the same write: raises `BudgetExceeded` if it does not fit (then there
+    is no job), and `StorageFailed` if the job could not be written (then nothing happened, or a repeat will find it).
     """
     now = clock.now()
+    route = candidates(request, routes)[0]
     job = Job(
         job_id=job_id,
         tenant=tenant,
@@ -55,15 +59,14 @@ def submit(
         output_name=output_name,
         created_at=now,
         deadline_at=now + deadline,
+        quote_microusd=route.price_microusd,
         fingerprint=fingerprint,
     )
     created = jobs.add(job)
-    if not created:
-        first = jobs.get(job_id)
-        if first is None:
-            raise StorageFailed(f"{job_id} is taken, but can't be read")
-        job = first
-    return resume(job, workflow=workflow, created=created)
+    found = created or jobs.get(job_id)
+    if found is None:
+        raise StorageFailed(f"{job_id} is taken, but can't be read")
+    return resume(found, workflow=workflow, created=created is not None)
 
 
 def resume(job: Job, *, workflow: Workflow, created: bool = False) -> Submission:

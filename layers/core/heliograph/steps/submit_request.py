@@ -8,14 +8,14 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 
-from heliograph.domain.errors import Fault, InvalidRequest
+from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Source
 from heliograph.domain.object_keys import default_output_key
-from heliograph.domain.requests import JobRequest, Rules, read_json_object, read_request
+from heliograph.domain.requests import JobRequest, Rules, candidates, read_json_object, read_request
 from heliograph.domain.routes import Route
-from heliograph.domain.routing import candidates
-from heliograph.ports import Clock, JobStore, ObjectStore, Workflow
+from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
+from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.submission import Submission, check_stored_references, resume, submit
 
 MAX_BODY_BYTES = 256 * 1024
@@ -39,6 +39,8 @@ def submit_request(
     rules: Rules,
     objects: ObjectStore,
     jobs: JobStore,
+    ledger: Ledger,
+    bus: EventBus,
     workflow: Workflow,
     clock: Clock,
     deadline: timedelta,
@@ -47,7 +49,7 @@ def submit_request(
 
     Without one, each call is a job of its own, named by `request_id`, which must be unique to the call.
     With `dry_run: true` in the body, the answer is what the job would be, and nothing is written.
-    Raises `InvalidRequest` naming every fault; then there is no job.
+    Raises `InvalidRequest` naming every fault, or `BudgetExceeded`; then there is no job.
     """
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise InvalidRequest(Fault("", "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces"))
@@ -67,19 +69,24 @@ def submit_request(
         return _same(resume(first, workflow=workflow), fingerprint)
     request = read_request(document, rules)
     check_stored_references(request, objects=objects)
-    submission = submit(
-        request,
-        job_id=job_id,
-        tenant=tenant,
-        source=Source(kind="api"),
-        output_key=request.output_key or default_output_key(None),
-        output_name=job_id,
-        fingerprint=fingerprint,
-        jobs=jobs,
-        workflow=workflow,
-        clock=clock,
-        deadline=deadline,
-    )
+    try:
+        submission = submit(
+            request,
+            job_id=job_id,
+            tenant=tenant,
+            source=Source(kind="api"),
+            output_key=request.output_key or default_output_key(None),
+            output_name=job_id,
+            fingerprint=fingerprint,
+            routes=rules.routes,
+            jobs=jobs,
+            workflow=workflow,
+            clock=clock,
+            deadline=deadline,
+        )
+    except BudgetExceeded as error:
+        announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
+        raise
     return _same(submission, fingerprint)
 
 

@@ -10,7 +10,7 @@ from email.header import decode_header
 from typing import Any
 from urllib.parse import unquote
 
-from heliograph.domain.errors import Fault, InvalidRequest
+from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest
 from heliograph.domain.events import UploadRejected, upload_rejected
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
@@ -24,13 +24,15 @@ from heliograph.domain.object_keys import (
 )
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import Rules, read_json_object, read_request
-from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, Workflow
+from heliograph.domain.tenants import DEFAULT_TENANT
+from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
+from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.provenance import MARKER
 from heliograph.steps.submission import Submission, check_stored_references, submit, why_unusable
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 # Whoever may write to the uploads bucket is the one tenant that it belongs to.
-UPLOADS_TENANT = "default"
+UPLOADS_TENANT = DEFAULT_TENANT
 _OVERRIDES = ("prompt", "aspect-ratio", "nsfw-checker", "model", "policy", "output-key")
 _ROUTE_FIELDS = frozenset({"model", "policy"})
 
@@ -67,6 +69,7 @@ def submit_upload(
     rules: Rules,
     objects: ObjectStore,
     jobs: JobStore,
+    ledger: Ledger,
     bus: EventBus,
     workflow: Workflow,
     clock: Clock,
@@ -90,18 +93,23 @@ def submit_upload(
         return _publish(rejection, upload, source, bus=bus, clock=clock)
     except _Rejection as rejection:
         return _publish(rejection, upload, source, bus=bus, clock=clock)
-    return submit(
-        request,
-        job_id=derived_id("job", "upload", upload.bucket, upload.key, upload.version),
-        tenant=UPLOADS_TENANT,
-        source=provenance,
-        output_key=request.output_key or default_output_key(source),
-        output_name=source.name,
-        jobs=jobs,
-        workflow=workflow,
-        clock=clock,
-        deadline=deadline,
-    )
+    try:
+        return submit(
+            request,
+            job_id=derived_id("job", "upload", upload.bucket, upload.key, upload.version),
+            tenant=UPLOADS_TENANT,
+            source=provenance,
+            output_key=request.output_key or default_output_key(source),
+            output_name=source.name,
+            routes=rules.routes,
+            jobs=jobs,
+            workflow=workflow,
+            clock=clock,
+            deadline=deadline,
+        )
+    except BudgetExceeded as error:
+        announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
+        return _publish(_Rejection(FailureCode.BUDGET_EXCEEDED, str(error)), upload, source, bus=bus, clock=clock)
 
 
 class _Rejection(Exception):
@@ -175,7 +183,13 @@ def _publish(
         version=upload.version,
         version_id=upload.version_id,
         preset=source.preset if isinstance(source, PresetUpload) else None,
-        failure=Failure(code=rejection.code, message=str(rejection), retryable=False, charged=Charged.NO),
+        failure=Failure(
+            code=rejection.code,
+            message=str(rejection),
+            # The same upload, when the period is over, would be taken.
+            retryable=rejection.code is FailureCode.BUDGET_EXCEEDED,
+            charged=Charged.NO,
+        ),
         faults=rejection.faults,
         at=clock.now(),
     )

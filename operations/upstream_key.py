@@ -1,4 +1,4 @@
-"""`python -m local.upstream_key`: put the vendor's API key where a deployment looks for it.
+"""`python -m operations.upstream_key`: put the vendor's API key where a deployment looks for it.
 
 The key goes from the terminal (or standard input) into Secrets Manager and nowhere else: no parameter, no
 environment variable, no template, no shell history.
@@ -28,7 +28,7 @@ def put(secrets_manager: Any, secret_id: str, key: str) -> None:
 
 def main() -> None:
     """Asks, and stores the answer in the named stack's secret."""
-    parser = argparse.ArgumentParser(prog="python -m local.upstream_key", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m operations.upstream_key", description=__doc__)
     parser.add_argument("--stack", default="heliograph", help="the deployed stack (default: %(default)s)")
     stack = parser.parse_args().stack
     try:

@@ -1,0 +1,27 @@
+"""`POST /v1/callbacks/{job_id}/{token}`: a provider says that a task has ended. Nothing that it says is believed."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.failures import Charged
+from heliograph.runtime import wiring
+from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.responses import api_resolver, heard
+from heliograph.runtime.triggers import claimed_task_id
+
+app = api_resolver(charged_on_failure=Charged.NO)
+hear = wiring.callback_hearer()
+
+
+@app.post("/v1/callbacks/<job_id>/<token>")
+def take_callback(job_id: str, token: str) -> Response[str]:
+    outcome = hear(job_id, token, claimed_task_id(app.current_event))
+    logger.info("heard", extra={"job_id": job_id, "outcome": outcome})
+    count(f"Callback_{outcome}")
+    return heard(outcome)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)

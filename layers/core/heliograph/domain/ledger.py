@@ -1,0 +1,53 @@
+"""What the ledger holds for each job: a pure function of the job's record, so the two can't drift apart.
+
+    reserved   what the job may still cost: from its submission until it is over
+    spent      what it did cost, at the price of the route that did it
+    unknown    what it may have cost, where nobody can tell: counted as spent against every limit
+
+A job's money belongs to the UTC day and month of its submission, whenever it is spent. The store writes the
+difference between a job's old and new `Booking` in the same transaction as the job.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from heliograph.domain.tenants import EVERYBODY, Period
+
+
+class Booking(NamedTuple):
+    """Micro-dollars of one job, or of many."""
+
+    reserved: int = 0
+    spent: int = 0
+    unknown: int = 0
+
+    @property
+    def committed(self) -> int:
+        """What counts against a limit."""
+        return self.reserved + self.spent + self.unknown
+
+    def plus(self, other: Booking) -> Booking:
+        """Both together."""
+        return Booking(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+    def minus(self, other: Booking) -> Booking:
+        """What is to be added to `other` to have this."""
+        return Booking(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class Page(NamedTuple):
+    """Where in the ledger: of which account (a tenant, or everybody), for which UTC day or month."""
+
+    account: str
+    period: str
+
+
+def pages(tenant: str, created_at: datetime) -> tuple[tuple[Page, Period], ...]:
+    """The four pages that a job is written on."""
+    return tuple(
+        (Page(account, period.of(created_at)), period)
+        for account in (tenant, EVERYBODY)
+        for period in (Period.DAY, Period.MONTH)
+    )

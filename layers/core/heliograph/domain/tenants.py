@@ -1,0 +1,77 @@
+"""Who pays, how much at most, and how large a share of a busy route each gets. All of it is configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from heliograph.domain.money import microdollars
+
+EVERYBODY = "*"
+DEFAULT_TENANT = "default"
+TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+
+class Period(StrEnum):
+    """What a budget is for. Both end at midnight, UTC."""
+
+    DAY = "day"
+    MONTH = "month"
+
+    def of(self, at: datetime) -> str:
+        """The name of the period that `at` (in UTC) lies in: `2026-11-22` or `2026-11`."""
+        return at.strftime("%Y-%m-%d" if self is Period.DAY else "%Y-%m")
+
+
+def _is_an_amount(value: str) -> str:
+    if microdollars(value) <= 0:
+        raise ValueError("a budget is more than nothing; leave it out for no limit")
+    return value
+
+
+Budget = Annotated[str, AfterValidator(_is_an_amount)]
+
+
+class Limits(BaseModel):
+    """What may be spent in a UTC day and in a UTC month, in USD; no limit where nothing is said."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    daily_budget_usd: Budget | None = None
+    monthly_budget_usd: Budget | None = None
+
+    def limit(self, period: Period) -> int | None:
+        """In micro-dollars."""
+        budget = self.daily_budget_usd if period is Period.DAY else self.monthly_budget_usd
+        return None if budget is None else microdollars(budget)
+
+
+class Tenant(Limits):
+    """One who pays. While several wait for a route, each gets turns by its `weight`."""
+
+    weight: Annotated[int, Field(ge=1, le=1000)] = 1
+
+
+class Tenants(BaseModel):
+    """The configured tenants, and the limits of all together. Who is not named has weight 1 and no limit of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    named: Mapping[TenantName, Tenant] = {}
+    together: Limits = Limits()
+
+    def weight(self, tenant: str) -> int:
+        """Its share of a busy route, against those of the others."""
+        return self._tenant(tenant).weight
+
+    def limit(self, account: str, period: Period) -> int | None:
+        """What the account (a tenant, or `EVERYBODY`) may spend in a period, in micro-dollars."""
+        limits = self.together if account == EVERYBODY else self._tenant(account)
+        return limits.limit(period)
+
+    def _tenant(self, name: str) -> Tenant:
+        return self.named.get(name, Tenant())

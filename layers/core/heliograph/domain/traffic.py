@@ -1,0 +1,47 @@
+"""What all functions know together of the ways to the model: the pace and the circuit of each route, and the switch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from heliograph.domain.breaker import Breaker
+from heliograph.domain.pacing import Pace
+
+
+class RouteState(BaseModel):
+    """The shared state of one route. `revision`: of everything but the lanes, which are added to without it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    route: str
+    pace: Pace
+    breaker: Breaker = Breaker()
+    revision: int = 0
+
+    def paced(self, pace: Pace) -> RouteState:
+        """With another pace."""
+        return self.model_copy(update={"pace": pace})
+
+    def switched(self, breaker: Breaker) -> RouteState:
+        """With another state of its circuit."""
+        return self.model_copy(update={"breaker": breaker})
+
+
+class Halt(BaseModel):
+    """The kill switch, pulled: no create call leaves until a person lets them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    since: AwareDatetime
+    reason: str
+
+
+class Traffic(BaseModel):
+    """One consistent-enough look at all of it: a few milliseconds old at most."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    halt: Halt | None
+    routes: Mapping[str, RouteState]

@@ -1,0 +1,196 @@
+"""Make the one create call of an attempt: write its intent, call, note what came back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from heliograph.domain.errors import StaleJob, StorageFailed
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import Attempt, Job
+from heliograph.domain.outcomes import DispatchOutcome, Failed, Finished, NotYet, Processing, Watch
+from heliograph.domain.polling import wait_before_asking
+from heliograph.domain.provider import Accepted, Refused, TaskRequest, Uncertain
+from heliograph.domain.references import ObjectLocation
+from heliograph.domain.retrying import wait_for_news
+from heliograph.domain.routes import Route, Routes
+from heliograph.domain.routing import Call, Stop, next_call
+from heliograph.ports import ImageProvider, JobStore, Ledger, ObjectStore
+from heliograph.steps.traffic import Control, went_well, went_wrong
+
+# The provider fetches references when it works on the task, which may be minutes later.
+REFERENCE_LINK_SECONDS = 3600
+_NOTE_TRIES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creating:
+    """What creating a task takes. `callback_base`: where providers reach us, if they can; `new_token`: unguessable."""
+
+    jobs: JobStore
+    ledger: Ledger
+    objects: ObjectStore
+    providers: Mapping[str, ImageProvider]
+    routes: Routes
+    control: Control
+    callback_base: str | None
+    new_token: Callable[[], str]
+
+
+def create_task(job: Job, route: Route, run_id: str, *, creating: Creating) -> DispatchOutcome:
+    """One create call, unless another run makes it. Illegal while an earlier attempt of the job may still bill.
+
+    Raises, before anything was sent, `BudgetExceeded` if the route costs more than is left for the job, `RouteFull` if
+    it runs as many tasks as it may, and `StorageFailed`.
+    """
+    request = _task_request(job, route, creating=creating)
+    attempt_id = derived_id("att", job.job_id, str(len(job.attempts) + 1))
+    token = creating.new_token() if creating.callback_base else None
+    now = creating.control.clock.now()
+    intended = job.attempting(attempt_id, run_id, route, now, callback_sha256=token_digest(token) if token else None)
+    claimed = _claim(intended, attempt_id, run_id, jobs=creating.jobs)
+    if claimed is None:
+        # The next look finds its intent.
+        return NotYet(job_id=job.job_id, wait_seconds=2, reason="another run makes the call")
+    if token:
+        request = request.with_callback(f"{creating.callback_base}/v1/callbacks/{job.job_id}/{token}")
+    outcome = creating.providers[route.provider].create(request)
+    return _record(claimed, attempt_id, outcome, creating=creating)
+
+
+def await_task(job: Job, attempt: Attempt, now: datetime) -> DispatchOutcome:
+    """What to do for an attempt that is open: watch its task, or wait until that makes itself known."""
+    if attempt.task_id:
+        return _watch(job, attempt.attempt_id, attempt.task_id, now)
+    # The call may be on its way in another run of this function, or its task may yet announce itself.
+    wait_seconds = wait_for_news(attempt.intended_at, job.doubt_ends_at, now)
+    return NotYet(job_id=job.job_id, wait_seconds=wait_seconds, reason="nobody knows yet whether the call arrived")
+
+
+def report(attempt: Attempt, failure: Failure | None, *, creating: Creating, wait_seconds: int | None = None) -> None:
+    """Tells the attempt's route how it did. Never raises."""
+    route = creating.routes.named(attempt.route)
+    if route and failure:
+        went_wrong(route, failure, control=creating.control, wait_seconds=wait_seconds)
+    elif route:
+        went_well(route, control=creating.control)
+
+
+def uncertain(reason: str) -> Failure:
+    """What is said of a call that may have arrived."""
+    return Failure(
+        code=FailureCode.SUBMISSION_UNCERTAIN,
+        message=f"nobody knows whether the provider made a task: {reason}",
+        retryable=False,
+        charged=Charged.UNKNOWN,
+    )
+
+
+def token_digest(token: str) -> str:
+    """What is kept of a callback's token: who reads the record can't call back with it."""
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+
+
+def _record(
+    job: Job, attempt_id: str, outcome: Accepted | Refused | Uncertain, *, creating: Creating
+) -> DispatchOutcome:
+    now = creating.control.clock.now()
+    attempt = job.attempts[-1]
+    match outcome:
+        case Accepted(task_id, result_urls):
+            _note(job, lambda current: current.accepted(attempt_id, task_id, now), jobs=creating.jobs)
+            report(attempt, None, creating=creating)
+            processing = _watch(job.accepted(attempt_id, task_id, now), attempt_id, task_id, now)
+            if result_urls:
+                return Finished(job_id=job.job_id, watch=processing.watch, result_urls=result_urls)
+            return processing
+        case Uncertain(reason):
+            noted = _note(job, lambda current: current.doubting(attempt_id, reason), jobs=creating.jobs)
+            report(attempt, uncertain(reason), creating=creating)
+            # What is not noted waits for as long as if this run had crashed.
+            doubted = noted or job
+            if doubted.attempt and (doubted.attempt.task_id or now < doubted.doubt_ends_at):
+                return await_task(doubted, doubted.attempt, now)
+            if not doubted.may_resubmit:
+                return Failed(job_id=job.job_id, failure=uncertain(reason), attempt_id=attempt_id)
+            return NotYet(job_id=job.job_id, wait_seconds=1, reason="the risk of a second bill is accepted")
+        case Refused(failure, retry_after_seconds):
+            noted = _note(
+                job,
+                lambda current: current.refused(attempt_id, failure, now, retry_after_seconds=retry_after_seconds),
+                jobs=creating.jobs,
+            )
+            report(attempt, failure, creating=creating, wait_seconds=retry_after_seconds)
+            if noted is None:
+                # What can't be noted must not be tried again: the next run could not tell it from an uncertain call.
+                return Failed(job_id=job.job_id, failure=failure, attempt_id=attempt_id)
+            step = next_call(noted, creating.routes)
+            wait_seconds = step.wait_seconds if isinstance(step, Call) else 0
+            if isinstance(step, Stop) or now + timedelta(seconds=wait_seconds) >= job.deadline_at:
+                return Failed(job_id=job.job_id, failure=failure)
+            return NotYet(job_id=job.job_id, wait_seconds=max(1, wait_seconds), reason=failure.message)
+
+
+def _claim(intended: Job, attempt_id: str, run_id: str, *, jobs: JobStore) -> Job | None:
+    """The job with this run's intent written; `None` if another run's is. Certain, whatever the store answered.
+
+    A write whose answer is lost may be there all the same: repeated below us, it then looks as if somebody else
+    had been faster. The run's own id tells.
+    """
+    try:
+        return jobs.save(intended)
+    except (StaleJob, StorageFailed) as error:
+        current = jobs.get(intended.job_id)
+        if current and current.attempt and current.attempt.attempt_id == attempt_id:
+            return current if current.attempt.run_id == run_id else None
+        if isinstance(error, StaleJob):
+            return None
+        raise
+
+
+def _note(job: Job, change: Callable[[Job], Job], *, jobs: JobStore) -> Job | None:
+    """The changed job, written as best it can: the workflow carries what matters too, so `None` loses nothing."""
+    current: Job | None = job
+    for _ in range(_NOTE_TRIES):
+        try:
+            if current is None:
+                return None
+            return jobs.save(change(current))
+        except (StaleJob, StorageFailed):
+            with suppress(StorageFailed):
+                current = jobs.get(job.job_id)
+    return None
+
+
+def _watch(job: Job, attempt_id: str, task_id: str, now: datetime) -> Processing:
+    attempt = next(attempt for attempt in job.attempts if attempt.attempt_id == attempt_id)
+    watch = Watch(
+        attempt_id=attempt_id,
+        provider=attempt.provider,
+        model=attempt.model,
+        task_id=task_id,
+        deadline_at=job.patience_ends_at,
+    )
+    wait_seconds = wait_before_asking(0, now=now, deadline_at=watch.deadline_at)
+    return Processing(job_id=job.job_id, wait_seconds=wait_seconds, watch=watch)
+
+
+def _task_request(job: Job, route: Route, *, creating: Creating) -> TaskRequest:
+    request = job.request
+    return TaskRequest(
+        model=route.model,
+        prompt=request.prompt,
+        aspect_ratio=request.aspect_ratio,
+        nsfw_checker=request.nsfw_checker,
+        reference_urls=tuple(_fetchable(reference, creating.objects) for reference in request.references),
+    )
+
+
+def _fetchable(reference: str, objects: ObjectStore) -> str:
+    if reference.startswith("s3://"):
+        return objects.presigned_get(ObjectLocation.parse(reference), seconds=REFERENCE_LINK_SECONDS)
+    return reference

@@ -1,0 +1,64 @@
+"""A ledger in a dictionary, written by the fake job store as the real one's transactions write theirs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from heliograph.domain.errors import BudgetExceeded
+from heliograph.domain.jobs import Job
+from heliograph.domain.ledger import Booking, Page, pages
+from heliograph.domain.tenants import Tenants
+
+from tests.fakes.script import Line, Script
+
+
+class InMemoryLedger:
+    """A `Ledger` with limits; `tenants` may be exchanged."""
+
+    def __init__(self) -> None:
+        self.pages: dict[Page, Booking] = defaultdict(Booking)
+        self.tenants = Tenants()
+        self._announcing: dict[Page, datetime] = {}
+        self._announced: set[Page] = set()
+        self._script = Script()
+
+    def on(self, method: str, *lines: Line) -> None:
+        """What happens at the next calls of `read`, `may_announce` or `announced`."""
+        self._script.on(method, *lines)
+
+    def read(self, page: Page) -> Booking:
+        with self._script.playing("read"):
+            return self.pages.get(page, Booking())
+
+    def every(self) -> Iterator[tuple[Page, Booking]]:
+        with self._script.playing("every"):
+            yield from self.pages.items()
+
+    def may_announce(self, page: Page, now: datetime) -> bool:
+        with self._script.playing("may_announce"):
+            begun = self._announcing.get(page)
+            if page in self._announced or (begun and now - begun <= timedelta(seconds=60)):
+                return False
+            self._announcing[page] = now
+            return True
+
+    def announced(self, page: Page) -> None:
+        with self._script.playing("announced"):
+            self._announced.add(page)
+
+    def check(self, job: Job) -> None:
+        """Raises `BudgetExceeded` if what the job may cost now does not fit."""
+        difference = job.booking.minus(job.booked)
+        if difference.committed <= 0:
+            return
+        for page, period in pages(job.tenant, job.created_at):
+            limit = self.tenants.limit(page.account, period)
+            if limit is not None and self.pages[page].committed + difference.committed > limit:
+                raise BudgetExceeded(page.account, page.period, limit)
+
+    def book(self, job: Job) -> None:
+        """Adds what changed."""
+        for page, _ in pages(job.tenant, job.created_at):
+            self.pages[page] = self.pages[page].plus(job.booking.minus(job.booked))

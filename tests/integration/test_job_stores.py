@@ -1,0 +1,709 @@
+"""The job store and the ledger: the fakes of the unit tests and the tables of DynamoDB behave alike, call by call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import timedelta
+from functools import reduce
+from typing import Any, Protocol
+
+import pytest
+from heliograph.adapters import aws
+from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
+from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import Job
+from heliograph.domain.ledger import Booking, Page, pages
+from heliograph.domain.requests import JobRequest
+from heliograph.domain.routes import Route, Routes
+from heliograph.domain.tenants import EVERYBODY, Limits, Tenant, Tenants
+from heliograph.ports import JobStore, Ledger
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from tests.contract.examples import BLOCKED, LATE, RUN_ID, START, after, succeeded_job
+from tests.fakes.jobs import InMemoryJobStore
+from tests.fakes.ledger import InMemoryLedger
+from tests.integration.conftest import items, job_store, table
+
+CHEAP = Route(provider="kie", model="m", name="cheap", price_usd="0.05", max_references=16, max_in_flight=2)
+DEAR = Route(provider="apimodels", model="m", name="dear", price_usd="0.06", max_references=16, max_in_flight=2)
+ROUTES = Routes((CHEAP, DEAR))
+TODAY, THIS_MONTH = "2026-11-22", "2026-11"
+RESULT = succeeded_job().results[0]
+UNKNOWN = Failure(code=FailureCode.SUBMISSION_UNCERTAIN, message="lost", retryable=False, charged=Charged.UNKNOWN)
+PAID = Failure(code=FailureCode.RESULT_UNUSABLE, message="broken", retryable=False, charged=Charged.YES)
+_COLUMNS = ("reserved", "spent", "unknown", "committed")
+
+
+class World(Protocol):
+    """A job store, its ledger, and a look behind both."""
+
+    @property
+    def jobs(self) -> JobStore: ...
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    def limit(self, tenants: Tenants) -> None:
+        """From now on these limits hold."""
+
+    def booked(self) -> dict[Page, Booking]:
+        """Every page on which there is anything."""
+
+    def running(self) -> dict[str, int]:
+        """How many tasks run on each route that has any."""
+
+    def everything(self) -> Any:
+        """All that was ever written, to compare."""
+
+
+class InMemory:
+    """The fakes of the unit tests."""
+
+    def __init__(self) -> None:
+        self.ledger = InMemoryLedger()
+        self.jobs = InMemoryJobStore(self.ledger, {route.name: route.max_in_flight for route in ROUTES})
+
+    def limit(self, tenants: Tenants) -> None:
+        self.ledger.tenants = tenants
+
+    def booked(self) -> dict[Page, Booking]:
+        return {page: booking for page, booking in self.ledger.pages.items() if any(booking)}
+
+    def running(self) -> dict[str, int]:
+        return {route: count for route, count in self.jobs.running.items() if count}
+
+    def everything(self) -> Any:
+        return [job.model_dump_json() for job in self.jobs], self.booked(), self.running()
+
+
+class InDynamoDB:
+    """The adapters, on the template's tables."""
+
+    def __init__(self) -> None:
+        for name in ("jobs", "ledger", "routes"):
+            table(name)
+        self.jobs = job_store(routes=ROUTES)
+        self.ledger = DynamoDBLedger(aws.dynamodb(), "ledger")
+
+    def limit(self, tenants: Tenants) -> None:
+        self.jobs = job_store(routes=ROUTES, tenants=tenants)
+
+    def booked(self) -> dict[Page, Booking]:
+        found = {}
+        for item in items("ledger"):
+            *booking, committed = (int(item[column]["N"]) for column in _COLUMNS)
+            assert committed == sum(booking)
+            found[Page(item["account"]["S"], item["period"]["S"])] = Booking(*booking)
+        return {page: booking for page, booking in found.items() if any(booking)}
+
+    def running(self) -> dict[str, int]:
+        counts = {item["route"]["S"]: int(item["running"]["N"]) for item in items("routes")}
+        assert all(key.endswith("#running") for key in counts)
+        return {key.removesuffix("#running"): count for key, count in counts.items() if count}
+
+    def everything(self) -> Any:
+        return [items(name) for name in ("jobs", "ledger", "routes")]
+
+
+@pytest.fixture(params=[InMemory, InDynamoDB], ids=["in memory", "in DynamoDB"])
+def world(request: pytest.FixtureRequest, cloud: None) -> World:
+    """Either of them, empty."""
+    found: World = request.param()
+    return found
+
+
+def for_all(*, daily: str | None = None, monthly: str | None = None) -> Tenants:
+    """A limit of all tenants together."""
+    return Tenants(together=Limits(daily_budget_usd=daily, monthly_budget_usd=monthly))
+
+
+def for_the_shop(*, daily: str | None = None, monthly: str | None = None, together: str | None = None) -> Tenants:
+    """A limit of one tenant, and perhaps one for each day of all."""
+    shop = Tenant(daily_budget_usd=daily, monthly_budget_usd=monthly)
+    return Tenants(named={"shop": shop}, together=Limits(daily_budget_usd=together))
+
+
+def job(name: str = "1", *, tenant: str = "shop", quote: int = 50_000, day: int = 0) -> Job:
+    """Just submitted, meant for the cheap route."""
+    begun = START + timedelta(days=day)
+    return Job(
+        job_id=derived_id("job", name),
+        tenant=tenant,
+        request=JobRequest(model="m", prompt="a lighthouse"),
+        source=succeeded_job().source,
+        output_key="{job_id}.{ext}",
+        output_name="x",
+        created_at=begun,
+        deadline_at=begun + timedelta(minutes=20),
+        quote_microusd=quote,
+    )
+
+
+Move = Callable[[Job], Job]
+
+
+def attempt_id(of: Job) -> str:
+    assert of.attempt
+    return of.attempt.attempt_id
+
+
+def calling(route: Route) -> Move:
+    return lambda old: old.attempting(
+        derived_id("att", old.job_id, str(len(old.attempts))), RUN_ID, route, after(1), callback_sha256="f" * 64
+    )
+
+
+def accepted(old: Job) -> Job:
+    return old.accepted(attempt_id(old), f"task-{attempt_id(old)}", after(2))
+
+
+def doubting(old: Job) -> Job:
+    return old.doubting(attempt_id(old), "cut")
+
+
+def refused(failure: Failure) -> Move:
+    return lambda old: old.refused(attempt_id(old), failure, after(3))
+
+
+def succeeded(old: Job) -> Job:
+    known = old if old.attempt is None or old.attempt.task_id else accepted(old)
+    return known.succeeded([RESULT], after(30))
+
+
+def failed(failure: Failure) -> Move:
+    return lambda old: old.failed(failure, after(30))
+
+
+def expired(old: Job) -> Job:
+    return old.expired(LATE, after(1300))
+
+
+def orphaned(old: Job) -> Job:
+    return old.as_orphaned(after(40))
+
+
+def announced(old: Job) -> Job:
+    return old.as_announced()
+
+
+def on_all_pages(of: Job, booking: Booking) -> dict[Page, Booking]:
+    return {page: booking for page, _ in pages(of.tenant, of.created_at)} if any(booking) else {}
+
+
+def moved(world: World, new: Job, *moves: Move) -> Job:
+    """The job, written down and brought on its way, one write for each move."""
+    written = world.jobs.add(new)
+    assert written
+    return reduce(lambda current, move: world.jobs.save(move(current)), moves, written)
+
+
+def with_no_effect(world: World, write: Callable[[], object], error: type[HeliographError]) -> HeliographError:
+    """The refusal of a write that left no trace."""
+    before = world.everything()
+    with pytest.raises(error) as caught:
+        write()
+    assert world.everything() == before
+    return caught.value
+
+
+# ---- Money and places move with the job
+
+
+def test_a_submitted_job_is_reserved_on_four_pages(world: World) -> None:
+    moved(world, job())
+    assert world.booked() == {
+        Page("shop", TODAY): Booking(reserved=50_000),
+        Page("shop", THIS_MONTH): Booking(reserved=50_000),
+        Page(EVERYBODY, TODAY): Booking(reserved=50_000),
+        Page(EVERYBODY, THIS_MONTH): Booking(reserved=50_000),
+    }
+    assert world.ledger.read(Page("shop", TODAY)) == Booking(reserved=50_000)
+    assert world.ledger.read(Page("shop", "2026-11-23")) == Booking()
+
+
+def test_what_a_write_returns_is_what_is_read(world: World) -> None:
+    written = world.jobs.add(job())
+    assert written
+    assert (written.revision, written.booked, written.ran_on) == (0, Booking(reserved=50_000), None)
+    assert world.jobs.get(written.job_id) == written
+    saved = world.jobs.save(calling(DEAR)(written))
+    assert (saved.revision, saved.booked, saved.ran_on) == (1, Booking(reserved=60_000), "dear")
+    assert world.jobs.get(written.job_id) == saved
+
+
+RESERVED, MORE = Booking(reserved=50_000), Booking(reserved=60_000)
+NOTHING: dict[str, int] = {}
+ON_CHEAP, ON_DEAR = {"cheap": 1}, {"dear": 1}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param(
+            [(calling(CHEAP), RESERVED, ON_CHEAP), (accepted, RESERVED, ON_CHEAP)], id="an intent and its task"
+        ),
+        pytest.param([(calling(DEAR), MORE, ON_DEAR), (doubting, MORE, ON_DEAR)], id="a dearer route"),
+        pytest.param(
+            [(calling(DEAR), MORE, ON_DEAR), (refused(LATE), RESERVED, NOTHING), (calling(CHEAP), RESERVED, ON_CHEAP)],
+            id="a refusal for free, and another route",
+        ),
+        pytest.param(
+            [
+                (calling(DEAR), MORE, ON_DEAR),
+                (refused(UNKNOWN), Booking(reserved=50_000, unknown=60_000), NOTHING),
+                (calling(CHEAP), Booking(reserved=50_000, unknown=60_000), ON_CHEAP),
+                (accepted, Booking(reserved=50_000, unknown=60_000), ON_CHEAP),
+                (succeeded, Booking(spent=50_000, unknown=60_000), NOTHING),
+            ],
+            id="success after a call that may have cost",
+        ),
+        pytest.param(
+            [
+                (calling(DEAR), MORE, ON_DEAR),
+                (accepted, MORE, ON_DEAR),
+                (orphaned, MORE, ON_DEAR),
+                (succeeded, Booking(spent=60_000), NOTHING),
+                (announced, Booking(spent=60_000), NOTHING),
+            ],
+            id="success",
+        ),
+        pytest.param(
+            [(calling(DEAR), MORE, ON_DEAR), (failed(BLOCKED), Booking(), NOTHING)], id="a failure that cost nothing"
+        ),
+        pytest.param(
+            [(calling(DEAR), MORE, ON_DEAR), (failed(PAID), Booking(spent=60_000), NOTHING)], id="a paid failure"
+        ),
+        pytest.param(
+            [
+                (calling(DEAR), MORE, ON_DEAR),
+                (failed(UNKNOWN), Booking(unknown=60_000), NOTHING),
+                (accepted, Booking(unknown=60_000), NOTHING),
+            ],
+            id="a failure that may have cost, and its task found later",
+        ),
+        pytest.param([(failed(BLOCKED), Booking(), NOTHING)], id="a failure before any call"),
+        pytest.param([(expired, Booking(), NOTHING), (announced, Booking(), NOTHING)], id="expiry"),
+        pytest.param(
+            [(calling(CHEAP), RESERVED, ON_CHEAP), (refused(LATE), RESERVED, NOTHING), (expired, Booking(), NOTHING)],
+            id="expiry after a refusal",
+        ),
+    ],
+)
+def test_money_and_places_move_exactly_with_the_job(
+    world: World, steps: list[tuple[Move, Booking, dict[str, int]]]
+) -> None:
+    current = moved(world, job())
+    for move, booking, running in steps:
+        current = world.jobs.save(move(current))
+        assert world.booked() == on_all_pages(current, booking)
+        assert world.running() == running
+        assert (current.booked, current.ran_on) == (booking, next(iter(running), None))
+
+
+def test_what_a_cheaper_route_leaves_over_is_free_again(world: World) -> None:
+    done = moved(world, job(quote=60_000), calling(CHEAP), accepted, succeeded)
+    assert world.booked() == on_all_pages(done, Booking(spent=50_000))
+
+
+def test_a_job_that_changes_its_route_in_one_write_changes_its_place(world: World) -> None:
+    current = moved(world, job(), calling(CHEAP))
+    world.jobs.save(calling(DEAR)(refused(LATE)(current)))
+    assert world.running() == {"dear": 1}
+
+
+def test_the_jobs_of_a_month_add_up_by_tenant_and_day(world: World) -> None:
+    moved(world, job("1"))
+    moved(world, job("2", tenant="press"), calling(DEAR), succeeded)
+    moved(world, job("3", day=1), calling(CHEAP), failed(UNKNOWN))
+    assert world.booked() == {
+        Page("shop", TODAY): Booking(reserved=50_000),
+        Page("press", TODAY): Booking(spent=60_000),
+        Page("shop", "2026-11-23"): Booking(unknown=50_000),
+        Page(EVERYBODY, TODAY): Booking(reserved=50_000, spent=60_000),
+        Page(EVERYBODY, "2026-11-23"): Booking(unknown=50_000),
+        Page("shop", THIS_MONTH): Booking(reserved=50_000, unknown=50_000),
+        Page("press", THIS_MONTH): Booking(spent=60_000),
+        Page(EVERYBODY, THIS_MONTH): Booking(reserved=50_000, spent=60_000, unknown=50_000),
+    }
+
+
+# ---- Budgets
+
+USED_UP = [
+    (for_the_shop(daily="0.099999"), Page("shop", TODAY)),
+    (for_the_shop(monthly="0.099999"), Page("shop", THIS_MONTH)),
+    (for_all(daily="0.099999"), Page(EVERYBODY, TODAY)),
+    (for_all(monthly="0.099999"), Page(EVERYBODY, THIS_MONTH)),
+]
+
+
+@pytest.mark.parametrize(("tenants", "page"), USED_UP)
+def test_a_job_that_does_not_fit_a_budget_is_refused_and_leaves_no_trace(
+    world: World, tenants: Tenants, page: Page
+) -> None:
+    world.limit(tenants)
+    moved(world, job("1"))
+    error = with_no_effect(world, lambda: world.jobs.add(job("2")), BudgetExceeded)
+    assert isinstance(error, BudgetExceeded)
+    assert (error.account, error.period, error.limit_microusd) == (*page, 99_999)
+    assert world.jobs.get(job("2").job_id) is None
+
+
+@pytest.mark.parametrize(("tenants", "page"), USED_UP)
+def test_a_repeat_of_a_job_is_told_so_while_the_budget_is_used_up(world: World, tenants: Tenants, page: Page) -> None:
+    moved(world, job("1"))
+    second = moved(world, job("2"))
+    world.limit(tenants)
+    before = world.everything()
+    assert world.jobs.add(job("2")) is None
+    assert world.everything() == before
+    assert world.jobs.get(second.job_id) == second
+
+
+def test_the_very_first_job_of_a_period_can_be_too_dear(world: World) -> None:
+    world.limit(for_all(daily="0.049999"))
+    with_no_effect(world, lambda: world.jobs.add(job()), BudgetExceeded)
+    assert world.booked() == {}
+
+
+def test_a_budget_can_be_used_to_its_last_microdollar(world: World) -> None:
+    world.limit(for_all(daily="0.10", monthly="0.10"))
+    moved(world, job("1"))
+    moved(world, job("2"))
+    with_no_effect(world, lambda: world.jobs.add(job("3", quote=1)), BudgetExceeded)
+
+
+def test_a_job_that_costs_nothing_fits_every_budget(world: World) -> None:
+    world.limit(for_all(daily="0.05"))
+    moved(world, job("1"))
+    assert world.jobs.add(job("2", quote=0))
+
+
+def test_of_several_limits_the_tenants_own_is_named(world: World) -> None:
+    world.limit(for_the_shop(daily="0.05", monthly="0.05", together="0.05"))
+    moved(world, job("1"))
+    error = with_no_effect(world, lambda: world.jobs.add(job("2")), BudgetExceeded)
+    assert str(error) == f"the budget of tenant shop for {TODAY}, 0.05 USD, is used up"
+
+
+def test_a_tenant_that_has_used_up_its_budget_stops_no_other_and_tomorrow_is_another_day(world: World) -> None:
+    world.limit(for_the_shop(daily="0.05"))
+    moved(world, job("1"))
+    assert world.jobs.add(job("2", tenant="press"))
+    assert world.jobs.add(job("3", day=1))
+    with_no_effect(world, lambda: world.jobs.add(job("4")), BudgetExceeded)
+
+
+@pytest.mark.parametrize(
+    ("end", "is_free"),
+    [(failed(BLOCKED), True), (expired, True), (failed(UNKNOWN), False), (failed(PAID), False), (succeeded, False)],
+)
+def test_only_what_cost_nothing_makes_room_again(world: World, end: Move, is_free: bool) -> None:
+    world.limit(for_all(daily="0.06"))
+    moved(world, job("1"), *([] if end is expired else [calling(CHEAP)]), end)
+    if is_free:
+        assert world.jobs.add(job("2"))
+    else:
+        with_no_effect(world, lambda: world.jobs.add(job("2")), BudgetExceeded)
+
+
+def test_a_dearer_route_than_was_reserved_needs_room_for_the_difference(world: World) -> None:
+    world.limit(for_all(daily="0.109999"))
+    moved(world, job("1"))
+    current = moved(world, job("2"))
+    with_no_effect(world, lambda: world.jobs.save(calling(DEAR)(current)), BudgetExceeded)
+    assert world.jobs.save(calling(CHEAP)(current)).revision == 1
+    world.limit(for_all(daily="0.11"))
+    first = world.jobs.get(job("1").job_id)
+    assert first
+    assert world.jobs.save(calling(DEAR)(first)).booked == MORE
+
+
+def test_to_go_on_after_a_call_that_may_have_cost_needs_room(world: World) -> None:
+    world.limit(for_all(daily="0.099999"))
+    current = moved(world, job(), calling(CHEAP))
+    with_no_effect(world, lambda: world.jobs.save(refused(UNKNOWN)(current)), BudgetExceeded)
+    # To end it there needs none.
+    world.jobs.save(failed(UNKNOWN)(current))
+    assert world.booked() == on_all_pages(current, Booking(unknown=50_000))
+
+
+@pytest.mark.parametrize("move", [accepted, doubting, refused(LATE), succeeded, failed(PAID), failed(UNKNOWN)])
+def test_what_has_begun_is_noted_whatever_the_budget_is_now(world: World, move: Move) -> None:
+    current = moved(world, job(), calling(DEAR))
+    world.limit(for_all(daily="0.000001", monthly="0.000001"))
+    assert world.jobs.save(move(current)).revision == 2
+
+
+# ---- Places on a route
+
+
+def test_no_more_tasks_begin_on_a_route_than_may_run_there(world: World) -> None:
+    first, _ = (moved(world, job(name), calling(CHEAP)) for name in "12")
+    third = moved(world, job("3"))
+    error = with_no_effect(world, lambda: world.jobs.save(calling(CHEAP)(third)), RouteFull)
+    assert error.args == ("cheap",)
+    assert world.jobs.get(third.job_id) == third
+    world.jobs.save(accepted(first))
+    with_no_effect(world, lambda: world.jobs.save(calling(CHEAP)(third)), RouteFull)
+    world.jobs.save(calling(DEAR)(third))
+    assert world.running() == {"cheap": 2, "dear": 1}
+
+
+@pytest.mark.parametrize("end", [succeeded, failed(BLOCKED), failed(UNKNOWN), refused(LATE)])
+def test_whoever_ends_makes_room_on_the_route(world: World, end: Move) -> None:
+    first, _ = (moved(world, job(name), calling(CHEAP)) for name in "12")
+    third = moved(world, job("3"))
+    world.jobs.save(end(first))
+    world.jobs.save(calling(CHEAP)(third))
+    assert world.running() == {"cheap": 2}
+
+
+def test_a_job_that_moves_onto_a_full_route_keeps_its_old_place(world: World) -> None:
+    for name in "12":
+        moved(world, job(name), calling(DEAR))
+    third = moved(world, job("3", quote=60_000), calling(CHEAP))
+    with_no_effect(world, lambda: world.jobs.save(calling(DEAR)(refused(LATE)(third))), RouteFull)
+    assert world.running() == {"cheap": 1, "dear": 2}
+
+
+def test_a_full_route_takes_no_money_though_it_is_dearer(world: World) -> None:
+    for name in "12":
+        moved(world, job(name), calling(DEAR))
+    third = moved(world, job("3"))
+    with_no_effect(world, lambda: world.jobs.save(calling(DEAR)(third)), RouteFull)
+
+
+def test_where_neither_money_nor_a_place_is_left_money_is_named(world: World) -> None:
+    for name in "12":
+        moved(world, job(name), calling(DEAR))
+    third = moved(world, job("3"))
+    world.limit(for_all(daily="0.179999"))
+    with_no_effect(world, lambda: world.jobs.save(calling(DEAR)(third)), BudgetExceeded)
+
+
+def test_a_route_that_is_configured_no_more_is_counted_without_a_limit(world: World) -> None:
+    gone = DEAR.model_copy(update={"name": "gone"})
+    for name in "123":
+        moved(world, job(name), calling(gone))
+    assert world.running() == {"gone": 3}
+
+
+# ---- Who writes first
+
+
+@pytest.mark.parametrize("move", [calling(DEAR), calling(CHEAP), failed(BLOCKED), expired, Job.as_started])
+def test_whoever_writes_a_revision_too_late_changes_nothing(world: World, move: Move) -> None:
+    old = moved(world, job())
+    world.jobs.save(old.as_started())
+    assert with_no_effect(world, lambda: world.jobs.save(move(old)), StaleJob).args == (old.job_id,)
+
+
+def test_a_late_writer_is_told_so_even_where_money_and_places_are_gone(world: World) -> None:
+    for name in "12":
+        moved(world, job(name), calling(DEAR))
+    old = moved(world, job("3"))
+    world.jobs.save(old.as_started())
+    world.limit(for_all(daily="0.01"))
+    with_no_effect(world, lambda: world.jobs.save(calling(DEAR)(old)), StaleJob)
+
+
+@pytest.mark.parametrize("move", [calling(DEAR), expired, Job.as_started])
+def test_a_job_that_was_never_added_can_not_be_saved(world: World, move: Move) -> None:
+    with_no_effect(world, lambda: world.jobs.save(move(job())), StaleJob)
+    assert world.jobs.get(job().job_id) is None
+
+
+def test_a_job_is_added_once_whatever_its_repeat_would_cost(world: World) -> None:
+    first = moved(world, job(), calling(CHEAP))
+    before = world.everything()
+    assert world.jobs.add(job(quote=9_000_000, tenant="press")) is None
+    assert world.everything() == before
+    assert world.jobs.get(first.job_id) == first
+
+
+# ---- Whose task it is
+
+
+def test_a_task_is_found_by_its_provider_and_name_once_it_is_noted(world: World) -> None:
+    one = moved(world, job("1"), calling(CHEAP))
+    moved(world, job("2"), calling(DEAR), accepted)
+    assert world.jobs.owner_of("kie", "task-1") is None
+    world.jobs.save(one.accepted(attempt_id(one), "task-1", after(2)))
+    assert world.jobs.owner_of("kie", "task-1") == one.job_id
+    assert world.jobs.owner_of("apimodels", "task-1") is None
+    assert world.jobs.owner_of("kie", "task-") is None
+
+
+def test_a_task_keeps_its_owner_when_the_job_is_over_and_loses_it_with_another_attempt(world: World) -> None:
+    current = moved(world, job(), calling(CHEAP), accepted)
+    task = f"task-{attempt_id(current)}"
+    ended = world.jobs.save(refused(LATE)(current))
+    assert world.jobs.owner_of("kie", task) == current.job_id
+    again = world.jobs.save(calling(CHEAP)(ended))
+    assert world.jobs.owner_of("kie", task) is None
+    world.jobs.save(succeeded(again.accepted(attempt_id(again), "task-9", after(9))))
+    assert world.jobs.owner_of("kie", "task-9") == current.job_id
+
+
+@pytest.mark.parametrize("task", ["a:b", "夕暮れ", "x" * 256, " ", '"', "task_1%2f"])
+def test_any_text_can_name_a_task(world: World, task: str) -> None:
+    current = moved(world, job(), calling(CHEAP))
+    assert world.jobs.owner_of("kie", task) is None
+    world.jobs.save(current.accepted(attempt_id(current), task, after(2)))
+    assert world.jobs.owner_of("kie", task) == current.job_id
+
+
+# ---- Who needs attention
+
+
+def test_the_longest_overdue_come_first_and_no_more_than_asked_for(world: World) -> None:
+    for day in (3, 1, 2, 0):
+        moved(world, job(str(day), day=day))
+    moved(world, job("announced"), expired, announced)
+    late = START + timedelta(days=2, hours=1)
+    found = [found.job_id for found in world.jobs.needing_attention(late, limit=10)]
+    assert found == [job(str(day)).job_id for day in (0, 1, 2)]
+    assert [found.job_id for found in world.jobs.needing_attention(late, limit=2)] == found[:2]
+
+
+# ---- The announcement that a budget is used up
+
+PAGE = Page(EVERYBODY, TODAY)
+
+
+def test_one_at_a_time_may_announce_that_a_budget_is_used_up(world: World) -> None:
+    assert world.ledger.may_announce(PAGE, after(0))
+    assert not world.ledger.may_announce(PAGE, after(0))
+    assert not world.ledger.may_announce(PAGE, after(59))
+    assert not world.ledger.may_announce(PAGE, after(60))
+
+
+def test_whoever_began_to_announce_a_minute_ago_is_gone(world: World) -> None:
+    assert world.ledger.may_announce(PAGE, after(0))
+    assert world.ledger.may_announce(PAGE, after(61))
+    assert not world.ledger.may_announce(PAGE, after(62))
+    assert world.ledger.may_announce(PAGE, after(61 + 61))
+
+
+@pytest.mark.parametrize("later", [0, 61, 10**7])
+def test_what_is_announced_is_announced_for_good(world: World, later: int) -> None:
+    assert world.ledger.may_announce(PAGE, after(0))
+    world.ledger.announced(PAGE)
+    assert not world.ledger.may_announce(PAGE, after(later))
+
+
+@pytest.mark.parametrize("other", [Page("shop", TODAY), Page(EVERYBODY, THIS_MONTH), Page(EVERYBODY, "2026-11-23")])
+def test_each_page_is_announced_by_itself(world: World, other: Page) -> None:
+    assert world.ledger.may_announce(PAGE, after(0))
+    world.ledger.announced(PAGE)
+    assert world.ledger.may_announce(other, after(0))
+
+
+def test_an_announcement_leaves_the_sums_as_they_are_and_makes_no_room(world: World) -> None:
+    world.limit(for_all(daily="0.05"))
+    assert world.ledger.may_announce(PAGE, after(0))
+    world.ledger.announced(PAGE)
+    assert world.ledger.read(PAGE) == Booking()
+    moved(world, job("1"))
+    assert world.ledger.read(PAGE) == RESERVED
+    with pytest.raises(BudgetExceeded):
+        world.jobs.add(job("2"))
+
+
+# ---- Anything, in any order
+
+MOVES: dict[str, Move] = {
+    "call cheap": calling(CHEAP),
+    "call dear": calling(DEAR),
+    "accept": accepted,
+    "doubt": doubting,
+    "refuse": refused(LATE),
+    "lose": refused(UNKNOWN),
+    "succeed": succeeded,
+    "fail": failed(BLOCKED),
+    "fail paid": failed(PAID),
+    "fail unknown": failed(UNKNOWN),
+    "expire": expired,
+    "orphan": orphaned,
+    "announce": announced,
+    "lose and call dear": lambda old: calling(DEAR)(refused(UNKNOWN)(old)),
+}
+NEW = [job("a"), job("b"), job("c", tenant="press"), job("d", day=1)]
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["move"] * 8 + ["add", "stale"]), st.sampled_from(NEW), st.integers(0, 99)),
+    min_size=15,
+    max_size=30,
+)
+
+
+def told(write: Callable[[], Job | None]) -> object:
+    """What a write answers, or how it refuses."""
+    try:
+        return write()
+    except BudgetExceeded as error:
+        return BudgetExceeded, error.account, error.period, error.limit_microusd
+    except HeliographError as error:
+        return type(error), error.args
+
+
+def added_up(jobs: Iterable[Job]) -> dict[Page, Booking]:
+    """The ledger as the jobs' own records have it."""
+    sums: dict[Page, Booking] = {}
+    for each in jobs:
+        for page, _ in pages(each.tenant, each.created_at):
+            sums[page] = sums.get(page, Booking()).plus(each.booking)
+    return {page: booking for page, booking in sums.items() if any(booking)}
+
+
+def possible(old: Job) -> list[tuple[str, Job]]:
+    """What can happen to a job."""
+    found = []
+    for name, move in MOVES.items():
+        with suppress(ValueError, AssertionError):
+            found.append((name, move(old)))
+    return found
+
+
+def answered(world: World, step: str, new: Job, number: int, earlier: list[Job]) -> tuple[str, object]:
+    """What happened to a job, and what the world said to it."""
+    current = world.jobs.get(new.job_id)
+    if step == "add" or current is None:
+        return "add", told(lambda: world.jobs.add(new))
+    if step == "stale" and earlier:
+        return step, told(lambda: world.jobs.save(earlier[number % len(earlier)].as_started()))
+    moves = possible(current)
+    if number % 4:
+        # Most of the time it goes on.
+        moves = [move for move in moves if not move[1].is_over] or moves
+    name, changed = moves[number % len(moves)]
+    return name, told(lambda: world.jobs.save(changed))
+
+
+@settings(max_examples=10, deadline=None, derandomize=True, database=None)
+@given(STEPS)
+def test_whatever_happens_the_sums_are_those_of_the_jobs_and_both_stores_say_the_same(
+    credentials: None, steps: list[tuple[str, Job, int]]
+) -> None:
+    with mock_aws():
+        worlds: list[World] = [InMemory(), InDynamoDB()]
+        for world in worlds:
+            world.limit(for_the_shop(monthly="0.23", together="0.17"))
+        read: dict[str, list[Job]] = {new.job_id: [] for new in NEW}
+        for step, new, number in steps:
+            fake, real = (answered(world, step, new, number, read[new.job_id]) for world in worlds)
+            assert fake == real
+            event(f"{real[0]}: {real[1][0].__name__ if isinstance(real[1], tuple) else type(real[1]).__name__}")
+            if isinstance(real[1], Job):
+                read[new.job_id].append(real[1])
+        jobs = [each[-1] for each in read.values() if each]
+        for world in worlds:
+            assert [world.jobs.get(each.job_id) for each in jobs] == jobs
+            assert world.booked() == added_up(jobs)
+            assert world.running() == Counter(each.runs_on for each in jobs if each.runs_on)

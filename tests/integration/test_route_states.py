@@ -1,0 +1,334 @@
+"""The shared state of routes: the fake of the unit tests and the table of DynamoDB behave alike, call by call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from botocore.stub import Stubber
+from heliograph.adapters import aws
+from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
+from heliograph.domain.breaker import IN_A_ROW, Circuit
+from heliograph.domain.errors import StorageFailed
+from heliograph.domain.pacing import SLOT, Pace
+from heliograph.domain.routes import Route
+from heliograph.domain.traffic import Halt, RouteState, Traffic
+from heliograph.ports import RouteStates
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from tests.contract.examples import after
+from tests.fakes.route_states import InMemoryRouteStates
+from tests.integration.conftest import items, table
+
+BETA = Route(provider="apimodels", model="gpt-image-2-beta", price_usd="0.06", max_references=16)
+SECOND = Route(provider="kie", model="gpt-image-2", price_usd="0.05", max_references=10, creates_per_minute=30)
+HALT = Halt(since=after(0), reason="the bill looks odd")
+
+
+def in_dynamodb() -> RouteStates:
+    return DynamoDBRouteStates(aws.dynamodb(), table("routes"))
+
+
+@pytest.fixture(params=[InMemoryRouteStates, in_dynamodb], ids=["in memory", "in DynamoDB"])
+def states(request: pytest.FixtureRequest, cloud: None) -> RouteStates:
+    """Either of them, empty."""
+    found: RouteStates = request.param()
+    return found
+
+
+def now_of(states: RouteStates, route: Route = BETA) -> RouteState:
+    return states.look([route]).routes[route.name]
+
+
+def weights(tenant: str) -> int:
+    return {"vip": 4}.get(tenant, 1)
+
+
+def joined(states: RouteStates, *tenants: str, seconds: float = 0) -> RouteState:
+    """The route, with these tenants waiting since then."""
+    for tenant in tenants:
+        before = now_of(states)
+        assert states.save(before, before.paced(before.pace.joined(tenant, after(seconds), weights)))
+    return now_of(states)
+
+
+def with_lanes(state: RouteState, **lanes: int | None) -> RouteState:
+    """With these lanes changed; `None`: drained."""
+    changed = {**state.pace.lanes, **lanes}
+    kept = {tenant: finish for tenant, finish in changed.items() if finish is not None}
+    return state.paced(state.pace.model_copy(update={"lanes": kept}))
+
+
+def test_of_routes_that_nobody_used_all_is_at_its_beginning(states: RouteStates) -> None:
+    assert states.look([BETA, SECOND]) == Traffic(
+        halt=None,
+        routes={
+            BETA.name: RouteState(route=BETA.name, pace=Pace(interval_us=500_000)),
+            SECOND.name: RouteState(route=SECOND.name, pace=Pace(interval_us=2_000_000)),
+        },
+    )
+
+
+def test_only_the_routes_asked_for_are_looked_at(states: RouteStates) -> None:
+    joined(states, "shop")
+    assert set(states.look([SECOND]).routes) == {SECOND.name}
+    assert states.look([]).routes == {}
+
+
+def test_what_is_saved_is_read_whole(states: RouteStates) -> None:
+    before = now_of(states)
+    failing = before.breaker
+    for second in range(IN_A_ROW):
+        failing = failing.after_failure("the provider failed with 502: Bad Gateway", after(second + 0.25))
+    pace = before.pace.joined("shop", after(0), weights).slowed(after(1.5), weights, BETA, wait_seconds=7)
+    changed = before.switched(failing).paced(pace)
+    assert states.save(before, changed)
+    found = now_of(states)
+    assert found == changed.model_copy(update={"revision": 1})
+    assert found.breaker.circuit(after(10)) is Circuit.OPEN
+    assert now_of(states, SECOND).revision == 0
+
+
+def test_of_two_who_saw_the_same_state_one_saves(states: RouteStates) -> None:
+    seen = now_of(states)
+    first = seen.switched(seen.breaker.held_open("a drill", after(0)))
+    assert states.save(seen, first)
+    assert not states.save(seen, seen.switched(seen.breaker.after_success(after(0))))
+    assert now_of(states) == first.model_copy(update={"revision": 1})
+
+
+def test_who_looked_again_saves(states: RouteStates) -> None:
+    for revision in range(1, 4):
+        seen = now_of(states)
+        assert states.save(seen, seen.switched(seen.breaker.after_success(after(revision))))
+        assert now_of(states).revision == revision
+
+
+@pytest.mark.parametrize("revision", [1, 7])
+def test_a_state_that_nobody_ever_saw_is_not_saved(states: RouteStates, revision: int) -> None:
+    seen = now_of(states).model_copy(update={"revision": revision})
+    assert not states.save(seen, seen)
+    assert now_of(states).revision == 0
+
+
+# ---- The queue
+
+
+def test_a_place_is_added_to_a_busy_lane_and_the_state_after_it_returned(states: RouteStates) -> None:
+    before = joined(states, "shop", "vip")
+    after_it = states.queue(BETA, "shop", step=SLOT, beyond=0)
+    assert after_it == with_lanes(before, shop=before.pace.lanes["shop"] + SLOT)
+    assert now_of(states) == after_it
+
+
+def test_each_who_queues_gets_a_place_of_its_own(states: RouteStates) -> None:
+    joined(states, "shop")
+    places = [found.pace.lanes["shop"] for _ in range(5) if (found := states.queue(BETA, "shop", step=SLOT, beyond=0))]
+    assert places == [SLOT * n for n in range(2, 7)]
+
+
+def test_to_queue_does_not_change_the_revision(states: RouteStates) -> None:
+    before = joined(states, "shop")
+    states.queue(BETA, "shop", step=SLOT, beyond=0)
+    assert now_of(states).revision == before.revision
+    # Who saw the state before saves, and the new place is kept.
+    assert states.save(before, before.switched(before.breaker.after_success(after(1))))
+    assert now_of(states).pace.lanes == {"shop": 2 * SLOT}
+
+
+@pytest.mark.parametrize("beyond", [SLOT, SLOT + 1])
+def test_an_idle_lane_is_not_added_to(states: RouteStates, beyond: int) -> None:
+    before = joined(states, "shop")
+    assert states.queue(BETA, "shop", step=SLOT, beyond=beyond) is None
+    assert now_of(states) == before
+    assert states.queue(BETA, "shop", step=SLOT, beyond=SLOT - 1)
+
+
+@pytest.mark.parametrize("tenant", ["press", "sho", "shop2", "interval_us"])
+def test_a_lane_that_is_not_there_is_not_added_to(states: RouteStates, tenant: str) -> None:
+    before = joined(states, "shop")
+    assert states.queue(BETA, tenant, step=SLOT, beyond=0) is None
+    assert now_of(states) == before
+
+
+def test_nobody_queues_on_a_route_that_was_never_used(states: RouteStates) -> None:
+    assert states.queue(BETA, "shop", step=SLOT, beyond=-1) is None
+    assert now_of(states).revision == 0
+
+
+@pytest.mark.parametrize("tenant", ["default", "a.b", "a-b_c", "0", "breaker", "revision", "x" * 64])
+def test_any_tenants_name_can_have_a_lane(states: RouteStates, tenant: str) -> None:
+    joined(states, tenant)
+    assert states.queue(BETA, tenant, step=SLOT, beyond=0)
+    assert now_of(states).pace.lanes == {tenant: 2 * SLOT}
+    drained = now_of(states)
+    assert states.save(drained, with_lanes(drained, **{tenant: None}))
+    assert now_of(states).pace.lanes == {}
+
+
+# ---- Lanes and saves
+
+
+def test_a_lane_that_is_done_with_is_removed(states: RouteStates) -> None:
+    before = joined(states, "shop", "press")
+    later = before.paced(before.pace.joined("vip", after(3600), weights))
+    assert set(later.pace.lanes) == {"vip"}
+    assert states.save(before, later)
+    assert now_of(states) == later.model_copy(update={"revision": before.revision + 1})
+
+
+def test_a_lane_that_somebody_added_to_meanwhile_is_not_written_over(states: RouteStates) -> None:
+    before = joined(states, "shop")
+    added = states.queue(BETA, "shop", step=SLOT, beyond=0)
+    for shop in (None, SLOT + 1, 5 * SLOT):
+        assert not states.save(before, with_lanes(before, shop=shop))
+    assert now_of(states) == added
+
+
+def test_a_lane_that_another_joined_meanwhile_is_not_joined_again(states: RouteStates) -> None:
+    seen = joined(states, "press")
+    joined(states, "shop")
+    stolen = with_lanes(seen, shop=9 * SLOT).model_copy(update={"revision": now_of(states).revision})
+    assert not states.save(seen.model_copy(update={"revision": now_of(states).revision}), stolen)
+    assert now_of(states).pace.lanes["shop"] == SLOT
+
+
+def test_a_lane_that_is_gone_meanwhile_is_not_changed(states: RouteStates) -> None:
+    seen = joined(states, "shop")
+    assert states.save(seen, with_lanes(seen, shop=None))
+    current = seen.model_copy(update={"revision": now_of(states).revision})
+    assert not states.save(current, with_lanes(current, shop=9 * SLOT))
+    assert now_of(states).pace.lanes == {}
+
+
+def test_lanes_that_a_save_does_not_change_are_kept_as_they_are_now(states: RouteStates) -> None:
+    before = joined(states, "shop", "press")
+    states.queue(BETA, "shop", step=SLOT, beyond=0)
+    assert states.save(before, with_lanes(before, press=7 * SLOT))
+    assert now_of(states).pace.lanes == {"shop": 2 * SLOT, "press": 7 * SLOT}
+
+
+# ---- The switch
+
+
+def test_the_switch_is_pulled_and_released(states: RouteStates) -> None:
+    states.halt(HALT)
+    assert states.look([BETA]).halt == HALT
+    again = Halt(since=after(60), reason="夕暮れ")
+    states.halt(again)
+    assert states.look([]).halt == again
+    for _ in range(2):
+        states.halt(None)
+        assert states.look([BETA]).halt is None
+
+
+def test_the_switch_leaves_the_routes_as_they_are(states: RouteStates) -> None:
+    before = joined(states, "shop")
+    states.halt(HALT)
+    assert states.look([BETA, SECOND]).routes[BETA.name] == before
+    assert states.queue(BETA, "shop", step=SLOT, beyond=0)
+    states.halt(None)
+    assert now_of(states).pace.lanes == {"shop": 2 * SLOT}
+
+
+# ---- Anything, in any order
+
+Act = Callable[[RouteStates, list[RouteState]], object]
+TENANTS = st.sampled_from(["shop", "press", "vip"])
+AMOUNTS = st.integers(0, 4).map(lambda slots: slots * SLOT // 2)
+
+
+def looking(route: Route) -> Act:
+    def act(states: RouteStates, seen: list[RouteState]) -> object:
+        seen.append(now_of(states, route))
+        return states.look([BETA, SECOND])
+
+    return act
+
+
+def queueing(route: Route, tenant: str, beyond: int) -> Act:
+    return lambda states, _: states.queue(route, tenant, step=SLOT, beyond=beyond)
+
+
+def saving(which: int, lanes: dict[str, int | None], second: int) -> Act:
+    """Of something that was seen at some time."""
+
+    def act(states: RouteStates, seen: list[RouteState]) -> object:
+        before = seen[which % len(seen)]
+        return states.save(before, with_lanes(before.switched(before.breaker.after_success(after(second))), **lanes))
+
+    return act
+
+
+ROUTES = st.sampled_from([BETA, SECOND])
+ACTS = st.one_of(
+    st.builds(looking, ROUTES),
+    st.builds(queueing, ROUTES, TENANTS, AMOUNTS),
+    st.builds(
+        saving, st.integers(-3, -1), st.dictionaries(TENANTS, st.none() | AMOUNTS, max_size=2), st.integers(0, 99)
+    ),
+)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@given(st.lists(ACTS, min_size=5, max_size=40))
+def test_whatever_happens_both_say_the_same(credentials: None, acts: list[Act]) -> None:
+    with mock_aws():
+        fake, real = InMemoryRouteStates(), in_dynamodb()
+        seen: tuple[list[RouteState], list[RouteState]] = ([joined(fake, "shop", "vip")], [joined(real, "shop", "vip")])
+        for act in acts:
+            answer = act(fake, seen[0])
+            assert act(real, seen[1]) == answer
+            event(f"{act.__qualname__.split('.')[0]}: {answer if isinstance(answer, bool) else type(answer).__name__}")
+            assert real.look([BETA, SECOND]) == fake.look([BETA, SECOND])
+
+
+# ---- The table itself
+
+
+def test_a_route_is_one_item_and_the_switch_another(cloud: None) -> None:
+    states = in_dynamodb()
+    joined(states, "shop")
+    states.halt(HALT)
+    found = {item["route"]["S"]: item for item in items("routes")}
+    assert set(found) == {"*", BETA.name}
+    assert found[BETA.name]["lane:shop"] == {"N": str(SLOT)}
+
+
+def test_routes_are_read_consistently_and_together(cloud: None) -> None:
+    client = aws.dynamodb()
+    keys = [{"route": {"S": name}} for name in ("*", BETA.name, SECOND.name)]
+    expected = {"RequestItems": {"routes": {"Keys": keys, "ConsistentRead": True}}}
+    with Stubber(client) as stub:
+        stub.add_response("batch_get_item", {"Responses": {}}, expected)
+        assert DynamoDBRouteStates(client, "routes").look([BETA, SECOND]).halt is None
+
+
+def test_a_look_that_did_not_see_everything_is_none(cloud: None) -> None:
+    client = aws.dynamodb()
+    with Stubber(client) as stub:
+        unread = {"routes": {"Keys": [{"route": {"S": "*"}}]}}
+        stub.add_response("batch_get_item", {"Responses": {"routes": []}, "UnprocessedKeys": unread})
+        with pytest.raises(StorageFailed, match="not all could be read"):
+            DynamoDBRouteStates(client, "routes").look([BETA])
+
+
+@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "TransactionConflictException"])
+def test_whatever_else_dynamodb_says_is_a_failed_storage_that_names_the_route(cloud: None, code: str) -> None:
+    client = aws.dynamodb()
+    states = DynamoDBRouteStates(client, "routes")
+    state = RouteState(route=BETA.name, pace=Pace.starting(BETA))
+    with Stubber(client) as stub:
+        for operation in ("batch_get_item", "update_item", "update_item", "put_item", "delete_item"):
+            stub.add_client_error(operation, code, http_status_code=400)
+        with pytest.raises(StorageFailed, match=f"routes: {code}"):
+            states.look([BETA])
+        with pytest.raises(StorageFailed, match=f"{BETA.name}: {code}"):
+            states.queue(BETA, "shop", step=1, beyond=0)
+        with pytest.raises(StorageFailed, match=f"{BETA.name}: {code}"):
+            states.save(state, state)
+        for halt in (HALT, None):
+            with pytest.raises(StorageFailed, match=f"the switch: {code}"):
+                states.halt(halt)

@@ -1,0 +1,257 @@
+"""The circuit breaker: a table of what happens to a route in each state, and the moments at which it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from heliograph.domain.breaker import IN_A_ROW, SAMPLES, Breaker, Circuit, Opening, is_of_the_route
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from hypothesis import given
+from hypothesis import strategies as st
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+COOLDOWN = 30
+# Longer than a create call may take.
+PROBE = 210
+
+
+def seconds(value: float) -> datetime:
+    return START + timedelta(seconds=value)
+
+
+def failing(breaker: Breaker, times: int = IN_A_ROW, at: datetime = START) -> Breaker:
+    for _ in range(times):
+        breaker = breaker.after_failure("503", at)
+    return breaker
+
+
+def opening_of(breaker: Breaker) -> Opening:
+    assert breaker.opening
+    return breaker.opening
+
+
+OPEN = failing(Breaker())
+HELD = Breaker().held_open("a drill", START)
+HALF_OPEN_AT = seconds(COOLDOWN)
+PROBED = OPEN.probed(HALF_OPEN_AT)
+
+
+# --- the table
+
+HALF = Circuit.HALF_OPEN
+SUCCESS: Callable[[Breaker, datetime], Breaker] = Breaker.after_success
+PERSON_CLOSES: Callable[[Breaker, datetime], Breaker] = Breaker.closed
+
+
+def failure(breaker: Breaker, at: datetime) -> Breaker:
+    return breaker.after_failure("504", at)
+
+
+def person_opens(breaker: Breaker, at: datetime) -> Breaker:
+    return breaker.held_open("a repair", at)
+
+
+@pytest.mark.parametrize(
+    ("before", "at", "event", "circuit_before", "circuit_after"),
+    [
+        pytest.param(Breaker(), START, SUCCESS, Circuit.CLOSED, Circuit.CLOSED, id="closed: a call is taken"),
+        pytest.param(Breaker(), START, failure, Circuit.CLOSED, Circuit.CLOSED, id="closed: a call fails"),
+        pytest.param(failing(Breaker(), 4), START, failure, Circuit.CLOSED, Circuit.OPEN, id="closed: the fifth fails"),
+        pytest.param(Breaker(), START, person_opens, Circuit.CLOSED, Circuit.OPEN, id="closed: a person opens it"),
+        pytest.param(Breaker(), START, PERSON_CLOSES, Circuit.CLOSED, Circuit.CLOSED, id="closed: a person closes it"),
+        pytest.param(OPEN, seconds(29), failure, Circuit.OPEN, Circuit.OPEN, id="open: a straggler fails"),
+        pytest.param(OPEN, seconds(29), SUCCESS, Circuit.OPEN, Circuit.CLOSED, id="open: a straggler is taken"),
+        pytest.param(OPEN, seconds(29), PERSON_CLOSES, Circuit.OPEN, Circuit.CLOSED, id="open: a person closes it"),
+        pytest.param(OPEN, seconds(29), person_opens, Circuit.OPEN, Circuit.OPEN, id="open: a person holds it"),
+        pytest.param(OPEN, HALF_OPEN_AT, Breaker.probed, HALF, Circuit.OPEN, id="half-open: a probe leaves"),
+        pytest.param(OPEN, HALF_OPEN_AT, SUCCESS, HALF, Circuit.CLOSED, id="half-open: a call is taken"),
+        pytest.param(OPEN, HALF_OPEN_AT, failure, HALF, Circuit.OPEN, id="half-open: a call fails"),
+        pytest.param(OPEN, HALF_OPEN_AT, person_opens, HALF, Circuit.OPEN, id="half-open: a person holds it"),
+        pytest.param(PROBED, seconds(60), SUCCESS, Circuit.OPEN, Circuit.CLOSED, id="probed: it was taken"),
+        pytest.param(PROBED, seconds(60), failure, Circuit.OPEN, Circuit.OPEN, id="probed: it failed"),
+        pytest.param(PROBED, seconds(60), PERSON_CLOSES, Circuit.OPEN, Circuit.CLOSED, id="probed: a person closes it"),
+        pytest.param(HELD, seconds(9999), SUCCESS, Circuit.OPEN, Circuit.OPEN, id="held: a straggler is taken"),
+        pytest.param(HELD, seconds(9999), failure, Circuit.OPEN, Circuit.OPEN, id="held: a straggler fails"),
+        pytest.param(HELD, seconds(9999), PERSON_CLOSES, Circuit.OPEN, Circuit.CLOSED, id="held: a person closes it"),
+    ],
+)
+def test_a_circuit_changes_as_the_table_says(
+    before: Breaker,
+    at: datetime,
+    event: Callable[[Breaker, datetime], Breaker],
+    circuit_before: Circuit,
+    circuit_after: Circuit,
+) -> None:
+    after = event(before, at)
+
+    assert (before.circuit(at), after.circuit(at)) == (circuit_before, circuit_after)
+    # What changes hands is told: once for each opening and each closing.
+    switched = (before.opening is None) is not (after.opening is None)
+    assert after.untold or not switched
+
+
+# --- when it opens
+
+
+def test_a_success_in_between_begins_the_row_anew() -> None:
+    breaker = failing(failing(Breaker(), 4).after_success(START), 4)
+
+    assert breaker.circuit(START) is Circuit.CLOSED
+    assert failing(breaker, 1).circuit(START) is Circuit.OPEN
+
+
+def alternating(calls: int) -> Breaker:
+    breaker = Breaker()
+    for number in range(calls):
+        breaker = breaker.after_success(START) if number % 2 == 0 else failing(breaker, 1)
+    return breaker
+
+
+def test_half_of_the_last_twenty_are_too_many() -> None:
+    assert alternating(SAMPLES - 1).circuit(START) is Circuit.CLOSED
+    assert alternating(SAMPLES).circuit(START) is Circuit.OPEN
+
+
+def test_one_in_three_is_not_too_many() -> None:
+    breaker = Breaker()
+    for _ in range(30):
+        breaker = failing(breaker.after_success(START).after_success(START), 1)
+
+    assert breaker.circuit(START) is Circuit.CLOSED
+    assert len(breaker.samples) == SAMPLES
+
+
+def test_what_happened_five_minutes_ago_is_forgotten() -> None:
+    old = failing(Breaker(), IN_A_ROW - 1)
+
+    assert failing(old, 1, seconds(299)).circuit(seconds(299)) is Circuit.OPEN
+    assert failing(old, 1, seconds(300)).circuit(seconds(300)) is Circuit.CLOSED
+
+
+def test_an_opening_tells_why_and_when_it_is_tried_again() -> None:
+    assert opening_of(OPEN) == Opening(at=START, cause="503", until=seconds(COOLDOWN))
+    assert OPEN.opens_next(START) == seconds(COOLDOWN)
+    assert OPEN.opens_next(seconds(99)) == seconds(99)
+    assert HELD.opens_next(START) is None
+    assert Breaker().opens_next(START) is None
+
+
+# --- probes
+
+
+def test_a_cooldown_ends_in_one_probe() -> None:
+    assert OPEN.circuit(seconds(COOLDOWN - 0.001)) is Circuit.OPEN
+    assert OPEN.circuit(seconds(COOLDOWN)) is Circuit.HALF_OPEN
+    assert PROBED.circuit(seconds(COOLDOWN)) is Circuit.OPEN
+
+
+def test_a_probe_that_says_nothing_is_followed_by_another() -> None:
+    assert PROBED.circuit(seconds(COOLDOWN + PROBE - 0.001)) is Circuit.OPEN
+    assert PROBED.circuit(seconds(COOLDOWN + PROBE)) is Circuit.HALF_OPEN
+
+
+def test_each_failed_probe_doubles_the_cooldown_up_to_ten_minutes() -> None:
+    breaker, cooldowns = OPEN, []
+    for _ in range(8):
+        until = opening_of(breaker).until
+        assert until
+        assert breaker.circuit(until) is Circuit.HALF_OPEN
+        breaker = failing(breaker.probed(until), 1, until)
+        assert breaker.circuit(until) is Circuit.OPEN
+        again = opening_of(breaker).until
+        assert again
+        cooldowns.append((again - until).total_seconds())
+
+    assert cooldowns == [60, 120, 240, 480, 600, 600, 600, 600]
+
+
+def test_a_failed_probe_is_the_same_opening_as_before_and_told_no_second_time() -> None:
+    again = failing(OPEN.as_told().probed(HALF_OPEN_AT), 1, HALF_OPEN_AT)
+
+    assert not again.untold
+    assert opening_of(again).at == START
+
+
+def test_a_closed_circuit_begins_with_a_clean_record_and_the_first_cooldown() -> None:
+    closed = failing(PROBED, 1, seconds(60)).closed(seconds(200))
+    assert (closed.samples, closed.closed_at, closed.untold) == ((), seconds(200), True)
+
+    assert failing(closed, IN_A_ROW - 1, seconds(201)).circuit(seconds(201)) is Circuit.CLOSED
+    again = failing(closed, IN_A_ROW, seconds(201))
+    assert opening_of(again).until == seconds(201 + COOLDOWN)
+
+
+def test_a_closed_circuit_needs_no_probe() -> None:
+    with pytest.raises(ValueError, match="no probe"):
+        Breaker().probed(START)
+
+
+def test_a_hold_has_no_end_and_its_reason_is_the_persons() -> None:
+    assert opening_of(HELD) == Opening(at=START, cause="a drill", until=None)
+    assert HELD.circuit(START + timedelta(days=365)) is Circuit.OPEN
+
+
+def test_told_is_told() -> None:
+    assert OPEN.untold
+    assert not OPEN.as_told().untold
+    assert OPEN.as_told().opening == OPEN.opening
+
+
+# --- what counts
+
+
+COUNTS = {
+    FailureCode.ROUTE_UNAVAILABLE: True,
+    FailureCode.PROVIDER_TIMEOUT: True,
+    FailureCode.SUBMISSION_UNCERTAIN: True,
+    FailureCode.RATE_LIMITED: False,
+    FailureCode.INVALID_INPUT: False,
+    FailureCode.UNSUPPORTED_MEDIA: False,
+    FailureCode.CONTENT_BLOCKED: False,
+    FailureCode.PROVIDER_FAILED: False,
+    FailureCode.RESULT_UNUSABLE: False,
+    FailureCode.BUDGET_EXCEEDED: False,
+    FailureCode.INTERNAL: False,
+}
+
+
+@pytest.mark.parametrize("code", FailureCode)
+def test_only_what_the_route_itself_does_counts(code: FailureCode) -> None:
+    failed = Failure(code=code, message="", retryable=False, charged=Charged.NO)
+
+    assert is_of_the_route(failed) is COUNTS[code]
+
+
+HAPPENINGS = st.lists(
+    st.tuples(st.sampled_from(["success", "failure", "probe", "hold", "close", "told"]), st.integers(0, 400)),
+    max_size=60,
+)
+
+
+@given(HAPPENINGS)
+def test_whatever_happens_the_state_is_small_and_survives_being_written_down(
+    happenings: list[tuple[str, int]],
+) -> None:
+    breaker, at = Breaker(), START
+    for what, pause in happenings:
+        at += timedelta(seconds=pause)
+        match what:
+            case "success":
+                breaker = breaker.after_success(at)
+            case "failure":
+                breaker = breaker.after_failure("503", at)
+            case "probe" if breaker.circuit(at) is Circuit.HALF_OPEN:
+                breaker = breaker.probed(at)
+                assert breaker.circuit(at) is Circuit.OPEN
+            case "hold":
+                breaker = breaker.held_open("a drill", at)
+            case "close":
+                breaker = breaker.closed(at)
+                assert breaker.circuit(at) is Circuit.CLOSED
+            case _:
+                breaker = breaker.as_told()
+        assert len(breaker.samples) <= SAMPLES
+        assert breaker.opening is None or not breaker.samples
+        assert Breaker.model_validate_json(breaker.model_dump_json()) == breaker

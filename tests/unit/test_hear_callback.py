@@ -1,0 +1,364 @@
+"""Callbacks: a hint that makes us ask one question at most, and gives a lost task back to its own job alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from heliograph.domain.errors import StorageFailed
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.jobs import Attempt, JobStatus
+from heliograph.domain.outcomes import DispatchOutcome, Failed, NotYet, Processing
+from heliograph.domain.provider import (
+    Accepted,
+    Completed,
+    CreateOutcome,
+    NoAnswer,
+    StillRunning,
+    TaskFailed,
+    TaskState,
+    Uncertain,
+)
+from heliograph.steps.create_task import token_digest
+from heliograph.steps.hear_callback import Heard
+
+from tests.fakes.deployment import CALLBACKS, InMemoryDeployment
+from tests.fakes.script import Afterwards, Crash
+
+TASK = "task-9"
+TOKEN = "token-1"
+
+
+def lost(here: InMemoryDeployment, **post: Any) -> str:
+    """A job whose create call was cut. Its token is the first that was made, unless others were before."""
+    here.provider.will_answer_create(Uncertain("cut"))
+    job_id = here.post(**post).job.job_id
+    assert isinstance(here.dispatch(job_id), NotYet)
+    return job_id
+
+
+def attempt_of(here: InMemoryDeployment, job_id: str) -> Attempt:
+    attempt = here.jobs.peek(job_id).attempt
+    assert attempt
+    return attempt
+
+
+def untouched(here: InMemoryDeployment, job_id: str, token: str, task_id: str | None) -> Heard:
+    """What is heard, where nothing may be asked or changed."""
+    before, questions = here.jobs.saves, list(here.provider.questions)
+    heard = here.hear(job_id, token, task_id)
+    assert here.jobs.saves == before
+    assert here.provider.questions == questions
+    return heard
+
+
+# --- the address
+
+
+def test_the_provider_is_told_where_to_call_back_and_what_is_kept_of_it_calls_nobody_back(
+    here: InMemoryDeployment,
+) -> None:
+    job_id = here.job_id()
+    here.dispatch(job_id)
+
+    (request,) = here.provider.requests
+    assert request.callback_url == f"{CALLBACKS}/v1/callbacks/{job_id}/{TOKEN}"
+    attempt = attempt_of(here, job_id)
+    assert attempt.callback_sha256 == token_digest(TOKEN)
+    assert TOKEN not in here.jobs.peek(job_id).model_dump_json()
+    assert "callback_sha256" not in attempt.told()
+
+
+def test_every_attempt_has_a_token_of_its_own(here: InMemoryDeployment) -> None:
+    here.provider.will_say(
+        TaskFailed(Failure(code=FailureCode.PROVIDER_FAILED, message="no", retryable=True, charged=Charged.NO))
+    )
+
+    here.run(here.job_id())
+
+    urls = [request.callback_url for request in here.provider.requests]
+    assert len(set(urls)) == len(urls) == 2
+
+
+def test_where_nobody_can_call_back_nothing_is_said_of_it(here: InMemoryDeployment) -> None:
+    here.callback_base = None
+    job_id = here.job_id()
+    here.dispatch(job_id)
+
+    assert here.provider.requests[0].callback_url is None
+    assert attempt_of(here, job_id).callback_sha256 is None
+    for token in ("", TOKEN, "None"):
+        assert untouched(here, job_id, token, TASK) is Heard.UNKNOWN
+
+
+# --- who is not heard
+
+
+@pytest.mark.parametrize(
+    "token", ["", "token-2", TOKEN + " ", TOKEN.upper(), token_digest(TOKEN), "ключ", "x" * 10_000]
+)
+def test_a_wrong_token_costs_one_read(here: InMemoryDeployment, token: str) -> None:
+    assert untouched(here, lost(here), token, TASK) is Heard.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "job_id", ["", "job_", "job_nobody", "../balance", "job_" + "A" * 26, "job_" + "a" * 26 + "\n", "x" * 10_000]
+)
+def test_a_malformed_job_costs_nothing(here: InMemoryDeployment, job_id: str) -> None:
+    here.jobs.on("get", AssertionError("it was looked for"))
+
+    assert here.hear(job_id, TOKEN, TASK) is Heard.UNKNOWN
+
+
+def test_a_job_that_nobody_knows_is_answered_like_a_wrong_token(here: InMemoryDeployment) -> None:
+    assert untouched(here, "job_" + "a" * 26, TOKEN, TASK) is Heard.UNKNOWN
+
+
+def test_a_job_without_an_attempt_has_no_token_yet(here: InMemoryDeployment) -> None:
+    for token in ("", TOKEN):
+        assert untouched(here, here.job_id(), token, TASK) is Heard.UNKNOWN
+
+
+def test_the_token_of_an_attempt_that_was_given_up_is_stale(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(Uncertain("cut"))
+    job_id = here.job_id(on_uncertain="resubmit")
+    here.dispatch(job_id)
+    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    assert isinstance(here.dispatch(job_id), Processing)
+
+    assert untouched(here, job_id, TOKEN, TASK) is Heard.UNKNOWN
+    assert untouched(here, job_id, "token-2", "task-1") is Heard.KNOWN
+
+
+def test_the_token_of_an_attempt_that_ended_is_stale_while_no_other_has_begun(here: InMemoryDeployment) -> None:
+    busy = Failure(code=FailureCode.PROVIDER_FAILED, message="no", retryable=True, charged=Charged.NO)
+    here.provider.will_say(TaskFailed(busy))
+    job_id = here.job_id()
+    failed = here.poll(job_id, here.watched(job_id))
+    assert isinstance(failed, Failed)
+    assert isinstance(here.dispatch(failed), NotYet)
+
+    assert untouched(here, job_id, TOKEN, TASK) is Heard.UNKNOWN
+
+
+@pytest.mark.parametrize("how", ["succeeded", "failed"])
+def test_the_token_of_a_job_that_is_over_is_stale(here: InMemoryDeployment, how: str) -> None:
+    job_id = here.job_id() if how == "succeeded" else lost(here)
+    here.run(job_id)
+    assert here.jobs.peek(job_id).status == how
+
+    assert untouched(here, job_id, TOKEN, TASK) is Heard.UNKNOWN
+
+
+# --- who is
+
+
+def test_a_task_that_is_known_is_not_asked_for(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    here.dispatch(job_id)
+
+    for task_id in ("task-1", TASK, None):
+        assert untouched(here, job_id, TOKEN, task_id) is Heard.KNOWN
+
+
+def test_a_body_that_names_no_task_is_no_help(here: InMemoryDeployment) -> None:
+    assert untouched(here, lost(here), TOKEN, None) is Heard.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        StillRunning(),
+        Completed(("https://results.test/a.png",)),
+        TaskFailed(Failure(code=FailureCode.CONTENT_BLOCKED, message="no", retryable=False, charged=Charged.NO)),
+    ],
+    ids=["running", "completed", "failed"],
+)
+def test_a_lost_task_is_adopted_after_exactly_one_question(here: InMemoryDeployment, state: TaskState) -> None:
+    job_id = lost(here)
+    here.provider.will_say(state)
+
+    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+
+    assert here.provider.questions == [TASK]
+    attempt = attempt_of(here, job_id)
+    assert (attempt.task_id, attempt.accepted_at, attempt.is_open) == (TASK, here.clock.now(), True)
+    assert here.jobs.peek(job_id).status is JobStatus.PROCESSING
+    assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
+    assert here.provider.questions == [TASK]
+
+
+def test_an_adopted_task_brings_its_picture_and_is_paid_once(here: InMemoryDeployment) -> None:
+    job_id = lost(here)
+    here.clock.step(30)
+    here.hear(job_id, TOKEN, TASK)
+
+    job = here.run(job_id)
+
+    assert job.status is JobStatus.SUCCEEDED
+    assert job.price_microusd == 60_000
+    assert here.provider.create_calls == 1
+
+
+@pytest.mark.parametrize("crash", [Crash(), Afterwards(Crash())], ids=["before the task", "after the task"])
+def test_a_task_whose_function_died_is_adopted_too(here: InMemoryDeployment, crash: Crash | Afterwards) -> None:
+    here.provider.will_answer_create(crash)
+    job_id = here.job_id()
+    with pytest.raises(Crash):
+        here.dispatch(job_id)
+
+    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+    assert here.run(job_id).status is JobStatus.SUCCEEDED
+
+
+def test_a_task_that_the_provider_does_not_know_is_not_adopted(here: InMemoryDeployment) -> None:
+    job_id = lost(here)
+    here.provider.will_say(NoAnswer("404"))
+
+    assert here.hear(job_id, TOKEN, "forged") is Heard.UNCONFIRMED
+
+    assert here.provider.questions == ["forged"]
+    assert attempt_of(here, job_id).task_id is None
+    # The true one may still come.
+    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+
+
+def test_a_task_is_not_adopted_while_its_provider_is_configured_no_more(here: InMemoryDeployment) -> None:
+    job_id = lost(here)
+    job = here.jobs.peek(job_id)
+    attempt = attempt_of(here, job_id).model_copy(update={"provider": "kie"})
+    here.jobs.save(job.model_copy(update={"attempts": (attempt,)}))
+
+    assert untouched(here, job_id, TOKEN, TASK) is Heard.UNCONFIRMED
+
+
+@pytest.mark.parametrize("tenant", ["default", "somebody-else"])
+@pytest.mark.parametrize("over", [False, True], ids=["running", "delivered"])
+def test_a_task_of_another_job_is_never_adopted(here: InMemoryDeployment, tenant: str, over: bool) -> None:
+    theirs = here.post(call="theirs", tenant=tenant).job.job_id
+    here.watched(theirs)
+    if over:
+        here.run(theirs)
+    job_id = lost(here, call="ours")
+
+    assert untouched(here, job_id, "token-2", "task-1") is Heard.UNKNOWN
+
+    assert attempt_of(here, job_id).task_id is None
+
+
+# --- at the same time as others
+
+
+def test_a_callback_that_is_earlier_than_dispatchs_own_note_agrees_with_it(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    heard: list[Heard] = []
+
+    def early() -> CreateOutcome:
+        heard.append(here.hear(job_id, TOKEN, TASK))
+        return Accepted(TASK)
+
+    here.provider.will_answer_create(early)
+    outcome = here.dispatch(job_id)
+
+    assert heard == [Heard.ADOPTED]
+    assert isinstance(outcome, Processing)
+    assert outcome.watch.task_id == attempt_of(here, job_id).task_id == TASK
+    assert here.run(job_id).status is JobStatus.SUCCEEDED
+    assert here.provider.create_calls == 1
+
+
+def test_a_callback_that_is_earlier_than_a_lost_answer_makes_up_for_it(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+
+    def early() -> CreateOutcome:
+        here.hear(job_id, TOKEN, TASK)
+        return Uncertain("cut")
+
+    here.provider.will_answer_create(early)
+    outcome = here.dispatch(job_id)
+
+    assert isinstance(outcome, Processing)
+    assert outcome.watch.task_id == TASK
+
+
+def test_the_providers_own_answer_outweighs_what_a_callback_claimed(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+
+    def forged() -> CreateOutcome:
+        here.hear(job_id, TOKEN, "task-of-somebody")
+        return Accepted("task-1")
+
+    here.provider.will_answer_create(forged)
+    here.dispatch(job_id)
+
+    assert attempt_of(here, job_id).task_id == "task-1"
+
+
+def test_a_callback_that_comes_between_an_answer_and_its_note_agrees_with_it(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    heard: list[Heard] = []
+    here.jobs.on("save", None, lambda: heard.append(here.hear(job_id, TOKEN, "task-1")))
+
+    outcome = here.dispatch(job_id)
+
+    assert isinstance(outcome, Processing)
+    assert heard == [Heard.ADOPTED]
+    assert attempt_of(here, job_id).task_id == outcome.watch.task_id == "task-1"
+    assert here.hear(job_id, TOKEN, "task-1") is Heard.KNOWN
+
+
+def test_a_callback_that_lost_a_race_is_worth_sending_again_and_changes_nothing(here: InMemoryDeployment) -> None:
+    job_id = lost(here)
+    inner: list[Heard] = []
+    here.jobs.on("save", lambda: inner.append(here.hear(job_id, TOKEN, TASK)))
+
+    outer = here.hear(job_id, TOKEN, TASK)
+
+    assert (inner, outer) == ([Heard.ADOPTED], Heard.UNCONFIRMED)
+    assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
+
+
+def test_a_callback_that_comes_while_the_job_is_given_up_changes_nothing(here: InMemoryDeployment) -> None:
+    job_id = lost(here)
+    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    here.jobs.on("save", lambda: here.close(job_id))
+
+    assert here.hear(job_id, TOKEN, TASK) is Heard.UNCONFIRMED
+
+    job = here.jobs.peek(job_id)
+    assert job.status is JobStatus.FAILED
+    assert here.hear(job_id, TOKEN, TASK) is Heard.UNKNOWN
+
+
+def test_a_task_that_announces_itself_between_the_last_look_and_the_end_is_left_to_the_sweep_and_delivered(
+    here: InMemoryDeployment,
+) -> None:
+    job_id = lost(here)
+    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    given_up: DispatchOutcome = here.dispatch(job_id)
+    assert isinstance(given_up, Failed)
+    here.hear(job_id, TOKEN, TASK)
+
+    here.finalize(given_up)
+    assert not here.jobs.peek(job_id).is_over
+    here.clock.step(3600)
+    here.sweep()
+
+    job = here.jobs.peek(job_id)
+    assert job.status is JobStatus.SUCCEEDED
+    assert job.price_microusd == 60_000
+
+
+@pytest.mark.parametrize("method", ["get", "owner_of", "save"])
+def test_a_store_that_is_away_is_a_reason_to_send_it_again(here: InMemoryDeployment, method: str) -> None:
+    job_id = lost(here)
+    here.jobs.on(method, StorageFailed("throttled"))
+
+    with pytest.raises(StorageFailed):
+        here.hear(job_id, TOKEN, TASK)
+
+    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+
+
+def test_a_token_that_is_no_text_is_wrong_and_no_more(here: InMemoryDeployment) -> None:
+    assert untouched(here, lost(here), "\ud800", TASK) is Heard.UNKNOWN

@@ -1,0 +1,528 @@
+"""Whose turn it is, and when: no route is called too often, and no tenant is served at another's cost."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from heliograph.domain.pacing import SLOT, Pace, step
+from heliograph.domain.routes import Route
+from hypothesis import given
+from hypothesis import strategies as st
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+# One call every half second.
+ROUTE = Route(provider="apimodels", model="m", price_usd="0.06", max_references=16)
+INTERVAL = timedelta(seconds=0.5)
+# Whole microseconds are rounded down, a little at every step.
+ROUNDING = timedelta(milliseconds=1)
+WEIGHTS = {"heavy": 3, "double": 2, "a-huge": 50, "z-huge": 50}
+TENANTS = ["a", "a-huge", "b", "c", "double", "heavy", "z", "z-huge"]
+
+
+def weight(tenant: str) -> int:
+    """Of whom nothing is said: one."""
+    return WEIGHTS.get(tenant, 1)
+
+
+def seconds(value: float) -> datetime:
+    return START + timedelta(seconds=value)
+
+
+def in_seconds(moments: Sequence[datetime]) -> list[float]:
+    """To the millisecond, from the start."""
+    return [round((moment - START).total_seconds(), 3) for moment in moments]
+
+
+@dataclass(order=True)
+class Waiting:
+    """One who has a place and sleeps until its moment."""
+
+    wakes_at: datetime
+    number: int
+    tenant: str
+    place: int
+
+
+class Line:
+    """A route and those who wait for it, each as `dispatch` does: sleep until the moment, look, go or sleep on."""
+
+    def __init__(self) -> None:
+        self.pace = Pace.starting(ROUTE)
+        self.calls: list[tuple[datetime, str]] = []
+        self._waiting: list[Waiting] = []
+        self._number = 0
+
+    def ask(self, tenant: str, at: datetime) -> int:
+        """Takes a place and goes, if it is the moment."""
+        self.run_until(at)
+        self.pace = self.pace.joined(tenant, at, weight)
+        place = self.pace.lanes[tenant]
+        self._number += 1
+        self._look(Waiting(at, self._number, tenant, place), at)
+        return place
+
+    def slow(self, at: datetime, wait_seconds: int = 0) -> None:
+        self.run_until(at)
+        self.pace = self.pace.slowed(at, weight, ROUTE, wait_seconds=wait_seconds)
+
+    def quicken(self, at: datetime) -> None:
+        self.run_until(at)
+        self.pace = self.pace.quickened(at, weight, ROUTE)
+
+    def run_until(self, at: datetime) -> None:
+        while self._waiting and self._waiting[0].wakes_at <= at:
+            one = heapq.heappop(self._waiting)
+            self._look(one, one.wakes_at)
+
+    def run(self) -> list[str]:
+        """Until nobody waits; the tenants, in the order of their calls."""
+        self.run_until(START + timedelta(days=30))
+        assert not self._waiting
+        return [tenant for _, tenant in self.calls]
+
+    @property
+    def moments(self) -> list[datetime]:
+        return [moment for moment, _ in self.calls]
+
+    def _look(self, one: Waiting, now: datetime) -> None:
+        moment = self.pace.moment(one.tenant, one.place, weight)
+        if moment <= now:
+            self.calls.append((now, one.tenant))
+        else:
+            heapq.heappush(self._waiting, Waiting(moment, one.number, one.tenant, one.place))
+
+
+def served(*asks: str, at: datetime = START) -> Line:
+    """Everybody asks at once, in this order; and everybody is served."""
+    line = Line()
+    for tenant in asks:
+        line.ask(tenant, at)
+    line.run()
+    return line
+
+
+def most_calls_in_any_window(moments: Sequence[datetime], length: timedelta) -> int:
+    return max(sum(begin <= moment <= begin + length for moment in moments) for begin in moments)
+
+
+# --- one tenant
+
+
+def test_the_first_call_on_an_idle_route_leaves_at_once() -> None:
+    assert in_seconds(served("a").moments) == [0]
+
+
+def test_a_lone_tenant_has_the_whole_rate() -> None:
+    assert in_seconds(served(*"aaaaa").moments) == [0, 0.5, 1, 1.5, 2]
+
+
+@pytest.mark.parametrize("tenant", ["double", "heavy", "z-huge"])
+def test_a_lone_tenant_has_the_whole_rate_whatever_its_weight_and_no_more(tenant: str) -> None:
+    assert in_seconds(served(*[tenant] * 4).moments) == [0, 0.5, 1, 1.5]
+
+
+def test_time_in_which_nobody_asked_is_not_saved_up() -> None:
+    line = served("a")
+    for _ in range(3):
+        line.ask("a", seconds(3600))
+    line.run()
+
+    assert in_seconds(line.moments) == [0, 3600, 3600.5, 3601]
+
+
+def test_two_calls_come_no_closer_because_the_first_was_long_ago_served() -> None:
+    line = served("a")
+    line.ask("a", seconds(0.3))
+    line.run()
+
+    assert in_seconds(line.moments) == [0, 0.5]
+
+
+def test_a_tenant_that_is_served_is_forgotten() -> None:
+    line = served("a", "b")
+
+    line.ask("c", seconds(60))
+
+    assert line.pace.lanes.keys() == {"c"}
+
+
+# --- several
+
+
+def test_two_busy_tenants_alternate_whoever_came_first_and_however_many_jobs_each_brings() -> None:
+    line = served(*"aaaaaa", *"bbb")
+
+    order = "".join(line.run())
+    assert [sorted(pair) for pair in zip(order[:6:2], order[1:6:2], strict=True)] == [["a", "b"]] * 3
+    assert order[6:] == "aaa"
+    # Tenants that are level call at the same moment, and not more often for that.
+    assert in_seconds(line.moments) == [0, 0, 1, 1, 2, 2, 3, 3.5, 4]
+
+
+def test_who_asks_first_has_no_advantage_over_who_asks_with_the_next_breath() -> None:
+    calls = served(*["a"] * 50, *["b"] * 50).run()
+
+    for half in range(10, 100, 10):
+        assert abs(Counter(calls[:half])["a"] - half / 2) <= 1
+
+
+def test_a_tenant_is_served_by_its_weight() -> None:
+    calls = served(*["heavy"] * 90, *["a"] * 90).run()
+
+    # While both wait: three to one.
+    assert abs(Counter(calls[:80])["heavy"] - 60) <= 1
+
+
+def test_a_latecomer_gets_its_share_at_once_and_not_what_it_missed() -> None:
+    line = Line()
+    for _ in range(100):
+        line.ask("a", START)
+    line.run_until(seconds(10))
+    for _ in range(20):
+        line.ask("b", seconds(10))
+    line.run()
+
+    late = [tenant for moment, tenant in line.calls if seconds(10) < moment <= seconds(20)]
+    assert len(late) == 20
+    assert Counter(late)["b"] in {9, 10}
+
+
+def test_a_thousand_jobs_of_one_do_not_keep_the_one_job_of_another_waiting() -> None:
+    line = Line()
+    for _ in range(1000):
+        line.ask("a", START)
+    line.ask("b", START)
+    line.run()
+
+    when = next(moment for moment, tenant in line.calls if tenant == "b")
+    assert when <= START + INTERVAL
+
+
+def test_a_tenant_that_has_had_enough_leaves_the_rate_to_the_others() -> None:
+    line = served(*"aaaa", "b")
+
+    assert in_seconds(line.moments) == [0, 0, 1, 1.5, 2]
+
+
+def test_how_long_a_place_is_and_whether_a_lane_is_busy_follow_from_the_weight() -> None:
+    pace = Pace.starting(ROUTE).joined("double", START, weight)
+
+    assert step("double", weight) == SLOT // 2
+    assert pace.lanes == {"double": SLOT // 2}
+    assert pace.next_place("double", START, weight) == SLOT
+    assert pace.is_waiting("double", START, weight)
+    assert not pace.is_waiting("double", START + INTERVAL, weight)
+    assert not pace.is_waiting("a", START, weight)
+
+
+# --- what always holds
+
+ASKS = st.lists(st.tuples(st.sampled_from(TENANTS), st.integers(0, 3000)), min_size=1, max_size=40)
+WINDOWS = st.integers(0, 20_000)
+
+
+@given(ASKS, WINDOWS)
+def test_no_stretch_of_time_sees_more_calls_than_the_rate_and_one_for_each_tenant(
+    asks: list[tuple[str, int]], window: int
+) -> None:
+    line, at = Line(), START
+    for tenant, pause in asks:
+        at += timedelta(milliseconds=pause)
+        line.ask(tenant, at)
+    line.run()
+
+    length = timedelta(milliseconds=window)
+    tenants = len({tenant for tenant, _ in asks})
+    assert most_calls_in_any_window(line.moments, length) <= (length + ROUNDING) / INTERVAL + tenants
+
+
+@given(ASKS)
+def test_everybody_is_served_once_and_nobody_before_asking(asks: list[tuple[str, int]]) -> None:
+    line, at, asked = Line(), START, []
+    for tenant, pause in asks:
+        at += timedelta(milliseconds=pause)
+        line.ask(tenant, at)
+        asked.append((at, tenant))
+    line.run()
+
+    assert Counter(tenant for _, tenant in line.calls) == Counter(tenant for tenant, _ in asks)
+    for tenant in {tenant for tenant, _ in asks}:
+        mine = sorted(moment for moment, who in line.calls if who == tenant)
+        assert all(call >= ask for call, (ask, who) in zip(mine, [a for a in asked if a[1] == tenant], strict=True))
+
+
+@given(st.permutations([*["a"] * 8, *["b"] * 8, *["double"] * 16]))
+def test_the_order_is_fair_by_weight_whoever_came_first(asks: list[str]) -> None:
+    calls = served(*asks).run()
+
+    # While all three wait, after any number of calls: each has its share, give or take one turn.
+    for number in range(1, 24):
+        had = Counter(calls[:number])
+        assert abs(had["double"] - number / 2) <= 1.5
+        assert abs(had["a"] - number / 4) <= 1.25
+        assert abs(had["b"] - number / 4) <= 1.25
+
+
+@given(st.lists(st.sampled_from(TENANTS), min_size=1, max_size=30))
+def test_while_somebody_waits_the_route_is_not_left_idle(asks: list[str]) -> None:
+    line = served(*asks)
+
+    tenants = len(set(asks))
+    assert line.moments[-1] <= START + INTERVAL * (len(asks) + tenants) + ROUNDING
+
+
+MOVES = st.lists(
+    st.tuples(st.sampled_from([*TENANTS, "slow", "hold", "ease"]), st.integers(0, 2000), st.integers(0, 60)),
+    max_size=25,
+)
+
+
+@given(ASKS, MOVES)
+def test_a_moment_never_comes_earlier_than_it_was_told(
+    asks: list[tuple[str, int]], moves: list[tuple[str, int, int]]
+) -> None:
+    pace, at, places = Pace.starting(ROUTE), START, []
+    for tenant, pause in asks:
+        at += timedelta(milliseconds=pause // 10)
+        pace = pace.joined(tenant, at, weight)
+        places.append((tenant, pace.lanes[tenant]))
+    for what, pause, wait_seconds in moves:
+        at += timedelta(milliseconds=pause)
+        match what:
+            case "slow":
+                after = pace.slowed(at, weight, ROUTE)
+            case "hold":
+                after = pace.slowed(at, weight, ROUTE, wait_seconds=wait_seconds)
+            case "ease":
+                after = pace.eased(at, weight, ROUTE)
+            case tenant:
+                after = pace.joined(tenant, at, weight)
+        for tenant, place in places:
+            told = pace.moment(tenant, place, weight)
+            if told > at:
+                assert after.moment(tenant, place, weight) >= told - ROUNDING
+        pace = after
+
+
+@given(ASKS, st.integers(0, 10_000))
+def test_virtual_time_never_runs_backwards_and_stands_still_when_nobody_waits(
+    asks: list[tuple[str, int]], pause: int
+) -> None:
+    pace, at = Pace.starting(ROUTE), START
+    for tenant, before in asks:
+        at += timedelta(milliseconds=before)
+        earlier = pace.virtual_at(at, weight)
+        pace = pace.joined(tenant, at, weight)
+        assert pace.virtual_at(at, weight) == earlier
+        later = pace.virtual_at(at + timedelta(milliseconds=pause), weight)
+        assert earlier <= later <= max(pace.lanes.values())
+
+
+@given(ASKS)
+def test_a_pace_survives_being_written_down(asks: list[tuple[str, int]]) -> None:
+    pace = Pace.starting(ROUTE)
+    for tenant, _ in asks:
+        pace = pace.joined(tenant, START, weight)
+
+    assert Pace.model_validate_json(pace.model_dump_json()) == pace
+
+
+# --- refusals
+
+
+def test_a_refusal_halves_the_rate() -> None:
+    pace = Pace.starting(ROUTE).slowed(START, weight, ROUTE)
+
+    assert pace.creates_per_minute == 60
+
+
+def test_the_refusals_of_one_burst_halve_the_rate_once() -> None:
+    pace = Pace.starting(ROUTE)
+    for milliseconds in range(0, 9_999, 500):
+        pace = pace.slowed(START + timedelta(milliseconds=milliseconds), weight, ROUTE)
+    assert pace.creates_per_minute == 60
+
+    assert pace.slowed(seconds(30), weight, ROUTE).creates_per_minute == 30
+
+
+def test_the_rate_never_falls_below_the_slowest() -> None:
+    pace = Pace.starting(ROUTE)
+    for minutes in range(20):
+        pace = pace.slowed(START + timedelta(minutes=minutes), weight, ROUTE)
+
+    assert pace.creates_per_minute == ROUTE.slowest_per_minute
+
+
+def test_what_was_waiting_waits_twice_as_long_after_a_refusal() -> None:
+    line = Line()
+    for _ in range(4):
+        line.ask("a", START)
+    line.slow(START)
+    line.run()
+
+    assert in_seconds(line.moments) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "asks", ["a", "a a", "a b c", "a-huge", "b c z a-huge", "b c z z-huge", "b c a-huge a-huge a-huge"]
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_wish_to_be_left_alone_holds_everybody(asks: str, when: str) -> None:
+    line = Line()
+    # So that there is a refusal at all.
+    line.ask("first", START)
+    if when == "after":
+        line.slow(START, 30)
+    for tenant in asks.split():
+        line.ask(tenant, START)
+    if when == "before":
+        line.slow(START, 30)
+    line.calls.clear()
+    line.run()
+
+    assert min(line.moments, default=seconds(30)) >= seconds(30)
+
+
+def test_everybody_who_was_held_comes_one_after_another() -> None:
+    line = Line()
+    line.slow(START, 30)
+    for tenant in "abcabc":
+        line.ask(tenant, START)
+    line.run()
+
+    assert in_seconds(line.moments) == [30, 30, 30, 33, 33, 33]
+
+
+def test_turns_that_came_while_everybody_was_held_do_not_all_come_at_its_end() -> None:
+    line = Line()
+    for _ in range(10):
+        line.ask("a", START)
+    line.run_until(seconds(1))
+    line.slow(seconds(1), 30)
+    line.run()
+
+    assert all(later - earlier >= INTERVAL - ROUNDING for earlier, later in pairwise(line.moments))
+    assert in_seconds(line.moments)[3] >= 31
+
+
+def test_a_shorter_wish_does_not_end_a_longer_one() -> None:
+    line = Line()
+    line.slow(START, 600)
+    line.slow(seconds(1), 5)
+    line.ask("a", seconds(2))
+    line.run()
+
+    assert in_seconds(line.moments) == [600]
+
+
+# --- full routes
+
+
+def test_a_full_route_is_called_an_eighth_less_often_and_once_for_all_who_find_it_full() -> None:
+    pace = Pace.starting(ROUTE)
+    for milliseconds in range(0, 9_999, 500):
+        pace = pace.eased(START + timedelta(milliseconds=milliseconds), weight, ROUTE)
+    assert pace.creates_per_minute == pytest.approx(105, abs=0.01)
+
+    assert pace.eased(seconds(10), weight, ROUTE).creates_per_minute == pytest.approx(92, abs=0.2)
+
+
+def test_a_full_route_is_never_called_less_often_than_the_slowest() -> None:
+    pace = Pace.starting(ROUTE)
+    for minutes in range(60):
+        pace = pace.eased(START + timedelta(minutes=minutes), weight, ROUTE)
+
+    assert pace.creates_per_minute == ROUTE.slowest_per_minute
+
+
+def test_each_who_finds_a_route_full_puts_the_turns_of_all_others_off_by_one_call() -> None:
+    line = Line()
+    for _ in range(3):
+        line.ask("a", START)
+    line.slow(START)
+    before = line.pace.moment("a", 3 * SLOT, weight)
+
+    line.pace = line.pace.eased(START, weight, ROUTE)
+
+    assert line.pace.moment("a", 3 * SLOT, weight) == before + timedelta(microseconds=line.pace.interval_us)
+
+
+def test_a_full_route_does_not_end_a_wish_to_be_left_alone() -> None:
+    pace = Pace.starting(ROUTE).slowed(START, weight, ROUTE, wait_seconds=600).eased(seconds(1), weight, ROUTE)
+
+    joined = pace.joined("a", seconds(2), weight)
+    assert joined.moment("a", joined.lanes["a"], weight) >= seconds(600)
+
+
+# --- and rising again
+
+
+def test_a_rate_rises_only_after_a_quiet_minute() -> None:
+    pace = crowded(Pace.starting(ROUTE).slowed(START, weight, ROUTE))
+
+    assert not pace.may_rise(seconds(59.9), weight)
+    assert pace.may_rise(seconds(60), weight)
+
+
+def test_a_rate_that_nobody_waits_for_does_not_rise() -> None:
+    pace = Pace.starting(ROUTE).slowed(START, weight, ROUTE)
+
+    assert not pace.may_rise(seconds(3600), weight)
+    assert not pace.joined("a", START, weight).may_rise(seconds(3600), weight)
+
+
+def crowded(pace: Pace) -> Pace:
+    """With a lane that is given out for days."""
+    return pace.model_copy(update={"lanes": {"a": pace.virtual + 10**12}})
+
+
+def test_a_rate_rises_by_a_sixtieth_of_where_it_began_and_every_ten_seconds_at_most() -> None:
+    pace = crowded(Pace.starting(ROUTE).slowed(START, weight, ROUTE)).quickened(seconds(60), weight, ROUTE)
+
+    assert pace.creates_per_minute == pytest.approx(62, abs=0.01)
+    assert not pace.may_rise(seconds(69.9), weight)
+    assert pace.may_rise(seconds(70), weight)
+
+
+def test_a_slow_rate_rises_by_one_a_minute_at_least() -> None:
+    slow = ROUTE.model_copy(update={"creates_per_minute": 6})
+
+    assert Pace.starting(slow).quickened(START, weight, slow).creates_per_minute == pytest.approx(7, abs=0.01)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 120)), max_size=400))
+def test_a_rate_always_stays_within_its_bounds(reports: list[tuple[bool, int]]) -> None:
+    route = ROUTE.model_copy(update={"slowest_per_minute": 60, "fastest_per_minute": 130})
+    pace, at = crowded(Pace.starting(route)), START
+    for refused, pause in reports:
+        at += timedelta(seconds=pause)
+        if refused:
+            pace = pace.slowed(at, weight, route)
+        elif pace.may_rise(at, weight):
+            pace = pace.quickened(at, weight, route)
+        assert 60 <= pace.creates_per_minute <= 130.001
+
+
+def test_a_rate_that_always_rises_ends_at_the_fastest() -> None:
+    pace = Pace.starting(ROUTE)
+    for calls in range(1000):
+        pace = pace.quickened(seconds(10 * calls), weight, ROUTE)
+
+    assert pace.creates_per_minute == ROUTE.fastest_per_minute
+
+
+def test_a_rate_that_rises_does_not_move_those_who_wait_out_of_their_order() -> None:
+    line = Line()
+    for _ in range(3):
+        line.ask("a", START)
+        line.ask("b", START)
+    line.quicken(seconds(1))
+    line.run()
+
+    assert "".join(line.run()) == "ababab"

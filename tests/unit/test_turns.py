@@ -1,0 +1,213 @@
+"""Turns: one atomic write for a place, none to look at it again, and races that cost nobody anything."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from heliograph.domain.errors import StorageFailed
+from heliograph.domain.pacing import SLOT, Ticket
+from heliograph.domain.routes import Route
+from heliograph.steps.turns import Turn, turn_on
+
+from tests.fakes.route_states import InMemoryRouteStates
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+ROUTE = Route(provider="apimodels", model="m", price_usd="0.06", max_references=16)
+LATER = START + timedelta(hours=1)
+
+
+def weight(tenant: str) -> int:
+    return 3 if tenant == "heavy" else 1
+
+
+def ask(
+    states: InMemoryRouteStates,
+    tenant: str = "a",
+    *,
+    ticket: Ticket | None = None,
+    before: datetime = LATER,
+    now: datetime = START,
+) -> Turn | None:
+    """As `dispatch` does: looks, then asks for its turn."""
+    state = states.look([ROUTE]).routes[ROUTE.name]
+    return turn_on(ROUTE, tenant, state=state, ticket=ticket, before=before, now=now, weights=weight, states=states)
+
+
+def asked(states: InMemoryRouteStates, tenant: str = "a", *, ticket: Ticket | None = None) -> Turn:
+    turn = ask(states, tenant, ticket=ticket)
+    assert turn
+    return turn
+
+
+def seconds_of(*turns: Turn) -> list[float]:
+    return [(turn.moment - START).total_seconds() for turn in turns]
+
+
+@pytest.fixture
+def states() -> InMemoryRouteStates:
+    return InMemoryRouteStates()
+
+
+def test_an_idle_route_is_free_at_once(states: InMemoryRouteStates) -> None:
+    assert ask(states) == Turn(Ticket(route="m", place=SLOT), START)
+
+
+def test_places_of_one_tenant_come_one_after_another(states: InMemoryRouteStates) -> None:
+    assert seconds_of(*(asked(states) for _ in range(4))) == [0, 0.5, 1, 1.5]
+
+
+def test_a_place_costs_one_write_and_looking_at_it_again_none(states: InMemoryRouteStates) -> None:
+    turns = [asked(states) for _ in range(3)]
+    assert states.writes == 3
+
+    assert [ask(states, ticket=turn.ticket) for turn in turns] == turns
+    assert states.writes == 3
+
+
+def test_another_tenant_has_a_lane_of_its_own(states: InMemoryRouteStates) -> None:
+    for _ in range(10):
+        asked(states)
+
+    assert seconds_of(asked(states, "b"))[0] <= 0.5
+
+
+def test_a_ticket_whose_turn_was_put_off_is_told_the_later_moment(states: InMemoryRouteStates) -> None:
+    second = [asked(states) for _ in range(4)][-1]
+    asked(states, "b")
+    asked(states, "b")
+
+    again = asked(states, ticket=second.ticket)
+
+    assert again.ticket == second.ticket
+    assert again.moment > second.moment
+
+
+def test_a_ticket_for_another_route_is_worth_nothing_here(states: InMemoryRouteStates) -> None:
+    asked(states)
+
+    turn = asked(states, ticket=Ticket(route="another", place=7 * SLOT))
+
+    assert turn == Turn(Ticket(route="m", place=2 * SLOT), START + timedelta(seconds=0.5))
+
+
+@pytest.mark.parametrize("tenant", ["a", "b"], ids=["a lane that is busy", "a lane that is not"])
+def test_a_turn_that_would_come_too_late_takes_no_place(states: InMemoryRouteStates, tenant: str) -> None:
+    for _ in range(20):
+        asked(states)
+    writes = states.writes
+    moment = asked(states, ticket=Ticket(route="m", place=21 * SLOT)).moment if tenant == "a" else START
+
+    assert ask(states, tenant, before=moment) is None
+
+    assert states.writes == writes
+    assert ask(states, tenant) is not None
+
+
+def test_a_ticket_is_kept_even_if_its_turn_comes_too_late_by_now(states: InMemoryRouteStates) -> None:
+    turn = [asked(states) for _ in range(5)][-1]
+
+    assert ask(states, ticket=turn.ticket, before=START) == turn
+
+
+# --- races
+
+
+def test_of_two_tenants_that_join_at_once_each_gets_a_place(states: InMemoryRouteStates) -> None:
+    inner: list[Turn] = []
+    states.on("save", lambda: inner.append(asked(states, "b")))
+
+    outer = asked(states, "a")
+
+    assert {turn.ticket.place for turn in (*inner, outer)} == {SLOT}
+    assert states.look([ROUTE]).routes["m"].pace.lanes == {"a": SLOT, "b": SLOT}
+
+
+def test_of_two_jobs_of_a_tenant_that_join_at_once_each_gets_a_place_of_its_own(states: InMemoryRouteStates) -> None:
+    inner: list[Turn] = []
+    states.on("save", lambda: inner.append(asked(states)))
+
+    outer = asked(states)
+
+    assert seconds_of(inner[0], outer) == [0, 0.5]
+
+
+def test_of_two_jobs_that_add_to_a_lane_at_once_each_gets_a_place_of_its_own(states: InMemoryRouteStates) -> None:
+    asked(states)
+    inner: list[Turn] = []
+    states.on("queue", lambda: inner.append(asked(states)))
+
+    outer = asked(states)
+
+    assert seconds_of(inner[0], outer) == [0.5, 1]
+
+
+def test_a_lane_that_came_to_its_end_meanwhile_is_joined_anew(states: InMemoryRouteStates) -> None:
+    asked(states)
+    stale = states.look([ROUTE]).routes["m"]
+    # Somebody else, a minute later, finds the lane idle and forgets it.
+    assert ask(states, "b", now=START + timedelta(minutes=1))
+
+    turn = turn_on(
+        ROUTE,
+        "a",
+        state=stale,
+        ticket=None,
+        before=LATER,
+        now=START,
+        weights=weight,
+        states=states,
+    )
+
+    assert turn
+    assert "a" in states.look([ROUTE]).routes["m"].pace.lanes
+
+
+def test_a_crowd_of_one_tenant_keeps_its_lane_busy_and_every_one_gets_a_place(states: InMemoryRouteStates) -> None:
+    inner: list[Turn] = []
+
+    def meanwhile() -> None:
+        inner.append(asked(states))
+
+    for _ in range(3):
+        states.on("save", meanwhile)
+        states.on("queue", meanwhile)
+
+    inner.append(asked(states))
+
+    assert len({turn.ticket.place for turn in inner}) == len(inner)
+
+
+def join_before_us(states: InMemoryRouteStates, times: int) -> None:
+    """Other tenants join just before us, one at each try of ours, and change what our place was measured by."""
+    for number in range(times):
+
+        def meanwhile(tenant: str = f"other-{number}") -> None:
+            asked(states, tenant)
+
+        states.on("save", meanwhile, None)
+
+
+def test_whoever_loses_to_some_tenants_still_gets_a_place(states: InMemoryRouteStates) -> None:
+    join_before_us(states, 4)
+
+    assert asked(states).ticket.place == SLOT
+    assert len(states.look([ROUTE]).routes["m"].pace.lanes) == 5
+
+
+def test_whoever_loses_to_ever_more_tenants_comes_back_and_has_taken_no_place(states: InMemoryRouteStates) -> None:
+    join_before_us(states, 6)
+
+    with pytest.raises(StorageFailed, match="changes too often"):
+        ask(states)
+
+    assert "a" not in states.look([ROUTE]).routes["m"].pace.lanes
+
+
+def test_a_store_that_is_away_is_a_reason_to_come_back(states: InMemoryRouteStates) -> None:
+    states.on("save", StorageFailed("throttled"))
+
+    with pytest.raises(StorageFailed):
+        ask(states)
+
+    assert states.writes == 0
