@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down upstream test check format build deploy key ledger routes open close stop resume lock clean
+.PHONY: help demo up down upstream test check format build deploy key ledger routes open close keys stop resume lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ open: $(INSTALLED) ## take a route out of service, for a drill or a repair (ROUT
 
 close: $(INSTALLED) ## put a route back into service (ROUTE=…)
 	$(OPERATE) close "$(ROUTE)"
+
+keys: $(INSTALLED) ## the API keys there are (new ones: python -m operations new-key --help)
+	$(OPERATE) keys
 
 stop: $(INSTALLED) ## the kill switch: no create call leaves until make resume (REASON=…)
 	$(OPERATE) stop --reason "$(REASON)"

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from heliograph.domain.errors import InvalidRequest
+from heliograph.domain.keys import read_key_request
 from heliograph.domain.money import usd
 from heliograph.domain.routes import Route
 from heliograph.runtime import wiring
@@ -30,6 +32,14 @@ def main() -> None:
     opening = commands.add_parser("open", help="take a route out of service")
     closing = commands.add_parser("close", help="put a route back into service")
     stopping = commands.add_parser("stop", help="stop all create calls at once")
+    making = commands.add_parser("new-key", help="make an API key; it is shown once")
+    making.add_argument("name")
+    making.add_argument("--tenant", default="default")
+    making.add_argument("--scopes", nargs="+", default=["jobs:write", "jobs:read"])
+    making.add_argument("--daily-budget-usd")
+    making.add_argument("--requests-per-minute", type=int)
+    commands.add_parser("keys", help="list the API keys")
+    commands.add_parser("revoke-key", help="let a key open nothing any more").add_argument("key_id")
     commands.add_parser("resume", help="let create calls leave again")
     for command in (opening, closing):
         command.add_argument("route")
@@ -53,14 +63,21 @@ def main() -> None:
             _stop(room, arguments.reason)
         case "resume":
             _go_on(room)
+        case "new-key":
+            _new_key(arguments)
+        case "keys":
+            _keys()
+        case "revoke-key":
+            _revoke_key(arguments.key_id)
 
 
 def _control_room(stack: str) -> ControlRoom:
     """Wired with the settings that the deployment gave to its functions."""
-    resource = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId="Sweep")
-    function = str(resource["StackResourceDetail"].get("PhysicalResourceId"))
-    configuration = boto3.client("lambda").get_function_configuration(FunctionName=function)
-    os.environ.update(configuration.get("Environment", {}).get("Variables", {}))
+    for logical_id in ("Sweep", "Keys"):
+        resource = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
+        function = str(resource["StackResourceDetail"].get("PhysicalResourceId"))
+        configuration = boto3.client("lambda").get_function_configuration(FunctionName=function)
+        os.environ.update(configuration.get("Environment", {}).get("Variables", {}))
     return wiring.control_room()
 
 
@@ -120,6 +137,35 @@ def _stop(room: ControlRoom, reason: str) -> None:
 def _go_on(room: ControlRoom) -> None:
     resume(control=room.control)
     print("Create calls leave again; jobs that wait look once a minute.")
+
+
+def _new_key(arguments: argparse.Namespace) -> None:
+    asked = {
+        "name": arguments.name,
+        "tenant": arguments.tenant,
+        "scopes": arguments.scopes,
+        "daily_budget_usd": arguments.daily_budget_usd,
+        "requests_per_minute": arguments.requests_per_minute,
+    }
+    try:
+        request = read_key_request({name: value for name, value in asked.items() if value is not None})
+    except InvalidRequest as error:
+        sys.exit("\n".join(f"{fault.pointer.strip('/')}: {fault.detail}" for fault in error.faults))
+    key, record = wiring.key_maker()(request)
+    print(f"{key}\n\nThis is the only time that it is shown. Its id is {record.key_id}.")
+
+
+def _keys() -> None:
+    for key in sorted(wiring.key_lister()(), key=lambda key: key.created_at):
+        state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "open"
+        used = f"last used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
+        print(f"{key.key_id}  {key.tenant:<12} {' '.join(sorted(key.scopes)):<22} {state:<20} {used:<28} {key.name}")
+
+
+def _revoke_key(key_id: str) -> None:
+    if wiring.key_revoker()(key_id) is None:
+        sys.exit(f"There is no key {key_id}.")
+    print(f"{key_id} opens nothing any more, within a minute.")
 
 
 def _route(room: ControlRoom, name: str) -> Route:

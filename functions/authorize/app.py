@@ -1,4 +1,4 @@
-"""The API's doorkeeper: a bearer key is right, or nothing behind it runs."""
+"""The API's doorkeeper: a key is known, or nothing behind it runs."""
 
 from typing import Any
 
@@ -8,26 +8,30 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.runtime import wiring
-from heliograph.runtime.bearer import is_right
+from heliograph.runtime.bearer import bearer_of
 from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.triggers import told_of
 
-the_key = wiring.api_key()
+recognise = wiring.recogniser()
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     call = APIGatewayAuthorizerTokenEvent(event)
     arn = call.parsed_arn
+    caller = recognise(bearer_of(call.authorization_token))
     answer = APIGatewayAuthorizerResponse(
-        principal_id="default",
-        context={"tenant": "default"},
+        principal_id=caller.tenant if caller else "nobody",
+        context=told_of(caller) if caller else {},
         region=arn.region,
         aws_account_id=arn.aws_account_id,
         api_id=arn.api_id,
         stage=arn.stage,
     )
-    # For every method at once: the gateway remembers the answer for a minute, whatever is called next.
-    if is_right(call.authorization_token, the_key()):
+    # For every method at once: the gateway remembers the answer for a minute, whatever is called next. What the key's
+    # scopes open, each function says.
+    if caller:
+        logger.info("allowed", extra={"key_id": caller.key_id, "tenant": caller.tenant})
         count("Allowed")
         answer.allow_all_routes()
     else:

@@ -180,7 +180,9 @@ def opened_route() -> Breaker:
     """After five failures in a row."""
     breaker = Breaker()
     for number in range(5):
-        breaker = breaker.after_failure("the provider failed with 503: Service temporarily unavailable", after(number))
+        breaker = breaker.after_failure(
+            "the provider failed with 503: Service temporarily unavailable", after(number), began_at=after(number)
+        )
     return breaker
 
 
@@ -191,7 +193,7 @@ def published_examples() -> dict[str, PublishedEvent]:
         rejected_upload(),
         exhausted_budget(),
         switched_route(opened_route()),
-        switched_route(opened_route().after_success(after(36.4))),
+        switched_route(opened_route().after_success(after(36.4), began_at=after(36.4))),
     ]
     return {event_type(event): event for event in events}
 

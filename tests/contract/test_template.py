@@ -138,6 +138,22 @@ def test_nobody_can_write_to_the_ledger_but_by_adding() -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_table_of_keys_is_opened_to_those_who_need_it_and_for_what_they_need(name: str) -> None:
+    actions = {
+        "Authorize": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "SubmitRequest": {"dynamodb:UpdateItem"},
+        "ReadApi": {"dynamodb:UpdateItem"},
+        "Keys": {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"},
+    }
+    assert actions_on(name, "KeysTable") == actions.get(name, set())
+
+
+def test_who_makes_keys_touches_nothing_but_keys() -> None:
+    resources = {name for statement in statements_of(FUNCTIONS["Keys"]) for name in names_in(statement["Resource"])}
+    assert resources == {"KeysTable"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_secret_is_in_an_environment_but_its_arn(name: str) -> None:
     for variable, value in environment_of(name).items():
         if names_in(value) & set(SECRETS):
@@ -178,7 +194,7 @@ def test_a_bucket_refuses_calls_without_tls(name: str) -> None:
     assert statement["Resource"] == [{"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": f"${{{name}.Arn}}/*"}]
 
 
-@pytest.mark.parametrize("name", [*BUCKETS, "JobsTable", "LedgerTable", "RoutesTable"])
+@pytest.mark.parametrize("name", [*BUCKETS, *resources_of("AWS::DynamoDB::Table")])
 def test_what_holds_data_outlives_the_stack(name: str) -> None:
     assert (RESOURCES[name]["DeletionPolicy"], RESOURCES[name]["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
@@ -205,8 +221,9 @@ def test_the_rule_of_uploads_knows_the_two_prefixes_of_the_code() -> None:
     assert detail["object"] == {"key": [{"prefix": UPLOADS_PREFIX}, {"prefix": JOBS_PREFIX}]}
 
 
-def test_records_of_ended_jobs_are_deleted_by_the_attribute_that_the_store_writes() -> None:
-    assert RESOURCES["JobsTable"]["Properties"]["TimeToLiveSpecification"] == {
+@pytest.mark.parametrize("table", ["JobsTable", "KeysTable"])
+def test_what_is_done_with_is_deleted_by_the_attribute_that_the_store_writes(table: str) -> None:
+    assert RESOURCES[table]["Properties"]["TimeToLiveSpecification"] == {
         "AttributeName": "expires_at",
         "Enabled": True,
     }
@@ -277,7 +294,14 @@ def test_every_call_of_the_api_needs_the_key_but_those_of_providers() -> None:
     events = [event for function in FUNCTIONS.values() for event in function.get("Events", {}).values()]
     calls = [event["Properties"] for event in events if event["Type"] == "Api"]
     callback = "/v1/callbacks/{job_id}/{token}"
-    assert sorted(call["Path"] for call in calls) == [callback, "/v1/jobs", "/v1/jobs/{job_id}", "/{proxy+}"]
+    assert sorted({call["Path"] for call in calls}) == [
+        callback,
+        "/v1/jobs",
+        "/v1/jobs/{job_id}",
+        "/v1/keys",
+        "/v1/keys/{key_id}",
+        "/{proxy+}",
+    ]
     assert [call["Path"] for call in calls if call.get("Auth") == {"Authorizer": "NONE"}] == [callback]
     for call in calls:
         assert call["RestApiId"] == {"Ref": "Api"}
@@ -338,13 +362,19 @@ def test_every_required_setting_is_given_to_every_function() -> None:
     assert required <= set(GLOBALS["Environment"]["Variables"])
 
 
-@pytest.mark.parametrize("setting", ["state_machine_arn", "api_key_secret"])
+MAKERS = {
+    "state_machine_arn": {"upload_submitter", "request_submitter", "sweeper"},
+    "api_key_secret": {"recogniser"},
+    "keys_table": {"recogniser", "call_counter", "key_maker", "key_lister", "key_revoker"},
+}
+
+
+@pytest.mark.parametrize("setting", MAKERS)
 def test_a_setting_of_some_functions_is_given_to_those_that_use_it(setting: str) -> None:
-    makers = {"state_machine_arn": {"upload_submitter", "request_submitter", "sweeper"}, "api_key_secret": {"api_key"}}
     using = {
         name
         for name, function in FUNCTIONS.items()
-        if any(f"wiring.{maker}(" in source_of(function) for maker in makers[setting])
+        if any(f"wiring.{maker}(" in source_of(function) for maker in MAKERS[setting])
     }
     assert using == {name for name in FUNCTIONS if setting.upper() in environment_of(name)}
 

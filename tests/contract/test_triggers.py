@@ -10,6 +10,7 @@ import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent, SQSEvent
 from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event import APIGatewayAuthorizerTokenEvent
 from heliograph.domain.identity import JOB_ID
+from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.outcomes import Crashed
 from heliograph.runtime.triggers import ApiCall, ObjectCreated
 from heliograph.steps.submit_upload import Upload
@@ -115,7 +116,8 @@ def test_an_upload_to_a_bucket_without_versions_is_told_by_its_etag_and_order() 
 
 def test_a_call_is_read_with_its_tenant_and_key() -> None:
     call = ApiCall.read(APIGatewayProxyEvent(read("post_job.json")))
-    assert (call.tenant, call.idempotency_key) == ("default", "order-1041-hero")
+    assert call.caller == Caller(tenant="default", scopes=frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE}))
+    assert call.idempotency_key == "order-1041-hero"
     assert json.loads(call.body)["aspect_ratio"] == "16:9"
 
 

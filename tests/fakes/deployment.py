@@ -10,6 +10,7 @@ from typing import Any
 
 from heliograph.domain.events import UploadRejected
 from heliograph.domain.jobs import Job
+from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.outcomes import (
     CloseOutcome,
     DeliverAgain,
@@ -98,6 +99,8 @@ class InMemoryDeployment:
             bus=self.bus,
             clock=self.clock,
             results_bucket=RESULTS,
+            routes=ROUTES,
+            control=self.control,
         )
 
     def post(
@@ -107,6 +110,7 @@ class InMemoryDeployment:
         key: str | None = None,
         call: str = "call-1",
         tenant: str = "default",
+        caller: Caller | None = None,
         rules: Rules = RULES,
     ) -> Submission:
         """`POST /v1/jobs`; without a document, a plain and valid one."""
@@ -116,7 +120,7 @@ class InMemoryDeployment:
             document if isinstance(document, bytes) else json.dumps(document).encode(),
             idempotency_key=key,
             request_id=call,
-            tenant=tenant,
+            caller=caller or Caller(tenant=tenant, scopes=frozenset({Scope.JOBS_WRITE})),
             rules=rules,
             objects=self.objects,
             jobs=self.jobs,

@@ -68,10 +68,10 @@ class InMemoryJobStore:
         with self._script.playing("every"):
             yield from self
 
-    def needing_attention(self, now: datetime, *, limit: int) -> list[Job]:
+    def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
         with self._script.playing("needing_attention"):
-            overdue = [(job.attention_at, job) for job in self if job.attention_at and job.attention_at <= now]
-            return [job for _, job in sorted(overdue, key=lambda found: found[0])][:limit]
+            overdue = [(job.attention_at, job.job_id) for job in self if job.attention_at and job.attention_at <= now]
+            return [job_id for _, job_id in sorted(overdue)][:limit]
 
     def peek(self, job_id: str) -> Job:
         """The job as it is, past the script: for a test's eyes."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from heliograph.domain.errors import BudgetExceeded
 from heliograph.domain.jobs import Job
-from heliograph.domain.ledger import Booking, Page, pages
+from heliograph.domain.ledger import Booking, Page
 from heliograph.domain.tenants import Tenants
 
 from tests.fakes.script import Line, Script
@@ -53,12 +53,11 @@ class InMemoryLedger:
         difference = job.booking.minus(job.booked)
         if difference.committed <= 0:
             return
-        for page, period in pages(job.tenant, job.created_at):
-            limit = self.tenants.limit(page.account, period)
+        for page, limit in job.ledger_pages(self.tenants):
             if limit is not None and self.pages[page].committed + difference.committed > limit:
                 raise BudgetExceeded(page.account, page.period, limit)
 
     def book(self, job: Job) -> None:
         """Adds what changed."""
-        for page, _ in pages(job.tenant, job.created_at):
+        for page, _ in job.ledger_pages(self.tenants):
             self.pages[page] = self.pages[page].plus(job.booking.minus(job.booked))

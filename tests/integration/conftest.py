@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import logging
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -15,7 +17,7 @@ from heliograph.adapters import aws, secrets
 from heliograph.adapters.dynamodb import DynamoDBJobStore
 from heliograph.domain.routes import Routes
 from heliograph.domain.tenants import Tenants
-from heliograph.runtime import wiring
+from heliograph.runtime import observability, wiring
 from moto import mock_aws
 
 from tests.contract.asl_workflow import WORKFLOW
@@ -30,7 +32,7 @@ REGION = "eu-central-1"
 UPSTREAM_KEY = "sk_madeUpForTheseTests1234"
 KIE_KEY = "0123456789abcdef0123456789abcdef"
 API_KEY = "an-api-key"
-TABLES = {"jobs": "JobsTable", "ledger": "LedgerTable", "routes": "RoutesTable"}
+TABLES = {"jobs": "JobsTable", "ledger": "LedgerTable", "routes": "RoutesTable", "keys": "KeysTable"}
 RETENTION = timedelta(days=90)
 ROUTES = Routes((ROUTE,))
 
@@ -44,6 +46,7 @@ class Deployment:
     jobs_table: str
     ledger_table: str
     routes_table: str
+    keys_table: str
     event_bus: str
     state_machine_arn: str
     upstream_key_secret: str
@@ -107,6 +110,7 @@ def deployment(cloud: None) -> Deployment:
         jobs_table=table("jobs"),
         ledger_table=table("ledger"),
         routes_table=table("routes"),
+        keys_table=table("keys"),
         event_bus="heliograph-events",
         state_machine_arn=machine["stateMachineArn"],
         upstream_key_secret=manager.create_secret(Name="UpstreamKey", SecretString=UPSTREAM_KEY)["ARN"],
@@ -175,6 +179,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         "JOB_RETENTION_DAYS": "100",
         "STATE_MACHINE_ARN": deployment.state_machine_arn,
         "API_KEY_SECRET": deployment.api_key_secret,
+        "KEYS_TABLE": deployment.keys_table,
         "POWERTOOLS_SERVICE_NAME": "tests",
     }
     for name, value in variables.items():
@@ -188,3 +193,27 @@ def jobs(deployment: Deployment, environment: dict[str, str]) -> DynamoDBJobStor
     del environment
     forget_settings_and_secrets()
     return wiring._jobs()
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], str]]:
+    """Everything that was logged, with all that the lines were made of."""
+    records: list[logging.LogRecord] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    keeping = Keeping()
+    loggers = [logging.getLogger(), logging.getLogger(observability.logger.name)]
+    for logger in loggers:
+        logger.addHandler(keeping)
+
+    def text() -> str:
+        errors = (record.exc_info[1] for record in records if record.exc_info)
+        traces = ["".join(traceback.format_exception(error)) for error in errors if error]
+        return "\n".join([*(repr(record.__dict__) + record.getMessage() for record in records), *traces])
+
+    yield text
+    for logger in loggers:
+        logger.removeHandler(keeping)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,7 +30,6 @@ from heliograph.domain.provider import (
     Uncertain,
 )
 from heliograph.domain.routes import Route
-from heliograph.runtime import observability
 from heliograph.steps.create_task import token_digest
 from heliograph.steps.provenance import record_of
 
@@ -76,30 +73,6 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
     for vendor in (ApiModels, Kie):
         monkeypatch.setattr(vendor, "ask", ask)
     return found
-
-
-@pytest.fixture
-def logged() -> Iterator[Callable[[], str]]:
-    """Everything that was logged, with all that the lines were made of."""
-    records: list[logging.LogRecord] = []
-
-    class Keeping(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            records.append(record)
-
-    keeping = Keeping()
-    loggers = [logging.getLogger(), logging.getLogger(observability.logger.name)]
-    for logger in loggers:
-        logger.addHandler(keeping)
-
-    def text() -> str:
-        errors = (record.exc_info[1] for record in records if record.exc_info)
-        traces = ["".join(traceback.format_exception(error)) for error in errors if error]
-        return "\n".join([*(repr(record.__dict__) + record.getMessage() for record in records), *traces])
-
-    yield text
-    for logger in loggers:
-        logger.removeHandler(keeping)
 
 
 def attempting(route: Route = ROUTE, job_id: str = JOB_ID, token: str = TOKEN) -> Job:

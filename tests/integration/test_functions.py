@@ -73,7 +73,7 @@ def test_a_function_with_what_the_template_gives_it_and_no_more_starts(
     name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [function] = [found for found in FUNCTIONS.values() if found["CodeUri"] == f"functions/{name}"]
-    for variable in ("STATE_MACHINE_ARN", "API_KEY_SECRET", "CALLBACK_BASE_URL"):
+    for variable in ("STATE_MACHINE_ARN", "API_KEY_SECRET", "KEYS_TABLE", "CALLBACK_BASE_URL"):
         if variable not in function["Environment"]["Variables"]:
             monkeypatch.delenv(variable, raising=False)
     assert callable(started(name))
@@ -492,7 +492,8 @@ def test_the_right_key_opens_every_path_of_the_stage(environment: dict[str, str]
     answer = started("authorize")(read("authorize.json") | {"authorizationToken": header})
     arn = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/live/*/*"
     assert effect(answer) == ("Allow", [arn])
-    assert (answer["principalId"], answer["context"]) == ("default", {"tenant": "default"})
+    told = {"tenant": "default", "scopes": "admin jobs:read jobs:write"}
+    assert (answer["principalId"], answer["context"]) == ("default", told)
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", API_KEY, f"Basic {API_KEY}", "ä"])
@@ -614,7 +615,7 @@ def test_the_close_function_leaves_a_create_call_that_may_be_answered_to_the_swe
     assert job.orphaned_at
     assert (job.is_over, now <= job.orphaned_at < now + CALL_LIMIT) == (False, True)
     assert jobs.needing_attention(now, limit=1) == []
-    assert jobs.needing_attention(job.orphaned_at + ORPHAN_GRACE, limit=1) == [job]
+    assert jobs.needing_attention(job.orphaned_at + ORPHAN_GRACE, limit=1) == [job.job_id]
 
 
 def test_the_close_function_gives_a_create_call_up_in_the_end(jobs: DynamoDBJobStore) -> None:
@@ -645,7 +646,7 @@ def test_the_close_function_leaves_a_running_task_to_the_sweep(
     assert job.attempt
     assert (job.status, job.attempt.task_id, asked) == (JobStatus.PROCESSING, TASK_ID, [TASK_ID])
     assert job.orphaned_at
-    assert jobs.needing_attention(job.orphaned_at + ORPHAN_GRACE, limit=1) == [job]
+    assert jobs.needing_attention(job.orphaned_at + ORPHAN_GRACE, limit=1) == [job.job_id]
 
 
 def test_the_sweep_function_asks_for_an_orphan_again(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
 from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job
+from heliograph.domain.jobs import Job, KeyBudget
 from heliograph.domain.ledger import Booking, Page, pages
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import Route, Routes
@@ -227,6 +227,46 @@ def test_a_submitted_job_is_reserved_on_four_pages(world: World) -> None:
     assert world.ledger.read(Page("shop", "2026-11-23")) == Booking()
 
 
+RESERVED, MORE = Booking(reserved=50_000), Booking(reserved=60_000)
+KEY = KeyBudget(key_id=derived_id("key", "x"), daily_microusd=100_000)
+
+
+def test_a_job_of_a_key_with_a_budget_is_on_a_fifth_page_as_long_as_it_lives(world: World) -> None:
+    current = moved(world, job().model_copy(update={"key_budget": KEY}))
+    own_page = Page(KEY.key_id, TODAY)
+    assert world.booked() == on_all_pages(current, RESERVED) | {own_page: RESERVED}
+    assert world.jobs.get(current.job_id) == current
+    current = world.jobs.save(calling(DEAR)(current))
+    assert world.ledger.read(own_page) == MORE
+    current = world.jobs.save(accepted(current))
+    current = world.jobs.save(succeeded(current))
+    assert world.booked() == on_all_pages(current, current.booking) | {own_page: Booking(spent=60_000)}
+
+
+def test_a_job_that_does_not_fit_its_keys_budget_is_not_written(world: World) -> None:
+    moved(world, job("1").model_copy(update={"key_budget": KEY}))
+    new = job("2", quote=50_001).model_copy(update={"key_budget": KEY})
+    refusal = with_no_effect(world, lambda: world.jobs.add(new), BudgetExceeded)
+    assert str(refusal) == f"the budget of {KEY.key_id} for {TODAY}, 0.10 USD, is used up"
+    # The last micro-dollar of it may be spent.
+    assert world.jobs.add(new.model_copy(update={"quote_microusd": 50_000}))
+
+
+def test_a_dearer_route_does_not_fit_its_keys_budget(world: World) -> None:
+    tight = KEY.model_copy(update={"daily_microusd": 59_999})
+    current = moved(world, job().model_copy(update={"key_budget": tight}))
+    with_no_effect(world, lambda: world.jobs.save(calling(DEAR)(current)), BudgetExceeded)
+    world.jobs.save(failed(BLOCKED)(current))
+    assert world.booked() == {}
+
+
+def test_a_smaller_budget_of_a_key_ends_no_job_that_it_has_room_for_no_more(world: World) -> None:
+    moved(world, job("1").model_copy(update={"key_budget": KEY}))
+    smaller = KEY.model_copy(update={"daily_microusd": 1})
+    with_no_effect(world, lambda: world.jobs.add(job("2").model_copy(update={"key_budget": smaller})), BudgetExceeded)
+    assert world.ledger.read(Page(KEY.key_id, TODAY)) == RESERVED
+
+
 def test_what_a_write_returns_is_what_is_read(world: World) -> None:
     written = world.jobs.add(job())
     assert written
@@ -237,7 +277,6 @@ def test_what_a_write_returns_is_what_is_read(world: World) -> None:
     assert world.jobs.get(written.job_id) == saved
 
 
-RESERVED, MORE = Booking(reserved=50_000), Booking(reserved=60_000)
 NOTHING: dict[str, int] = {}
 ON_CHEAP, ON_DEAR = {"cheap": 1}, {"dear": 1}
 
@@ -568,9 +607,9 @@ def test_the_longest_overdue_come_first_and_no_more_than_asked_for(world: World)
         moved(world, job(str(day), day=day))
     moved(world, job("announced"), expired, announced)
     late = START + timedelta(days=2, hours=1)
-    found = [found.job_id for found in world.jobs.needing_attention(late, limit=10)]
+    found = world.jobs.needing_attention(late, limit=10)
     assert found == [job(str(day)).job_id for day in (0, 1, 2)]
-    assert [found.job_id for found in world.jobs.needing_attention(late, limit=2)] == found[:2]
+    assert world.jobs.needing_attention(late, limit=2) == found[:2]
 
 
 # ---- The announcement that a budget is used up

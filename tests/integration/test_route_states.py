@@ -81,7 +81,9 @@ def test_what_is_saved_is_read_whole(states: RouteStates) -> None:
     before = now_of(states)
     failing = before.breaker
     for second in range(IN_A_ROW):
-        failing = failing.after_failure("the provider failed with 502: Bad Gateway", after(second + 0.25))
+        failing = failing.after_failure(
+            "the provider failed with 502: Bad Gateway", after(second + 0.25), began_at=after(second + 0.25)
+        )
     pace = before.pace.joined("shop", after(0), weights).slowed(after(1.5), weights, BETA, wait_seconds=7)
     changed = before.switched(failing).paced(pace)
     assert states.save(before, changed)
@@ -95,14 +97,14 @@ def test_of_two_who_saw_the_same_state_one_saves(states: RouteStates) -> None:
     seen = now_of(states)
     first = seen.switched(seen.breaker.held_open("a drill", after(0)))
     assert states.save(seen, first)
-    assert not states.save(seen, seen.switched(seen.breaker.after_success(after(0))))
+    assert not states.save(seen, seen.switched(seen.breaker.after_success(after(0), began_at=after(0))))
     assert now_of(states) == first.model_copy(update={"revision": 1})
 
 
 def test_who_looked_again_saves(states: RouteStates) -> None:
     for revision in range(1, 4):
         seen = now_of(states)
-        assert states.save(seen, seen.switched(seen.breaker.after_success(after(revision))))
+        assert states.save(seen, seen.switched(seen.breaker.after_success(after(revision), began_at=after(revision))))
         assert now_of(states).revision == revision
 
 
@@ -134,7 +136,7 @@ def test_to_queue_does_not_change_the_revision(states: RouteStates) -> None:
     states.queue(BETA, "shop", step=SLOT, beyond=0)
     assert now_of(states).revision == before.revision
     # Who saw the state before saves, and the new place is kept.
-    assert states.save(before, before.switched(before.breaker.after_success(after(1))))
+    assert states.save(before, before.switched(before.breaker.after_success(after(1), began_at=after(1))))
     assert now_of(states).pace.lanes == {"shop": 2 * SLOT}
 
 
@@ -257,7 +259,10 @@ def saving(which: int, lanes: dict[str, int | None], second: int) -> Act:
 
     def act(states: RouteStates, seen: list[RouteState]) -> object:
         before = seen[which % len(seen)]
-        return states.save(before, with_lanes(before.switched(before.breaker.after_success(after(second))), **lanes))
+        return states.save(
+            before,
+            with_lanes(before.switched(before.breaker.after_success(after(second), began_at=after(second))), **lanes),
+        )
 
     return act
 

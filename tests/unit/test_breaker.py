@@ -23,7 +23,7 @@ def seconds(value: float) -> datetime:
 
 def failing(breaker: Breaker, times: int = IN_A_ROW, at: datetime = START) -> Breaker:
     for _ in range(times):
-        breaker = breaker.after_failure("503", at)
+        breaker = breaker.after_failure("503", at, began_at=at)
     return breaker
 
 
@@ -41,12 +41,19 @@ PROBED = OPEN.probed(HALF_OPEN_AT)
 # --- the table
 
 HALF = Circuit.HALF_OPEN
-SUCCESS: Callable[[Breaker, datetime], Breaker] = Breaker.after_success
 PERSON_CLOSES: Callable[[Breaker, datetime], Breaker] = Breaker.closed
 
 
+def SUCCESS(breaker: Breaker, at: datetime) -> Breaker:  # noqa: N802 - a row of the table
+    return breaker.after_success(at, began_at=at)
+
+
+def STRAGGLER(breaker: Breaker, at: datetime) -> Breaker:  # noqa: N802
+    return breaker.after_success(at, began_at=START - timedelta(seconds=1))
+
+
 def failure(breaker: Breaker, at: datetime) -> Breaker:
-    return breaker.after_failure("504", at)
+    return breaker.after_failure("504", at, began_at=at)
 
 
 def person_opens(breaker: Breaker, at: datetime) -> Breaker:
@@ -56,23 +63,23 @@ def person_opens(breaker: Breaker, at: datetime) -> Breaker:
 @pytest.mark.parametrize(
     ("before", "at", "event", "circuit_before", "circuit_after"),
     [
-        pytest.param(Breaker(), START, SUCCESS, Circuit.CLOSED, Circuit.CLOSED, id="closed: a call is taken"),
+        pytest.param(Breaker(), START, SUCCESS, Circuit.CLOSED, Circuit.CLOSED, id="closed: a task brings its picture"),
         pytest.param(Breaker(), START, failure, Circuit.CLOSED, Circuit.CLOSED, id="closed: a call fails"),
         pytest.param(failing(Breaker(), 4), START, failure, Circuit.CLOSED, Circuit.OPEN, id="closed: the fifth fails"),
         pytest.param(Breaker(), START, person_opens, Circuit.CLOSED, Circuit.OPEN, id="closed: a person opens it"),
         pytest.param(Breaker(), START, PERSON_CLOSES, Circuit.CLOSED, Circuit.CLOSED, id="closed: a person closes it"),
         pytest.param(OPEN, seconds(29), failure, Circuit.OPEN, Circuit.OPEN, id="open: a straggler fails"),
-        pytest.param(OPEN, seconds(29), SUCCESS, Circuit.OPEN, Circuit.CLOSED, id="open: a straggler is taken"),
+        pytest.param(OPEN, seconds(29), STRAGGLER, Circuit.OPEN, Circuit.OPEN, id="open: a straggler succeeds"),
         pytest.param(OPEN, seconds(29), PERSON_CLOSES, Circuit.OPEN, Circuit.CLOSED, id="open: a person closes it"),
         pytest.param(OPEN, seconds(29), person_opens, Circuit.OPEN, Circuit.OPEN, id="open: a person holds it"),
         pytest.param(OPEN, HALF_OPEN_AT, Breaker.probed, HALF, Circuit.OPEN, id="half-open: a probe leaves"),
-        pytest.param(OPEN, HALF_OPEN_AT, SUCCESS, HALF, Circuit.CLOSED, id="half-open: a call is taken"),
+        pytest.param(OPEN, HALF_OPEN_AT, SUCCESS, HALF, Circuit.CLOSED, id="half-open: a task brings its picture"),
         pytest.param(OPEN, HALF_OPEN_AT, failure, HALF, Circuit.OPEN, id="half-open: a call fails"),
         pytest.param(OPEN, HALF_OPEN_AT, person_opens, HALF, Circuit.OPEN, id="half-open: a person holds it"),
-        pytest.param(PROBED, seconds(60), SUCCESS, Circuit.OPEN, Circuit.CLOSED, id="probed: it was taken"),
+        pytest.param(PROBED, seconds(60), SUCCESS, Circuit.OPEN, Circuit.CLOSED, id="probed: it brings its picture"),
         pytest.param(PROBED, seconds(60), failure, Circuit.OPEN, Circuit.OPEN, id="probed: it failed"),
         pytest.param(PROBED, seconds(60), PERSON_CLOSES, Circuit.OPEN, Circuit.CLOSED, id="probed: a person closes it"),
-        pytest.param(HELD, seconds(9999), SUCCESS, Circuit.OPEN, Circuit.OPEN, id="held: a straggler is taken"),
+        pytest.param(HELD, seconds(9999), SUCCESS, Circuit.OPEN, Circuit.OPEN, id="held: a straggler succeeds"),
         pytest.param(HELD, seconds(9999), failure, Circuit.OPEN, Circuit.OPEN, id="held: a straggler fails"),
         pytest.param(HELD, seconds(9999), PERSON_CLOSES, Circuit.OPEN, Circuit.CLOSED, id="held: a person closes it"),
     ],
@@ -96,7 +103,7 @@ def test_a_circuit_changes_as_the_table_says(
 
 
 def test_a_success_in_between_begins_the_row_anew() -> None:
-    breaker = failing(failing(Breaker(), 4).after_success(START), 4)
+    breaker = failing(failing(Breaker(), 4).after_success(START, began_at=START), 4)
 
     assert breaker.circuit(START) is Circuit.CLOSED
     assert failing(breaker, 1).circuit(START) is Circuit.OPEN
@@ -105,7 +112,7 @@ def test_a_success_in_between_begins_the_row_anew() -> None:
 def alternating(calls: int) -> Breaker:
     breaker = Breaker()
     for number in range(calls):
-        breaker = breaker.after_success(START) if number % 2 == 0 else failing(breaker, 1)
+        breaker = breaker.after_success(START, began_at=START) if number % 2 == 0 else failing(breaker, 1)
     return breaker
 
 
@@ -117,7 +124,7 @@ def test_half_of_the_last_twenty_are_too_many() -> None:
 def test_one_in_three_is_not_too_many() -> None:
     breaker = Breaker()
     for _ in range(30):
-        breaker = failing(breaker.after_success(START).after_success(START), 1)
+        breaker = failing(breaker.after_success(START, began_at=START).after_success(START, began_at=START), 1)
 
     assert breaker.circuit(START) is Circuit.CLOSED
     assert len(breaker.samples) == SAMPLES
@@ -239,9 +246,9 @@ def test_whatever_happens_the_state_is_small_and_survives_being_written_down(
         at += timedelta(seconds=pause)
         match what:
             case "success":
-                breaker = breaker.after_success(at)
+                breaker = breaker.after_success(at, began_at=at)
             case "failure":
-                breaker = breaker.after_failure("503", at)
+                breaker = breaker.after_failure("503", at, began_at=at)
             case "probe" if breaker.circuit(at) is Circuit.HALF_OPEN:
                 breaker = breaker.probed(at)
                 assert breaker.circuit(at) is Circuit.OPEN

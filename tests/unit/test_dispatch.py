@@ -12,10 +12,11 @@ from heliograph.domain.events import event_type
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
+from heliograph.domain.pacing import SLOT
 from heliograph.domain.polling import QUIET_SECONDS
 from heliograph.domain.provider import Accepted, CreateOutcome, Refused, TaskFailed, Uncertain
 from heliograph.domain.references import ObjectLocation
-from heliograph.domain.retrying import CALL_LIMIT, MAX_ATTEMPTS, wait_before_attempt
+from heliograph.domain.retrying import CALL_LIMIT, MAX_ATTEMPTS, spread, wait_before_attempt
 from heliograph.domain.routes import AspectRatio, Routes
 from heliograph.steps.create_task import REFERENCE_LINK_SECONDS
 from heliograph.steps.traffic import halt, hold_open, resume, went_wrong
@@ -474,7 +475,8 @@ def test_a_busy_provider_is_tried_again_after_a_growing_wait(here: InMemoryDeplo
     *waits, last = outcomes_of(here, job_id)
 
     assert waits == [
-        NotYet(job_id=job_id, wait_seconds=wait_before_attempt(job_id, n, None), reason="refused") for n in (1, 2)
+        NotYet(job_id=job_id, wait_seconds=wait_before_attempt(job_id, n, None, patience=DEADLINE), reason="refused")
+        for n in (1, 2)
     ]
     assert isinstance(last, Processing)
 
@@ -855,7 +857,7 @@ def opened(here: InMemoryDeployment, *names: str) -> None:
     for route in ROUTES:
         if route.name in names:
             for _ in range(IN_A_ROW):
-                went_wrong(route, UNREACHABLE.failure, control=here.control)
+                went_wrong(route, UNREACHABLE.failure, here.clock.now(), control=here.control)
 
 
 def test_a_route_that_is_open_is_passed_over(here: InMemoryDeployment) -> None:
@@ -888,7 +890,7 @@ def test_a_pinned_job_waits_for_its_route_and_expires_if_nobody_closes_it(here: 
     waiting = not_yet(here.dispatch(job_id))
     job = here.run(job_id)
 
-    assert waiting.wait_seconds == 60
+    assert waiting.wait_seconds == spread(60, job_id)
     assert here.provider.create_calls == 0
     assert job.status is JobStatus.EXPIRED
 
@@ -898,10 +900,10 @@ def test_where_all_routes_are_open_a_job_waits_until_one_may_be_probed(here: InM
     job_id = here.job_id()
 
     waiting = not_yet(here.dispatch(job_id))
-    assert waiting.wait_seconds == COOLDOWN_SECONDS
+    assert waiting.wait_seconds == spread(COOLDOWN_SECONDS, job_id)
     assert "open" in waiting.reason
     assert here.provider.create_calls == 0
-    here.clock.step(waiting.wait_seconds)
+    here.clock.step(COOLDOWN_SECONDS)
 
     assert isinstance(here.dispatch(waiting), Processing)
 
@@ -922,7 +924,7 @@ def test_a_route_is_probed_by_one_job_and_the_others_wait_for_what_it_brings(her
     assert here.provider.create_calls == 1
     assert all(isinstance(outcome, NotYet) for outcome in others)
     # It failed: twice the cooldown.
-    assert not_yet(here.dispatch(jobs[1])).wait_seconds == 2 * COOLDOWN_SECONDS
+    assert not_yet(here.dispatch(jobs[1])).wait_seconds == spread(2 * COOLDOWN_SECONDS, jobs[1])
 
 
 def test_of_two_that_would_probe_at_once_one_does_and_the_other_keeps_its_place(here: InMemoryDeployment) -> None:
@@ -941,15 +943,24 @@ def test_of_two_that_would_probe_at_once_one_does_and_the_other_keeps_its_place(
     assert here.provider.create_calls == 1
 
 
-def test_a_probe_that_is_taken_closes_the_route_for_all(here: InMemoryDeployment) -> None:
+def test_a_probe_whose_task_brings_its_picture_closes_the_route_for_all(here: InMemoryDeployment) -> None:
     opened(here, BETA)
     first, second = posted(here, 2, model=BETA)
     here.clock.step(COOLDOWN_SECONDS)
 
-    assert isinstance(here.dispatch(first), Processing)
+    probe = here.dispatch(first)
     here.clock.step(1)
+    # To be accepted is not enough: a broken model accepts tasks and fails them.
+    assert isinstance(here.dispatch(second), NotYet)
+    assert isinstance(probe, Processing)
+    finished = here.poll(first, probe.watch)
+    assert isinstance(finished, Finished)
+    here.finalize(finished)
     assert isinstance(here.dispatch(second), Processing)
-    assert [event_type(event) for event in here.bus] == ["image.route.opened", "image.route.closed"]
+    assert [event_type(event) for event in here.bus if "route" in event_type(event)] == [
+        "image.route.opened",
+        "image.route.closed",
+    ]
 
 
 def test_a_probe_that_finds_the_route_full_is_none(here: InMemoryDeployment) -> None:
@@ -977,7 +988,48 @@ def test_a_task_that_failed_counts_against_its_route_once(here: InMemoryDeployme
     here.dispatch(failed)
 
     samples = here.states.look(ROUTES).routes[BETA].breaker.samples
-    assert [sample.went_well for sample in samples] == [True, False]
+    assert [sample.went_well for sample in samples] == [False]
+
+
+# --- another route, where the first is busy
+
+
+def test_a_full_route_is_passed_over_for_another(here: InMemoryDeployment) -> None:
+    here.jobs = InMemoryJobStore(here.ledger, {BETA: 1})
+    first, second = posted(here, 2)
+    here.watched(first)
+    here.clock.step(5)
+
+    assert isinstance(here.dispatch(second), Processing)
+    assert [attempt.model for attempt in here.jobs.peek(second).attempts] == [SECOND]
+
+
+def test_a_route_with_a_long_queue_is_passed_over_for_another(here: InMemoryDeployment) -> None:
+    crowded(here)
+    job_id = here.job_id()
+
+    assert isinstance(here.dispatch(job_id), Processing)
+    assert [attempt.model for attempt in here.jobs.peek(job_id).attempts] == [SECOND]
+
+
+def test_who_wants_the_cheapest_route_or_one_model_waits_for_it(here: InMemoryDeployment) -> None:
+    crowded(here)
+    pinned = here.job_id(model=BETA)
+
+    waiting = not_yet(here.dispatch(pinned))
+
+    assert waiting.ticket
+    assert waiting.ticket.route == BETA
+    assert waiting.wait_seconds > 60
+
+
+def crowded(here: InMemoryDeployment) -> None:
+    """Ten minutes of calls wait for the first route."""
+    state = here.states.look(ROUTES).routes[BETA]
+    now = here.clock.now()
+    pace = state.pace.joined("default", now, here.control.weights)
+    queue = {"default": pace.lanes["default"] + 1200 * SLOT}
+    assert here.states.save(state, state.paced(pace.model_copy(update={"lanes": queue})))
 
 
 # --- the kill switch
@@ -989,7 +1041,7 @@ def test_while_the_switch_is_pulled_no_call_leaves(here: InMemoryDeployment) -> 
 
     waiting = not_yet(here.dispatch(job_id))
 
-    assert waiting.wait_seconds == 60
+    assert waiting.wait_seconds == spread(60, job_id)
     assert "the bill looks odd" in waiting.reason
     assert here.provider.create_calls == 0
     assert here.states.writes == 0

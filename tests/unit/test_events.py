@@ -102,13 +102,13 @@ def test_a_budget_has_one_event_for_each_account_and_period_whenever_it_is_told(
 def broken(at: datetime = NOW) -> Breaker:
     breaker = Breaker()
     for _ in range(IN_A_ROW):
-        breaker = breaker.after_failure("503 from the edge", at)
+        breaker = breaker.after_failure("503 from the edge", at, began_at=at)
     return breaker
 
 
 def test_a_route_that_was_never_switched_has_no_event() -> None:
     assert route_switched(ROUTE, Breaker()) is None
-    assert route_switched(ROUTE, Breaker().after_success(NOW)) is None
+    assert route_switched(ROUTE, Breaker().after_success(NOW, began_at=NOW)) is None
 
 
 def test_a_route_that_opens_says_why_and_when_it_is_tried_again() -> None:

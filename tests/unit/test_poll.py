@@ -8,6 +8,7 @@ import pytest
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.outcomes import Failed, Finished, Processing
 from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
+from heliograph.domain.retrying import GIVE_UP
 
 from tests.fakes.deployment import InMemoryDeployment
 
@@ -58,7 +59,8 @@ def test_asking_goes_on_until_the_deadline_and_no_longer(here: InMemoryDeploymen
 
     job = here.run(job_id)
 
-    assert timedelta(0) <= here.clock.now() - job.deadline_at < timedelta(seconds=1)
+    late = GIVE_UP if state is NOTHING_USABLE else timedelta(0)
+    assert timedelta(0) <= here.clock.now() - job.deadline_at - late < timedelta(seconds=1)
     assert len(here.provider.questions) > 50
     assert here.provider.create_calls == 1
     assert job.failure
@@ -81,10 +83,13 @@ def test_a_task_that_is_done_at_the_deadline_is_not_lost(here: InMemoryDeploymen
     assert isinstance(here.poll(job_id, watch), Finished)
 
 
-def test_the_last_silence_is_told(here: InMemoryDeployment) -> None:
+def test_silence_is_borne_for_a_day_beyond_the_deadline_and_then_told(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.clock.go_to(watch.deadline_at)
+    here.provider.will_say(NOTHING_USABLE)
+    assert isinstance(here.poll(job_id, watch), Processing)
+    here.clock.go_to(watch.deadline_at + GIVE_UP)
     here.provider.will_say(NOTHING_USABLE)
 
     outcome = here.poll(job_id, watch)

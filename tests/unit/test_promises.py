@@ -862,7 +862,7 @@ class Promises(RuleBasedStateMachine):
 
 
 TestPromises = Promises.TestCase
-TestPromises.settings = settings(max_examples=400, stateful_step_count=30)
+TestPromises.settings = settings(max_examples=300, stateful_step_count=30)
 
 
 # ---- Stories too rare to be met by chance
@@ -1063,6 +1063,35 @@ def test_a_lost_task_that_announces_itself_after_its_workflow_was_aborted_is_del
     assert world.the_job().status is JobStatus.SUCCEEDED
 
 
+def test_a_lost_task_that_announces_itself_before_its_loss_is_reported_is_delivered() -> None:
+    world = a_lost_call(wish=WISHES[0])
+    (execution,) = world.executions.values()
+    world.time_passes(seconds=1801)
+    world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(), steps=1)
+    assert execution.state == "Report"
+    world.the_vendor_announces_a_task(which=0, mood=Mood(), trouble=None)
+
+    world.teardown()
+
+    assert world.the_job().status is JobStatus.SUCCEEDED
+
+
+def test_a_callback_in_the_name_of_the_vendor_changes_nothing() -> None:
+    """Neither a guess at a token, nor with a stolen one a task that does not exist, nor one that another job has."""
+    for key, lost in product([0, 1], [Creating.CUT_BEFORE, Creating.CUT_AFTER]):
+        world = Promises()
+        world.a_client_posts()
+        world.a_client_posts_perhaps_again(key=1, wish=RISKY, trouble=None)
+        world.a_workflow_goes_on_for_a_while(which=key, mood=Mood(), steps=1)
+        world.a_workflow_goes_on_for_a_while(which=1 - key, mood=Mood(lost), steps=1)
+        for which, guess in product(range(2), ["", "token-0", "the token of another"]):
+            world.somebody_guesses_a_callback(which=which, guess=guess, mood=Mood(), trouble=None)
+        for which, claims in product(range(2), range(4)):
+            world.somebody_calls_back_with_a_stolen_token(which=which, claims=claims, mood=Mood(), trouble=None)
+
+        world.teardown()
+
+
 @pytest.mark.parametrize("wish", [WISHES[0], RISKY])
 def test_a_lost_call_is_followed_by_another_only_where_that_is_wished(wish: dict[str, str]) -> None:
     world = a_lost_call(wish=wish)
@@ -1137,7 +1166,7 @@ def test_a_run_that_stands_before_its_look_obeys_the_kill_switch() -> None:
             which=0, mood=Mood(), trouble=Incident(moment, What.STANDS_STILL), for_good=False
         )
         world.somebody_pulls_or_releases_the_kill_switch(pull=True, trouble=None)
-        world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(), steps=1)
+        world.a_run_that_stood_still_goes_on(which=0, mood=Mood(), trouble=None)
 
         world.teardown()
 
@@ -1197,9 +1226,10 @@ def test_a_task_that_only_the_workflow_knows_has_its_time() -> None:
     world.teardown()
 
 
-# ---- Promises that are broken at the moment: each is a finding, and its mark goes with its repair
+# ---- Broken at the moment: a mark goes when its promise is kept (then `_tasks_of_others` need not choose, either)
 
 
+# Only who holds a token that was stolen from the provider could; decision 13 says what is left open.
 TAKES_ANOTHERS = pytest.mark.xfail(strict=True, reason="only tasks of latest attempts have an owner")
 
 
@@ -1214,7 +1244,6 @@ def test_a_stolen_token_does_not_take_the_task_of_another_job_that_is_not_noted_
     world.teardown()
 
 
-@TAKES_ANOTHERS
 def test_a_stolen_token_does_not_take_an_earlier_task_of_the_same_job() -> None:
     """It failed for free; so the call in doubt counts as free, and another leaves while its task runs."""
     world = Promises()

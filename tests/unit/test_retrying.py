@@ -15,26 +15,36 @@ from heliograph.domain.retrying import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+SHORT = timedelta(minutes=20)
+
 
 @given(st.text(), st.integers(1, MAX_ATTEMPTS), st.none() | st.integers(0, 100_000))
 def test_the_wait_before_another_attempt_is_never_shorter_than_the_provider_asked(
     job_id: str, attempts: int, asked: int | None
 ) -> None:
-    wait = wait_before_attempt(job_id, attempts, asked)
+    wait = wait_before_attempt(job_id, attempts, asked, patience=SHORT)
 
     assert max(asked or 0, 1) < wait <= max(asked or 0, 1) + 90
 
 
 def test_jobs_that_were_refused_together_do_not_come_back_together() -> None:
-    waits = {wait_before_attempt(f"job_{number}", MAX_ATTEMPTS, None) for number in range(100)}
+    waits = {wait_before_attempt(f"job_{number}", MAX_ATTEMPTS, None, patience=SHORT) for number in range(100)}
 
     assert len(waits) > 30
     assert 30 < min(waits) < 40
     assert 80 < max(waits) <= 91
 
 
+def test_all_attempts_together_last_for_as_long_as_a_job_waits() -> None:
+    patience = timedelta(hours=6)
+
+    waits = sum(wait_before_attempt("job_a", number, None, patience=patience) for number in range(1, MAX_ATTEMPTS))
+
+    assert waits >= patience.total_seconds()
+
+
 def test_the_wait_of_a_job_is_the_same_whenever_it_is_asked() -> None:
-    assert wait_before_attempt("job_a", 3, 7) == wait_before_attempt("job_a", 3, 7)
+    assert wait_before_attempt("job_a", 3, 7, patience=SHORT) == wait_before_attempt("job_a", 3, 7, patience=SHORT)
 
 
 @given(st.integers(1, MAX_DELIVERIES))

@@ -79,7 +79,7 @@ def test_a_weight_is_between_one_and_a_thousand(weight: object) -> None:
     assert faulty({"named": {"shop": {"weight": weight}}}).keys() == {"/named/shop/weight"}
 
 
-@pytest.mark.parametrize("name", ["*", "", "Shop", "a b", "-a", "a/b", "a" * 65, "ä"])
+@pytest.mark.parametrize("name", ["*", "", "Shop", "a b", "-a", "a/b", "a" * 65, "ä", "a_b", "key_a"])
 def test_a_name_is_short_and_plain_and_never_that_of_everybody(name: str) -> None:
     assert faulty({"named": {name: {}}})
 

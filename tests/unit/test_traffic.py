@@ -18,6 +18,7 @@ from heliograph.steps.traffic import (
     hold_open,
     may_probe,
     resume,
+    was_accepted,
     was_full,
     went_well,
     went_wrong,
@@ -49,7 +50,7 @@ def circuit(here: InMemoryDeployment) -> Circuit:
 
 def fails(here: InMemoryDeployment, times: int = IN_A_ROW) -> None:
     for _ in range(times):
-        went_wrong(ROUTE, DOWN, control=here.control)
+        went_wrong(ROUTE, DOWN, here.clock.now(), control=here.control)
 
 
 def told(here: InMemoryDeployment) -> list[str]:
@@ -76,8 +77,8 @@ def test_a_route_that_takes_calls_again_is_closed_and_the_bus_hears_of_it_once(h
     fails(here)
     here.clock.step(COOLDOWN_SECONDS)
 
-    went_well(ROUTE, control=here.control)
-    went_well(ROUTE, control=here.control)
+    went_well(ROUTE, here.clock.now(), control=here.control)
+    went_well(ROUTE, here.clock.now(), control=here.control)
 
     assert circuit(here) is Circuit.CLOSED
     assert told(here) == ["image.route.opened", "image.route.closed"]
@@ -91,7 +92,7 @@ def test_each_opening_is_an_event_of_its_own(here: InMemoryDeployment) -> None:
     for _ in range(2):
         fails(here)
         here.clock.step(COOLDOWN_SECONDS)
-        went_well(ROUTE, control=here.control)
+        went_well(ROUTE, here.clock.now(), control=here.control)
         here.clock.step(1)
 
     assert len({event.event_id for event in here.bus}) == 4
@@ -116,7 +117,7 @@ def test_one_route_says_nothing_about_another(here: InMemoryDeployment) -> None:
 @pytest.mark.parametrize("code", [FailureCode.INVALID_INPUT, FailureCode.CONTENT_BLOCKED, FailureCode.PROVIDER_FAILED])
 def test_what_is_wrong_with_a_request_says_nothing_about_the_route(here: InMemoryDeployment, code: FailureCode) -> None:
     for _ in range(30):
-        went_wrong(ROUTE, failure(code), control=here.control)
+        went_wrong(ROUTE, failure(code), here.clock.now(), control=here.control)
 
     assert circuit(here) is Circuit.CLOSED
     assert here.states.writes == 0
@@ -142,7 +143,7 @@ def test_a_switch_that_could_not_be_told_is_told_with_the_next_report(here: InMe
     here.bus.on("publish", PublishFailed("throttled"))
     close_again(ROUTE, control=here.control)
 
-    went_well(ROUTE, control=here.control)
+    went_well(ROUTE, here.clock.now(), control=here.control)
 
     assert told(here) == ["image.route.opened", "image.route.closed"]
 
@@ -166,7 +167,7 @@ def test_an_event_that_comes_again_after_a_failed_probe_is_the_same_event(here: 
     here.bus.on("publish", Afterwards(PublishFailed("timed out")))
     fails(here, 1)
     here.clock.step(COOLDOWN_SECONDS)
-    went_wrong(ROUTE, failure(FailureCode.PROVIDER_TIMEOUT), control=here.control)
+    went_wrong(ROUTE, failure(FailureCode.PROVIDER_TIMEOUT), here.clock.now(), control=here.control)
 
     first, again = here.bus
 
@@ -178,7 +179,7 @@ def test_what_could_not_be_told_before_it_changed_again_is_told_as_it_is_now(her
     here.bus.on("publish", PublishFailed("throttled"))
     fails(here)
     here.clock.step(COOLDOWN_SECONDS)
-    went_well(ROUTE, control=here.control)
+    went_well(ROUTE, here.clock.now(), control=here.control)
 
     assert told(here) == ["image.route.closed"]
     assert here.sweep() == []
@@ -195,9 +196,9 @@ def test_a_sweep_that_can_not_look_at_the_routes_still_looks_after_the_jobs(here
 # --- reports are worth nothing against the call itself
 
 REPORTS: dict[str, Callable[[InMemoryDeployment], None]] = {
-    "went well": lambda here: went_well(ROUTE, control=here.control),
-    "went wrong": lambda here: went_wrong(ROUTE, DOWN, control=here.control),
-    "was busy": lambda here: went_wrong(ROUTE, BUSY, control=here.control, wait_seconds=5),
+    "went well": lambda here: went_well(ROUTE, here.clock.now(), control=here.control),
+    "went wrong": lambda here: went_wrong(ROUTE, DOWN, here.clock.now(), control=here.control),
+    "was busy": lambda here: went_wrong(ROUTE, BUSY, here.clock.now(), control=here.control, wait_seconds=5),
     "was full": lambda here: was_full(ROUTE, control=here.control),
 }
 
@@ -228,7 +229,7 @@ def test_a_report_that_somebody_was_faster_than_is_made_again(here: InMemoryDepl
 def test_a_report_that_always_loses_is_left(here: InMemoryDeployment) -> None:
     def meanwhile() -> None:
         here.clock.step(60)
-        went_well(ROUTE, control=here.control)
+        went_well(ROUTE, here.clock.now(), control=here.control)
 
     here.states.on("save", meanwhile, None, meanwhile, None, meanwhile, None)
 
@@ -242,7 +243,7 @@ def test_a_report_does_not_take_places_from_those_who_joined_meanwhile(here: InM
     here.dispatch(jobs[0])
     here.states.on("save", lambda: here.dispatch(jobs[1]))
 
-    went_wrong(ROUTE, DOWN, control=here.control)
+    went_wrong(ROUTE, DOWN, here.clock.now(), control=here.control)
     here.dispatch(jobs[2])
 
     assert state(here).pace.lanes == {"default": 3_000_000}
@@ -253,7 +254,7 @@ def test_a_report_does_not_take_places_from_those_who_joined_meanwhile(here: InM
 
 def test_a_refusal_for_too_many_calls_slows_the_route_and_leaves_its_circuit_alone(here: InMemoryDeployment) -> None:
     for _ in range(10):
-        went_wrong(ROUTE, BUSY, control=here.control, wait_seconds=77)
+        went_wrong(ROUTE, BUSY, here.clock.now(), control=here.control, wait_seconds=77)
 
     assert state(here).pace.creates_per_minute == ROUTE.creates_per_minute / 2
     assert circuit(here) is Circuit.CLOSED
@@ -275,14 +276,14 @@ def test_a_full_route_is_called_a_little_less_often(here: InMemoryDeployment) ->
 
 
 def test_calls_that_are_taken_quicken_the_route_once_it_is_quiet(here: InMemoryDeployment) -> None:
-    went_wrong(ROUTE, BUSY, control=here.control)
+    went_wrong(ROUTE, BUSY, here.clock.now(), control=here.control)
     slow = state(here)
     crowd = slow.paced(slow.pace.model_copy(update={"lanes": {"default": 10**12}}))
     assert here.states.save(slow, crowd)
     rates = []
     for seconds in (59, 1, 1, 9):
         here.clock.step(seconds)
-        went_well(ROUTE, control=here.control)
+        was_accepted(ROUTE, control=here.control)
         rates.append(round(state(here).pace.creates_per_minute))
 
     assert rates == [60, 62, 62, 64]
@@ -321,7 +322,7 @@ def test_of_two_who_ask_at_once_one_may_probe(here: InMemoryDeployment) -> None:
 def test_a_person_holds_a_route_open_until_a_person_closes_it(here: InMemoryDeployment) -> None:
     hold_open(ROUTE, "a drill", control=here.control)
     here.clock.step(86_400)
-    went_well(ROUTE, control=here.control)
+    went_well(ROUTE, here.clock.now(), control=here.control)
     fails(here)
     assert circuit(here) is Circuit.OPEN
 

@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 
 from heliograph.domain.events import PublishedEvent
 from heliograph.domain.jobs import Job
+from heliograph.domain.keys import ApiKey
 from heliograph.domain.ledger import Booking, Page
 from heliograph.domain.media import MediaType
 from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
@@ -141,8 +142,8 @@ class JobStore(Protocol):
         """All jobs that there are a record of. Reads the whole table: for checks, not for work."""
         ...
 
-    def needing_attention(self, now: datetime, *, limit: int) -> list[Job]:
-        """Jobs whose `attention_at` has passed, longest overdue first."""
+    def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
+        """The ids of jobs whose `attention_at` has passed (a moment ago may be too fresh), longest overdue first."""
         ...
 
 
@@ -163,6 +164,30 @@ class Ledger(Protocol):
 
     def announced(self, page: Page) -> None:
         """It is announced, once for all."""
+        ...
+
+
+class KeyStore(Protocol):
+    """API keys, by their ids. Every method raises `StorageFailed` when the store does not do its part."""
+
+    def save(self, key: ApiKey) -> None:
+        """Writes a key's record, new or changed; leaves its last use as it is."""
+        ...
+
+    def get(self, key_id: str) -> ApiKey | None:
+        """The key as it is now (a consistent read)."""
+        ...
+
+    def every(self) -> Iterator[ApiKey]:
+        """All keys there ever were, in no order."""
+        ...
+
+    def note_use(self, key_id: str, at: datetime) -> None:
+        """The key was used."""
+        ...
+
+    def count_call(self, key_id: str, at: datetime) -> int:
+        """One more call of the key: which one it is in its minute (UTC), from 1."""
         ...
 
 

@@ -17,13 +17,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
+from pydantic import ValidationError
 
 from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, failed_conditions, translated
 from heliograph.adapters.dynamodb_ledger import page_update
 from heliograph.adapters.dynamodb_routes import running_key
-from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob
+from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob, StorageFailed
 from heliograph.domain.jobs import Job
-from heliograph.domain.ledger import pages
 from heliograph.domain.routes import Routes
 from heliograph.domain.tenants import Tenants
 
@@ -109,8 +109,8 @@ class DynamoDBJobStore:
                 for item in page["Items"]:
                     yield _job(item)
 
-    def needing_attention(self, now: datetime, *, limit: int) -> list[Job]:
-        """One query per shard of the index, then one read per job found."""
+    def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
+        """One query per shard of the index."""
         found: list[tuple[int, str]] = []
         with translated("open jobs"):
             for shard in range(OPEN_SHARDS):
@@ -125,9 +125,7 @@ class DynamoDBJobStore:
                     Limit=limit,
                 )
                 found += [(int(item["attention_at"]["N"]), item["job_id"]["S"]) for item in answer["Items"]]
-        jobs = (self.get(job_id) for _, job_id in sorted(found)[:limit])
-        # The index lags behind the table: what it shows may have been looked after.
-        return [job for job in jobs if job and job.attention_at and job.attention_at <= now]
+        return [job_id for _, job_id in sorted(found)[:limit]]
 
     def _write(self, job: Job, condition: str, values: dict[str, AttributeValueTypeDef]) -> Job:
         written = job.model_copy(update={"booked": job.booking, "ran_on": job.runs_on})
@@ -158,8 +156,8 @@ class DynamoDBJobStore:
         difference = job.booking.minus(job.booked)
         if not any(difference):
             return
-        for page, period in pages(job.tenant, job.created_at):
-            limit = self._tenants.limit(page.account, period) if difference.committed > 0 else None
+        for page, most in job.ledger_pages(self._tenants):
+            limit = most if difference.committed > 0 else None
             refusal = None if limit is None else BudgetExceeded(page.account, page.period, limit)
             yield _Beside(page_update(self._ledger_table, page, difference, limit_microusd=limit), refusal)
 
@@ -209,7 +207,11 @@ class DynamoDBJobStore:
 
 
 def _job(item: dict[str, AttributeValueTypeDef]) -> Job:
-    return Job.model_validate_json(item["document"]["S"])
+    try:
+        return Job.model_validate_json(item["document"]["S"])
+    except ValidationError as error:
+        # Of another release than this.
+        raise StorageFailed(f"{item['job_id']['S']}: its record can't be read") from error
 
 
 def _task(provider: str, task_id: str) -> str:

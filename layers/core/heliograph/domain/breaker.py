@@ -2,12 +2,13 @@
 
     closed ── 5 failures in a row, or half of the last 20 ──→ open ── cooldown over ──→ half-open: one probe
        ↑                                                       ↑                              │
-       └───────────────── a call was answered ─────────────────┼──────────────────────────────┤
+       └────────────── the probe's task brought a picture ─────┼──────────────────────────────┤
                                                                └── it failed: twice the cooldown
 
-Only what the route itself does counts: it is busy or broken, times out, has no balance, knows no such model, or leaves
-a call without an answer. What is wrong with a request says nothing about the route, and too many calls are the pace's
-affair. What happened more than five minutes ago is forgotten. A person can hold a route open, for a drill or a repair.
+A route does well when a task brings its picture: to accept a task and fail it is the usual way to be broken. Only what
+the route itself does counts: it is busy or broken, times out, has no balance, knows no such model, or leaves a call
+without an answer. What is wrong with a request says nothing about the route, and too many calls are the pace's affair.
+What happened more than five minutes ago is forgotten. A person can hold a route open, for a drill or a repair.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Breaker(_Record):
         """When an open circuit is worth another look; `None` if only a person can close it."""
         if self.opening is None or self.opening.until is None:
             return None
-        return max(now, self.opening.until)
+        return max(now, self.opening.until, self.opening.probing_until or now)
 
     def probed(self, now: datetime) -> Breaker:
         """With the one probe given out."""
@@ -96,19 +97,16 @@ class Breaker(_Record):
             return self
         return self._with(opening=self.opening.model_copy(update={"probing_until": None}))
 
-    def after_answer(self, now: datetime) -> Breaker:
-        """After a refusal that says nothing against the route: whoever refuses is there."""
-        return self.after_success(now) if self.opening else self
-
-    def after_success(self, now: datetime) -> Breaker:
-        """After a call that the route took."""
+    def after_success(self, now: datetime, *, began_at: datetime) -> Breaker:
+        """After a task, begun at `began_at`, that brought its picture."""
         if self.opening:
-            # One that a person holds open stays so: the call left before.
-            return self if self.opening.until is None else self.closed(now)
+            # One that a person holds open stays so; and what began before it opened says nothing about now.
+            is_old = self.opening.until is None or began_at <= self.opening.at
+            return self if is_old else self.closed(now)
         return self._with(samples=self._samples_with(now, went_well=True))
 
-    def after_failure(self, cause: str, now: datetime) -> Breaker:
-        """After a failure of the route."""
+    def after_failure(self, cause: str, now: datetime, *, began_at: datetime) -> Breaker:
+        """After a failure of the route, of a call begun at `began_at`."""
         opening = self.opening
         if opening is None:
             samples = self._samples_with(now, went_well=False)
@@ -116,8 +114,7 @@ class Breaker(_Record):
                 opened = Opening(at=now, cause=cause, until=now + FIRST_COOLDOWN)
                 return Breaker(opening=opened, untold=True)
             return self._with(samples=samples)
-        if opening.until is None or now < opening.until:
-            # A call that left before it opened.
+        if opening.until is None or now < opening.until or began_at <= opening.at:
             return self
         cooldown = min(FIRST_COOLDOWN * 2 ** min(opening.times, 10), _LONGEST_COOLDOWN)
         again = {"until": now + cooldown, "times": opening.times + 1, "probing_until": None}

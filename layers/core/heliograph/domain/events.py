@@ -105,7 +105,7 @@ class UploadRejectedData(_Published):
 class BudgetExhaustedData(_Published):
     """A job was refused because what it may cost does not fit any more; so may others be, until the period is over."""
 
-    account: Annotated[str, Field(description="The tenant, or * for all of them together.")]
+    account: Annotated[str, Field(description="The tenant, the id of an API key, or * for all together.")]
     period: Annotated[str, Field(description="The UTC day or month.", pattern=r"^\d{4}-\d{2}(-\d{2})?$")]
     limit_usd: Annotated[str, Field(pattern=_USD)]
     reserved_usd: Annotated[str, Field(description="For jobs that are not over.", pattern=_USD)]

@@ -10,7 +10,7 @@ The four on the right are terminal: a job that has reached one never leaves it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
@@ -18,13 +18,14 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from heliograph.domain.failures import Charged, Failure
-from heliograph.domain.ledger import Booking
+from heliograph.domain.ledger import Booking, Page, key_page, pages
 from heliograph.domain.media import MediaType
 from heliograph.domain.money import usd
 from heliograph.domain.object_keys import OutputPlace
 from heliograph.domain.requests import JobRequest, OnUncertain
 from heliograph.domain.retrying import CALL_LIMIT
 from heliograph.domain.routes import Route
+from heliograph.domain.tenants import Tenants
 
 
 class JobStatus(StrEnum):
@@ -75,6 +76,13 @@ class Source(_Record):
     version_id: str | None = None
     preset: str | None = None
     preset_version: str | None = None
+
+
+class KeyBudget(_Record):
+    """The API key that a job was submitted with, and what may be spent with it in a UTC day, in micro-dollars."""
+
+    key_id: str
+    daily_microusd: int
 
 
 class Attempt(_Record):
@@ -138,6 +146,8 @@ class Job(_Record):
     status: JobStatus = JobStatus.QUEUED
     request: JobRequest
     source: Source
+    # Of the API key that it was submitted with, if that has one.
+    key_budget: KeyBudget | None = None
     output_key: str
     output_name: str
     created_at: AwareDatetime
@@ -233,6 +243,13 @@ class Job(_Record):
             return Booking(0, self.price_microusd, unknown)
         running = self.attempt.price_microusd if self.attempt and self.attempt.is_open else 0
         return Booking(max(self.quote_microusd, running), 0, unknown)
+
+    def ledger_pages(self, tenants: Tenants) -> Iterator[tuple[Page, int | None]]:
+        """The pages that it is written on, each with its limit in micro-dollars."""
+        for page, period in pages(self.tenant, self.created_at):
+            yield page, tenants.limit(page.account, period)
+        if self.key_budget:
+            yield key_page(self.key_budget.key_id, self.created_at), self.key_budget.daily_microusd
 
     @property
     def runs_on(self) -> str | None:

@@ -45,9 +45,14 @@ class Page(NamedTuple):
 
 
 def pages(tenant: str, created_at: datetime) -> tuple[tuple[Page, Period], ...]:
-    """The four pages that a job is written on."""
+    """The four pages that every job is written on."""
     return tuple(
         (Page(account, period.of(created_at)), period)
         for account in (tenant, EVERYBODY)
         for period in (Period.DAY, Period.MONTH)
     )
+
+
+def key_page(key_id: str, created_at: datetime) -> Page:
+    """The page of an API key that has a budget of its own."""
+    return Page(key_id, Period.DAY.of(created_at))

@@ -5,6 +5,8 @@ Uploads bucket:   uploads/<preset>/<path>   an image to be edited by a preset
                   presets/<preset>.json     a recipe; starts nothing
                   anything else             starts nothing; references may lie there
 Results bucket:   <output key>, and `job.json` beside it
+
+In both, everything of a tenant other than `default` lies under `tenants/<tenant>/`, and nothing else does.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from heliograph.domain.media import MediaType
+from heliograph.domain.tenants import DEFAULT_TENANT
 
 UPLOADS_PREFIX = "uploads/"
 JOBS_PREFIX = "jobs/"
+TENANTS_PREFIX = "tenants/"
 PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # The limit of S3, in bytes of UTF-8.
 MAX_KEY_BYTES = 1024
@@ -79,6 +83,8 @@ def check_output_key(pattern: str) -> str:
         raise ValueError("must end with the file's name and .{ext}")
     if not {"name", "job_id"} & set(fields):
         raise ValueError("must contain {name} or {job_id}: else every job would write over the last one's result")
+    if pattern.startswith(TENANTS_PREFIX):
+        raise ValueError(f"must not begin with {TENANTS_PREFIX}, where each tenant has a folder of its own")
     if pattern.startswith("/") or pattern.endswith("/") or any(part in {"", ".", ".."} for part in pattern.split("/")):
         raise ValueError("must be a key without empty, '.' or '..' parts")
     if len(pattern.encode()) > MAX_KEY_BYTES // 2 or not pattern.isprintable():
@@ -124,6 +130,11 @@ class OutputPlace:
         cut = self.name.encode()[: max(room, 0)].decode(errors="ignore")
         name = "/".join(part for part in cut.split("/") if part not in {"", ".", ".."}) or "_"
         return self.pattern.format(**values, name=name)
+
+
+def folder_of(tenant: str) -> str:
+    """Where a tenant's objects lie in both buckets, with a `/` at the end; nothing for the owner of the deployment."""
+    return "" if tenant == DEFAULT_TENANT else f"{TENANTS_PREFIX}{tenant}/"
 
 
 def default_output_key(source: PresetUpload | JobDocument | None) -> str:

@@ -32,6 +32,8 @@ _ONE_BURST_US = 10_000_000
 _QUIET_US = 60_000_000
 _RISE_EVERY_US = 10_000_000
 _RISE = 60
+# Who was refused waits for as long as the provider wished; everybody else tries again after this.
+_LONGEST_HOLD_SECONDS = 600
 
 Weights = Callable[[str], int]
 
@@ -109,8 +111,14 @@ class Pace(BaseModel):
 
     def slowed(self, at: datetime, weights: Weights, route: Route, *, wait_seconds: int = 0) -> Pace:
         """After a refusal for too many calls: half as fast, and not before `wait_seconds` are over."""
-        held_until_us = _us(at) + wait_seconds * SLOT
+        held_until_us = _us(at) + min(wait_seconds, _LONGEST_HOLD_SECONDS) * SLOT
         return self._braked(at, weights, route, interval_us=self.interval_us * 2, held_until_us=held_until_us)
+
+    def released(self, at: datetime, weights: Weights) -> Pace:
+        """Held no longer."""
+        if self.anchored_us <= _us(at):
+            return self
+        return self._anchored(at, weights).model_copy(update={"anchored_us": _us(at)})
 
     def eased(self, at: datetime, weights: Weights, route: Route) -> Pace:
         """When as many tasks run as may: an eighth slower, and all turns come one call's time later.

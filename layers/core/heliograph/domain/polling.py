@@ -9,10 +9,16 @@ from math import ceil
 QUIET_SECONDS = 12
 _GAPS_SECONDS = (4, 4, 4, 4, 4, 4, 5, 5, 8, 8, 10)
 LONGEST_GAP_SECONDS = 15
+LATE_GAP_SECONDS = 300
 
 
 def wait_before_asking(questions: int, *, now: datetime, deadline_at: datetime) -> int:
-    """Whole seconds until the next question, after `questions` of them. Never past the deadline, never under 1."""
+    """Whole seconds until the next question, after `questions` of them. Never past the deadline, never under 1.
+
+    Beyond the deadline only those go on who get no answers: they have a day.
+    """
+    if now >= deadline_at:
+        return LATE_GAP_SECONDS
     if questions == 0:
         gap = QUIET_SECONDS
     else:

@@ -7,6 +7,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from heliograph.domain.object_keys import TENANTS_PREFIX, folder_of
+from heliograph.domain.tenants import DEFAULT_TENANT
+
 MAX_URL_CHARACTERS = 2048
 _VERSION = "?versionId="
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
@@ -56,12 +59,12 @@ class ObjectLocation:
         return cls(bucket, key, version_id or None)
 
 
-def check_reference(reference: str, *, buckets: frozenset[str]) -> str:
+def check_reference(reference: str, *, buckets: frozenset[str], tenant: str = DEFAULT_TENANT) -> str:
     """The reference itself, if it can be one; else `ValueError` with the reason.
 
-    An `s3://` reference must be in one of `buckets` (those the functions may read). A link must be https and must
-    not name a private, loopback, link-local or otherwise reserved address. Names are not resolved here: the
-    provider fetches references, not we, and what a name resolves to then, nobody can know now.
+    An `s3://` reference must be in one of `buckets` (those the functions may read), among the objects of the tenant. A
+    link must be https and must not name a private, loopback, link-local or otherwise reserved address. Names are not
+    resolved here: the provider fetches references, not we, and what a name resolves to then, nobody can know now.
     """
     if len(reference) > MAX_URL_CHARACTERS:
         raise ValueError(f"is longer than {MAX_URL_CHARACTERS} characters")
@@ -69,6 +72,9 @@ def check_reference(reference: str, *, buckets: frozenset[str]) -> str:
         location = ObjectLocation.parse(reference)
         if location.bucket not in buckets:
             raise ValueError("must be in this deployment's uploads or results bucket")
+        own = folder_of(tenant)
+        if not location.key.startswith(own) or (not own and location.key.startswith(TENANTS_PREFIX)):
+            raise ValueError(f"must lie under {own}, where your objects are" if own else "belongs to another tenant")
         return reference
     return check_public_url(reference)
 

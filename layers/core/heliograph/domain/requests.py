@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -29,6 +29,7 @@ from heliograph.domain.faults import faults_of, pointer
 from heliograph.domain.object_keys import check_output_key
 from heliograph.domain.references import check_public_url, check_reference
 from heliograph.domain.routes import AspectRatio, Route, Routes
+from heliograph.domain.tenants import DEFAULT_TENANT
 
 MAX_METADATA_ENTRIES = 32
 
@@ -75,6 +76,11 @@ class Rules:
     routes: Routes
     reference_buckets: frozenset[str]
     policy: Policy = Policy.BETA_FIRST
+    tenant: str = DEFAULT_TENANT
+
+    def of(self, tenant: str) -> Rules:
+        """For that tenant's requests."""
+        return replace(self, tenant=tenant)
 
     def scope(self, model: object) -> Routes:
         """The routes that a request for that model is measured by; all of them where it names none that exists."""
@@ -265,7 +271,7 @@ def _reference_faults(document: Mapping[str, Any], rules: Rules) -> list[Fault]:
     for index, reference in enumerate(references):
         if isinstance(reference, str):
             try:
-                check_reference(reference, buckets=rules.reference_buckets)
+                check_reference(reference, buckets=rules.reference_buckets, tenant=rules.tenant)
             except ValueError as error:
                 faults.append(Fault(pointer("references", index), str(error)))
     return faults

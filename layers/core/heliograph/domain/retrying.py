@@ -18,12 +18,14 @@ MAX_DELIVERIES = 6
 _LONGEST_WAIT_SECONDS = 60
 
 
-def wait_before_attempt(job_id: str, attempts: int, asked_seconds: int | None) -> int:
+def wait_before_attempt(job_id: str, attempts: int, asked_seconds: int | None, *, patience: timedelta) -> int:
     """Seconds before the next create call after `attempts` refused ones; never less than the provider asked for.
 
-    Spread by half to either side, so that jobs that were refused together don't come back together.
+    The longest waits are such that all attempts together last for the job's whole `patience`. Spread by half to either
+    side, so that jobs that were refused together don't come back together.
     """
-    usual = min(1 << attempts, _LONGEST_WAIT_SECONDS)
+    longest = max(_LONGEST_WAIT_SECONDS, int(patience.total_seconds() * 1.5) // MAX_ATTEMPTS)
+    usual = min(1 << min(attempts, 20), longest)
     return max(asked_seconds or 0, 1) + spread(usual, f"{job_id}{attempts}")
 
 

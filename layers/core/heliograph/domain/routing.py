@@ -65,7 +65,9 @@ def next_call(job: Job, routes: Routes, *, shut: Collection[str] = ()) -> Call |
     before = _on(route, job)
     if not before:
         return Call(route, 0)
-    return Call(route, wait_before_attempt(job.job_id, len(before), before[-1].retry_after_seconds))
+    patience = job.deadline_at - job.created_at
+    asked_seconds = before[-1].retry_after_seconds
+    return Call(route, wait_before_attempt(job.job_id, len(before), asked_seconds, patience=patience))
 
 
 def _ends_the_job(failure: Failure, job: Job) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +14,9 @@ from heliograph.domain.money import microdollars
 
 EVERYBODY = "*"
 DEFAULT_TENANT = "default"
-TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+# An API key with a budget of its own. (Names of tenants have no underscore.)
+KEY_ACCOUNT = re.compile(r"key_[a-z2-7]{26}")
+TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
 
 
 class Period(StrEnum):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from heliograph.domain.failures import Charged
 from heliograph.domain.jobs import Job
+from heliograph.domain.keys import ApiKey
 from heliograph.domain.money import usd
 from heliograph.domain.polling import QUIET_SECONDS
 from heliograph.runtime.observability import logger
@@ -37,11 +40,11 @@ def api_resolver(*, charged_on_failure: Charged) -> APIGatewayRestResolver:
             found.detail += "; the call may have made a job: with an Idempotency-Key it could be repeated safely"
         if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.exception("a call failed")
-        return _problem(app, found)
+        return _problem(app.current_event, found)
 
     @app.not_found
     def no_such_path(error: NotFoundError) -> Response[str]:
-        return _problem(app, Problem.not_found("path or method"))
+        return _problem(app.current_event, Problem.not_found("path or method"))
 
     return app
 
@@ -144,8 +147,38 @@ def _utc(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
-def _problem(app: APIGatewayRestResolver, problem: Problem) -> Response[str]:
-    request_id = str(app.current_event["requestContext"]["requestId"])
+def made(key: str, record: ApiKey) -> Response[str]:
+    """201 with the key, which is shown here and nowhere else."""
+    return _json(201, {**_told(record), "key": key}, {"Cache-Control": "no-store"})
+
+
+def listed(records: Iterable[ApiKey]) -> Response[str]:
+    """200 with all keys, newest first."""
+    ordered = sorted(records, key=lambda record: record.created_at, reverse=True)
+    return _json(200, {"data": [_told(record) for record in ordered]}, {"Cache-Control": "no-store"})
+
+
+def revoked(record: ApiKey | None) -> Response[str]:
+    """200 with the key that opens nothing any more."""
+    if record is None:
+        raise Problem.not_found("key")
+    return _json(200, _told(record), {})
+
+
+def _told(record: ApiKey) -> dict[str, Any]:
+    fields = record.model_dump(mode="json", exclude={"key_id", "digest", "scopes"})
+    return {"id": record.key_id, **fields, "scopes": sorted(record.scopes)}
+
+
+def problem_answer(problem: Problem, call: APIGatewayProxyEvent) -> dict[str, Any]:
+    """The problem as API Gateway takes it, where no resolver is at work."""
+    response = _problem(call, problem)
+    headers = {"Content-Type": [CONTENT_TYPE], **{name: [str(value)] for name, value in response.headers.items()}}
+    return {"statusCode": response.status_code, "multiValueHeaders": headers, "body": response.body}
+
+
+def _problem(call: APIGatewayProxyEvent, problem: Problem) -> Response[str]:
+    request_id = str(call["requestContext"]["requestId"])
     headers: dict[str, str | list[str]] = {}
     if problem.retryable and problem.retry_after_seconds:
         headers["Retry-After"] = str(problem.retry_after_seconds)

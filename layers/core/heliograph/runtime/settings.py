@@ -79,6 +79,7 @@ class Settings(BaseModel):
     # Only where they are used; see `only_here`.
     state_machine_arn: str | None = None
     api_key_secret: str | None = None
+    keys_table: str | None = None
 
     @field_validator("default_policy")
     @classmethod

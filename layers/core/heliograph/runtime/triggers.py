@@ -9,6 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel, ConfigDict, Field
 
+from heliograph.domain.keys import Caller, Scope
 from heliograph.runtime.problems import Problem
 from heliograph.steps.submit_request import MAX_BODY_BYTES
 from heliograph.steps.submit_upload import Upload
@@ -68,14 +69,36 @@ class ObjectCreated(_Event):
         return Upload(self.detail.bucket.name, found.key, found.version_id, found.etag, found.sequencer)
 
 
+def told_of(caller: Caller) -> dict[str, str]:
+    """What the gateway hands on of a caller: it takes texts and numbers only."""
+    told = caller.model_dump(mode="json", exclude_none=True, exclude={"scopes"})
+    return {**{name: str(value) for name, value in told.items()}, "scopes": " ".join(sorted(caller.scopes))}
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
 @dataclass(frozen=True, slots=True)
 class ApiCall:
     """An authorized call of the API."""
 
-    tenant: str
+    caller: Caller
     request_id: str
     body: bytes
     idempotency_key: str | None
+
+    @staticmethod
+    def caller_of(event: APIGatewayProxyEvent) -> Caller:
+        """Who calls, as `authorize` told the gateway."""
+        told: dict[str, str] = event["requestContext"]["authorizer"]
+        return Caller(
+            tenant=told["tenant"],
+            scopes=frozenset(Scope(scope) for scope in told.get("scopes", "").split()),
+            key_id=told.get("key_id"),
+            daily_budget_microusd=_number(told.get("daily_budget_microusd")),
+            requests_per_minute=_number(told.get("requests_per_minute")),
+        )
 
     @classmethod
     def read(cls, event: APIGatewayProxyEvent) -> ApiCall:
@@ -86,7 +109,7 @@ class ApiCall:
         if len(body) > MAX_BODY_BYTES:
             raise Problem.payload_too_large(MAX_BODY_BYTES)
         return cls(
-            tenant=context["authorizer"]["tenant"],
+            caller=cls.caller_of(event),
             request_id=context["requestId"],
             body=body,
             idempotency_key=event.headers.get("Idempotency-Key"),

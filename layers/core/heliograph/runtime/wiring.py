@@ -7,7 +7,7 @@ wrong deployment fails before any work.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
@@ -16,6 +16,7 @@ from heliograph.adapters import aws
 from heliograph.adapters.apimodels import ApiModels
 from heliograph.adapters.clock import SystemClock
 from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
 from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
 from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
 from heliograph.adapters.eventbridge import EventBridgeBus
@@ -25,6 +26,7 @@ from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.adapters.secrets import read_secret
 from heliograph.adapters.step_functions import StepFunctionsWorkflow
 from heliograph.domain.events import UploadRejected
+from heliograph.domain.keys import ApiKey, Caller, KeyRequest
 from heliograph.domain.outcomes import CloseOutcome, DispatchOutcome, FinalizeInput, FinalizeOutcome, PollOutcome, Watch
 from heliograph.domain.requests import Rules
 from heliograph.domain.routes import Routes
@@ -35,6 +37,7 @@ from heliograph.steps.create_task import Creating
 from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import Ending, finalize
 from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
+from heliograph.steps.manage_keys import Allowance, count_call, create_key, recognise, revoke_key
 from heliograph.steps.poll import poll
 from heliograph.steps.read_job import JobView, read_job
 from heliograph.steps.submission import Submission
@@ -59,7 +62,7 @@ def upload_submitter() -> Callable[[Upload], Submission | UploadRejected | Ignor
 
 
 def request_submitter() -> Callable[..., Submission | Quote]:
-    """What `submit_request` does with `(body, idempotency_key=, request_id=, tenant=)`."""
+    """What `submit_request` does with `(body, idempotency_key=, request_id=, caller=)`."""
     return partial(
         submit_request,
         rules=_rules(),
@@ -142,9 +145,31 @@ def control_room() -> ControlRoom:
     return ControlRoom(_settings().usable_routes, _control(), _jobs(), _ledger(), _settings().job_retention)
 
 
-def api_key() -> Callable[[], str]:
-    """The key that opens the API, read anew at most once a minute."""
-    return partial(read_secret, _settings().only_here("api_key_secret"))
+def recogniser() -> Callable[[str], Caller | None]:
+    """What `authorize` does with a key. The deployment's own is read anew at most once a minute."""
+    own_key = partial(read_secret, _settings().only_here("api_key_secret"))
+    keys = _keys()
+    return lambda key: recognise(key, own_key=own_key(), keys=keys, clock=SystemClock())
+
+
+def call_counter() -> Callable[[Caller], Allowance | None]:
+    """What the API's functions do with every caller, before anything else."""
+    return partial(count_call, keys=_keys(), clock=SystemClock())
+
+
+def key_maker() -> Callable[[KeyRequest], tuple[str, ApiKey]]:
+    """What `keys` does with a request for a key."""
+    return partial(create_key, keys=_keys(), clock=SystemClock(), new_secret=partial(secrets.token_urlsafe, 32))
+
+
+def key_lister() -> Callable[[], Iterator[ApiKey]]:
+    """Every key."""
+    return _keys().every
+
+
+def key_revoker() -> Callable[[str], ApiKey | None]:
+    """What `keys` does with the id of a key."""
+    return partial(revoke_key, keys=_keys(), clock=SystemClock())
 
 
 @cache
@@ -167,6 +192,10 @@ def _jobs() -> DynamoDBJobStore:
         routes=settings.usable_routes,
         retention=settings.job_retention,
     )
+
+
+def _keys() -> DynamoDBKeyStore:
+    return DynamoDBKeyStore(aws.dynamodb(), _settings().only_here("keys_table"))
 
 
 def _ledger() -> DynamoDBLedger:
@@ -214,4 +243,6 @@ def _ending() -> Ending:
         bus=_bus(),
         clock=SystemClock(),
         results_bucket=settings.results_bucket,
+        routes=settings.usable_routes,
+        control=_control(),
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heliograph.domain.jobs import Job
-from heliograph.domain.ledger import Booking, Page, pages
+from heliograph.domain.ledger import Booking, Page
+from heliograph.domain.tenants import Tenants
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def check_ledger(
     """
     of_jobs: dict[Page, Booking] = defaultdict(Booking)
     for job in jobs:
-        for page, _ in pages(job.tenant, job.created_at):
+        for page, _ in job.ledger_pages(Tenants()):
             of_jobs[page] = of_jobs[page].plus(job.booking)
     booked = dict(ledger)
     found = (Comparison(page, booked.get(page, Booking()), of_jobs[page]) for page in {*booked, *of_jobs})

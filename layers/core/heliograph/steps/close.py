@@ -58,8 +58,10 @@ def close(
             return _deliver_now(job, attempt, attempt.task_id, result_urls, ending=ending)
         case TaskFailed(failure):
             return fail(job, failure, ending=ending)
-        case StillRunning() | NoAnswer():
-            if now < job.patience_ends_at:
+        case StillRunning() | NoAnswer() as state:
+            # Without an answer, nobody knows whether there is a picture: that is worth a day.
+            patience = GIVE_UP if isinstance(state, NoAnswer) else timedelta(0)
+            if now < job.patience_ends_at + patience:
                 return leave_to_sweep(job, ending=ending)
             running = f"{error}, while task {attempt.task_id} was running"
             return fail(job, _crashed(running, Charged.UNKNOWN), ending=ending)
@@ -83,10 +85,11 @@ def sweep(
     lost, a bus that was away.
     """
     done = _announce_switches(routes, control=control)
-    for job in ending.jobs.needing_attention(ending.clock.now(), limit=limit):
+    for job_id in ending.jobs.needing_attention(ending.clock.now(), limit=limit):
         if time_left() < ONE_JOB:
             break
-        done.append(_look_after(job, workflow=workflow, providers=providers, ending=ending))
+        if did := _look_after(job_id, workflow=workflow, providers=providers, ending=ending):
+            done.append(did)
     return done
 
 
@@ -97,28 +100,37 @@ def _announce_switches(routes: Sequence[Route], *, control: Control) -> list[str
         return [f"left the routes: {error}"]
 
 
-def _look_after(job: Job, *, workflow: Workflow, providers: Mapping[str, ImageProvider], ending: Ending) -> str:
+def _look_after(
+    job_id: str, *, workflow: Workflow, providers: Mapping[str, ImageProvider], ending: Ending
+) -> str | None:
+    """What was done; `None` if the job needs nothing after all: the index lags behind the table."""
+    now = ending.clock.now()
     try:
+        job = ending.jobs.get(job_id)
+        if job is None or job.attention_at is None or job.attention_at > now:
+            return None
         if job.is_over:
             announce(job, ending=ending)
-            return f"announced {job.job_id}"
-        if job.attempts or ending.clock.now() >= job.deadline_at:
-            outcome = close(job.job_id, "it never ended the job", providers=providers, ending=ending)
-            return f"closed {job.job_id}: {outcome.outcome}"
-        started = workflow.start(job.job_id)
+            return f"announced {job_id}"
+        if job.attempts or now >= job.deadline_at:
+            # Noted before it is begun: should this run die of it, the next begins with another.
+            ending.jobs.save(job.as_orphaned(now))
+            outcome = close(job_id, "it never ended the job", providers=providers, ending=ending)
+            return f"closed {job_id}: {outcome.outcome}"
+        started = workflow.start(job_id)
     except Exception as error:
-        return _set_aside(job, error, ending=ending)
+        return _set_aside(job_id, error, ending=ending)
     # Not to know this costs another look, no more.
     with suppress(StaleJob, StorageFailed):
         ending.jobs.save(job.as_started())
     return f"started {job.job_id}" if started else f"waited for {job.job_id}"
 
 
-def _set_aside(job: Job, error: Exception, *, ending: Ending) -> str:
+def _set_aside(job_id: str, error: Exception, *, ending: Ending) -> str:
     """Whatever is wrong with one job must not keep the others waiting, nor go on for ever."""
-    what = f"{job.job_id}: {type(error).__name__}: {error}"
+    what = f"{job_id}: {type(error).__name__}: {error}"
     with suppress(Exception):
-        current = ending.jobs.get(job.job_id)
+        current = ending.jobs.get(job_id)
         if current and not current.is_over and current.attempts:
             if ending.clock.now() >= current.patience_ends_at + 2 * GIVE_UP:
                 fail(current, _crashed(f"for days, {type(error).__name__}", Charged.UNKNOWN), ending=ending)

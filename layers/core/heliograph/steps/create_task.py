@@ -20,7 +20,7 @@ from heliograph.domain.retrying import wait_for_news
 from heliograph.domain.routes import Route, Routes
 from heliograph.domain.routing import Call, Stop, next_call
 from heliograph.ports import ImageProvider, JobStore, Ledger, ObjectStore
-from heliograph.steps.traffic import Control, went_well, went_wrong
+from heliograph.steps.traffic import Control, was_accepted, went_wrong
 
 # The provider fetches references when it works on the task, which may be minutes later.
 REFERENCE_LINK_SECONDS = 3600
@@ -75,9 +75,9 @@ def report(attempt: Attempt, failure: Failure | None, *, creating: Creating, wai
     """Tells the attempt's route how it did. Never raises."""
     route = creating.routes.named(attempt.route)
     if route and failure:
-        went_wrong(route, failure, control=creating.control, wait_seconds=wait_seconds)
+        went_wrong(route, failure, attempt.intended_at, control=creating.control, wait_seconds=wait_seconds)
     elif route:
-        went_well(route, control=creating.control)
+        was_accepted(route, control=creating.control)
 
 
 def uncertain(reason: str) -> Failure:

@@ -7,6 +7,7 @@ given time to announce itself, and only a job none of whose attempts may still b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -16,7 +17,7 @@ from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Job
 from heliograph.domain.outcomes import DispatchOutcome, Expired, Failed, NotYet, Over, Turn
 from heliograph.domain.pacing import Ticket
-from heliograph.domain.requests import candidates
+from heliograph.domain.requests import Policy, candidates
 from heliograph.domain.retrying import spread
 from heliograph.domain.routes import Route
 from heliograph.domain.routing import Pause, Stop, next_call
@@ -29,6 +30,8 @@ from heliograph.steps.turns import turn_on
 # Waits are whole seconds: a turn that comes within this is now.
 _NOW = timedelta(milliseconds=500)
 _LOOK_AGAIN_SECONDS = 60
+# A route that takes the job within this is not busy.
+_SOON = timedelta(seconds=60)
 _PROBE_SECONDS = 10
 
 
@@ -67,39 +70,76 @@ def dispatch(turn: Turn, *, run_id: str, creating: Creating) -> DispatchOutcome:
 
 
 def _go_on(job: Job, turn: Turn, run_id: str, now: datetime, *, creating: Creating) -> DispatchOutcome:
-    """Finds the route and the moment for the next call, and makes it if that is now."""
+    """Finds the route and the moment for the next call, and makes it if that is now.
+
+    A route that is open, full, has a long queue or costs more than is left is passed over, as long as there is another.
+    """
     if now >= job.deadline_at:
         stop = next_call(job, creating.routes)
         return Failed(job_id=job.job_id, failure=stop.failure) if isinstance(stop, Stop) else Expired(job_id=job.job_id)
     traffic = creating.control.states.look(candidates(job.request, creating.routes))
     if traffic.halt:
-        return _not_yet(job, now, _LOOK_AGAIN_SECONDS, f"all create calls are stopped: {traffic.halt.reason}")
+        wait_seconds = spread(_LOOK_AGAIN_SECONDS, job.job_id)
+        return _not_yet(job, now, wait_seconds, f"all create calls are stopped: {traffic.halt.reason}")
     shut = {name for name, state in traffic.routes.items() if state.breaker.circuit(now) is Circuit.OPEN}
+    # First whoever takes it soon; then whoever takes it at all. The cheapest route is worth any wait.
+    patiences = (None,) if job.request.policy is Policy.CHEAPEST else (_SOON, None)
     too_dear: dict[str, BudgetExceeded] = {}
-    while True:
-        step = next_call(job, creating.routes, shut=shut | too_dear.keys())
-        if isinstance(step, Stop):
-            return Failed(job_id=job.job_id, failure=step.failure)
-        if isinstance(step, Pause):
-            waiting = [route for route in step.routes if route.name not in too_dear]
-            if not waiting:
-                return Failed(job_id=job.job_id, failure=budget_failure(next(iter(too_dear.values()))))
-            return _not_yet(job, now, _until_a_probe(waiting, traffic, now), "every route that is left is open")
-        wait_seconds = 0 if turn.has_waited else step.wait_seconds
-        if now + timedelta(seconds=wait_seconds) >= job.deadline_at:
-            return Expired(job_id=job.job_id)
-        if wait_seconds:
-            return NotYet(job_id=job.job_id, wait_seconds=wait_seconds, reason="an earlier call was refused")
-        try:
-            return _call(job, step.route, turn, run_id, traffic.routes[step.route.name], creating=creating)
-        except BudgetExceeded as error:
-            # It costs more than was reserved for the job, and that much is not left.
-            _tell_exhausted(error, creating=creating)
-            too_dear[step.route.name] = error
+    busy: dict[str, NotYet] = {}
+    left: tuple[Route, ...] = ()
+    for patience in patiences:
+        # Where a place was taken, it is kept.
+        busy = {name: wait for name, wait in busy.items() if wait.ticket}
+        while True:
+            step = next_call(job, creating.routes, shut={*shut, *too_dear, *busy})
+            if isinstance(step, Stop):
+                return Failed(job_id=job.job_id, failure=step.failure)
+            if isinstance(step, Pause):
+                left = step.routes
+                break
+            wait_seconds = 0 if turn.has_waited else step.wait_seconds
+            if now + timedelta(seconds=wait_seconds) >= job.deadline_at:
+                return Expired(job_id=job.job_id)
+            if wait_seconds:
+                return NotYet(job_id=job.job_id, wait_seconds=wait_seconds, reason="an earlier call was refused")
+            state = traffic.routes[step.route.name]
+            before = job.deadline_at if patience is None else min(job.deadline_at, now + patience)
+            try:
+                outcome = _call(job, step.route, turn, run_id, state=state, before=before, creating=creating)
+            except BudgetExceeded as error:
+                # It costs more than was reserved for the job, and that much is not left.
+                _tell_exhausted(error, creating=creating)
+                too_dear[step.route.name] = error
+                continue
+            if not isinstance(outcome, _Busy):
+                return outcome
+            busy[step.route.name] = outcome.until_then
+    if busy:
+        return min(busy.values(), key=lambda wait: wait.wait_seconds)
+    waiting = [route for route in left if route.name not in too_dear]
+    if not waiting:
+        return Failed(job_id=job.job_id, failure=budget_failure(next(iter(too_dear.values()))))
+    return _not_yet(job, now, _until_a_probe(waiting, traffic, now, job), "every route that is left is open")
 
 
-def _call(job: Job, route: Route, turn: Turn, run_id: str, state: RouteState, *, creating: Creating) -> DispatchOutcome:
-    """Calls the route, if it is the job's turn."""
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """The route does not take the job soon enough; what to do if no other does."""
+
+    until_then: NotYet
+
+
+def _call(
+    job: Job,
+    route: Route,
+    turn: Turn,
+    run_id: str,
+    *,
+    state: RouteState,
+    before: datetime,
+    creating: Creating,
+) -> DispatchOutcome | _Busy:
+    """Calls the route, if it is the job's turn. If a turn would come only after `before`, takes no place."""
     control = creating.control
     now = control.clock.now()
     place = turn_on(
@@ -107,7 +147,7 @@ def _call(job: Job, route: Route, turn: Turn, run_id: str, state: RouteState, *,
         job.tenant,
         state=state,
         ticket=turn.ticket,
-        before=job.deadline_at,
+        before=before,
         now=now,
         weights=control.weights,
         states=control.states,
@@ -115,24 +155,26 @@ def _call(job: Job, route: Route, turn: Turn, run_id: str, state: RouteState, *,
     if place is None:
         # As things are; but the queue may get shorter.
         wait_seconds = max(_LOOK_AGAIN_SECONDS, ceil((job.deadline_at - now).total_seconds() / 2))
-        return _not_yet(job, now, wait_seconds, f"the queue of {route.name} is longer than the job has time")
+        reason = f"the queue of {route.name} is longer than the job has time"
+        return _Busy(_not_yet(job, now, wait_seconds, reason))
     if place.moment > now + _NOW:
         wait_seconds = ceil((place.moment - now).total_seconds())
         return _not_yet(job, now, wait_seconds, f"its turn on {route.name} comes later", place.ticket)
     probes = state.breaker.circuit(now) is Circuit.HALF_OPEN
     if probes and not may_probe(route, now=now, states=control.states):
         wait_seconds = spread(_PROBE_SECONDS, job.job_id)
-        return _not_yet(job, now, wait_seconds, f"{route.name} is being probed", place.ticket)
+        return _Busy(_not_yet(job, now, wait_seconds, f"{route.name} is being probed", place.ticket))
     try:
         return create_task(job, route, run_id, creating=creating)
-    except (RouteFull, BudgetExceeded) as error:
+    except Exception as error:
+        # No call was made.
         if probes:
             give_back_probe(route, control=control)
-        if isinstance(error, BudgetExceeded):
+        if not isinstance(error, RouteFull):
             raise
         was_full(route, control=control)
         wait_seconds = spread(ceil(route.usual_seconds / route.max_in_flight), job.job_id)
-        return _not_yet(job, now, wait_seconds, f"{route.name} has as many tasks as it may", place.ticket)
+        return _Busy(_not_yet(job, now, wait_seconds, f"{route.name} has as many tasks as it may", place.ticket))
 
 
 def _not_yet(job: Job, now: datetime, wait_seconds: int, reason: str, ticket: Ticket | None = None) -> NotYet:
@@ -146,11 +188,11 @@ def _tell_exhausted(error: BudgetExceeded, *, creating: Creating) -> None:
     announce_exhausted(error, ledger=creating.ledger, bus=creating.control.bus, clock=creating.control.clock)
 
 
-def _until_a_probe(routes: Sequence[Route], traffic: Traffic, now: datetime) -> int:
-    """Seconds until one of the routes may be probed, spread a little; a person's hold is looked at once a minute."""
+def _until_a_probe(routes: Sequence[Route], traffic: Traffic, now: datetime, job: Job) -> int:
+    """Seconds until one of the routes may be probed, spread; a person's hold is looked at once a minute."""
     moments = [traffic.routes[route.name].breaker.opens_next(now) for route in routes]
     seconds = min((ceil((moment - now).total_seconds()) for moment in moments if moment), default=_LOOK_AGAIN_SECONDS)
-    return max(_PROBE_SECONDS, seconds)
+    return spread(max(_PROBE_SECONDS, seconds), job.job_id)
 
 
 def _internal(message: str) -> Failure:

@@ -27,8 +27,10 @@ from heliograph.domain.outcomes import (
 )
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES, wait_before_delivery
+from heliograph.domain.routes import Routes
 from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, Picture, ResultSource
 from heliograph.steps.provenance import is_same_result, metadata_of, record_of
+from heliograph.steps.traffic import Control, went_well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Ending:
     bus: EventBus
     clock: Clock
     results_bucket: str
+    routes: Routes
+    control: Control
 
 
 def finalize(outcome: FinalizeInput, *, ending: Ending) -> FinalizeOutcome:
@@ -118,7 +122,11 @@ def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> 
         return _not_all(job, finished, results, unusable, ending=ending)
     succeeded = job.succeeded(results, ending.clock.now())
     _write_record(succeeded, ending=ending)
-    return _conclude(succeeded, ending=ending)
+    over = _conclude(succeeded, ending=ending)
+    attempt = succeeded.attempts[-1]
+    if route := ending.routes.named(attempt.route):
+        went_well(route, attempt.intended_at, control=ending.control)
+    return over
 
 
 def _copy(job: Job, index: int, url: str, *, ending: Ending) -> Result:

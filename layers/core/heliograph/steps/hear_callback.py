@@ -66,6 +66,9 @@ def _is_meant(job: Job, attempt: Attempt, token: str) -> bool:
 
 
 def _adopt(job: Job, attempt: Attempt, task_id: str, *, hearing: Hearing) -> Heard:
+    if any(task_id == other.task_id for other in job.attempts):
+        # It was this job's, and has ended.
+        return Heard.UNKNOWN
     owner = hearing.jobs.owner_of(attempt.provider, task_id)
     if owner not in (None, job.job_id):
         return Heard.UNKNOWN

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.outcomes import Failed, Finished, PollOutcome, Processing, Watch
 from heliograph.domain.polling import wait_before_asking
 from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed
+from heliograph.domain.retrying import GIVE_UP
 from heliograph.ports import Clock, ImageProvider
 
 
 def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], clock: Clock) -> PollOutcome:
     """What the workflow does next. Reads and writes nothing of ours; a repeat is harmless.
 
-    A question that gets no usable answer says nothing about the task, which may be paid: asking goes on until the
-    deadline, whatever the answer was (a key that was just changed, an edge's error page).
+    A question that gets no usable answer says nothing about the task, which may be paid: asking goes on, whatever the
+    answer was (a key that was just changed, an edge's error page), and beyond the deadline for another day.
     """
     provider = providers.get(watch.provider)
     state = provider.ask(watch.task_id) if provider else NoAnswer(f"{watch.provider} is configured no more")
@@ -27,7 +29,7 @@ def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], c
         case StillRunning() | NoAnswer():
             now = clock.now()
             unanswered = state.reason if isinstance(state, NoAnswer) else None
-            if now >= watch.deadline_at:
+            if now >= watch.deadline_at + (GIVE_UP if unanswered else timedelta(0)):
                 failure = _timed_out(watch, unanswered)
                 return Failed(job_id=job_id, failure=failure, attempt_id=watch.attempt_id)
             questions = watch.questions + 1
@@ -40,10 +42,13 @@ def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], c
 
 
 def _timed_out(watch: Watch, unanswered: str | None) -> Failure:
-    last = f"; the last question got no answer: {unanswered}" if unanswered else ""
+    if unanswered:
+        message = f"nobody could say for a day how task {watch.task_id} is: {unanswered}"
+    else:
+        message = f"task {watch.task_id} was still running at the job's deadline"
     return Failure(
         code=FailureCode.PROVIDER_TIMEOUT,
-        message=f"task {watch.task_id} was still running at the job's deadline{last}",
+        message=message,
         retryable=False,
         charged=Charged.UNKNOWN,
     )

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed, WorkflowFailed
 from heliograph.domain.faults import pointer
-from heliograph.domain.jobs import Job, Source
-from heliograph.domain.media import sniff
+from heliograph.domain.jobs import Job, KeyBudget, Source
+from heliograph.domain.media import MediaType, sniff
+from heliograph.domain.object_keys import TENANTS_PREFIX, OutputPlace, folder_of
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import JobRequest, candidates
 from heliograph.domain.routes import Routes
@@ -36,6 +37,7 @@ def submit(
     output_key: str,
     output_name: str,
     fingerprint: str = "",
+    key_budget: KeyBudget | None = None,
     routes: Routes,
     jobs: JobStore,
     workflow: Workflow,
@@ -45,17 +47,24 @@ def submit(
     """The one job of that id, now written down and started: a repeat finds it instead of making another.
 
     Once the job is written it is accepted: if the workflow can't be started at the moment, `sweep` will start it.
-    The price of its first route is reserved in the same write: raises `BudgetExceeded` if it does not fit (then there
-    is no job), and `StorageFailed` if the job could not be written (then nothing happened, or a repeat will find it).
+    Raises `InvalidRequest` if its results would lie among another tenant's. The price of its first route is reserved in
+    the same write: raises `BudgetExceeded` if it does not fit (then there is no job), and `StorageFailed` if the job
+    could not be written (then nothing happened, or a repeat will find it).
     """
     now = clock.now()
+    place = OutputPlace(output_key, job_id, output_name, source.preset)
+    if not folder_of(tenant) and place.result_key(1, MediaType.JPEG).startswith(TENANTS_PREFIX):
+        # A preset, or a name where the pattern begins with it, can spell that too.
+        detail = f"leads to {TENANTS_PREFIX}, where each tenant has a folder of its own"
+        raise InvalidRequest(Fault("/output_key", detail))
     route = candidates(request, routes)[0]
     job = Job(
         job_id=job_id,
         tenant=tenant,
         request=request,
         source=source,
-        output_key=output_key,
+        key_budget=key_budget,
+        output_key=folder_of(tenant) + output_key,
         output_name=output_name,
         created_at=now,
         deadline_at=now + deadline,

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest
 from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Source
+from heliograph.domain.jobs import KeyBudget, Source
+from heliograph.domain.keys import Caller
 from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.requests import JobRequest, Rules, candidates, read_json_object, read_request
 from heliograph.domain.routes import Route
@@ -35,7 +36,7 @@ def submit_request(
     *,
     idempotency_key: str | None,
     request_id: str,
-    tenant: str,
+    caller: Caller,
     rules: Rules,
     objects: ObjectStore,
     jobs: JobStore,
@@ -57,6 +58,7 @@ def submit_request(
     dry_run = document.pop("dry_run", False)
     if not isinstance(dry_run, bool):
         raise InvalidRequest(Fault("/dry_run", "must be true or false"))
+    tenant, rules = caller.tenant, rules.of(caller.tenant)
     fingerprint = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     identity = ("key", idempotency_key) if idempotency_key is not None else ("call", request_id)
     job_id = derived_id("job", "api", tenant, *identity)
@@ -78,6 +80,7 @@ def submit_request(
             output_key=request.output_key or default_output_key(None),
             output_name=job_id,
             fingerprint=fingerprint,
+            key_budget=_key_budget(caller),
             routes=rules.routes,
             jobs=jobs,
             workflow=workflow,
@@ -88,6 +91,12 @@ def submit_request(
         announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
         raise
     return _same(submission, fingerprint)
+
+
+def _key_budget(caller: Caller) -> KeyBudget | None:
+    if caller.key_id is None or caller.daily_budget_microusd is None:
+        return None
+    return KeyBudget(key_id=caller.key_id, daily_microusd=caller.daily_budget_microusd)
 
 
 def _same(submission: Submission, fingerprint: str) -> Submission:

@@ -107,6 +107,9 @@ def submit_upload(
             clock=clock,
             deadline=deadline,
         )
+    except InvalidRequest as error:
+        misplaced = _Rejection(FailureCode.INVALID_INPUT, str(error), error.faults)
+        return _publish(misplaced, upload, source, bus=bus, clock=clock)
     except BudgetExceeded as error:
         announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
         return _publish(_Rejection(FailureCode.BUDGET_EXCEEDED, str(error)), upload, source, bus=bus, clock=clock)

@@ -30,20 +30,30 @@ class Control:
     weights: Weights
 
 
-def went_well(route: Route, *, control: Control) -> None:
-    """The route took a call. Never raises: a report is worth nothing against the call itself."""
+def was_accepted(route: Route, *, control: Control) -> None:
+    """The route took a call: it may be called a little faster. Writes only where that is so.
+
+    Never raises, as none of these reports: it is worth nothing against the call itself.
+    """
     now = control.clock.now()
 
     def change(state: RouteState) -> RouteState:
-        changed = state.switched(state.breaker.after_success(now))
-        if state.pace.may_rise(now, control.weights):
-            changed = changed.paced(state.pace.quickened(now, control.weights, route))
-        return changed
+        if not state.pace.may_rise(now, control.weights):
+            return state
+        return state.paced(state.pace.quickened(now, control.weights, route))
 
     _report(route, change, control=control)
 
 
-def went_wrong(route: Route, failure: Failure, *, control: Control, wait_seconds: int | None = None) -> None:
+def went_well(route: Route, began_at: datetime, *, control: Control) -> None:
+    """A task that was begun at `began_at` brought its picture. Never raises."""
+    now = control.clock.now()
+    _report(route, lambda state: state.switched(state.breaker.after_success(now, began_at=began_at)), control=control)
+
+
+def went_wrong(
+    route: Route, failure: Failure, began_at: datetime, *, control: Control, wait_seconds: int | None = None
+) -> None:
     """A call was refused, lost, or its task failed; `wait_seconds` as the provider wished. Never raises."""
     now = control.clock.now()
 
@@ -51,8 +61,9 @@ def went_wrong(route: Route, failure: Failure, *, control: Control, wait_seconds
         if failure.code is FailureCode.RATE_LIMITED:
             state = state.paced(state.pace.slowed(now, control.weights, route, wait_seconds=wait_seconds or 0))
         if is_of_the_route(failure):
-            return state.switched(state.breaker.after_failure(failure.message, now))
-        return state.switched(state.breaker.after_answer(now))
+            return state.switched(state.breaker.after_failure(failure.message, now, began_at=began_at))
+        # It says nothing of the route; if it was the probe, another may be.
+        return state.switched(state.breaker.not_probed())
 
     _report(route, change, control=control)
 
@@ -86,8 +97,12 @@ def hold_open(route: Route, reason: str, *, control: Control) -> None:
 
 
 def close_again(route: Route, *, control: Control) -> None:
-    """Closes a route, whoever opened it. Raises an `Unavailable` if it may not be done."""
+    """Closes a route, whoever opened it, and forgets how long it wished to be left alone.
+
+    Raises an `Unavailable` if it may not be done."""
     _switch(route, lambda breaker, now: breaker.closed(now), control=control)
+    now = control.clock.now()
+    _report(route, lambda state: state.paced(state.pace.released(now, control.weights)), control=control)
 
 
 def halt(reason: str, *, control: Control) -> Halt:

@@ -1,0 +1,51 @@
+"""`POST`, `GET` and `DELETE /v1/keys`: API keys, for those with the scope `admin`."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.failures import Charged
+from heliograph.domain.keys import Scope, read_key_request
+from heliograph.domain.requests import read_json_object
+from heliograph.runtime import wiring
+from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.responses import api_resolver, listed, made, revoked
+from heliograph.runtime.triggers import ApiCall
+
+app = api_resolver(charged_on_failure=Charged.NO)
+create_key, every_key, revoke_key = wiring.key_maker(), wiring.key_lister(), wiring.key_revoker()
+count_call = wiring.call_counter()
+
+
+@app.post("/v1/keys")
+def make() -> Response[str]:
+    call = ApiCall.read(app.current_event)
+    require(call.caller, Scope.ADMIN)
+    key, record = create_key(read_key_request(read_json_object(call.body, what="the body")))
+    logger.info("made a key", extra={"key_id": record.key_id, "by": call.caller.key_id})
+    count("KeyMade")
+    return made(key, record)
+
+
+@app.get("/v1/keys")
+def show() -> Response[str]:
+    require(ApiCall.caller_of(app.current_event), Scope.ADMIN)
+    return listed(every_key())
+
+
+@app.delete("/v1/keys/<key_id>")
+def revoke(key_id: str) -> Response[str]:
+    caller = ApiCall.caller_of(app.current_event)
+    require(caller, Scope.ADMIN)
+    record = revoke_key(key_id)
+    # What is no id of ours is not logged: it may be the key itself, given by mistake.
+    if record:
+        logger.info("revoked a key", extra={"key_id": record.key_id, "by": caller.key_id})
+        count("KeyRevoked")
+    return revoked(record)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return through_the_door(app, event, context, count_call=count_call)

@@ -1,0 +1,82 @@
+"""Amazon DynamoDB as a `KeyStore`: one item per key, and one per key and minute that counts its calls.
+
+id (key)            the key's id; or `calls#<key's id>#<minute>`
+document            the record, as JSON
+last_used_at        apart, because it is written without reading the rest
+calls, expires_at   how often the key was used in that minute; deleted soon after (TTL)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from heliograph.adapters.dynamodb_calls import translated
+from heliograph.domain.keys import ApiKey
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+_KEPT = timedelta(minutes=10)
+
+
+class DynamoDBKeyStore:
+    """The keys of a table of that name."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def save(self, key: ApiKey) -> None:
+        """One write."""
+        with translated(key.key_id):
+            self._client.update_item(
+                TableName=self._table,
+                Key={"id": {"S": key.key_id}},
+                UpdateExpression="SET document = :document",
+                ExpressionAttributeValues={":document": {"S": key.model_dump_json(exclude={"last_used_at"})}},
+            )
+
+    def get(self, key_id: str) -> ApiKey | None:
+        """One consistent read."""
+        with translated(key_id):
+            answer = self._client.get_item(TableName=self._table, Key={"id": {"S": key_id}}, ConsistentRead=True)
+        return _key(answer.get("Item", {}))
+
+    def every(self) -> Iterator[ApiKey]:
+        """A scan, page by page."""
+        with translated("keys"):
+            for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
+                yield from (key for item in page["Items"] if (key := _key(item)))
+
+    def note_use(self, key_id: str, at: datetime) -> None:
+        """One write."""
+        with translated(key_id):
+            self._client.update_item(
+                TableName=self._table,
+                Key={"id": {"S": key_id}},
+                UpdateExpression="SET last_used_at = :at",
+                ExpressionAttributeValues={":at": {"S": at.isoformat()}},
+            )
+
+    def count_call(self, key_id: str, at: datetime) -> int:
+        """One atomic write."""
+        with translated(key_id):
+            answer = self._client.update_item(
+                TableName=self._table,
+                Key={"id": {"S": f"calls#{key_id}#{at:%Y-%m-%dT%H:%M}"}},
+                UpdateExpression="ADD calls :one SET expires_at = :soon",
+                ExpressionAttributeValues={":one": {"N": "1"}, ":soon": {"N": str(int((at + _KEPT).timestamp()))}},
+                ReturnValues="UPDATED_NEW",
+            )
+        return int(answer["Attributes"]["calls"]["N"])
+
+
+def _key(item: Mapping[str, AttributeValueTypeDef]) -> ApiKey | None:
+    if "document" not in item:
+        return None
+    key = ApiKey.model_validate_json(item["document"]["S"])
+    used = item.get("last_used_at")
+    return key.model_copy(update={"last_used_at": datetime.fromisoformat(used["S"])}) if used else key

@@ -1,0 +1,144 @@
+"""API keys: who may call, for whom, to do what, and how much. A key itself is shown once and kept nowhere."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+
+from heliograph.domain.errors import InvalidRequest
+from heliograph.domain.faults import faults_of
+from heliograph.domain.identity import derived_id
+from heliograph.domain.money import microdollars
+from heliograph.domain.tenants import DEFAULT_TENANT, KEY_ACCOUNT, Budget, TenantName
+
+PREFIX = "hg_"
+KEY_ID = KEY_ACCOUNT
+# Letters, digits, - and _: 43 of them carry 256 bits.
+_KEY = re.compile(r"hg_[A-Za-z0-9_-]{43}")
+
+
+class Scope(StrEnum):
+    """What a key opens. `admin` opens everything."""
+
+    JOBS_WRITE = "jobs:write"
+    JOBS_READ = "jobs:read"
+    ADMIN = "admin"
+
+
+class Caller(BaseModel):
+    """Who calls: the part of a key that the functions behind the door need to know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tenant: str
+    scopes: frozenset[Scope]
+    # None of the deployment's own key.
+    key_id: str | None = None
+    daily_budget_microusd: int | None = None
+    requests_per_minute: int | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the key opens this."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+def _says_something(value: str) -> str:
+    if not value.isprintable() or not value.strip():
+        raise ValueError("must say something, in printable characters: terminals show it")
+    return value
+
+
+class KeyRequest(BaseModel):
+    """What somebody may ask for who makes a key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_says_something)]
+    tenant: TenantName = DEFAULT_TENANT
+    scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({Scope.JOBS_WRITE, Scope.JOBS_READ})
+    daily_budget_usd: Budget | None = None
+    requests_per_minute: Annotated[int | None, Field(gt=0, le=60_000, strict=True)] = None
+
+    @field_validator("scopes", mode="before")
+    @classmethod
+    def _are_scopes(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple | set | frozenset) or not set(map(str, value)) <= set(Scope):
+            raise ValueError(f"must be a list of some of {', '.join(Scope)}")
+        return frozenset(value)
+
+
+class ApiKey(BaseModel):
+    """A key's record. `digest`: SHA-256 of the key, in hex."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key_id: str
+    digest: str
+    name: str
+    tenant: str
+    scopes: frozenset[Scope]
+    created_at: AwareDatetime
+    daily_budget_usd: str | None = None
+    requests_per_minute: int | None = None
+    # To the minute or so.
+    last_used_at: AwareDatetime | None = None
+    revoked_at: AwareDatetime | None = None
+
+    @classmethod
+    def of(cls, key: str, request: KeyRequest, at: AwareDatetime) -> ApiKey:
+        """The record of a new key."""
+        digest = digest_of(key)
+        return cls(key_id=key_id_of(key), digest=digest, created_at=at, **request.model_dump())
+
+    def opens_for(self, key: str) -> bool:
+        """Whether this is the record of that very key, and it is not revoked; in constant time."""
+        return hmac.compare_digest(self.digest, digest_of(key)) and self.revoked_at is None
+
+    def caller(self) -> Caller:
+        """What the functions need to know of it."""
+        budget = self.daily_budget_usd
+        return Caller(
+            tenant=self.tenant,
+            scopes=self.scopes,
+            key_id=self.key_id,
+            daily_budget_microusd=microdollars(budget) if budget else None,
+            requests_per_minute=self.requests_per_minute,
+        )
+
+
+def read_key_request(document: Mapping[str, Any]) -> KeyRequest:
+    """The request in `document`. Raises `InvalidRequest` that names every fault at once."""
+    try:
+        return KeyRequest.model_validate(document)
+    except ValidationError as error:
+        raise InvalidRequest(*faults_of(error)) from None
+
+
+def is_a_key(text: str) -> bool:
+    """Whether the text has the form of a key of ours: others need not be looked up."""
+    return _KEY.fullmatch(text) is not None
+
+
+def digest_of(key: str) -> str:
+    """What is kept of a key."""
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+
+
+def key_id_of(key: str) -> str:
+    """The key's name, which tells nothing of the key."""
+    return derived_id("key", digest_of(key))

@@ -1,0 +1,500 @@
+"""API keys, from the functions' own triggers: made, shown once, recognised, counted, revoked; and never logged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
+from heliograph.domain.errors import StorageFailed
+from heliograph.domain.jobs import KeyBudget
+from heliograph.domain.keys import Caller, Scope, digest_of, is_a_key, key_id_of
+from heliograph.runtime.triggers import ApiCall, told_of
+
+from tests.contract.examples import JOB_ID, queued_job
+from tests.contract.test_triggers import read
+from tests.integration.conftest import API_KEY, items
+from tests.integration.lambdas import Handler, started
+
+STRANGER = "hg_" + "s" * 43
+KEY_ID = key_id_of(STRANGER)
+REQUEST_ID = read("get_job.json")["requestContext"]["requestId"]
+ADMIN = Caller(tenant="default", scopes=frozenset({Scope.ADMIN}))
+JOBS_ONLY = Caller(tenant="default", scopes=frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE}))
+
+Answer = tuple[int, Any, dict[str, list[str]]]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Time stands still, in the middle of a minute: no test runs into the next one."""
+
+    def go_to(at: datetime) -> None:
+        monkeypatch.setattr("heliograph.adapters.clock.SystemClock.now", lambda _: at)
+
+    go_to(datetime(2026, 11, 22, 12, 0, 18, tzinfo=UTC))
+    return go_to
+
+
+def call(
+    handler: Handler, method: str, path: str, body: Any = None, *, caller: Caller = ADMIN, name: str = "a"
+) -> Answer:
+    """The answer to a call of whoever that is. `name`: the call's Idempotency-Key."""
+    event = read("post_job.json" if method == "POST" else "get_job.json")
+    event |= {"httpMethod": method, "path": path, "resource": path}
+    event |= {"body": body if isinstance(body, str) or body is None else json.dumps(body)}
+    event["requestContext"]["authorizer"] = {"principalId": caller.tenant, **told_of(caller)}
+    event["requestContext"]["requestId"] = REQUEST_ID
+    event["headers"]["Idempotency-Key"] = name
+    answer = handler(event)
+    return answer["statusCode"], json.loads(answer["body"]), answer["multiValueHeaders"]
+
+
+def make(handler: Handler, **asked: Any) -> dict[str, Any]:
+    status, made, _ = call(handler, "POST", "/v1/keys", {"name": "a key", **asked})
+    assert status == 201, made
+    found: dict[str, Any] = made
+    return found
+
+
+def at_the_door(handler: Handler, key: str) -> tuple[str, dict[str, str]]:
+    """Whether the key is let in, and what the functions behind are told of it."""
+    answer = handler(read("authorize.json") | {"authorizationToken": f"Bearer {key}"})
+    [statement] = answer["policyDocument"]["Statement"]
+    return statement["Effect"], answer.get("context", {})
+
+
+def key_record(key_id: str) -> dict[str, Any]:
+    [item] = [item for item in items("keys") if item["id"]["S"] == key_id]
+    found: dict[str, Any] = json.loads(item["document"]["S"])
+    return found
+
+
+def away(*_: object) -> Any:
+    raise StorageFailed("key_x: InternalServerError")
+
+
+# ---- Making, listing, revoking
+
+
+def test_a_key_is_made_and_shown(environment: dict[str, str], clock: object) -> None:
+    asked = {
+        "name": "the shop's server",
+        "tenant": "shop",
+        "scopes": ["jobs:write", "jobs:read"],
+        "daily_budget_usd": "5",
+        "requests_per_minute": 60,
+    }
+    status, made, headers = call(started("keys"), "POST", "/v1/keys", asked)
+    assert status == 201
+    key = made.pop("key")
+    assert is_a_key(key)
+    assert made == asked | {
+        "id": key_id_of(key),
+        "scopes": ["jobs:read", "jobs:write"],
+        "created_at": "2026-11-22T12:00:18Z",
+        "last_used_at": None,
+        "revoked_at": None,
+    }
+    assert headers["Cache-Control"] == ["no-store"]
+    assert key_record(made["id"])["digest"] == digest_of(key)
+
+
+def test_no_key_is_made_twice(environment: dict[str, str]) -> None:
+    handler = started("keys")
+    assert len({make(handler)["key"] for _ in range(20)}) == 20
+
+
+def test_keys_are_listed_newest_first_and_never_shown_again(
+    environment: dict[str, str], clock: Callable[[datetime], None]
+) -> None:
+    handler = started("keys")
+    made = []
+    for hour in (12, 14, 13):
+        clock(datetime(2026, 11, 22, hour, tzinfo=UTC))
+        made.append(make(handler))
+    status, listed, headers = call(handler, "GET", "/v1/keys")
+    assert (status, headers["Cache-Control"]) == (200, ["no-store"])
+    assert [key["id"] for key in listed["data"]] == [made[which]["id"] for which in (1, 2, 0)]
+    for key in made:
+        shown = key.pop("key")
+        assert key in listed["data"]
+        assert shown not in json.dumps(listed)
+        assert digest_of(shown) not in json.dumps(listed)
+
+
+def test_where_there_are_no_keys_none_is_listed(environment: dict[str, str]) -> None:
+    assert call(started("keys"), "GET", "/v1/keys")[:2] == (200, {"data": []})
+
+
+def test_a_key_is_revoked_once(environment: dict[str, str], clock: Callable[[datetime], None]) -> None:
+    handler = started("keys")
+    made = make(handler)
+    clock(datetime(2026, 11, 22, 13, tzinfo=UTC))
+    status, revoked, _ = call(handler, "DELETE", f"/v1/keys/{made['id']}")
+    shown = made.pop("key")
+    assert (status, revoked) == (200, made | {"revoked_at": "2026-11-22T13:00:00Z"})
+    assert shown not in json.dumps(revoked)
+    clock(datetime(2026, 11, 22, 14, tzinfo=UTC))
+    assert call(handler, "DELETE", f"/v1/keys/{made['id']}")[:2] == (200, revoked)
+    assert call(handler, "GET", "/v1/keys")[1] == {"data": [revoked]}
+
+
+@pytest.mark.parametrize("key_id", [KEY_ID, "key_x", "x", KEY_ID.upper(), KEY_ID + "a", STRANGER, "..", "calls%23x"])
+def test_a_key_that_is_not_there_can_not_be_revoked(environment: dict[str, str], key_id: str) -> None:
+    status, problem, _ = call(started("keys"), "DELETE", f"/v1/keys/{key_id}")
+    assert (status, problem["code"]) == (404, "not_found")
+    assert items("keys") == []
+
+
+@pytest.mark.parametrize("body", [None, "", "{", "[]", '"x"', "NaN", '{"name": "\\ud800"}', "[" * 100_000])
+def test_a_body_that_is_no_document_is_told_so(environment: dict[str, str], body: str | None) -> None:
+    status, problem, _ = call(started("keys"), "POST", "/v1/keys", body)
+    assert (status, problem["code"]) == (400, "malformed_body")
+    assert items("keys") == []
+
+
+def test_every_fault_of_a_request_for_a_key_is_told_at_once(environment: dict[str, str]) -> None:
+    wrong = {
+        "name": "",
+        "tenant": "a_b",
+        "scopes": ["x"],
+        "daily_budget_usd": "0",
+        "requests_per_minute": True,
+        "key": STRANGER,
+    }
+    status, problem, _ = call(started("keys"), "POST", "/v1/keys", wrong)
+    assert (status, problem["code"], problem["charged"]) == (422, "invalid_input", "no")
+    assert {fault["pointer"] for fault in problem["errors"]} == {f"/{field}" for field in wrong}
+    assert STRANGER not in json.dumps(problem)
+    assert items("keys") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "attribute"),
+    [("POST", "/v1/keys", "save"), ("GET", "/v1/keys", "every"), ("DELETE", f"/v1/keys/{KEY_ID}", "get")],
+)
+def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, method: str, path: str, attribute: str
+) -> None:
+    monkeypatch.setattr(DynamoDBKeyStore, attribute, away)
+    status, problem, headers = call(started("keys"), method, path, {"name": "x"})
+    assert (status, problem["code"], problem["charged"]) == (503, "unavailable", "no")
+    assert headers["Retry-After"] == ["5"]
+
+
+# ---- At the door
+
+
+def test_a_made_key_is_let_in_and_the_functions_are_told_whose_it_is(environment: dict[str, str]) -> None:
+    asked = {"tenant": "shop", "scopes": ["admin", "jobs:read"], "daily_budget_usd": "0.25", "requests_per_minute": 60}
+    made = make(started("keys"), **asked)
+    answer = started("authorize")(read("authorize.json") | {"authorizationToken": f"Bearer {made['key']}"})
+    assert answer["principalId"] == "shop"
+    assert answer["context"] == {
+        "tenant": "shop",
+        "scopes": "admin jobs:read",
+        "key_id": made["id"],
+        "daily_budget_microusd": "250000",
+        "requests_per_minute": "60",
+    }
+    [statement] = answer["policyDocument"]["Statement"]
+    assert statement["Resource"] == ["arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/live/*/*"]
+
+
+def test_of_a_key_without_limits_none_is_told(environment: dict[str, str]) -> None:
+    made = make(started("keys"))
+    told = {"tenant": "default", "scopes": "jobs:read jobs:write", "key_id": made["id"]}
+    assert at_the_door(started("authorize"), made["key"]) == ("Allow", told)
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        ADMIN,
+        JOBS_ONLY,
+        Caller(
+            tenant="a.b-c9",
+            scopes=frozenset(Scope),
+            key_id=KEY_ID,
+            daily_budget_microusd=999_999_999_000_000,
+            requests_per_minute=60_000,
+        ),
+    ],
+)
+def test_what_the_gateway_is_told_of_a_caller_is_what_the_functions_read(caller: Caller) -> None:
+    told = told_of(caller)
+    assert all(isinstance(value, str) for value in told.values())
+    event = APIGatewayProxyEvent({"requestContext": {"authorizer": told}})
+    assert ApiCall.caller_of(event) == caller
+
+
+def test_a_revoked_key_is_let_in_no_more(environment: dict[str, str]) -> None:
+    keys, authorize = started("keys"), started("authorize")
+    made = make(keys, tenant="shop")
+    assert at_the_door(authorize, made["key"])[0] == "Allow"
+    call(keys, "DELETE", f"/v1/keys/{made['id']}")
+    assert at_the_door(authorize, made["key"]) == ("Deny", {})
+
+
+@pytest.mark.parametrize("key", [STRANGER, STRANGER + "s", "hg_", KEY_ID, digest_of(STRANGER)])
+def test_a_stranger_is_not_let_in_and_nothing_is_told_of_others(environment: dict[str, str], key: str) -> None:
+    answer = started("authorize")(read("authorize.json") | {"authorizationToken": f"Bearer {key}"})
+    assert (answer["policyDocument"]["Statement"][0]["Effect"], answer["principalId"]) == ("Deny", "nobody")
+    assert "context" not in answer
+
+
+def test_a_table_that_is_away_lets_nobody_in_but_says_nothing_of_the_key(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DynamoDBKeyStore, "get", away)
+    authorize = started("authorize")
+    with pytest.raises(StorageFailed):
+        at_the_door(authorize, STRANGER)
+    # The deployment's own key needs no table.
+    assert at_the_door(authorize, API_KEY)[0] == "Allow"
+
+
+def test_when_a_key_was_used_is_listed(environment: dict[str, str], clock: object) -> None:
+    keys = started("keys")
+    made = make(keys)
+    at_the_door(started("authorize"), made["key"])
+    [listed] = call(keys, "GET", "/v1/keys")[1]["data"]
+    assert listed["last_used_at"] == "2026-11-22T12:00:18Z"
+
+
+# ---- Behind it
+
+ENDPOINTS = [
+    ("submit_request", "POST", "/v1/jobs", Scope.JOBS_WRITE, 202),
+    ("api", "GET", f"/v1/jobs/{JOB_ID}", Scope.JOBS_READ, 200),
+    ("keys", "POST", "/v1/keys", Scope.ADMIN, 201),
+    ("keys", "GET", "/v1/keys", Scope.ADMIN, 200),
+    ("keys", "DELETE", f"/v1/keys/{KEY_ID}", Scope.ADMIN, 404),
+]
+BODY = {"/v1/jobs": {"prompt": "x"}, "/v1/keys": {"name": "x"}}
+
+
+@pytest.mark.parametrize(("function", "method", "path", "scope", "status"), ENDPOINTS)
+def test_a_key_without_the_scope_is_refused_and_nothing_happens(
+    jobs: DynamoDBJobStore, function: str, method: str, path: str, scope: Scope, status: int
+) -> None:
+    jobs.add(queued_job())
+    before = [items(table) for table in ("jobs", "ledger", "keys")]
+    others = Caller(tenant="default", scopes=frozenset(set(Scope) - {scope, Scope.ADMIN}))
+    answered, problem, headers = call(started(function), method, path, BODY.get(path), caller=others)
+    assert (answered, problem["code"], problem["title"]) == (403, "insufficient_scope", "Forbidden")
+    assert problem["detail"] == f"this key lacks the scope {scope}"
+    assert (problem["retryable"], problem["charged"]) == (False, "no")
+    assert headers["Content-Type"] == ["application/problem+json"]
+    assert [items(table) for table in ("jobs", "ledger", "keys")] == before
+
+
+@pytest.mark.parametrize("with_scope", ["its own", "admin"])
+@pytest.mark.parametrize(("function", "method", "path", "scope", "status"), ENDPOINTS)
+def test_a_key_with_the_scope_is_served_and_so_is_an_admins(
+    jobs: DynamoDBJobStore, function: str, method: str, path: str, scope: Scope, status: int, with_scope: str
+) -> None:
+    jobs.add(queued_job())
+    caller = Caller(tenant="default", scopes=frozenset({scope if with_scope == "its own" else Scope.ADMIN}))
+    answered, document, headers = call(started(function), method, path, BODY.get(path), caller=caller)
+    assert answered == status, document
+    assert headers["X-Request-Id"] == [REQUEST_ID]
+    # Of a key without a limit there is none to tell.
+    assert not {"RateLimit", "RateLimit-Policy"} & set(headers)
+
+
+@pytest.mark.parametrize(
+    ("function", "method", "path", "body", "status"),
+    [
+        ("api", "GET", "/v1/jobs/job_x", None, 404),
+        ("api", "GET", "/v2/nothing", None, 404),
+        ("submit_request", "POST", "/v1/jobs", "{", 400),
+        ("submit_request", "POST", "/v1/jobs", {}, 422),
+        ("submit_request", "POST", "/v1/jobs", {"prompt": "x" * 300_000}, 413),
+        ("keys", "POST", "/v1/keys", {}, 422),
+    ],
+)
+def test_every_answer_says_which_call_it_is_for(
+    jobs: DynamoDBJobStore, function: str, method: str, path: str, body: Any, status: int
+) -> None:
+    answered, problem, headers = call(started(function), method, path, body)
+    assert (answered, headers["X-Request-Id"]) == (status, [REQUEST_ID])
+    assert problem["request_id"] == REQUEST_ID
+
+
+def test_a_call_that_broke_says_so_too(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> bool:
+        raise RuntimeError("s3cret")
+
+    monkeypatch.setattr(DynamoDBJobStore, "add", broken)
+    status, problem, headers = call(started("submit_request"), "POST", "/v1/jobs", {"prompt": "x"})
+    assert (status, headers["X-Request-Id"], "s3cret" in str(problem)) == (500, [REQUEST_ID], False)
+
+
+def limited(most: int, key_id: str = KEY_ID) -> Caller:
+    return Caller(tenant="default", scopes=frozenset(Scope), key_id=key_id, requests_per_minute=most)
+
+
+@pytest.mark.parametrize(("function", "method", "path", "scope", "status"), ENDPOINTS)
+def test_a_key_that_was_used_too_often_is_told_when_to_come_again(
+    jobs: DynamoDBJobStore, clock: object, function: str, method: str, path: str, scope: Scope, status: int
+) -> None:
+    jobs.add(queued_job())
+    handler = started(function)
+    answers = [call(handler, method, path, BODY.get(path), caller=limited(2)) for _ in range(2)]
+    before = [items(table) for table in ("jobs", "ledger")]
+    answers += [call(handler, method, path, BODY.get(path), caller=limited(2)) for _ in range(2)]
+    assert [answer[0] for answer in answers] == [status, status, 429, 429]
+    for (_, _, headers), left in zip(answers, (1, 0, 0, 0), strict=True):
+        assert headers["RateLimit-Policy"] == ['"key";q=2;w=60']
+        assert headers["RateLimit"] == [f'"key";r={left};t=42']
+        assert headers["X-Request-Id"] == [REQUEST_ID]
+    _, problem, headers = answers[-1]
+    assert (problem["code"], problem["title"], problem["status"]) == ("rate_limited", "Too Many Requests", 429)
+    assert problem["detail"] == "this key may be used 2 times a minute"
+    assert (problem["retryable"], problem["charged"], problem["request_id"]) == (True, "no", REQUEST_ID)
+    assert headers["Retry-After"] == ["42"]
+    assert headers["Content-Type"] == ["application/problem+json"]
+    # What comes too often does nothing.
+    assert [items(table) for table in ("jobs", "ledger")] == before
+
+
+def test_a_key_has_one_limit_for_all_that_it_does(jobs: DynamoDBJobStore, clock: Callable[[datetime], None]) -> None:
+    submit, api, keys = started("submit_request"), started("api"), started("keys")
+    assert call(submit, "POST", "/v1/jobs", {"prompt": "x"}, caller=limited(2))[0] == 202
+    assert call(keys, "GET", "/v1/keys", caller=limited(2))[0] == 200
+    assert call(api, "GET", f"/v1/jobs/{JOB_ID}", caller=limited(2))[0] == 429
+    assert call(api, "GET", f"/v1/jobs/{JOB_ID}", caller=limited(2, key_id_of("another")))[0] == 404
+    clock(datetime(2026, 11, 22, 12, 1, 0, tzinfo=UTC))
+    assert call(api, "GET", f"/v1/jobs/{JOB_ID}", caller=limited(2))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("caller", "body", "status"),
+    [
+        (limited(9), "{", 400),
+        (limited(9), {}, 422),
+        (limited(9).model_copy(update={"scopes": frozenset({Scope.JOBS_READ})}), {"prompt": "x"}, 403),
+    ],
+)
+def test_a_refused_call_counts_and_says_so(
+    jobs: DynamoDBJobStore, clock: object, caller: Caller, body: Any, status: int
+) -> None:
+    handler = started("submit_request")
+    answers = [call(handler, "POST", "/v1/jobs", body, caller=caller) for _ in range(2)]
+    assert [(answer[0], answer[2]["RateLimit"]) for answer in answers] == [
+        (status, ['"key";r=8;t=42']),
+        (status, ['"key";r=7;t=42']),
+    ]
+
+
+def test_a_count_that_is_away_shuts_nobody_out(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DynamoDBKeyStore, "count_call", away)
+    status, _, headers = call(started("submit_request"), "POST", "/v1/jobs", {"prompt": "x"}, caller=limited(1))
+    assert (status, "RateLimit" in headers) == (202, False)
+
+
+def test_a_job_is_its_tenants_and_notes_the_budget_of_its_key(jobs: DynamoDBJobStore) -> None:
+    caller = Caller(tenant="shop", scopes=frozenset({Scope.JOBS_WRITE}), key_id=KEY_ID, daily_budget_microusd=100_000)
+    handler = started("submit_request")
+    _, document, _ = call(handler, "POST", "/v1/jobs", {"prompt": "x", "output_key": "a/{name}.{ext}"}, caller=caller)
+    job = jobs.get(document["id"])
+    assert job
+    assert (job.tenant, job.output_key) == ("shop", "tenants/shop/a/{name}.{ext}")
+    assert job.key_budget == KeyBudget(key_id=KEY_ID, daily_microusd=100_000)
+    assert KEY_ID not in json.dumps(document)
+    assert {page["reserved"]["N"] for page in items("ledger") if page["account"]["S"] == KEY_ID} == {"60000"}
+
+    status, problem, _ = call(handler, "POST", "/v1/jobs", {"prompt": "x"}, caller=caller, name="another")
+    assert (status, problem["code"], problem["charged"]) == (402, "budget_exceeded", "no")
+    assert problem["detail"].startswith(f"the budget of {KEY_ID} for 2")
+
+
+# ---- Nothing of a key is in a log
+
+
+def life_of_a_key() -> tuple[str, str]:
+    """Made, used by everybody, mistaken, used too often and revoked; and one that nobody made, tried."""
+    keys, authorize, submit, api = (started(name) for name in ("keys", "authorize", "submit_request", "api"))
+    made = make(keys, name="a s3cret name", requests_per_minute=3, scopes=["jobs:write"])
+    for key in (made["key"], API_KEY, STRANGER, STRANGER[:-1]):
+        at_the_door(authorize, key)
+    caller = Caller(tenant="default", scopes=frozenset({Scope.JOBS_WRITE}), key_id=made["id"], requests_per_minute=3)
+    for handler, method, path in (
+        (submit, "POST", "/v1/jobs"),
+        (api, "GET", "/v1/jobs/job_x"),
+        (keys, "GET", "/v1/keys"),
+        (submit, "POST", "/v1/jobs"),
+    ):
+        call(handler, method, path, BODY.get(path), caller=caller)
+    call(keys, "POST", "/v1/keys", {"name": "x", "key": STRANGER})
+    call(keys, "GET", "/v1/keys")
+    call(keys, "DELETE", f"/v1/keys/{made['id']}")
+    at_the_door(authorize, made["key"])
+    return made["key"], made["id"]
+
+
+def test_nothing_of_a_key_is_in_a_log(
+    jobs: DynamoDBJobStore, logged: Callable[[], str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    key, key_id = life_of_a_key()
+    printed = capfd.readouterr()
+    text = logged() + printed.out + printed.err
+    for secret in (key, STRANGER, STRANGER[:-1], API_KEY):
+        assert secret not in text
+        assert secret.removeprefix("hg_") not in text
+    for digest in (digest_of(key), digest_of(STRANGER)):
+        assert digest not in text
+    assert "a s3cret name" not in text
+    # What is logged of a key is its id, by which an operator finds it.
+    for told in ("made a key", "allowed", "revoked a key"):
+        assert told in text
+    assert text.count(key_id) >= 3
+
+
+def test_nothing_of_a_key_is_in_a_log_where_the_table_is_away(
+    jobs: DynamoDBJobStore,
+    logged: Callable[[], str],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> Any:
+        raise RuntimeError("out of memory")
+
+    authorize = started("authorize")
+    monkeypatch.setattr("heliograph.runtime.wiring.secrets.token_urlsafe", lambda _: STRANGER.removeprefix("hg_"))
+    for trouble in (away, broken):
+        monkeypatch.setattr(DynamoDBKeyStore, "save", trouble)
+        monkeypatch.setattr(DynamoDBKeyStore, "get", trouble)
+        assert call(started("keys"), "POST", "/v1/keys", {"name": "x"})[0] >= 500
+        with pytest.raises((StorageFailed, RuntimeError)):
+            at_the_door(authorize, STRANGER)
+    printed = capfd.readouterr()
+    text = logged() + printed.out + printed.err
+    assert "a call failed" in text
+    assert STRANGER.removeprefix("hg_") not in text
+    assert digest_of(STRANGER) not in text
+
+
+def test_a_key_given_where_its_id_belongs_is_not_logged(environment: dict[str, str], logged: Callable[[], str]) -> None:
+    handler = started("keys")
+    made = make(handler)
+    assert call(handler, "DELETE", f"/v1/keys/{made['key']}")[0] == 404
+    assert made["key"] not in logged()
+
+
+def test_what_was_done_with_keys_is_counted(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    handler = started("keys")
+    made = make(handler)
+    capsys.readouterr()  # a cold start has a metric of its own
+    make(handler)
+    call(handler, "DELETE", f"/v1/keys/{made['id']}")
+    blobs = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    names = [metric["Name"] for blob in blobs for metric in blob["_aws"]["CloudWatchMetrics"][0]["Metrics"]]
+    assert names == ["KeyMade", "KeyRevoked"]

@@ -1,0 +1,432 @@
+"""Making, revoking and recognising keys; counting their calls; and the budget that a key may have of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from heliograph.domain.errors import BudgetExceeded, StorageFailed
+from heliograph.domain.events import BudgetExhausted
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.jobs import Job, JobStatus
+from heliograph.domain.keys import ApiKey, Caller, Scope, is_a_key, key_id_of, read_key_request
+from heliograph.domain.ledger import Booking, Page
+from heliograph.domain.provider import Refused, Uncertain
+from heliograph.domain.tenants import EVERYBODY, Tenants
+from heliograph.steps.check_ledger import check_ledger
+from heliograph.steps.manage_keys import Allowance, count_call, create_key, recognise, revoke_key
+
+from tests.fakes.clock import SteppingClock
+from tests.fakes.deployment import BETA, SECOND, InMemoryDeployment
+from tests.fakes.keys import InMemoryKeyStore
+from tests.fakes.script import Afterwards
+
+OWN = "an-api-key"
+STRANGER = "hg_" + "s" * 43
+
+
+class Office:
+    """Where keys are made, and shown at the door."""
+
+    def __init__(self) -> None:
+        self.keys = InMemoryKeyStore()
+        self.clock = SteppingClock()
+        self._numbers = count(1)
+
+    def make(self, **request: Any) -> tuple[str, ApiKey]:
+        return create_key(
+            read_key_request({"name": "a key", **request}),
+            keys=self.keys,
+            clock=self.clock,
+            new_secret=lambda: f"{next(self._numbers):043}",
+        )
+
+    def revoke(self, key_id: str) -> ApiKey | None:
+        return revoke_key(key_id, keys=self.keys, clock=self.clock)
+
+    def at_the_door(self, key: str, *, own_key: str = OWN) -> Caller | None:
+        return recognise(key, own_key=own_key, keys=self.keys, clock=self.clock)
+
+    def count(self, caller: Caller) -> Allowance | None:
+        return count_call(caller, keys=self.keys, clock=self.clock)
+
+    def record(self, key_id: str) -> ApiKey:
+        found = self.keys.get(key_id)
+        assert found
+        return found
+
+
+@pytest.fixture
+def office() -> Office:
+    """With no key but the deployment's own."""
+    return Office()
+
+
+# ---- Making
+
+
+def test_a_key_is_made_and_written_down_without_itself(office: Office) -> None:
+    key, record = office.make(tenant="shop")
+    assert is_a_key(key)
+    assert (record.key_id, record.tenant, record.created_at) == (key_id_of(key), "shop", office.clock.now())
+    assert list(office.keys.every()) == [record]
+    assert key.removeprefix("hg_") not in repr(vars(office.keys))
+
+
+def test_each_key_is_another(office: Office) -> None:
+    (one, first), (other, second) = office.make(), office.make()
+    assert one != other
+    assert first.key_id != second.key_id
+
+
+def test_a_key_that_could_not_be_written_down_is_shown_to_nobody(office: Office) -> None:
+    office.keys.on("save", StorageFailed("away"))
+    with pytest.raises(StorageFailed):
+        office.make()
+    assert list(office.keys.every()) == []
+
+
+# ---- Recognising
+
+
+def test_the_deployments_own_key_opens_everything_and_costs_no_read(office: Office) -> None:
+    caller = office.at_the_door(OWN)
+    assert caller == Caller(tenant="default", scopes=frozenset(Scope))
+    assert (caller.key_id, office.keys.reads) == (None, 0)
+
+
+def test_a_made_key_is_known_with_all_that_it_may(office: Office) -> None:
+    key, record = office.make(tenant="shop", scopes=["jobs:read"], daily_budget_usd="5", requests_per_minute=9)
+    caller = office.at_the_door(key)
+    assert caller == record.caller()
+    assert (caller.tenant, caller.scopes) == ("shop", frozenset({Scope.JOBS_READ}))
+    assert (caller.daily_budget_microusd, caller.requests_per_minute) == (5_000_000, 9)
+
+
+def test_a_key_that_nobody_made_is_unknown(office: Office) -> None:
+    office.make()
+    assert office.at_the_door(STRANGER) is None
+
+
+def test_a_record_under_the_id_of_a_key_that_is_not_its_own_opens_nothing(office: Office) -> None:
+    _, record = office.make()
+    office.keys.save(record.model_copy(update={"key_id": key_id_of(STRANGER)}))
+    assert office.at_the_door(STRANGER) is None
+
+
+def test_a_revoked_key_opens_nothing_and_its_use_is_not_noted(office: Office) -> None:
+    key, record = office.make()
+    office.revoke(record.key_id)
+    assert office.at_the_door(key) is None
+    assert office.record(record.key_id).last_used_at is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "x", "hg_", STRANGER[:-1], STRANGER + "s", STRANGER + "\n", "hg_" + "ä" * 43, "\ud800", "ä"]
+)
+def test_what_has_not_the_form_of_a_key_costs_no_read(office: Office, text: str) -> None:
+    assert office.at_the_door(text) is None
+    assert office.keys.reads == 0
+
+
+@pytest.mark.parametrize("text", ["", " ", "x", STRANGER])
+def test_an_own_key_that_was_never_set_opens_nothing(office: Office, text: str) -> None:
+    assert office.at_the_door(text, own_key="") is None
+
+
+def test_neither_the_id_nor_the_digest_of_a_key_opens_anything(office: Office) -> None:
+    _, record = office.make()
+    for text in (record.key_id, record.digest, f"hg_{record.digest[:43]}"):
+        assert office.at_the_door(text) is None
+
+
+def test_a_store_that_can_not_be_read_is_no_answer_about_a_key(office: Office) -> None:
+    key, _ = office.make()
+    office.keys.on("get", StorageFailed("away"))
+    with pytest.raises(StorageFailed):
+        office.at_the_door(key)
+
+
+@pytest.mark.parametrize(("seconds", "noted"), [(0, False), (59.9, False), (60, True), (3600, True)])
+def test_a_use_is_noted_once_a_minute_at_most(office: Office, seconds: float, noted: bool) -> None:
+    key, record = office.make()
+    first = office.clock.now()
+    office.at_the_door(key)
+    assert office.record(record.key_id).last_used_at == first
+    office.clock.step(seconds)
+    office.at_the_door(key)
+    assert (office.record(record.key_id).last_used_at == office.clock.now() > first) is noted
+
+
+@pytest.mark.parametrize("trouble", [StorageFailed("away"), Afterwards(StorageFailed("timed out"))])
+def test_a_store_that_can_not_note_shuts_nobody_out(office: Office, trouble: StorageFailed | Afterwards) -> None:
+    key, record = office.make()
+    office.keys.on("note_use", trouble)
+    assert office.at_the_door(key) == record.caller()
+
+
+def test_a_stranger_leaves_no_trace(office: Office) -> None:
+    before = repr(vars(office.keys))
+    office.at_the_door("x")
+    assert repr(vars(office.keys)) == before
+
+
+# ---- Revoking
+
+
+def test_a_revoked_key_stays_in_the_list(office: Office) -> None:
+    _, record = office.make()
+    revoked = office.revoke(record.key_id)
+    assert revoked == record.model_copy(update={"revoked_at": office.clock.now()})
+    assert list(office.keys.every()) == [revoked]
+
+
+def test_to_revoke_twice_is_to_revoke_once(office: Office) -> None:
+    _, record = office.make()
+    first = office.revoke(record.key_id)
+    office.clock.step(60)
+    office.keys.on("save", StorageFailed("nothing is written again"))
+    assert office.revoke(record.key_id) == first
+
+
+def test_when_a_key_was_used_last_is_known_after_it_is_revoked(office: Office) -> None:
+    key, record = office.make()
+    used = office.clock.now()
+    office.at_the_door(key)
+    office.clock.step(60)
+    office.revoke(record.key_id)
+    assert office.record(record.key_id).last_used_at == used
+
+
+def test_to_revoke_one_key_is_not_to_revoke_another(office: Office) -> None:
+    (_, one), (key, other) = office.make(), office.make()
+    office.revoke(one.key_id)
+    assert office.at_the_door(key) == other.caller()
+
+
+def test_a_key_that_is_not_there_can_not_be_revoked(office: Office) -> None:
+    assert office.revoke(key_id_of(STRANGER)) is None
+
+
+@pytest.mark.parametrize("text", ["", "key_", "key_x", "KEY_" + "A" * 26, "key_" + "1" * 26, STRANGER, "calls#x"])
+def test_what_is_no_id_costs_no_read(office: Office, text: str) -> None:
+    assert office.revoke(text) is None
+    assert office.keys.reads == 0
+
+
+# ---- Counting
+
+
+def limited(most: int | None = 2, key_id: str | None = "key_" + "a" * 26) -> Caller:
+    return Caller(tenant="shop", scopes=frozenset(Scope), key_id=key_id, requests_per_minute=most)
+
+
+def test_a_key_may_be_used_as_often_as_it_may_and_no_more(office: Office) -> None:
+    found = [office.count(limited(2)) for _ in range(4)]
+    assert [(allowance.left, allowance.is_used_up) for allowance in found if allowance] == [
+        (1, False),
+        (0, False),
+        (0, True),
+        (0, True),
+    ]
+    assert {allowance.most for allowance in found if allowance} == {2}
+
+
+@pytest.mark.parametrize(
+    ("at", "seconds"),
+    [
+        (datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC), 60),
+        (datetime(2026, 11, 22, 12, 0, 1, tzinfo=UTC), 59),
+        (datetime(2026, 11, 22, 12, 0, 59, 999_999, tzinfo=UTC), 1),
+    ],
+)
+def test_a_minute_ends_when_the_clocks_does(office: Office, at: datetime, seconds: int) -> None:
+    office.clock.go_to(at)
+    found = office.count(limited(1))
+    assert found
+    assert found.reset_seconds == seconds
+    used_up = office.count(limited(1))
+    assert used_up
+    assert used_up.is_used_up
+    # A client that waits for so long is let in.
+    office.clock.step(found.reset_seconds)
+    again = office.count(limited(1))
+    assert again
+    assert (again.is_used_up, again.used) == (False, 1)
+
+
+def test_each_key_is_counted_by_itself(office: Office) -> None:
+    for letter in "ab":
+        found = office.count(limited(1, "key_" + letter * 26))
+        assert found
+        assert not found.is_used_up
+
+
+@pytest.mark.parametrize("caller", [limited(None), limited(5, None), limited(None, None)])
+def test_who_has_no_limit_is_not_counted(office: Office, caller: Caller) -> None:
+    office.keys.on("count_call", StorageFailed("nobody asks"))
+    assert office.count(caller) is None
+    with pytest.raises(StorageFailed):
+        office.keys.count_call("key_x", office.clock.now())
+
+
+def test_a_count_that_is_away_shuts_nobody_out(office: Office) -> None:
+    office.keys.on("count_call", StorageFailed("away"))
+    assert office.count(limited(1)) is None
+    found = office.count(limited(1))
+    assert found
+    assert found.used == 1
+
+
+# ---- A budget of its own
+
+DAY = "2026-11-22"
+KEY_ID = "key_" + "b" * 26
+SIX = 60_000
+DOWN = Refused(Failure(code=FailureCode.ROUTE_UNAVAILABLE, message="402", retryable=False, charged=Charged.NO))
+FREE = Refused(Failure(code=FailureCode.CONTENT_BLOCKED, message="no", retryable=False, charged=Charged.NO))
+
+
+def holder(daily: int | None = 2 * SIX, key_id: str | None = KEY_ID, tenant: str = "shop") -> Caller:
+    return Caller(tenant=tenant, scopes=frozenset({Scope.JOBS_WRITE}), key_id=key_id, daily_budget_microusd=daily)
+
+
+def post(here: InMemoryDeployment, number: int = 0, *, caller: Caller | None = None, **document: Any) -> Job:
+    return here.post({"prompt": "x", **document}, call=f"call-{number}", caller=caller or holder()).job
+
+
+def page(here: InMemoryDeployment, account: str = KEY_ID, period: str = DAY) -> Booking:
+    return here.ledger.read(Page(account, period))
+
+
+def agrees(here: InMemoryDeployment) -> bool:
+    """Whether the ledger and the jobs' records say the same of every page."""
+    lines = check_ledger(here.jobs, here.ledger.every(), complete_since=here.clock.now() - timedelta(days=40))
+    assert lines
+    return all(line.agrees for line in lines)
+
+
+def test_a_job_is_booked_on_the_page_of_its_key_too(here: InMemoryDeployment) -> None:
+    post(here)
+    assert [page(here, account) for account in (KEY_ID, "shop", EVERYBODY)] == [Booking(reserved=SIX)] * 3
+    # A key's budget is for days.
+    assert page(here, KEY_ID, "2026-11") == Booking()
+    assert agrees(here)
+
+
+@pytest.mark.parametrize("caller", [holder(None), holder(5, None), holder(None, None)])
+def test_a_job_of_a_key_without_a_budget_is_on_no_page_of_a_key(here: InMemoryDeployment, caller: Caller) -> None:
+    assert post(here, caller=caller).key_budget is None
+    assert {found.account for found, _ in here.ledger.every()} == {"shop", EVERYBODY}
+    assert agrees(here)
+
+
+def test_what_does_not_fit_the_keys_budget_is_refused_in_the_name_of_the_key(here: InMemoryDeployment) -> None:
+    post(here, 1)
+    post(here, 2)
+    before = dict(here.ledger.every())
+    with pytest.raises(BudgetExceeded) as refused:
+        post(here, 3)
+    assert str(refused.value) == f"the budget of {KEY_ID} for {DAY}, 0.12 USD, is used up"
+    assert (refused.value.account, refused.value.period) == (KEY_ID, DAY)
+    assert (len(here.jobs), len(here.workflow.executions), dict(here.ledger.every())) == (2, 2, before)
+
+
+def test_that_a_keys_budget_is_used_up_is_told_once(here: InMemoryDeployment) -> None:
+    for number in range(3):
+        with pytest.raises(BudgetExceeded):
+            post(here, number, caller=holder(SIX - 1))
+    [told] = [event.data for event in here.bus if isinstance(event, BudgetExhausted)]
+    assert (told.account, told.period, told.limit_usd) == (KEY_ID, DAY, "0.059999")
+
+
+def test_another_key_of_the_tenant_has_its_own_money(here: InMemoryDeployment) -> None:
+    post(here, 1, caller=holder(SIX))
+    with pytest.raises(BudgetExceeded):
+        post(here, 2, caller=holder(SIX))
+    post(here, 3, caller=holder(SIX, "key_" + "c" * 26))
+    post(here, 4, caller=holder(None))
+    assert page(here, "shop") == Booking(reserved=3 * SIX)
+
+
+def test_a_keys_budget_is_no_more_than_its_tenants(here: InMemoryDeployment) -> None:
+    here.ledger.tenants = Tenants.model_validate({"named": {"shop": {"daily_budget_usd": "0.06"}}})
+    post(here, 1, caller=holder(100 * SIX))
+    with pytest.raises(BudgetExceeded, match="of tenant shop"):
+        post(here, 2, caller=holder(100 * SIX))
+    assert page(here) == Booking(reserved=SIX)
+
+
+def test_a_new_day_has_new_money(here: InMemoryDeployment) -> None:
+    here.clock.go_to(datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC))
+    post(here, 1, caller=holder(SIX))
+    with pytest.raises(BudgetExceeded):
+        post(here, 2, caller=holder(SIX))
+    here.clock.step(1)
+    post(here, 3, caller=holder(SIX))
+    assert [page(here, period=day) for day in (DAY, "2026-11-23")] == [Booking(reserved=SIX)] * 2
+
+
+def test_what_a_job_costs_is_spent_of_its_keys_budget(here: InMemoryDeployment) -> None:
+    job = here.run(post(here, caller=holder(SIX)).job_id)
+    assert job.status is JobStatus.SUCCEEDED
+    assert page(here) == Booking(spent=SIX)
+    assert agrees(here)
+    with pytest.raises(BudgetExceeded):
+        post(here, 2, caller=holder(SIX))
+
+
+def test_what_a_job_did_not_cost_is_released(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(FREE)
+    assert here.run(post(here, caller=holder(SIX)).job_id).status is JobStatus.FAILED
+    assert page(here) == Booking()
+    assert agrees(here)
+    post(here, 2, caller=holder(SIX))
+
+
+def test_what_a_job_may_have_cost_is_not_released(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(Uncertain("cut"))
+    here.run(post(here, caller=holder(SIX)).job_id)
+    assert page(here) == Booking(unknown=SIX)
+    assert agrees(here)
+
+
+def test_a_dearer_route_is_called_within_the_keys_budget_only(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(DOWN)
+    job = here.run(post(here, policy="cheapest", caller=holder(SIX - 1)).job_id)
+    assert [attempt.model for attempt in job.attempts] == [SECOND]
+    assert job.failure
+    assert (job.failure.code, job.failure.charged) == (FailureCode.BUDGET_EXCEEDED, Charged.NO)
+    assert job.failure.message == f"the budget of {KEY_ID} for {DAY}, 0.059999 USD, is used up"
+    assert page(here) == Booking()
+    assert agrees(here)
+
+
+def test_a_dearer_route_is_booked_on_the_keys_page(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(DOWN)
+    job = here.run(post(here, policy="cheapest", caller=holder(SIX)).job_id)
+    assert [attempt.model for attempt in job.attempts] == [SECOND, BETA]
+    assert page(here) == Booking(spent=SIX)
+    assert agrees(here)
+
+
+def test_a_job_keeps_the_budget_of_the_key_that_it_was_submitted_with(here: InMemoryDeployment) -> None:
+    wish = {"prompt": "x"}
+    first = here.post(wish, key="order-17", caller=holder())
+    other = here.post(wish, key="order-17", caller=holder(1, "key_" + "c" * 26))
+    assert (other.created, other.job) == (False, first.job)
+    assert page(here, "key_" + "c" * 26) == Booking()
+    assert page(here) == Booking(reserved=SIX)
+
+
+def test_who_repeats_a_job_needs_no_money_for_it(here: InMemoryDeployment) -> None:
+    first = here.post({"prompt": "x"}, key="order-17", caller=holder(SIX))
+    assert here.post({"prompt": "x"}, key="order-17", caller=holder(SIX)).job == first.job
+
+
+def test_a_page_that_does_not_agree_is_found(here: InMemoryDeployment) -> None:
+    post(here)
+    here.ledger.pages[Page(KEY_ID, DAY)] = Booking()
+    assert not agrees(here)
