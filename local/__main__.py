@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from local import demo
-from local.deployment import PROJECT
+from local.deployment import CREDENTIALS, PROJECT, REGION
 from local.stack import Pace, Stack, bring_down, bring_up
 
 _FOLDER = PROJECT / ".local" / "up"
@@ -86,6 +86,7 @@ def _manual(stack: Stack) -> str:
         Params={"Bucket": stack.outputs["UploadsBucketName"], "Key": "uploads/white-background/photo.jpg"},
         ExpiresIn=_LINK_SECONDS,
     )
+    credentials = " ".join(f"{name}={value}" for name, value in CREDENTIALS.items())
     authorization = f"-H 'Authorization: Bearer {stack.api_key}'"
     return f"""
 Heliograph is up. AWS and the image vendor are simulated, on this machine only; nothing is charged.
@@ -105,6 +106,10 @@ A job by the API, and how it is doing (put its id in):
 A photo of yours under the preset white-background:
 
   curl -T photo.jpg '{link}'
+
+The routes and the money, as an operator sees them (also: ledger, keys, open, close, stop, resume):
+
+  AWS_ENDPOINT_URL={stack.endpoint} AWS_DEFAULT_REGION={REGION} {credentials} make routes
 
 make down ends it."""
 

@@ -104,6 +104,21 @@ def test_a_budget_that_is_used_up_refuses_jobs_and_says_so_once(world: World, ma
     assert exhausted[0]["detail"]["data"]["limit_usd"] == "0.01"
 
 
+def test_the_readmes_commands_do_what_it_says(world: World) -> None:
+    opened = world.make("open", f"ROUTE={SECOND}", "REASON=drill")
+    shown = world.make("routes")
+    closed = world.make("close", f"ROUTE={SECOND}")
+    stopped = world.make("stop", "REASON=too dear")
+    halted = world.make("routes")
+    resumed = world.make("resume")
+    keys = world.make("keys")
+
+    ran = (opened, shown, closed, stopped, halted, resumed, keys)
+    assert [finished.returncode for finished in ran] == [0] * len(ran), [finished.stderr for finished in ran]
+    assert "until a person closes it: drill" in shown.stdout
+    assert "ALL CREATE CALLS ARE STOPPED" in halted.stdout
+
+
 def test_an_unknown_route_or_stack_is_named(world: World) -> None:
     unknown = world.operate("open", "dall-e-3", "--reason", "why not")
     silent = world.operate("stop", "--reason", " ")

@@ -122,8 +122,15 @@ class World:
 
     def operate(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """What `make ledger`, `make routes` and the others run."""
+        return self._run([sys.executable, "-m", "operations", "--stack", "heliograph", *arguments])
+
+    def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The command itself, as the README gives it."""
+        return self._run(["make", *arguments])
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "operations", "--stack", "heliograph", *arguments],
+            command,
             cwd=PROJECT,
             env={**os.environ, **CREDENTIALS, **self._aws(), "PYTHONPATH": "layers/core"},
             capture_output=True,
