@@ -474,7 +474,9 @@ def test_a_rate_that_nobody_waits_for_does_not_rise() -> None:
     pace = Pace.starting(ROUTE).slowed(START, weight, ROUTE)
 
     assert not pace.may_rise(seconds(3600), weight)
-    assert not pace.joined("a", START, weight).may_rise(seconds(3600), weight)
+    alone = pace.joined("a", seconds(3600), weight)
+    assert not alone.may_rise(seconds(3600), weight)
+    assert alone.joined("a", seconds(3600), weight).joined("a", seconds(3600), weight).may_rise(seconds(3600), weight)
 
 
 def crowded(pace: Pace) -> Pace:

@@ -138,7 +138,9 @@ class Pace(BaseModel):
 
     def may_rise(self, at: datetime, weights: Weights) -> bool:
         """Whether it has been quiet for long enough, and somebody waits: a rate that nobody needs proves nothing."""
-        is_needed = any(finish > self.virtual_at(at, weights) for finish in self.lanes.values())
+        virtual = self.virtual_at(at, weights)
+        # The last call's own place does not count.
+        is_needed = any(finish - virtual > step(tenant, weights) for tenant, finish in self.lanes.items())
         return is_needed and _us(at) >= max(self.refused_us + _QUIET_US, self.risen_us + _RISE_EVERY_US)
 
     def quickened(self, at: datetime, weights: Weights, route: Route) -> Pace:
