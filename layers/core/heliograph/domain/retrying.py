@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime, timedelta
 from math import ceil
 
-# A refused call costs nothing; the deadline ends the trying long before this does.
+# A refused call costs nothing, but each stands in the record. Waits are such that these last until the deadline.
 MAX_ATTEMPTS = 40
 # How long a create call may be on its way: the provider's edge cuts silent answers after about 100 s, and the function
 # ends before this. An intent older than this with no answer written will not get one.

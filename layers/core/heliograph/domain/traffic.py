@@ -39,7 +39,7 @@ class Halt(BaseModel):
 
 
 class Traffic(BaseModel):
-    """One consistent-enough look at all of it: a few milliseconds old at most."""
+    """One look at all of it, a few milliseconds old at most."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
