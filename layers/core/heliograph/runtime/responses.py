@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -20,6 +21,7 @@ from heliograph.domain.money import usd
 from heliograph.domain.polling import QUIET_SECONDS
 from heliograph.runtime.observability import logger
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
+from heliograph.runtime.representations import Listing, Representation
 from heliograph.steps.hear_callback import Heard
 from heliograph.steps.read_job import JobView, LinkedResult
 from heliograph.steps.submit_request import Quote
@@ -183,6 +185,22 @@ def _problem(call: APIGatewayProxyEvent, problem: Problem) -> Response[str]:
     if problem.retryable and problem.retry_after_seconds:
         headers["Retry-After"] = str(problem.retry_after_seconds)
     return Response(problem.status.value, CONTENT_TYPE, json.dumps(problem.document(request_id)), headers)
+
+
+def answer(status: int, body: Representation, headers: dict[str, str | list[str]] | None = None) -> Response[str]:
+    """The body as JSON. What is told to one caller is kept by nobody on the way."""
+    return Response(
+        status, "application/json", body.model_dump_json(), {"Cache-Control": "no-store", **(headers or {})}
+    )
+
+
+def sliced(call: APIGatewayProxyEvent, listing: Listing[Any]) -> Response[str]:
+    """200 with a slice of a list. `Link` (RFC 8288) leads to the next one, relative to the call's own URL."""
+    headers: dict[str, str | list[str]] = {}
+    if listing.next_cursor:
+        query = {**(call.query_string_parameters or {}), "cursor": listing.next_cursor}
+        headers["Link"] = f'<?{urlencode(query)}>; rel="next"'
+    return answer(200, listing, headers)
 
 
 def _json(status: int, document: dict[str, Any], headers: dict[str, str | list[str]]) -> Response[str]:

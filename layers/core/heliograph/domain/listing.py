@@ -1,0 +1,76 @@
+"""Lists, newest first, in slices: where one ends, a cursor says how to go on."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Generic, NamedTuple, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MOST = 100
+USUAL = 20
+_ID = re.compile(r"[a-z]+_[a-z0-9]{1,64}")
+
+Listed = TypeVar("Listed")
+
+
+class Position(NamedTuple):
+    """The last thing that was told of: a list goes on with what is older."""
+
+    created_at: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[Listed]):
+    """Some of a list; `end` where there is (or may be) more."""
+
+    items: tuple[Listed, ...]
+    end: Position | None
+
+
+def cursor_of(position: Position) -> str:
+    """The position as an opaque word for URLs. It opens nothing: whoever lists sees only their own."""
+    told = json.dumps([position.created_at.isoformat(), position.id], separators=(",", ":"))
+    return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
+
+
+def position_of(cursor: str) -> Position:
+    """Raises `ValueError` for what is no cursor of ours."""
+    try:
+        padding = "=" * (-len(cursor) % 4)
+        created_at, found = json.loads(base64.b64decode(cursor + padding, altchars=b"-_", validate=True))
+        position = Position(datetime.fromisoformat(created_at), found)
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        raise ValueError("is no cursor of ours") from None
+    if position.created_at.tzinfo is None or not isinstance(found, str) or not _ID.fullmatch(found):
+        raise ValueError("is no cursor of ours")
+    return position
+
+
+def _is_a_cursor(cursor: str) -> str:
+    position_of(cursor)
+    return cursor
+
+
+class SliceQuery(BaseModel):
+    """What every list can be asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=MOST, description="How many at most.")] = USUAL
+    cursor: Annotated[
+        str | None,
+        Field(max_length=512, description="`next_cursor` of the slice before."),
+        AfterValidator(lambda cursor: cursor if cursor is None else _is_a_cursor(cursor)),
+    ] = None
+
+    @property
+    def after(self) -> Position | None:
+        """Where the slice before ended."""
+        return position_of(self.cursor) if self.cursor else None

@@ -1,0 +1,23 @@
+"""What the API's answers look like: pydantic models, from which the API's description (OpenAPI) is made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Item = TypeVar("Item", bound="Representation")
+
+
+class Representation(BaseModel):
+    """Part of an answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Listing(Representation, Generic[Item]):
+    """Newest first."""
+
+    data: tuple[Item, ...]
+    next_cursor: Annotated[str | None, Field(description="Give it as `cursor` to go on.")] = None
+    has_more: bool = False
