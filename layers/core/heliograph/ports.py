@@ -27,6 +27,12 @@ class Clock(Protocol):
         ...
 
 
+class Sleep(Protocol):
+    """Lets time pass. For the few who wait on their caller's behalf; all other waiting is the workflow's."""
+
+    def __call__(self, seconds: float, /) -> None: ...
+
+
 class ImageProvider(Protocol):
     """A vendor of image models. Neither call raises for anything the vendor or the network does."""
 
