@@ -1,4 +1,4 @@
-"""`GET /v1/jobs/{id}`: the job as its owner sees it."""
+"""`GET` of jobs and their timelines: what there is, as its owner sees it."""
 
 from typing import Any
 
@@ -10,23 +10,44 @@ from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
 from heliograph.runtime.observability import count, observed
 from heliograph.runtime.problems import Problem
-from heliograph.runtime.responses import api_resolver, found
+from heliograph.runtime.queries import read_query
+from heliograph.runtime.representations.jobs import TimelineTold, job_listing
+from heliograph.runtime.responses import answer, api_resolver, found, sliced
 from heliograph.runtime.triggers import ApiCall
+from heliograph.steps.read_job import JobsQuery
 
 app = api_resolver(charged_on_failure=Charged.NO)
-read_job = wiring.job_reader()
+read_job, list_jobs, read_timeline = wiring.job_reader(), wiring.job_lister(), wiring.timeline_reader()
 count_call = wiring.call_counter()
+
+
+@app.get("/v1/jobs")
+def get_jobs() -> Response[str]:
+    tenant = _reader()
+    return sliced(app.current_event, job_listing(list_jobs(read_query(JobsQuery, app.current_event), tenant=tenant)))
 
 
 @app.get("/v1/jobs/<job_id>")
 def get_job(job_id: str) -> Response[str]:
-    caller = ApiCall.caller_of(app.current_event)
-    require(caller, Scope.JOBS_READ)
-    view = read_job(job_id, tenant=caller.tenant)
+    view = read_job(job_id, tenant=_reader())
     count("JobRead")
     if view is None:
         raise Problem.not_found("job")
     return found(view)
+
+
+@app.get("/v1/jobs/<job_id>/events")
+def get_timeline(job_id: str) -> Response[str]:
+    timeline = read_timeline(job_id, tenant=_reader())
+    if timeline is None:
+        raise Problem.not_found("job")
+    return answer(200, TimelineTold.of(timeline))
+
+
+def _reader() -> str:
+    caller = ApiCall.caller_of(app.current_event)
+    require(caller, Scope.JOBS_READ)
+    return caller.tenant
 
 
 @observed

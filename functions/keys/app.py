@@ -10,7 +10,10 @@ from heliograph.domain.requests import read_json_object
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
 from heliograph.runtime.observability import count, logger, observed
-from heliograph.runtime.responses import api_resolver, listed, made, revoked
+from heliograph.runtime.problems import Problem
+from heliograph.runtime.representations import Listing
+from heliograph.runtime.representations.keys import KeyMade, KeyTold
+from heliograph.runtime.responses import answer, api_resolver
 from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
@@ -25,13 +28,14 @@ def make() -> Response[str]:
     key, record = create_key(read_key_request(read_json_object(call.body, what="the body")))
     logger.info("made a key", extra={"key_id": record.key_id, "by": call.caller.key_id})
     count("KeyMade")
-    return made(key, record)
+    return answer(201, KeyMade.made(key, record))
 
 
 @app.get("/v1/keys")
 def show() -> Response[str]:
     require(ApiCall.caller_of(app.current_event), Scope.ADMIN)
-    return listed(every_key())
+    newest_first = sorted(every_key(), key=lambda record: record.created_at, reverse=True)
+    return answer(200, Listing[KeyTold](data=tuple(map(KeyTold.of, newest_first))))
 
 
 @app.delete("/v1/keys/<key_id>")
@@ -39,11 +43,12 @@ def revoke(key_id: str) -> Response[str]:
     caller = ApiCall.caller_of(app.current_event)
     require(caller, Scope.ADMIN)
     record = revoke_key(key_id)
-    # What is no id of ours is not logged: it may be the key itself, given by mistake.
-    if record:
-        logger.info("revoked a key", extra={"key_id": record.key_id, "by": caller.key_id})
-        count("KeyRevoked")
-    return revoked(record)
+    if record is None:
+        # What is no id of ours is not logged: it may be the key itself, given by mistake.
+        raise Problem.not_found("key")
+    logger.info("revoked a key", extra={"key_id": record.key_id, "by": caller.key_id})
+    count("KeyRevoked")
+    return answer(200, KeyTold.of(record))
 
 
 @observed

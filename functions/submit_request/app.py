@@ -1,4 +1,4 @@
-"""`POST /v1/jobs`: 202 with the job, or a problem that names everything to mend."""
+"""`POST /v1/jobs`: 202 with the job (200 if it is over by the end of a wait), or a problem that names all to mend."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
 from heliograph.runtime.observability import count, logger, observed
-from heliograph.runtime.responses import accepted, api_resolver, quoted
+from heliograph.runtime.representations.jobs import QuoteTold
+from heliograph.runtime.responses import accepted, answer, api_resolver, awaited
 from heliograph.runtime.triggers import ApiCall
-from heliograph.steps.read_job import JobView
 from heliograph.steps.submit_request import Quote
 
 # A call that breaks midway may have left a job behind, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
-submit = wiring.request_submitter()
+submit, await_end, view_of = wiring.request_submitter(), wiring.end_awaiter(), wiring.job_viewer()
 count_call = wiring.call_counter()
 
 
@@ -27,11 +27,15 @@ def create_job() -> Response[str]:
     outcome = submit(call.body, idempotency_key=call.idempotency_key, request_id=call.request_id, caller=call.caller)
     if isinstance(outcome, Quote):
         count("JobQuoted")
-        return quoted(outcome)
-    job = outcome.job
-    logger.info("submitted", extra={"job_id": job.job_id, "repeated": not outcome.created, "started": outcome.started})
+        return answer(200, QuoteTold.of(outcome))
+    job, replayed = outcome.job, not outcome.created
+    logger.info("submitted", extra={"job_id": job.job_id, "repeated": replayed, "started": outcome.started})
     count("JobSubmitted" if outcome.created else "JobRepeated")
-    return accepted(JobView(job, ()), replayed=not outcome.created)
+    location = f"jobs/{job.job_id}"
+    if call.wait_seconds is None:
+        return accepted(job, location=location, replayed=replayed)
+    [job] = await_end([job], seconds=call.wait_seconds)
+    return awaited(view_of(job), location=location, replayed=replayed, waited_seconds=call.wait_seconds)
 
 
 @observed

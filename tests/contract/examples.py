@@ -23,6 +23,7 @@ from heliograph.domain.jobs import Job, JobStatus, Result, Source
 from heliograph.domain.ledger import Booking, Page
 from heliograph.domain.media import MediaType
 from heliograph.domain.outcomes import (
+    Canceled,
     Crashed,
     DeliverAgain,
     Expired,
@@ -138,6 +139,11 @@ def failed_job() -> Job:
     return processing_job().failed(BLOCKED, after(24.9))
 
 
+def canceled_job() -> Job:
+    """Its owner did not want it any more; its task could not be stopped."""
+    return processing_job().canceling(after(20)).canceled(after(40), provider_urls=[RESULT_URL])
+
+
 def expired_job() -> Job:
     """Never begun."""
     return queued_job().expired(LATE, after(1201))
@@ -189,7 +195,10 @@ def opened_route() -> Breaker:
 def published_examples() -> dict[str, PublishedEvent]:
     """One event of each type, by its type."""
     events = [
-        *(job_event(job, results_bucket=RESULTS_BUCKET) for job in (succeeded_job(), failed_job(), expired_job())),
+        *(
+            job_event(job, results_bucket=RESULTS_BUCKET)
+            for job in (succeeded_job(), failed_job(), expired_job(), canceled_job())
+        ),
         rejected_upload(),
         exhausted_budget(),
         switched_route(opened_route()),
@@ -221,7 +230,7 @@ WATCH = Watch(
     deadline_at=after(1200),
 )
 
-State = Turn | NotYet | Processing | Finished | DeliverAgain | Failed | Expired | Over | Orphaned | Crashed
+State = Turn | NotYet | Processing | Finished | DeliverAgain | Failed | Expired | Canceled | Over | Orphaned | Crashed
 
 
 def state_examples() -> dict[str, State]:
@@ -246,6 +255,7 @@ def state_examples() -> dict[str, State]:
         ),
         "failed": Failed(job_id=JOB_ID, failure=BLOCKED),
         "expired": Expired(job_id=JOB_ID),
+        "canceled": Canceled(job_id=JOB_ID),
         "over": Over(job_id=JOB_ID, status=JobStatus.SUCCEEDED),
         "orphaned": Orphaned(job_id=JOB_ID),
         "crashed": Crashed(job_id=JOB_ID, error="poll: States.Timeout", watch=WATCH),

@@ -74,7 +74,7 @@ def test_whatever_goes_to_the_poll_function_is_read_by_it(model: type[BaseModel]
             Processing.model_validate(read(get_args(model.model_fields["outcome"].annotation)[0]))
 
 
-@pytest.mark.parametrize("name", ["finished", "again", "failed", "expired"])
+@pytest.mark.parametrize("name", ["finished", "again", "failed", "expired", "canceled"])
 def test_whatever_goes_to_the_finalize_function_is_read_by_it(name: str) -> None:
     finalize_input: TypeAdapter[Any] = TypeAdapter(FinalizeInput)
     assert type(finalize_input.validate_python(read(name))) is outcome_models()[name]

@@ -11,6 +11,7 @@ import pytest
 from heliograph.adapters.dynamodb import BY_TASK_INDEX, OPEN_JOBS_INDEX
 from heliograph.domain.object_keys import JOBS_PREFIX, UPLOADS_PREFIX
 from heliograph.domain.tenants import Period
+from heliograph.domain.uploads import UNUSED_TAG
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
 from heliograph.runtime.settings import Settings, read_settings
 
@@ -91,8 +92,29 @@ def test_the_poll_function_can_touch_no_storage_and_publish_nothing() -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_nothing_of_ours_writes_to_the_uploads_bucket_or_deletes_anything(name: str) -> None:
     actions = {action for statement in statements_of(FUNCTIONS[name]) for action in listed(statement["Action"])}
-    assert not any("Delete" in action for action in actions)
-    assert not any("Put" in action for action in actions_on(name, "UploadsBucket"))
+    # Tags are what a rule of the bucket deletes by: to take one away deletes nothing.
+    assert not any("Delete" in action for action in actions - {"s3:DeleteObjectTagging"})
+    if name != "Uploads":
+        assert not any("Put" in action for action in actions_on(name, "UploadsBucket"))
+
+
+def test_what_is_sent_as_a_reference_can_start_no_job() -> None:
+    # uploads/ and jobs/ are what starts jobs.
+    [statement] = [found for found in statements_of(FUNCTIONS["Uploads"]) if "s3:PutObject" in listed(found["Action"])]
+    folders = [resource["Fn::Sub"].removeprefix("${UploadsBucket.Arn}/") for resource in statement["Resource"]]
+    assert folders == ["references/*", "tenants/*/references/*"]
+
+
+def test_an_upload_that_no_job_names_is_deleted_after_a_day() -> None:
+    rules = RESOURCES["UploadsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    [rule] = [rule for rule in rules if "ExpirationInDays" in rule]
+    name, value = UNUSED_TAG
+    assert rule == {
+        "Id": "unused-uploads",
+        "Status": "Enabled",
+        "TagFilters": [{"Key": name, "Value": value}],
+        "ExpirationInDays": 1,
+    }
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -134,7 +156,8 @@ def test_whoever_writes_jobs_may_write_what_follows_from_them() -> None:
 
 def test_nobody_can_write_to_the_ledger_but_by_adding() -> None:
     for name in FUNCTIONS:
-        assert actions_on(name, "LedgerTable") <= {"dynamodb:GetItem", "dynamodb:UpdateItem"}
+        reading = {"dynamodb:GetItem", "dynamodb:Query"}
+        assert actions_on(name, "LedgerTable") <= {*reading, "dynamodb:UpdateItem"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -142,7 +165,7 @@ def test_the_table_of_keys_is_opened_to_those_who_need_it_and_for_what_they_need
     actions = {
         "Authorize": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "SubmitRequest": {"dynamodb:UpdateItem"},
-        "ReadApi": {"dynamodb:UpdateItem"},
+        **{name: {"dynamodb:UpdateItem"} for name in ("ReadApi", "Models", "Retry", "Cancel", "Uploads")},
         "Keys": {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"},
     }
     assert actions_on(name, "KeysTable") == actions.get(name, set())
@@ -298,8 +321,14 @@ def test_every_call_of_the_api_needs_the_key_but_those_of_providers() -> None:
         callback,
         "/v1/jobs",
         "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/cancel",
+        "/v1/jobs/{job_id}/events",
+        "/v1/jobs/{job_id}/retry",
         "/v1/keys",
         "/v1/keys/{key_id}",
+        "/v1/models",
+        "/v1/uploads",
+        "/v1/usage",
         "/{proxy+}",
     ]
     assert [call["Path"] for call in calls if call.get("Auth") == {"Authorizer": "NONE"}] == [callback]
@@ -363,7 +392,7 @@ def test_every_required_setting_is_given_to_every_function() -> None:
 
 
 MAKERS = {
-    "state_machine_arn": {"upload_submitter", "request_submitter", "sweeper"},
+    "state_machine_arn": {"upload_submitter", "request_submitter", "job_retrier", "timeline_reader", "sweeper"},
     "api_key_secret": {"recogniser"},
     "keys_table": {"recogniser", "call_counter", "key_maker", "key_lister", "key_revoker"},
 }

@@ -66,7 +66,7 @@ ROUTES = Routes(
         Route(provider="apimodels", model=SECOND, price_usd="0.05", max_references=10),
     )
 )
-RULES = Rules(ROUTES, frozenset({UPLOADS, RESULTS}))
+RULES = Rules(ROUTES, frozenset({UPLOADS, RESULTS}), UPLOADS)
 
 
 class InMemoryDeployment:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from heliograph.domain.errors import RouteFull, StaleJob
-from heliograph.domain.jobs import Job
+from heliograph.domain.jobs import Job, JobFilter
+from heliograph.domain.listing import Position, Slice
 
 from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.script import Line, Script
@@ -64,6 +65,17 @@ class InMemoryJobStore:
                 None,
             )
 
+    def listed(self, tenant: str, wanted: JobFilter, *, after: Position | None, limit: int) -> Slice[Job]:
+        with self._script.playing("listed"):
+            found = sorted(
+                (job for job in self if job.tenant == tenant and wanted.wants(job)),
+                key=lambda job: (job.created_at, job.job_id),
+                reverse=True,
+            )
+            older = [job for job in found if after is None or (job.created_at, job.job_id) < after]
+            last = older[limit - 1] if len(older) > limit else None
+            return Slice(tuple(older[:limit]), Position(last.created_at, last.job_id) if last else None)
+
     def every(self) -> Iterator[Job]:
         with self._script.playing("every"):
             yield from self
@@ -94,7 +106,7 @@ class InMemoryJobStore:
         self._ledger.book(job)
         self.running.update({route: 1 for route in [job.runs_on] if route})
         self.running.subtract({route: 1 for route in [job.ran_on] if route})
-        written = job.model_copy(update={"booked": job.booking, "ran_on": job.runs_on})
+        written = job.model_copy(update={"booked": job.booking, "used": job.usage, "ran_on": job.runs_on})
         # Through JSON, as the real store does: what can't be written and read again fails here too.
         self._documents[job.job_id] = written.model_dump_json()
         return written

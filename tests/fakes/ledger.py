@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from heliograph.domain.errors import BudgetExceeded
 from heliograph.domain.jobs import Job
-from heliograph.domain.ledger import Booking, Page
-from heliograph.domain.tenants import Tenants
+from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
+from heliograph.domain.tenants import Period, Tenants
 
 from tests.fakes.script import Line, Script
 
@@ -19,6 +19,7 @@ class InMemoryLedger:
 
     def __init__(self) -> None:
         self.pages: dict[Page, Booking] = defaultdict(Booking)
+        self.used: dict[tuple[str, str, str], Usage] = {}
         self.tenants = Tenants()
         self._announcing: dict[Page, datetime] = {}
         self._announced: set[Page] = set()
@@ -35,6 +36,12 @@ class InMemoryLedger:
     def every(self) -> Iterator[tuple[Page, Booking]]:
         with self._script.playing("every"):
             yield from self.pages.items()
+
+    def usage(self, first_day: str, last_day: str) -> Iterator[UsageLine]:
+        with self._script.playing("usage"):
+            for (day, tenant, route), usage in self.used.items():
+                if first_day <= day <= last_day:
+                    yield UsageLine(day, tenant, route, usage)
 
     def may_announce(self, page: Page, now: datetime) -> bool:
         with self._script.playing("may_announce"):
@@ -59,5 +66,10 @@ class InMemoryLedger:
 
     def book(self, job: Job) -> None:
         """Adds what changed."""
+        for route, usage in job.usage.items():
+            line = (Period.DAY.of(job.created_at), job.tenant, route)
+            more = usage.minus(job.used.get(route, Usage()))
+            if any(more):
+                self.used[line] = self.used.get(line, Usage()).plus(more)
         for page, _ in job.ledger_pages(self.tenants):
             self.pages[page] = self.pages[page].plus(job.booking.minus(job.booked))

@@ -11,7 +11,7 @@ from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed
 from heliograph.domain.media import SNIFF_BYTES
 from heliograph.domain.object_keys import MAX_KEY_BYTES
 from heliograph.domain.references import ObjectLocation
-from heliograph.ports import Document, ObjectFacts
+from heliograph.ports import Document, ObjectFacts, SignedForm
 
 from tests.fakes.script import Line, Script
 
@@ -34,10 +34,11 @@ class InMemoryObjectStore:
         self._versions: dict[tuple[str, str], list[StoredObject]] = {}
         self._script = Script()
         self.puts: list[ObjectLocation] = []
+        self.untagged: list[ObjectLocation] = []
         self.presigned: list[tuple[ObjectLocation, int]] = []
 
     def on(self, method: str, *lines: Line) -> None:
-        """What happens at the next calls of `look`, `read`, `presigned_get` or `put`."""
+        """What happens at the next calls of one of its methods."""
         self._script.on(method, *lines)
 
     def mend(self) -> None:
@@ -77,6 +78,17 @@ class InMemoryObjectStore:
         with self._script.playing("presigned_get"):
             self.presigned.append((location, seconds))
             return f"https://signed.test/{location.bucket}/{location.key}?version={location.version_id}"
+
+    def presigned_post(
+        self, location: ObjectLocation, *, content_type: str, size_bytes: int, tag: tuple[str, str], seconds: int
+    ) -> SignedForm:
+        with self._script.playing("presigned_post"):
+            fields = {"key": location.key, "Content-Type": content_type, "tagging": "=".join(tag)}
+            return SignedForm(f"https://signed.test/{location.bucket}", fields)
+
+    def untag(self, location: ObjectLocation) -> None:
+        with self._script.playing("untag"):
+            self.untagged.append(location)
 
     def put(
         self,

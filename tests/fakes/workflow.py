@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from heliograph.domain.timeline import Stay
+
 from tests.fakes.script import Line, Script
 
 
@@ -10,11 +14,16 @@ class InMemoryWorkflow:
 
     def __init__(self) -> None:
         self.executions: list[str] = []
+        self.stays: dict[str, Sequence[Stay]] = {}
         self._script = Script()
 
     def on(self, method: str, *lines: Line) -> None:
-        """What happens at the next calls of `start`."""
+        """What happens at the next calls of `start` or `history`."""
         self._script.on(method, *lines)
+
+    def history(self, job_id: str) -> tuple[Sequence[Stay], bool]:
+        with self._script.playing("history"):
+            return self.stays.get(job_id, ()), True
 
     def start(self, job_id: str) -> bool:
         with self._script.playing("start"):

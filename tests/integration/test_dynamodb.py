@@ -56,7 +56,7 @@ def item(job_id: str = JOB_ID) -> dict[str, dict[str, str]]:
 
 def as_written(job: Job) -> Job:
     """With what the ledger holds for it and where it runs, as the store notes them."""
-    return job.model_copy(update={"booked": job.booking, "ran_on": job.runs_on})
+    return job.model_copy(update={"booked": job.booking, "used": job.usage, "ran_on": job.runs_on})
 
 
 def attributes(job: Job, store: DynamoDBJobStore) -> set[str]:
@@ -176,7 +176,7 @@ def test_a_person_in_the_console_sees_status_tenant_and_time(store: DynamoDBJobS
     store.add(processing_job())
     shown = item()
     assert (shown["status"], shown["tenant"]) == ({"S": "processing"}, {"S": "default"})
-    assert shown["created_at"] == {"S": "2026-11-22T10:00:00+00:00"}
+    assert shown["created_at"] == {"S": "2026-11-22T10:00:00.000000+00:00"}
 
 
 def numbered(count: int) -> list[Job]:
@@ -253,7 +253,7 @@ def largest_request(letter: str) -> JobRequest:
             document["references"].append(f"https://images.acme.com/{index:02}/".ljust(min(2048, left // 2 - 4), "x"))
     if len(json.dumps(document, ensure_ascii=False).encode()) > MAX_BODY_BYTES:
         raise ValueError("no such body would be taken")
-    return read_request(document, Rules(Routes((ROUTE,)), frozenset()))
+    return read_request(document, Rules(Routes((ROUTE,)), frozenset(), "uploads"))
 
 
 def largest_job(letter: str) -> Job:

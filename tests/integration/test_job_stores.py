@@ -96,7 +96,7 @@ class InDynamoDB:
 
     def booked(self) -> dict[Page, Booking]:
         found = {}
-        for item in items("ledger"):
+        for item in (item for item in items("ledger") if item["account"]["S"] != "#usage"):
             *booking, committed = (int(item[column]["N"]) for column in _COLUMNS)
             assert committed == sum(booking)
             found[Page(item["account"]["S"], item["period"]["S"])] = Booking(*booking)

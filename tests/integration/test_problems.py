@@ -25,7 +25,8 @@ from heliograph.domain.errors import (
 )
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
-from heliograph.runtime.responses import accepted, api_resolver, found, represent
+from heliograph.runtime.representations.jobs import JobTold
+from heliograph.runtime.responses import accepted, api_resolver, found
 from heliograph.steps.provenance import record_of
 from heliograph.steps.read_job import JobView, LinkedResult
 
@@ -54,7 +55,7 @@ CASES: list[tuple[Exception, int, str, bool]] = [
     (StorageFailed("x"), 503, "unavailable", True),
     (PublishFailed("x"), 503, "unavailable", True),
     (WorkflowFailed("x"), 503, "unavailable", True),
-    (StaleJob("x"), 500, "internal", True),
+    (StaleJob("x"), 503, "unavailable", True),
     (ConfigurationError("x"), 500, "internal", True),
     (ResultUnusable("x", again=True), 500, "internal", True),
     (KeyError("secret"), 500, "internal", True),
@@ -126,20 +127,26 @@ def test_a_path_that_is_not_there_is_a_problem_too() -> None:
     assert problem["detail"] == "there is no such path or method"
 
 
+def represent(view: JobView) -> dict[str, Any]:
+    """The job as its owner is sent it."""
+    document: dict[str, Any] = JobTold.of(view).model_dump(mode="json")
+    return document
+
+
 def sent(response: Response[str]) -> tuple[int, Any, dict[str, Any]]:
     return response.status_code, json.loads(str(response.body)), dict(response.headers)
 
 
 @pytest.mark.parametrize(("replayed", "header"), [(True, "true"), (False, None)])
 def test_an_accepted_job_says_where_it_is_and_when_to_ask(replayed: bool, header: str | None) -> None:
-    status, document, headers = sent(accepted(JobView(queued_job(), ()), replayed=replayed))
+    status, document, headers = sent(accepted(queued_job(), location=f"jobs/{queued_job().job_id}", replayed=replayed))
     assert (status, document["status"], document["id"]) == (202, "queued", queued_job().job_id)
     assert headers["Location"] == f"jobs/{queued_job().job_id}"
     assert (headers["Retry-After"], headers.get("Idempotent-Replayed")) == ("12", header)
 
 
 def test_a_repeat_of_a_job_that_is_over_need_not_wait() -> None:
-    status, document, headers = sent(accepted(JobView(failed_job(), ()), replayed=True))
+    status, document, headers = sent(accepted(failed_job(), location="jobs/x", replayed=True))
     assert (status, document["status"]) == (202, "failed")
     assert "Retry-After" not in headers
 
@@ -165,7 +172,7 @@ def test_a_found_job_is_never_stored_by_a_cache(job: Any, waits: bool) -> None:
     ],
 )
 def test_a_job_says_what_it_cost_once_that_is_known(job: Any, charged: str | None, price: str) -> None:
-    document = json.loads(json.dumps(represent(JobView(job, ()))))
+    document = represent(JobView(job, ()))
     assert (document["charged"], document["price_usd"]) == (charged, price)
 
 
@@ -178,7 +185,7 @@ def test_a_job_of_which_nobody_knows_the_cost_says_so() -> None:
 def test_a_job_whose_picture_could_not_be_stored_says_where_it_is() -> None:
     failure = Failure(code=FailureCode.RESULT_UNUSABLE, message="x", retryable=False, charged=Charged.YES)
     job = processing_job().failed(failure, after(9), provider_urls=["https://r2.apimodels.app/1.png"])
-    document = json.loads(json.dumps(represent(JobView(job, ()))))
+    document = represent(JobView(job, ()))
     assert (document["price_usd"], document["provider_urls"]) == ("0.06", ["https://r2.apimodels.app/1.png"])
 
 

@@ -218,7 +218,7 @@ def test_a_ratio_that_the_route_does_not_offer_is_refused() -> None:
         max_references=0,
         aspect_ratios=frozenset({AspectRatio.SQUARE}),
     )
-    rules = Rules(Routes((square,)), frozenset())
+    rules = Rules(Routes((square,)), frozenset(), "uploads")
 
     assert faults({"prompt": "", "aspect_ratio": "16:9"}, rules) == {
         "/prompt": "must say something",
@@ -367,6 +367,7 @@ MIXED = Rules(
         ]
     ),
     frozenset(),
+    "uploads",
 )
 
 

@@ -10,7 +10,7 @@ from heliograph.domain.identity import JOB_ID
 from heliograph.domain.jobs import JobStatus, Source
 from heliograph.domain.requests import Rules
 from heliograph.domain.routes import Routes
-from heliograph.steps.submission import MAX_REFERENCE_BYTES
+from heliograph.domain.uploads import MAX_REFERENCE_BYTES
 
 from tests.fakes.deployment import DEADLINE, RESULTS, ROUTES, RULES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.results import PNG_HEAD
@@ -70,7 +70,7 @@ def test_a_repeat_finds_its_job_though_its_reference_is_gone(here: InMemoryDeplo
 
 def test_a_repeat_finds_its_job_though_our_defaults_have_changed_since(here: InMemoryDeployment) -> None:
     first = here.post(PROMPT, key="order-17")
-    rules = Rules(Routes(tuple(reversed(ROUTES.root))), RULES.reference_buckets)
+    rules = Rules(Routes(tuple(reversed(ROUTES.root))), RULES.reference_buckets, UPLOADS)
 
     assert here.post(PROMPT, key="order-17", rules=rules).job == first.job
 
@@ -78,7 +78,7 @@ def test_a_repeat_finds_its_job_though_our_defaults_have_changed_since(here: InM
 def test_a_repeat_finds_its_job_though_its_model_is_offered_no_more(here: InMemoryDeployment) -> None:
     document = {**PROMPT, "model": SECOND}
     first = here.post(document, key="order-17")
-    rules = Rules(Routes((ROUTES.default,)), RULES.reference_buckets)
+    rules = Rules(Routes((ROUTES.default,)), RULES.reference_buckets, UPLOADS)
 
     assert here.post(document, key="order-17", rules=rules).job == first.job
 

@@ -15,8 +15,9 @@ from heliograph.domain.events import UploadRejected
 from heliograph.domain.failures import Charged, FailureCode
 from heliograph.domain.jobs import Job, Source
 from heliograph.domain.routes import AspectRatio
+from heliograph.domain.uploads import MAX_REFERENCE_BYTES
 from heliograph.steps.provenance import MARKER
-from heliograph.steps.submission import MAX_REFERENCE_BYTES, Submission
+from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload, decode_metadata
 from hypothesis import given
 from hypothesis import strategies as st

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from heliograph.domain.events import PublishedEvent
-from heliograph.domain.jobs import Job
+from heliograph.domain.jobs import Job, JobFilter
 from heliograph.domain.keys import ApiKey
-from heliograph.domain.ledger import Booking, Page
+from heliograph.domain.ledger import Booking, Page, UsageLine
+from heliograph.domain.listing import Position, Slice
 from heliograph.domain.media import MediaType
 from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.routes import Route
+from heliograph.domain.timeline import Stay
 from heliograph.domain.traffic import Halt, RouteState, Traffic
 
 
@@ -63,6 +65,14 @@ class Document:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class SignedForm:
+    """Stores one object: a multipart POST to `url`, with all `fields` first, then `file`. A secret."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
 class ObjectStore(Protocol):
     """Buckets. Every method raises `StorageFailed` when the store does not do its part."""
 
@@ -76,6 +86,16 @@ class ObjectStore(Protocol):
 
     def presigned_get(self, location: ObjectLocation, *, seconds: int) -> str:
         """A link that reads the object for `seconds` (less, if our own credentials end before). A secret."""
+        ...
+
+    def presigned_post(
+        self, location: ObjectLocation, *, content_type: str, size_bytes: int, tag: tuple[str, str], seconds: int
+    ) -> SignedForm:
+        """A form that stores that object, of that type, that size at most, with that tag, for `seconds`."""
+        ...
+
+    def untag(self, location: ObjectLocation) -> None:
+        """Takes all tags from the object."""
         ...
 
     def put(
@@ -144,6 +164,14 @@ class JobStore(Protocol):
         """The id of the job whose task that is, if any has noted it (a moment ago may be too fresh)."""
         ...
 
+    def listed(self, tenant: str, wanted: JobFilter, *, after: Position | None, limit: int) -> Slice[Job]:
+        """The tenant's jobs that are wanted, newest first (one of a moment ago may be missing).
+
+        A slice may hold fewer than `limit`, even none, and yet have an `end`: where few match, a call looks only at so
+        many.
+        """
+        ...
+
     def every(self) -> Iterator[Job]:
         """All jobs that there are a record of. Reads the whole table: for checks, not for work."""
         ...
@@ -162,6 +190,10 @@ class Ledger(Protocol):
 
     def every(self) -> Iterator[tuple[Page, Booking]]:
         """All pages. Reads the whole ledger."""
+        ...
+
+    def usage(self, first_day: str, last_day: str) -> Iterator[UsageLine]:
+        """What was done in these UTC days (both included), by day, tenant and route."""
         ...
 
     def may_announce(self, page: Page, now: datetime) -> bool:
@@ -234,6 +266,13 @@ class EventBus(Protocol):
 
 class Workflow(Protocol):
     """The state machine that carries a job from its task to its result."""
+
+    def history(self, job_id: str) -> tuple[Sequence[Stay], bool]:
+        """Every state that the job's execution was in, in order, and whether that is all. Raises `WorkflowFailed`.
+
+        Nothing where there is no execution, or none any more: it is remembered for 90 days.
+        """
+        ...
 
     def start(self, job_id: str) -> bool:
         """Starts the job's one execution; `False` if there has been one already. Raises `WorkflowFailed`."""

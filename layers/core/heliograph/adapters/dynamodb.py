@@ -1,6 +1,7 @@
 """Amazon DynamoDB as a `JobStore`: one item per job, written only if nobody else wrote in between.
 
-job_id (key) · revision · status · tenant · created_at   for conditions and for a person in the console
+job_id (key) · revision                                  for conditions
+tenant · created_at · status · tags · preset             the index `by-tenant`, for lists
 document                                                 the job, as JSON
 task                                                     once it has one: the index `by-task`
 open_shard, attention_at                                 until it is over and announced: the index `open-jobs`
@@ -12,20 +13,22 @@ with it: all of it, or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, failed_conditions, translated
-from heliograph.adapters.dynamodb_ledger import page_update
+from heliograph.adapters.dynamodb_ledger import page_update, usage_update
 from heliograph.adapters.dynamodb_routes import running_key
 from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob, StorageFailed
-from heliograph.domain.jobs import Job
+from heliograph.domain.jobs import Job, JobFilter
+from heliograph.domain.ledger import Usage, UsageLine
+from heliograph.domain.listing import MOST, Position, Slice
 from heliograph.domain.routes import Routes
-from heliograph.domain.tenants import Tenants
+from heliograph.domain.tenants import Period, Tenants
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 OPEN_JOBS_INDEX = "open-jobs"
 BY_TASK_INDEX = "by-task"
+BY_TENANT_INDEX = "by-tenant"
+# Where few jobs match, a list looks at this many, then says where it stopped.
+_LOOKED_AT, _LOOKS = 1000, 5
 # A partition of the index takes 1,000 writes a second; job ids spread evenly over these.
 OPEN_SHARDS = 8
 
@@ -102,6 +108,24 @@ class DynamoDBJobStore:
             )
         return next((item["job_id"]["S"] for item in answer["Items"]), None)
 
+    def listed(self, tenant: str, wanted: JobFilter, *, after: Position | None, limit: int) -> Slice[Job]:
+        """Queries of the index, which holds what is filtered by, then one consistent read of the jobs themselves."""
+        found: list[Position] = []
+        end = after
+        with translated("a list"):
+            for _ in range(_LOOKS):
+                answer = self._client.query(**self._listing(tenant, wanted, end))
+                found += map(_position, answer["Items"])
+                end = _position(last) if (last := answer.get("LastEvaluatedKey")) else None
+                if end is None or len(found) > limit:
+                    break
+            if len(found) > limit:
+                found, end = found[:limit], found[limit - 1]
+            jobs = self._several([position.id for position in found])
+        # One that changed since it was found is told of only if it is still wanted.
+        told = (job for position in found if (job := jobs.get(position.id)) and wanted.wants(job))
+        return Slice(tuple(told), end)
+
     def every(self) -> Iterator[Job]:
         """A scan, page by page."""
         with translated("all jobs"):
@@ -127,15 +151,54 @@ class DynamoDBJobStore:
                 found += [(int(item["attention_at"]["N"]), item["job_id"]["S"]) for item in answer["Items"]]
         return [job_id for _, job_id in sorted(found)[:limit]]
 
+    def _listing(self, tenant: str, wanted: JobFilter, after: Position | None) -> Any:
+        newer = "" if wanted.created_after is None else " AND created_at > :created_after"
+        values: dict[str, AttributeValueTypeDef] = {":tenant": {"S": tenant}}
+        if wanted.created_after:
+            values[":created_after"] = {"S": _sortable(wanted.created_after)}
+        conditions = []
+        for name, value in (("status", wanted.status), ("preset", wanted.preset)):
+            if value:
+                conditions.append(f"#{name} = :{name}")
+                values[f":{name}"] = {"S": value}
+        if wanted.tag:
+            conditions.append("contains(#tags, :tags)")
+            values[":tags"] = {"S": wanted.tag}
+        names = {f"#{name}": name for name in ("status", "preset", "tags") if f":{name}" in values}
+        return {
+            "TableName": self._table,
+            "IndexName": BY_TENANT_INDEX,
+            "KeyConditionExpression": f"tenant = :tenant{newer}",
+            "ExpressionAttributeValues": values,
+            "ScanIndexForward": False,
+            "Limit": _LOOKED_AT if conditions else MOST + 1,
+            **({"FilterExpression": " AND ".join(conditions), "ExpressionAttributeNames": names} if conditions else {}),
+            **({"ExclusiveStartKey": _start(tenant, after)} if after else {}),
+        }
+
+    def _several(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        wanted: dict[str, Any] = {"Keys": [{"job_id": {"S": job_id}} for job_id in job_ids], "ConsistentRead": True}
+        found: dict[str, Job] = {}
+        # Answers are cut at 16 MB, and what throttling left out is asked for again by the caller.
+        for _ in range(len(job_ids)):
+            if not wanted["Keys"]:
+                break
+            answer = self._client.batch_get_item(RequestItems={self._table: wanted})  # type: ignore[dict-item]
+            found |= {job.job_id: job for job in map(_job, answer["Responses"].get(self._table, []))}
+            wanted = dict(answer["UnprocessedKeys"].get(self._table, {"Keys": []}))
+        if wanted["Keys"]:
+            raise StorageFailed("a list: some of it could not be read")
+        return found
+
     def _write(self, job: Job, condition: str, values: dict[str, AttributeValueTypeDef]) -> Job:
-        written = job.model_copy(update={"booked": job.booking, "ran_on": job.runs_on})
+        written = job.model_copy(update={"booked": job.booking, "used": job.usage, "ran_on": job.runs_on})
         put: dict[str, Any] = {
             "TableName": self._table,
             "Item": self._item(written),
             "ConditionExpression": condition,
             **({"ExpressionAttributeValues": values} if values else {}),
         }
-        others = [*self._bookings(job), *self._counts(job)]
+        others = [*self._bookings(job), *self._usages(job), *self._counts(job)]
         with translated(job.job_id):
             try:
                 if others:
@@ -160,6 +223,13 @@ class DynamoDBJobStore:
             limit = most if difference.committed > 0 else None
             refusal = None if limit is None else BudgetExceeded(page.account, page.period, limit)
             yield _Beside(page_update(self._ledger_table, page, difference, limit_microusd=limit), refusal)
+
+    def _usages(self, job: Job) -> Iterator[_Beside]:
+        for route, used in job.usage.items():
+            more = used.minus(job.used.get(route, Usage()))
+            if any(more):
+                line = UsageLine(Period.DAY.of(job.created_at), job.tenant, route, more)
+                yield _Beside(usage_update(self._ledger_table, line))
 
     def _counts(self, job: Job) -> Iterator[_Beside]:
         if job.runs_on == job.ran_on:
@@ -193,9 +263,13 @@ class DynamoDBJobStore:
             "revision": {"N": str(job.revision)},
             "status": {"S": job.status.value},
             "tenant": {"S": job.tenant},
-            "created_at": {"S": job.created_at.isoformat()},
+            "created_at": {"S": _sortable(job.created_at)},
             "document": {"S": job.model_dump_json()},
         }
+        if job.request.tags:
+            item["tags"] = {"SS": list(job.request.tags)}
+        if job.source.preset:
+            item["preset"] = {"S": job.source.preset}
         if job.attempt and job.attempt.task_id:
             item["task"] = {"S": _task(job.attempt.provider, job.attempt.task_id)}
         if job.attention_at:
@@ -212,6 +286,20 @@ def _job(item: dict[str, AttributeValueTypeDef]) -> Job:
     except ValidationError as error:
         # Of another release than this.
         raise StorageFailed(f"{item['job_id']['S']}: its record can't be read") from error
+
+
+def _sortable(at: datetime) -> str:
+    """Texts in the order of the times."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _position(item: Mapping[str, AttributeValueTypeDef]) -> Position:
+    return Position(datetime.fromisoformat(item["created_at"]["S"]), item["job_id"]["S"])
+
+
+def _start(tenant: str, after: Position) -> dict[str, AttributeValueTypeDef]:
+    created_at = {"S": _sortable(after.created_at)}
+    return {"tenant": {"S": tenant}, "created_at": created_at, "job_id": {"S": after.id}}  # type: ignore[dict-item]
 
 
 def _task(provider: str, task_id: str) -> str:

@@ -3,23 +3,27 @@
 account (key) · period (sort key)          a tenant or `*`; a UTC day or month
 reserved · spent · unknown · committed     micro-dollars; the last is the sum of the others, for conditions
 announcing_at · announced                  of `image.budget.exhausted`
+
+Under the account `#usage`, `<UTC day>#<tenant>#<route>` says what was done there: pictures · spent · unknown
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, translated
-from heliograph.domain.ledger import Booking, Page
+from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
 
+# No tenant's name, and no key's.
+_USAGE = "#usage"
 # Whoever announces is done within this, or gone.
 _ANNOUNCING = timedelta(seconds=60)
 
@@ -42,7 +46,24 @@ class DynamoDBLedger:
         with translated("the ledger"):
             for answer in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
                 for item in answer["Items"]:
-                    yield Page(item["account"]["S"], item["period"]["S"]), _booking(item)
+                    if item["account"]["S"] != _USAGE:
+                        yield Page(item["account"]["S"], item["period"]["S"]), _booking(item)
+
+    def usage(self, first_day: str, last_day: str) -> Iterator[UsageLine]:
+        """A query, page by page: one item for each day, tenant and route."""
+        with translated("usage"):
+            for answer in self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="account = :usage AND period BETWEEN :first AND :last",
+                ExpressionAttributeValues={
+                    ":usage": {"S": _USAGE},
+                    ":first": {"S": first_day},
+                    ":last": {"S": f"{last_day}#~"},
+                },
+            ):
+                for item in answer["Items"]:
+                    day, tenant, route = item["period"]["S"].split("#")
+                    yield UsageLine(day, tenant, route, Usage(*_numbers(item, Usage._fields)))
 
     def may_announce(self, page: Page, now: datetime) -> bool:
         """One conditional write."""
@@ -76,6 +97,21 @@ class DynamoDBLedger:
             )
 
 
+def usage_update(table: str, line: UsageLine) -> TransactWriteItemTypeDef:
+    """A line's part of a transaction: adds its usage to that of the day, tenant and route."""
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": {"account": {"S": _USAGE}, "period": {"S": f"{line.day}#{line.tenant}#{line.route}"}},
+            "UpdateExpression": "ADD pictures :pictures, spent :spent, #unknown :unknown",
+            "ExpressionAttributeNames": {"#unknown": "unknown"},
+            "ExpressionAttributeValues": {
+                f":{name}": {"N": str(value)} for name, value in line.usage._asdict().items()
+            },
+        }
+    }
+
+
 def page_update(table: str, page: Page, difference: Booking, *, limit_microusd: int | None) -> TransactWriteItemTypeDef:
     """A page's part of a transaction: adds `difference`, if the sum stays within the limit."""
     values: dict[str, AttributeValueTypeDef] = {
@@ -101,7 +137,11 @@ def page_update(table: str, page: Page, difference: Booking, *, limit_microusd: 
 
 
 def _booking(item: Mapping[str, AttributeValueTypeDef]) -> Booking:
-    return Booking(*(int(item.get(column, {"N": "0"})["N"]) for column in Booking._fields))
+    return Booking(*_numbers(item, Booking._fields))
+
+
+def _numbers(item: Mapping[str, AttributeValueTypeDef], columns: Iterable[str]) -> list[int]:
+    return [int(item.get(column, {"N": "0"})["N"]) for column in columns]
 
 
 def _key(page: Page) -> dict[str, AttributeValueTypeDef]:

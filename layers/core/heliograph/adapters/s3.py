@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed
 from heliograph.domain.media import SNIFF_BYTES
 from heliograph.domain.references import ObjectLocation
-from heliograph.ports import Document, ObjectFacts
+from heliograph.ports import Document, ObjectFacts, SignedForm
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -68,6 +68,27 @@ class S3ObjectStore:
     def presigned_get(self, location: ObjectLocation, *, seconds: int) -> str:
         """Signed here, without a request. Dies with the role's session if that is sooner."""
         return self._client.generate_presigned_url("get_object", Params=dict(_which(location)), ExpiresIn=seconds)
+
+    def presigned_post(
+        self, location: ObjectLocation, *, content_type: str, size_bytes: int, tag: tuple[str, str], seconds: int
+    ) -> SignedForm:
+        """Signed here, without a request; the signer's role needs `s3:PutObject` and `s3:PutObjectTagging`."""
+        name, value = tag
+        tagging = f"<Tagging><TagSet><Tag><Key>{name}</Key><Value>{value}</Value></Tag></TagSet></Tagging>"
+        fields = {"Content-Type": content_type, "tagging": tagging}
+        form = self._client.generate_presigned_post(
+            location.bucket,
+            location.key,
+            Fields=dict(fields),
+            Conditions=[*({name: value} for name, value in fields.items()), ["content-length-range", 1, size_bytes]],
+            ExpiresIn=seconds,
+        )
+        return SignedForm(form["url"], form["fields"])
+
+    def untag(self, location: ObjectLocation) -> None:
+        """One request."""
+        with _translated(location):
+            self._client.delete_object_tagging(**_which(location))
 
     def put(
         self,

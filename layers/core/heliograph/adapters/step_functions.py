@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from heliograph.domain.errors import WorkflowFailed
+from heliograph.domain.timeline import Stay
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
+
+# 1,000 events each, about four for every state. (A history has 25,000 at most.)
+_MOST_PAGES = 5
 
 
 class StepFunctionsWorkflow:
@@ -22,14 +31,62 @@ class StepFunctionsWorkflow:
 
     def start(self, job_id: str) -> bool:
         """`True` also while the job's execution runs: starting it again with the same input is no error to AWS."""
-        try:
-            self._client.start_execution(
-                stateMachineArn=self._state_machine_arn, name=job_id, input=json.dumps({"job_id": job_id})
-            )
-        except self._client.exceptions.ExecutionAlreadyExists:
-            return False
-        except ClientError as error:
-            raise WorkflowFailed(f"{job_id}: {error.response.get('Error', {}).get('Code')}") from error
-        except BotoCoreError as error:
-            raise WorkflowFailed(f"{job_id}: {type(error).__name__}") from error
+        with _translated(job_id):
+            try:
+                self._client.start_execution(
+                    stateMachineArn=self._state_machine_arn, name=job_id, input=json.dumps({"job_id": job_id})
+                )
+            except self._client.exceptions.ExecutionAlreadyExists:
+                return False
         return True
+
+    def history(self, job_id: str) -> tuple[Sequence[Stay], bool]:
+        """A request for every 1,000 events; an account has about 20 such requests a second."""
+        arn = f"{self._state_machine_arn.replace(':stateMachine:', ':execution:')}:{job_id}"
+        events: list[HistoryEventTypeDef] = []
+        more: dict[str, str] = {}
+        with _translated(job_id):
+            for _ in range(_MOST_PAGES):
+                try:
+                    page = self._client.get_execution_history(executionArn=arn, maxResults=1000, **more)  # type: ignore[arg-type]
+                except self._client.exceptions.ExecutionDoesNotExist:
+                    return (), True
+                events += page["events"]
+                if not page.get("nextToken"):
+                    return tuple(_stays(events)), True
+                more = {"nextToken": page["nextToken"]}
+        return tuple(_stays(events)), False
+
+
+def _stays(events: Iterable[HistoryEventTypeDef]) -> Iterator[Stay]:
+    """From what was entered and left: one state at a time, because nothing of ours runs in parallel."""
+    entered: HistoryEventTypeDef | None = None
+    for event in events:
+        if "stateEnteredEventDetails" in event:
+            entered = event
+        elif "stateExitedEventDetails" in event and entered:
+            told = _object(event["stateExitedEventDetails"].get("output"))
+            reason = told.get("reason") or told.get("unanswered")
+            yield Stay(_name(entered), entered["timestamp"], event["timestamp"], told.get("outcome"), reason)
+            entered = None
+    if entered:
+        yield Stay(_name(entered), entered["timestamp"], None)
+
+
+def _name(entered: HistoryEventTypeDef) -> str:
+    return entered["stateEnteredEventDetails"]["name"]
+
+
+def _object(text: str | None) -> dict[str, str | None]:
+    document = json.loads(text) if text else None
+    return document if isinstance(document, dict) else {}
+
+
+@contextmanager
+def _translated(job_id: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise WorkflowFailed(f"{job_id}: {error.response.get('Error', {}).get('Code')}") from error
+    except BotoCoreError as error:
+        raise WorkflowFailed(f"{job_id}: {type(error).__name__}") from error

@@ -7,6 +7,7 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
     ├── InvalidRequest        the caller's input is wrong; every fault named; never retried
     │   └── MalformedDocument  it is no JSON object at all
     ├── ConfigurationError    the deployment is wrong; every fault named; never retried
+    ├── Conflict              what is asked for can't be done to the thing as it is; nothing was changed
     ├── StaleJob              somebody else changed the job first: read it again and decide anew
     ├── BudgetExceeded        a limit would be passed; nothing was written
     ├── RouteFull             as many tasks as may be are running on the route; nothing was written
@@ -62,6 +63,14 @@ class MalformedDocument(InvalidRequest):
 
 class ConfigurationError(HeliographError):
     """The deployment's configuration can't work. Raised when a function starts, so that it shows at once."""
+
+
+class Conflict(HeliographError):
+    """The state of a thing does not allow what is asked; nothing was changed. `code`: published, for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class StaleJob(HeliographError):

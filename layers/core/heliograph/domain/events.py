@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from heliograph.domain.breaker import FIRST_COOLDOWN, Breaker
 from heliograph.domain.errors import Fault
-from heliograph.domain.failures import Failure, FailureCode
+from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, JobStatus, Result, Source, Timings
 from heliograph.domain.ledger import Booking, Page
@@ -55,6 +55,8 @@ class _JobEnded(_Published):
         Field(description="What the job cost, as decimal USD; null where nobody can tell.", pattern=_USD),
     ]
     metadata: Annotated[dict[str, str], Field(description="As the request gave it.")]
+    tags: Annotated[tuple[str, ...], Field(description="As the request gave them.")] = ()
+    retry_of: Annotated[str | None, Field(description="The job that this one was made to do again.")] = None
 
 
 class JobSucceededData(_JobEnded):
@@ -82,6 +84,17 @@ class JobExpiredData(_JobEnded):
 
     status: Literal["expired"] = "expired"
     failure: Failure
+
+
+class JobCanceledData(_JobEnded):
+    """Its owner asked for that. What was running by then may have been charged; nothing was delivered."""
+
+    status: Literal["canceled"] = "canceled"
+    charged: Charged
+    provider_urls: Annotated[
+        tuple[str, ...],
+        Field(description="Where the provider keeps pictures that were paid all the same, for a while."),
+    ] = ()
 
 
 class UploadFault(_Published):
@@ -159,6 +172,12 @@ class JobExpired(_Envelope):
     data: JobExpiredData
 
 
+class JobCanceled(_Envelope):
+    """`image.job.canceled`"""
+
+    data: JobCanceledData
+
+
 class UploadRejected(_Envelope):
     """`image.upload.rejected`"""
 
@@ -183,12 +202,14 @@ class RouteClosed(_Envelope):
     data: RouteClosedData
 
 
-PublishedEvent = JobSucceeded | JobFailed | JobExpired | UploadRejected | BudgetExhausted | RouteOpened | RouteClosed
+JobEnded = JobSucceeded | JobFailed | JobExpired | JobCanceled
+PublishedEvent = JobEnded | UploadRejected | BudgetExhausted | RouteOpened | RouteClosed
 
 EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
     "image.job.succeeded": JobSucceeded,
     "image.job.failed": JobFailed,
     "image.job.expired": JobExpired,
+    "image.job.canceled": JobCanceled,
     "image.upload.rejected": UploadRejected,
     "image.budget.exhausted": BudgetExhausted,
     "image.route.opened": RouteOpened,
@@ -201,7 +222,7 @@ def event_type(event: PublishedEvent) -> str:
     return next(name for name, model in EVENT_TYPES.items() if type(event) is model)
 
 
-def job_event(job: Job, *, results_bucket: str) -> JobSucceeded | JobFailed | JobExpired:
+def job_event(job: Job, *, results_bucket: str) -> JobEnded:
     """The one event of a job that is over: the same job gives the same event, whenever it is asked."""
     if job.finished_at is None:
         raise ValueError(f"{job.job_id} is not over")
@@ -221,11 +242,16 @@ def job_event(job: Job, *, results_bucket: str) -> JobSucceeded | JobFailed | Jo
         "timings": job.timings(),
         "price_usd": job.price_usd,
         "metadata": job.request.metadata,
+        "tags": job.request.tags,
+        "retry_of": job.retry_of,
     }
     if job.status is JobStatus.SUCCEEDED and job.attempt:
         record = ObjectRef(bucket=results_bucket, key=job.output_place.record_key())
         succeeded = JobSucceededData(**ended, provider=job.attempt.provider, results=job.results, record=record)
         return JobSucceeded(**envelope, data=succeeded)
+    if job.status is JobStatus.CANCELED and job.charged:
+        canceled = JobCanceledData(**ended, charged=job.charged, provider_urls=job.provider_urls)
+        return JobCanceled(**envelope, data=canceled)
     if job.failure is None:
         raise ValueError(f"{job.job_id} is {job.status} without a reason")
     if job.status is JobStatus.EXPIRED:
@@ -297,6 +323,7 @@ __all__ = [
     "EVENT_TYPES",
     "BudgetExhausted",
     "FailureCode",
+    "JobCanceled",
     "JobExpired",
     "JobFailed",
     "JobSucceeded",

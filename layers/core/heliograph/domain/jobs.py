@@ -10,7 +10,7 @@ The four on the right are terminal: a job that has reached one never leaves it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from heliograph.domain.failures import Charged, Failure
-from heliograph.domain.ledger import Booking, Page, key_page, pages
+from heliograph.domain.ledger import Booking, Page, Usage, key_page, pages
 from heliograph.domain.media import MediaType
 from heliograph.domain.money import usd
 from heliograph.domain.object_keys import OutputPlace
@@ -153,6 +153,10 @@ class Job(_Record):
     created_at: AwareDatetime
     deadline_at: AwareDatetime
     finished_at: AwareDatetime | None = None
+    # Its owner wants no picture any more; a task that runs can't be stopped.
+    cancel_requested_at: AwareDatetime | None = None
+    # The job that this one was made to do again.
+    retry_of: str | None = None
     # Its event is on the bus.
     announced: bool = False
     # Its workflow is known to have begun.
@@ -169,6 +173,7 @@ class Job(_Record):
     quote_microusd: int = 0
     # What the ledger held for it, and on which route it ran, when this was last written.
     booked: Booking = Booking()
+    used: Mapping[str, Usage] = {}
     ran_on: str | None = None
     # Of the request as it was sent, to tell a repeat from a reused idempotency key.
     fingerprint: str = ""
@@ -244,6 +249,17 @@ class Job(_Record):
         running = self.attempt.price_microusd if self.attempt and self.attempt.is_open else 0
         return Booking(max(self.quote_microusd, running), 0, unknown)
 
+    @property
+    def usage(self) -> dict[str, Usage]:
+        """What it brought and cost on each route, as far as that is known."""
+        usage = {attempt.route: Usage() for attempt in self.attempts}
+        for attempt in self.attempts:
+            usage[attempt.route] = usage[attempt.route].plus(Usage(unknown=attempt.may_have_cost))
+        if self.is_over and self.attempt:
+            route = self.attempt.route
+            usage[route] = usage[route].plus(Usage(pictures=len(self.results), spent=self.price_microusd))
+        return {route: used for route, used in usage.items() if any(used)}
+
     def ledger_pages(self, tenants: Tenants) -> Iterator[tuple[Page, int | None]]:
         """The pages that it is written on, each with its limit in micro-dollars."""
         for page, period in pages(self.tenant, self.created_at):
@@ -257,9 +273,20 @@ class Job(_Record):
         return self.attempt.route if self.attempt and self.attempt.is_open and not self.is_over else None
 
     @property
+    def charged(self) -> Charged | None:
+        """Whether it cost money: known once it is over."""
+        if not self.is_over:
+            return None
+        if self.failure:
+            return self.failure.charged
+        if self.price_microusd:
+            return Charged.YES
+        return Charged.UNKNOWN if self.may_have_cost else Charged.NO
+
+    @property
     def price_usd(self) -> str | None:
         """What the job cost so far; `None` where nobody can tell."""
-        if self.may_have_cost or (self.failure and self.failure.charged is Charged.UNKNOWN):
+        if self.may_have_cost or self.charged is Charged.UNKNOWN:
             return None
         return usd(self.price_microusd)
 
@@ -363,6 +390,38 @@ class Job(_Record):
             raise ValueError(f"{self.job_id} has an attempt that may have been or may still be charged")
         return self._moved(JobStatus.EXPIRED, failure=failure, finished_at=at)
 
+    def canceling(self, at: datetime) -> Job:
+        """With its owner's wish noted that it be canceled. What runs goes on; what follows respects it."""
+        if self.is_over:
+            raise ValueError(f"{self.job_id} is {self.status} already")
+        return self if self.cancel_requested_at else self._changed(cancel_requested_at=at)
+
+    def canceled(self, at: datetime, *, failure: Failure | None = None, provider_urls: Sequence[str] = ()) -> Job:
+        """Terminal, as its owner wished.
+
+        `failure`: of the attempt that was open and brought no picture. `provider_urls`: where its pictures are, for
+        some days, if it did: they are paid, and not delivered.
+        """
+        attempts = self.attempts
+        paid = 0
+        if self.attempt and self.attempt.is_open:
+            if not failure and not provider_urls:
+                raise ValueError(f"{self.job_id} has an attempt of which nobody said how it ended")
+            attempts = self._attempts_with(self.attempt.attempt_id, ended_at=at, failure=failure)
+            paid = self.attempt.price_microusd if not failure or failure.charged is Charged.YES else 0
+        return self._moved(
+            JobStatus.CANCELED,
+            attempts=attempts,
+            cancel_requested_at=self.cancel_requested_at or at,
+            provider_urls=tuple(provider_urls),
+            price_microusd=paid,
+            finished_at=at,
+        )
+
+    def overtaking(self, current: Job) -> Job:
+        """This end of the job, written over the wish to cancel it that came in between."""
+        return self._changed(revision=current.revision, cancel_requested_at=current.cancel_requested_at)
+
     def as_announced(self) -> Job:
         """With its event known to be on the bus."""
         return self._changed(announced=True)
@@ -401,6 +460,24 @@ class Job(_Record):
         return tuple(
             attempt.model_copy(update=changes) if attempt.attempt_id == attempt_id else attempt
             for attempt in self.attempts
+        )
+
+
+class JobFilter(_Record):
+    """Which jobs are wanted: those that match everything that is said."""
+
+    status: JobStatus | None = None
+    tag: str | None = None
+    preset: str | None = None
+    created_after: AwareDatetime | None = None
+
+    def wants(self, job: Job) -> bool:
+        """Whether the job is one of them."""
+        return (
+            self.status in (None, job.status)
+            and (self.tag is None or self.tag in job.request.tags)
+            and self.preset in (None, job.source.preset)
+            and (self.created_after is None or job.created_at > self.created_after)
         )
 
 

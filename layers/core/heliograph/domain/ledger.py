@@ -37,6 +37,31 @@ class Booking(NamedTuple):
         return Booking(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
 
 
+class Usage(NamedTuple):
+    """What was done on a route: pictures stored, and micro-dollars as in a `Booking`."""
+
+    pictures: int = 0
+    spent: int = 0
+    unknown: int = 0
+
+    def plus(self, other: Usage) -> Usage:
+        """Both together."""
+        return Usage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+    def minus(self, other: Usage) -> Usage:
+        """What is to be added to `other` to have this."""
+        return Usage(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class UsageLine(NamedTuple):
+    """What a tenant's jobs of a UTC day did on a route."""
+
+    day: str
+    tenant: str
+    route: str
+    usage: Usage
+
+
 class Page(NamedTuple):
     """Where in the ledger: of which account (a tenant, or everybody), for which UTC day or month."""
 

@@ -106,6 +106,13 @@ class Expired(_State):
     job_id: str
 
 
+class Canceled(_State):
+    """`dispatch`: its owner wants no picture any more, and nothing of it is running."""
+
+    outcome: Literal["canceled"] = "canceled"
+    job_id: str
+
+
 class Over(_State):
     """The job is in a terminal status and its event is out: nothing is left to do."""
 
@@ -133,8 +140,8 @@ class Crashed(_State):
     watch: Watch | None = None
 
 
-DispatchOutcome = NotYet | Processing | Finished | Failed | Expired | Over
+DispatchOutcome = NotYet | Processing | Finished | Failed | Expired | Canceled | Over
 PollOutcome = Processing | Finished | Failed
-FinalizeInput = Annotated[Finished | DeliverAgain | Failed | Expired, Field(discriminator="outcome")]
+FinalizeInput = Annotated[Finished | DeliverAgain | Failed | Expired | Canceled, Field(discriminator="outcome")]
 FinalizeOutcome = DeliverAgain | Orphaned | Over
 CloseOutcome = Orphaned | Over

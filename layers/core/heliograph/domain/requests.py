@@ -30,8 +30,12 @@ from heliograph.domain.object_keys import check_output_key
 from heliograph.domain.references import check_public_url, check_reference
 from heliograph.domain.routes import AspectRatio, Route, Routes
 from heliograph.domain.tenants import DEFAULT_TENANT
+from heliograph.domain.uploads import UPLOAD_ID, upload_location
 
 MAX_METADATA_ENTRIES = 32
+MAX_TAGS = 16
+# The bounds of the deployment's own deadlines, see template.yaml.
+SHORTEST_DEADLINE_SECONDS, LONGEST_DEADLINE_SECONDS = 60, 21_600
 
 
 # All but tab, line feed and carriage return. (In JSON each takes six bytes, and no model reads them.)
@@ -69,12 +73,13 @@ class OnUncertain(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a request is measured by: the deployment's routes, its policy for those that name none, and the buckets
-    that references may lie in.
+    """What a request is measured by: the deployment's routes, its policy for those that name none, the buckets that
+    references may lie in, and which of them uploads of the API are in.
     """
 
     routes: Routes
     reference_buckets: frozenset[str]
+    uploads_bucket: str
     policy: Policy = Policy.BETA_FIRST
     tenant: str = DEFAULT_TENANT
 
@@ -111,6 +116,14 @@ class JobRequest(BaseModel):
         ],
         Field(max_length=MAX_METADATA_ENTRIES),
     ] = {}
+    tags: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_without_control)], ...],
+        Field(max_length=MAX_TAGS),
+    ] = ()
+    # How long it may wait for its task; the deployment's own where nothing is said.
+    deadline_seconds: Annotated[
+        int | None, Field(strict=True, ge=SHORTEST_DEADLINE_SECONDS, le=LONGEST_DEADLINE_SECONDS)
+    ] = None
 
     @property
     def task(self) -> Task:
@@ -171,6 +184,11 @@ class JobRequest(BaseModel):
     def _is_a_key_pattern(cls, value: str | None) -> str | None:
         return value if value is None else check_output_key(value)
 
+    @field_validator("tags")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(value))
+
     @field_validator("webhook_url")
     @classmethod
     def _is_public(cls, value: str | None) -> str | None:
@@ -185,7 +203,7 @@ def read_request(document: Mapping[str, Any], rules: Rules) -> JobRequest:
     Raises `InvalidRequest` that names every fault of the document at once, each bad reference on its own.
     """
     faults = _policy_faults(document)
-    document = {**_preferred(document, rules), **document}
+    document = _located({**_preferred(document, rules), **document}, rules)
     faults += _reference_faults(document, rules)
     try:
         request = JobRequest.model_validate(document, context={"rules": rules})
@@ -246,6 +264,20 @@ def _preferred(document: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
         cheapest_first=policy == Policy.CHEAPEST,
     )
     return {"policy": policy, "model": (fitting[0] if fitting else routes.default).model}
+
+
+def _located(document: dict[str, Any], rules: Rules) -> dict[str, Any]:
+    """With the ids of uploads replaced by where they lie, among the tenant's own: nobody else's id leads anywhere."""
+    references = document.get("references")
+    if not isinstance(references, list | tuple):
+        return document
+    located = [
+        upload_location(reference, bucket=rules.uploads_bucket, tenant=rules.tenant).uri
+        if isinstance(reference, str) and UPLOAD_ID.fullmatch(reference)
+        else reference
+        for reference in references
+    ]
+    return {**document, "references": located}
 
 
 def _policy_faults(document: Mapping[str, Any]) -> list[Fault]:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest, MalformedDocument, Unavailable
+from heliograph.domain.errors import (
+    BudgetExceeded,
+    Conflict,
+    Fault,
+    InvalidRequest,
+    MalformedDocument,
+    StaleJob,
+    Unavailable,
+)
 from heliograph.domain.failures import Charged, FailureCode
 
 CONTENT_TYPE = "application/problem+json"
@@ -19,6 +27,8 @@ _TITLES = {
     HTTPStatus.PAYMENT_REQUIRED: "Payment Required",
     HTTPStatus.FORBIDDEN: "Forbidden",
     HTTPStatus.NOT_FOUND: "Not Found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Method Not Allowed",
+    HTTPStatus.CONFLICT: "Conflict",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
     HTTPStatus.TOO_MANY_REQUESTS: "Too Many Requests",
@@ -84,6 +94,11 @@ class Problem(Exception):
             case InvalidRequest():
                 detail = f"{len(error.faults)} thing(s) to mend; nothing was done and nothing charged"
                 return cls(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=error.faults)
+            case Conflict():
+                return cls(HTTPStatus.CONFLICT, error.code, f"{error}; nothing was changed")
+            case StaleJob():
+                detail = "the job changed in the same moment, again and again"
+                return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)
             case BudgetExceeded():
                 detail = f"{error}; nothing was done and nothing charged"
                 return cls(

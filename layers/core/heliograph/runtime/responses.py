@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -16,15 +15,13 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from heliograph.domain.failures import Charged
 from heliograph.domain.jobs import Job
-from heliograph.domain.keys import ApiKey
-from heliograph.domain.money import usd
 from heliograph.domain.polling import QUIET_SECONDS
 from heliograph.runtime.observability import logger
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
 from heliograph.runtime.representations import Listing, Representation
+from heliograph.runtime.representations.jobs import JobTold
 from heliograph.steps.hear_callback import Heard
-from heliograph.steps.read_job import JobView, LinkedResult
-from heliograph.steps.submit_request import Quote
+from heliograph.steps.read_job import JobView
 
 
 def api_resolver(*, charged_on_failure: Charged) -> APIGatewayRestResolver:
@@ -36,13 +33,14 @@ def api_resolver(*, charged_on_failure: Charged) -> APIGatewayRestResolver:
     @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
     def problem(error: Exception) -> Response[str]:
         found = Problem.of(error, charged=charged_on_failure)
-        if found.charged is not Charged.NO and "Idempotency-Key" not in app.current_event.headers:
+        call = app.current_event
+        if found.charged is not Charged.NO and call.path.endswith("/jobs") and "Idempotency-Key" not in call.headers:
             # The call may have left a job behind, and nothing would tell the next one from it.
             found.retryable = False
             found.detail += "; the call may have made a job: with an Idempotency-Key it could be repeated safely"
         if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.exception("a call failed")
-        return _problem(app.current_event, found)
+        return _problem(call, found)
 
     @app.not_found
     def no_such_path(error: NotFoundError) -> Response[str]:
@@ -51,39 +49,29 @@ def api_resolver(*, charged_on_failure: Charged) -> APIGatewayRestResolver:
     return app
 
 
-def accepted(view: JobView, *, replayed: bool) -> Response[str]:
-    """202: the job is written down and will be done. `Retry-After` is when asking first makes sense, in seconds.
+def accepted(job: Job, *, location: str, replayed: bool) -> Response[str]:
+    """202: the job is written down and will be done.
 
-    `Location` is relative to the call's own URL (RFC 9110, 10.2.2): right behind any stage, domain or proxy.
+    `location` is relative to the call's own URL (RFC 9110, 10.2.2): right behind any stage, domain or proxy.
     """
-    headers: dict[str, str | list[str]] = {"Location": f"jobs/{view.job.job_id}"}
-    if not view.job.is_over:
+    return answer(202, JobTold.of(JobView(job, ())), _of_a_submission(job, location=location, replayed=replayed))
+
+
+def awaited(view: JobView, *, location: str, replayed: bool, waited_seconds: int) -> Response[str]:
+    """200 with the job that is over, or the same 202 as without the wait (`Prefer: wait`, RFC 7240)."""
+    headers = _of_a_submission(view.job, location=location, replayed=replayed)
+    headers["Preference-Applied"] = f"wait={waited_seconds}"
+    return answer(200 if view.job.is_over else 202, JobTold.of(view), headers)
+
+
+def _of_a_submission(job: Job, *, location: str, replayed: bool) -> dict[str, str]:
+    """`Retry-After` is when asking first makes sense, in seconds."""
+    headers = {"Location": location}
+    if not job.is_over:
         headers["Retry-After"] = str(QUIET_SECONDS)
     if replayed:
         headers["Idempotent-Replayed"] = "true"
-    return _json(202, represent(view), headers)
-
-
-def quoted(quote: Quote) -> Response[str]:
-    """200 with what the call would be: nothing was written, and nothing will be spent."""
-    prices = [route.price_microusd for route in quote.routes]
-    document = {
-        "dry_run": True,
-        "task": quote.request.task,
-        "request": quote.request.model_dump(mode="json"),
-        "routes": [
-            {
-                "name": route.name,
-                "provider": route.provider,
-                "model": route.model,
-                "price_usd": usd(route.price_microusd),
-            }
-            for route in quote.routes
-        ],
-        "price_usd": usd(prices[0]),
-        "price_usd_at_most": usd(max(prices)),
-    }
-    return _json(200, document, {})
+    return headers
 
 
 def heard(outcome: Heard) -> Response[str]:
@@ -102,74 +90,7 @@ def heard(outcome: Heard) -> Response[str]:
 
 def found(view: JobView) -> Response[str]:
     """200 with the job. `Retry-After` while there is something to wait for."""
-    headers: dict[str, str | list[str]] = {"Cache-Control": "no-store"}
-    if not view.job.is_over:
-        headers["Retry-After"] = "3"
-    return _json(200, represent(view), headers)
-
-
-def represent(view: JobView) -> dict[str, Any]:
-    """A job for its owner: status, attempts, timings, price, and links that read the results for a short while."""
-    job = view.job
-    return {
-        "id": job.job_id,
-        "status": job.status,
-        "task": job.request.task,
-        "request": job.request.model_dump(mode="json"),
-        "source": job.source.model_dump(mode="json", exclude_none=True),
-        "created_at": _utc(job.created_at),
-        "deadline_at": _utc(job.deadline_at),
-        "finished_at": _utc(job.finished_at) if job.finished_at else None,
-        "timings": job.timings().model_dump(),
-        "price_usd": job.price_usd,
-        "charged": _charged(job),
-        "attempts": [attempt.told() for attempt in job.attempts],
-        "results": [_result(linked) for linked in view.results],
-        "provider_urls": job.provider_urls,
-        "failure": job.failure.model_dump(mode="json") if job.failure else None,
-    }
-
-
-def _charged(job: Job) -> Charged | None:
-    """Known once the job is over."""
-    if not job.is_over:
-        return None
-    return job.failure.charged if job.failure else Charged.YES
-
-
-def _result(linked: LinkedResult) -> dict[str, Any]:
-    return {
-        **linked.result.model_dump(mode="json"),
-        "url": linked.url,
-        "url_expires_at": _utc(linked.expires_at),
-    }
-
-
-def _utc(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
-
-
-def made(key: str, record: ApiKey) -> Response[str]:
-    """201 with the key, which is shown here and nowhere else."""
-    return _json(201, {**_told(record), "key": key}, {"Cache-Control": "no-store"})
-
-
-def listed(records: Iterable[ApiKey]) -> Response[str]:
-    """200 with all keys, newest first."""
-    ordered = sorted(records, key=lambda record: record.created_at, reverse=True)
-    return _json(200, {"data": [_told(record) for record in ordered]}, {"Cache-Control": "no-store"})
-
-
-def revoked(record: ApiKey | None) -> Response[str]:
-    """200 with the key that opens nothing any more."""
-    if record is None:
-        raise Problem.not_found("key")
-    return _json(200, _told(record), {})
-
-
-def _told(record: ApiKey) -> dict[str, Any]:
-    fields = record.model_dump(mode="json", exclude={"key_id", "digest", "scopes"})
-    return {"id": record.key_id, **fields, "scopes": sorted(record.scopes)}
+    return answer(200, JobTold.of(view), {} if view.job.is_over else {"Retry-After": "3"})
 
 
 def problem_answer(problem: Problem, call: APIGatewayProxyEvent) -> dict[str, Any]:
@@ -187,7 +108,7 @@ def _problem(call: APIGatewayProxyEvent, problem: Problem) -> Response[str]:
     return Response(problem.status.value, CONTENT_TYPE, json.dumps(problem.document(request_id)), headers)
 
 
-def answer(status: int, body: Representation, headers: dict[str, str | list[str]] | None = None) -> Response[str]:
+def answer(status: int, body: Representation, headers: Mapping[str, str] | None = None) -> Response[str]:
     """The body as JSON. What is told to one caller is kept by nobody on the way."""
     return Response(
         status, "application/json", body.model_dump_json(), {"Cache-Control": "no-store", **(headers or {})}
@@ -196,12 +117,8 @@ def answer(status: int, body: Representation, headers: dict[str, str | list[str]
 
 def sliced(call: APIGatewayProxyEvent, listing: Listing[Any]) -> Response[str]:
     """200 with a slice of a list. `Link` (RFC 8288) leads to the next one, relative to the call's own URL."""
-    headers: dict[str, str | list[str]] = {}
+    headers: dict[str, str] = {}
     if listing.next_cursor:
         query = {**(call.query_string_parameters or {}), "cursor": listing.next_cursor}
         headers["Link"] = f'<?{urlencode(query)}>; rel="next"'
     return answer(200, listing, headers)
-
-
-def _json(status: int, document: dict[str, Any], headers: dict[str, str | list[str]]) -> Response[str]:
-    return Response(status, "application/json", json.dumps(document, ensure_ascii=False), headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from heliograph.steps.submit_upload import Upload
 
 # A callback repeats the order: a prompt and its links.
 _MAX_CALLBACK_BYTES = 256 * 1024
+# The gateway gives up after 29 s, and submitting takes its time as well.
+MAX_WAIT_SECONDS = 25
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class _Event(BaseModel):
@@ -79,6 +83,19 @@ def _number(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
+def preferred_wait(header: str) -> int | None:
+    """The seconds of `Prefer: wait=N` (RFC 7240), as many as the gateway allows at most; `None` where it says none.
+
+    Of a preference that is no preference, the specification wants nothing but to be left alone.
+    """
+    for preference in header.split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        seconds = value.strip().strip('"')
+        if name.strip().lower() == "wait" and _SECONDS.fullmatch(seconds):
+            return min(int(seconds), MAX_WAIT_SECONDS)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ApiCall:
     """An authorized call of the API."""
@@ -87,6 +104,8 @@ class ApiCall:
     request_id: str
     body: bytes
     idempotency_key: str | None
+    # How long the caller would rather wait for the job's end, in seconds.
+    wait_seconds: int | None = None
 
     @staticmethod
     def caller_of(event: APIGatewayProxyEvent) -> Caller:
@@ -113,4 +132,5 @@ class ApiCall:
             request_id=context["requestId"],
             body=body,
             idempotency_key=event.headers.get("Idempotency-Key"),
+            wait_seconds=preferred_wait(event.headers.get("Prefer", "")),
         )

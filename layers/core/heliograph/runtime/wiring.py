@@ -7,6 +7,7 @@ wrong deployment fails before any work.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,20 +27,31 @@ from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.adapters.secrets import read_secret
 from heliograph.adapters.step_functions import StepFunctionsWorkflow
 from heliograph.domain.events import UploadRejected
+from heliograph.domain.jobs import Job
 from heliograph.domain.keys import ApiKey, Caller, KeyRequest
+from heliograph.domain.ledger import UsageLine
+from heliograph.domain.listing import Slice
 from heliograph.domain.outcomes import CloseOutcome, DispatchOutcome, FinalizeInput, FinalizeOutcome, PollOutcome, Watch
 from heliograph.domain.requests import Rules
 from heliograph.domain.routes import Routes
+from heliograph.domain.uploads import UploadForm
 from heliograph.ports import ImageProvider, JobStore, Ledger
 from heliograph.runtime.settings import Settings, read_settings
 from heliograph.steps import close as closing
+from heliograph.steps.await_end import await_end
+from heliograph.steps.cancel_job import cancel_job
 from heliograph.steps.create_task import Creating
+from heliograph.steps.create_upload import create_upload
 from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import Ending, finalize
 from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
 from heliograph.steps.manage_keys import Allowance, count_call, create_key, recognise, revoke_key
 from heliograph.steps.poll import poll
-from heliograph.steps.read_job import JobView, read_job
+from heliograph.steps.read_job import JobView, list_jobs, read_job, view_of
+from heliograph.steps.read_models import Models, read_models
+from heliograph.steps.read_timeline import Timeline, read_timeline
+from heliograph.steps.read_usage import read_usage
+from heliograph.steps.retry_job import retry_job
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_request import Quote, submit_request
 from heliograph.steps.submit_upload import Ignored, Upload, submit_upload
@@ -76,9 +88,64 @@ def request_submitter() -> Callable[..., Submission | Quote]:
     )
 
 
+def job_retrier() -> Callable[..., Submission | None]:
+    """What `submit_request` does with `(job_id, caller=)`."""
+    return partial(
+        retry_job,
+        rules=_rules(),
+        objects=_objects(),
+        jobs=_jobs(),
+        ledger=_ledger(),
+        bus=_bus(),
+        workflow=_workflow(),
+        clock=SystemClock(),
+    )
+
+
+def end_awaiter() -> Callable[..., tuple[Job, ...]]:
+    """What functions do with `(jobs, seconds=)` whose callers would rather wait."""
+    return partial(await_end, jobs=_jobs(), clock=SystemClock(), sleep=time.sleep)
+
+
+def job_canceler() -> Callable[..., Job | None]:
+    """What `cancel` does with `(job_id, tenant=)`."""
+    return partial(cancel_job, jobs=_jobs(), bus=_bus(), clock=SystemClock(), results_bucket=_settings().results_bucket)
+
+
+def upload_creator() -> Callable[..., UploadForm]:
+    """What `uploads` does with `(request, tenant=, call=)`."""
+    return partial(create_upload, objects=_objects(), clock=SystemClock(), bucket=_settings().uploads_bucket)
+
+
+def job_viewer() -> Callable[[Job], JobView]:
+    """A job with links to its results."""
+    return partial(view_of, objects=_objects(), clock=SystemClock())
+
+
 def job_reader() -> Callable[..., JobView | None]:
     """What `api` does with `(job_id, tenant=)`."""
     return partial(read_job, jobs=_jobs(), objects=_objects(), clock=SystemClock())
+
+
+def job_lister() -> Callable[..., Slice[JobView]]:
+    """What `api` does with `(query, tenant=)`."""
+    return partial(list_jobs, jobs=_jobs(), objects=_objects(), clock=SystemClock())
+
+
+def timeline_reader() -> Callable[..., Timeline | None]:
+    """What `api` does with `(job_id, tenant=)`, to tell what happened."""
+    return partial(read_timeline, jobs=_jobs(), workflow=_workflow())
+
+
+def model_reader() -> Callable[[], Models]:
+    """What `api` tells of the routes."""
+    states = DynamoDBRouteStates(aws.dynamodb(), _settings().routes_table)
+    return partial(read_models, rules=_rules(), states=states, clock=SystemClock())
+
+
+def usage_reader() -> Callable[..., tuple[UsageLine, ...]]:
+    """What `api` does with `(query, caller=)`."""
+    return partial(read_usage, ledger=_ledger(), clock=SystemClock())
 
 
 def dispatcher() -> Callable[..., DispatchOutcome]:
@@ -178,7 +245,8 @@ def _settings() -> Settings:
 
 
 def _rules() -> Rules:
-    return Rules(_settings().usable_routes, _settings().reference_buckets, _settings().default_policy)
+    settings = _settings()
+    return Rules(settings.usable_routes, settings.reference_buckets, settings.uploads_bucket, settings.default_policy)
 
 
 def _jobs() -> DynamoDBJobStore:

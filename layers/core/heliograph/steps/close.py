@@ -14,7 +14,7 @@ from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFa
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
 from heliograph.domain.routes import Route
 from heliograph.ports import ImageProvider, Workflow
-from heliograph.steps.finalize import Ending, announce, expire, fail, finalize, leave_to_sweep
+from heliograph.steps.finalize import Ending, announced, expire, fail, finalize, leave_to_sweep
 from heliograph.steps.traffic import Control, announce_switches
 
 # What looking after one job may take: a question, and a download of its longest.
@@ -39,7 +39,7 @@ def close(
     if job is None:
         return Over(job_id=job_id, status=JobStatus.FAILED)
     if job.is_over:
-        return announce(job, ending=ending)
+        return announced(job, ending=ending)
     now = ending.clock.now()
     if watch:
         job = job.knowing(watch.attempt_id, watch.task_id, now)
@@ -110,7 +110,7 @@ def _look_after(
         if job is None or job.attention_at is None or job.attention_at > now:
             return None
         if job.is_over:
-            announce(job, ending=ending)
+            announced(job, ending=ending)
             return f"announced {job_id}"
         if job.attempts or now >= job.deadline_at:
             # Noted before it is begun: should this run die of it, the next begins with another.

@@ -15,7 +15,7 @@ from heliograph.domain.breaker import Circuit
 from heliograph.domain.errors import BudgetExceeded, RouteFull
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Job
-from heliograph.domain.outcomes import DispatchOutcome, Expired, Failed, NotYet, Over, Turn
+from heliograph.domain.outcomes import Canceled, DispatchOutcome, Expired, Failed, NotYet, Over, Turn
 from heliograph.domain.pacing import Ticket
 from heliograph.domain.requests import Policy, candidates
 from heliograph.domain.retrying import spread
@@ -66,6 +66,8 @@ def dispatch(turn: Turn, *, run_id: str, creating: Creating) -> DispatchOutcome:
             # To accept the risk of a second bill, there must be money for it.
             _tell_exhausted(error, creating=creating)
             return given_up
+    if job.cancel_requested_at:
+        return Canceled(job_id=job_id)
     return _go_on(job, turn, run_id, now, creating=creating)
 
 

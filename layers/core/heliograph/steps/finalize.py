@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from heliograph.domain.errors import ResultUnusable, StaleJob, StorageFailed
-from heliograph.domain.events import job_event
+from heliograph.domain.errors import ResultUnusable, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import Job, JobStatus, Result
+from heliograph.domain.jobs import Attempt, Job, JobStatus, Result
 from heliograph.domain.outcomes import (
+    Canceled,
     DeliverAgain,
     Expired,
     Failed,
@@ -29,6 +28,7 @@ from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES, wait_before_delivery
 from heliograph.domain.routes import Routes
 from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, Picture, ResultSource
+from heliograph.steps.announce import announce
 from heliograph.steps.provenance import is_same_result, metadata_of, record_of
 from heliograph.steps.traffic import Control, went_well
 
@@ -57,40 +57,54 @@ def finalize(outcome: FinalizeInput, *, ending: Ending) -> FinalizeOutcome:
         # Only by hand can an execution run for a job that does not exist; there is nobody to tell.
         return Over(job_id=outcome.job_id, status=JobStatus.FAILED)
     if job.is_over:
-        return announce(job, ending=ending)
+        return announced(job, ending=ending)
     match outcome:
+        case Finished() | DeliverAgain() if job.cancel_requested_at:
+            return _withhold(job, outcome, ending=ending)
         case Finished() | DeliverAgain():
             return _deliver(job, outcome, ending=ending)
         case Failed(failure=failure) if not _may_still_bill(job, outcome):
             return fail(job, failure, ending=ending)
         case Expired() if not _may_still_bill(job, outcome):
             return expire(job, ending=ending)
-        case Failed() | Expired():
+        case Canceled() if not _may_still_bill(job, outcome):
+            return cancel(job, ending=ending)
+        case Failed() | Expired() | Canceled():
             # Another run made an attempt since this was said, or the lost task announced itself: what that brings, only
             # its own end can say.
             return leave_to_sweep(job, ending=ending)
 
 
-def _may_still_bill(job: Job, outcome: Failed | Expired) -> bool:
+def _may_still_bill(job: Job, outcome: Failed | Expired | Canceled) -> bool:
     """Whether an attempt is open other than the one whose end is reported here."""
     attempt = job.attempt
     if attempt is None or not attempt.is_open:
         return False
-    if isinstance(outcome, Expired) or attempt.attempt_id != outcome.attempt_id:
+    if not isinstance(outcome, Failed) or attempt.attempt_id != outcome.attempt_id:
         return True
     return outcome.failure.code is FailureCode.SUBMISSION_UNCERTAIN and attempt.task_id is not None
 
 
 def fail(job: Job, failure: Failure, *, ending: Ending, provider_urls: Sequence[str] = ()) -> Over:
     """Ends the job without a picture; `provider_urls` is where one can be had by hand, for a few days."""
-    return _conclude(job.failed(failure, ending.clock.now(), provider_urls=provider_urls), ending=ending)
+    now = ending.clock.now()
+    if job.cancel_requested_at:
+        return _conclude(job.canceled(now, failure=failure, provider_urls=provider_urls), ending=ending)
+    return _conclude(job.failed(failure, now, provider_urls=provider_urls), ending=ending)
 
 
 def expire(job: Job, *, ending: Ending) -> Over:
     """Ends a job whose deadline passed while nothing of it was running."""
+    if job.cancel_requested_at:
+        return cancel(job, ending=ending)
     if job.may_have_cost:
         return fail(job, _deadline_passed(), ending=ending)
     return _conclude(job.expired(_deadline_passed(), ending.clock.now()), ending=ending)
+
+
+def cancel(job: Job, *, ending: Ending) -> Over:
+    """Ends a job as its owner wished, while nothing of it is running."""
+    return _conclude(job.canceled(ending.clock.now()), ending=ending)
 
 
 def leave_to_sweep(job: Job, *, ending: Ending) -> Orphaned:
@@ -99,14 +113,19 @@ def leave_to_sweep(job: Job, *, ending: Ending) -> Orphaned:
     return Orphaned(job_id=job.job_id)
 
 
-def announce(job: Job, *, ending: Ending) -> Over:
-    """Publishes the event of a job that is over, as often as asked: always the same one."""
-    ending.bus.publish(job_event(job, results_bucket=ending.results_bucket))
-    if not job.announced:
-        # Not to know this costs a repeat of the event, no more.
-        with suppress(StaleJob, StorageFailed):
-            ending.jobs.save(job.as_announced())
+def announced(job: Job, *, ending: Ending) -> Over:
+    """The end of a job that is over, told to the bus."""
+    announce(job, jobs=ending.jobs, bus=ending.bus, results_bucket=ending.results_bucket)
     return Over(job_id=job.job_id, status=job.status)
+
+
+def _withhold(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> Over:
+    """Ends a canceled job whose task ran all the same: its pictures are paid, and left where they are."""
+    now = ending.clock.now()
+    job = job.knowing(finished.watch.attempt_id, finished.watch.task_id, now)
+    over = _conclude(job.canceled(now, provider_urls=finished.result_urls), ending=ending)
+    _tell_route(job.attempts[-1], ending=ending)
+    return over
 
 
 def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> FinalizeOutcome:
@@ -123,10 +142,13 @@ def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> 
     succeeded = job.succeeded(results, ending.clock.now())
     _write_record(succeeded, ending=ending)
     over = _conclude(succeeded, ending=ending)
-    attempt = succeeded.attempts[-1]
+    _tell_route(succeeded.attempts[-1], ending=ending)
+    return over
+
+
+def _tell_route(attempt: Attempt, *, ending: Ending) -> None:
     if route := ending.routes.named(attempt.route):
         went_well(route, attempt.intended_at, control=ending.control)
-    return over
 
 
 def _copy(job: Job, index: int, url: str, *, ending: Ending) -> Result:
@@ -210,10 +232,23 @@ def _conclude(ended: Job, *, ending: Ending) -> Over:
         ended = ending.jobs.save(ended)
     except StaleJob:
         current = ending.jobs.get(ended.job_id)
-        if current is None or not current.is_over:
+        if current and ended.results and _was_only_canceled(ended, current):
+            # Too late: its pictures are in the bucket.
+            ended = ending.jobs.save(ended.overtaking(current))
+        elif current is None or not current.is_over:
             raise
-        ended = current
-    return announce(ended, ending=ending)
+        else:
+            ended = current
+    return announced(ended, ending=ending)
+
+
+def _was_only_canceled(ended: Job, current: Job) -> bool:
+    return (
+        not current.is_over
+        and current.revision == ended.revision + 1
+        and ended.cancel_requested_at is None
+        and current.cancel_requested_at is not None
+    )
 
 
 def _deadline_passed() -> Failure:

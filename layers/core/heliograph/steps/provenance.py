@@ -41,7 +41,17 @@ def record_of(job: Job) -> bytes:
         "version": "1",
         **job.model_dump(
             mode="json",
-            include={"job_id", "tenant", "status", "source", "created_at", "finished_at", "results", "failure"},
+            include={
+                "job_id",
+                "tenant",
+                "status",
+                "source",
+                "created_at",
+                "finished_at",
+                "results",
+                "failure",
+                "retry_of",
+            },
         ),
         "task": job.request.task,
         "request": job.request.model_dump(mode="json"),

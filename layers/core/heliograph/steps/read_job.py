@@ -1,16 +1,37 @@
-"""`GET /v1/jobs/{id}`: a job as its owner may see it."""
+"""`GET /v1/jobs` and `GET /v1/jobs/{id}`: jobs as their owner may see them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from heliograph.domain.identity import JOB_ID
-from heliograph.domain.jobs import Job, Result
+from heliograph.domain.jobs import Job, JobFilter, JobStatus, Result
+from heliograph.domain.listing import Position, Slice, SliceQuery
+from heliograph.domain.object_keys import PRESET_NAME
 from heliograph.domain.references import ObjectLocation
 from heliograph.ports import Clock, JobStore, ObjectStore
 
 RESULT_LINK_SECONDS = 900
+# A function's answer has 6 MB at most, and a job is told with links.
+MAX_SLICE_BYTES = 3_000_000
+
+
+class JobsQuery(SliceQuery):
+    """Which jobs are wanted, and how many."""
+
+    status: JobStatus | None = None
+    tag: Annotated[str | None, StringConstraints(min_length=1, max_length=64)] = None
+    preset: Annotated[str | None, StringConstraints(pattern=f"^{PRESET_NAME.pattern}$")] = None
+    created_after: Annotated[AwareDatetime | None, Field(description="Only jobs that were made after this.")] = None
+
+    @property
+    def filter(self) -> JobFilter:
+        """Which jobs are wanted."""
+        return JobFilter(status=self.status, tag=self.tag, preset=self.preset, created_after=self.created_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +53,32 @@ class JobView:
 
 def read_job(job_id: str, *, tenant: str, jobs: JobStore, objects: ObjectStore, clock: Clock) -> JobView | None:
     """The tenant's job; `None` where there is none, or where it is another tenant's: nobody learns which."""
-    if not JOB_ID.fullmatch(job_id):
-        return None
-    job = jobs.get(job_id)
-    if job is None or job.tenant != tenant:
-        return None
+    job = own_job(job_id, tenant=tenant, jobs=jobs)
+    return view_of(job, objects=objects, clock=clock) if job else None
+
+
+def list_jobs(query: JobsQuery, *, tenant: str, jobs: JobStore, objects: ObjectStore, clock: Clock) -> Slice[JobView]:
+    """The tenant's jobs, newest first; fewer than asked for where their records are very large."""
+    found = jobs.listed(tenant, query.filter, after=query.after, limit=query.limit)
+    told: list[JobView] = []
+    size_bytes = 0
+    for job in found.items:
+        size_bytes += len(job.model_dump_json())
+        if told and size_bytes > MAX_SLICE_BYTES:
+            last = told[-1].job
+            return Slice(tuple(told), Position(last.created_at, last.job_id))
+        told.append(view_of(job, objects=objects, clock=clock))
+    return Slice(tuple(told), found.end)
+
+
+def own_job(job_id: str, *, tenant: str, jobs: JobStore) -> Job | None:
+    """The tenant's job; `None` where there is none, or where it is another tenant's: nobody learns which."""
+    job = jobs.get(job_id) if JOB_ID.fullmatch(job_id) else None
+    return job if job and job.tenant == tenant else None
+
+
+def view_of(job: Job, *, objects: ObjectStore, clock: Clock) -> JobView:
+    """The job with links to its results, signed without a request."""
     expires_at = clock.now() + timedelta(seconds=RESULT_LINK_SECONDS)
     return JobView(
         job,

@@ -11,12 +11,10 @@ from heliograph.domain.jobs import Job, KeyBudget, Source
 from heliograph.domain.media import MediaType, sniff
 from heliograph.domain.object_keys import TENANTS_PREFIX, OutputPlace, folder_of
 from heliograph.domain.references import ObjectLocation
-from heliograph.domain.requests import JobRequest, candidates
+from heliograph.domain.requests import JobRequest, Rules, candidates
 from heliograph.domain.routes import Routes
+from heliograph.domain.uploads import MAX_REFERENCE_BYTES, is_upload
 from heliograph.ports import Clock, JobStore, ObjectFacts, ObjectStore, Workflow
-
-# Inferred from the channel behind the vendor.
-MAX_REFERENCE_BYTES = 30 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,7 @@ def submit(
     job_id: str,
     tenant: str,
     source: Source,
+    retry_of: str | None = None,
     output_key: str,
     output_name: str,
     fingerprint: str = "",
@@ -52,6 +51,8 @@ def submit(
     could not be written (then nothing happened, or a repeat will find it).
     """
     now = clock.now()
+    if request.deadline_seconds:
+        deadline = timedelta(seconds=request.deadline_seconds)
     place = OutputPlace(output_key, job_id, output_name, source.preset)
     if not folder_of(tenant) and place.result_key(1, MediaType.JPEG).startswith(TENANTS_PREFIX):
         # A preset, or a name where the pattern begins with it, can spell that too.
@@ -63,6 +64,7 @@ def submit(
         tenant=tenant,
         request=request,
         source=source,
+        retry_of=retry_of,
         key_budget=key_budget,
         output_key=folder_of(tenant) + output_key,
         output_name=output_name,
@@ -99,6 +101,15 @@ def check_stored_references(request: JobRequest, *, objects: ObjectStore) -> Non
                 faults.append(Fault(pointer("references", index), unusable))
     if faults:
         raise InvalidRequest(*faults)
+
+
+def keep_uploads(request: JobRequest, *, rules: Rules, objects: ObjectStore) -> None:
+    """Takes from every upload that the request names what would let it be deleted as unused."""
+    for reference in request.references:
+        if reference.startswith("s3://"):
+            location = ObjectLocation.parse(reference)
+            if is_upload(location, bucket=rules.uploads_bucket, tenant=rules.tenant):
+                objects.untag(location)
 
 
 def why_unusable(facts: ObjectFacts | None) -> str | None:

@@ -17,7 +17,7 @@ from heliograph.domain.requests import JobRequest, Rules, candidates, read_json_
 from heliograph.domain.routes import Route
 from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
 from heliograph.steps.budgets import announce_exhausted
-from heliograph.steps.submission import Submission, check_stored_references, resume, submit
+from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, resume, submit
 
 MAX_BODY_BYTES = 256 * 1024
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -71,6 +71,7 @@ def submit_request(
         return _same(resume(first, workflow=workflow), fingerprint)
     request = read_request(document, rules)
     check_stored_references(request, objects=objects)
+    keep_uploads(request, rules=rules, objects=objects)
     try:
         submission = submit(
             request,
@@ -80,7 +81,7 @@ def submit_request(
             output_key=request.output_key or default_output_key(None),
             output_name=job_id,
             fingerprint=fingerprint,
-            key_budget=_key_budget(caller),
+            key_budget=key_budget_of(caller),
             routes=rules.routes,
             jobs=jobs,
             workflow=workflow,
@@ -93,7 +94,8 @@ def submit_request(
     return _same(submission, fingerprint)
 
 
-def _key_budget(caller: Caller) -> KeyBudget | None:
+def key_budget_of(caller: Caller) -> KeyBudget | None:
+    """What the caller's key may spend, if it has a budget of its own."""
     if caller.key_id is None or caller.daily_budget_microusd is None:
         return None
     return KeyBudget(key_id=caller.key_id, daily_microusd=caller.daily_budget_microusd)

@@ -1,0 +1,35 @@
+"""`POST /v1/jobs/{id}/cancel`: 202 with the job, which is canceled now or when its task has ended."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.failures import Charged
+from heliograph.domain.keys import Scope
+from heliograph.runtime import wiring
+from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.problems import Problem
+from heliograph.runtime.responses import accepted, api_resolver
+from heliograph.runtime.triggers import ApiCall
+
+app = api_resolver(charged_on_failure=Charged.NO)
+cancel_job = wiring.job_canceler()
+count_call = wiring.call_counter()
+
+
+@app.post("/v1/jobs/<job_id>/cancel")
+def cancel(job_id: str) -> Response[str]:
+    caller = ApiCall.caller_of(app.current_event)
+    require(caller, Scope.JOBS_WRITE)
+    job = cancel_job(job_id, tenant=caller.tenant)
+    if job is None:
+        raise Problem.not_found("job")
+    logger.info("cancel", extra={"job_id": job.job_id, "status": job.status})
+    count("JobCanceled" if job.is_over else "CancelRequested")
+    return accepted(job, location=f"../{job.job_id}", replayed=False)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return through_the_door(app, event, context, count_call=count_call)

@@ -1,0 +1,39 @@
+"""`GET /v1/models` and `GET /v1/usage`: the ways to the model, and what was done on them."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.failures import Charged
+from heliograph.domain.keys import Scope
+from heliograph.runtime import wiring
+from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.observability import observed
+from heliograph.runtime.queries import read_query
+from heliograph.runtime.representations.models import ModelsTold, UsagesTold
+from heliograph.runtime.responses import answer, api_resolver
+from heliograph.runtime.triggers import ApiCall
+from heliograph.steps.read_usage import UsageQuery
+
+app = api_resolver(charged_on_failure=Charged.NO)
+read_models, read_usage = wiring.model_reader(), wiring.usage_reader()
+count_call = wiring.call_counter()
+
+
+@app.get("/v1/models")
+def get_models() -> Response[str]:
+    require(ApiCall.caller_of(app.current_event), Scope.JOBS_READ)
+    return answer(200, ModelsTold.of(read_models()))
+
+
+@app.get("/v1/usage")
+def get_usage() -> Response[str]:
+    caller = ApiCall.caller_of(app.current_event)
+    require(caller, Scope.JOBS_READ)
+    query = read_query(UsageQuery, app.current_event)
+    return answer(200, UsagesTold.of(read_usage(query, caller=caller)))
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return through_the_door(app, event, context, count_call=count_call)

@@ -1,0 +1,37 @@
+"""`POST /v1/jobs/{id}/retry`: 202 with the job that does that one again; the same one, however often it is asked."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.failures import Charged
+from heliograph.domain.keys import Scope
+from heliograph.runtime import wiring
+from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.problems import Problem
+from heliograph.runtime.responses import accepted, api_resolver
+from heliograph.runtime.triggers import ApiCall
+
+# A call that breaks midway may have left a job behind, which will be done.
+app = api_resolver(charged_on_failure=Charged.UNKNOWN)
+retry_job = wiring.job_retrier()
+count_call = wiring.call_counter()
+
+
+@app.post("/v1/jobs/<job_id>/retry")
+def retry(job_id: str) -> Response[str]:
+    caller = ApiCall.caller_of(app.current_event)
+    require(caller, Scope.JOBS_WRITE)
+    outcome = retry_job(job_id, caller=caller)
+    if outcome is None:
+        raise Problem.not_found("job")
+    job = outcome.job
+    logger.info("retried", extra={"job_id": job.job_id, "retry_of": job.retry_of, "repeated": not outcome.created})
+    count("JobRetried" if outcome.created else "JobRepeated")
+    return accepted(job, location=f"../{job.job_id}", replayed=not outcome.created)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return through_the_door(app, event, context, count_call=count_call)

@@ -1,0 +1,35 @@
+"""`POST /v1/uploads`: 201 with a form that takes one reference."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.failures import Charged
+from heliograph.domain.keys import Scope
+from heliograph.domain.requests import read_json_object
+from heliograph.domain.uploads import read_upload_request
+from heliograph.runtime import wiring
+from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.observability import count, observed
+from heliograph.runtime.representations.uploads import UploadTold
+from heliograph.runtime.responses import answer, api_resolver
+from heliograph.runtime.triggers import ApiCall
+
+app = api_resolver(charged_on_failure=Charged.NO)
+create_upload = wiring.upload_creator()
+count_call = wiring.call_counter()
+
+
+@app.post("/v1/uploads")
+def make() -> Response[str]:
+    call = ApiCall.read(app.current_event)
+    require(call.caller, Scope.JOBS_WRITE)
+    request = read_upload_request(read_json_object(call.body, what="the body"))
+    form = create_upload(request, tenant=call.caller.tenant, call=call.request_id)
+    count("UploadMade")
+    return answer(201, UploadTold.of(form))
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return through_the_door(app, event, context, count_call=count_call)

@@ -1,0 +1,73 @@
+"""Pictures that are sent to be references: straight into the uploads bucket, by a form that is signed for each.
+
+One that no job ever names is deleted after a day, by a rule of the bucket on the tag that it arrives with; a job that
+names it takes the tag away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from heliograph.domain.errors import InvalidRequest
+from heliograph.domain.faults import faults_of
+from heliograph.domain.identity import derived_id
+from heliograph.domain.media import MediaType
+from heliograph.domain.object_keys import folder_of
+from heliograph.domain.references import ObjectLocation
+
+# Inferred from the channel behind the vendor.
+MAX_REFERENCE_BYTES = 30 * 1024 * 1024
+FORM_SECONDS = 900
+# With its extension: a provider judges references by it.
+UPLOAD_ID = re.compile(r"up_[a-z2-7]{26}\.(jpg|png|webp)")
+UNUSED_TAG = ("heliograph-upload", "unused")
+_FOLDER = "references/"
+
+
+class UploadRequest(BaseModel):
+    """What is going to be sent. The form accepts that type, and not a byte more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    content_type: Annotated[MediaType, Field(description="What the file is.")]
+    size_bytes: Annotated[int, Field(strict=True, ge=1, le=MAX_REFERENCE_BYTES, description="How large it is.")]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """A form that takes one file until `expires_at`: POST to `url`, all `fields` first, then `file`. A secret."""
+
+    upload_id: str
+    url: str
+    fields: Mapping[str, str]
+    expires_at: datetime
+
+
+def read_upload_request(document: Mapping[str, Any]) -> UploadRequest:
+    """The request in `document`. Raises `InvalidRequest` that names every fault at once."""
+    try:
+        return UploadRequest.model_validate(document)
+    except ValidationError as error:
+        raise InvalidRequest(*faults_of(error)) from None
+
+
+def upload_id_of(tenant: str, call: str, media_type: MediaType) -> str:
+    """The id of what that call of that tenant's sends."""
+    return f"{derived_id('up', tenant, call)}.{media_type.extension}"
+
+
+def upload_location(upload_id: str, *, bucket: str, tenant: str) -> ObjectLocation:
+    """Where it lies, or would lie."""
+    return ObjectLocation(bucket, folder_of(tenant) + _FOLDER + upload_id)
+
+
+def is_upload(location: ObjectLocation, *, bucket: str, tenant: str) -> bool:
+    """Whether that is where an upload of the API lies."""
+    folder, _, name = location.key.rpartition("/")
+    return location.bucket == bucket and f"{folder}/" == folder_of(tenant) + _FOLDER and bool(UPLOAD_ID.fullmatch(name))

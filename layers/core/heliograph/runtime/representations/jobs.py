@@ -1,0 +1,187 @@
+"""Jobs as their owners see them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, Field
+
+from heliograph.domain.failures import Charged, Failure
+from heliograph.domain.jobs import Job, JobStatus, Result, Source, Timings
+from heliograph.domain.listing import Slice, cursor_of
+from heliograph.domain.money import usd
+from heliograph.domain.requests import JobRequest, Task
+from heliograph.domain.timeline import Moment, MomentKind
+from heliograph.runtime.representations import Listing, Representation
+from heliograph.steps.read_job import JobView, LinkedResult
+from heliograph.steps.read_timeline import Timeline
+from heliograph.steps.submit_request import Quote
+
+Usd = Annotated[str, Field(pattern=r"^\d+\.\d{2,6}$", description="Decimal US dollars.", examples=["0.06"])]
+
+
+class AttemptTold(Representation):
+    """One create call on a route."""
+
+    attempt_id: str
+    route: str
+    provider: str
+    model: str
+    price_usd: Usd
+    intended_at: Annotated[AwareDatetime, Field(description="Written down; the call left right after.")]
+    accepted_at: AwareDatetime | None
+    task_id: Annotated[str | None, Field(description="The provider's name for it.")]
+    doubt: Annotated[str | None, Field(description="Why nobody knows whether the call arrived.")]
+    ended_at: AwareDatetime | None
+    failure: Failure | None
+    retry_after_seconds: Annotated[int | None, Field(description="How long the provider asked to be left alone.")]
+
+
+class ResultTold(Result, Representation):
+    """One stored picture, with a link that reads it for a while. The link is a secret."""
+
+    url: str
+    url_expires_at: AwareDatetime
+
+    @classmethod
+    def of(cls, linked: LinkedResult) -> ResultTold:
+        """The result with its link."""
+        return cls(**linked.result.model_dump(), url=linked.url, url_expires_at=linked.expires_at)
+
+
+class JobTold(Representation):
+    """A job."""
+
+    id: str
+    status: JobStatus
+    task: Task
+    request: Annotated[JobRequest, Field(description="As it was sent, with everything filled in.")]
+    metadata: dict[str, str]
+    tags: tuple[str, ...]
+    source: Source
+    retry_of: Annotated[str | None, Field(description="The job that this one was made to do again.")]
+    created_at: AwareDatetime
+    deadline_at: Annotated[AwareDatetime, Field(description="Until then it may wait for its task.")]
+    finished_at: AwareDatetime | None
+    cancel_requested_at: AwareDatetime | None
+    notice: Annotated[str | None, Field(description="What its owner should know.")]
+    timings: Timings
+    price_usd: Annotated[Usd | None, Field(description="What it cost so far; null where nobody can tell.")]
+    charged: Annotated[Charged | None, Field(description="Whether it cost money; null until it is over.")]
+    attempts: tuple[AttemptTold, ...]
+    results: tuple[ResultTold, ...]
+    provider_urls: Annotated[
+        tuple[str, ...],
+        Field(description="Where the provider keeps, for some days, pictures that are paid and were not stored."),
+    ]
+    failure: Failure | None
+
+    @classmethod
+    def of(cls, view: JobView) -> JobTold:
+        """The job for its owner."""
+        job = view.job
+        return cls(
+            id=job.job_id,
+            status=job.status,
+            task=job.request.task,
+            request=job.request,
+            metadata=job.request.metadata,
+            tags=job.request.tags,
+            source=job.source,
+            retry_of=job.retry_of,
+            created_at=job.created_at,
+            deadline_at=job.deadline_at,
+            finished_at=job.finished_at,
+            cancel_requested_at=job.cancel_requested_at,
+            notice=_notice(job),
+            timings=job.timings(),
+            price_usd=job.price_usd,
+            charged=job.charged,
+            attempts=tuple(AttemptTold(**attempt.told()) for attempt in job.attempts),
+            results=tuple(ResultTold.of(linked) for linked in view.results),
+            provider_urls=job.provider_urls,
+            failure=job.failure,
+        )
+
+
+def _notice(job: Job) -> str | None:
+    if job.cancel_requested_at and not job.is_over:
+        return (
+            "a call for it had left: its task can't be stopped at the provider, and may be charged; its picture will "
+            "not be delivered"
+        )
+    if job.status is JobStatus.CANCELED and job.charged is not Charged.NO:
+        return "its task could not be stopped at the provider; what was made of it was not delivered"
+    return None
+
+
+class RouteQuoted(Representation):
+    """A route that the job could take."""
+
+    name: str
+    provider: str
+    model: str
+    price_usd: Usd
+
+
+class QuoteTold(Representation):
+    """What a call would be: nothing was written, and nothing will be spent."""
+
+    dry_run: bool = True
+    task: Task
+    request: JobRequest
+    routes: tuple[RouteQuoted, ...]
+    price_usd: Annotated[Usd, Field(description="On the first route.")]
+    price_usd_at_most: Annotated[Usd, Field(description="On the dearest one.")]
+
+    @classmethod
+    def of(cls, quote: Quote) -> QuoteTold:
+        """The quote for whoever asked."""
+        prices = [route.price_microusd for route in quote.routes]
+        return cls(
+            task=quote.request.task,
+            request=quote.request,
+            routes=tuple(
+                RouteQuoted(
+                    name=route.name, provider=route.provider, model=route.model, price_usd=usd(route.price_microusd)
+                )
+                for route in quote.routes
+            ),
+            price_usd=usd(prices[0]),
+            price_usd_at_most=usd(max(prices)),
+        )
+
+
+class MomentTold(Representation):
+    """One thing that happened to a job."""
+
+    at: AwareDatetime
+    until: Annotated[AwareDatetime | None, Field(description="Where it took its time, and is over.")]
+    kind: MomentKind
+    detail: str
+    attempt: Annotated[int | None, Field(description="Which attempt it is about, from 1.")]
+
+    @classmethod
+    def of(cls, moment: Moment) -> MomentTold:
+        """The moment for the job's owner."""
+        return cls(at=moment.at, until=moment.until, kind=moment.kind, detail=moment.detail, attempt=moment.attempt)
+
+
+class TimelineTold(Representation):
+    """Everything that happened to a job, oldest first."""
+
+    data: tuple[MomentTold, ...]
+    complete: Annotated[
+        bool, Field(description="False where the workflow's own history could not be had: waits and polls are missing.")
+    ]
+
+    @classmethod
+    def of(cls, found: Timeline) -> TimelineTold:
+        """The timeline for the job's owner."""
+        return cls(data=tuple(map(MomentTold.of, found.moments)), complete=found.complete)
+
+
+def job_listing(found: Slice[JobView]) -> Listing[Any]:
+    """A slice of jobs."""
+    cursor = cursor_of(found.end) if found.end else None
+    return Listing[JobTold](data=tuple(map(JobTold.of, found.items)), next_cursor=cursor, has_more=cursor is not None)

@@ -1,0 +1,44 @@
+"""API keys as an admin sees them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from heliograph.domain.keys import ApiKey, Scope
+from heliograph.runtime.representations import Representation
+
+
+class KeyTold(Representation):
+    """A key's record; the key itself is kept nowhere."""
+
+    id: str
+    name: str
+    tenant: str
+    scopes: tuple[Scope, ...]
+    created_at: AwareDatetime
+    daily_budget_usd: str | None
+    requests_per_minute: int | None
+    last_used_at: Annotated[AwareDatetime | None, Field(description="To the minute or so.")]
+    revoked_at: AwareDatetime | None
+
+    @classmethod
+    def of(cls, record: ApiKey) -> KeyTold:
+        """The record for an admin."""
+        return cls(id=record.key_id, scopes=tuple(sorted(record.scopes)), **_plain(record))
+
+
+class KeyMade(KeyTold):
+    """A new key: shown here, and never again."""
+
+    key: Annotated[str, Field(description="A secret.")]
+
+    @classmethod
+    def made(cls, key: str, record: ApiKey) -> KeyMade:
+        """The key with its record."""
+        return cls(key=key, id=record.key_id, scopes=tuple(sorted(record.scopes)), **_plain(record))
+
+
+def _plain(record: ApiKey) -> dict[str, object]:
+    return record.model_dump(exclude={"key_id", "digest", "scopes"})

@@ -1,0 +1,95 @@
+"""The ways to the model, and what was done on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
+
+from heliograph.domain.breaker import Circuit
+from heliograph.domain.ledger import UsageLine
+from heliograph.domain.money import usd
+from heliograph.domain.routes import AspectRatio, Route
+from heliograph.runtime.representations import Representation
+from heliograph.runtime.representations.jobs import Usd
+from heliograph.steps.read_models import Models
+
+
+class ModelTold(Representation):
+    """A way to the model: what it takes, what it costs, and how it is doing."""
+
+    name: Annotated[str, Field(description="The route.")]
+    provider: str
+    model: Annotated[str, Field(description="What a job names to be pinned to it.")]
+    price_usd: Annotated[Usd, Field(description="Of an image, whatever its ratio and references.")]
+    max_references: int
+    longest_prompt: Annotated[int, Field(description="In characters.")]
+    aspect_ratios: tuple[AspectRatio, ...]
+    max_in_flight: Annotated[int, Field(description="How many tasks run there at once, at most.")]
+    circuit: Annotated[Circuit, Field(description="`open` takes no calls at the moment.")]
+    is_default: Annotated[bool, Field(description="Taken by a job that names neither a model nor a policy.")]
+
+
+class ModelsTold(Representation):
+    """Every usable route, in the configured order."""
+
+    data: tuple[ModelTold, ...]
+
+    @classmethod
+    def of(cls, models: Models) -> ModelsTold:
+        """The routes for a caller."""
+        circuits = models.circuits.items()
+        return cls(data=tuple(_model(route, circuit, route == models.default) for route, circuit in circuits))
+
+
+def _model(route: Route, circuit: Circuit, is_default: bool) -> ModelTold:
+    return ModelTold(
+        name=route.name,
+        provider=route.provider,
+        model=route.model,
+        price_usd=usd(route.price_microusd),
+        max_references=route.max_references,
+        longest_prompt=route.max_prompt_characters,
+        aspect_ratios=tuple(ratio for ratio in AspectRatio if ratio in route.aspect_ratios),
+        max_in_flight=route.max_in_flight,
+        circuit=circuit,
+        is_default=is_default,
+    )
+
+
+class UsageTold(Representation):
+    """What a tenant's jobs of a UTC day did on a route."""
+
+    day: str
+    tenant: str
+    route: str
+    pictures: int
+    spent_usd: Usd
+    unknown_usd: Annotated[Usd, Field(description="May have been charged; nobody can tell.")]
+
+
+class UsagesTold(Representation):
+    """Newest day first."""
+
+    data: tuple[UsageTold, ...]
+    spent_usd: Annotated[Usd, Field(description="Of all lines together.")]
+
+    @classmethod
+    def of(cls, lines: Iterable[UsageLine]) -> UsagesTold:
+        """The lines for a caller."""
+        found = tuple(lines)
+        return cls(
+            data=tuple(
+                UsageTold(
+                    day=line.day,
+                    tenant=line.tenant,
+                    route=line.route,
+                    pictures=line.usage.pictures,
+                    spent_usd=usd(line.usage.spent),
+                    unknown_usd=usd(line.usage.unknown),
+                )
+                for line in found
+            ),
+            spent_usd=usd(sum(line.usage.spent for line in found)),
+        )

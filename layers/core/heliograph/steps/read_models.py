@@ -1,0 +1,29 @@
+"""`GET /v1/models`: the ways to the model, what each can take, what it costs, and how it is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from heliograph.domain.breaker import Circuit
+from heliograph.domain.requests import Policy, Rules
+from heliograph.domain.routes import Route
+from heliograph.ports import Clock, RouteStates
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Every usable route, in the configured order, with its circuit; and the one that a plain job takes first."""
+
+    circuits: Mapping[Route, Circuit]
+    default: Route
+
+
+def read_models(*, rules: Rules, states: RouteStates, clock: Clock) -> Models:
+    """The routes as they are now: one read."""
+    now = clock.now()
+    routes = tuple(rules.routes)
+    traffic = states.look(routes)
+    circuits = {route: traffic.routes[route.name].breaker.circuit(now) for route in routes}
+    cheapest = min(routes, key=lambda route: route.price_microusd)
+    return Models(circuits, cheapest if rules.policy is Policy.CHEAPEST else rules.routes.default)

@@ -1,0 +1,76 @@
+"""`POST /v1/jobs/{id}/retry`: a job that brought no picture is done again, as a new one."""
+
+from __future__ import annotations
+
+from heliograph.domain.errors import BudgetExceeded, Conflict
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import JobStatus
+from heliograph.domain.keys import Caller
+from heliograph.domain.object_keys import folder_of
+from heliograph.domain.requests import JobRequest, Policy, Rules, read_request
+from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
+from heliograph.steps.budgets import announce_exhausted
+from heliograph.steps.read_job import own_job
+from heliograph.steps.submission import Submission, check_stored_references, resume, submit
+from heliograph.steps.submit_request import key_budget_of
+
+
+def retry_job(
+    job_id: str,
+    *,
+    caller: Caller,
+    rules: Rules,
+    objects: ObjectStore,
+    jobs: JobStore,
+    ledger: Ledger,
+    bus: EventBus,
+    workflow: Workflow,
+    clock: Clock,
+) -> Submission | None:
+    """The job that does this one again: the same request, under today's rules and budgets. `None` if there is no such.
+
+    A job has one retry at most: whoever asks twice gets the same one, so nothing is paid twice by a second click; to go
+    on, retry the retry. What the first job may have cost is not undone. Raises `Conflict` for a job that is not over or
+    has its picture, `InvalidRequest` for one that could not be submitted any more, and `BudgetExceeded`.
+    """
+    job = own_job(job_id, tenant=caller.tenant, jobs=jobs)
+    if job is None:
+        return None
+    if not job.is_over:
+        raise Conflict("not_retryable", f"the job is {job.status}; it will end by itself, or can be canceled")
+    if job.status is JobStatus.SUCCEEDED:
+        raise Conflict("not_retryable", "the job succeeded; for another picture, post another job")
+    again_id = derived_id("job", "retry", job.job_id)
+    if again := jobs.get(again_id):
+        return resume(again, workflow=workflow)
+    request = read_request(_document(job.request), rules.of(job.tenant))
+    check_stored_references(request, objects=objects)
+    try:
+        return submit(
+            request,
+            job_id=again_id,
+            tenant=job.tenant,
+            source=job.source,
+            retry_of=job.job_id,
+            output_key=job.output_key.removeprefix(folder_of(job.tenant)),
+            output_name=again_id if job.output_name == job.job_id else job.output_name,
+            key_budget=key_budget_of(caller),
+            routes=rules.routes,
+            jobs=jobs,
+            workflow=workflow,
+            clock=clock,
+            deadline=job.deadline_at - job.created_at,
+        )
+    except BudgetExceeded as error:
+        announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
+        raise
+
+
+def _document(request: JobRequest) -> dict[str, object]:
+    """The request as it would be sent: a policy's own choice of a model is made anew."""
+    document = request.model_dump(mode="json")
+    if request.policy is Policy.PINNED:
+        del document["policy"]
+    else:
+        del document["model"]
+    return document
