@@ -18,11 +18,12 @@ from operations import upstream_key
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where everything is. `outputs` are those of template.yaml; `api_url` is followed by `/v1/…`."""
+    """Where everything is. `outputs` are those of template.yaml; `api_url` and `images_url` are followed by `/v1/…`."""
 
     endpoint: str
     upstream: str
     api_url: str
+    images_url: str
     api_key: str
     outputs: Mapping[str, str]
     pids: tuple[int, ...]
@@ -94,10 +95,17 @@ def bring_up(
             endpoint=endpoint,
             upstream=str(upstream.said["api_base"]).removesuffix("/v1"),
             api_url=f"{endpoint}/_aws/execute-api/{outputs['ApiId']}/live",
+            images_url=_here(endpoint, outputs["ImagesUrl"]),
             api_key=api_key,
             outputs=outputs,
             pids=(upstream.pid, emulator.pid),
         )
+
+
+def _here(endpoint: str, function_url: str) -> str:
+    """Where a function's URL leads on this machine: what DNS does elsewhere."""
+    url_id = function_url.removeprefix("https://").partition(".")[0]
+    return f"{endpoint}/_aws/lambda-url/{url_id}"
 
 
 def _kie_key(secret_store: Any) -> str:

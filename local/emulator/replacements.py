@@ -33,6 +33,7 @@ def install(*, endpoint: str, state: Path, function_python: str, function_site: 
         environment_pool,
         execution_timeout,
         function_runtime,
+        function_urls,
         gateway_responses,
         object_versions,
         secure_transport,
@@ -51,6 +52,7 @@ def install(*, endpoint: str, state: Path, function_python: str, function_site: 
             archives=UnpackedArchives(state / "archives"),
         )
     )
+    function_urls.install()
     gateway_responses.install()
     any_method.install()
     object_versions.install()

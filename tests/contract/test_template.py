@@ -14,6 +14,7 @@ from heliograph.domain.tenants import Period
 from heliograph.domain.uploads import UNUSED_TAG
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
 from heliograph.runtime.settings import Settings, read_settings
+from heliograph.steps.make_images import WAIT
 
 from tests.contract.cfn_template import (
     FUNCTIONS,
@@ -72,7 +73,7 @@ def test_a_function_has_a_role_of_its_own(name: str) -> None:
     [
         ("UpstreamKey", {"Dispatch", "Poll", "Close", "Sweep", "Callback"}),
         ("KieKeySecret", {"Dispatch", "Poll", "Close", "Sweep", "Callback"}),
-        ("ApiKey", {"Authorize"}),
+        ("ApiKey", {"Authorize", "Images"}),
     ],
 )
 def test_a_secret_is_read_by_those_who_need_it_only(secret: str, readers: set[str]) -> None:
@@ -94,13 +95,14 @@ def test_nothing_of_ours_writes_to_the_uploads_bucket_or_deletes_anything(name: 
     actions = {action for statement in statements_of(FUNCTIONS[name]) for action in listed(statement["Action"])}
     # Tags are what a rule of the bucket deletes by: to take one away deletes nothing.
     assert not any("Delete" in action for action in actions - {"s3:DeleteObjectTagging"})
-    if name != "Uploads":
+    if name not in {"Uploads", "Images"}:
         assert not any("Put" in action for action in actions_on(name, "UploadsBucket"))
 
 
-def test_what_is_sent_as_a_reference_can_start_no_job() -> None:
+@pytest.mark.parametrize("name", ["Uploads", "Images"])
+def test_what_is_sent_as_a_reference_can_start_no_job(name: str) -> None:
     # uploads/ and jobs/ are what starts jobs.
-    [statement] = [found for found in statements_of(FUNCTIONS["Uploads"]) if "s3:PutObject" in listed(found["Action"])]
+    [statement] = [found for found in statements_of(FUNCTIONS[name]) if "s3:PutObject" in listed(found["Action"])]
     folders = [resource["Fn::Sub"].removeprefix("${UploadsBucket.Arn}/") for resource in statement["Resource"]]
     assert folders == ["references/*", "tenants/*/references/*"]
 
@@ -167,6 +169,7 @@ def test_the_table_of_keys_is_opened_to_those_who_need_it_and_for_what_they_need
         "SubmitRequest": {"dynamodb:UpdateItem"},
         **{name: {"dynamodb:UpdateItem"} for name in ("ReadApi", "Models", "Retry", "Cancel", "Uploads")},
         "Keys": {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"},
+        "Images": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
     }
     assert actions_on(name, "KeysTable") == actions.get(name, set())
 
@@ -336,7 +339,13 @@ def test_every_call_of_the_api_needs_the_key_but_those_of_providers() -> None:
         assert call["RestApiId"] == {"Ref": "Api"}
         assert call["Path"] == callback or "Auth" not in call
     assert not [event for event in events if event["Type"] == "HttpApi"]
-    assert not [name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function]
+    # It knows its callers itself: see tests/integration/test_images.py.
+    assert [name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function] == ["Images"]
+
+
+def test_the_images_have_longer_than_the_wait_and_what_comes_before_and_after() -> None:
+    assert FUNCTIONS["Images"]["FunctionUrlConfig"] == {"AuthType": "NONE", "InvokeMode": "BUFFERED"}
+    assert FUNCTIONS["Images"]["Timeout"] >= WAIT.total_seconds() + 30
 
 
 def test_the_api_lets_browsers_of_other_sites_do_nothing() -> None:
@@ -392,9 +401,16 @@ def test_every_required_setting_is_given_to_every_function() -> None:
 
 
 MAKERS = {
-    "state_machine_arn": {"upload_submitter", "request_submitter", "job_retrier", "timeline_reader", "sweeper"},
+    "state_machine_arn": {
+        "upload_submitter",
+        "request_submitter",
+        "job_retrier",
+        "timeline_reader",
+        "sweeper",
+        "image_studio",
+    },
     "api_key_secret": {"recogniser"},
-    "keys_table": {"recogniser", "call_counter", "key_maker", "key_lister", "key_revoker"},
+    "keys_table": {"recogniser", "call_counter", "key_maker", "key_lister", "key_revoker", "image_studio"},
 }
 
 

@@ -15,6 +15,7 @@ from heliograph.domain.ledger import Booking, Page, UsageLine
 from heliograph.domain.listing import Position, Slice
 from heliograph.domain.media import MediaType
 from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
+from heliograph.domain.recent_calls import Recent
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.routes import Route
 from heliograph.domain.timeline import Stay
@@ -226,6 +227,18 @@ class KeyStore(Protocol):
 
     def count_call(self, key_id: str, at: datetime) -> int:
         """One more call of the key: which one it is in its minute (UTC), from 1."""
+        ...
+
+
+class RecentCalls(Protocol):
+    """Calls of the last minutes that asked for the same thing. Raises `StorageFailed`."""
+
+    def look(self, digest: str) -> Recent:
+        """Those that asked for the thing of that digest (a consistent read)."""
+        ...
+
+    def save(self, digest: str, before: Recent, after: Recent) -> bool:
+        """Writes them; `False`, and nothing written, if somebody else was faster."""
         ...
 
 

@@ -5,12 +5,14 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
 
     HeliographError
     ├── InvalidRequest        the caller's input is wrong; every fault named; never retried
-    │   └── MalformedDocument  it is no JSON object at all
+    │   ├── MalformedDocument  it is no JSON object at all
+    │   └── UnusableParameters  of a call in OpenAI's shape; says by OpenAI's code which kind of fault it is
     ├── ConfigurationError    the deployment is wrong; every fault named; never retried
     ├── Conflict              what is asked for can't be done to the thing as it is; nothing was changed
     ├── StaleJob              somebody else changed the job first: read it again and decide anew
     ├── BudgetExceeded        a limit would be passed; nothing was written
     ├── RouteFull             as many tasks as may be are running on the route; nothing was written
+    ├── Interrupted           some of several jobs were made, then something gave way; a repeat makes the others
     ├── ResultUnusable        a result could not be fetched or is no picture; says whether to try again
     └── Unavailable           an AWS service did not do its part; safe to repeat
         ├── StorageFailed     a bucket, the job table or the secret store
@@ -61,6 +63,14 @@ class MalformedDocument(InvalidRequest):
     """What should be a JSON object is none; nothing in it could be looked at."""
 
 
+class UnusableParameters(InvalidRequest):
+    """Parameters that such a call does not know, can't have or must have. `code` is of the first fault."""
+
+    def __init__(self, code: str, *faults: Fault) -> None:
+        super().__init__(*faults)
+        self.code = code
+
+
 class ConfigurationError(HeliographError):
     """The deployment's configuration can't work. Raised when a function starts, so that it shows at once."""
 
@@ -91,6 +101,14 @@ class BudgetExceeded(HeliographError):
 
 class RouteFull(HeliographError):
     """The cap on tasks that run on a route at once is reached. Nothing was written."""
+
+
+class Interrupted(HeliographError):
+    """Something of ours gave way after the first of several jobs were made. A repeat finds them."""
+
+    def __init__(self, job_ids: tuple[str, ...]) -> None:
+        super().__init__(f"{len(job_ids)} were made: {', '.join(job_ids)}")
+        self.job_ids = job_ids
 
 
 class ResultUnusable(HeliographError):

@@ -67,6 +67,11 @@ def upload_location(upload_id: str, *, bucket: str, tenant: str) -> ObjectLocati
     return ObjectLocation(bucket, folder_of(tenant) + _FOLDER + upload_id)
 
 
+def content_location(sha256: str, media_type: MediaType, *, bucket: str, tenant: str) -> ObjectLocation:
+    """Where a picture lies that came with a call: named by what it is, so that the same is kept once."""
+    return ObjectLocation(bucket, f"{folder_of(tenant)}{_FOLDER}{sha256}.{media_type.extension}")
+
+
 def is_upload(location: ObjectLocation, *, bucket: str, tenant: str) -> bool:
     """Whether that is where an upload of the API lies."""
     folder, _, name = location.key.rpartition("/")

@@ -19,6 +19,7 @@ from heliograph.adapters.clock import SystemClock
 from heliograph.adapters.dynamodb import DynamoDBJobStore
 from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
 from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
+from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
 from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
 from heliograph.adapters.eventbridge import EventBridgeBus
 from heliograph.adapters.kie import Kie
@@ -45,6 +46,7 @@ from heliograph.steps.create_upload import create_upload
 from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import Ending, finalize
 from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
+from heliograph.steps.make_images import Studio
 from heliograph.steps.manage_keys import Allowance, count_call, create_key, recognise, revoke_key
 from heliograph.steps.poll import poll
 from heliograph.steps.read_job import JobView, list_jobs, read_job, view_of
@@ -222,6 +224,19 @@ def recogniser() -> Callable[[str], Caller | None]:
 def call_counter() -> Callable[[Caller], Allowance | None]:
     """What the API's functions do with every caller, before anything else."""
     return partial(count_call, keys=_keys(), clock=SystemClock())
+
+
+def image_studio() -> Studio:
+    """What `images` makes pictures with."""
+    return Studio(
+        submit=request_submitter(),
+        await_end=end_awaiter(),
+        view=job_viewer(),
+        rules=_rules(),
+        objects=_objects(),
+        recent_calls=DynamoDBRecentCalls(aws.dynamodb(), _settings().only_here("keys_table")),
+        clock=SystemClock(),
+    )
 
 
 def key_maker() -> Callable[[KeyRequest], tuple[str, ApiKey]]:

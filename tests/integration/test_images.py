@@ -1,0 +1,444 @@
+"""Calls in OpenAI's shape, from the function's own trigger: who is let in, what is made, how each error is told."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from heliograph.adapters import aws
+from heliograph.adapters.clock import SystemClock
+from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
+from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
+from heliograph.domain.errors import (
+    BudgetExceeded,
+    ConfigurationError,
+    Fault,
+    Interrupted,
+    InvalidRequest,
+    MalformedDocument,
+    StorageFailed,
+    UnusableParameters,
+    WorkflowFailed,
+)
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.jobs import Job, JobStatus, Result
+from heliograph.domain.keys import ApiKey, Scope, read_key_request
+from heliograph.domain.media import MediaType
+from heliograph.runtime.openai_door import Refusal, images_answer
+from heliograph.steps.make_images import Images, Missing
+
+from tests.contract.examples import after, failed_job, processing_job, queued_job
+from tests.contract.test_triggers import read
+from tests.integration.conftest import API_KEY, Deployment, items
+from tests.integration.lambdas import Handler, started
+from tests.integration.pictures import jpeg, png
+
+STRANGER = "hg_" + "s" * 43
+SHOPS = "hg_" + "p" * 43
+BROKE = Failure(code=FailureCode.PROVIDER_FAILED, message="it broke", retryable=True, charged=Charged.NO)
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heliograph.runtime.wiring.time.sleep", lambda _: None)
+
+
+class Workers:
+    """What the state machine would do, at each look at an open job."""
+
+    def __init__(self, deployment: Deployment, store: DynamoDBJobStore) -> None:
+        self._deployment, self._store = deployment, store
+        self.body = png(320, 200)
+        self.failure: Failure | None = None
+
+    def done(self, job: Job) -> Job:
+        if job.is_over:
+            return job
+        if self.failure:
+            changed = job.model_copy(
+                update={"status": JobStatus.FAILED, "failure": self.failure, "finished_at": job.created_at}
+            )
+        else:
+            changed = job.model_copy(
+                update={
+                    "status": JobStatus.SUCCEEDED,
+                    "results": (self._stored(job),),
+                    "price_microusd": 60_000,
+                    "finished_at": job.created_at,
+                }
+            )
+        return self._store.save(changed)
+
+    def _stored(self, job: Job) -> Result:
+        key = f"{job.output_key}".format(job_id=job.job_id, index=1, ext="png")
+        answer = aws.s3().put_object(Bucket=self._deployment.results_bucket, Key=key, Body=self.body)
+        return Result(
+            bucket=self._deployment.results_bucket,
+            key=key,
+            version_id=answer["VersionId"],
+            content_type=MediaType.PNG,
+            size_bytes=len(self.body),
+            sha256="0" * 64,
+            width=320,
+            height=200,
+        )
+
+
+@pytest.fixture
+def workers(deployment: Deployment, jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> Workers:
+    found = Workers(deployment, jobs)
+    get = DynamoDBJobStore.get
+
+    def worked_on(store: DynamoDBJobStore, job_id: str) -> Job | None:
+        job = get(store, job_id)
+        return found.done(job) if job else None
+
+    monkeypatch.setattr(DynamoDBJobStore, "get", worked_on)
+    return found
+
+
+@pytest.fixture
+def images(environment: dict[str, str], workers: Workers) -> Iterator[Handler]:
+    del environment, workers
+    return started("images")  # type: ignore[return-value]
+
+
+def call(
+    handler: Handler,
+    body: Any = None,
+    *,
+    path: str = "/v1/images/generations",
+    method: str = "POST",
+    number: int = 1,
+    **headers: str | None,
+) -> tuple[int, Any, dict[str, str]]:
+    event = read("post_images.json")
+    event["rawPath"] = event["requestContext"]["http"]["path"] = path
+    event["requestContext"]["http"]["method"] = method
+    event["requestContext"]["requestId"] += f"-{number}"
+    event["requestContext"]["timeEpoch"] += 1000 * number
+    if isinstance(body, bytes):
+        event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    elif body is not None:
+        event["body"] = json.dumps(body)
+    for name, value in headers.items():
+        event["headers"].pop(name.replace("_", "-"), None)
+        if value is not None:
+            event["headers"][name.replace("_", "-")] = value
+    answer = handler(event)
+    assert answer["headers"]["X-Request-Id"] == event["requestContext"]["requestId"]
+    return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+
+
+def edit(handler: Handler, *files: tuple[str, bytes], number: int = 1, **texts: str) -> tuple[int, Any, dict[str, str]]:
+    request = httpx.Request(
+        "POST", "http://x/", data={"prompt": "x", **texts}, files=[(name, ("a", body)) for name, body in files]
+    )
+    kind = request.headers["content-type"]
+    return call(handler, request.read(), path="/v1/images/edits", number=number, content_type=kind)
+
+
+def keep(key: str, **asked: Any) -> None:
+    DynamoDBKeyStore(aws.dynamodb(), "keys").save(ApiKey.of(key, read_key_request({"name": "x", **asked}), after(0)))
+
+
+# ---- What comes back
+
+
+def test_a_picture_in_openais_shape(images: Handler, workers: Workers) -> None:
+    status, answer, headers = call(images)
+    assert (status, headers["Content-Type"], headers["Cache-Control"]) == (200, "application/json", "no-store")
+    [picture] = answer["data"]
+    assert base64.b64decode(picture["b64_json"]) == workers.body
+    assert "X-Amz-Expires=900" in picture["url"]
+    assert (answer["size"], answer["output_format"]) == ("320x200", "png")
+    assert isinstance(answer["created"], int)
+    assert answer["heliograph"] == {"failures": []}
+    assert picture["heliograph"]["price_usd"] == "0.06"
+    assert headers["X-Heliograph-Job-Ids"] == picture["heliograph"]["job_id"]
+
+
+def test_the_job_is_one_of_the_api(images: Handler, jobs: DynamoDBJobStore) -> None:
+    _, answer, _ = call(images)
+    job = jobs.get(answer["data"][0]["heliograph"]["job_id"])
+    assert job
+    assert (job.source.kind, job.tenant, job.request.aspect_ratio) == ("api", "default", "3:2")
+
+
+def test_an_answer_fits_what_lambda_hands_on(images: Handler, workers: Workers) -> None:
+    workers.body = png(320, 200) + b"x" * 2_000_000
+    _, answer, _ = call(images, {"prompt": "x", "n": 10})
+    assert [picture["b64_json"] is not None for picture in answer["data"]] == [True, True] + [False] * 8
+    assert len(json.dumps({"body": json.dumps(answer)})) < 6_291_556
+
+
+def test_images_are_edited(images: Handler, deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    status, answer, _ = edit(images, ("image[]", png(8, 8)), ("image[]", jpeg(8, 8)), n="2")
+    assert (status, len(answer["data"])) == (200, 2)
+    job = jobs.get(answer["data"][0]["heliograph"]["job_id"])
+    assert job
+    kept = aws.s3().list_objects_v2(Bucket=deployment.uploads_bucket)["Contents"]
+    assert {f"s3://{deployment.uploads_bucket}/{item['Key']}" for item in kept} == set(job.request.references)
+    assert {item["Key"].partition("/")[0] for item in kept} == {"references"}
+
+
+def test_a_repeat_with_another_boundary_is_the_same_call(images: Handler) -> None:
+    _, first, _ = edit(images, ("image", png(8, 8)))
+    request = httpx.Request("POST", "http://x/", data={"prompt": "x"}, files=[("image", ("b", png(8, 8)))])
+    _, second, _ = call(
+        images,
+        request.read(),
+        path="/v1/images/edits",
+        number=2,
+        content_type=request.headers["content-type"],
+        x_stainless_retry_count="1",
+    )
+    assert first["data"][0]["heliograph"]["job_id"] == second["data"][0]["heliograph"]["job_id"]
+
+
+# ---- Who is let in
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", f"Bearer {STRANGER}", f"Basic {API_KEY}", API_KEY])
+@pytest.mark.parametrize("path", ["/v1/images/generations", "/v1/images/edits", "/", "/v1/jobs"])
+def test_nobody_gets_in_without_a_key(images: Handler, header: str | None, path: str) -> None:
+    status, answer, headers = call(images, path=path, authorization=header)
+    assert (status, answer["error"]["code"], headers["x-should-retry"]) == (401, "invalid_api_key", "false")
+    assert items("jobs") == []
+
+
+def test_a_revoked_key_opens_nothing(images: Handler) -> None:
+    keep(SHOPS)
+    record = next(iter(DynamoDBKeyStore(aws.dynamodb(), "keys").every()))
+    assert call(images, authorization=f"Bearer {SHOPS}")[0] == 200
+    DynamoDBKeyStore(aws.dynamodb(), "keys").save(record.model_copy(update={"revoked_at": after(1)}))
+    assert call(images, authorization=f"Bearer {SHOPS}")[0] == 401
+
+
+@pytest.mark.parametrize("scope", [Scope.JOBS_READ, Scope.JOBS_WRITE])
+def test_a_key_must_open_both_what_is_made_and_what_is_shown(images: Handler, scope: Scope) -> None:
+    keep(SHOPS, scopes=[scope])
+    status, answer, _ = call(images, authorization=f"Bearer {SHOPS}")
+    assert (status, answer["error"]["code"]) == (403, "insufficient_scope")
+    assert items("jobs") == []
+
+
+def test_a_key_has_its_tenant_and_its_budget(images: Handler, jobs: DynamoDBJobStore) -> None:
+    keep(SHOPS, tenant="shop", daily_budget_usd="0.10")
+    status, answer, _ = call(images, authorization=f"Bearer {SHOPS}")
+    job = jobs.get(answer["data"][0]["heliograph"]["job_id"])
+    assert job
+    assert (status, job.tenant, job.results[0].key.partition("/")[0]) == (200, "shop", "tenants")
+    status, answer, headers = call(images, number=2, authorization=f"Bearer {SHOPS}")
+    assert (status, answer["error"]["code"], headers["x-should-retry"]) == (429, "insufficient_quota", "false")
+
+
+def test_what_is_too_often_is_refused_and_its_repeat_is_no_repeat_of_what_was_answered(
+    images: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = SystemClock().now().replace(second=18)
+    monkeypatch.setattr("heliograph.adapters.clock.SystemClock.now", lambda _: now)
+    keep(SHOPS, requests_per_minute=1)
+    _, first, headers = call(images, authorization=f"Bearer {SHOPS}")
+    assert headers["RateLimit"] == '"key";r=0;t=42'
+    status, answer, headers = call(images, number=2, authorization=f"Bearer {SHOPS}")
+    assert (status, answer["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert (headers["Retry-After"], headers["x-should-retry"]) == ("42", "true")
+    now += timedelta(minutes=1)
+    status, later, _ = call(images, number=3, authorization=f"Bearer {SHOPS}", x_stainless_retry_count="1")
+    assert status == 200
+    assert first["data"][0]["heliograph"]["job_id"] != later["data"][0]["heliograph"]["job_id"]
+
+
+# ---- How it is told what went wrong
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "code"),
+    [
+        ({}, "prompt", "missing_required_parameter"),
+        ({"prompt": ""}, "prompt", "invalid_value"),
+        ({"prompt": "x" * 20_001}, "prompt", "invalid_value"),
+        ({"prompt": "x", "seed": 1}, "seed", "unknown_parameter"),
+        ({"prompt": "x", "quality": "hd"}, "quality", "unsupported_value"),
+        ({"prompt": "x", "style": "vivid"}, "style", "unsupported_parameter"),
+        ({"prompt": "x", "model": "dall-e-2"}, "model", "model_not_found"),
+        ({"prompt": "x", "user": "u" * 513}, "user", "invalid_value"),
+        ([], None, "invalid_body"),
+    ],
+)
+def test_a_parameter_that_is_wrong_is_named(images: Handler, body: Any, param: str | None, code: str) -> None:
+    status, answer, headers = call(images, body)
+    error = answer["error"]
+    assert (status, error["type"], error["param"], error["code"]) == (400, "invalid_request_error", param, code)
+    assert headers["x-should-retry"] == "false"
+    assert items("jobs") == []
+
+
+def test_a_prompt_that_is_too_long_for_anybody_is_not_read(images: Handler) -> None:
+    status, answer, _ = call(images, {"prompt": "x" * 300_000})
+    assert (status, answer["error"]["code"]) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize(
+    ("files", "param", "code"),
+    [
+        ([("image", b"no picture")], "image", "invalid_value"),
+        ([("image", b"")], "image", "invalid_value"),
+        ([("image", b"\xff\xd8\xff")] * 17, "image", "invalid_value"),
+        ([("other", b"\xff\xd8\xff")], "other", "invalid_value"),
+        ([("image", b"\xff\xd8\xff"), ("mask", b"x")], "mask", "unsupported_parameter"),
+        ([("image", b"\xff\xd8\xff"), ("markup", b"x")], "markup", "unsupported_parameter"),
+    ],
+)
+def test_an_image_that_is_wrong_is_named(
+    images: Handler, deployment: Deployment, files: list[tuple[str, bytes]], param: str, code: str
+) -> None:
+    status, answer, _ = edit(images, *files)
+    assert (status, answer["error"]["param"], answer["error"]["code"]) == (400, param, code)
+    assert "Contents" not in aws.s3().list_objects_v2(Bucket=deployment.uploads_bucket)
+
+
+def test_an_edit_that_is_no_form_is_told_so(images: Handler) -> None:
+    status, answer, _ = call(images, {"prompt": "x"}, path="/v1/images/edits")
+    assert (status, answer["error"]["code"]) == (400, "invalid_body")
+    assert "multipart/form-data" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/images/generations", "/v1/images/edits"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_another_method_is_not_allowed(images: Handler, path: str, method: str) -> None:
+    status, answer, headers = call(images, path=path, method=method)
+    assert (status, answer["error"]["code"], headers["Allow"]) == (405, "method_not_allowed", "POST")
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/images", "/v1/images/variations", "/images/generations", "/v1/jobs"])
+def test_another_path_is_not_there(images: Handler, path: str) -> None:
+    status, answer, _ = call(images, path=path)
+    assert (status, answer["error"]["code"]) == (404, "unknown_url")
+
+
+CASES: list[tuple[Exception, int, str, str | None, bool]] = [
+    (MalformedDocument(Fault("", "no JSON")), 400, "invalid_body", None, False),
+    (InvalidRequest(Fault("/references/1", "x")), 400, "invalid_value", "image", False),
+    (InvalidRequest(Fault("/aspect_ratio", "x")), 400, "invalid_value", "size", False),
+    (InvalidRequest(Fault("/metadata/user", "x")), 400, "invalid_value", "user", False),
+    (InvalidRequest(Fault("", "x")), 400, "invalid_value", None, False),
+    (UnusableParameters("unknown_parameter", Fault("/seed", "x")), 400, "unknown_parameter", "seed", False),
+    (BudgetExceeded("*", "2026-11-22", 5_000_000), 429, "insufficient_quota", None, False),
+    (Interrupted(("job_a",)), 503, "unavailable", None, True),
+    (StorageFailed("x"), 503, "unavailable", None, True),
+    (WorkflowFailed("x"), 503, "unavailable", None, True),
+    (ConfigurationError("x"), 500, "internal", None, True),
+    (KeyError("secret"), 500, "internal", None, True),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "code", "param", "again"), CASES)
+def test_what_is_raised_is_told_in_openais_words(
+    error: Exception, status: int, code: str, param: str | None, again: bool
+) -> None:
+    answer = Refusal.of(error).answer()
+    told = json.loads(str(answer.body))["error"]
+    assert (answer.status_code, told["code"], told["param"]) == (status, code, param)
+    assert answer.headers["x-should-retry"] == str(again).lower()
+    assert "secret" not in told["message"]
+
+
+STATUSES = {
+    FailureCode.INVALID_INPUT: (400, "invalid_value"),
+    FailureCode.UNSUPPORTED_MEDIA: (400, "unsupported_media"),
+    FailureCode.CONTENT_BLOCKED: (400, "content_policy_violation"),
+    FailureCode.BUDGET_EXCEEDED: (429, "insufficient_quota"),
+    FailureCode.RATE_LIMITED: (429, "rate_limit_exceeded"),
+    FailureCode.ROUTE_UNAVAILABLE: (503, "route_unavailable"),
+    FailureCode.PROVIDER_TIMEOUT: (504, "provider_timeout"),
+    FailureCode.PROVIDER_FAILED: (502, "provider_failed"),
+    FailureCode.SUBMISSION_UNCERTAIN: (502, "submission_uncertain"),
+    FailureCode.RESULT_UNUSABLE: (502, "result_unusable"),
+    FailureCode.INTERNAL: (500, "internal"),
+}
+
+
+@pytest.mark.parametrize("code", FailureCode)
+@pytest.mark.parametrize("charged", Charged)
+def test_a_job_that_failed_is_told_once_and_what_it_cost(code: FailureCode, charged: Charged) -> None:
+    failure = Failure(code=code, message="it went wrong", retryable=charged is Charged.NO, charged=charged)
+    job = failed_job().model_copy(update={"failure": failure})
+    with pytest.raises(Refusal) as raised:
+        images_answer(Images((job,), missing=(Missing(job, failure),)))
+    refusal = raised.value
+    assert (refusal.status, refusal.code) == STATUSES[code]
+    # The same call has the same job, which has failed for good.
+    assert refusal.should_retry is False
+    assert ("Nothing was charged" in refusal.message) == (charged is Charged.NO)
+    assert ("may succeed" in refusal.message) == failure.retryable
+
+
+def test_a_job_that_is_not_over_is_worth_waiting_for_again() -> None:
+    with pytest.raises(Refusal) as raised:
+        images_answer(Images((processing_job(),), missing=(Missing(processing_job(), None),)))
+    assert (raised.value.status, raised.value.code, raised.value.should_retry) == (504, "still_processing", True)
+
+
+def test_a_job_that_was_canceled_is_told_so() -> None:
+    job = queued_job(status=JobStatus.CANCELED)
+    with pytest.raises(Refusal) as raised:
+        images_answer(Images((job,), missing=(Missing(job, None),)))
+    assert (raised.value.status, raised.value.code, raised.value.should_retry) == (409, "canceled", False)
+
+
+def test_a_failed_job_is_told_by_the_function(images: Handler, workers: Workers) -> None:
+    workers.failure = BROKE
+    status, answer, headers = call(images)
+    assert (status, answer["error"]["code"], headers["x-should-retry"]) == (502, "provider_failed", "false")
+    assert headers["X-Heliograph-Job-Ids"].startswith("job_")
+
+
+@pytest.mark.parametrize(
+    ("store", "method"),
+    [
+        (DynamoDBKeyStore, "get"),
+        (DynamoDBRecentCalls, "look"),
+        (DynamoDBRecentCalls, "save"),
+        (DynamoDBJobStore, "add"),
+    ],
+)
+def test_a_table_that_is_away_is_told_as_worth_repeating(
+    images: Handler, monkeypatch: pytest.MonkeyPatch, store: type, method: str
+) -> None:
+    def away(*_: object, **__: object) -> Any:
+        raise StorageFailed("x: InternalServerError")
+
+    monkeypatch.setattr(store, method, away)
+    status, answer, headers = call(images, authorization=f"Bearer {STRANGER if method == 'get' else API_KEY}")
+    assert (status, answer["error"]["code"], headers["x-should-retry"]) == (503, "unavailable", "true")
+
+
+def test_what_nobody_thought_of_is_told_in_the_same_shape(images: Handler, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> Any:
+        raise KeyError("secret")
+
+    monkeypatch.setattr(DynamoDBKeyStore, "get", broken)
+    status, answer, _ = call(images, authorization=f"Bearer {STRANGER}")
+    assert (status, set(answer["error"])) == (500, {"message", "type", "param", "code"})
+    assert "secret" not in json.dumps(answer)
+
+
+def test_neither_keys_nor_prompts_nor_links_are_logged(
+    images: Handler, logged: Callable[[], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(images, {"prompt": "a-secret-prompt", "seed": "a-secret-value"})
+    call(images, {"prompt": "a-secret-prompt"}, number=2)
+    call(images, authorization=f"Bearer {STRANGER}", number=3)
+    edit(images, ("image", b"a-secret-image"), number=4)
+    told = logged() + capsys.readouterr().out
+    assert "made images" in told
+    assert not re.search(f"a-secret|X-Amz-Signature|{API_KEY}|{STRANGER}", told)

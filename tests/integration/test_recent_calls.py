@@ -1,0 +1,99 @@
+"""Recent calls: the fake of the unit tests and the table of DynamoDB behave alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.stub import Stubber
+from heliograph.adapters import aws
+from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
+from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
+from heliograph.domain.errors import StorageFailed
+from heliograph.domain.recent_calls import REMEMBERED, Arrival, Recent, Stage, advanced, placed
+from heliograph.ports import RecentCalls
+from heliograph.steps.name_call import name_call, note_stage
+
+from tests.fakes.recent_calls import InMemoryRecentCalls
+from tests.integration.conftest import items, table
+
+START = datetime(2026, 11, 22, 12, 0, 18, 123000, tzinfo=UTC)
+
+
+def in_dynamodb() -> RecentCalls:
+    return DynamoDBRecentCalls(aws.dynamodb(), table("keys"))
+
+
+@pytest.fixture(params=[InMemoryRecentCalls, in_dynamodb], ids=["in memory", "in DynamoDB"])
+def store(request: pytest.FixtureRequest, cloud: None) -> RecentCalls:
+    """Either of them, empty."""
+    found: RecentCalls = request.param()
+    return found
+
+
+def arrival(number: int = 0, repeat: int = 0) -> Arrival:
+    return Arrival(call_id=f"call-{number}", received_at=START + timedelta(milliseconds=number), repeat=repeat)
+
+
+def recent(*numbers: int) -> Recent:
+    found: Recent = ()
+    for number in numbers:
+        _, found = placed(arrival(number), found)
+    return found
+
+
+def test_what_was_written_is_read(store: RecentCalls) -> None:
+    assert store.look("d") == ()
+    assert store.save("d", (), recent(1))
+    assert store.save("d", recent(1), recent(1, 2))
+    assert store.look("d") == recent(1, 2)
+    assert store.look("e") == ()
+
+
+def test_of_two_at_once_one_writes(store: RecentCalls) -> None:
+    assert store.save("d", (), recent(1))
+    assert not store.save("d", (), recent(2))
+    assert store.save("d", recent(1), recent(1, 2))
+    assert not store.save("d", recent(1), recent(1, 3))
+    assert store.look("d") == recent(1, 2)
+
+
+def test_a_call_is_named_once_and_for_its_repeats(store: RecentCalls) -> None:
+    assert name_call("d", arrival(1), recent_calls=store) == "call-1"
+    note_stage("d", "call-1", Stage.SUBMITTED, recent_calls=store)
+    assert name_call("d", arrival(2), recent_calls=store) == "call-2"
+    assert name_call("d", arrival(3, repeat=1), recent_calls=store) == "call-1"
+    assert name_call("e", arrival(4, repeat=1), recent_calls=store) == "call-4"
+    assert [call.stage for call in store.look("d")] == [Stage.SUBMITTED, Stage.BEGUN]
+
+
+def test_a_record_that_is_never_free_is_a_failure_of_the_store(store: RecentCalls) -> None:
+    class Contended:
+        def look(self, digest: str) -> Recent:
+            return store.look(digest)
+
+        def save(self, digest: str, before: Recent, after: Recent) -> bool:
+            return False
+
+    with pytest.raises(StorageFailed, match="faster"):
+        name_call("d", arrival(), recent_calls=Contended())
+
+
+def test_the_record_is_forgotten_and_is_no_key(cloud: None) -> None:
+    store = in_dynamodb()
+    store.save("d", (), advanced("call-1", Stage.ANSWERED, recent(1)))
+    [item] = items("keys")
+    assert item["id"] == {"S": "same#d"}
+    assert int(item["expires_at"]["N"]) == int((START + REMEMBERED).timestamp())
+    assert list(DynamoDBKeyStore(aws.dynamodb(), "keys").every()) == []
+
+
+def test_a_table_that_is_away_is_a_failure_of_the_store(cloud: None) -> None:
+    store = DynamoDBRecentCalls(aws.dynamodb(), "keys")
+    with Stubber(aws.dynamodb()) as stub:
+        stub.add_client_error("get_item", "InternalServerError")
+        stub.add_client_error("update_item", "ProvisionedThroughputExceededException")
+        with pytest.raises(StorageFailed):
+            store.look("d")
+        with pytest.raises(StorageFailed):
+            store.save("d", (), recent(1))
