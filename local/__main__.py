@@ -93,6 +93,7 @@ Heliograph is up. AWS and the image vendor are simulated, on this machine only; 
 
   AWS endpoint   {stack.endpoint}   (any AWS tool: AWS_ENDPOINT_URL, region us-east-1, keys test / test)
   API            {stack.api_url}
+  OpenAI's shape {stack.images_url}/v1   (base_url of its client)
   API key        {stack.api_key}
   vendor         {stack.upstream}/_sim/   (its books, its faults)
   uploads        s3://{stack.outputs["UploadsBucketName"]}

@@ -161,7 +161,7 @@ def test_a_budget_that_is_used_up_is_an_insufficient_quota(world: World, client:
 def test_a_call_whose_answer_is_lost_is_repeated_by_the_client_and_paid_once(
     world: World, client: Client, mark: str, photo: bytes
 ) -> None:
-    impatient = client(timeout=1, max_retries=30)
+    impatient = client(timeout=1, max_retries=12)
 
     made = impatient.images.with_raw_response.generate(prompt=f"{mark} generated", n=2)
     edited = impatient.images.with_raw_response.edit(image=photo, prompt=f"{mark} edited")

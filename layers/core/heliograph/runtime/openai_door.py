@@ -73,7 +73,7 @@ _FAILURES: dict[FailureCode, tuple[HTTPStatus, str, str]] = {
 }
 
 
-@dataclass
+@dataclass(eq=False)
 class Refusal(Exception):
     """An answer without pictures. `should_retry`: whether the official clients, which obey it, repeat the call."""
 
