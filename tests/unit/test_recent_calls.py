@@ -110,6 +110,13 @@ def test_what_is_remembered_is_bounded() -> None:
     assert front.arrive("r", 300, repeat=1) == "c299"
 
 
+def test_a_call_that_is_repeated_very_often_stays_one_and_stays_small() -> None:
+    front = Front()
+    assert {front.arrive(f"s{repeat}", repeat, repeat=repeat) for repeat in range(300)} == {"s0"}
+    assert len(front.recent[0].sendings) <= 20
+    assert front.arrive("next", 300) == "next"
+
+
 # Each call is sent once, and repeated up to three times, in any order of arrival.
 SENDINGS = st.lists(st.integers(0, 3), min_size=1, max_size=6).flatmap(
     lambda repeats: st.permutations(

@@ -16,7 +16,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 # The official clients give up on an answer after ten minutes, and repeat within seconds of that.
 REMEMBERED = timedelta(minutes=15)
-_MOST = 100
+_MOST_CALLS = 100
+_MOST_SENDINGS = 20
 
 
 class Stage(StrEnum):
@@ -77,11 +78,11 @@ def placed(arrival: Arrival, recent: Recent) -> tuple[RecentCall, Recent]:
     # One whose jobs are made and whose answer is not; else the last one, which may have been refused.
     unanswered = [call for call in fitting if call.stage is Stage.SUBMITTED]
     if found := _latest(unanswered) or _latest(fitting):
-        sendings = {**found.sendings, arrival.repeat: arrival.received_at}
-        known = found.model_copy(update={"sendings": sendings})
+        sendings = sorted({**found.sendings, arrival.repeat: arrival.received_at}.items())
+        known = found.model_copy(update={"sendings": dict(sendings[-_MOST_SENDINGS:])})
         return known, tuple(known if call is found else call for call in kept)
     new = RecentCall(call_id=arrival.call_id, sendings={arrival.repeat: arrival.received_at})
-    return new, (*kept, new)[-_MOST:]
+    return new, (*kept, new)[-_MOST_CALLS:]
 
 
 def advanced(call_id: str, stage: Stage, recent: Recent) -> Recent:
