@@ -83,6 +83,7 @@ def bring_up(
                 "UpstreamBaseUrl": upstream.said["api_base"],
                 "ResultOrigins": upstream.said["results_base"],
                 "KieBaseUrl": upstream.said["kie_base"],
+                "LocalWebhooks": "on",
                 **({"KieKeySecret": _kie_key(secret_store)} if second_provider else {}),
                 **(parameters or {}),
             },

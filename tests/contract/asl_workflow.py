@@ -9,6 +9,7 @@ from typing import Any
 from tests.contract.cfn_template import ROOT
 
 WORKFLOW: dict[str, Any] = json.loads((ROOT / "workflows" / "image_job.asl.json").read_text())
+DELIVERY_WORKFLOW: dict[str, Any] = json.loads((ROOT / "workflows" / "webhook_delivery.asl.json").read_text())
 STATES: dict[str, dict[str, Any]] = WORKFLOW["States"]
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
 CHOICES = {name: state for name, state in STATES.items() if state["Type"] == "Choice"}

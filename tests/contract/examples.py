@@ -12,6 +12,7 @@ from heliograph.domain.events import (
     EVENT_SOURCE,
     PublishedEvent,
     budget_exhausted,
+    endpoint_disabled,
     event_type,
     job_event,
     route_switched,
@@ -175,6 +176,17 @@ def exhausted_budget() -> PublishedEvent:
     return budget_exhausted(Page("shop", "2026-11-22"), booked, limit_microusd=25_000_000, at=after(3600))
 
 
+def disabled_endpoint() -> PublishedEvent:
+    """One that has failed for five days."""
+    return endpoint_disabled(
+        tenant="shop",
+        endpoint_id=derived_id("ep", "shop", "endpoint", RUN_ID),
+        reason="failing",
+        failing_since=after(4.2),
+        at=after(5 * 24 * 3600 + 1800),
+    )
+
+
 def switched_route(breaker: Breaker) -> PublishedEvent:
     """The last change of its circuit."""
     event = route_switched(ROUTE, breaker)
@@ -203,6 +215,7 @@ def published_examples() -> dict[str, PublishedEvent]:
         exhausted_budget(),
         switched_route(opened_route()),
         switched_route(opened_route().after_success(after(36.4), began_at=after(36.4))),
+        disabled_endpoint(),
     ]
     return {event_type(event): event for event in events}
 

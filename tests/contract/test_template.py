@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from heliograph.adapters.dynamodb import BY_TASK_INDEX, OPEN_JOBS_INDEX
+from heliograph.adapters.dynamodb_deliveries import BY_TENANT_INDEX, NARROWED_BY
+from heliograph.domain.events import EVENT_SOURCE
 from heliograph.domain.object_keys import JOBS_PREFIX, UPLOADS_PREFIX
 from heliograph.domain.tenants import Period
 from heliograph.domain.uploads import UNUSED_TAG
@@ -74,6 +76,7 @@ def test_a_function_has_a_role_of_its_own(name: str) -> None:
         ("UpstreamKey", {"Dispatch", "Poll", "Close", "Sweep", "Callback"}),
         ("KieKeySecret", {"Dispatch", "Poll", "Close", "Sweep", "Callback"}),
         ("ApiKey", {"Authorize", "Images"}),
+        ("WebhookSecret", {"Deliver", "Webhooks", "WebhookSecrets"}),
     ],
 )
 def test_a_secret_is_read_by_those_who_need_it_only(secret: str, readers: set[str]) -> None:
@@ -93,8 +96,10 @@ def test_the_poll_function_can_touch_no_storage_and_publish_nothing() -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_nothing_of_ours_writes_to_the_uploads_bucket_or_deletes_anything(name: str) -> None:
     actions = {action for statement in statements_of(FUNCTIONS[name]) for action in listed(statement["Action"])}
+    # An endpoint is its owner's to remove.
     # Tags are what a rule of the bucket deletes by: to take one away deletes nothing.
-    assert not any("Delete" in action for action in actions - {"s3:DeleteObjectTagging"})
+    allowed = {"s3:DeleteObjectTagging"} | ({"dynamodb:DeleteItem"} if name == "Webhooks" else set())
+    assert not any("Delete" in action for action in actions - allowed)
     if name not in {"Uploads", "Images"}:
         assert not any("Put" in action for action in actions_on(name, "UploadsBucket"))
 
@@ -170,6 +175,9 @@ def test_the_table_of_keys_is_opened_to_those_who_need_it_and_for_what_they_need
         **{name: {"dynamodb:UpdateItem"} for name in ("ReadApi", "Models", "Retry", "Cancel", "Uploads")},
         "Keys": {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"},
         "Images": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "Webhooks": {"dynamodb:UpdateItem"},
+        "WebhookSecrets": {"dynamodb:UpdateItem"},
+        "Deliveries": {"dynamodb:UpdateItem"},
     }
     assert actions_on(name, "KeysTable") == actions.get(name, set())
 
@@ -177,6 +185,59 @@ def test_the_table_of_keys_is_opened_to_those_who_need_it_and_for_what_they_need
 def test_who_makes_keys_touches_nothing_but_keys() -> None:
     resources = {name for statement in statements_of(FUNCTIONS["Keys"]) for name in names_in(statement["Resource"])}
     assert resources == {"KeysTable"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_webhooks_need_is_opened_to_those_who_need_it_and_for_what_they_need(name: str) -> None:
+    opened = {
+        "Notify": {
+            "JobsTable": {"dynamodb:GetItem"},
+            "EndpointsTable": {"dynamodb:Query"},
+            "DeliveriesTable": {"dynamodb:PutItem"},
+            "WebhookDelivery": {"states:StartExecution"},
+        },
+        "Deliver": {
+            "EndpointsTable": {"dynamodb:GetItem", "dynamodb:PutItem"},
+            "DeliveriesTable": {"dynamodb:GetItem", "dynamodb:PutItem"},
+            "WebhookSecret": {"secretsmanager:GetSecretValue"},
+            "EventBus": {"events:PutEvents"},
+        },
+        "Webhooks": {
+            "EndpointsTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:DeleteItem"},
+            "WebhookSecret": {"secretsmanager:GetSecretValue"},
+            "KeysTable": {"dynamodb:UpdateItem"},
+        },
+        "WebhookSecrets": {
+            "EndpointsTable": {"dynamodb:GetItem", "dynamodb:PutItem"},
+            "WebhookSecret": {"secretsmanager:GetSecretValue"},
+            "KeysTable": {"dynamodb:UpdateItem"},
+        },
+        "Deliveries": {
+            "EndpointsTable": {"dynamodb:GetItem"},
+            "DeliveriesTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+            "WebhookDelivery": {"states:StartExecution"},
+            "KeysTable": {"dynamodb:UpdateItem"},
+        },
+    }
+    if name in opened:
+        resources = {found for statement in statements_of(FUNCTIONS[name]) for found in names_in(statement["Resource"])}
+        assert {resource: actions_on(name, resource) for resource in resources} == opened[name]
+    for resource in ("EndpointsTable", "DeliveriesTable", "WebhookSecret", "WebhookDelivery"):
+        assert name in opened or not actions_on(name, resource)
+
+
+def test_deliveries_are_listed_by_the_index_that_the_store_asks_and_that_knows_what_lists_tell() -> None:
+    queries = [found for found in statements_of(FUNCTIONS["Deliveries"]) if found["Action"] == "dynamodb:Query"]
+    assert [query["Resource"] for query in queries] == [
+        {"Fn::Sub": f"${{DeliveriesTable.Arn}}/index/{BY_TENANT_INDEX}"}
+    ]
+    [index] = RESOURCES["DeliveriesTable"]["Properties"]["GlobalSecondaryIndexes"]
+    assert set(index["Projection"]["NonKeyAttributes"]) == {*NARROWED_BY, "summary"}
+
+
+def test_webhooks_to_the_sending_machine_itself_are_off_unless_somebody_turns_them_on() -> None:
+    assert TEMPLATE["Parameters"]["LocalWebhooks"]["Default"] == "off"
+    assert GLOBALS["Environment"]["Variables"]["LOCAL_WEBHOOKS"] == {"Ref": "LocalWebhooks"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -247,7 +308,7 @@ def test_the_rule_of_uploads_knows_the_two_prefixes_of_the_code() -> None:
     assert detail["object"] == {"key": [{"prefix": UPLOADS_PREFIX}, {"prefix": JOBS_PREFIX}]}
 
 
-@pytest.mark.parametrize("table", ["JobsTable", "KeysTable"])
+@pytest.mark.parametrize("table", ["JobsTable", "KeysTable", "DeliveriesTable"])
 def test_what_is_done_with_is_deleted_by_the_attribute_that_the_store_writes(table: str) -> None:
     assert RESOURCES[table]["Properties"]["TimeToLiveSpecification"] == {
         "AttributeName": "expires_at",
@@ -255,15 +316,20 @@ def test_what_is_done_with_is_deleted_by_the_attribute_that_the_store_writes(tab
     }
 
 
-def test_a_message_is_hidden_for_six_times_as_long_as_its_function_may_run() -> None:
-    assert QUEUES["UploadQueue"]["VisibilityTimeout"] >= 6 * timeout_of("SubmitUpload")
+READ_BY = {"UploadQueue": "SubmitUpload", "NotifyQueue": "Notify"}
 
 
-def test_a_message_that_fails_again_and_again_is_put_aside_and_not_lost() -> None:
-    redrive = QUEUES["UploadQueue"]["RedrivePolicy"]
+@pytest.mark.parametrize("queue", READ_BY)
+def test_a_message_is_hidden_for_six_times_as_long_as_its_function_may_run(queue: str) -> None:
+    assert QUEUES[queue]["VisibilityTimeout"] >= 6 * timeout_of(READ_BY[queue])
+
+
+@pytest.mark.parametrize("queue", READ_BY)
+def test_a_message_that_fails_again_and_again_is_put_aside_and_not_lost(queue: str) -> None:
+    redrive = QUEUES[queue]["RedrivePolicy"]
     [dead] = names_in(redrive["deadLetterTargetArn"])
     assert redrive["maxReceiveCount"] >= 3
-    assert QUEUES[dead]["MessageRetentionPeriod"] > QUEUES["UploadQueue"]["MessageRetentionPeriod"]
+    assert QUEUES[dead]["MessageRetentionPeriod"] > QUEUES[queue]["MessageRetentionPeriod"]
 
 
 @pytest.mark.parametrize("name", QUEUES)
@@ -285,25 +351,45 @@ def test_what_a_rule_can_not_deliver_is_put_aside_and_not_lost(name: str) -> Non
         assert name in senders
 
 
-def test_a_batch_fails_by_message_and_not_as_a_whole() -> None:
-    source = FUNCTIONS["SubmitUpload"]["Events"]["Queue"]["Properties"]
+@pytest.mark.parametrize("queue", READ_BY)
+def test_a_batch_fails_by_message_and_not_as_a_whole(queue: str) -> None:
+    sources = [event for event in FUNCTIONS[READ_BY[queue]]["Events"].values() if event["Type"] == "SQS"]
+    [source] = [event["Properties"] for event in sources]
+    assert names_in(source["Queue"]) == {queue}
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def test_the_rule_of_early_endings_may_call_the_close_function() -> None:
-    [permission] = resources_of("AWS::Lambda::Permission").values()
-    [target] = RULES["WorkflowEndedEarly"]["Targets"]
-    assert permission["SourceArn"] == {"Fn::GetAtt": ["WorkflowEndedEarly", "Arn"]}
-    assert names_in(permission["FunctionName"]) == names_in(target["Arn"]) == {"Close"}
+def test_webhooks_are_driven_by_every_event_of_ours_on_our_own_bus() -> None:
+    rule = RULES["EventPublished"]
+    assert rule["EventBusName"] == {"Ref": "EventBus"}
+    assert rule["EventPattern"] == {"source": [EVENT_SOURCE]}
+    assert names_in(rule["Targets"][0]["Arn"]) == {"NotifyQueue"}
 
 
-def test_what_the_close_function_could_not_do_is_told_to_an_operator() -> None:
-    config = FUNCTIONS["Close"]["EventInvokeConfig"]
+ENDED_EARLY = [("WorkflowEndedEarly", "Close", "ImageJob"), ("DeliveryEndedEarly", "Deliver", "WebhookDelivery")]
+
+
+@pytest.mark.parametrize(("rule", "function", "machine"), ENDED_EARLY)
+def test_the_rule_of_early_endings_may_call_its_function(rule: str, function: str, machine: str) -> None:
+    permissions = resources_of("AWS::Lambda::Permission").values()
+    [permission] = [found for found in permissions if found["SourceArn"] == {"Fn::GetAtt": [rule, "Arn"]}]
+    [target] = RULES[rule]["Targets"]
+    assert names_in(permission["FunctionName"]) == names_in(target["Arn"]) == {function}
+    assert RULES[rule]["EventPattern"]["detail"] == {
+        "stateMachineArn": [{"Ref": machine}],
+        "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+    }
+
+
+@pytest.mark.parametrize(("rule", "function", "machine"), ENDED_EARLY)
+def test_what_the_function_could_not_do_is_told_to_an_operator(rule: str, function: str, machine: str) -> None:
+    del machine
+    config = FUNCTIONS[function]["EventInvokeConfig"]
     assert config["MaximumRetryAttempts"] == 2
     destination = config["DestinationConfig"]["OnFailure"]
     [dead] = names_in(destination["Destination"])
     assert destination["Type"] == "SQS"
-    assert names_in(RULES["WorkflowEndedEarly"]["Targets"][0]["DeadLetterConfig"]["Arn"]) == {dead}
+    assert names_in(RULES[rule]["Targets"][0]["DeadLetterConfig"]["Arn"]) == {dead}
     assert QUEUES[dead]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
@@ -322,6 +408,9 @@ def test_every_call_of_the_api_needs_the_key_but_those_of_providers() -> None:
     callback = "/v1/callbacks/{job_id}/{token}"
     assert sorted({call["Path"] for call in calls}) == [
         callback,
+        "/v1/deliveries",
+        "/v1/deliveries/{delivery_id}",
+        "/v1/deliveries/{delivery_id}/replay",
         "/v1/jobs",
         "/v1/jobs/{job_id}",
         "/v1/jobs/{job_id}/cancel",
@@ -332,6 +421,11 @@ def test_every_call_of_the_api_needs_the_key_but_those_of_providers() -> None:
         "/v1/models",
         "/v1/uploads",
         "/v1/usage",
+        "/v1/webhook-endpoints",
+        "/v1/webhook-endpoints/{endpoint_id}",
+        "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
+        "/v1/webhook-endpoints/{endpoint_id}/secret",
+        "/v1/webhook-endpoints/{endpoint_id}/test",
         "/{proxy+}",
     ]
     assert [call["Path"] for call in calls if call.get("Auth") == {"Authorizer": "NONE"}] == [callback]
@@ -411,6 +505,10 @@ MAKERS = {
     },
     "api_key_secret": {"recogniser"},
     "keys_table": {"recogniser", "call_counter", "key_maker", "key_lister", "key_revoker", "image_studio"},
+    "endpoints_table": {"notifier", "deliverer", "endpoint_desk", "delivery_desk"},
+    "deliveries_table": {"notifier", "deliverer", "delivery_desk"},
+    "delivery_machine_arn": {"notifier", "delivery_desk"},
+    "webhook_secret": {"deliverer", "endpoint_desk"},
 }
 
 
@@ -477,4 +575,5 @@ def test_the_template_holds_no_code_and_no_workflow() -> None:
     text = (ROOT / "template.yaml").read_text()
     assert "InlineCode" not in text
     assert "ZipFile" not in text
-    assert "DefinitionUri" in RESOURCES["ImageJob"]["Properties"]
+    for machine in resources_of("AWS::Serverless::StateMachine").values():
+        assert "DefinitionUri" in machine

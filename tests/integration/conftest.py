@@ -20,7 +20,7 @@ from heliograph.domain.tenants import Tenants
 from heliograph.runtime import observability, wiring
 from moto import mock_aws
 
-from tests.contract.asl_workflow import WORKFLOW
+from tests.contract.asl_workflow import DELIVERY_WORKFLOW, WORKFLOW
 from tests.contract.cfn_template import RESOURCES
 from tests.contract.examples import ROUTE
 
@@ -32,7 +32,15 @@ REGION = "eu-central-1"
 UPSTREAM_KEY = "sk_madeUpForTheseTests1234"
 KIE_KEY = "0123456789abcdef0123456789abcdef"
 API_KEY = "an-api-key"
-TABLES = {"jobs": "JobsTable", "ledger": "LedgerTable", "routes": "RoutesTable", "keys": "KeysTable"}
+MASTER = "what every signing secret is derived from"
+TABLES = {
+    "jobs": "JobsTable",
+    "ledger": "LedgerTable",
+    "routes": "RoutesTable",
+    "keys": "KeysTable",
+    "endpoints": "EndpointsTable",
+    "deliveries": "DeliveriesTable",
+}
 RETENTION = timedelta(days=90)
 ROUTES = Routes((ROUTE,))
 
@@ -47,11 +55,15 @@ class Deployment:
     ledger_table: str
     routes_table: str
     keys_table: str
+    endpoints_table: str
+    deliveries_table: str
     event_bus: str
     state_machine_arn: str
+    delivery_machine_arn: str
     upstream_key_secret: str
     kie_key_secret: str
     api_key_secret: str
+    webhook_secret: str
 
 
 @cache
@@ -102,6 +114,11 @@ def deployment(cloud: None) -> Deployment:
     machine = aws.step_functions().create_state_machine(
         name="ImageJob", definition=json.dumps(WORKFLOW), roleArn="arn:aws:iam::123456789012:role/ImageJobRole"
     )
+    deliveries = aws.step_functions().create_state_machine(
+        name="WebhookDelivery",
+        definition=json.dumps(DELIVERY_WORKFLOW),
+        roleArn="arn:aws:iam::123456789012:role/WebhookDeliveryRole",
+    )
     manager = secrets_manager()
     aws.events().create_event_bus(Name="heliograph-events")
     return Deployment(
@@ -111,11 +128,15 @@ def deployment(cloud: None) -> Deployment:
         ledger_table=table("ledger"),
         routes_table=table("routes"),
         keys_table=table("keys"),
+        endpoints_table=table("endpoints"),
+        deliveries_table=table("deliveries"),
         event_bus="heliograph-events",
         state_machine_arn=machine["stateMachineArn"],
+        delivery_machine_arn=deliveries["stateMachineArn"],
         upstream_key_secret=manager.create_secret(Name="UpstreamKey", SecretString=UPSTREAM_KEY)["ARN"],
         kie_key_secret=manager.create_secret(Name="KieKey", SecretString=KIE_KEY)["ARN"],
         api_key_secret=manager.create_secret(Name="ApiKey", SecretString=API_KEY)["ARN"],
+        webhook_secret=manager.create_secret(Name="WebhookSecret", SecretString=MASTER)["ARN"],
     )
 
 
@@ -180,6 +201,10 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         "STATE_MACHINE_ARN": deployment.state_machine_arn,
         "API_KEY_SECRET": deployment.api_key_secret,
         "KEYS_TABLE": deployment.keys_table,
+        "ENDPOINTS_TABLE": deployment.endpoints_table,
+        "DELIVERIES_TABLE": deployment.deliveries_table,
+        "DELIVERY_MACHINE_ARN": deployment.delivery_machine_arn,
+        "WEBHOOK_SECRET": deployment.webhook_secret,
         "POWERTOOLS_SERVICE_NAME": "tests",
     }
     for name, value in variables.items():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary
 from heliograph.domain.events import PublishedEvent
 from heliograph.domain.jobs import Job, JobFilter
 from heliograph.domain.keys import ApiKey
@@ -20,6 +21,7 @@ from heliograph.domain.references import ObjectLocation
 from heliograph.domain.routes import Route
 from heliograph.domain.timeline import Stay
 from heliograph.domain.traffic import Halt, RouteState, Traffic
+from heliograph.domain.webhooks import Endpoint
 
 
 class Clock(Protocol):
@@ -289,4 +291,73 @@ class Workflow(Protocol):
 
     def start(self, job_id: str) -> bool:
         """Starts the job's one execution; `False` if there has been one already. Raises `WorkflowFailed`."""
+        ...
+
+
+class EndpointStore(Protocol):
+    """Webhook endpoints, by tenant. Every method raises `StorageFailed` when the store does not do its part."""
+
+    def get(self, tenant: str, endpoint_id: str) -> Endpoint | None:
+        """The endpoint as it is now (a consistent read)."""
+        ...
+
+    def of(self, tenant: str) -> list[Endpoint]:
+        """All records of the tenant (a consistent read), in no order."""
+        ...
+
+    def save(self, endpoint: Endpoint) -> Endpoint:
+        """Writes an endpoint, new (revision 0) or changed; returns it with its new revision.
+
+        Raises `StaleRecord` if somebody else was faster, also with removing it.
+        """
+        ...
+
+    def remove(self, endpoint: Endpoint) -> None:
+        """Forgets it, whatever has become of it."""
+        ...
+
+
+class DeliveryStore(Protocol):
+    """Deliveries of webhooks. Every method raises `StorageFailed` when the store does not do its part."""
+
+    def add(self, delivery: Delivery) -> bool:
+        """Writes a new delivery; `False`, and nothing written, if that id is taken. Of many at once, one wins."""
+        ...
+
+    def get(self, delivery_id: str) -> Delivery | None:
+        """The delivery as it is now (a consistent read)."""
+        ...
+
+    def save(self, delivery: Delivery) -> Delivery:
+        """Writes a changed delivery; returns it with its new revision. Raises `StaleRecord` if another was faster."""
+        ...
+
+    def list(self, tenant: str, query: DeliveryQuery) -> Slice[DeliverySummary]:
+        """The tenant's deliveries that fit, newest first (one of a moment ago may be too fresh)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAnswer:
+    """What came of one attempt. `error`: in our own words, `None` for any 2xx; `retry_after`: as it was answered."""
+
+    status_code: int | None
+    error: str | None
+    retry_after: str | None = None
+    body: bytes = b""
+
+
+class WebhookSender(Protocol):
+    """Sends signed messages to strangers."""
+
+    def send(self, url: str, payload: str, *, event_id: str, at: datetime, secrets: Iterable[str]) -> WebhookAnswer:
+        """One attempt, signed with each of `secrets`. Never raises for what the receiver, its name or the net do."""
+        ...
+
+
+class DeliveryWorkflow(Protocol):
+    """The state machine that carries a delivery from attempt to attempt."""
+
+    def start(self, delivery: Delivery) -> bool:
+        """Starts the one execution of its present series; `False` if there has been one. Raises `WorkflowFailed`."""
         ...

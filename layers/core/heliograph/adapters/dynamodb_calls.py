@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from heliograph.domain.errors import StorageFailed
+from heliograph.domain.errors import StaleRecord, StorageFailed
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 
@@ -32,3 +37,24 @@ def translated(what: str) -> Iterator[None]:
         raise StorageFailed(f"{what}: {code_of(error)}") from error
     except BotoCoreError as error:
         raise StorageFailed(f"{what}: {type(error).__name__}") from error
+
+
+def put_next_revision(
+    client: DynamoDBClient, table: str, item: dict[str, AttributeValueTypeDef], *, what: str, key: str, read: int | None
+) -> None:
+    """One conditional write of an item with a `revision`: over the one that was `read`; `None`: where there is none.
+
+    Raises `StaleRecord` where that is not what lies there.
+    """
+    new: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({key})"}
+    over: dict[str, Any] = {
+        "ConditionExpression": "revision = :read",
+        "ExpressionAttributeValues": {":read": {"N": str(read)}},
+    }
+    with translated(what):
+        try:
+            client.put_item(TableName=table, Item=item, **(new if read is None else over))
+        except ClientError as error:
+            if code_of(error) == CONDITION_FAILED:
+                raise StaleRecord(what) from error
+            raise

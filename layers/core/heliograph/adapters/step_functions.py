@@ -1,14 +1,15 @@
-"""AWS Step Functions as a `Workflow`."""
+"""AWS Step Functions as a `Workflow`, and as a `DeliveryWorkflow`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from heliograph.domain.deliveries import Delivery, DeliveryTurn
 from heliograph.domain.errors import WorkflowFailed
 from heliograph.domain.timeline import Stay
 
@@ -31,14 +32,7 @@ class StepFunctionsWorkflow:
 
     def start(self, job_id: str) -> bool:
         """`True` also while the job's execution runs: starting it again with the same input is no error to AWS."""
-        with _translated(job_id):
-            try:
-                self._client.start_execution(
-                    stateMachineArn=self._state_machine_arn, name=job_id, input=json.dumps({"job_id": job_id})
-                )
-            except self._client.exceptions.ExecutionAlreadyExists:
-                return False
-        return True
+        return _start(self._client, self._state_machine_arn, job_id, {"job_id": job_id})
 
     def history(self, job_id: str) -> tuple[Sequence[Stay], bool]:
         """A request for every 1,000 events; an account has about 20 such requests a second."""
@@ -56,6 +50,29 @@ class StepFunctionsWorkflow:
                     return tuple(_stays(events)), True
                 more = {"nextToken": page["nextToken"]}
         return tuple(_stays(events)), False
+
+
+class StepFunctionsDeliveryWorkflow:
+    """A Standard state machine. An execution's name is the delivery's id with the number of its series."""
+
+    def __init__(self, client: SFNClient, state_machine_arn: str) -> None:
+        self._client = client
+        self._state_machine_arn = state_machine_arn
+
+    def start(self, delivery: Delivery) -> bool:
+        """`True` also while that execution runs."""
+        turn = DeliveryTurn(delivery_id=delivery.delivery_id, series=delivery.series)
+        document = turn.model_dump(exclude_none=True)
+        return _start(self._client, self._state_machine_arn, delivery.execution, document)
+
+
+def _start(client: SFNClient, state_machine_arn: str, name: str, document: dict[str, Any]) -> bool:
+    with _translated(name):
+        try:
+            client.start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(document))
+        except client.exceptions.ExecutionAlreadyExists:
+            return False
+    return True
 
 
 def _stays(events: Iterable[HistoryEventTypeDef]) -> Iterator[Stay]:
@@ -83,10 +100,10 @@ def _object(text: str | None) -> dict[str, str | None]:
 
 
 @contextmanager
-def _translated(job_id: str) -> Iterator[None]:
+def _translated(name: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise WorkflowFailed(f"{job_id}: {error.response.get('Error', {}).get('Code')}") from error
+        raise WorkflowFailed(f"{name}: {error.response.get('Error', {}).get('Code')}") from error
     except BotoCoreError as error:
-        raise WorkflowFailed(f"{job_id}: {type(error).__name__}") from error
+        raise WorkflowFailed(f"{name}: {type(error).__name__}") from error

@@ -10,6 +10,7 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
     ├── ConfigurationError    the deployment is wrong; every fault named; never retried
     ├── Conflict              what is asked for can't be done to the thing as it is; nothing was changed
     ├── StaleJob              somebody else changed the job first: read it again and decide anew
+    ├── StaleRecord           the same of a webhook endpoint or a delivery
     ├── BudgetExceeded        a limit would be passed; nothing was written
     ├── RouteFull             as many tasks as may be are running on the route; nothing was written
     ├── Interrupted           some of several jobs were made, then something gave way; a repeat makes the others
@@ -85,6 +86,10 @@ class Conflict(HeliographError):
 
 class StaleJob(HeliographError):
     """The job changed between reading and writing it. Nothing was written."""
+
+
+class StaleRecord(HeliographError):
+    """A webhook endpoint or a delivery changed between reading and writing it. Nothing was written."""
 
 
 class BudgetExceeded(HeliographError):

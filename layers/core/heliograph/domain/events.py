@@ -148,6 +148,19 @@ class RouteClosedData(_RouteSwitched):
     closed_at: AwareDatetime
 
 
+class EndpointDisabledData(_Published):
+    """Nothing is sent to a webhook endpoint any more, until a person enables it; what is skipped can be replayed."""
+
+    tenant: str
+    endpoint_id: str
+    reason: Annotated[
+        Literal["gone", "failing"],
+        Field(description="gone: it answered 410; failing: for five days, every attempt failed."),
+    ]
+    failing_since: AwareDatetime | None
+    disabled_at: AwareDatetime
+
+
 class _Envelope(_Published):
     version: Literal["1"] = "1"
     event_id: Annotated[str, Field(pattern=r"^evt_[a-z2-7]{26}$")]
@@ -202,8 +215,14 @@ class RouteClosed(_Envelope):
     data: RouteClosedData
 
 
+class EndpointDisabled(_Envelope):
+    """`webhook.endpoint.disabled`"""
+
+    data: EndpointDisabledData
+
+
 JobEnded = JobSucceeded | JobFailed | JobExpired | JobCanceled
-PublishedEvent = JobEnded | UploadRejected | BudgetExhausted | RouteOpened | RouteClosed
+PublishedEvent = JobEnded | UploadRejected | BudgetExhausted | RouteOpened | RouteClosed | EndpointDisabled
 
 EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
     "image.job.succeeded": JobSucceeded,
@@ -214,6 +233,7 @@ EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
     "image.budget.exhausted": BudgetExhausted,
     "image.route.opened": RouteOpened,
     "image.route.closed": RouteClosed,
+    "webhook.endpoint.disabled": EndpointDisabled,
 }
 
 
@@ -318,10 +338,24 @@ def route_switched(route: Route, breaker: Breaker) -> RouteOpened | RouteClosed 
     return None
 
 
+def endpoint_disabled(
+    *, tenant: str, endpoint_id: str, reason: Literal["gone", "failing"], failing_since: datetime | None, at: datetime
+) -> EndpointDisabled:
+    """The one event of a webhook endpoint that was disabled at that moment."""
+    return EndpointDisabled(
+        event_id=derived_id("evt", endpoint_id, "disabled", at.isoformat()),
+        occurred_at=at,
+        data=EndpointDisabledData(
+            tenant=tenant, endpoint_id=endpoint_id, reason=reason, failing_since=failing_since, disabled_at=at
+        ),
+    )
+
+
 __all__ = [
     "EVENT_SOURCE",
     "EVENT_TYPES",
     "BudgetExhausted",
+    "EndpointDisabled",
     "FailureCode",
     "JobCanceled",
     "JobExpired",
@@ -332,6 +366,7 @@ __all__ = [
     "RouteOpened",
     "UploadRejected",
     "budget_exhausted",
+    "endpoint_disabled",
     "event_type",
     "job_event",
     "route_switched",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from heliograph.domain.addresses import is_address, is_public
 from heliograph.domain.object_keys import TENANTS_PREFIX, folder_of
 from heliograph.domain.tenants import DEFAULT_TENANT
 
 MAX_URL_CHARACTERS = 2048
 _VERSION = "?versionId="
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
-# Where public IPv6 addresses are given out; everything else embeds, translates or stays inside.
-_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+# This very machine, as the local stack's receivers are reached.
+_LOOPBACK_URL = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost):(?P<port>[0-9]{1,5})([/?][\x21-\x7e]*)?")
+_LAST_PORT = 65_535
 # Names that never mean a public host (RFC 6761, RFC 8375, and what clouds use inside).
 _INSIDE_NAMES = (
     "localhost",
@@ -87,11 +88,13 @@ def check_public_url(url: str) -> str:
         raise ValueError("is no URL: percent-encode what is not printable ASCII")
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         raise ValueError("is no URL") from None
     if parts.scheme != "https":
         raise ValueError("must be an https:// URL")
+    if port == 0:
+        raise ValueError("is no URL: there is no port 0")
     if not host or ("[" in parts.netloc and ":" not in host):
         raise ValueError("is no URL: it names no host")
     if parts.username is not None or parts.password is not None:
@@ -101,14 +104,27 @@ def check_public_url(url: str) -> str:
     return url
 
 
+def check_webhook_url(url: str, *, local: bool = False) -> str:
+    """The URL itself if webhooks can be sent to it; else `ValueError`. Any port will do.
+
+    `local`: so can `http://` to this very machine by its plain names, as in the local stack. The name is not resolved
+    here: that is done, and checked, at every attempt.
+    """
+    if "#" in url:
+        raise ValueError("must not carry a fragment: it would not be sent")
+    if local and len(url) <= MAX_URL_CHARACTERS and (found := _LOOPBACK_URL.fullmatch(url)):
+        if not 0 < int(found["port"]) <= _LAST_PORT:
+            raise ValueError("is no URL: there is no such port")
+        return url
+    return check_public_url(url)
+
+
 def _points_inside(host: str) -> bool:
     name = host.removesuffix(".").lower()
     if "%" in name:  # a zone id: an interface of somebody's machine
         return True
-    try:
-        return not _is_public(ipaddress.ip_address(name))
-    except ValueError:
-        pass
+    if is_address(name):
+        return not is_public(name)
     # Anything but a plain name (percent signs, other scripts' dots, backslashes) is read differently by different
     # clients; internationalised names have their plain form (xn--…).
     if not _HOST_NAME.fullmatch(name):
@@ -118,12 +134,3 @@ def _points_inside(host: str) -> bool:
     if labels[-1].isdigit() or labels[-1].startswith("0x"):
         return True
     return len(labels) == 1 or any(name == inside or name.endswith("." + inside) for inside in _INSIDE_NAMES)
-
-
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address):
-        if address not in _GLOBAL_UNICAST:
-            return False
-        if address.sixtofour is not None:
-            return _is_public(address.sixtofour)
-    return address.is_global and not address.is_multicast

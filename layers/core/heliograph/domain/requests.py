@@ -27,7 +27,7 @@ from pydantic import (
 from heliograph.domain.errors import Fault, InvalidRequest, MalformedDocument
 from heliograph.domain.faults import faults_of, pointer
 from heliograph.domain.object_keys import check_output_key
-from heliograph.domain.references import check_public_url, check_reference
+from heliograph.domain.references import check_reference, check_webhook_url
 from heliograph.domain.routes import AspectRatio, Route, Routes
 from heliograph.domain.tenants import DEFAULT_TENANT
 from heliograph.domain.uploads import UPLOAD_ID, upload_location
@@ -82,6 +82,8 @@ class Rules:
     uploads_bucket: str
     policy: Policy = Policy.BETA_FIRST
     tenant: str = DEFAULT_TENANT
+    # Whether webhooks may go to this very machine, as in the local stack.
+    local_webhooks: bool = False
 
     def of(self, tenant: str) -> Rules:
         """For that tenant's requests."""
@@ -191,8 +193,9 @@ class JobRequest(BaseModel):
 
     @field_validator("webhook_url")
     @classmethod
-    def _is_public(cls, value: str | None) -> str | None:
-        return value if value is None else check_public_url(value)
+    def _leads_outside(cls, value: str | None, info: ValidationInfo) -> str | None:
+        rules = _rules(info)
+        return check_webhook_url(value, local=rules.local_webhooks) if rules and value is not None else value
 
 
 def read_request(document: Mapping[str, Any], rules: Rules) -> JobRequest:

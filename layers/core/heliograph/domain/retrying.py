@@ -31,7 +31,12 @@ def wait_before_attempt(job_id: str, attempts: int, asked_seconds: int | None, *
 
 def spread(seconds: int, key: str) -> int:
     """`seconds`, by half more or less: always the same for a key, so that many that begin together come apart."""
-    return max(1, round(seconds * (hashlib.sha256(key.encode()).digest()[0] / 255 + 0.5)))
+    return max(1, round(seconds * (lateness(key) + 0.5)))
+
+
+def lateness(key: str) -> float:
+    """From 0 to 1: by chance, but always the same for a key."""
+    return hashlib.sha256(key.encode()).digest()[0] / 255
 
 
 def wait_for_news(since: datetime, until: datetime, now: datetime) -> int:

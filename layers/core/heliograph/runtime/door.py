@@ -16,6 +16,10 @@ from heliograph.runtime.responses import problem_answer
 from heliograph.runtime.triggers import ApiCall
 from heliograph.steps.manage_keys import Allowance
 
+# An endpoint sees what a reader sees: who makes it must be one.
+READING = (Scope.JOBS_READ,)
+WRITING = (Scope.JOBS_WRITE, Scope.JOBS_READ)
+
 CountCall = Callable[[Caller], Allowance | None]
 
 
@@ -52,3 +56,11 @@ def require(caller: Caller, scope: Scope) -> None:
     if not caller.may(scope):
         detail = f"this key lacks the scope {scope}"
         raise Problem(HTTPStatus.FORBIDDEN, "insufficient_scope", detail)
+
+
+def caller_with(event: APIGatewayProxyEvent, *scopes: Scope) -> Caller:
+    """Who calls. Raises a `Problem` (403) unless the key opens all of this."""
+    caller = ApiCall.caller_of(event)
+    for scope in scopes:
+        require(caller, scope)
+    return caller

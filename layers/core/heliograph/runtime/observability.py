@@ -61,3 +61,9 @@ def decided(outcome: BaseModel) -> None:
 def count(name: str) -> None:
     """One more of `name`."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+
+
+def noted(name: str, **facts: str | int | None) -> None:
+    """One line and one count for something that was done. `facts`: ids, and nothing that opens anything."""
+    logger.info(name, extra={fact: value for fact, value in facts.items() if value is not None})
+    count(name)

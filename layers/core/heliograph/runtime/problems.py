@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import TypeVar
 
 from heliograph.domain.errors import (
     BudgetExceeded,
@@ -19,6 +20,8 @@ from heliograph.domain.errors import (
     Unavailable,
 )
 from heliograph.domain.failures import Charged, FailureCode
+
+Found = TypeVar("Found")
 
 CONTENT_TYPE = "application/problem+json"
 # Written out, because Python's own phrases change from version to version.
@@ -114,3 +117,10 @@ class Problem(Exception):
             case _:
                 detail = "something went wrong on our side; the request id finds it in our log"
                 return cls(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, retryable=True, charged=charged)
+
+
+def existing(found: Found | None, what: str) -> Found:
+    """What was found. Raises a `Problem` (404) where there is no such thing, or it is another tenant's."""
+    if found is None:
+        raise Problem.not_found(what)
+    return found

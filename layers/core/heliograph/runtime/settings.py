@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -76,10 +76,16 @@ class Settings(BaseModel):
     job_deadline_seconds: Annotated[int, Field(ge=60, le=21600)]
     upload_deadline_seconds: Annotated[int, Field(ge=60, le=21600)]
     job_retention_days: Annotated[int, Field(ge=91)]
+    # Whether webhooks may go to this very machine: in the local stack only.
+    local_webhooks: Literal["on", "off"] = "off"
     # Only where they are used; see `only_here`.
     state_machine_arn: str | None = None
     api_key_secret: str | None = None
     keys_table: str | None = None
+    endpoints_table: str | None = None
+    deliveries_table: str | None = None
+    delivery_machine_arn: str | None = None
+    webhook_secret: str | None = None
 
     @field_validator("default_policy")
     @classmethod
@@ -124,6 +130,11 @@ class Settings(BaseModel):
     def job_retention(self) -> timedelta:
         """How long the record of an ended job is kept."""
         return timedelta(days=self.job_retention_days)
+
+    @property
+    def has_local_webhooks(self) -> bool:
+        """Whether webhooks may go to this very machine."""
+        return self.local_webhooks == "on"
 
     @property
     def reference_buckets(self) -> frozenset[str]:

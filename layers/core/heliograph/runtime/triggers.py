@@ -11,6 +11,8 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from heliograph.domain.keys import Caller, Scope
+from heliograph.domain.requests import read_json_object
+from heliograph.domain.webhooks import Happening
 from heliograph.runtime.problems import Problem
 from heliograph.steps.submit_request import MAX_BODY_BYTES
 from heliograph.steps.submit_upload import Upload
@@ -73,6 +75,24 @@ class ObjectCreated(_Event):
         return Upload(self.detail.bucket.name, found.key, found.version_id, found.etag, found.sequencer)
 
 
+class _Detailed(_Event):
+    version: str
+    event_id: str
+    occurred_at: str
+    data: dict[str, Any]
+
+
+class Published(_Event):
+    """An event of ours as EventBridge delivers it; of any type, also one that this release does not know."""
+
+    type: str = Field(validation_alias="detail-type")
+    detail: _Detailed
+
+    def happening(self) -> Happening:
+        """The event."""
+        return Happening(type=self.type, **self.detail.model_dump())
+
+
 def told_of(caller: Caller) -> dict[str, str]:
     """What the gateway hands on of a caller: it takes texts and numbers only."""
     told = caller.model_dump(mode="json", exclude_none=True, exclude={"scopes"})
@@ -106,6 +126,11 @@ class ApiCall:
     idempotency_key: str | None
     # How long the caller would rather wait for the job's end, in seconds.
     wait_seconds: int | None = None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The body, which must be a JSON object: raises `MalformedDocument` else."""
+        return read_json_object(self.body, what="the body")
 
     @staticmethod
     def caller_of(event: APIGatewayProxyEvent) -> Caller:

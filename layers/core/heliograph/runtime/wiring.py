@@ -17,6 +17,8 @@ from heliograph.adapters import aws
 from heliograph.adapters.apimodels import ApiModels
 from heliograph.adapters.clock import SystemClock
 from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
+from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
 from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
 from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
 from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
@@ -26,7 +28,9 @@ from heliograph.adapters.kie import Kie
 from heliograph.adapters.result_host import ResultHost
 from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.adapters.secrets import read_secret
-from heliograph.adapters.step_functions import StepFunctionsWorkflow
+from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow, StepFunctionsWorkflow
+from heliograph.adapters.webhook_sender import HttpWebhookSender
+from heliograph.domain.deliveries import DeliverOutcome, Delivery, DeliveryTurn
 from heliograph.domain.events import UploadRejected
 from heliograph.domain.jobs import Job
 from heliograph.domain.keys import ApiKey, Caller, KeyRequest
@@ -36,6 +40,7 @@ from heliograph.domain.outcomes import CloseOutcome, DispatchOutcome, FinalizeIn
 from heliograph.domain.requests import Rules
 from heliograph.domain.routes import Routes
 from heliograph.domain.uploads import UploadForm
+from heliograph.domain.webhooks import Happening
 from heliograph.ports import ImageProvider, JobStore, Ledger
 from heliograph.runtime.settings import Settings, read_settings
 from heliograph.steps import close as closing
@@ -43,11 +48,15 @@ from heliograph.steps.await_end import await_end
 from heliograph.steps.cancel_job import cancel_job
 from heliograph.steps.create_task import Creating
 from heliograph.steps.create_upload import create_upload
+from heliograph.steps.deliver import Delivering, deliver, give_up
 from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import Ending, finalize
 from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
 from heliograph.steps.make_images import Studio
+from heliograph.steps.manage_deliveries import DeliveryDesk
+from heliograph.steps.manage_endpoints import EndpointDesk
 from heliograph.steps.manage_keys import Allowance, count_call, create_key, recognise, revoke_key
+from heliograph.steps.notify import Notifying, notify
 from heliograph.steps.poll import poll
 from heliograph.steps.read_job import JobView, list_jobs, read_job, view_of
 from heliograph.steps.read_models import Models, read_models
@@ -254,6 +263,42 @@ def key_revoker() -> Callable[[str], ApiKey | None]:
     return partial(revoke_key, keys=_keys(), clock=SystemClock())
 
 
+def notifier() -> Callable[[Happening], list[Delivery]]:
+    """What `notify` does with an event of the bus."""
+    notifying = Notifying(
+        jobs=_jobs(),
+        endpoints=_endpoints(),
+        deliveries=_deliveries(),
+        workflow=_delivery_workflow(),
+        clock=SystemClock(),
+    )
+    return partial(notify, notifying=notifying)
+
+
+def deliverer() -> Callable[[DeliveryTurn], DeliverOutcome]:
+    """What `deliver` does with a turn."""
+    return partial(deliver, delivering=_delivering())
+
+
+def delivery_ender() -> Callable[[DeliveryTurn], DeliverOutcome]:
+    """What `deliver` does with an execution that ended early."""
+    return partial(give_up, delivering=_delivering())
+
+
+def endpoint_desk() -> EndpointDesk:
+    """What `webhooks` does."""
+    return EndpointDesk(
+        endpoints=_endpoints(), clock=SystemClock(), master=_webhook_secret(), local=_settings().has_local_webhooks
+    )
+
+
+def delivery_desk() -> DeliveryDesk:
+    """What `deliveries` does."""
+    return DeliveryDesk(
+        deliveries=_deliveries(), endpoints=_endpoints(), workflow=_delivery_workflow(), clock=SystemClock()
+    )
+
+
 @cache
 def _settings() -> Settings:
     return read_settings()
@@ -261,7 +306,13 @@ def _settings() -> Settings:
 
 def _rules() -> Rules:
     settings = _settings()
-    return Rules(settings.usable_routes, settings.reference_buckets, settings.uploads_bucket, settings.default_policy)
+    return Rules(
+        settings.usable_routes,
+        settings.reference_buckets,
+        settings.uploads_bucket,
+        settings.default_policy,
+        local_webhooks=settings.has_local_webhooks,
+    )
 
 
 def _jobs() -> DynamoDBJobStore:
@@ -304,6 +355,33 @@ def _bus() -> EventBridgeBus:
 
 def _workflow() -> StepFunctionsWorkflow:
     return StepFunctionsWorkflow(aws.step_functions(), _settings().only_here("state_machine_arn"))
+
+
+def _endpoints() -> DynamoDBEndpointStore:
+    return DynamoDBEndpointStore(aws.dynamodb(), _settings().only_here("endpoints_table"))
+
+
+def _deliveries() -> DynamoDBDeliveryStore:
+    return DynamoDBDeliveryStore(aws.dynamodb(), _settings().only_here("deliveries_table"))
+
+
+def _delivery_workflow() -> StepFunctionsDeliveryWorkflow:
+    return StepFunctionsDeliveryWorkflow(aws.step_functions(), _settings().only_here("delivery_machine_arn"))
+
+
+def _webhook_secret() -> Callable[[], str]:
+    return partial(read_secret, _settings().only_here("webhook_secret"))
+
+
+def _delivering() -> Delivering:
+    return Delivering(
+        deliveries=_deliveries(),
+        endpoints=_endpoints(),
+        sender=HttpWebhookSender(local=_settings().has_local_webhooks),
+        bus=_bus(),
+        clock=SystemClock(),
+        master=_webhook_secret(),
+    )
 
 
 @cache

@@ -1,0 +1,23 @@
+"""One attempt at a webhook's delivery; or, of an execution that ended early, the delivery's end."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.deliveries import DeliveryCrashed, DeliveryTurn
+from heliograph.runtime import wiring
+from heliograph.runtime.observability import noted, observed
+from pydantic import ConfigDict, TypeAdapter
+
+deliver, give_up = wiring.deliverer(), wiring.delivery_ender()
+read: TypeAdapter[DeliveryTurn | DeliveryCrashed] = TypeAdapter(
+    DeliveryTurn | DeliveryCrashed, config=ConfigDict(hide_input_in_errors=True)
+)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    asked = read.validate_python(event)
+    outcome = give_up(asked.turn) if isinstance(asked, DeliveryCrashed) else deliver(asked)
+    told = outcome.model_dump(mode="json")
+    noted(f"Delivery_{outcome.outcome}", **{name: value for name, value in told.items() if name != "outcome"})
+    return told

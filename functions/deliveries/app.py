@@ -1,0 +1,53 @@
+"""`/v1/deliveries`, and `POST /v1/webhook-endpoints/{id}/test`: what was sent, or is sent once more."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.deliveries import DeliveryQuery
+from heliograph.domain.failures import Charged
+from heliograph.runtime import wiring
+from heliograph.runtime.door import READING, WRITING, caller_with, through_the_door
+from heliograph.runtime.observability import noted, observed
+from heliograph.runtime.problems import existing
+from heliograph.runtime.queries import read_query
+from heliograph.runtime.representations import webhooks as told
+from heliograph.runtime.responses import answer, api_resolver, sliced
+from heliograph.runtime.triggers import ApiCall
+
+app = api_resolver(charged_on_failure=Charged.NO)
+desk, count_call = wiring.delivery_desk(), wiring.call_counter()
+
+
+@app.get("/v1/deliveries")
+def show_all() -> Response[str]:
+    caller = caller_with(app.current_event, *READING)
+    found = desk.list(read_query(DeliveryQuery, app.current_event), tenant=caller.tenant)
+    return sliced(app.current_event, told.deliveries_listed(found))
+
+
+@app.get("/v1/deliveries/<delivery_id>")
+def show(delivery_id: str) -> Response[str]:
+    caller = caller_with(app.current_event, *READING)
+    return answer(200, told.DeliveryView.whole(existing(desk.find(delivery_id, tenant=caller.tenant), "delivery")))
+
+
+@app.post("/v1/deliveries/<delivery_id>/replay")
+def replay(delivery_id: str) -> Response[str]:
+    caller = caller_with(app.current_event, *WRITING)
+    delivery = existing(desk.replay(delivery_id, tenant=caller.tenant), "delivery")
+    noted("DeliveryReplayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
+    return answer(202, told.DeliveryView.whole(delivery))
+
+
+@app.post("/v1/webhook-endpoints/<endpoint_id>/test")
+def test(endpoint_id: str) -> Response[str]:
+    caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
+    delivery = existing(desk.test(endpoint_id, tenant=caller.tenant, request_id=call.request_id), "endpoint")
+    noted("EndpointTested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
+    return answer(202, told.DeliveryView.whole(delivery))
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return through_the_door(app, event, context, count_call=count_call)

@@ -1,0 +1,37 @@
+"""`/v1/webhook-endpoints/{id}/secret` and `…/rotate-secret`: what webhooks are signed with; `jobs` for URLs of jobs."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.failures import Charged
+from heliograph.runtime import wiring
+from heliograph.runtime.door import WRITING, caller_with, through_the_door
+from heliograph.runtime.observability import noted, observed
+from heliograph.runtime.problems import existing
+from heliograph.runtime.representations import webhooks as told
+from heliograph.runtime.responses import answer, api_resolver
+
+app = api_resolver(charged_on_failure=Charged.NO)
+desk, count_call = wiring.endpoint_desk(), wiring.call_counter()
+
+
+@app.get("/v1/webhook-endpoints/<endpoint_id>/secret")
+def show(endpoint_id: str) -> Response[str]:
+    caller = caller_with(app.current_event, *WRITING)
+    secret = existing(desk.secret(endpoint_id, tenant=caller.tenant), "endpoint")
+    noted("SecretShown", endpoint_id=secret.endpoint_id, by=caller.key_id)
+    return answer(200, told.SecretView.of(secret))
+
+
+@app.post("/v1/webhook-endpoints/<endpoint_id>/rotate-secret")
+def rotate(endpoint_id: str) -> Response[str]:
+    caller = caller_with(app.current_event, *WRITING)
+    secret = existing(desk.rotate(endpoint_id, tenant=caller.tenant), "endpoint")
+    noted("SecretRotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
+    return answer(200, told.SecretView.of(secret))
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return through_the_door(app, event, context, count_call=count_call)

@@ -1,0 +1,58 @@
+"""`/v1/webhook-endpoints`: where a tenant's events are sent."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.failures import Charged
+from heliograph.runtime import wiring
+from heliograph.runtime.door import READING, WRITING, caller_with, through_the_door
+from heliograph.runtime.observability import noted, observed
+from heliograph.runtime.problems import existing
+from heliograph.runtime.representations import webhooks as told
+from heliograph.runtime.responses import answer, api_resolver
+from heliograph.runtime.triggers import ApiCall
+
+ONE = "/v1/webhook-endpoints/<endpoint_id>"
+app = api_resolver(charged_on_failure=Charged.NO)
+desk, count_call = wiring.endpoint_desk(), wiring.call_counter()
+
+
+@app.post("/v1/webhook-endpoints")
+def register() -> Response[str]:
+    caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
+    endpoint, secret = desk.register(call.document, tenant=caller.tenant, request_id=call.request_id)
+    noted("EndpointRegistered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    return answer(201, told.NewEndpointView.with_secret(endpoint, secret))
+
+
+@app.get("/v1/webhook-endpoints")
+def show_all() -> Response[str]:
+    return answer(200, told.endpoints_listed(desk.all_of(caller_with(app.current_event, *READING).tenant)))
+
+
+@app.get(ONE)
+def show(endpoint_id: str) -> Response[str]:
+    caller = caller_with(app.current_event, *READING)
+    return answer(200, told.EndpointView.of(existing(desk.find(endpoint_id, tenant=caller.tenant), "endpoint")))
+
+
+@app.patch(ONE)
+def change(endpoint_id: str) -> Response[str]:
+    caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
+    endpoint = existing(desk.change(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
+    noted("EndpointChanged", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
+    return answer(200, told.EndpointView.of(endpoint))
+
+
+@app.delete(ONE)
+def remove(endpoint_id: str) -> Response[str]:
+    caller = caller_with(app.current_event, *WRITING)
+    endpoint = existing(desk.remove(endpoint_id, tenant=caller.tenant), "endpoint")
+    noted("EndpointRemoved", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    return answer(200, told.EndpointView.of(endpoint))
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return through_the_door(app, event, context, count_call=count_call)

@@ -1,0 +1,145 @@
+"""Amazon DynamoDB as a `DeliveryStore`: one item per delivery, written only if nobody else wrote in between.
+
+delivery_id (key) · revision
+tenant · created_at                            the index `by-tenant`, newest last
+endpoint_id · status · event_type · job_id     what a list is narrowed down by; in the index as well
+summary                                        what a list tells, as JSON; in the index as well
+document                                       the whole record, as JSON
+expires_at                                     DynamoDB deletes it then (TTL)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from heliograph.adapters.dynamodb_calls import put_next_revision, translated
+from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary
+from heliograph.domain.errors import StaleRecord
+from heliograph.domain.listing import Position, Slice
+from heliograph.domain.webhooks import JOB_URLS
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+BY_TENANT_INDEX = "by-tenant"
+NARROWED_BY = ("endpoint_id", "status", "event_type", "job_id")
+# A list that is narrowed down may have to pass by much; it says then that there may be more.
+_MOST_READ = 1000
+
+
+class DynamoDBDeliveryStore:
+    """The deliveries of a table of that name."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def add(self, delivery: Delivery) -> bool:
+        """One conditional write."""
+        try:
+            self._write(delivery, read=None)
+        except StaleRecord:
+            return False
+        return True
+
+    def get(self, delivery_id: str) -> Delivery | None:
+        """One consistent read."""
+        with translated(delivery_id):
+            answer = self._client.get_item(
+                TableName=self._table, Key={"delivery_id": {"S": delivery_id}}, ConsistentRead=True
+            )
+        item = answer.get("Item")
+        return Delivery.model_validate_json(item["document"]["S"]) if item else None
+
+    def save(self, delivery: Delivery) -> Delivery:
+        """One conditional write: of two savers of the same revision, one wins."""
+        changed = delivery.model_copy(update={"revision": delivery.revision + 1})
+        self._write(changed, read=delivery.revision)
+        return changed
+
+    def list(self, tenant: str, query: DeliveryQuery) -> Slice[DeliverySummary]:
+        """Queries of the index, which lags behind the table by milliseconds; a thousand records at most."""
+        found: list[DeliverySummary] = []
+        start = _start(tenant, query.after) if query.after else None
+        read = 0
+        while True:
+            with translated("deliveries"):
+                answer = self._client.query(**self._question(tenant, query, start))
+            for item in answer["Items"]:
+                found.append(DeliverySummary.model_validate_json(item["summary"]["S"]))
+                if len(found) > query.limit:
+                    last = found[query.limit - 1]
+                    return Slice(tuple(found[: query.limit]), Position(last.created_at, last.delivery_id))
+            start = answer.get("LastEvaluatedKey")
+            read += answer["ScannedCount"]
+            if start is None:
+                return Slice(tuple(found), None)
+            if read >= _MOST_READ:
+                return Slice(tuple(found), _position(start))
+
+    def _question(
+        self, tenant: str, query: DeliveryQuery, start: Mapping[str, AttributeValueTypeDef] | None
+    ) -> dict[str, Any]:
+        wanted = {name: str(value) for name in NARROWED_BY if (value := getattr(query, name)) is not None}
+        filters = " AND ".join(f"#{name} = :{name}" for name in wanted)
+        return {
+            "TableName": self._table,
+            "IndexName": BY_TENANT_INDEX,
+            "KeyConditionExpression": "tenant = :tenant",
+            "ExpressionAttributeValues": {
+                ":tenant": {"S": tenant},
+                **{f":{name}": {"S": value} for name, value in wanted.items()},
+            },
+            "ScanIndexForward": False,
+            "Limit": _MOST_READ // 4 if wanted else query.limit + 1,
+            **(
+                {"FilterExpression": filters, "ExpressionAttributeNames": {f"#{name}": name for name in wanted}}
+                if wanted
+                else {}
+            ),
+            **({"ExclusiveStartKey": start} if start else {}),
+        }
+
+    def _write(self, delivery: Delivery, *, read: int | None) -> None:
+        put_next_revision(
+            self._client, self._table, _item(delivery), what=delivery.delivery_id, key="delivery_id", read=read
+        )
+
+
+def _item(delivery: Delivery) -> dict[str, AttributeValueTypeDef]:
+    summary = delivery.model_dump_json(include=set(DeliverySummary.model_fields))
+    item: dict[str, AttributeValueTypeDef] = {
+        "delivery_id": {"S": delivery.delivery_id},
+        "revision": {"N": str(delivery.revision)},
+        "tenant": {"S": delivery.tenant},
+        "created_at": {"S": _sortable(delivery.created_at)},
+        "endpoint_id": {"S": delivery.endpoint_id or JOB_URLS},
+        "status": {"S": delivery.status.value},
+        "event_type": {"S": delivery.event_type},
+        "summary": {"S": summary},
+        "document": {"S": delivery.model_dump_json()},
+        "expires_at": {"N": str(int(delivery.expires_at.timestamp()))},
+    }
+    if delivery.job_id:
+        item["job_id"] = {"S": delivery.job_id}
+    return item
+
+
+def _sortable(at: datetime) -> str:
+    # Python leaves out microseconds that are none, and texts of two lengths don't sort by time.
+    return at.isoformat(timespec="microseconds")
+
+
+def _start(tenant: str, after: Position) -> dict[str, AttributeValueTypeDef]:
+    return {
+        "tenant": {"S": tenant},
+        "created_at": {"S": _sortable(after.created_at)},
+        "delivery_id": {"S": after.id},
+    }
+
+
+def _position(key: Mapping[str, Any]) -> Position:
+    return Position(datetime.fromisoformat(key["created_at"]["S"]), key["delivery_id"]["S"])
