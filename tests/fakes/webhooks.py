@@ -164,7 +164,7 @@ class ScriptedSender:
             self.sent.append(Sent(url, payload, event_id, at, tuple(secrets)))
             if self._answers[url]:
                 return self._answers[url].popleft()
-            return self._always.get(url, WebhookAnswer(204, None))
+            return self._always.get(url, _answered(204, None))
 
 
 def _answered(status: int, retry_after: str | None) -> WebhookAnswer:

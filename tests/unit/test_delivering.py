@@ -1,0 +1,656 @@
+"""From an event to its receivers: fanned out once, tried on schedule, skipped, disabled, replayed; and nothing lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import count, pairwise
+from typing import Any
+
+import pytest
+from heliograph.domain.deliveries import (
+    MOST_ATTEMPTS,
+    SCHEDULE,
+    DeliverAgain,
+    DeliverOutcome,
+    Delivery,
+    DeliveryDone,
+    DeliveryQuery,
+    DeliveryTurn,
+)
+from heliograph.domain.errors import Conflict, InvalidRequest, PublishFailed, StaleRecord, StorageFailed, WorkflowFailed
+from heliograph.domain.events import EndpointDisabled
+from heliograph.domain.requests import JobRequest
+from heliograph.domain.webhooks import MOST_ENDPOINTS, PATIENCE, Endpoint, Happening, secret_of
+from heliograph.runtime.triggers import Published
+from heliograph.steps.deliver import Delivering, deliver, give_up
+from heliograph.steps.manage_deliveries import DeliveryDesk
+from heliograph.steps.manage_endpoints import EndpointDesk
+from heliograph.steps.notify import Notifying, notify
+
+from tests.contract.examples import arriving, published_examples, queued_job
+from tests.fakes.bus import RecordingBus
+from tests.fakes.clock import SteppingClock
+from tests.fakes.jobs import InMemoryJobStore
+from tests.fakes.ledger import InMemoryLedger
+from tests.fakes.script import Afterwards, Crash
+from tests.fakes.webhooks import (
+    InMemoryDeliveryStore,
+    InMemoryDeliveryWorkflow,
+    InMemoryEndpointStore,
+    ScriptedSender,
+)
+
+MASTER = "the deployment's own"
+URL, JOB_URL = "https://hooks.example.com/a", "https://hooks.example.com/job"
+SUCCEEDED = "image.job.succeeded"
+
+
+class PostOffice:
+    """All of the webhooks' functions around one set of stores."""
+
+    def __init__(self) -> None:
+        self.endpoints = InMemoryEndpointStore()
+        self.deliveries = InMemoryDeliveryStore()
+        self.jobs = InMemoryJobStore(InMemoryLedger(), {})
+        self.workflow = InMemoryDeliveryWorkflow()
+        self.sender = ScriptedSender()
+        self.bus = RecordingBus()
+        self.clock = SteppingClock()
+        self._numbers = count(1)
+        self.desk = EndpointDesk(endpoints=self.endpoints, clock=self.clock, master=lambda: MASTER)
+        self.counter = DeliveryDesk(
+            deliveries=self.deliveries, endpoints=self.endpoints, workflow=self.workflow, clock=self.clock
+        )
+        self._delivering = Delivering(
+            deliveries=self.deliveries,
+            endpoints=self.endpoints,
+            sender=self.sender,
+            bus=self.bus,
+            clock=self.clock,
+            master=lambda: MASTER,
+        )
+
+    def register(self, *, url: str = URL, tenant: str = "default", **asked: Any) -> Endpoint:
+        endpoint, _ = self.desk.register({"url": url, **asked}, tenant=tenant, request_id=f"r{next(self._numbers)}")
+        return endpoint
+
+    def endpoint(self, endpoint: Endpoint) -> Endpoint:
+        found = self.endpoints.get(endpoint.tenant, endpoint.endpoint_id)
+        assert found
+        return found
+
+    def set_status(self, endpoint: Endpoint, status: str) -> None:
+        self.desk.change(endpoint.endpoint_id, {"status": status}, tenant=endpoint.tenant)
+
+    def notify(self, event: Happening | None = None) -> list[Delivery]:
+        notifying = Notifying(
+            jobs=self.jobs,
+            endpoints=self.endpoints,
+            deliveries=self.deliveries,
+            workflow=self.workflow,
+            clock=self.clock,
+        )
+        return notify(event or happening(), notifying=notifying)
+
+    def delivery(self) -> Delivery:
+        """The only one there is."""
+        [found] = self.deliveries
+        return found
+
+    def deliver(self, turn: DeliveryTurn | DeliverAgain | Delivery) -> DeliverOutcome:
+        return deliver(as_turn(turn), delivering=self._delivering)
+
+    def give_up(self, delivery: Delivery) -> DeliverOutcome:
+        return give_up(as_turn(delivery), delivering=self._delivering)
+
+    def run(self, delivery: Delivery) -> DeliveryDone:
+        """What the state machine does, wait by wait, until nothing is left to do."""
+        outcome = self.deliver(delivery)
+        while isinstance(outcome, DeliverAgain):
+            self.clock.step(outcome.wait_seconds)
+            outcome = self.deliver(outcome)
+        return outcome
+
+    def replay(self, delivery: Delivery) -> Delivery:
+        found = self.counter.replay(delivery.delivery_id, tenant=delivery.tenant)
+        assert found
+        return found
+
+    @property
+    def sent_to(self) -> list[str]:
+        return [sent.url for sent in self.sender.sent]
+
+
+def as_turn(told: DeliveryTurn | DeliverAgain | Delivery) -> DeliveryTurn:
+    """As it comes from the workflow."""
+    if isinstance(told, Delivery):
+        return DeliveryTurn(delivery_id=told.delivery_id, series=told.series)
+    return DeliveryTurn.model_validate_json(told.model_dump_json())
+
+
+def happening(type_: str = SUCCEEDED) -> Happening:
+    """An example, as the bus delivers it."""
+    return Published.model_validate(arriving(published_examples()[type_])).happening()
+
+
+@pytest.fixture
+def office() -> PostOffice:
+    """Empty."""
+    return PostOffice()
+
+
+# ---- Fanning out
+
+
+def test_an_event_goes_to_every_endpoint_of_its_tenant_that_chose_it(office: PostOffice) -> None:
+    wanted = [office.register(), office.register(events=[SUCCEEDED, "image.job.failed"])]
+    office.register(events=["image.job.failed"])
+    office.register(tenant="blog")
+
+    made = office.notify()
+
+    assert {delivery.endpoint_id for delivery in made} == {endpoint.endpoint_id for endpoint in wanted}
+    assert office.workflow.executions == [f"{delivery.delivery_id}-1" for delivery in made]
+    assert {(delivery.status, delivery.event_id) for delivery in made} == {("pending", happening().event_id)}
+
+
+def test_a_jobs_own_url_is_told_of_that_job_only(office: PostOffice) -> None:
+    event = happening()
+    job = queued_job()
+    office.jobs.add(job.model_copy(update={"request": with_url(job.request, JOB_URL)}))
+
+    [delivery] = office.notify(event)
+
+    assert (delivery.url, delivery.endpoint_id, delivery.job_id) == (JOB_URL, None, job.job_id)
+    assert office.notify(happening("image.budget.exhausted")) == []
+    assert office.notify(event.model_copy(update={"data": {**event.data, "job_id": "job_" + "z" * 26}})) == []
+
+
+def test_a_job_without_a_url_tells_nobody(office: PostOffice) -> None:
+    office.jobs.add(queued_job())
+    assert office.notify() == []
+
+
+def test_an_event_that_comes_twice_makes_no_second_delivery(office: PostOffice) -> None:
+    office.register()
+    office.notify()
+    office.run(office.delivery())
+    office.clock.step(3600)
+
+    office.notify()
+
+    assert len(office.workflow.executions) == 1
+    assert office.delivery().status == "delivered"
+    assert len(office.sender.sent) == 1
+
+
+def test_a_delivery_whose_execution_could_not_be_started_is_started_by_the_repeat(office: PostOffice) -> None:
+    office.register()
+    office.workflow.on("start", WorkflowFailed("away"))
+    with pytest.raises(WorkflowFailed):
+        office.notify()
+
+    office.notify()
+
+    assert office.workflow.executions == [office.delivery().execution]
+
+
+@pytest.mark.parametrize("where", ["endpoints.of", "deliveries.add", "workflow.start"])
+def test_a_crash_anywhere_in_the_fan_out_is_mended_by_the_repeat(office: PostOffice, where: str) -> None:
+    for _ in range(3):
+        office.register()
+    port, _, method = where.partition(".")
+    getattr(office, port).on(method, None if method != "of" else Crash(), Crash())
+    with pytest.raises(Crash):
+        office.notify()
+    getattr(office, port)._script.clear()
+
+    made = office.notify()
+
+    assert sorted(office.workflow.executions) == sorted(delivery.execution for delivery in made)
+    assert len(made) == len(list(office.deliveries)) == 3
+
+
+def test_an_event_of_a_type_that_nobody_knew_yet_is_delivered_too(office: PostOffice) -> None:
+    office.register()
+    event = Happening(
+        type="image.job.painted", version="1", event_id="evt_x", occurred_at="2026-11-22T12:00:00Z", data={}
+    )
+    [delivery] = office.notify(event)
+    assert json.loads(delivery.payload)["type"] == "image.job.painted"
+
+
+def test_the_end_of_an_endpoint_is_told_to_the_others_only(office: PostOffice) -> None:
+    one, other = office.register(), office.register()
+    event = happening("webhook.endpoint.disabled")
+    about = event.model_copy(update={"data": {**event.data, "tenant": "default", "endpoint_id": one.endpoint_id}})
+    assert [delivery.endpoint_id for delivery in office.notify(about)] == [other.endpoint_id]
+
+
+# ---- Attempts
+
+
+def test_what_is_sent_is_signed_with_the_endpoints_secret_and_noted(office: PostOffice) -> None:
+    endpoint = office.register()
+    [delivery] = office.notify()
+
+    outcome = office.deliver(delivery)
+
+    [sent] = office.sender.sent
+    assert (sent.url, sent.payload, sent.event_id) == (URL, delivery.payload, happening().event_id)
+    assert sent.secrets == (secret_of(MASTER, endpoint.endpoint_id, 1),)
+    assert outcome == DeliveryDone(delivery_id=delivery.delivery_id, series=1, status=office.delivery().status)
+    done = office.delivery()
+    assert (done.status, done.tries, [attempt.status_code for attempt in done.attempts]) == ("delivered", 1, [204])
+    assert done.attempts[0].answer == "what it said"
+
+
+def test_a_receiver_that_never_takes_it_is_tried_ten_times_on_schedule_with_the_same_message(
+    office: PostOffice,
+) -> None:
+    office.register()
+    office.sender.always(URL, 500)
+    [delivery] = office.notify()
+
+    office.run(delivery)
+
+    done = office.delivery()
+    assert (done.status, done.tries, done.next_attempt_at) == ("failed", MOST_ATTEMPTS, None)
+    assert len({(sent.payload, sent.event_id) for sent in office.sender.sent}) == 1
+    times = [sent.at for sent in office.sender.sent]
+    for planned, (sooner, later) in zip(SCHEDULE, pairwise(times), strict=True):
+        assert planned <= later - sooner <= planned * 1.1 + timedelta(seconds=1)
+
+
+def test_a_receiver_that_asks_for_time_gets_it(office: PostOffice) -> None:
+    office.register()
+    office.sender.answer(URL, 429, retry_after="3600")
+    [delivery] = office.notify()
+    outcome = office.deliver(delivery)
+    assert isinstance(outcome, DeliverAgain)
+    assert 3600 <= outcome.wait_seconds <= 3961
+    assert outcome.reason == "answered 429"
+    assert office.delivery().next_attempt_at is not None
+
+
+def test_an_attempt_that_is_on_record_is_not_made_again_when_the_function_is(office: PostOffice) -> None:
+    office.register()
+    office.sender.answer(URL, 500)
+    [delivery] = office.notify()
+    first = office.deliver(delivery)
+    assert isinstance(first, DeliverAgain)
+
+    # The answer was lost, and the workflow asks again.
+    office.clock.step(2)
+    repeated = office.deliver(delivery)
+
+    assert isinstance(repeated, DeliverAgain)
+    assert (repeated.tries, repeated.wait_seconds) == (1, first.wait_seconds - 2)
+    assert len(office.sender.sent) == 1
+
+
+@pytest.mark.parametrize("error", [StorageFailed("away"), Afterwards(StorageFailed("the answer was lost"))])
+def test_an_attempt_that_could_not_be_written_down_is_repeated_at_worst_with_the_same_id(
+    office: PostOffice, error: Any
+) -> None:
+    office.register()
+    [delivery] = office.notify()
+    office.deliveries.on("save", error)
+    with pytest.raises(StorageFailed):
+        office.deliver(delivery)
+
+    office.run(delivery)
+
+    assert office.delivery().status == "delivered"
+    assert len({sent.event_id for sent in office.sender.sent}) == 1
+    assert len(office.sender.sent) <= 2
+
+
+def test_retries_go_where_the_endpoint_is_now(office: PostOffice) -> None:
+    endpoint = office.register()
+    office.sender.always(URL, 404)
+    [delivery] = office.notify()
+    office.deliver(delivery)
+    moved = "https://hooks.example.com/new"
+    office.desk.change(endpoint.endpoint_id, {"url": moved}, tenant="default")
+
+    office.clock.step(10)
+    office.deliver(DeliveryTurn(delivery_id=delivery.delivery_id, series=1, tries=1))
+
+    assert office.sent_to == [URL, moved]
+    assert office.delivery().url == moved
+
+
+def test_a_url_of_a_job_is_signed_with_the_tenants_own_secret_for_such(office: PostOffice) -> None:
+    job = queued_job()
+    office.jobs.add(job.model_copy(update={"request": with_url(job.request, JOB_URL)}))
+    before = office.desk.secret("jobs", tenant="default")
+    assert before
+    [delivery] = office.notify()
+    office.sender.answer(JOB_URL, 500)
+    office.deliver(delivery)
+    after = office.desk.rotate("jobs", tenant="default")
+    assert after
+    office.clock.step(10)
+    office.deliver(DeliveryTurn(delivery_id=delivery.delivery_id, series=1, tries=1))
+
+    assert [sent.secrets for sent in office.sender.sent] == [(before.secret,), (after.secret, before.secret)]
+    assert office.desk.secret("jobs", tenant="blog") != before
+    assert office.desk.all_of("default") == []
+
+
+def test_a_url_of_a_job_that_is_gone_ends_that_delivery_and_nothing_else(office: PostOffice) -> None:
+    job = queued_job()
+    office.jobs.add(job.model_copy(update={"request": with_url(job.request, JOB_URL)}))
+    [delivery] = office.notify()
+    office.sender.answer(JOB_URL, 410)
+    office.run(delivery)
+    assert office.delivery().status == "failed"
+    assert (office.endpoints.writes, len(office.bus)) == (0, 0)
+
+
+def test_a_delivery_that_expired_needs_nothing_more(office: PostOffice) -> None:
+    turn = DeliveryTurn(delivery_id="dlv_" + "a" * 26, series=1)
+    assert office.deliver(turn) == DeliveryDone(delivery_id=turn.delivery_id, series=1, status=None)
+
+
+# ---- Paused, disabled, removed
+
+
+@pytest.mark.parametrize("status", ["paused", "disabled"])
+def test_what_can_not_be_sent_now_is_kept_and_can_be_replayed(office: PostOffice, status: str) -> None:
+    endpoint = office.register()
+    if status == "paused":
+        office.set_status(endpoint, "paused")
+    else:
+        disable(office, endpoint)
+    [delivery] = office.notify()
+    assert delivery.status == "skipped"
+    assert delivery.execution not in office.workflow.executions
+    with pytest.raises(Conflict, match=status):
+        office.replay(delivery)
+
+    office.set_status(endpoint, "enabled")
+    office.run(office.replay(delivery))
+
+    found = office.deliveries.peek(delivery.delivery_id)
+    assert found
+    assert (found.status, found.series) == ("delivered", 2)
+    assert office.sender.sent[-1].event_id == happening().event_id
+
+
+def test_what_waits_for_its_next_attempt_is_skipped_when_its_endpoint_pauses_or_goes(office: PostOffice) -> None:
+    paused, removed = office.register(), office.register(url="https://hooks.example.com/b")
+    office.sender.always(URL, 500)
+    office.sender.always("https://hooks.example.com/b", 500)
+    outcomes = [office.deliver(delivery) for delivery in office.notify()]
+    office.set_status(paused, "paused")
+    office.desk.remove(removed.endpoint_id, tenant="default")
+
+    for outcome in outcomes:
+        assert isinstance(outcome, DeliverAgain)
+        office.deliver(outcome)
+
+    assert {delivery.status for delivery in office.deliveries} == {"skipped"}
+    assert len(office.sender.sent) == 2
+    [gone] = [delivery for delivery in office.deliveries if delivery.endpoint_id == removed.endpoint_id]
+    with pytest.raises(Conflict, match="removed"):
+        office.replay(gone)
+
+
+def disable(office: PostOffice, endpoint: Endpoint) -> Delivery:
+    """By telling us that it is gone."""
+    office.sender.answer(endpoint.url, 410)
+    delivery = office.counter.test(endpoint.endpoint_id, tenant=endpoint.tenant, request_id="disabling")
+    assert delivery
+    office.run(delivery)
+    return delivery
+
+
+def test_who_is_gone_is_disabled_and_the_bus_is_told_once(office: PostOffice) -> None:
+    endpoint = office.register()
+    delivery = disable(office, endpoint)
+
+    [event] = office.bus
+    assert isinstance(event, EndpointDisabled)
+    assert (event.data.endpoint_id, event.data.reason) == (endpoint.endpoint_id, "gone")
+    now = office.endpoint(endpoint)
+    assert (now.status, now.disabled_at, now.announced) == ("disabled", office.clock.now(), True)
+    office.deliver(delivery)
+    assert len(office.bus) == 1
+
+
+def test_five_days_of_failures_disable_an_endpoint_and_one_success_is_enough_not_to(office: PostOffice) -> None:
+    endpoint = office.register()
+    began_at = office.clock.now()
+    office.sender.always(URL, 500)
+
+    def an_event_every_twelve_hours(until: datetime) -> None:
+        for number in range(100):
+            if office.clock.now() >= until or not office.endpoint(endpoint).takes_deliveries:
+                return
+            event = happening().model_copy(update={"event_id": f"evt_{began_at + timedelta(hours=number)}{until}"})
+            [delivery] = office.notify(event)
+            office.deliver(delivery)
+            office.clock.step(12 * 3600)
+
+    an_event_every_twelve_hours(began_at + timedelta(days=4))
+    assert office.endpoint(endpoint).failing_since == began_at
+    office.sender.answer(URL, 204)
+    again_at = office.clock.now()
+    an_event_every_twelve_hours(again_at + PATIENCE)
+    assert office.endpoint(endpoint).takes_deliveries
+    assert len(office.bus) == 0
+
+    an_event_every_twelve_hours(again_at + timedelta(days=9))
+
+    now = office.endpoint(endpoint)
+    assert (now.status, now.reason) == ("disabled", "failing")
+    assert now.disabled_at == again_at + timedelta(hours=12) + PATIENCE
+    assert [event.data.reason for event in office.bus if isinstance(event, EndpointDisabled)] == ["failing"]
+
+
+@pytest.mark.parametrize("error", [PublishFailed("away"), Crash()])
+def test_what_the_bus_could_not_be_told_it_is_told_by_the_repeat(office: PostOffice, error: BaseException) -> None:
+    office.register()
+    [delivery] = office.notify()
+    office.sender.answer(URL, 410)
+    office.bus.on("publish", error)
+    with pytest.raises(type(error)):
+        office.deliver(delivery)
+
+    office.run(delivery)
+
+    assert len(office.bus) == 1
+    assert len(office.sender.sent) == 1
+
+
+def test_health_that_somebody_else_wrote_meanwhile_is_looked_at_again(office: PostOffice) -> None:
+    endpoint = office.register()
+    [delivery] = office.notify()
+    office.sender.answer(URL, 500)
+
+    def meanwhile() -> None:
+        office.desk.change(endpoint.endpoint_id, {"description": "changed meanwhile"}, tenant="default")
+
+    office.sender.on("send", meanwhile)
+    office.deliver(delivery)
+
+    now = office.endpoint(endpoint)
+    assert (now.description, now.failing_since) == ("changed meanwhile", office.clock.now())
+
+
+def test_an_endpoint_that_does_well_costs_no_write(office: PostOffice) -> None:
+    office.register()
+    writes = office.endpoints.writes
+    office.run(office.notify()[0])
+    assert office.endpoints.writes == writes
+
+
+# ---- Ended early
+
+
+def test_a_delivery_whose_execution_ended_early_has_failed_and_can_be_replayed(office: PostOffice) -> None:
+    office.register()
+    [delivery] = office.notify()
+    office.give_up(delivery)
+    assert office.delivery().status == "failed"
+    office.run(office.replay(delivery))
+    assert office.delivery().status == "delivered"
+
+
+def test_the_end_of_an_old_execution_does_not_touch_the_series_after_it(office: PostOffice) -> None:
+    office.register()
+    [delivery] = office.notify()
+    office.replay(delivery)
+    assert office.give_up(delivery) == DeliveryDone(delivery_id=delivery.delivery_id, series=1, status=None)
+    assert office.delivery().is_pending
+
+
+# ---- Replays and tests
+
+
+def test_a_replay_hastens_what_is_waiting_and_the_series_before_it_stops(office: PostOffice) -> None:
+    office.register()
+    office.sender.answer(URL, 500)
+    [delivery] = office.notify()
+    waiting = office.deliver(delivery)
+    assert isinstance(waiting, DeliverAgain)
+
+    office.run(office.replay(delivery))
+    late = office.deliver(waiting)
+
+    assert late == DeliveryDone(delivery_id=delivery.delivery_id, series=1, status=None)
+    assert len(office.sender.sent) == 2
+    assert office.workflow.executions == [f"{delivery.delivery_id}-1", f"{delivery.delivery_id}-2"]
+
+
+def test_of_two_replays_at_once_one_wins(office: PostOffice) -> None:
+    office.register()
+    [delivery] = office.notify()
+    office.run(delivery)
+    office.deliveries.on("save", lambda: office.replay(delivery))
+
+    with pytest.raises(Conflict, match="same moment"):
+        office.replay(delivery)
+
+    assert office.workflow.executions == [f"{delivery.delivery_id}-1", f"{delivery.delivery_id}-2"]
+
+
+def test_a_replay_during_an_attempt_takes_over(office: PostOffice) -> None:
+    office.register()
+    [delivery] = office.notify()
+    office.sender.on("send", lambda: office.replay(delivery))
+    with pytest.raises(StaleRecord):
+        office.deliver(delivery)
+    assert office.deliver(delivery) == DeliveryDone(delivery_id=delivery.delivery_id, series=1, status=None)
+    assert office.delivery().is_pending
+
+
+def test_a_replay_that_can_not_be_begun_is_not_left_waiting(office: PostOffice) -> None:
+    office.register()
+    [delivery] = office.notify()
+    office.workflow.on("start", WorkflowFailed("away"))
+    with pytest.raises(WorkflowFailed):
+        office.replay(delivery)
+    assert office.delivery().status == "failed"
+
+
+def test_a_test_is_a_delivery_like_any_other(office: PostOffice) -> None:
+    endpoint = office.register(events=["image.job.failed"])
+    delivery = office.counter.test(endpoint.endpoint_id, tenant="default", request_id="r")
+    assert delivery
+    office.run(delivery)
+    [sent] = office.sender.sent
+    assert json.loads(sent.payload)["type"] == "webhook.test"
+    assert json.loads(sent.payload)["data"] == {"tenant": "default", "endpoint_id": endpoint.endpoint_id}
+    assert office.delivery().status == "delivered"
+    again = office.counter.test(endpoint.endpoint_id, tenant="default", request_id="s")
+    assert again
+    assert again.event_id != delivery.event_id
+
+
+@pytest.mark.parametrize("what", ["jobs", "ep_" + "a" * 26, ""])
+def test_what_is_no_endpoint_can_not_be_tested(office: PostOffice, what: str) -> None:
+    office.desk.rotate("jobs", tenant="default")
+    assert office.counter.test(what, tenant="default", request_id="r") is None
+
+
+# ---- Endpoints
+
+
+def test_another_tenants_endpoints_and_deliveries_are_not_there(office: PostOffice) -> None:
+    endpoint = office.register()
+    [delivery] = office.notify()
+    looks: list[Callable[[], Any]] = [
+        lambda: office.desk.find(endpoint.endpoint_id, tenant="blog"),
+        lambda: office.desk.change(endpoint.endpoint_id, {"status": "paused"}, tenant="blog"),
+        lambda: office.desk.remove(endpoint.endpoint_id, tenant="blog"),
+        lambda: office.desk.secret(endpoint.endpoint_id, tenant="blog"),
+        lambda: office.desk.rotate(endpoint.endpoint_id, tenant="blog"),
+        lambda: office.counter.find(delivery.delivery_id, tenant="blog"),
+        lambda: office.counter.replay(delivery.delivery_id, tenant="blog"),
+        lambda: office.counter.test(endpoint.endpoint_id, tenant="blog", request_id="r"),
+    ]
+    assert [look() for look in looks] == [None] * len(looks)
+    assert office.counter.list(DeliveryQuery(), tenant="blog").items == ()
+    assert office.endpoint(endpoint) == endpoint
+    assert office.delivery() == delivery
+
+
+def test_there_are_so_many_endpoints_and_no_more(office: PostOffice) -> None:
+    office.desk.rotate("jobs", tenant="default")
+    made = [office.register() for _ in range(MOST_ENDPOINTS)]
+    with pytest.raises(Conflict, match=str(MOST_ENDPOINTS)):
+        office.register()
+    office.desk.remove(made[0].endpoint_id, tenant="default")
+    office.register()
+    office.register(tenant="blog")
+
+
+def test_endpoints_are_listed_newest_first(office: PostOffice) -> None:
+    made = []
+    for _ in range(3):
+        made.append(office.register())
+        office.clock.step(1)
+    assert office.desk.all_of("default") == made[::-1]
+
+
+def test_a_secret_is_shown_when_it_is_made_and_signs_from_then_on(office: PostOffice) -> None:
+    endpoint, secret = office.desk.register({"url": URL}, tenant="default", request_id="r")
+    assert office.desk.secret(endpoint.endpoint_id, tenant="default") == secret
+    assert secret.secret not in repr(secret)
+    rotated = office.desk.rotate(endpoint.endpoint_id, tenant="default")
+    assert rotated
+    assert (rotated.version, rotated.previous_valid_until) == (2, office.clock.now() + timedelta(hours=24))
+    office.run(office.notify()[0])
+    assert office.sender.sent[-1].secrets == (rotated.secret, secret.secret)
+    office.clock.step(24 * 3600)
+    found = office.desk.secret(endpoint.endpoint_id, tenant="default")
+    assert found
+    assert found.previous_valid_until is None
+
+
+def test_a_change_meets_a_note_of_health_and_both_are_kept(office: PostOffice) -> None:
+    endpoint = office.register()
+
+    def meanwhile() -> None:
+        office.endpoints.save(office.endpoint(endpoint).after_failure(office.clock.now(), gone=False))
+
+    office.endpoints.on("save", meanwhile)
+    changed = office.desk.change(endpoint.endpoint_id, {"description": "mine"}, tenant="default")
+    assert changed
+    assert (changed.description, changed.failing_since) == ("mine", office.clock.now())
+
+
+def test_what_is_wrong_is_told_before_anything_is_written(office: PostOffice) -> None:
+    with pytest.raises(InvalidRequest):
+        office.desk.register({"url": "http://x.org/"}, tenant="default", request_id="r")
+    assert office.endpoints.writes == 0
+
+
+def with_url(request: JobRequest, url: str) -> JobRequest:
+    """A request with a URL of its own."""
+    return request.model_copy(update={"webhook_url": url})
