@@ -34,6 +34,7 @@ MOST_ANSWER_BYTES = 4096
 _PORTS = {"https": 443, "http": 80}
 
 Resolve = Callable[[str, int], Sequence[str]]
+Connect = Callable[[tuple[str, int], float], socket.socket]
 
 NOT_ALLOWED = "its URL is not allowed"
 NO_SUCH_NAME = "its name could not be resolved"
@@ -42,22 +43,27 @@ NO_CONNECTION = "could not connect"
 NOT_SECURE = "its certificate is not valid, or no secure connection came about"
 TIMED_OUT = "timed out"
 BROKE_OFF = "the connection broke off"
-NO_HTTP = "what it answered is no HTTP"
+NO_HTTP = "no whole HTTP answer came"
 
 
 class HttpWebhookSender:
-    """`local`: also to `http://` on this very machine. `resolve`: the addresses of a name; asked once per attempt."""
+    """`local`: also to `http://` on this very machine. `resolve`: the addresses of a name; asked once per attempt.
+
+    `connect`: a connection to an address and port, within that many seconds; it is given checked addresses only.
+    """
 
     def __init__(
         self,
         *,
         local: bool = False,
         resolve: Resolve | None = None,
+        connect: Connect = socket.create_connection,
         ssl_context: ssl.SSLContext | None = None,
         whole_seconds: float = WHOLE_SECONDS,
     ) -> None:
         self._local = local
         self._resolve = resolve or _resolve
+        self._connect = connect
         self._ssl_context = ssl_context or httpx.create_ssl_context(trust_env=False)
         self._whole_seconds = whole_seconds
 
@@ -106,7 +112,7 @@ class HttpWebhookSender:
         url = httpcore.URL(
             scheme=parts.scheme.encode(), host=str(parts.hostname).encode(), port=_port(parts), target=target.encode()
         )
-        backend = _CheckedBackend(addresses, deadline)
+        backend = _CheckedBackend(addresses, self._connect, deadline)
         with (
             httpcore.ConnectionPool(
                 ssl_context=self._ssl_context, network_backend=backend, max_keepalive_connections=0
@@ -208,8 +214,9 @@ def _in_time(resolve: Callable[[], Sequence[str]], deadline: _Deadline) -> Seque
 class _CheckedBackend(httpcore.NetworkBackend):
     """Connects to the checked addresses, whatever host it is asked for; everything ends with the deadline."""
 
-    def __init__(self, addresses: list[str], deadline: _Deadline) -> None:
+    def __init__(self, addresses: list[str], connect: Connect, deadline: _Deadline) -> None:
         self._addresses = addresses
+        self._connect = connect
         self._deadline = deadline
 
     def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore.NetworkStream:
@@ -218,7 +225,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         for address in self._addresses:
             seconds = self._deadline.left(_CONNECT_SECONDS)
             try:
-                connection = socket.create_connection((address, port), seconds)
+                connection = self._connect((address, port), seconds)
             except OSError:
                 continue
             return _Stream(connection, self._deadline)
