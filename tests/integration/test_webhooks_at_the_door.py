@@ -1,0 +1,233 @@
+"""Webhooks from the functions' own triggers, table to socket: registered, fanned out, sent, told; and never logged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.domain.deliveries import message_of
+from heliograph.domain.keys import Caller, Scope
+from heliograph.runtime.triggers import Published
+from standardwebhooks import Webhook
+
+from tests.contract.examples import arriving, published_examples, queued_job
+from tests.integration.conftest import MASTER, items
+from tests.integration.lambdas import started
+from tests.integration.loopback import saying
+from tests.integration.test_keys_at_the_door import Answer, call
+
+ENDPOINTS, DELIVERIES = "/v1/webhook-endpoints", "/v1/deliveries"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nthanks"
+TOKEN = "a-token-that-opens-the-receiver"
+EVENT = published_examples()["image.job.succeeded"]
+BOTH = frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE})
+READER, WRITER, OWNER, STRANGER = (
+    Caller(tenant=tenant, scopes=scopes)
+    for tenant, scopes in (
+        ("default", frozenset({Scope.JOBS_READ})),
+        ("default", frozenset({Scope.JOBS_WRITE})),
+        ("default", BOTH),
+        ("stranger", BOTH),
+    )
+)
+# Which function answers, by the last part of the path.
+FUNCTIONS = {
+    "secret": "webhook_secrets",
+    "rotate-secret": "webhook_secrets",
+    "test": "deliveries",
+    "replay": "deliveries",
+}
+
+
+@pytest.fixture(autouse=True)
+def local(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Receivers are on this very machine."""
+    del environment
+    monkeypatch.setenv("LOCAL_WEBHOOKS", "on")
+
+
+def ask(method: str, path: str, body: Any = None, *, caller: Caller = OWNER) -> Answer:
+    name = FUNCTIONS.get(path.rpartition("/")[2], "deliveries" if path.startswith(DELIVERIES) else "webhooks")
+    return call(started(name), method, path, body, caller=caller)
+
+
+def register(origin: str = "http://127.0.0.1:9", **asked: Any) -> dict[str, Any]:
+    status, made, headers = ask("POST", ENDPOINTS, {"url": f"{origin}/in?token={TOKEN}", **asked})
+    assert status == 201, made
+    assert headers["Cache-Control"] == ["no-store"]
+    found: dict[str, Any] = made
+    return found
+
+
+def announce(*events: Any) -> Any:
+    """The events, as the queue hands them to the function; the messages that it gives back."""
+    records = [
+        {
+            "messageId": f"m{number}",
+            "receiptHandle": "r",
+            "body": event if isinstance(event, str) else json.dumps(arriving(event)),
+            "attributes": {},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:q",
+            "awsRegion": "eu-central-1",
+        }
+        for number, event in enumerate(events)
+    ]
+    return [failed["itemIdentifier"] for failed in started("notify")({"Records": records})["batchItemFailures"]]
+
+
+def only_delivery() -> dict[str, Any]:
+    [item] = items("deliveries")
+    found: dict[str, Any] = json.loads(item["document"]["S"])
+    return found
+
+
+def test_an_event_becomes_a_signed_message_at_its_endpoint(logged: Callable[[], str]) -> None:
+    with saying(OK) as receiver:
+        endpoint = register(receiver.origin)
+        assert announce(EVENT) == []
+        delivery_id = only_delivery()["delivery_id"]
+        outcome = started("deliver")({"delivery_id": delivery_id, "series": 1})
+
+    assert outcome == {"outcome": "done", "delivery_id": delivery_id, "series": 1, "status": "delivered"}
+    head, _, body = receiver.requests[0].decode().partition("\r\n\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:])}
+    assert body == message_of(Published.model_validate(arriving(EVENT)).happening())
+    assert headers["webhook-id"] == EVENT.event_id
+    assert Webhook(endpoint["secret"]).verify(body, headers)["type"] == "image.job.succeeded"
+    status, told, _ = ask("GET", f"{DELIVERIES}/{delivery_id}")
+    assert (status, told["status"], told["payload"]) == (200, "delivered", body)
+    assert [(tried["status_code"], tried["error"], tried["answer"]) for tried in told["attempts"]] == [
+        (200, None, "thanks")
+    ]
+    status, listed, _ = ask("GET", DELIVERIES)
+    assert [(one["id"], one["tries"], one["replays"]) for one in listed["data"]] == [(delivery_id, 1, 0)]
+    assert not {"payload", "attempts"} & set(listed["data"][0])
+    # Whoever reads the logs can't sign, can't knock, and learns nothing of the job's result.
+    text = logged()
+    assert delivery_id in text
+    for secret in (endpoint["secret"], MASTER, TOKEN, headers["webhook-signature"], "r2.apimodels", '"data"'):
+        assert secret not in text
+
+
+def test_an_attempt_that_failed_says_when_to_come_back(logged: Callable[[], str]) -> None:
+    with saying(b"HTTP/1.1 503 Busy\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n") as receiver:
+        register(receiver.origin)
+        announce(EVENT)
+        outcome = started("deliver")({"delivery_id": only_delivery()["delivery_id"], "series": 1})
+    assert (outcome["outcome"], outcome["tries"], outcome["reason"]) == ("again", 1, "answered 503")
+    assert 60 <= outcome["wait_seconds"] <= 67
+    assert TOKEN not in logged()
+
+
+def test_an_execution_that_ended_early_ends_its_delivery() -> None:
+    register()
+    announce(EVENT)
+    execution = f"{only_delivery()['delivery_id']}-1"
+    outcome = started("deliver")({"outcome": "crashed", "execution": execution, "error": "its execution is ABORTED"})
+    assert (outcome["outcome"], outcome["status"], only_delivery()["status"]) == ("done", "failed", "failed")
+
+
+def test_a_message_that_is_no_event_goes_back_to_the_queue_alone(logged: Callable[[], str]) -> None:
+    register()
+    assert announce("no event", EVENT) == ["m0"]
+    assert only_delivery()["event_id"] == EVENT.event_id
+    assert "no event" not in logged()
+
+
+def test_the_url_of_a_job_is_notified_of_that_job(jobs: DynamoDBJobStore) -> None:
+    job = queued_job()
+    url = "http://127.0.0.1:9/job"
+    jobs.add(job.model_copy(update={"request": job.request.model_copy(update={"webhook_url": url})}))
+    announce(EVENT)
+    assert (only_delivery()["url"], only_delivery()["endpoint_id"]) == (url, None)
+
+
+def test_an_endpoint_is_shown_changed_and_removed() -> None:
+    made = register(events=["image.job.failed"], description="the shop's")
+    secret = made.pop("secret")
+    one = f"{ENDPOINTS}/{made['id']}"
+
+    assert ask("GET", one)[:2] == (200, made)
+    assert ask("GET", ENDPOINTS)[1] == {"data": [made], "next_cursor": None, "has_more": False}
+    assert (made["events"], made["description"], made["status"]) == (["image.job.failed"], "the shop's", "enabled")
+    assert ask("PATCH", one, {"status": "paused", "events": None})[1] == {**made, "status": "paused", "events": None}
+    assert ask("GET", f"{one}/secret")[1] == {"secret": secret, "version": 1, "previous_valid_until": None}
+    status, rotated, headers = ask("POST", f"{one}/rotate-secret")
+    assert (status, rotated["version"], headers["Cache-Control"]) == (200, 2, ["no-store"])
+    assert rotated["secret"] != secret
+    assert rotated["previous_valid_until"]
+    assert ask("DELETE", one)[1]["id"] == made["id"]
+    assert ask("GET", one)[0] == 404
+    assert ask("GET", f"{ENDPOINTS}/jobs/secret")[0] == 200
+    assert items("endpoints") == []
+
+
+def test_no_secret_is_in_the_table() -> None:
+    made = register()
+    rotated = ask("POST", f"{ENDPOINTS}/{made['id']}/rotate-secret")[1]
+    text = json.dumps(items("endpoints"))
+    assert made["secret"].removeprefix("whsec_") not in text
+    assert rotated["secret"].removeprefix("whsec_") not in text
+
+
+def test_a_test_and_a_replay_are_accepted_and_refused_where_nothing_can_be_sent() -> None:
+    endpoint = register()["id"]
+    status, tested, _ = ask("POST", f"{ENDPOINTS}/{endpoint}/test")
+    assert (status, tested["event_type"], tested["status"]) == (202, "webhook.test", "pending")
+    status, replayed, _ = ask("POST", f"{DELIVERIES}/{tested['id']}/replay")
+    assert (status, replayed["id"], replayed["replays"]) == (202, tested["id"], 1)
+    ask("PATCH", f"{ENDPOINTS}/{endpoint}", {"status": "paused"})
+    for path in (f"{ENDPOINTS}/{endpoint}/test", f"{DELIVERIES}/{tested['id']}/replay"):
+        status, problem, _ = ask("POST", path)
+        assert (status, problem["code"], problem["retryable"]) == (409, "endpoint_not_enabled", False)
+
+
+def test_every_fault_of_a_registration_is_named() -> None:
+    status, problem, _ = ask("POST", ENDPOINTS, {"url": "https://10.0.0.1/", "events": ["x"], "secret": "mine"})
+    assert status == 422
+    assert {fault["pointer"] for fault in problem["errors"]} == {"/url", "/events", "/secret"}
+    assert ask("POST", ENDPOINTS, "no JSON")[1]["code"] == "malformed_body"
+
+
+WRITES = [
+    ("POST", ENDPOINTS),
+    ("PATCH", f"{ENDPOINTS}/ep_x"),
+    ("DELETE", f"{ENDPOINTS}/ep_x"),
+    ("GET", f"{ENDPOINTS}/ep_x/secret"),
+    ("POST", f"{ENDPOINTS}/ep_x/rotate-secret"),
+    ("POST", f"{ENDPOINTS}/jobs/rotate-secret"),
+    ("POST", f"{ENDPOINTS}/ep_x/test"),
+    ("POST", f"{DELIVERIES}/dlv_x/replay"),
+]
+READS = [("GET", ENDPOINTS), ("GET", f"{ENDPOINTS}/ep_x"), ("GET", DELIVERIES), ("GET", f"{DELIVERIES}/dlv_x")]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "caller"),
+    [
+        *((method, path, caller) for method, path in WRITES for caller in (READER, WRITER)),
+        *((method, path, WRITER) for method, path in READS),
+    ],
+)
+def test_an_endpoint_sees_what_a_reader_sees_so_whoever_makes_one_must_be_one(
+    method: str, path: str, caller: Caller
+) -> None:
+    status, problem, _ = ask(method, path, {"url": "https://x.org/"}, caller=caller)
+    assert (status, problem["code"]) == (403, "insufficient_scope")
+
+
+def test_what_is_another_tenants_is_not_there() -> None:
+    endpoint = register()["id"]
+    delivery = ask("POST", f"{ENDPOINTS}/{endpoint}/test")[1]["id"]
+    for method, path in [*WRITES[1:], *READS[1::2]]:
+        if "/jobs/" not in path:
+            mine = path.replace("ep_x", endpoint).replace("dlv_x", delivery)
+            status, problem, _ = ask(method, mine, {}, caller=STRANGER)
+            assert (status, problem["code"]) == (404, "not_found"), path
+    assert ask("GET", ENDPOINTS, caller=STRANGER)[1]["data"] == []
+    assert ask("GET", DELIVERIES, caller=STRANGER)[1]["data"] == []
