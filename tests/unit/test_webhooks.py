@@ -92,7 +92,7 @@ REFUSED = [
 @pytest.mark.parametrize("local", [True, False])
 @pytest.mark.parametrize("url", REFUSED)
 def test_a_url_that_can_never_be_right_is_refused_wherever_it_is_given(url: str, local: bool) -> None:
-    rules = Rules(ROUTES, frozenset(), local_webhooks=local)
+    rules = Rules(ROUTES, frozenset(), "uploads", local_webhooks=local)
     assert faults({"url": url}, local=local) == {"/url"}
     with pytest.raises(InvalidRequest) as change:
         read_endpoint_change({"url": url}, local=local)
@@ -106,7 +106,7 @@ def test_a_url_that_can_never_be_right_is_refused_wherever_it_is_given(url: str,
 )
 def test_a_public_url_is_taken_as_it_is(url: str) -> None:
     assert check_webhook_url(url) == check_webhook_url(url, local=True) == url
-    assert read_request({"prompt": "x", "webhook_url": url}, Rules(ROUTES, frozenset())).webhook_url == url
+    assert read_request({"prompt": "x", "webhook_url": url}, Rules(ROUTES, frozenset(), "uploads")).webhook_url == url
 
 
 LOCAL = ["http://127.0.0.1:8080/hook?a=b", "http://[::1]:80", "http://localhost:65535/"]
