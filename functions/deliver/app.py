@@ -8,7 +8,7 @@ from heliograph.runtime import wiring
 from heliograph.runtime.observability import noted, observed
 from pydantic import ConfigDict, TypeAdapter
 
-deliver, give_up = wiring.deliverer(), wiring.delivery_ender()
+deliver = wiring.deliverer()
 read: TypeAdapter[DeliveryTurn | DeliveryCrashed] = TypeAdapter(
     DeliveryTurn | DeliveryCrashed, config=ConfigDict(hide_input_in_errors=True)
 )
@@ -16,8 +16,7 @@ read: TypeAdapter[DeliveryTurn | DeliveryCrashed] = TypeAdapter(
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    asked = read.validate_python(event)
-    outcome = give_up(asked.turn) if isinstance(asked, DeliveryCrashed) else deliver(asked)
+    outcome = deliver(read.validate_python(event))
     told = outcome.model_dump(mode="json")
     noted(f"Delivery_{outcome.outcome}", **{name: value for name, value in told.items() if name != "outcome"})
     return told

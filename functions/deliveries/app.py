@@ -29,7 +29,7 @@ def show_all() -> Response[str]:
 @app.get("/v1/deliveries/<delivery_id>")
 def show(delivery_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *READING)
-    return answer(200, told.DeliveryView.whole(existing(desk.find(delivery_id, tenant=caller.tenant), "delivery")))
+    return answer(200, told.DeliveryTold.whole(existing(desk.find(delivery_id, tenant=caller.tenant), "delivery")))
 
 
 @app.post("/v1/deliveries/<delivery_id>/replay")
@@ -37,7 +37,7 @@ def replay(delivery_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *WRITING)
     delivery = existing(desk.replay(delivery_id, tenant=caller.tenant), "delivery")
     noted("DeliveryReplayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
-    return answer(202, told.DeliveryView.whole(delivery))
+    return answer(202, told.DeliveryTold.whole(delivery))
 
 
 @app.post("/v1/webhook-endpoints/<endpoint_id>/test")
@@ -45,7 +45,7 @@ def test(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
     delivery = existing(desk.test(endpoint_id, tenant=caller.tenant, request_id=call.request_id), "endpoint")
     noted("EndpointTested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
-    return answer(202, told.DeliveryView.whole(delivery))
+    return answer(202, told.DeliveryTold.whole(delivery))
 
 
 @observed

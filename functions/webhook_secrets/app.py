@@ -21,7 +21,7 @@ def show(endpoint_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *WRITING)
     secret = existing(desk.secret(endpoint_id, tenant=caller.tenant), "endpoint")
     noted("SecretShown", endpoint_id=secret.endpoint_id, by=caller.key_id)
-    return answer(200, told.SecretView.of(secret))
+    return answer(200, told.SecretTold.of(secret))
 
 
 @app.post("/v1/webhook-endpoints/<endpoint_id>/rotate-secret")
@@ -29,7 +29,7 @@ def rotate(endpoint_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *WRITING)
     secret = existing(desk.rotate(endpoint_id, tenant=caller.tenant), "endpoint")
     noted("SecretRotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
-    return answer(200, told.SecretView.of(secret))
+    return answer(200, told.SecretTold.of(secret))
 
 
 @observed

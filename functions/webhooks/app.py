@@ -23,7 +23,7 @@ def register() -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
     endpoint, secret = desk.register(call.document, tenant=caller.tenant, request_id=call.request_id)
     noted("EndpointRegistered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
-    return answer(201, told.NewEndpointView.with_secret(endpoint, secret))
+    return answer(201, told.NewEndpointTold.with_secret(endpoint, secret))
 
 
 @app.get("/v1/webhook-endpoints")
@@ -34,7 +34,7 @@ def show_all() -> Response[str]:
 @app.get(ONE)
 def show(endpoint_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *READING)
-    return answer(200, told.EndpointView.of(existing(desk.find(endpoint_id, tenant=caller.tenant), "endpoint")))
+    return answer(200, told.EndpointTold.of(existing(desk.find(endpoint_id, tenant=caller.tenant), "endpoint")))
 
 
 @app.patch(ONE)
@@ -42,7 +42,7 @@ def change(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
     endpoint = existing(desk.change(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
     noted("EndpointChanged", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
-    return answer(200, told.EndpointView.of(endpoint))
+    return answer(200, told.EndpointTold.of(endpoint))
 
 
 @app.delete(ONE)
@@ -50,7 +50,7 @@ def remove(endpoint_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *WRITING)
     endpoint = existing(desk.remove(endpoint_id, tenant=caller.tenant), "endpoint")
     noted("EndpointRemoved", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
-    return answer(200, told.EndpointView.of(endpoint))
+    return answer(200, told.EndpointTold.of(endpoint))
 
 
 @observed

@@ -104,6 +104,9 @@ def test_the_end_of_a_job_is_told_to_whom_it_concerns(shop: Shop, node: Node, ma
     assert delivery["payload"] == again.body
     listed = shop.call("GET", "/v1/deliveries", params={"job_id": job_id})["data"]
     assert {found["endpoint_id"] for found in listed} == {told["id"], resting, None}
+    first_slice = shop.call("GET", "/v1/deliveries", params={"limit": 2})
+    rest = shop.call("GET", "/v1/deliveries", params={"limit": 2, "cursor": first_slice["next_cursor"]})
+    assert [*first_slice["data"], *rest["data"]] == listed
 
 
 def test_a_rotated_secret_signs_beside_the_new_one(shop: Shop, mark: str) -> None:

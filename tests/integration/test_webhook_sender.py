@@ -208,6 +208,7 @@ def test_it_arrives_signed_at_the_name_it_was_sent_to(internet: Internet, node: 
         (f"https://{NAME}:443/", NAME, 443),
         (f"https://{NAME}:8443/", f"{NAME}:8443", 8443),
         (f"https://{NAME.upper()}/", NAME, 443),
+        (f"https://{NAME}./", NAME, 443),
     ],
 )
 def test_the_host_is_named_with_its_port_where_that_is_not_the_usual(

@@ -15,6 +15,7 @@ from heliograph.domain.deliveries import (
     DeliverAgain,
     DeliverOutcome,
     Delivery,
+    DeliveryCrashed,
     DeliveryDone,
     DeliveryQuery,
     DeliveryTurn,
@@ -24,7 +25,7 @@ from heliograph.domain.events import EndpointDisabled
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.webhooks import MOST_ENDPOINTS, PATIENCE, Endpoint, Happening, secret_of
 from heliograph.runtime.triggers import Published
-from heliograph.steps.deliver import Delivering, deliver, give_up
+from heliograph.steps.deliver import Delivering, deliver
 from heliograph.steps.manage_deliveries import DeliveryDesk
 from heliograph.steps.manage_endpoints import EndpointDesk
 from heliograph.steps.notify import Notifying, notify
@@ -103,7 +104,8 @@ class PostOffice:
         return deliver(as_turn(turn), delivering=self._delivering)
 
     def give_up(self, delivery: Delivery) -> DeliverOutcome:
-        return give_up(as_turn(delivery), delivering=self._delivering)
+        told = {"outcome": "crashed", "execution": delivery.execution, "error": "its execution is TIMED_OUT"}
+        return deliver(DeliveryCrashed.model_validate(told), delivering=self._delivering)
 
     def run(self, delivery: Delivery) -> DeliveryDone:
         """What the state machine does, wait by wait, until nothing is left to do."""

@@ -11,7 +11,7 @@ expires_at                                     DynamoDB deletes it then (TTL)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from heliograph.adapters.dynamodb_calls import put_next_revision, translated
@@ -130,7 +130,7 @@ def _item(delivery: Delivery) -> dict[str, AttributeValueTypeDef]:
 
 def _sortable(at: datetime) -> str:
     # Python leaves out microseconds that are none, and texts of two lengths don't sort by time.
-    return at.isoformat(timespec="microseconds")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _start(tenant: str, after: Position) -> dict[str, AttributeValueTypeDef]:

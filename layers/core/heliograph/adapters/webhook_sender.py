@@ -92,7 +92,7 @@ class HttpWebhookSender:
             return WebhookAnswer(None, BROKE_OFF)
 
     def _checked_addresses(self, parts: SplitResult, deadline: _Deadline) -> list[str]:
-        host = str(parts.hostname)
+        host = _host(parts)
         found = _in_time(lambda: self._resolve(host, _port(parts)), deadline)
         is_allowed = is_loopback if parts.scheme == "http" else is_public
         if not found or not all(is_allowed(address) for address in found):
@@ -110,7 +110,7 @@ class HttpWebhookSender:
     ) -> WebhookAnswer:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         url = httpcore.URL(
-            scheme=parts.scheme.encode(), host=str(parts.hostname).encode(), port=_port(parts), target=target.encode()
+            scheme=parts.scheme.encode(), host=_host(parts).encode(), port=_port(parts), target=target.encode()
         )
         backend = _CheckedBackend(addresses, self._connect, deadline)
         with (
@@ -141,7 +141,7 @@ def signed(payload: str, *, event_id: str, at: datetime, secrets: Iterable[str])
 
 
 def _headers(parts: SplitResult, payload: str, signature: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    name = f"[{parts.hostname}]" if ":" in str(parts.hostname) else str(parts.hostname)
+    name = f"[{_host(parts)}]" if ":" in _host(parts) else _host(parts)
     headers = {
         "Host": name if parts.port in {None, _PORTS[parts.scheme]} else f"{name}:{parts.port}",
         "User-Agent": USER_AGENT,
@@ -165,6 +165,11 @@ def _first_bytes(response: httpcore.Response) -> bytes:
     except (OSError, httpcore.NetworkError, httpcore.ProtocolError):
         pass
     return answer[:MOST_ANSWER_BYTES]
+
+
+def _host(parts: SplitResult) -> str:
+    # A name may end in a dot; certificates never do.
+    return str(parts.hostname).removesuffix(".")
 
 
 def _port(parts: SplitResult) -> int:

@@ -30,7 +30,7 @@ from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.adapters.secrets import read_secret
 from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow, StepFunctionsWorkflow
 from heliograph.adapters.webhook_sender import HttpWebhookSender
-from heliograph.domain.deliveries import DeliverOutcome, Delivery, DeliveryTurn
+from heliograph.domain.deliveries import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
 from heliograph.domain.events import UploadRejected
 from heliograph.domain.jobs import Job
 from heliograph.domain.keys import ApiKey, Caller, KeyRequest
@@ -48,7 +48,7 @@ from heliograph.steps.await_end import await_end
 from heliograph.steps.cancel_job import cancel_job
 from heliograph.steps.create_task import Creating
 from heliograph.steps.create_upload import create_upload
-from heliograph.steps.deliver import Delivering, deliver, give_up
+from heliograph.steps.deliver import Delivering, deliver
 from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import Ending, finalize
 from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
@@ -275,14 +275,17 @@ def notifier() -> Callable[[Happening], list[Delivery]]:
     return partial(notify, notifying=notifying)
 
 
-def deliverer() -> Callable[[DeliveryTurn], DeliverOutcome]:
-    """What `deliver` does with a turn."""
-    return partial(deliver, delivering=_delivering())
-
-
-def delivery_ender() -> Callable[[DeliveryTurn], DeliverOutcome]:
-    """What `deliver` does with an execution that ended early."""
-    return partial(give_up, delivering=_delivering())
+def deliverer() -> Callable[[DeliveryTurn | DeliveryCrashed], DeliverOutcome]:
+    """What `deliver` does with a turn, or with an execution that ended early."""
+    delivering = Delivering(
+        deliveries=_deliveries(),
+        endpoints=_endpoints(),
+        sender=HttpWebhookSender(local=_settings().has_local_webhooks),
+        bus=_bus(),
+        clock=SystemClock(),
+        master=_webhook_secret(),
+    )
+    return partial(deliver, delivering=delivering)
 
 
 def endpoint_desk() -> EndpointDesk:
@@ -371,17 +374,6 @@ def _delivery_workflow() -> StepFunctionsDeliveryWorkflow:
 
 def _webhook_secret() -> Callable[[], str]:
     return partial(read_secret, _settings().only_here("webhook_secret"))
-
-
-def _delivering() -> Delivering:
-    return Delivering(
-        deliveries=_deliveries(),
-        endpoints=_endpoints(),
-        sender=HttpWebhookSender(local=_settings().has_local_webhooks),
-        bus=_bus(),
-        clock=SystemClock(),
-        master=_webhook_secret(),
-    )
 
 
 @cache

@@ -12,6 +12,7 @@ from heliograph.domain.deliveries import (
     DeliverOutcome,
     Delivery,
     DeliveryAttempt,
+    DeliveryCrashed,
     DeliveryDone,
     DeliveryStatus,
     DeliveryTurn,
@@ -37,20 +38,26 @@ class Delivering:
     master: Callable[[], str]
 
 
-def deliver(turn: DeliveryTurn, *, delivering: Delivering) -> DeliverOutcome:
-    """What came of the turn. Safe to repeat: an attempt that is on record is not made again; at worst the receiver
-    gets a message twice, under the same `webhook-id`.
+def deliver(asked: DeliveryTurn | DeliveryCrashed, *, delivering: Delivering) -> DeliverOutcome:
+    """What came of the turn, or of the execution that ended early. Safe to repeat: an attempt that is on record is not
+    made again; at worst the receiver gets a message twice, under the same `webhook-id`.
 
     Of an endpoint: a success clears its failures; 410, or a failure after days of nothing else, disables it, and the
     bus is told. Raises `StorageFailed`, `PublishFailed`, and `StaleRecord` if a replay came in between.
     """
+    turn = asked.turn if isinstance(asked, DeliveryCrashed) else asked
     delivery = delivering.deliveries.get(turn.delivery_id)
     if delivery is None or delivery.series != turn.series:
         return DeliveryDone(delivery_id=turn.delivery_id, series=turn.series, status=None)
-    if not delivery.is_pending:
+    if delivery.is_pending and isinstance(asked, DeliveryCrashed):
+        # Nothing carries it any more: it has failed, which can be seen, and can be replayed.
+        delivery = delivering.deliveries.save(delivery.ended(DeliveryStatus.FAILED))
+    if not delivery.is_pending or delivery.tries > turn.tries:
         return _outcome(delivery, delivering)
-    if delivery.tries > turn.tries:
-        return _outcome(delivery, delivering)
+    return _attempt(delivery, delivering)
+
+
+def _attempt(delivery: Delivery, delivering: Delivering) -> DeliverOutcome:
     endpoint = _receiver(delivery, delivering)
     if endpoint is None or not endpoint.takes_deliveries:
         if endpoint:
@@ -79,16 +86,6 @@ def deliver(turn: DeliveryTurn, *, delivering: Delivering) -> DeliverOutcome:
         _note_health(endpoint, attempt, delivering)
     attempted = delivery.attempted(attempt, url=url, retry_after=answer.retry_after)
     return _outcome(delivering.deliveries.save(attempted), delivering)
-
-
-def give_up(turn: DeliveryTurn, *, delivering: Delivering) -> DeliverOutcome:
-    """Ends a delivery whose execution ended early: it has failed, which can be seen, and can be replayed."""
-    delivery = delivering.deliveries.get(turn.delivery_id)
-    if delivery is None or delivery.series != turn.series:
-        return DeliveryDone(delivery_id=turn.delivery_id, series=turn.series, status=None)
-    if delivery.is_pending:
-        delivery = delivering.deliveries.save(delivery.ended(DeliveryStatus.FAILED))
-    return _outcome(delivery, delivering)
 
 
 def _outcome(delivery: Delivery, delivering: Delivering) -> DeliverOutcome:

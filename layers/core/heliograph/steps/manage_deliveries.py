@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from heliograph.domain.deliveries import DELIVERY_ID, Delivery, DeliveryQuery, DeliveryStatus, DeliverySummary
-from heliograph.domain.errors import Conflict, StaleRecord, WorkflowFailed
+from heliograph.domain.errors import Conflict, StaleRecord, StorageFailed, WorkflowFailed
 from heliograph.domain.identity import derived_id
 from heliograph.domain.listing import Slice
 from heliograph.domain.webhooks import TEST_EVENT, Endpoint, Happening
@@ -80,7 +81,8 @@ class DeliveryDesk:
             self.workflow.start(delivery)
         except WorkflowFailed:
             # Nothing carries it: better that it shows as failed than that it waits for nobody.
-            self.deliveries.save(delivery.ended(DeliveryStatus.FAILED))
+            with suppress(StaleRecord, StorageFailed):
+                self.deliveries.save(delivery.ended(DeliveryStatus.FAILED))
             raise
         return delivery
 

@@ -13,7 +13,7 @@ from heliograph.runtime.representations import Listing, Representation
 from heliograph.steps.manage_endpoints import Secret
 
 
-class EndpointView(Representation):
+class EndpointTold(Representation):
     """A receiver of a tenant's events."""
 
     id: str
@@ -32,12 +32,12 @@ class EndpointView(Representation):
     created_at: AwareDatetime
 
     @classmethod
-    def of(cls, endpoint: Endpoint) -> EndpointView:
+    def of(cls, endpoint: Endpoint) -> EndpointTold:
         """The endpoint, without its secret."""
         return cls(**_told(endpoint))
 
 
-class SecretView(Representation):
+class SecretTold(Representation):
     """What messages are signed with."""
 
     secret: Annotated[str, Field(description="`whsec_…`: for the library of Standard Webhooks that verifies.")]
@@ -47,23 +47,23 @@ class SecretView(Representation):
     ]
 
     @classmethod
-    def of(cls, secret: Secret) -> SecretView:
+    def of(cls, secret: Secret) -> SecretTold:
         """The secret."""
         return cls(secret=secret.secret, version=secret.version, previous_valid_until=secret.previous_valid_until)
 
 
-class NewEndpointView(EndpointView):
+class NewEndpointTold(EndpointTold):
     """An endpoint that was just registered."""
 
     secret: Annotated[str, Field(description="`whsec_…`: for the library of Standard Webhooks that verifies.")]
 
     @classmethod
-    def with_secret(cls, endpoint: Endpoint, secret: Secret) -> NewEndpointView:
+    def with_secret(cls, endpoint: Endpoint, secret: Secret) -> NewEndpointTold:
         """The endpoint and its first secret."""
         return cls(**_told(endpoint), secret=secret.secret)
 
 
-class DeliverySummaryView(Representation):
+class DeliverySummaryTold(Representation):
     """One message to one receiver."""
 
     id: str
@@ -81,32 +81,32 @@ class DeliverySummaryView(Representation):
     created_at: AwareDatetime
 
     @classmethod
-    def of(cls, delivery: DeliverySummary) -> DeliverySummaryView:
+    def of(cls, delivery: DeliverySummary) -> DeliverySummaryTold:
         """Of a list."""
         return cls(**_summary(delivery))
 
 
-class DeliveryView(DeliverySummaryView):
+class DeliveryTold(DeliverySummaryTold):
     """A delivery with its message and its latest attempts."""
 
     payload: Annotated[str, Field(description="The very text that is sent and signed.")]
     attempts: Annotated[tuple[DeliveryAttempt, ...], Field(description="The latest 30, oldest first.")]
 
     @classmethod
-    def whole(cls, delivery: Delivery) -> DeliveryView:
+    def whole(cls, delivery: Delivery) -> DeliveryTold:
         """With everything."""
         return cls(**_summary(delivery), payload=delivery.payload, attempts=delivery.attempts)
 
 
-def endpoints_listed(endpoints: list[Endpoint]) -> Listing[EndpointView]:
+def endpoints_listed(endpoints: list[Endpoint]) -> Listing[EndpointTold]:
     """All of them: they are few."""
-    return Listing[EndpointView](data=tuple(map(EndpointView.of, endpoints)))
+    return Listing[EndpointTold](data=tuple(map(EndpointTold.of, endpoints)))
 
 
-def deliveries_listed(found: Slice[DeliverySummary]) -> Listing[DeliverySummaryView]:
+def deliveries_listed(found: Slice[DeliverySummary]) -> Listing[DeliverySummaryTold]:
     """A slice of them."""
-    return Listing[DeliverySummaryView](
-        data=tuple(map(DeliverySummaryView.of, found.items)),
+    return Listing[DeliverySummaryTold](
+        data=tuple(map(DeliverySummaryTold.of, found.items)),
         next_cursor=cursor_of(found.end) if found.end else None,
         has_more=found.end is not None,
     )
