@@ -79,10 +79,17 @@ def test_every_missing_setting_is_named_at_once() -> None:
         ("JOB_RETENTION_DAYS", "0"),
         ("JOB_RETENTION_DAYS", "90"),  # an execution's name is remembered for as long
         ("JOB_RETENTION_DAYS", "1.5"),
+        ("LOCAL_WEBHOOKS", "yes"),
+        ("LOCAL_WEBHOOKS", ""),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     assert refusal(**{name: value}).startswith(f"{name}: ")
+
+
+def test_webhooks_to_this_very_machine_are_off_unless_somebody_turned_them_on() -> None:
+    given: list[dict[str, str]] = [{}, {"LOCAL_WEBHOOKS": "off"}, {"LOCAL_WEBHOOKS": "on"}]
+    assert [read_settings({**WORKING, **one}).has_local_webhooks for one in given] == [False, False, True]
 
 
 def test_every_wrong_setting_is_named_at_once() -> None:
@@ -170,7 +177,18 @@ def test_every_fault_of_the_routes_is_named_at_once() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["state_machine_arn", "api_key_secret", "keys_table"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "state_machine_arn",
+        "api_key_secret",
+        "keys_table",
+        "endpoints_table",
+        "deliveries_table",
+        "delivery_machine_arn",
+        "webhook_secret",
+    ],
+)
 @pytest.mark.parametrize("given", [{}, {"STATE_MACHINE_ARN": "", "API_KEY_SECRET": "", "KEYS_TABLE": ""}])
 def test_a_setting_that_only_some_functions_need_is_missed_by_those(name: str, given: dict[str, str]) -> None:
     settings = read_settings({**WORKING, **given})

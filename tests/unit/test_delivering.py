@@ -484,6 +484,21 @@ def test_health_that_somebody_else_wrote_meanwhile_is_looked_at_again(office: Po
     assert (now.description, now.failing_since) == ("changed meanwhile", office.clock.now())
 
 
+def test_what_was_gone_says_nothing_of_where_the_endpoint_has_moved_meanwhile(office: PostOffice) -> None:
+    endpoint = office.register()
+    [delivery] = office.notify()
+    office.sender.answer(URL, 410)
+
+    def meanwhile() -> None:
+        office.desk.change(endpoint.endpoint_id, {"url": "https://hooks.example.com/new"}, tenant="default")
+
+    office.sender.on("send", meanwhile)
+    office.deliver(delivery)
+
+    assert office.endpoint(endpoint).takes_deliveries
+    assert len(office.bus) == 0
+
+
 def test_an_endpoint_that_does_well_costs_no_write(office: PostOffice) -> None:
     office.register()
     writes = office.endpoints.writes

@@ -111,9 +111,12 @@ def _receiver(delivery: Delivery, delivering: Delivering) -> Endpoint | None:
 
 def _note_health(endpoint: Endpoint, attempt: DeliveryAttempt, delivering: Delivering) -> None:
     """Many deliveries note theirs at once: whoever comes too late looks again."""
+    tried_url = endpoint.url
     for _ in range(_STALE_TRIES):
         if not endpoint.takes_deliveries:
             break
+        if endpoint.url != tried_url:
+            return  # of somewhere else, the attempt says nothing
         after = (
             endpoint.after_success() if attempt.succeeded else endpoint.after_failure(attempt.at, gone=attempt.is_gone)
         )
