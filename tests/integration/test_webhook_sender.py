@@ -241,25 +241,27 @@ def test_no_proxy_is_asked(internet: Internet, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_name_that_is_bound_anew_between_check_and_connection_gains_nothing(internet: Internet) -> None:
-    inside = internet.at("127.0.0.1", says(OK))
-    outside = internet.at(PUBLIC, says(OK))
+    rebinding = "rebinding.example.com"
+    outside = internet.at(PUBLIC, says(OK), certificate=rebinding)
+    inside = internet.at("127.0.0.1", says(OK), certificate=rebinding)
     # The first look sees a public address, every later one this very machine.
-    internet.name("rebinding.example.com", [PUBLIC], ["127.0.0.1"])
-    url = "https://rebinding.example.com/"
+    internet.name(rebinding, [PUBLIC], ["127.0.0.1"])
 
-    first = internet.send(url)
+    first = internet.send(f"https://{rebinding}/")
 
-    # One look; the connection went where that one said. (The certificate there is for another name.)
-    assert internet.looked_up == [("rebinding.example.com", 443)]
+    # One look, and the connection went where that one said: with the name in SNI, certificate and Host.
+    assert first.status_code == 200
+    assert internet.looked_up == [(rebinding, 443)]
     assert internet.connected == [(PUBLIC, 443)]
-    assert (first.status_code, outside.names) == (None, ["rebinding.example.com"])
+    assert (outside.names, parts_of(outside.requests[0])[1]["host"]) == ([rebinding], rebinding)
 
-    second = internet.send(url)
+    second = internet.send(f"https://{rebinding}/")
 
-    assert len(internet.looked_up) == 2
+    # The next attempt looks again, once, and goes nowhere.
     assert second == WebhookAnswer(None, webhook_sender.NOT_PUBLIC)
+    assert len(internet.looked_up) == 2
     assert internet.connected == [(PUBLIC, 443)]
-    assert inside.connections == 0
+    assert (outside.connections, inside.connections) == (1, 0)
 
 
 @pytest.mark.parametrize(

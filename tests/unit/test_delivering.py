@@ -23,7 +23,7 @@ from heliograph.domain.deliveries import (
 from heliograph.domain.errors import Conflict, InvalidRequest, PublishFailed, StaleRecord, StorageFailed, WorkflowFailed
 from heliograph.domain.events import EndpointDisabled
 from heliograph.domain.requests import JobRequest
-from heliograph.domain.webhooks import MOST_ENDPOINTS, PATIENCE, Endpoint, Happening, secret_of
+from heliograph.domain.webhooks import MOST_ENDPOINTS, PATIENCE, Endpoint, Happening, job_urls_id, secret_of
 from heliograph.runtime.triggers import Published
 from heliograph.steps.deliver import Delivering, deliver
 from heliograph.steps.manage_deliveries import DeliveryDesk
@@ -615,6 +615,17 @@ def test_another_tenants_endpoints_and_deliveries_are_not_there(office: PostOffi
     assert office.counter.list(DeliveryQuery(), tenant="blog").items == ()
     assert office.endpoint(endpoint) == endpoint
     assert office.delivery() == delivery
+
+
+def test_what_stands_for_the_urls_of_jobs_is_no_endpoint(office: PostOffice) -> None:
+    office.desk.rotate("jobs", tenant="default")
+    own = job_urls_id("default")
+    assert office.endpoints.get("default", own)
+    assert office.desk.find(own, tenant="default") is None
+    assert office.desk.change(own, {"status": "paused"}, tenant="default") is None
+    assert office.desk.remove(own, tenant="default") is None
+    assert office.desk.secret(own, tenant="default") is None
+    assert office.notify() == []
 
 
 def test_there_are_so_many_endpoints_and_no_more(office: PostOffice) -> None:

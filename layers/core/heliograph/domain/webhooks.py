@@ -165,8 +165,8 @@ class Endpoint(BaseModel):
     def rotated(self, at: datetime) -> Endpoint:
         """With a new secret; those before it go on signing until their time is over."""
         retired = (*self.retired, RetiredSecret(version=self.secret_version, valid_until=at + OVERLAP))
-        still = tuple(secret for secret in retired if secret.valid_until > at)[-MOST_RETIRED:]
-        return self.model_copy(update={"secret_version": self.secret_version + 1, "retired": still})
+        update = {"secret_version": self.secret_version + 1, "retired": retired[-MOST_RETIRED:]}
+        return self.model_copy(update=update)
 
     def versions_at(self, at: datetime) -> tuple[int, ...]:
         """The versions of the secret that sign at that time, the newest first."""
