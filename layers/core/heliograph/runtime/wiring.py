@@ -37,6 +37,7 @@ from heliograph.domain.requests import Rules
 from heliograph.domain.routes import Routes
 from heliograph.domain.uploads import UploadForm
 from heliograph.ports import ImageProvider, JobStore, Ledger
+from heliograph.runtime.pages import BucketOrigins
 from heliograph.runtime.settings import Settings, read_settings
 from heliograph.steps import close as closing
 from heliograph.steps.await_end import await_end
@@ -252,6 +253,15 @@ def key_lister() -> Callable[[], Iterator[ApiKey]]:
 def key_revoker() -> Callable[[str], ApiKey | None]:
     """What `keys` does with the id of a key."""
     return partial(revoke_key, keys=_keys(), clock=SystemClock())
+
+
+def bucket_origins() -> BucketOrigins:
+    """What `pages` lets a browser reach besides the API. Worked out here, without a call."""
+    settings, objects = _settings(), _objects()
+    return BucketOrigins(
+        uploads=objects.origin_of_links(settings.uploads_bucket),
+        results=objects.origin_of_links(settings.results_bucket),
+    )
 
 
 @cache
