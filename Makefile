@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down upstream test check format build deploy key ledger routes open close keys stop resume lock clean
+.PHONY: help demo up down upstream test screenshots check format build deploy key ledger routes open close keys stop resume lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,6 +27,10 @@ upstream: $(INSTALLED) ## the simulated image vendor alone, in the foreground (P
 
 test: check ## everything: lint, types, contracts, unit, integration and end-to-end tests
 	$(VENV)/bin/python -m pytest
+
+screenshots: $(INSTALLED) ## take the playground's pictures anew, into docs/screenshots
+	@mkdir -p docs/screenshots
+	HELIOGRAPH_SCREENSHOTS=docs/screenshots HELIOGRAPH_PICTURE_PX=1536 $(VENV)/bin/python -m pytest -q tests/e2e/test_playground.py -k pictures_can_be_taken
 
 check: $(INSTALLED) ## what needs no running: ruff, mypy, import contracts, cfn-lint, sam validate
 	$(VENV)/bin/ruff check

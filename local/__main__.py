@@ -92,6 +92,7 @@ def _manual(stack: Stack) -> str:
 Heliograph is up. AWS and the image vendor are simulated, on this machine only; nothing is charged.
 
   AWS endpoint   {stack.endpoint}   (any AWS tool: AWS_ENDPOINT_URL, region us-east-1, keys test / test)
+  playground     {stack.api_url}/playground   (in a browser, with the key below)
   API            {stack.api_url}
   OpenAI's shape {stack.images_url}/v1   (base_url of its client)
   API key        {stack.api_key}

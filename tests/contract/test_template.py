@@ -38,6 +38,8 @@ SECRETS = resources_of("AWS::SecretsManager::Secret")
 RULES = resources_of("AWS::Events::Rule")
 ROLES = {**FUNCTIONS, **resources_of("AWS::Serverless::StateMachine")}
 API = RESOURCES["Api"]["Properties"]
+# Serves pages that hold no data.
+WITHOUT_RIGHTS = {"Pages"}
 
 
 def actions_on(function: str, resource: str) -> set[str]:
@@ -57,7 +59,7 @@ def functions_that_may_read(secret: str) -> set[str]:
 @pytest.mark.parametrize("name", ROLES)
 def test_a_role_may_do_named_things_to_named_resources(name: str) -> None:
     statements = statements_of(ROLES[name])
-    assert statements
+    assert bool(statements) == (name not in WITHOUT_RIGHTS)
     for statement in statements:
         assert statement["Effect"] == "Allow"
         assert not any("*" in action for action in listed(statement["Action"]))
@@ -67,7 +69,7 @@ def test_a_role_may_do_named_things_to_named_resources(name: str) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_has_a_role_of_its_own(name: str) -> None:
     assert "Role" not in FUNCTIONS[name]
-    assert all("Statement" in policy for policy in FUNCTIONS[name]["Policies"])
+    assert all("Statement" in policy for policy in FUNCTIONS[name].get("Policies", []))
 
 
 @pytest.mark.parametrize(
@@ -401,12 +403,16 @@ def test_the_sweep_runs_every_few_minutes() -> None:
     assert schedule["Properties"].get("Enabled", True) is True
 
 
-def test_every_call_of_the_api_needs_the_key_but_those_of_providers() -> None:
+def test_every_call_needs_the_key_but_those_of_providers_and_for_pages() -> None:
     assert API["Auth"]["DefaultAuthorizer"] in API["Auth"]["Authorizers"]
     events = [event for function in FUNCTIONS.values() for event in function.get("Events", {}).values()]
-    calls = [event["Properties"] for event in events if event["Type"] == "Api"]
+    calls = [call for function in FUNCTIONS.values() for call in calls_of(function)]
     callback = "/v1/callbacks/{job_id}/{token}"
+    pages = {"/playground", "/playground/{file}"}
+    assert {call["Path"] for call in calls_of(FUNCTIONS["Pages"])} == pages
+    assert {call["Method"] for call in calls_of(FUNCTIONS["Pages"])} == {"GET", "HEAD"}
     assert sorted({call["Path"] for call in calls}) == [
+        *sorted(pages),
         callback,
         "/v1/deliveries",
         "/v1/deliveries/{delivery_id}",
@@ -428,10 +434,10 @@ def test_every_call_of_the_api_needs_the_key_but_those_of_providers() -> None:
         "/v1/webhook-endpoints/{endpoint_id}/test",
         "/{proxy+}",
     ]
-    assert [call["Path"] for call in calls if call.get("Auth") == {"Authorizer": "NONE"}] == [callback]
+    assert {call["Path"] for call in calls if call.get("Auth") == {"Authorizer": "NONE"}} == {callback, *pages}
     for call in calls:
         assert call["RestApiId"] == {"Ref": "Api"}
-        assert call["Path"] == callback or "Auth" not in call
+        assert call["Path"] in {callback, *pages} or "Auth" not in call
     assert not [event for event in events if event["Type"] == "HttpApi"]
     # It knows its callers itself: see tests/integration/test_images.py.
     assert [name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function] == ["Images"]
@@ -440,6 +446,16 @@ def test_every_call_of_the_api_needs_the_key_but_those_of_providers() -> None:
 def test_the_images_have_longer_than_the_wait_and_what_comes_before_and_after() -> None:
     assert FUNCTIONS["Images"]["FunctionUrlConfig"] == {"AuthType": "NONE", "InvokeMode": "BUFFERED"}
     assert FUNCTIONS["Images"]["Timeout"] >= WAIT.total_seconds() + 30
+
+
+def calls_of(function: dict[str, Any]) -> list[dict[str, Any]]:
+    return [event["Properties"] for event in function.get("Events", {}).values() if event["Type"] == "Api"]
+
+
+def test_a_page_may_post_to_the_uploads_bucket_and_do_nothing_else_there() -> None:
+    [rule] = BUCKETS["UploadsBucket"]["CorsConfiguration"]["CorsRules"]
+    assert (rule["AllowedMethods"], rule["AllowedOrigins"]) == (["POST"], ["*"])
+    assert "CorsConfiguration" not in BUCKETS["ResultsBucket"]
 
 
 def test_the_api_lets_browsers_of_other_sites_do_nothing() -> None:

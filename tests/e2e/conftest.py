@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,11 +14,14 @@ import pytest
 from PIL import Image
 
 from local.stack import Pace, Stack, running
+from tests import chromium
 from tests.e2e.world import World, wait_until
 
 # Long enough for every job but the one that is meant to pass it.
 JOB_DEADLINE_SECONDS = 90
 WAIT_SCALE = 0.1
+# Larger only for `make screenshots`.
+PICTURE_PX = int(os.environ.get("HELIOGRAPH_PICTURE_PX", "512"))
 LOST = ("cut_before", "cut_after", "html_502", "html_524", "5xx")
 KIE = "kie-gpt-image-2"
 # As in the template, but at a pace that keeps nobody waiting: turns are looked at in a test of their own.
@@ -29,10 +33,16 @@ ROUTES = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says at once what is missing, rather than after minutes of other tests."""
+    if any(item.path.name == "test_playground.py" for item in items) and not chromium.is_at_hand():
+        pytest.exit(chromium.MISSING, returncode=pytest.ExitCode.USAGE_ERROR)
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder: Path = tmp_path_factory.mktemp("stack")
-    pace = Pace(latency_scale=0.02, wait_scale=WAIT_SCALE, picture_px=512)
+    pace = Pace(latency_scale=0.02, wait_scale=WAIT_SCALE, picture_px=PICTURE_PX)
     parameters = {
         "JobDeadlineSeconds": str(JOB_DEADLINE_SECONDS),
         "UploadDeadlineSeconds": str(JOB_DEADLINE_SECONDS),

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, TypedDict
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -89,6 +90,11 @@ class S3ObjectStore:
         """One request."""
         with _translated(location):
             self._client.delete_object_tagging(**_which(location))
+
+    def origin_of_links(self, bucket: str) -> str:
+        """Where every signed link of the bucket leads: scheme, host and port. Worked out here, without a request."""
+        parts = urlsplit(self.presigned_get(ObjectLocation(bucket, "any"), seconds=1))
+        return f"{parts.scheme}://{parts.netloc}"
 
     def put(
         self,

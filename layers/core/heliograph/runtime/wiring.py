@@ -42,6 +42,7 @@ from heliograph.domain.routes import Routes
 from heliograph.domain.uploads import UploadForm
 from heliograph.domain.webhooks import Happening
 from heliograph.ports import ImageProvider, JobStore, Ledger
+from heliograph.runtime.pages import BucketOrigins
 from heliograph.runtime.settings import Settings, read_settings
 from heliograph.steps import close as closing
 from heliograph.steps.await_end import await_end
@@ -299,6 +300,15 @@ def delivery_desk() -> DeliveryDesk:
     """What `deliveries` does."""
     return DeliveryDesk(
         deliveries=_deliveries(), endpoints=_endpoints(), workflow=_delivery_workflow(), clock=SystemClock()
+    )
+
+
+def bucket_origins() -> BucketOrigins:
+    """What `pages` lets a browser reach besides the API. Worked out here, without a call."""
+    settings, objects = _settings(), _objects()
+    return BucketOrigins(
+        uploads=objects.origin_of_links(settings.uploads_bucket),
+        results=objects.origin_of_links(settings.results_bucket),
     )
 
 

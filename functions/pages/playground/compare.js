@@ -1,0 +1,54 @@
+/** A picture, or a picture over the one that it was made from, with a slider between them. */
+
+import { fill, make } from "./dom.js";
+
+/**
+ * @param {{url: string, width: number, height: number}} result
+ * @param {{name: string, link: string}[]} inputs what it was made from, where this page still has it
+ * @param {{alt: string, onUnreadable: () => void}} options `onUnreadable`: its link may be too old
+ */
+export function pictureOf(result, inputs, { alt, onUnreadable }) {
+  const frame = frameOf(result.width, result.height);
+  const picture = make("img", { class: "picture", src: result.url, alt, onerror: onUnreadable });
+  frame.append(picture);
+  if (!inputs.length) return frame;
+
+  const input = make("img", { class: "picture input", src: inputs[0].link, alt: "" });
+  const slider = make("input", { type: "range", min: 0, max: 100, step: 1, value: 50, class: "slider", "aria-label": "Input to result" });
+  const slide = () => {
+    frame.style.setProperty("--at", `${slider.value}%`);
+    slider.setAttribute("aria-valuetext", `${slider.value} % input, ${100 - slider.value} % result`);
+  };
+  slider.addEventListener("input", slide);
+  slide();
+  frame.append(
+    input,
+    make("span", { class: "side left", "aria-hidden": "true" }, "Input"),
+    make("span", { class: "side right", "aria-hidden": "true" }, "Result"),
+    make("span", { class: "handle", "aria-hidden": "true" }),
+    slider,
+  );
+  if (inputs.length === 1) return frame;
+  return make("div", {}, frame, choiceOf(inputs, (link) => input.setAttribute("src", link)));
+}
+
+/** An empty frame of that shape, as wide as there is room. */
+export function frameOf(width, height, ...children) {
+  const frame = make("div", { class: "frame" });
+  frame.style.setProperty("--ratio", String(width / height));
+  fill(frame, ...children);
+  return frame;
+}
+
+function choiceOf(inputs, onChoice) {
+  const choices = inputs.map(({ name, link }, index) =>
+    make(
+      "label",
+      { class: "compared" },
+      make("input", { type: "radio", name: "compared", checked: index === 0, onchange: () => onChoice(link) }),
+      make("img", { src: link, alt: "" }),
+      make("span", { class: "visually-hidden" }, `Compare with image ${index + 1}, ${name}`),
+    ),
+  );
+  return make("fieldset", { class: "choice" }, make("legend", {}, "Compare with"), ...choices);
+}
