@@ -58,6 +58,26 @@ def test_the_readmes_calls_make_a_job_and_show_it(world: World) -> None:
     assert shell(show, **access, JOB_ID=str(job["id"]))["status"] == "succeeded"
 
 
+def test_the_readmes_endpoint_is_registered_and_has_a_secret(world: World) -> None:
+    [register] = blocks("webhook")
+
+    endpoint = shell(register, API=world.stack.api_url, KEY=world.stack.api_key)
+
+    assert str(endpoint["secret"]).startswith("whsec_")
+    assert endpoint["events"] == ["image.job.failed", "image.job.succeeded"]
+    assert world.call("DELETE", f"/v1/webhook-endpoints/{endpoint['id']}").status_code == 200
+
+
+def test_the_readmes_program_makes_a_picture_with_openais_client(world: World) -> None:
+    [program] = blocks("openai")
+    access = f"IMAGES_URL = {world.stack.images_url + '/'!r}\nKEY = {world.stack.api_key!r}\n"
+
+    finished = subprocess.run([sys.executable, "-c", access + program], capture_output=True, text=True, check=True)
+
+    picture = world.http.get(finished.stdout.strip())
+    assert picture.headers["Content-Type"].startswith("image/")
+
+
 def test_the_vendors_key_is_stored_from_standard_input_and_a_wrong_one_is_refused(world: World) -> None:
     secrets, secret = world.stack.client("secretsmanager"), world.stack.outputs["UpstreamKeySecret"]
     usual = secrets.get_secret_value(SecretId=secret)["SecretString"]
