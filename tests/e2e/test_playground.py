@@ -135,15 +135,26 @@ def test_a_picture_can_be_made_by_keyboard_alone(playground: Playground, world: 
     tab_to("Download")
 
 
-def test_control_and_enter_in_the_prompt_generate_once(playground: Playground, world: World, mark: str) -> None:
+def test_control_and_enter_in_the_prompt_generate_and_the_very_same_again_only_after_its_end(
+    playground: Playground, world: World, mark: str
+) -> None:
+    world.fault("task", "never_finishes", mark)
     playground.open()
     playground.prompt.fill(mark)
     playground.is_ready()
     playground.prompt.press("Control+Enter")
     playground.prompt.press("Control+Enter")
-
+    expect(playground.timeline.filter(has_text="Accepted")).to_be_visible()
+    playground.prompt.press("Control+Enter")
+    expect(playground.page.get_by_text("The very same is being made now.").first).to_be_visible()
+    world.finish(mark)
     playground.picture()
     assert len(world.tasks(mark)) == 1
+
+    playground.is_ready()
+    playground.page.get_by_role("button", name="Generate again").click()
+    wait_until(lambda: len(world.tasks(mark)) == 2, seconds=30, what="the second task")
+    playground.picture()
 
 
 def test_a_double_click_is_one_job_however_slow(playground: Playground, world: World, mark: str) -> None:

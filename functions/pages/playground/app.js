@@ -50,6 +50,8 @@ const state = {
   /** A call whose answer was lost: the same wish goes again under the same idempotency key. */
   unanswered: null,
   lastSent: "",
+  /** The wish whose job runs on the stage: the very same again would be a slip of the finger, and paid. */
+  making: "",
   /** The job on the stage. */
   shown: null,
   note: "",
@@ -158,6 +160,7 @@ function obstacle() {
   if (references.uploading) return ["Waits for your images to be uploaded.", page.pick];
   if (references.missing) return ["An image is not uploaded: try it again, or remove it.", page.pick];
   if (state.faulty) return ["Something is to be mended: see what is marked.", document.querySelector("[aria-invalid=true]") ?? page.prompt];
+  if (state.making && state.making === JSON.stringify(composed())) return ["The very same is being made now.", page.outcome];
   if (!state.isQuoted) return ["Asks for the price…", page.generate];
   return null;
 }
@@ -346,7 +349,7 @@ function begin(body) {
 function accept(job, body) {
   history.add(job.id, body);
   learn(job);
-  open(job.id);
+  open(job.id, JSON.stringify(body));
 }
 
 function reject(problem, again) {
@@ -372,9 +375,10 @@ async function cancel(job) {
 
 const timelineParts = { list: page.timeline, note: page["timeline-note"] };
 
-/** Puts a job on the stage and follows it to its end. */
-async function open(id) {
+/** Puts a job on the stage and follows it to its end. `making`: the wish, if it was just sent. */
+async function open(id, making = "") {
   state.following.abort();
+  state.making = making;
   if (!key()) {
     announce("Needs your API key");
     return page.key.focus();
@@ -395,6 +399,7 @@ async function open(id) {
         showJob();
         showTimeline(timelineParts, timeline);
         if (job.status !== before || job.finished_at) announce(told(job));
+        if (job.finished_at) made();
       },
       onTrouble: (problem) => {
         state.note = `${sentence(problem.message)} Asking again.`;
@@ -403,9 +408,16 @@ async function open(id) {
     });
   } catch (error) {
     if (signal.aborted) return;
+    made();
     takeKeyProblem(error);
     outcome.problem(error);
   }
+}
+
+/** The same may be wished for again. */
+function made() {
+  state.making = "";
+  refresh();
 }
 
 function showJob() {
