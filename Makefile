@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down upstream test screenshots check format build deploy key ledger routes open close keys stop resume lock clean
+.PHONY: help demo up down upstream test screenshots check format bench build deploy key ledger routes open close keys stop resume lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ check: $(INSTALLED) ## what needs no running: ruff, mypy, import contracts, cfn-
 format: $(INSTALLED) ## let ruff write
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
+
+bench: $(INSTALLED) ## measure, and write docs/performance.md (TOPIC=… for one; see benchmarks/__main__.py)
+	PYTHONPATH=layers/core:. $(VENV)/bin/python -m benchmarks $(TOPIC)
 
 build: $(INSTALLED) ## build for AWS
 	PIP="$(abspath $(VENV))/bin/python -m pip" $(VENV)/bin/sam build

@@ -25,10 +25,12 @@ RESULTS = PROJECT / "benchmarks" / "results"
 PAGE = PROJECT / "docs" / "performance.md"
 PLOTS = PROJECT / "docs" / "performance"
 TOPICS = tuple(sorted(path.stem for path in (PROJECT / "benchmarks").glob("*.py") if not path.stem.startswith("_")))
-_HEAD = """# Performance
-
-What this software adds to the model's own time and price, measured by `make bench` on one machine, in ratios against the peer that each table names, in the same run. Nothing here was measured on AWS. Written from [benchmarks/results](../benchmarks/results) by `python -m benchmarks`; not edited by hand.
-"""
+_HEAD = (
+    "# Performance\n\n"
+    "What this software adds to the model's own time and price, measured by `make bench` on one machine, in ratios "
+    "against the peer that each table names, in the same run. Nothing here was measured on AWS. Written from "
+    "[benchmarks/results](../benchmarks/results) by `python -m benchmarks`; not edited by hand.\n"
+)
 
 
 def main() -> None:
