@@ -15,7 +15,6 @@ import argparse
 import importlib
 import json
 import platform
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,4 +73,4 @@ def _write_page() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
