@@ -126,6 +126,23 @@ def test_an_upload_that_no_job_names_is_deleted_after_a_day() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "folders"),
+    [("SubmitRequest", ["references/*", "tenants/*/references/*"]), ("SubmitUpload", ["references/*"])],
+)
+def test_whoever_takes_a_job_may_keep_the_uploads_that_it_names(name: str, folders: list[str]) -> None:
+    [statement] = [found for found in statements_of(FUNCTIONS[name]) if "Tagging" in str(found["Action"])]
+    # A reference may be pinned to a version.
+    assert listed(statement["Action"]) == ["s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging"]
+    resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    assert [found["Fn::Sub"].removeprefix("${UploadsBucket.Arn}/") for found in resources] == folders
+
+
+@pytest.mark.parametrize("name", ["ReadApi", "SubmitRequest", "Retry"])
+def test_whoever_tells_of_a_job_that_is_over_may_read_what_its_links_lead_to(name: str) -> None:
+    assert {"s3:GetObject", "s3:GetObjectVersion"} <= actions_on(name, "ResultsBucket")
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_whoever_reads_objects_that_may_be_missing_may_list_their_bucket(name: str) -> None:
     # Without it S3 says "forbidden" of what is missing. Those who only sign links need it not.

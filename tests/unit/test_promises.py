@@ -56,6 +56,7 @@ from heliograph.domain.requests import OnUncertain
 from heliograph.domain.routes import Route
 from heliograph.domain.tenants import Limits, Tenant, Tenants
 from heliograph.steps import traffic
+from heliograph.steps.check_ledger import check_usage
 from heliograph.steps.hear_callback import Heard
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import Upload
@@ -338,6 +339,8 @@ class Judge:
         charged = sum(task.charge(now) for task in self._vendor.tasks.values())
         again = Counter(job.retry_of for job in jobs if job.retry_of)
         self.promise(all(number == 1 for number in again.values()), "a job has one retry at most")
+        usage = check_usage(jobs, self._here.ledger.usage("0001-01-01", "9999-12-31"), complete_since=now - 999 * A_DAY)
+        self.promise(all(told.agrees for told in usage), "what was done is told as it was")
         booked = [job.booking for job in jobs]
         spent, unknown = sum(booking.spent for booking in booked), sum(booking.unknown for booking in booked)
         self.promise(spent <= charged <= spent + unknown, f"the bill is {charged}: {spent} spent, {unknown} unknown")
