@@ -300,6 +300,33 @@ def test_a_wish_that_comes_when_the_pictures_are_stored_is_too_late(here: InMemo
     assert [type(event) for event in here.bus] == [JobSucceeded]
 
 
+def test_a_wish_that_comes_when_a_run_stored_the_pictures_and_died_is_too_late_too(here: InMemoryDeployment) -> None:
+    """Else they would lie in the bucket, with a record that says that the job succeeded."""
+    finished = here.finished(here.job_id())
+    here.jobs.on("save", StorageFailed("away"))
+    with pytest.raises(StorageFailed):
+        here.finalize(finished)
+    canceled(here, finished.job_id)
+
+    here.finalize(finished)
+
+    job = here.jobs.peek(finished.job_id)
+    assert (job.status, len(job.results), job.booking) == (JobStatus.SUCCEEDED, 1, Booking(spent=60_000))
+
+
+def test_anothers_pictures_of_the_same_name_are_not_taken_for_the_jobs_own(here: InMemoryDeployment) -> None:
+    here.run(here.job_id(output_key="shop/{name}.{ext}"))
+    again = here.post({"prompt": "x", "output_key": "shop/{name}.{ext}"}, key="2").job
+    place = again.output_place.record_key()
+    here.objects.drop(RESULTS, place, b"{}", metadata={"heliograph-job-id": "job_another"})
+    finished = here.finished(again.job_id)
+    canceled(here, again.job_id)
+
+    here.finalize(finished)
+
+    assert here.jobs.peek(again.job_id).status is JobStatus.CANCELED
+
+
 def test_whoever_comes_too_late_in_every_try_is_told_to_repeat(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.jobs.on("save", *[StaleJob(job_id)] * 5)
