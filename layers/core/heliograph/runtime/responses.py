@@ -49,12 +49,12 @@ def api_resolver(*, charged_on_failure: Charged) -> APIGatewayRestResolver:
     return app
 
 
-def accepted(job: Job, *, location: str, replayed: bool) -> Response[str]:
-    """202: the job is written down and will be done.
+def accepted(view: JobView, *, location: str, replayed: bool) -> Response[str]:
+    """202: the job is written down and will be done (or, for a call that was made before, is done already).
 
     `location` is relative to the call's own URL (RFC 9110, 10.2.2): right behind any stage, domain or proxy.
     """
-    return answer(202, JobTold.of(JobView(job, ())), _of_a_submission(job, location=location, replayed=replayed))
+    return answer(202, JobTold.of(view), _of_a_submission(view.job, location=location, replayed=replayed))
 
 
 def awaited(view: JobView, *, location: str, replayed: bool, waited_seconds: int) -> Response[str]:
