@@ -38,11 +38,11 @@ def form(here: InMemoryDeployment, *, tenant: str = "default", call: str = "call
 
 
 def sent(here: InMemoryDeployment, *, tenant: str = "default") -> tuple[str, ObjectLocation]:
-    """An upload that has arrived: its id, and where it lies."""
+    """An upload that has arrived: its id, and where its bytes lie."""
     upload_id = form(here, tenant=tenant).upload_id
     location = upload_location(upload_id, bucket=UPLOADS, tenant=tenant)
-    here.objects.drop(UPLOADS, location.key, PNG_HEAD)
-    return upload_id, location
+    version_id = here.objects.drop(UPLOADS, location.key, PNG_HEAD)
+    return upload_id, replace(location, version_id=version_id)
 
 
 @pytest.mark.parametrize("media_type", MediaType)
@@ -105,7 +105,17 @@ def test_an_upload_is_a_reference_by_its_id_and_is_kept_from_then_on(here: InMem
     assert job.request.references == (location.uri,)
     assert here.objects.untagged == [location]
     here.run(job.job_id)
-    assert here.provider.requests[0].reference_urls == (f"https://signed.test/{UPLOADS}/{location.key}?version=None",)
+    assert here.provider.requests[0].reference_urls == (f"https://signed.test/{UPLOADS}/{location.key}?version=v1",)
+
+
+def test_what_is_sent_by_the_same_form_later_is_no_jobs_reference(here: InMemoryDeployment) -> None:
+    upload_id, location = sent(here)
+    job = here.post({"prompt": "brighter", "references": [upload_id]}).job
+    here.objects.drop(UPLOADS, location.key, PNG_HEAD + b"another picture")
+
+    here.run(job.job_id)
+
+    assert here.provider.requests[0].reference_urls == (f"https://signed.test/{UPLOADS}/{location.key}?version=v1",)
 
 
 def test_only_uploads_are_kept_and_each_where_it_lies(here: InMemoryDeployment) -> None:

@@ -64,13 +64,13 @@ def submit_request(
     job_id = derived_id("job", "api", tenant, *identity)
     if dry_run:
         request = read_request(document, rules)
-        check_stored_references(request, objects=objects)
+        request = check_stored_references(request, rules=rules, objects=objects)
         return Quote(request, candidates(request, rules.routes))
     # What the key named once, it names for good: whatever has become of its references or of our defaults since.
     if idempotency_key is not None and (first := jobs.get(job_id)):
         return _same(resume(first, workflow=workflow), fingerprint)
     request = read_request(document, rules)
-    check_stored_references(request, objects=objects)
+    request = check_stored_references(request, rules=rules, objects=objects)
     keep_uploads(request, rules=rules, objects=objects)
     try:
         submission = submit(

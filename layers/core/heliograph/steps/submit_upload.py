@@ -87,7 +87,7 @@ def submit_upload(
             return Ignored()
         document, provenance = _read(upload, source, objects)
         request = read_request(document, rules)
-        check_stored_references(request, objects=objects)
+        request = check_stored_references(request, rules=rules, objects=objects)
         keep_uploads(request, rules=rules, objects=objects)
     except InvalidRequest as error:
         rejection = _Rejection(FailureCode.INVALID_INPUT, str(error), error.faults)
