@@ -1,4 +1,6 @@
-"""Pages for browsers, at `/playground`. Open to everybody: what they do, they do with the key they are given."""
+"""Pages for browsers, and the API's description. Open to everybody: what a page does, it does with the key that it is
+given.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.runtime import wiring
 from heliograph.runtime.observability import count, observed
+from heliograph.runtime.openapi.pages import description_pages
 from heliograph.runtime.pages import Page, Pages, folder, playground_policy
 
 playground = Path(__file__).parent / "playground"
@@ -13,6 +16,7 @@ pages = Pages(
     {
         "/playground": Page.read(playground / "index.html", playground_policy(wiring.bucket_origins())),
         **folder("/playground", playground),
+        **description_pages(wiring.usable_routes()),
     }
 )
 

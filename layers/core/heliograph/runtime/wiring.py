@@ -303,6 +303,11 @@ def delivery_desk() -> DeliveryDesk:
     )
 
 
+def usable_routes() -> Routes:
+    """What `pages` describes the API for."""
+    return _settings().usable_routes
+
+
 def bucket_origins() -> BucketOrigins:
     """What `pages` lets a browser reach besides the API. Worked out here, without a call."""
     settings, objects = _settings(), _objects()

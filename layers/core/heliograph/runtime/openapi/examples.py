@@ -1,0 +1,173 @@
+"""Answers and events as they come to be: made by the domain's own moves, at a fixed time, for one invented shop."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from heliograph.domain.breaker import Circuit
+from heliograph.domain.events import JobEnded, job_event
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import Job, Result, Source
+from heliograph.domain.keys import ApiKey, KeyRequest
+from heliograph.domain.ledger import Usage, UsageLine
+from heliograph.domain.media import MediaType
+from heliograph.domain.object_keys import default_output_key
+from heliograph.domain.requests import JobRequest
+from heliograph.domain.routes import AspectRatio, Route
+from heliograph.domain.timeline import Stay, timeline
+from heliograph.domain.uploads import UploadForm
+from heliograph.runtime.problems import Problem
+from heliograph.runtime.representations import Listing
+from heliograph.runtime.representations.jobs import JobTold, QuoteTold, TimelineTold
+from heliograph.runtime.representations.keys import KeyMade, KeyTold
+from heliograph.runtime.representations.models import ModelsTold, UsagesTold
+from heliograph.runtime.representations.uploads import UploadTold
+from heliograph.steps.read_job import JobView, LinkedResult
+from heliograph.steps.read_models import Models
+from heliograph.steps.read_timeline import Timeline
+from heliograph.steps.submit_request import Quote
+
+REQUEST_ID = "52fdfc07-2182-454f-963f-5f0f9a621d72"
+_NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+_ROUTE = Route(provider="apimodels", model="gpt-image-2-beta", price_usd="0.06", max_references=16)
+_JOB_ID = derived_id("job", "example")
+_RESULTS = "heliograph-resultsbucket-1a2b3c"
+_UPLOAD_ID = f"{derived_id('up', 'example')}.jpg"
+_KEY = f"hg_{'EXAMPLE' * 6}A"
+
+
+def _after(seconds: float) -> datetime:
+    return _NOON + timedelta(seconds=seconds)
+
+
+@cache
+def _queued() -> Job:
+    return Job(
+        job_id=_JOB_ID,
+        tenant="shop",
+        request=JobRequest(
+            model=_ROUTE.model,
+            policy="beta-first",
+            prompt="A fox in the snow",
+            aspect_ratio=AspectRatio.LANDSCAPE_16_9,
+            metadata={"order": "4711"},
+            tags=("winter",),
+        ),
+        source=Source(kind="api"),
+        output_key=default_output_key(None),
+        output_name=_JOB_ID,
+        created_at=_NOON,
+        deadline_at=_after(1200),
+    )
+
+
+@cache
+def _succeeded() -> Job:
+    attempt_id = derived_id("att", _JOB_ID, "1")
+    asked = _queued().attempting(attempt_id, REQUEST_ID, _ROUTE, _after(0.8))
+    made = asked.accepted(attempt_id, "clx4v2m8p0001", _after(2.1))
+    picture = Result(
+        bucket=_RESULTS,
+        key=made.output_place.result_key(1, MediaType.JPEG),
+        version_id="jJ3r0pD8mXlQK7eVtHc.u1bWzYfN5sA4",
+        content_type=MediaType.JPEG,
+        size_bytes=1_482_113,
+        sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        width=1820,
+        height=1024,
+    )
+    return made.succeeded([picture], _after(31.4))
+
+
+def queued_job() -> JobTold:
+    """Just accepted."""
+    return JobTold.of(JobView(_queued(), ()))
+
+
+def succeeded_job() -> JobTold:
+    """With its picture."""
+    job = _succeeded()
+    links = (
+        LinkedResult(result, f"https://{_RESULTS}.s3.amazonaws.com/{result.key}?X-Amz-Signature=…", _after(960))
+        for result in job.results
+    )
+    return JobTold.of(JobView(job, tuple(links)))
+
+
+def canceled_job() -> JobTold:
+    """Before anything of it was asked for."""
+    return JobTold.of(JobView(_queued().canceled(_after(3)), ()))
+
+
+def retried_job() -> JobTold:
+    """The job that does a failed one again."""
+    again = derived_id("job", "retry", _JOB_ID)
+    return JobTold.of(JobView(_queued().model_copy(update={"job_id": again, "retry_of": _JOB_ID}), ()))
+
+
+def jobs() -> Listing[JobTold]:
+    """A list of one."""
+    return Listing[JobTold](data=(succeeded_job(),))
+
+
+def quote() -> QuoteTold:
+    """Of the same job."""
+    return QuoteTold.of(Quote(_queued().request, (_ROUTE,)))
+
+
+def job_timeline() -> TimelineTold:
+    """Of the same job."""
+    stays = (
+        Stay("Wait before asking", _after(2.3), _after(29), "processing", None),
+        Stay("Ask the provider", _after(29), _after(29.4), "finished", None),
+        Stay("Deliver", _after(29.4), _after(31.4), "over", None),
+    )
+    return TimelineTold.of(Timeline(timeline(_succeeded(), stays), complete=True))
+
+
+def upload() -> UploadTold:
+    """A form for one JPEG."""
+    fields = {"Content-Type": "image/jpeg", "key": f"references/{_UPLOAD_ID}", "policy": "…", "x-amz-signature": "…"}
+    url = "https://heliograph-uploadsbucket-1a2b3c.s3.amazonaws.com/"
+    return UploadTold.of(UploadForm(_UPLOAD_ID, url, fields, _after(900)))
+
+
+def models() -> ModelsTold:
+    """One route, in service."""
+    return ModelsTold.of(Models({_ROUTE: Circuit.CLOSED}, _ROUTE))
+
+
+def usages() -> UsagesTold:
+    """A day's pictures."""
+    return UsagesTold.of([UsageLine("2026-11-22", "shop", _ROUTE.name, Usage(pictures=41, spent=2_460_000))])
+
+
+@cache
+def _key() -> ApiKey:
+    return ApiKey.of(_KEY, KeyRequest(name="web shop", tenant="shop", daily_budget_usd="25"), _NOON)
+
+
+def new_key() -> KeyMade:
+    """With the key itself."""
+    return KeyMade.made(_KEY, _key())
+
+
+def revoked_key() -> KeyTold:
+    """Opens nothing any more."""
+    return KeyTold.of(_key().model_copy(update={"last_used_at": _after(60), "revoked_at": _after(86_400)}))
+
+
+def keys() -> Listing[KeyTold]:
+    """A list of one."""
+    return Listing[KeyTold](data=(KeyTold.of(_key()),))
+
+
+def job_ended() -> JobEnded:
+    """The event of the same job's end."""
+    return job_event(_succeeded(), results_bucket=_RESULTS)
+
+
+def told(problem: Problem) -> dict[str, object]:
+    """The problem as a document."""
+    return problem.document(REQUEST_ID)
