@@ -16,6 +16,7 @@ pages = Pages(
     {
         "/playground": Page.read(playground / "index.html", playground_policy(wiring.bucket_origins())),
         **folder("/playground", playground),
+        **folder("/docs", Path(__file__).parent / "docs"),
         **description_pages(wiring.usable_routes()),
     }
 )

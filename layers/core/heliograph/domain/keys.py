@@ -23,6 +23,7 @@ from pydantic import (
 from heliograph.domain.errors import InvalidRequest
 from heliograph.domain.faults import faults_of
 from heliograph.domain.identity import derived_id
+from heliograph.domain.json_numbers import WHOLE_NUMBER
 from heliograph.domain.money import microdollars
 from heliograph.domain.tenants import DEFAULT_TENANT, KEY_ACCOUNT, Budget, TenantName
 
@@ -89,7 +90,9 @@ class KeyRequest(BaseModel):
         Budget | None, Field(description="What its jobs may cost in a UTC day; no limit of its own unless given.")
     ] = None
     requests_per_minute: Annotated[
-        int | None, Field(gt=0, le=60_000, strict=True, description="How often it may call; no limit unless given.")
+        int | None,
+        Field(gt=0, le=60_000, strict=True, description="How often it may call; no limit unless given."),
+        WHOLE_NUMBER,
     ] = None
 
     @field_validator("scopes", mode="before")

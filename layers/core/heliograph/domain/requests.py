@@ -26,6 +26,7 @@ from pydantic import (
 
 from heliograph.domain.errors import Fault, InvalidRequest, MalformedDocument
 from heliograph.domain.faults import faults_of, pointer
+from heliograph.domain.json_numbers import WHOLE_NUMBER
 from heliograph.domain.object_keys import check_output_key
 from heliograph.domain.references import check_reference, check_webhook_url
 from heliograph.domain.routes import AspectRatio, Route, Routes
@@ -143,8 +144,8 @@ class JobRequest(BaseModel):
         str | None,
         Field(
             description="Where results go in the results bucket: `{preset}`, `{name}`, `{job_id}`, `{index}` and "
-            "`{ext}` at most once each, `{name}` or `{job_id}` at least; ends with `.{ext}`; no empty, `.` or `..` parts, and "
-            "not under `tenants/`.",
+            "`{ext}` at most once each, `{name}` or `{job_id}` at least; ends with `.{ext}`; no empty, `.` or `..` "
+            "parts, and not under `tenants/`.",
             examples=["shoes/{job_id}/{index}.{ext}"],
         ),
     ] = None
@@ -169,6 +170,7 @@ class JobRequest(BaseModel):
             le=LONGEST_DEADLINE_SECONDS,
             description="How long it may wait for its task; the deployment's own where nothing is said.",
         ),
+        WHOLE_NUMBER,
     ] = None
 
     @property

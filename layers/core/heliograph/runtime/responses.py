@@ -51,7 +51,8 @@ def api_resolver(
     def no_such_path(error: NotFoundError) -> Response[str]:
         call = app.current_event
         allowed = methods_of(call.resource)
-        if not allowed:
+        if not allowed or call.http_method in allowed:
+            # Of a path that is taken, a part that is nobody's id.
             return _problem(call, Problem.not_found("path or method"))
         if call.http_method == "OPTIONS":
             return Response(HTTPStatus.NO_CONTENT.value, "application/json", "", {"Allow": ", ".join(allowed)})

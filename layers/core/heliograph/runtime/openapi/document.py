@@ -42,8 +42,10 @@ _DESCRIPTION = """\
 Send a prompt, or pictures and a prompt; get a picture back, in your own bucket, with an event when it is there.
 
 Every call carries `Authorization: Bearer <key>`. What a key opens, its scopes say; it belongs to a tenant, and \
-another tenant's things are a 404. Errors are problem documents (RFC 9457) that say whether to try again and whether it cost \
-money; a method that a path does not take is a 405 with `Allow`.\
+another tenant's things are a 404.
+
+Errors are problem documents (RFC 9457) that say whether to try again and whether it cost money. A method that a path \
+does not take is a 405 with `Allow`.\
 """
 
 

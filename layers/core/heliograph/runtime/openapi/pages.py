@@ -6,11 +6,30 @@ import json
 
 from heliograph.domain.routes import Routes
 from heliograph.runtime.openapi.document import describe
+from heliograph.runtime.openapi.reference import Reference
 from heliograph.runtime.pages import Page
+
+# Its own files, and nothing else.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "form-action 'none'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
 
 
 def description_pages(routes: Routes) -> dict[str, Page]:
     """By their paths below the stage."""
     document = describe(routes)
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return {"/v1/openapi.json": Page(text, "application/json")}
+    return {
+        "/v1/openapi.json": Page(text, "application/json"),
+        "/docs": Page(Reference(document).page(), "text/html; charset=utf-8", POLICY),
+    }
