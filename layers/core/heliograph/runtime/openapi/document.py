@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic_core.core_schema import DataclassField, ModelField, TypedDictField
 
 from heliograph import __version__
 from heliograph.domain.events import EVENT_TYPES
@@ -53,6 +54,7 @@ def describe(routes: Routes) -> Json:
     """The document for a deployment with these routes: its models, its caps."""
     schemas, names = _schemas()
     _measure(schemas[names[NewJob, "validation"]], routes)
+    told = examples.events()
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, names)
@@ -70,7 +72,7 @@ def describe(routes: Routes) -> Json:
         "security": [{"key": []}],
         "tags": [{"name": tag.value, "description": text} for tag, text in ABOUT.items()],
         "paths": paths,
-        "webhooks": {name: _event(name, model, names) for name, model in EVENT_TYPES.items()},
+        "webhooks": {name: _event(name, model, told.get(name), names) for name, model in EVENT_TYPES.items()},
         "components": {
             "securitySchemes": {
                 "key": {
@@ -84,6 +86,13 @@ def describe(routes: Routes) -> Json:
             "schemas": schemas,
         },
     }
+
+
+class _AsTheyAreSent(GenerateJsonSchema):
+    """Of what we send, nothing is ever left out."""
+
+    def field_is_required(self, field: ModelField | DataclassField | TypedDictField, total: bool) -> bool:
+        return self.mode == "serialization" or super().field_is_required(field, total)
 
 
 def _models() -> Iterator[tuple[type[BaseModel], Mode]]:
@@ -102,7 +111,7 @@ def _models() -> Iterator[tuple[type[BaseModel], Mode]]:
 def _schemas() -> tuple[dict[str, Json], dict[tuple[type[BaseModel], Mode], str]]:
     """Every schema by its published name, and that name of every model."""
     wanted = list(dict.fromkeys(_models()))
-    refs, found = models_json_schema(wanted, ref_template=f"{_REF}{{model}}")
+    refs, found = models_json_schema(wanted, ref_template=f"{_REF}{{model}}", schema_generator=_AsTheyAreSent)
     raw: dict[str, Json] = found["$defs"]
     public = {name: _public(name) for name in raw}
     if len(set(public.values())) < len(public):
@@ -267,11 +276,12 @@ def _problem(status: HTTPStatus, codes: Codes, names: Mapping[tuple[type[BaseMod
     }
 
 
-def _event(name: str, model: type[BaseModel], names: Mapping[tuple[type[BaseModel], Mode], str]) -> Json:
+def _event(
+    name: str, model: type[BaseModel], example: BaseModel | None, names: Mapping[tuple[type[BaseModel], Mode], str]
+) -> Json:
     media: Json = {"schema": {"$ref": _REF + names[model, "serialization"]}}
-    told = examples.job_ended()
-    if isinstance(told, model):
-        media["example"] = told.model_dump(mode="json")
+    if example:
+        media["example"] = example.model_dump(mode="json")
     return {
         "post": {
             "operationId": name,

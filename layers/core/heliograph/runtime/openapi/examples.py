@@ -5,12 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from heliograph.domain.breaker import Circuit
-from heliograph.domain.events import JobEnded, job_event
+from heliograph.domain.breaker import Breaker, Circuit
+from heliograph.domain.errors import Fault
+from heliograph.domain.events import (
+    PublishedEvent,
+    budget_exhausted,
+    event_type,
+    job_event,
+    route_switched,
+    upload_rejected,
+)
+from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, Result, Source
 from heliograph.domain.keys import ApiKey, KeyRequest
-from heliograph.domain.ledger import Usage, UsageLine
+from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
 from heliograph.domain.media import MediaType
 from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.requests import JobRequest
@@ -62,11 +71,15 @@ def _queued() -> Job:
     )
 
 
-@cache
-def _succeeded() -> Job:
+def _processing() -> Job:
     attempt_id = derived_id("att", _JOB_ID, "1")
     asked = _queued().attempting(attempt_id, REQUEST_ID, _ROUTE, _after(0.8))
-    made = asked.accepted(attempt_id, "clx4v2m8p0001", _after(2.1))
+    return asked.accepted(attempt_id, "clx4v2m8p0001", _after(2.1))
+
+
+@cache
+def _succeeded() -> Job:
+    made = _processing()
     picture = Result(
         bucket=_RESULTS,
         key=made.output_place.result_key(1, MediaType.JPEG),
@@ -163,9 +176,47 @@ def keys() -> Listing[KeyTold]:
     return Listing[KeyTold](data=(KeyTold.of(_key()),))
 
 
-def job_ended() -> JobEnded:
-    """The event of the same job's end."""
-    return job_event(_succeeded(), results_bucket=_RESULTS)
+def events() -> dict[str, PublishedEvent]:
+    """One of each type, by its type."""
+    blocked = Failure(
+        code=FailureCode.CONTENT_BLOCKED,
+        message="the provider's task failed: Content policy violation",
+        retryable=False,
+        charged=Charged.NO,
+    )
+    late = Failure(
+        code=FailureCode.PROVIDER_TIMEOUT,
+        message="the job's deadline passed before a picture could be made; nothing was charged",
+        retryable=True,
+        charged=Charged.NO,
+    )
+    ended = (
+        _succeeded(),
+        _processing().failed(blocked, _after(24.9)),
+        _queued().expired(late, _after(1201)),
+        _queued().canceled(_after(3)),
+    )
+    fault = Fault("/aspect_ratio", "must be one of 1:1, 16:9")
+    rejected = upload_rejected(
+        bucket="heliograph-uploadsbucket-1a2b3c",
+        key="uploads/white-background/shoe.jpg",
+        version="3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
+        version_id="3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
+        preset="white-background",
+        failure=blocked.model_copy(update={"code": FailureCode.INVALID_INPUT, "message": fault.detail}),
+        faults=(fault,),
+        at=_after(0.8),
+    )
+    booked = Booking(reserved=180_000, spent=24_720_000, unknown=60_000)
+    exhausted = budget_exhausted(Page("shop", "2026-11-22"), booked, limit_microusd=25_000_000, at=_after(3600))
+    opened = Breaker()
+    for second in range(5):
+        opened = opened.after_failure("the provider failed with 503", _after(second), began_at=_after(second))
+    closed = opened.after_success(_after(36), began_at=_after(36))
+    switched = (route_switched(_ROUTE, breaker) for breaker in (opened, closed))
+    told: list[PublishedEvent] = [job_event(job, results_bucket=_RESULTS) for job in ended]
+    told += [rejected, exhausted, *(event for event in switched if event)]
+    return {event_type(event): event for event in told}
 
 
 def told(problem: Problem) -> dict[str, object]:

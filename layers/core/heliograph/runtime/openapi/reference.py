@@ -150,16 +150,19 @@ class Reference:
         for place, title in (("path", "Path"), ("query", "Query"), ("header", "Headers")):
             found = [parameter for parameter in operation["parameters"] if parameter["in"] == place]
             if found:
-                items = (self._field(each["name"], _with_description(each), each["required"]) for each in found)
-                parts += [element("h4", title), element("ul", *items, class_="fields")]
+                parts += [element("h4", title), element("ul", *map(self._parameter, found), class_="fields")]
         return together(parts)
+
+    def _parameter(self, parameter: Json) -> Html:
+        described = {"description": parameter.get("description", ""), **parameter["schema"]}
+        return self._field(parameter["name"], described, required=parameter["required"], asked=True)
 
     def _body(self, operation: Json) -> Html | None:
         if "requestBody" not in operation:
             return None
         kinds = operation["requestBody"]["content"].items()
         return together(
-            together([element("h4", "Body ", element("small", kind)), self._fields(content["schema"])])
+            together([element("h4", "Body ", element("small", kind)), self._fields(content["schema"], asked=True)])
             for kind, content in kinds
         )
 
@@ -257,19 +260,23 @@ class Reference:
     def _title(self, schema: Json) -> str:
         return str(schema.get("$ref", "Body")).removeprefix(_REF)
 
-    def _fields(self, schema: Json) -> Html:
+    def _fields(self, schema: Json, *, asked: bool = False) -> Html:
+        """`asked`: of what callers send, those first that they must. In what we send, everything is always there."""
         whole = self._resolved(schema)
-        required = whole.get("required", ())
-        items = (self._field(name, part, name in required) for name, part in whole.get("properties", {}).items())
+        required = whole.get("required", ()) if asked else ()
+        properties = whole.get("properties", {})
+        names = sorted(properties, key=lambda name: name not in required)
+        items = (self._field(name, properties[name], required=name in required, asked=asked) for name in names)
         return element("ul", *items, class_="fields")
 
-    def _field(self, name: str, schema: Json, required: bool) -> Html:
+    def _field(self, name: str, schema: Json, *, required: bool, asked: bool) -> Html:
         bare, nullable = self._bare(schema)
         inner = self._bare(bare["items"])[0] if "items" in bare else bare
-        facts = [*self._facts(bare)]
+        facts = [*self._facts(bare, asked=asked)]
         nested = None
         if "properties" in inner:
-            nested = element("details", element("summary", f"{len(inner['properties'])} fields"), self._fields(inner))
+            count = f"{len(inner['properties'])} fields"
+            nested = element("details", element("summary", count), self._fields(inner, asked=asked))
         kind = self._kind(bare) + (" or null" if nullable else "")
         return element(
             "li",
@@ -305,7 +312,7 @@ class Reference:
         kind = str(schema.get("type", "any"))
         return _KINDS.get(schema.get("format", kind), kind)
 
-    def _facts(self, schema: Json) -> Iterator[Html]:
+    def _facts(self, schema: Json, *, asked: bool) -> Iterator[Html]:
         inner = self._bare(schema["items"])[0] if "items" in schema else schema
         for options in (schema.get("enum"), inner.get("enum") if inner is not schema else None):
             if options:
@@ -317,12 +324,8 @@ class Reference:
             if "description" in option:
                 yield together([option["description"].rstrip(".")])
         default = schema.get("default")
-        if default not in (None, [], {}):
+        if asked and default not in (None, [], {}):
             yield together(["unless given: ", element("code", _plain(default))])
-
-
-def _with_description(parameter: Json) -> Json:
-    return {"description": parameter.get("description", ""), **parameter["schema"]}
 
 
 def _plain(value: Any) -> str:
