@@ -24,7 +24,9 @@ WRONG_SCOPES = {
     Scope.ADMIN: [Scope.JOBS_READ, Scope.JOBS_WRITE],
 }
 EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE")
-HAS_TENANTS = {"job_id"}
+# Where nobody listens.
+NOBODY = "http://127.0.0.1:9/"
+HAS_TENANTS = {"job_id", "endpoint_id", "delivery_id"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Fault:
     key: str = "able"
     ids: str = "nobody's"
     method: str | None = None
-    query: list[tuple[str, str]] = field(default_factory=list)
+    query: tuple[tuple[str, str], ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
     content: bytes | None = None
     pointers: frozenset[str] = frozenset()
@@ -46,13 +48,15 @@ class Fault:
 def faults_of(operation: Operation) -> Iterator[Fault]:
     yield Fault("no key", 401, "unauthenticated", key="none")
     yield Fault("a wrong key", 403, "forbidden", key="wrong")
-    yield Fault("a key for other things", 403, "insufficient_scope", key=f"not {operation.scope}")
+    for scope in operation.scopes:
+        yield Fault(f"a key without {scope}", 403, "insufficient_scope", key=f"not {scope}")
     for method in EVERY_METHOD:
         if method not in methods_of(operation.path):
             yield Fault(f"the method {method}", 405, "method_not_allowed", method=method)
     if operation.parameters:
         yield Fault("an id that nobody has", 404, "not_found")
         yield Fault("no id", 404, "not_found", ids="none")
+        yield Fault("far too long an id", 404, "not_found", ids="long")
         if HAS_TENANTS.issuperset(operation.parameters):
             yield Fault("the id of another tenant's", 404, "not_found", ids="another's", key="stranger")
     if operation.query:
@@ -74,13 +78,13 @@ def faults_of(operation: Operation) -> Iterator[Fault]:
 def _of_query(operation: Operation) -> Iterator[Fault]:
     assert operation.query
     unknown = frozenset({"?colour"})
-    yield Fault("an unknown parameter", 422, "invalid_input", query=[("colour", "red")], pointers=unknown)
+    yield Fault("an unknown parameter", 422, "invalid_input", query=(("colour", "red"),), pointers=unknown)
     for name, schema in operation.query.model_json_schema(by_alias=True)["properties"].items():
         told = frozenset({f"?{name}"})
         # Free texts take what they are given.
         if any(word in json.dumps(schema) for word in ("pattern", "format", "$ref", "integer")):
-            yield Fault(f"a wrong {name}", 422, "invalid_input", query=[(name, "?!")], pointers=told)
-        yield Fault(f"{name} twice", 422, "invalid_input", query=[(name, "1"), (name, "2")], pointers=told)
+            yield Fault(f"a wrong {name}", 422, "invalid_input", query=((name, "?!"),), pointers=told)
+        yield Fault(f"{name} twice", 422, "invalid_input", query=((name, "1"), (name, "2")), pointers=told)
 
 
 def _of_body(operation: Operation) -> Iterator[Fault]:
@@ -91,7 +95,7 @@ def _of_body(operation: Operation) -> Iterator[Fault]:
         yield Fault(f"the body {body[:12]!r}", 400, "malformed_body", content=body)
     yield Fault("an oversized body", 413, "payload_too_large", content=b'{"a": "' + b"x" * 300_000 + b'"}')
     # No field of ours is a list of lists.
-    wrong = {name: [[]] for name in schema["properties"]}
+    wrong: dict[str, Any] = {name: [[]] for name in schema["properties"]}
     yield Fault("wrong types", 422, "invalid_input", content=json.dumps(wrong).encode(), pointers=_pointers(wrong))
     colourful = {**operation.example, "colour": "red"}
     told = frozenset({"/colour"})
@@ -124,16 +128,26 @@ def keys(world: World) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def things(world: World) -> dict[str, str]:
+def things(world: World) -> Iterator[dict[str, str]]:
     """Ids of what belongs to the tenant `default`."""
-    return {"job_id": world.post(prompt="somebody's own")["id"]}
+    endpoint = world.call(
+        "POST", "/v1/webhook-endpoints", json={"url": NOBODY, "events": ["webhook.endpoint.disabled"]}
+    )
+    endpoint_id = endpoint.json()["id"]
+    delivery = world.call("POST", f"/v1/webhook-endpoints/{endpoint_id}/test")
+    yield {
+        "job_id": world.post(prompt="somebody's own")["id"],
+        "endpoint_id": endpoint_id,
+        "delivery_id": delivery.json()["id"],
+    }
+    world.call("DELETE", f"/v1/webhook-endpoints/{endpoint_id}")
 
 
 def path_of(operation: Operation, ids: str, things: dict[str, str]) -> str:
     path = operation.path
     for name in operation.parameters:
         prefix = str(PARAMETERS[name].schema["pattern"]).removeprefix("^").partition("_")[0]
-        value = {"nobody's": f"{prefix}_{'a' * 26}", "none": "nonsense"}.get(ids) or things[name]
+        value = {"nobody's": f"{prefix}_{'a' * 26}", "none": "nonsense", "long": "x" * 2000}.get(ids) or things[name]
         path = path.replace(f"{{{name}}}", value)
     return path
 
@@ -144,13 +158,14 @@ def asked(
     content = fault.content
     if content is None and operation.example is not None:
         content = json.dumps(operation.example).encode()
-    key = keys.get(fault.key)
-    headers = {name: value.encode() for name, value in fault.headers.items()}
+    headers = [(name.encode(), value.encode()) for name, value in fault.headers.items()]
+    if key := keys.get(fault.key):
+        headers.append((b"Authorization", f"Bearer {key}".encode()))
     return world.http.request(
         fault.method or operation.method,
         world.stack.api_url + path_of(operation, fault.ids, things),
         params=fault.query,
-        headers={**headers, **({"Authorization": f"Bearer {key}".encode()} if key else {})},
+        headers=headers,
         content=content if (fault.method or operation.method) != "GET" else None,
     )
 

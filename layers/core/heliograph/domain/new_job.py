@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StrictBool, WithJsonSchema
 
-from heliograph.domain.references import MAX_URL_CHARACTERS
+from heliograph.domain.references import LINK_PATTERN, MAX_URL_CHARACTERS, WEBHOOK_PATTERN
 from heliograph.domain.requests import JobRequest, Policy
 
-_HTTPS = r"^https://([A-Za-z0-9_-]{1,63}\.){1,8}[A-Za-z][A-Za-z0-9-]{1,62}(:[1-9][0-9]{0,3})?(/[!-~]*)?$"
 # Text without control characters, but not of white space alone.
 _WORDS = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*[^\s\x00-\x08\x0b\x0c\x0e-\x1f\x7f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 _FIELD = r"(?:[^{}]|\{(?:preset|name|job_id|index)\})*"
@@ -25,7 +24,7 @@ _REFERENCE = {
             "description": "An object in one of the deployment's two buckets.",
             "pattern": r"^s3://[a-z0-9.-]{3,63}/[^\x00-\x1f\x7f]+$",
         },
-        {"description": "A public link.", "pattern": _HTTPS},
+        {"description": "A public link.", "pattern": LINK_PATTERN},
     ],
     "maxLength": MAX_URL_CHARACTERS,
 }
@@ -41,7 +40,7 @@ def _as_it_is_sent(schema: dict[str, Any]) -> None:
         "pattern": f"^{_FIELD}\\{{(?:name|job_id)\\}}{_FIELD}\\.\\{{ext\\}}$",
         "maxLength": 512,
     }
-    fields["webhook_url"]["anyOf"][0] |= {"pattern": _HTTPS, "maxLength": MAX_URL_CHARACTERS}
+    fields["webhook_url"]["anyOf"][0] |= {"pattern": WEBHOOK_PATTERN, "maxLength": MAX_URL_CHARACTERS}
     schema |= {
         "description": "A wish for a picture. Unknown fields are refused.",
         "if": {"required": ["model"]},

@@ -11,6 +11,10 @@ from heliograph.domain.object_keys import TENANTS_PREFIX, folder_of
 from heliograph.domain.tenants import DEFAULT_TENANT
 
 MAX_URL_CHARACTERS = 2048
+# What is surely a public link, for the API's description; `check_public_url` knows more of them.
+LINK_PATTERN = r"^https://([A-Za-z0-9_-]{1,63}\.){1,8}[A-Za-z][A-Za-z0-9-]{1,62}(:[1-9][0-9]{0,3})?(/[!-~]*)?$"
+# The same for webhooks: without a fragment.
+WEBHOOK_PATTERN = LINK_PATTERN.replace("[!-~]", '[!"$-~]')
 _VERSION = "?versionId="
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 # This very machine, as the local stack's receivers are reached.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Literal
@@ -11,11 +12,11 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core.core_schema import DataclassField, ModelField, TypedDictField
 
 from heliograph import __version__
-from heliograph.domain.events import EVENT_TYPES
 from heliograph.domain.new_job import NewJob
 from heliograph.domain.routes import Routes
 from heliograph.runtime.openapi import examples
 from heliograph.runtime.openapi.errors import Codes, example_of, problems_of
+from heliograph.runtime.openapi.messages import message_models
 from heliograph.runtime.openapi.operations import (
     ABOUT,
     ANSWER_HEADERS,
@@ -39,6 +40,12 @@ _EVERY_ANSWER = ("X-Request-Id", "RateLimit-Policy", "RateLimit", "Cache-Control
 _REQUIRED = {"X-Request-Id", "Cache-Control"}
 # What the classes are called where their names say more about our code than about the API.
 _NAMES = {"ResultTold": "LinkedResult", "KeyMade": "NewKey"}
+# Standard Webhooks 1.0.0.
+_SIGNED = {
+    "webhook-id": "The event's `event_id`: the same at every attempt.",
+    "webhook-timestamp": "When this attempt was made: seconds since 1970.",
+    "webhook-signature": "`v1,` and the signature by the endpoint's secret; two of them for a day after a rotation.",
+}
 _DESCRIPTION = """\
 Send a prompt, or pictures and a prompt; get a picture back, in your own bucket, with an event when it is there.
 
@@ -54,7 +61,7 @@ def describe(routes: Routes) -> Json:
     """The document for a deployment with these routes: its models, its caps."""
     schemas, names = _schemas()
     _measure(schemas[names[NewJob, "validation"]], routes)
-    told = examples.events()
+    told = {name: dict(message) for name, message in examples.messages().items()}
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, names)
@@ -72,7 +79,10 @@ def describe(routes: Routes) -> Json:
         "security": [{"key": []}],
         "tags": [{"name": tag.value, "description": text} for tag, text in ABOUT.items()],
         "paths": paths,
-        "webhooks": {name: _event(name, model, told.get(name), names) for name, model in EVENT_TYPES.items()},
+        "webhooks": {
+            name: _webhook(name, data, _REF + names[message, "serialization"], told)
+            for name, data, message in message_models()
+        },
         "components": {
             "securitySchemes": {
                 "key": {
@@ -102,10 +112,10 @@ def _models() -> Iterator[tuple[type[BaseModel], Mode]]:
         for success in operation.successes:
             for model in success.bodies:
                 yield model, "serialization"
+    for _, _, message in message_models():
+        yield message, "serialization"
     # Of what may be missing in it, the schema of its answers would say that it is always there.
     yield ProblemTold, "validation"
-    for event in EVENT_TYPES.values():
-        yield event, "serialization"
 
 
 def _schemas() -> tuple[dict[str, Json], dict[tuple[type[BaseModel], Mode], str]]:
@@ -123,6 +133,8 @@ def _schemas() -> tuple[dict[str, Json], dict[tuple[type[BaseModel], Mode], str]
 
 def _public(name: str) -> str:
     """`JobTold` → `Job`, `Listing_JobTold_` → `JobList`."""
+    if name.startswith("Message_"):
+        return name.removeprefix("Message_").removesuffix("Data_") + "Message"
     if name.startswith("Listing_"):
         return _public(name.removeprefix("Listing_").removesuffix("_")) + "List"
     return _NAMES.get(name, name.removesuffix("Told").removesuffix("View"))
@@ -175,7 +187,7 @@ def _operation(operation: Operation, names: Mapping[tuple[type[BaseModel], Mode]
         "summary": operation.summary,
         "description": operation.description,
         # In 3.1, what a scheme other than OAuth's asks for may be named as well.
-        "security": [{"key": [operation.scope.value]}],
+        "security": [{"key": [scope.value for scope in operation.scopes]}],
         "parameters": [*_parameters(operation)],
         "responses": {
             **{str(success.status.value): _success(success, names) for success in operation.successes},
@@ -195,7 +207,8 @@ def _operation(operation: Operation, names: Mapping[tuple[type[BaseModel], Mode]
 
 def _parameters(operation: Operation) -> Iterator[Json]:
     for name in operation.parameters:
-        yield {"name": name, "in": "path", "required": True, **_header(PARAMETERS[name])}
+        described = operation.own_parameters.get(name, PARAMETERS[name])
+        yield {"name": name, "in": "path", "required": True, **_header(described)}
     for name in operation.headers:
         yield {"name": name, "in": "header", "required": False, **_header(CALL_HEADERS[name])}
     if operation.query:
@@ -276,19 +289,22 @@ def _problem(status: HTTPStatus, codes: Codes, names: Mapping[tuple[type[BaseMod
     }
 
 
-def _event(
-    name: str, model: type[BaseModel], example: BaseModel | None, names: Mapping[tuple[type[BaseModel], Mode], str]
-) -> Json:
-    media: Json = {"schema": {"$ref": _REF + names[model, "serialization"]}}
-    if example:
-        media["example"] = example.model_dump(mode="json")
+def _webhook(name: str, data: type[BaseModel], reference: str, told: Mapping[str, Json]) -> Json:
+    schema = {"allOf": [{"$ref": reference}, {"properties": {"type": {"const": name}}}]}
     return {
         "post": {
             "operationId": name,
             "summary": name,
-            "description": (model.model_fields["data"].annotation.__doc__ or "").strip(),
+            "description": inspect.cleandoc(data.__doc__ or ""),
             "security": [],
-            "requestBody": {"required": True, "content": {"application/json": media}},
-            "responses": {"2XX": {"description": "Heard. Anything else is sent again."}},
+            "parameters": [
+                {"name": header, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+                for header, text in _SIGNED.items()
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": schema, "example": told[name]}},
+            },
+            "responses": {"2XX": {"description": "Taken. Anything else is sent again."}},
         }
     }

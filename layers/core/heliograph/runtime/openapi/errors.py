@@ -28,6 +28,10 @@ NOT_FOUND: Codes = {"not_found": "there is none, or it is another tenant's"}
 CONFLICTS: Codes = {
     "not_cancelable": "the job is over",
     "not_retryable": "the job is not over, or succeeded",
+    "too_many_endpoints": "there are 16, and no more may be",
+    "changed_meanwhile": "somebody else changed it at the same moment; look at it again",
+    "endpoint_removed": "its endpoint was removed",
+    "endpoint_not_enabled": "its endpoint is paused or disabled; enable it first",
 }
 TOO_LARGE: Codes = {"payload_too_large": "the body is over 256 KB"}
 UNPROCESSABLE: Codes = {"invalid_input": "something to mend; `errors` names everything at once"}
@@ -46,7 +50,7 @@ def problems_of(operation: Operation) -> dict[HTTPStatus, Codes]:
         HTTPStatus.PAYMENT_REQUIRED: PAYMENT_REQUIRED if operation.spends else None,
         HTTPStatus.FORBIDDEN: FORBIDDEN,
         HTTPStatus.NOT_FOUND: NOT_FOUND if operation.parameters else None,
-        HTTPStatus.CONFLICT: {operation.conflict: CONFLICTS[operation.conflict]} if operation.conflict else None,
+        HTTPStatus.CONFLICT: {code: CONFLICTS[code] for code in operation.conflicts},
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TOO_LARGE if reads else None,
         HTTPStatus.UNPROCESSABLE_ENTITY: UNPROCESSABLE if reads or operation.query or operation.spends else None,
         HTTPStatus.TOO_MANY_REQUESTS: TOO_MANY,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from heliograph.domain.breaker import Breaker, Circuit
+from heliograph.domain.deliveries import Delivery, DeliveryAttempt, DeliveryStatus, message_of
 from heliograph.domain.errors import Fault
 from heliograph.domain.events import (
     PublishedEvent,
     budget_exhausted,
+    endpoint_disabled,
     event_type,
     job_event,
     route_switched,
@@ -20,18 +25,31 @@ from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, Result, Source
 from heliograph.domain.keys import ApiKey, KeyRequest
 from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
+from heliograph.domain.listing import Slice
 from heliograph.domain.media import MediaType
 from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import AspectRatio, Route
 from heliograph.domain.timeline import Stay, timeline
 from heliograph.domain.uploads import UploadForm
+from heliograph.domain.webhooks import OVERLAP, PATIENCE, TEST_EVENT, Endpoint, Happening, secret_of
+from heliograph.runtime.openapi.messages import message_example
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.representations import Listing
 from heliograph.runtime.representations.jobs import JobTold, QuoteTold, TimelineTold
 from heliograph.runtime.representations.keys import KeyMade, KeyTold
 from heliograph.runtime.representations.models import ModelsTold, UsagesTold
 from heliograph.runtime.representations.uploads import UploadTold
+from heliograph.runtime.representations.webhooks import (
+    DeliverySummaryTold,
+    DeliveryTold,
+    EndpointTold,
+    NewEndpointTold,
+    SecretTold,
+    deliveries_listed,
+    endpoints_listed,
+)
+from heliograph.steps.manage_endpoints import Secret
 from heliograph.steps.read_job import JobView, LinkedResult
 from heliograph.steps.read_models import Models
 from heliograph.steps.read_timeline import Timeline
@@ -43,6 +61,7 @@ _ROUTE = Route(provider="apimodels", model="gpt-image-2-beta", price_usd="0.06",
 _JOB_ID = derived_id("job", "example")
 _RESULTS = "heliograph-resultsbucket-1a2b3c"
 _UPLOAD_ID = f"{derived_id('up', 'example')}.jpg"
+_ENDPOINT_ID = derived_id("ep", "example")
 _KEY = f"hg_{'EXAMPLE' * 6}A"
 
 
@@ -215,8 +234,101 @@ def events() -> dict[str, PublishedEvent]:
     closed = opened.after_success(_after(36), began_at=_after(36))
     switched = (route_switched(_ROUTE, breaker) for breaker in (opened, closed))
     told: list[PublishedEvent] = [job_event(job, results_bucket=_RESULTS) for job in ended]
-    told += [rejected, exhausted, *(event for event in switched if event)]
+    disabled = endpoint_disabled(
+        tenant="shop",
+        endpoint_id=_ENDPOINT_ID,
+        reason="failing",
+        failing_since=_after(4.2),
+        at=_after(PATIENCE.total_seconds() + 1800),
+    )
+    told += [disabled, rejected, exhausted, *(event for event in switched if event)]
     return {event_type(event): event for event in told}
+
+
+def messages() -> dict[str, Mapping[str, Any]]:
+    """One of each type as a webhook brings it, and a test."""
+    return {**{name: message_example(event) for name, event in events().items()}, TEST_EVENT: _test_message()}
+
+
+@cache
+def _endpoint() -> Endpoint:
+    return Endpoint(
+        endpoint_id=_ENDPOINT_ID,
+        tenant="shop",
+        url="https://shop.example.com/heliograph",
+        events=("image.job.failed", "image.job.succeeded"),
+        created_at=_NOON,
+    )
+
+
+def endpoint() -> EndpointTold:
+    """In service."""
+    return EndpointTold.of(_endpoint())
+
+
+def new_endpoint() -> NewEndpointTold:
+    """With its secret."""
+    return NewEndpointTold.with_secret(_endpoint(), _secret())
+
+
+def endpoints() -> Listing[EndpointTold]:
+    """A list of one."""
+    return endpoints_listed([_endpoint()])
+
+
+def _secret(version: int = 1) -> Secret:
+    secret = secret_of("an example", _ENDPOINT_ID, version)
+    return Secret(_ENDPOINT_ID, secret, version, _after(OVERLAP.total_seconds()) if version > 1 else None)
+
+
+def secret() -> SecretTold:
+    """The first one."""
+    return SecretTold.of(_secret())
+
+
+def rotated_secret() -> SecretTold:
+    """The second one, while the first still signs."""
+    return SecretTold.of(_secret(2))
+
+
+def _happening() -> Happening:
+    data = {"tenant": "shop", "endpoint_id": _ENDPOINT_ID}
+    event_id = derived_id("evt", _ENDPOINT_ID, "test")
+    return Happening(type=TEST_EVENT, version="1", event_id=event_id, occurred_at="2026-11-22T12:00:00Z", data=data)
+
+
+def _test_message() -> Mapping[str, Any]:
+    message: Mapping[str, Any] = json.loads(message_of(_happening()))
+    return message
+
+
+def _delivery() -> Delivery:
+    return Delivery.of(
+        _happening(),
+        tenant="shop",
+        receiver_id=_ENDPOINT_ID,
+        endpoint_id=_ENDPOINT_ID,
+        url="https://shop.example.com/heliograph",
+        skipped=False,
+        at=_NOON,
+    )
+
+
+def test_delivery() -> DeliveryTold:
+    """Just begun."""
+    return DeliveryTold.whole(_delivery())
+
+
+def delivery() -> DeliveryTold:
+    """Taken at once."""
+    attempt = DeliveryAttempt(at=_after(0.4), status_code=204, error=None, duration_ms=87)
+    taken = {"status": DeliveryStatus.DELIVERED, "tries": 1, "attempts": (attempt,), "next_attempt_at": None}
+    return DeliveryTold.whole(_delivery().model_copy(update=taken))
+
+
+def deliveries() -> Listing[DeliverySummaryTold]:
+    """A list of one."""
+    return deliveries_listed(Slice((_delivery(),), None))
 
 
 def told(problem: Problem) -> dict[str, object]:
