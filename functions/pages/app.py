@@ -8,7 +8,6 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.runtime import wiring
 from heliograph.runtime.observability import count, observed
-from heliograph.runtime.openapi.pages import description_pages
 from heliograph.runtime.pages import Page, Pages, folder, playground_policy
 
 playground = Path(__file__).parent / "playground"
@@ -17,7 +16,7 @@ pages = Pages(
         "/playground": Page.read(playground / "index.html", playground_policy(wiring.bucket_origins())),
         **folder("/playground", playground),
         **folder("/docs", Path(__file__).parent / "docs"),
-        **description_pages(wiring.usable_routes()),
+        **wiring.api_pages(),
     }
 )
 

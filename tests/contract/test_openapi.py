@@ -41,7 +41,8 @@ def media(operation_id: str) -> Iterator[tuple[str, dict[str, Any], Any]]:
         for content in operation["requestBody"]["content"].values():
             yield "the body", content["schema"], content.get("example")
     for status, answer in operation["responses"].items():
-        for content in answer.get("content", {}).values():
+        shared = DOCUMENT["components"]["responses"].get(answer.get("$ref", "").rpartition("/")[2], answer)
+        for content in shared.get("content", {}).values():
             told = content.get("examples", {"": {"value": content.get("example")}})
             for example in told.values():
                 yield status, content["schema"], example["value"]

@@ -16,7 +16,8 @@ from schemathesis import Case, HookContext
 
 PICTURE = os.environ["SENT_PICTURE"]
 PICTURE_PLACE = os.environ["SENT_PICTURE_PLACE"]
-CURSOR = os.environ["OWN_CURSOR"]
+CURSORS = {"/v1/jobs": os.environ["OWN_JOBS_CURSOR"], "/v1/deliveries": os.environ["OWN_DELIVERIES_CURSOR"]}
+RECEIVER = os.environ["RECEIVER"]
 # Made before: somebody else's, or the one that we work with.
 OTHER_KEYS = frozenset(os.environ["OTHER_KEYS"].split())
 LONGEST_USAGE = timedelta(days=91)
@@ -38,7 +39,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     if isinstance(query := case.query, dict):
         _in_order(query)
         if "cursor" in query:
-            query["cursor"] = CURSOR
+            query["cursor"] = CURSORS[case.path]
     # An idempotency key names one body for good.
     if case.headers and (key := case.headers.get("Idempotency-Key")):
         body = hashlib.sha256(json.dumps(case.body, sort_keys=True).encode(errors="replace")).hexdigest()
@@ -49,9 +50,12 @@ def _mended(body: dict[str, Any]) -> dict[str, Any]:
     mended = dict(body)
     if isinstance(references := body.get("references"), list):
         mended["references"] = list(map(_existing, references))
-    if "name" in body:
+    for name in {"name", "description"} & body.keys():
         # Printable is more than a pattern can say.
-        mended["name"] = "".join(letter if letter.isprintable() else "?" for letter in body["name"])
+        mended[name] = "".join(letter if letter.isprintable() else "?" for letter in body[name])
+    for name in {"url", "webhook_url"} & body.keys():
+        # Nobody's host is called by chance.
+        mended[name] = body[name] and RECEIVER
     if body.get("output_key"):
         # So are: each field once, and no empty parts.
         mended["output_key"] = f"{{job_id}}/{len(body['output_key'])}.{{ext}}"

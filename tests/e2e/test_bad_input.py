@@ -130,9 +130,8 @@ def keys(world: World) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def things(world: World) -> Iterator[dict[str, str]]:
     """Ids of what belongs to the tenant `default`."""
-    endpoint = world.call(
-        "POST", "/v1/webhook-endpoints", json={"url": NOBODY, "events": ["webhook.endpoint.disabled"]}
-    )
+    asked = {"url": NOBODY, "events": ["webhook.endpoint.disabled"]}
+    endpoint = world.call("POST", "/v1/webhook-endpoints", json=asked)
     endpoint_id = endpoint.json()["id"]
     delivery = world.call("POST", f"/v1/webhook-endpoints/{endpoint_id}/test")
     yield {

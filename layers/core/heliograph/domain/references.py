@@ -15,6 +15,8 @@ MAX_URL_CHARACTERS = 2048
 LINK_PATTERN = r"^https://([A-Za-z0-9_-]{1,63}\.){1,8}[A-Za-z][A-Za-z0-9-]{1,62}(:[1-9][0-9]{0,3})?(/[!-~]*)?$"
 # The same for webhooks: without a fragment.
 WEBHOOK_PATTERN = LINK_PATTERN.replace("[!-~]", '[!"$-~]')
+# And where webhooks may go to this very machine.
+LOCAL_WEBHOOK_PATTERN = rf"{WEBHOOK_PATTERN}|^http://(127\.0\.0\.1|localhost):[1-9][0-9]{{0,3}}(/[!\"$-~]*)?$"
 _VERSION = "?versionId="
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 # This very machine, as the local stack's receivers are reached.

@@ -42,7 +42,8 @@ from heliograph.domain.routes import Routes
 from heliograph.domain.uploads import UploadForm
 from heliograph.domain.webhooks import Happening
 from heliograph.ports import ImageProvider, JobStore, Ledger
-from heliograph.runtime.pages import BucketOrigins
+from heliograph.runtime.openapi.pages import description_pages
+from heliograph.runtime.pages import BucketOrigins, Page
 from heliograph.runtime.settings import Settings, read_settings
 from heliograph.steps import close as closing
 from heliograph.steps.await_end import await_end
@@ -303,9 +304,9 @@ def delivery_desk() -> DeliveryDesk:
     )
 
 
-def usable_routes() -> Routes:
-    """What `pages` describes the API for."""
-    return _settings().usable_routes
+def api_pages() -> dict[str, Page]:
+    """What `pages` tells of the API of this deployment."""
+    return description_pages(_settings().usable_routes, local_webhooks=_settings().has_local_webhooks)
 
 
 def bucket_origins() -> BucketOrigins:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Literal
@@ -13,7 +14,9 @@ from pydantic_core.core_schema import DataclassField, ModelField, TypedDictField
 
 from heliograph import __version__
 from heliograph.domain.new_job import NewJob
+from heliograph.domain.references import LOCAL_WEBHOOK_PATTERN
 from heliograph.domain.routes import Routes
+from heliograph.domain.webhooks import EndpointChange, EndpointRequest
 from heliograph.runtime.openapi import examples
 from heliograph.runtime.openapi.errors import Codes, example_of, problems_of
 from heliograph.runtime.openapi.messages import message_models
@@ -57,11 +60,18 @@ does not take is a 405 with `Allow`.\
 """
 
 
-def describe(routes: Routes) -> Json:
-    """The document for a deployment with these routes: its models, its caps."""
+def describe(routes: Routes, *, local_webhooks: bool = False) -> Json:
+    """The document for a deployment with these routes: its models, its caps.
+
+    `local_webhooks`: whether webhooks may go to this very machine.
+    """
     schemas, names = _schemas()
     _measure(schemas[names[NewJob, "validation"]], routes)
     told = {name: dict(message) for name, message in examples.messages().items()}
+    if local_webhooks:
+        for model, field in ((NewJob, "webhook_url"), (EndpointRequest, "url"), (EndpointChange, "url")):
+            url = schemas[names[model, "validation"]]["properties"][field]
+            url.get("anyOf", [url])[0]["pattern"] = LOCAL_WEBHOOK_PATTERN
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, names)
@@ -93,6 +103,11 @@ def describe(routes: Routes) -> Json:
                 }
             },
             "headers": {name: _header(header) for name, header in ANSWER_HEADERS.items()},
+            "responses": {
+                _problem_name(status, codes): _problem(status, codes, names)
+                for operation in OPERATIONS
+                for status, codes in problems_of(operation).items()
+            },
             "schemas": schemas,
         },
     }
@@ -191,7 +206,10 @@ def _operation(operation: Operation, names: Mapping[tuple[type[BaseModel], Mode]
         "parameters": [*_parameters(operation)],
         "responses": {
             **{str(success.status.value): _success(success, names) for success in operation.successes},
-            **{str(status.value): _problem(status, codes, names) for status, codes in problems_of(operation).items()},
+            **{
+                str(status.value): {"$ref": f"#/components/responses/{_problem_name(status, codes)}"}
+                for status, codes in problems_of(operation).items()
+            },
         },
         "x-codeSamples": [
             {"lang": sample.lang, "label": sample.label, "source": sample.source} for sample in samples(operation)
@@ -269,6 +287,12 @@ def _headers(*wanted: str, required: set[str]) -> Json:
         else {"$ref": f"#/components/headers/{name}"}
         for name in wanted
     }
+
+
+def _problem_name(status: HTTPStatus, codes: Codes) -> str:
+    """`Forbidden`; `ConflictNotRetryable` where the status has other codes elsewhere."""
+    told = [TITLES[status], *codes] if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT} else [TITLES[status]]
+    return "".join(word.capitalize() for part in told for word in re.split(r"[ _]", part))
 
 
 def _problem(status: HTTPStatus, codes: Codes, names: Mapping[tuple[type[BaseModel], Mode], str]) -> Json:

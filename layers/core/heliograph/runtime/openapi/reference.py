@@ -168,10 +168,11 @@ class Reference:
 
     def _answers(self, operation: Json) -> Html:
         successes, problems = [], []
-        for status, answer in operation["responses"].items():
+        for status, told in operation["responses"].items():
+            answer = self._answer(told)
             if int(status) >= _ERRORS_FROM:
-                name, _, told = answer["description"].partition(": ")
-                problems.append(element("li", _status(status), element("span", prose(told), title=name)))
+                name, _, why = answer["description"].partition(": ")
+                problems.append(element("li", _status(status), element("span", prose(why), title=name)))
             else:
                 successes.append(self._success(status, answer))
         count = f"{len(problems)} kinds of problem"
@@ -182,6 +183,13 @@ class Reference:
                 element("details", element("summary", count), element("ul", *problems, class_="problems")),
             ]
         )
+
+    def _answer(self, answer: Json) -> Json:
+        """One that several operations give is told of once."""
+        if "$ref" not in answer:
+            return answer
+        shared: Json = self._document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        return shared
 
     def _success(self, status: str, answer: Json) -> Html:
         headers = [name for name in answer.get("headers", {}) if name not in _COMMON_HEADERS]
