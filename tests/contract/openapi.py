@@ -11,7 +11,7 @@ from heliograph.runtime.openapi.document import describe
 from tests.contract.cfn_template import FUNCTIONS, TEMPLATE
 
 ROUTES = Routes.model_validate(json.loads(TEMPLATE["Parameters"]["Routes"]["Default"]))
-DOCUMENT: dict[str, Any] = describe(ROUTES)
+DOCUMENT: dict[str, Any] = describe(ROUTES, images_url="https://images.test/")
 # For providers, who are told of it with every order.
 CALLBACK = ("POST", "/v1/callbacks/{job_id}/{token}")
 

@@ -15,6 +15,8 @@ from heliograph.domain.new_job import NewJob
 from heliograph.domain.requests import JobRequest, Rules, read_request
 from heliograph.domain.uploads import read_upload_request
 from heliograph.domain.webhooks import TEST_EVENT, read_endpoint_change, read_endpoint_request
+from heliograph.runtime.openai_door import EDITS, GENERATIONS
+from heliograph.runtime.openapi import images
 from heliograph.runtime.openapi.operations import OPERATIONS, Operation, methods_of
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
@@ -88,7 +90,10 @@ def test_what_the_gateway_takes_has_a_route_in_its_function() -> None:
 
 def test_operations_have_names_of_their_own_and_groups_that_are_described() -> None:
     assert len({operation.id for operation in OPERATIONS}) == len(OPERATIONS)
-    assert {tag["name"] for tag in DOCUMENT["tags"]} == {operation.tag.value for operation in OPERATIONS}
+    assert {tag["name"] for tag in DOCUMENT["tags"]} == {
+        images.TAG["name"],
+        *(operation.tag.value for operation in OPERATIONS),
+    }
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
@@ -175,6 +180,12 @@ def test_every_webhook_is_described_with_an_example(name: str) -> None:
     validator = Draft202012Validator({**content["schema"], "components": DOCUMENT["components"]})
     assert content["example"]["type"] == name
     assert not [error.message for error in validator.iter_errors(content["example"])]
+
+
+def test_openais_routes_have_an_address_of_their_own() -> None:
+    found = {path: item for path, item in DOCUMENT["paths"].items() if "servers" in item.get("post", {})}
+    assert found.keys() == {GENERATIONS, EDITS}
+    assert all(item["post"]["servers"][0]["url"] == "https://images.test" for item in found.values())
 
 
 def test_methods_are_told_by_path() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from heliograph.runtime.openapi import images
 from heliograph.runtime.openapi.operations import OPERATIONS, Operation
 from heliograph.runtime.openapi.samples import Sample, samples
 
@@ -113,3 +115,28 @@ def test_an_example_does_what_it_says(world: World, subjects: Subjects, operatio
         assert finished.stdout.startswith("{")
     else:
         assert finished.stdout.split()[0] in statuses
+
+
+@pytest.mark.parametrize(
+    ("name", "sample"),
+    [(name, sample) for name, found in images.SAMPLES.items() for sample in found],
+    ids=lambda value: value if isinstance(value, str) else value.label,
+)
+def test_an_example_in_openais_shape_does_what_it_says(
+    world: World, photo: bytes, tmp_path: Path, name: str, sample: Sample
+) -> None:
+    (tmp_path / "photo.png").write_bytes(photo)
+    access = {"IMAGES_URL": world.stack.images_url, "KEY": world.stack.api_key, "PHOTO": str(tmp_path / "photo.png")}
+
+    finished = subprocess.run(
+        [*PROGRAMS[sample.label], sample.source],
+        env={**os.environ, **access},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert finished.returncode == 0, finished.stderr
+    told = finished.stdout.strip()
+    link = json.loads(told)["data"][0]["url"] if sample.label == "cURL" else told
+    assert world.http.get(link).headers["content-type"].startswith("image/")

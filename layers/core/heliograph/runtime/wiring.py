@@ -306,7 +306,10 @@ def delivery_desk() -> DeliveryDesk:
 
 def api_pages() -> dict[str, Page]:
     """What `pages` tells of the API of this deployment."""
-    return description_pages(_settings().usable_routes, local_webhooks=_settings().has_local_webhooks)
+    settings = _settings()
+    return description_pages(
+        settings.usable_routes, local_webhooks=settings.has_local_webhooks, images_url=settings.images_url
+    )
 
 
 def bucket_origins() -> BucketOrigins:

@@ -17,7 +17,7 @@ from heliograph.domain.new_job import NewJob
 from heliograph.domain.references import LOCAL_WEBHOOK_PATTERN
 from heliograph.domain.routes import Routes
 from heliograph.domain.webhooks import EndpointChange, EndpointRequest
-from heliograph.runtime.openapi import examples
+from heliograph.runtime.openapi import examples, images
 from heliograph.runtime.openapi.errors import Codes, example_of, problems_of
 from heliograph.runtime.openapi.messages import message_models
 from heliograph.runtime.openapi.operations import (
@@ -60,10 +60,10 @@ does not take is a 405 with `Allow`.\
 """
 
 
-def describe(routes: Routes, *, local_webhooks: bool = False) -> Json:
+def describe(routes: Routes, *, local_webhooks: bool = False, images_url: str = "") -> Json:
     """The document for a deployment with these routes: its models, its caps.
 
-    `local_webhooks`: whether webhooks may go to this very machine.
+    `local_webhooks`: whether webhooks may go to this very machine. `images_url`: where calls in OpenAI's shape go.
     """
     schemas, names = _schemas()
     _measure(schemas[names[NewJob, "validation"]], routes)
@@ -75,6 +75,12 @@ def describe(routes: Routes, *, local_webhooks: bool = False) -> Json:
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, names)
+    tags: list[Json] = [{"name": tag.value, "description": text} for tag, text in ABOUT.items()]
+    if images_url:
+        theirs = {*images.REQUESTS, *images.ANSWERS}
+        refs = {model: {"$ref": _REF + name} for (model, _), name in names.items() if model in theirs}
+        paths |= images.images_paths(images_url, refs)
+        tags.append(images.TAG)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -87,7 +93,7 @@ def describe(routes: Routes, *, local_webhooks: bool = False) -> Json:
         # Relative to the document's own place, which is below /v1.
         "servers": [{"url": "..", "description": "The deployment that this document comes from."}],
         "security": [{"key": []}],
-        "tags": [{"name": tag.value, "description": text} for tag, text in ABOUT.items()],
+        "tags": tags,
         "paths": paths,
         "webhooks": {
             name: _webhook(name, data, _REF + names[message, "serialization"], told)
@@ -129,6 +135,8 @@ def _models() -> Iterator[tuple[type[BaseModel], Mode]]:
                 yield model, "serialization"
     for _, _, message in message_models():
         yield message, "serialization"
+    yield from ((model, "validation") for model in images.REQUESTS)
+    yield from ((model, "serialization") for model in images.ANSWERS)
     # Of what may be missing in it, the schema of its answers would say that it is always there.
     yield ProblemTold, "validation"
 

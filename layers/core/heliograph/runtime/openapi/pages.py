@@ -25,9 +25,9 @@ POLICY = "; ".join(
 )
 
 
-def description_pages(routes: Routes, *, local_webhooks: bool) -> dict[str, Page]:
+def description_pages(routes: Routes, *, local_webhooks: bool, images_url: str) -> dict[str, Page]:
     """By their paths below the stage."""
-    document = describe(routes, local_webhooks=local_webhooks)
+    document = describe(routes, local_webhooks=local_webhooks, images_url=images_url)
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return {
         "/v1/openapi.json": Page(text, "application/json"),

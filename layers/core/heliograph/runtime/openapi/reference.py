@@ -100,7 +100,11 @@ class Reference:
                 "aside",
                 element("h3", "Before you begin"),
                 _code(program_code(_BEFORE)),
-                element("p", "Every example below reads these two.", class_="note"),
+                element(
+                    "p",
+                    "Every example below reads these two, and the ids that it needs, such as JOB_ID.",
+                    class_="note",
+                ),
                 class_="code",
             ),
             id="introduction",
@@ -137,7 +141,7 @@ class Reference:
             element("h3", element("a", operation["summary"], href=f"#{operation['operationId']}")),
             element("p", _method(method), element("code", path), class_="endpoint"),
             paragraphs(operation["description"]),
-            element("p", "Scope ", *(element("code", scope) for scope in scopes), class_="note") if scopes else None,
+            element("p", "Scope ", *_listed(scopes), class_="note") if scopes else None,
             self._parameters(operation),
             self._body(operation),
             self._answers(operation),
@@ -208,11 +212,11 @@ class Reference:
             [(sample["label"], _code(program_code(sample["source"]))) for sample in operation["x-codeSamples"]],
         )
         answers = [
-            (f"{status} {name}" if len(content["examples"]) > 1 else status, example["value"])
+            (f"{status} {name}" if len(content.get("examples", {})) > 1 else status, example["value"])
             for status, answer in operation["responses"].items()
             if int(status) < _ERRORS_FROM
             for content in answer.get("content", {}).values()
-            for name, example in content["examples"].items()
+            for name, example in content.get("examples", {}).items()
         ]
         shown = [
             element("details", element("summary", "Answer ", label), _code(json_code(value)), open=index == 0)
@@ -260,10 +264,18 @@ class Reference:
     # -- schemas
 
     def _resolved(self, schema: Json) -> Json:
-        if "$ref" not in schema:
-            return schema
-        named = self._schemas[schema["$ref"].removeprefix(_REF)]
-        return {**named, **{word: value for word, value in schema.items() if word != "$ref"}}
+        """Without references, and with all that must be true of it at once."""
+        if "$ref" in schema:
+            named = self._resolved(self._schemas[schema["$ref"].removeprefix(_REF)])
+            return {**named, **{word: value for word, value in schema.items() if word != "$ref"}}
+        merged = dict(schema)
+        for part in map(self._resolved, merged.pop("allOf", ())):
+            fields = {name: dict(field) for name, field in part.get("properties", {}).items()}
+            for name, field in merged.get("properties", {}).items():
+                fields[name] = {**fields.get(name, {}), **field}
+            required = [*part.get("required", ()), *merged.get("required", ())]
+            merged = {**part, **merged, "properties": fields, "required": required}
+        return merged
 
     def _title(self, schema: Json) -> str:
         return str(schema.get("$ref", "Body")).removeprefix(_REF)
@@ -332,7 +344,7 @@ class Reference:
             if "description" in option:
                 yield together([option["description"].rstrip(".")])
         default = schema.get("default")
-        if asked and default not in (None, [], {}):
+        if asked and default not in (None, "", [], {}):
             yield together(["unless given: ", element("code", _plain(default))])
 
 
