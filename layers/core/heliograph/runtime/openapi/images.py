@@ -16,8 +16,8 @@ from heliograph.runtime.representations.images import ImagesAnswer, OpenAIErrorA
 Json = dict[str, Any]
 TAG = {
     "name": "OpenAI's shape",
-    "description": "For programs with OpenAI's client, whose `base_url` is the stack's output `ImagesUrl` and `v1`. Each "
-    "picture is a job like any other; the answer comes when the pictures are there.",
+    "description": "For programs with OpenAI's client: its `base_url` is the stack's output `ImagesUrl` and `v1`. "
+    "Each picture is a job like any other; the answer comes when the pictures are there.",
 }
 REQUESTS: tuple[type[BaseModel], ...] = (GenerationRequest, EditRequest)
 ANSWERS: tuple[type[BaseModel], ...] = (ImagesAnswer, OpenAIErrorAnswer)
