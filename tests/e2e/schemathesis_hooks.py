@@ -20,7 +20,7 @@ CURSORS = {"/v1/jobs": os.environ["OWN_JOBS_CURSOR"], "/v1/deliveries": os.envir
 RECEIVER = os.environ["RECEIVER"]
 # Made before: somebody else's, or the one that we work with.
 OTHER_KEYS = frozenset(os.environ["OTHER_KEYS"].split())
-LONGEST_USAGE = timedelta(days=91)
+LONGEST_USAGE, LATEST = timedelta(days=91), date(2999, 12, 31)
 
 
 @schemathesis.hook
@@ -71,8 +71,8 @@ def _existing(reference: str) -> str:
 
 def _in_order(query: dict[str, Any]) -> None:
     """The days of usage: not too many, and the last not before the first."""
-    if "from" in query and "to" in query:
-        first, last = date.fromisoformat(query["from"]), date.fromisoformat(query["to"])
-        first = min(first, date.max - LONGEST_USAGE)
+    if "from" in query:
+        first = min(date.fromisoformat(query["from"]), LATEST - LONGEST_USAGE)
+        last = date.fromisoformat(query.get("to", query["from"]))
         query["from"] = first.isoformat()
         query["to"] = min(max(last, first), first + LONGEST_USAGE).isoformat()
