@@ -12,6 +12,8 @@ from typing import Annotated, Generic, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from heliograph.domain.query_texts import WHOLE_NUMBER
+
 MOST = 100
 USUAL = 20
 _ID = re.compile(r"[a-z]+_[a-z0-9]{1,64}")
@@ -71,10 +73,10 @@ class SliceQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    limit: Annotated[int, Field(ge=1, le=MOST, description="How many at most.")] = USUAL
+    limit: Annotated[int, Field(ge=1, le=MOST, description="How many at most."), WHOLE_NUMBER] = USUAL
     cursor: Annotated[
         str | None,
-        Field(max_length=512, description="`next_cursor` of the slice before."),
+        Field(max_length=512, pattern=r"^[A-Za-z0-9_-]+$", description="`next_cursor` of the slice before."),
         AfterValidator(lambda cursor: cursor if cursor is None else _is_a_cursor(cursor)),
     ] = None
 

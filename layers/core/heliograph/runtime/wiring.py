@@ -42,7 +42,8 @@ from heliograph.domain.routes import Routes
 from heliograph.domain.uploads import UploadForm
 from heliograph.domain.webhooks import Happening
 from heliograph.ports import ImageProvider, JobStore, Ledger
-from heliograph.runtime.pages import BucketOrigins
+from heliograph.runtime.openapi.pages import description_pages
+from heliograph.runtime.pages import BucketOrigins, Page
 from heliograph.runtime.settings import Settings, read_settings
 from heliograph.steps import close as closing
 from heliograph.steps.await_end import await_end
@@ -300,6 +301,14 @@ def delivery_desk() -> DeliveryDesk:
     """What `deliveries` does."""
     return DeliveryDesk(
         deliveries=_deliveries(), endpoints=_endpoints(), workflow=_delivery_workflow(), clock=SystemClock()
+    )
+
+
+def api_pages() -> dict[str, Page]:
+    """What `pages` tells of the API of this deployment."""
+    settings = _settings()
+    return description_pages(
+        settings.usable_routes, local_webhooks=settings.has_local_webhooks, images_url=settings.images_url
     )
 
 

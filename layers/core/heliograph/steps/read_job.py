@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from heliograph.domain.identity import JOB_ID
 from heliograph.domain.jobs import Job, JobFilter, JobStatus, Result
 from heliograph.domain.listing import Position, Slice, SliceQuery, in_utc
 from heliograph.domain.object_keys import PRESET_NAME
+from heliograph.domain.query_texts import Moment
 from heliograph.domain.references import ObjectLocation
 from heliograph.ports import Clock, JobStore, ObjectStore
 
@@ -25,12 +26,17 @@ MAX_SLICE_BYTES = 2_000_000
 class JobsQuery(SliceQuery):
     """Which jobs are wanted, and how many."""
 
-    status: JobStatus | None = None
-    tag: Annotated[str | None, StringConstraints(min_length=1, max_length=64)] = None
-    preset: Annotated[str | None, StringConstraints(pattern=f"^{PRESET_NAME.pattern}$")] = None
+    status: Annotated[JobStatus | None, Field(description="Only jobs that are there.")] = None
+    tag: Annotated[
+        str | None, StringConstraints(min_length=1, max_length=64), Field(description="Only jobs that carry it.")
+    ] = None
+    preset: Annotated[
+        str | None,
+        StringConstraints(pattern=f"^{PRESET_NAME.pattern}$"),
+        Field(description="Only jobs of uploads under that preset."),
+    ] = None
     created_after: Annotated[
-        Annotated[AwareDatetime, AfterValidator(in_utc)] | None,
-        Field(description="Only jobs that were made after this."),
+        Annotated[Moment, AfterValidator(in_utc)] | None, Field(description="Only jobs that were made after this.")
     ] = None
 
     @property

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from heliograph.domain.errors import Fault, InvalidRequest
 from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.ledger import UsageLine
+from heliograph.domain.query_texts import DAY
 from heliograph.domain.tenants import TenantName
 from heliograph.ports import Clock, Ledger
 
@@ -17,7 +18,7 @@ MOST_DAYS = 92
 _USUAL_DAYS = 30
 # Far enough for anybody, and from the ends of the calendar.
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)
-_Day = Annotated[date, Field(ge=_EARLIEST, le=_LATEST)]
+_Day = Annotated[date, Field(ge=_EARLIEST, le=_LATEST, json_schema_extra={"pattern": r"^2\d{3}-\d{2}-\d{2}$"}), DAY]
 
 
 class UsageQuery(BaseModel):
