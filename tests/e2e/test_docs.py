@@ -38,10 +38,9 @@ def test_the_reference_works_in_a_browser_within_its_policy(world: World) -> Non
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{world.stack.api_url}/docs#createJob")
 
+        page.locator("nav a[aria-current]", has_text="Create a job").wait_for()
         page.locator("#createJob label", has_text="Node.js").click()
         page.locator("#createKey pre:visible", has_text="await fetch").first.wait_for()
-        page.locator("nav a[aria-current]", has_text="Create a job").wait_for()
-
         page.set_viewport_size({"width": 390, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert complaints == []

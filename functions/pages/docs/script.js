@@ -13,7 +13,8 @@ document.addEventListener("change", ({ target }) => {
   const top = target.getBoundingClientRect().top;
   choose(target.value);
   // Examples above may have grown or shrunk: what the reader looks at stays where it was.
-  window.scrollBy(0, target.getBoundingClientRect().top - top);
+  const moved = target.getBoundingClientRect().top - top;
+  if (moved) window.scrollBy({ top: moved, behavior: "instant" });
   try {
     localStorage.setItem(LANGUAGE, target.value);
   } catch {
