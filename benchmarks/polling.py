@@ -335,10 +335,10 @@ def _plot(shapes: dict[str, Any], path: Path) -> None:
     mpl.use("Agg")
     # The same figures make the same file.
     mpl.rcParams["svg.hashsalt"] = "heliograph"
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot, ticker  # noqa: PLC0415
 
     columns = 4
-    lines = -(-len(shapes) // columns)
+    lines = len(shapes) // columns + 1
     figure, axes = pyplot.subplots(lines, columns, figsize=(14, 3 * lines), layout="constrained")
     for place in axes.flat[len(shapes) :]:
         place.axis("off")
@@ -355,11 +355,15 @@ def _plot(shapes: dict[str, Any], path: Path) -> None:
         ):
             place.plot(ways[name]["questions"], ways[name]["lag_mean_s"], mark, label=label)
         place.set_title(shape, fontsize=9)
-        place.set_xscale("log")
-        place.set_yscale("log")
+        for axis, scale in ((place.xaxis, place.set_xscale), (place.yaxis, place.set_yscale)):
+            scale("log")
+            axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+            axis.set_minor_formatter(ticker.NullFormatter())
     figure.supxlabel("questions for a job")
     figure.supylabel("mean lag, s")
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    # In the last panel's place, which the shapes leave empty.
+    axes.flat[-1].legend(handles, labels, loc="center")
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 # What clients are told to wait before they first ask us: the vendor documents 15-40 s, and some tasks are faster.
 QUIET_SECONDS = 12
 LATE_GAP_SECONDS = 300
-# How many seconds of lag a question is worth. docs/decisions/0025-when-to-ask.md says why.
+# How many seconds of lag a question must save to be worth it (docs/decisions/0025-when-to-ask.md).
 QUESTION_PRICE = 0.1
 REMEMBERED = 80
 MOST_MOMENTS = 150
