@@ -63,7 +63,8 @@ def timeout_of(function: str) -> int:
 
 def statements_of(properties: dict[str, Any]) -> list[dict[str, Any]]:
     """Every statement of the role that SAM makes for a function or a state machine."""
-    return [statement for policy in properties.get("Policies", []) for statement in policy["Statement"]]
+    own = (policy for policy in properties.get("Policies", []) if "Statement" in policy)
+    return [statement for policy in own for statement in policy["Statement"]]
 
 
 def listed(value: Any) -> list[Any]:

@@ -36,15 +36,18 @@ from heliograph.domain.jobs import Job
 from heliograph.domain.keys import ApiKey, Caller, KeyRequest
 from heliograph.domain.ledger import UsageLine
 from heliograph.domain.listing import Slice
+from heliograph.domain.metrics import Survey
 from heliograph.domain.outcomes import CloseOutcome, DispatchOutcome, FinalizeInput, FinalizeOutcome, PollOutcome, Watch
 from heliograph.domain.requests import Rules
 from heliograph.domain.routes import Routes
 from heliograph.domain.uploads import UploadForm
 from heliograph.domain.webhooks import Happening
-from heliograph.ports import ImageProvider, JobStore, Ledger
+from heliograph.ports import EventBus, ImageProvider, JobStore, Ledger
+from heliograph.runtime.observability import tell
 from heliograph.runtime.openapi.pages import description_pages
 from heliograph.runtime.pages import BucketOrigins, Page
 from heliograph.runtime.settings import Settings, read_settings
+from heliograph.runtime.watched import WatchedBus, WatchedJobStore
 from heliograph.steps import close as closing
 from heliograph.steps.await_end import await_end
 from heliograph.steps.cancel_job import cancel_job
@@ -54,6 +57,7 @@ from heliograph.steps.deliver import Delivering, deliver
 from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import Ending, finalize
 from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
+from heliograph.steps.look_around import look_around
 from heliograph.steps.make_images import Studio
 from heliograph.steps.manage_deliveries import DeliveryDesk
 from heliograph.steps.manage_endpoints import EndpointDesk
@@ -203,6 +207,11 @@ def sweeper() -> Callable[..., list[str]]:
     )
 
 
+def surveyor() -> Callable[[], Survey]:
+    """What `sweep` looks at when it is done."""
+    return partial(look_around, jobs=_jobs(), routes=tuple(_settings().usable_routes), control=_control())
+
+
 def callback_hearer() -> Callable[[str, str, str | None], Heard]:
     """What `callback` does with `(job_id, token, task_id)`."""
     hearing = Hearing(jobs=_jobs(), providers=_providers(), clock=SystemClock())
@@ -222,7 +231,9 @@ class ControlRoom:
 
 def control_room() -> ControlRoom:
     """For `operations`; no function of ours has it."""
-    return ControlRoom(_settings().usable_routes, _control(), _jobs(), _ledger(), _settings().job_retention)
+    # A person's terminal is no log: what is done here is measured by nobody.
+    control = _control(EventBridgeBus(aws.events(), _settings().event_bus))
+    return ControlRoom(_settings().usable_routes, control, _job_store(), _ledger(), _settings().job_retention)
 
 
 def recogniser() -> Callable[[str], Caller | None]:
@@ -337,7 +348,11 @@ def _rules() -> Rules:
     )
 
 
-def _jobs() -> DynamoDBJobStore:
+def _jobs() -> JobStore:
+    return WatchedJobStore(_job_store(), tell)
+
+
+def _job_store() -> DynamoDBJobStore:
     settings = _settings()
     return DynamoDBJobStore(
         aws.dynamodb(),
@@ -358,10 +373,10 @@ def _ledger() -> DynamoDBLedger:
     return DynamoDBLedger(aws.dynamodb(), _settings().ledger_table)
 
 
-def _control() -> Control:
+def _control(bus: EventBus | None = None) -> Control:
     return Control(
         states=DynamoDBRouteStates(aws.dynamodb(), _settings().routes_table),
-        bus=_bus(),
+        bus=bus or _bus(),
         clock=SystemClock(),
         weights=_settings().tenancy.weight,
     )
@@ -371,8 +386,8 @@ def _objects() -> S3ObjectStore:
     return S3ObjectStore(aws.s3())
 
 
-def _bus() -> EventBridgeBus:
-    return EventBridgeBus(aws.events(), _settings().event_bus)
+def _bus() -> EventBus:
+    return WatchedBus(EventBridgeBus(aws.events(), _settings().event_bus), tell)
 
 
 def _workflow() -> StepFunctionsWorkflow:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from heliograph.domain.errors import ResultUnusable, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -145,11 +146,17 @@ def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> 
             unusable.append(error)
     if unusable:
         return _not_all(job, finished, results, unusable, ending=ending)
-    succeeded = job.succeeded(results, ending.clock.now())
+    succeeded = job.succeeded(results, ending.clock.now(), ready_at=_ready_at(finished))
     _write_record(succeeded, ending=ending)
     over = _conclude(succeeded, ending=ending)
     _tell_route(succeeded.attempts[-1], finished, ending=ending)
     return over
+
+
+def _ready_at(finished: Finished | DeliverAgain) -> datetime | None:
+    """Since when its pictures were waiting at the provider's, as well as that is known."""
+    began_at, took_seconds = finished.watch.began_at, finished.took_seconds
+    return began_at + timedelta(seconds=took_seconds) if began_at and took_seconds is not None else None
 
 
 def _tell_route(attempt: Attempt, finished: Finished | DeliverAgain, *, ending: Ending) -> None:
