@@ -29,6 +29,7 @@ from heliograph.adapters.result_host import ResultHost
 from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.adapters.secrets import read_secret
 from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow, StepFunctionsWorkflow
+from heliograph.adapters.threads import Threads
 from heliograph.adapters.webhook_sender import HttpWebhookSender
 from heliograph.domain.deliveries import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
 from heliograph.domain.events import UploadRejected
@@ -73,6 +74,10 @@ from heliograph.steps.submission import Submission
 from heliograph.steps.submit_request import Quote, submit_request
 from heliograph.steps.submit_upload import Ignored, Upload, submit_upload
 from heliograph.steps.traffic import Control
+
+# How many results of a job are copied at once, as far as all of them fit onto a function's disk.
+_MOST_COPIES = 4
+_DISK_BYTES = 500_000_000
 
 
 def upload_submitter() -> Callable[[Upload], Submission | UploadRejected | Ignored]:
@@ -427,6 +432,7 @@ def _ending() -> Ending:
         jobs=_jobs(),
         objects=_objects(),
         source=ResultHost(settings.result_origins, max_bytes=settings.max_result_bytes),
+        together=Threads(max(1, min(_MOST_COPIES, _DISK_BYTES // settings.max_result_bytes))),
         bus=_bus(),
         clock=SystemClock(),
         results_bucket=settings.results_bucket,
