@@ -29,6 +29,7 @@ from heliograph.adapters.result_host import ResultHost
 from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.adapters.secrets import read_secret
 from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow, StepFunctionsWorkflow
+from heliograph.adapters.task_tokens import TaskTokenWaits
 from heliograph.adapters.threads import Threads
 from heliograph.adapters.webhook_sender import HttpWebhookSender
 from heliograph.domain.deliveries import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
@@ -219,7 +220,8 @@ def surveyor() -> Callable[[], Survey]:
 
 def callback_hearer() -> Callable[[str, str, str | None], Heard]:
     """What `callback` does with `(job_id, token, task_id)`."""
-    hearing = Hearing(jobs=_jobs(), providers=_providers(), clock=SystemClock())
+    waits = TaskTokenWaits(aws.dynamodb(), aws.step_functions(), _settings().only_here("waits_table"))
+    hearing = Hearing(jobs=_jobs(), providers=_providers(), waits=waits, clock=SystemClock())
     return partial(hear_callback, hearing=hearing)
 
 
