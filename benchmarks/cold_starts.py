@@ -16,12 +16,13 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from benchmarks import _fresh_process as fresh
+from tests.contract.cfn_template import ROOT
 
 TITLE = "Cold starts"
 ROUNDS = 7
 # The yardstick is measured anew between so many starts: the machine may be busier by then.
 _STARTS_PER_YARDSTICK = 4
-_LAYER_SOURCE = fresh.ROOT / "layers" / "core"
+_LAYER_SOURCE = ROOT / "layers" / "core"
 # Of what `boto3.client` needs, in the layer's own versions.
 _SDK = {"boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3"}
 # On these it is shown what each measure brings.
@@ -39,7 +40,9 @@ def measure() -> dict[str, Any]:
         whole_sdk = _with_whole_sdk(layer, sdk, folder / "whole-sdk")
         nowhere = {"PYTHONPYCACHEPREFIX": str(folder / "no-bytecode")}
 
-        starts = [(name, "as built", layer, {}) for name in sorted(fresh.FUNCTION_NAMES)]
+        starts: list[tuple[str, str, Path, dict[str, str]]] = [
+            (name, "as built", layer, {}) for name in sorted(fresh.FUNCTION_NAMES)
+        ]
         starts += [(name, "without bytecode", layer, nowhere) for name in _SHOWN]
         starts += [(name, "with the SDK as installed", whole_sdk, {}) for name in _SHOWN]
         yardstick: list[float] = []

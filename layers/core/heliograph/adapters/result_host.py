@@ -12,6 +12,7 @@ from typing import BinaryIO
 import httpx
 import imagesize
 
+from heliograph.adapters import trust
 from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.errors import ResultUnusable
 from heliograph.domain.media import SNIFF_BYTES, sniff
@@ -39,6 +40,7 @@ class ResultHost:
             timeout=_TIMEOUT,
             limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
+            verify=trust.ssl_context(),
             transport=transport,
         )
 
