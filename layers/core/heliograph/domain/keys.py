@@ -43,7 +43,7 @@ class Scope(StrEnum):
 class Caller(BaseModel):
     """Who calls: the part of a key that the functions behind the door need to know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     tenant: str
     scopes: frozenset[Scope]
@@ -66,7 +66,7 @@ def _says_something(value: str) -> str:
 class KeyRequest(BaseModel):
     """What somebody may ask for who makes a key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_says_something)]
     tenant: TenantName = DEFAULT_TENANT
@@ -85,7 +85,7 @@ class KeyRequest(BaseModel):
 class ApiKey(BaseModel):
     """A key's record. `digest`: SHA-256 of the key, in hex."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     key_id: str
     digest: str

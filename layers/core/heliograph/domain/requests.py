@@ -98,7 +98,7 @@ class Rules:
 class JobRequest(BaseModel):
     """One wish for a picture, complete and valid. Make it with `read_request`; unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     # `model` comes before what is measured by its caps, so that those checks can see it.
     model: str = ""

@@ -33,7 +33,7 @@ _FOLDER = "references/"
 class UploadRequest(BaseModel):
     """What is going to be sent. The form accepts that type, and not a byte more."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     content_type: Annotated[MediaType, Field(description="What the file is.")]
     size_bytes: Annotated[int, Field(strict=True, ge=1, le=MAX_REFERENCE_BYTES, description="How large it is.")]

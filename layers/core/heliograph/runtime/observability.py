@@ -1,16 +1,17 @@
-"""Logs, metrics and traces: one structured line per decision, keyed by the job.
+"""Logs and metrics: one structured line per decision, keyed by the job.
 
 Never in a log: a raw event, an environment, a key, a presigned link, a prompt.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
@@ -19,8 +20,6 @@ Answer = TypeVar("Answer")
 
 logger = Logger()
 metrics = Metrics(namespace="Heliograph")
-# AWS's calls only: a patched HTTP client would send our trace ids to the vendor.
-tracer = Tracer(patch_modules=["botocore"])
 
 # It logs every request with its URL, and URLs sign.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -30,7 +29,7 @@ _TOLD = ("wait_seconds", "status", "deliveries", "unanswered", "reason", "error"
 
 
 def observed(handler: Callable[[Any, LambdaContext], Answer]) -> Callable[[Any, LambdaContext], Answer]:
-    """A Lambda handler with its request id in every line, its metrics flushed, and a trace without the answer in it."""
+    """A Lambda handler with its request id in every line and its metrics flushed."""
 
     @wraps(handler)
     def counted(event: Any, context: LambdaContext) -> Answer:
@@ -40,8 +39,9 @@ def observed(handler: Callable[[Any, LambdaContext], Answer]) -> Callable[[Any, 
             if metrics.metric_set:
                 metrics.flush_metrics()
 
-    traced: Callable[..., Any] = tracer.capture_lambda_handler(counted, capture_response=False)
-    named: Callable[..., Any] = logger.inject_lambda_context(traced, clear_state=True)
+    # All that is there by now stays: no later search for garbage looks at it.
+    gc.freeze()
+    named: Callable[..., Any] = logger.inject_lambda_context(counted, clear_state=True)
     return named
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from heliograph.domain.keys import Caller, Scope
@@ -17,6 +16,9 @@ from heliograph.runtime.problems import Problem
 from heliograph.steps.submit_request import MAX_BODY_BYTES
 from heliograph.steps.submit_upload import Upload
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
 # A callback repeats the order: a prompt and its links.
 _MAX_CALLBACK_BYTES = 256 * 1024
 # The gateway gives up after 29 s, and submitting takes its time as well.
@@ -25,7 +27,9 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
 
 
 class _Bucket(_Event):

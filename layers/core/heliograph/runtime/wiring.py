@@ -3,6 +3,9 @@
 Each function of this module makes one use case ready to call. A function of ours calls it once, at start, so that a
 wrong deployment fails before any work. Each imports what it puts together, and this module nothing of it: whoever makes
 one use case loads no other (tests/contract/test_cold_imports.py).
+
+Models are built when they are first used (`defer_build`), because a function uses one in ten of those that it imports;
+those that every call needs are built here, at start.
 """
 
 from __future__ import annotations
@@ -372,8 +375,9 @@ def _settings() -> Settings:
 
 
 def _rules() -> Rules:
-    from heliograph.domain.requests import Rules
+    from heliograph.domain.requests import JobRequest, Rules
 
+    JobRequest.model_rebuild()
     settings = _settings()
     return Rules(
         settings.usable_routes,
@@ -386,7 +390,9 @@ def _rules() -> Rules:
 
 def _jobs() -> DynamoDBJobStore:
     from heliograph.adapters.dynamodb import DynamoDBJobStore
+    from heliograph.domain.jobs import Job
 
+    Job.model_rebuild()
     settings = _settings()
     return DynamoDBJobStore(
         aws.dynamodb(),

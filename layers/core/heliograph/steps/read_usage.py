@@ -19,7 +19,7 @@ _USUAL_DAYS = 30
 class UsageQuery(BaseModel):
     """Which UTC days, both included; of whom, for those who may see others."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", populate_by_name=True)
 
     first: Annotated[date | None, Field(alias="from", description="The first UTC day; 30 days ago unless given.")] = (
         None
