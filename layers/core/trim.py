@@ -3,6 +3,8 @@
     python trim.py ARTIFACTS_DIR
 
 - The SDK keeps the services that `adapters/aws.py` names, without their prose; of the list of all endpoints, theirs.
+- Packages that gather names in their `__init__` gather them when they are asked for; the SDK loads the writer of its
+  own documentation where somebody reads that.
 - Of the packages' own papers, their licences and names.
 - `amazon-roots.pem`: the certificate authorities of AWS's endpoints, five out of certifi's bundle. botocore reads its
   bundle anew for every connection.
@@ -22,12 +24,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lazy_imports import gather_on_demand, import_where_used
+
 # What botocore reads whatever the service.
 COMMON_DATA = {"_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"}
 # https://www.amazontrust.com/repository/ names them.
 AMAZON_ROOTS = {f"Amazon Root CA {number}" for number in (1, 2, 3, 4)} | {
     "Starfield Services Root Certificate Authority - G2"
 }
+# What loads much more than is asked of it.
+GATHERERS = (
+    "aws_lambda_powertools/event_handler",
+    "aws_lambda_powertools/utilities/batch",
+    "aws_lambda_powertools/utilities/data_classes",
+)
 _ONE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)
 _LABELED = re.compile(r'# Label: "(?P<label>[^"]*)"\n(?:#[^\n]*\n)*(?P<one>' + _ONE.pattern + ")", re.DOTALL)
 
@@ -36,6 +46,10 @@ def main(artifacts: Path) -> None:
     """Trims the layer in that folder."""
     packages = artifacts / "python"
     trim_sdk(packages / "botocore" / "data", services(packages / "heliograph" / "adapters" / "aws.py"))
+    for folder in GATHERERS:
+        gather_on_demand(packages / folder / "__init__.py")
+    for name in ("__init__.py", "docstring.py"):
+        import_where_used(packages / "botocore" / "docs" / name, "botocore")
     trim_papers(packages)
     bundle = (packages / "certifi" / "cacert.pem").read_text()
     (artifacts / "amazon-roots.pem").write_text(amazon_roots(bundle))

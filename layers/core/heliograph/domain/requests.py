@@ -32,6 +32,7 @@ from heliograph.domain.routes import AspectRatio, Route, Routes
 from heliograph.domain.tenants import DEFAULT_TENANT
 from heliograph.domain.uploads import UPLOAD_ID, upload_location
 
+MAX_BODY_BYTES = 256 * 1024
 MAX_METADATA_ENTRIES = 32
 MAX_TAGS = 16
 # The bounds of the deployment's own deadlines, see template.yaml.
