@@ -64,7 +64,6 @@ def said(program: str, path: list[Path], variables: dict[str, str]) -> str:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_EC2_METADATA_DISABLED": "true",
-            # Lambda sets it, and powertools' tracer then traces.
             "AWS_LAMBDA_FUNCTION_NAME": "measured",
             "LAMBDA_TASK_ROOT": str(path[0]),
         },

@@ -23,8 +23,6 @@ ROUNDS = 7
 # The yardstick is measured anew between so many starts: the machine may be busier by then.
 _STARTS_PER_YARDSTICK = 4
 _LAYER_SOURCE = ROOT / "layers" / "core"
-# Of what `boto3.client` needs, in the layer's own versions.
-_SDK = {"boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3"}
 # On these it is shown what each measure brings.
 _SHOWN = ("poll", "submit_request", "finalize")
 DEMANDED = {"poll": 1.0, "submit_request": 1.1, "submit_upload": 1.1, "finalize": 1.1, "api": 1.1}
@@ -107,20 +105,21 @@ def _built_layer(folder: Path) -> Path:
         },
         check=True,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     return folder / "built" / "python"
 
 
 def _installed_sdk(folder: Path) -> Path:
-    """As anybody has it: everything, compiled by pip."""
-    lines = (_LAYER_SOURCE / "requirements.txt").read_text().splitlines()
-    pinned = [line for line in lines if line.partition("==")[0] in _SDK]
+    """As anybody has it: everything, compiled by pip. Of the layer's versions."""
     subprocess.run(
         [
-            *(sys.executable, "-m", "pip", "--python", fresh.PYTHON, "install", "--quiet", "--no-deps", "--compile"),
-            *("--disable-pip-version-check", "--target", str(folder), *pinned),
+            *(sys.executable, "-m", "pip", "--python", fresh.PYTHON, "install", "--quiet", "--compile"),
+            *("--disable-pip-version-check", "--target", str(folder)),
+            *("boto3", "--constraint", str(_LAYER_SOURCE / "requirements.txt")),
         ],
         check=True,
+        stderr=subprocess.DEVNULL,
     )
     return folder
 

@@ -114,7 +114,7 @@ def hash_roots(bundle: str, folder: Path) -> None:
         return
     folder.mkdir()
     for one in _ONE.findall(bundle):
-        hashed = subprocess.run(  # noqa: S603
+        hashed = subprocess.run(
             [openssl, "x509", "-noout", "-subject_hash"], input=one, capture_output=True, text=True, check=True
         ).stdout.strip()
         number = len(list(folder.glob(f"{hashed}.*")))
@@ -122,12 +122,11 @@ def hash_roots(bundle: str, folder: Path) -> None:
 
 
 def _without_prose(value: Any) -> Any:
-    """A member of a structure may be named `documentation`: that is an object, and stays."""
+    """Emptied, not removed: botocore reads some. A structure's member of that name is an object, and stays."""
     if isinstance(value, dict):
         return {
-            name: _without_prose(part)
+            name: "" if name == "documentation" and isinstance(part, str) else _without_prose(part)
             for name, part in value.items()
-            if not (name == "documentation" and isinstance(part, str))
         }
     return [_without_prose(part) for part in value] if isinstance(value, list) else value
 
