@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 
 from benchmarks import _fresh_process as fresh
@@ -132,7 +133,8 @@ for service in sys.argv[1].split(","):
     model = client.meta.service_model
     told[service] = {name: sorted(model.operation_model(name).input_shape.members) for name in model.operation_names
                      if model.operation_model(name).input_shape}
-    told[service + " pages"] = [client.can_paginate(name) for name in ("scan", "query", "list_objects_v2")]
+    told[service + " pages"] = [name for name in ("scan", "query", "list_objects_v2")
+                                if hasattr(client, name) and client.can_paginate(name)]
 print(json.dumps(told))
 """
 
@@ -149,8 +151,6 @@ def _told(path: Path) -> Any:
 
 
 def test_the_trimmed_sdk_says_what_the_whole_one_says_in_every_partition(layer: Path) -> None:
-    import botocore
-
     whole = Path(botocore.__file__).parents[1]
     assert _told(layer) == _told(whole)
 
