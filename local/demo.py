@@ -8,13 +8,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin
 
 import httpx
+from standardwebhooks import Webhook
 
 from local.deployment import PROJECT
 from local.photo import sample_photo
+from local.receiver import receiving
 from local.stack import Pace, Stack, bring_down, bring_up
 
 OUTPUT = PROJECT / "demo-output"
@@ -28,6 +30,8 @@ PACE = Pace(latency_scale=0.1, wait_scale=0.1)
 _WAIT_SECONDS = 120
 _LOOK_AGAIN_SECONDS = 0.2
 _BAR = "─" * 78
+
+Found = TypeVar("Found")
 
 
 def run(photo: Path | None) -> None:
@@ -102,9 +106,26 @@ def _upload(stack: Stack, listener: Listener, photo: Path) -> None:
 
 
 def _call(stack: Stack, listener: Listener) -> None:
-    _say("", _BAR, "2. The same through the API", _BAR)
+    _say("", _BAR, "2. The same through the API, and a signed webhook", _BAR)
     headers = {"Authorization": f"Bearer {stack.api_key}"}
-    body = {"prompt": API_PROMPT, "aspect_ratio": "16:9"}
+    with receiving("/hooks/heliograph") as receiver:
+        job = _post(stack, listener, headers, receiver.url)
+        message = _wait(receiver.next_message, lambda: "webhook")
+    secret = httpx.get(f"{stack.api_url}/v1/webhook-endpoints/jobs/secret", headers=headers, timeout=30)
+    secret.raise_for_status()
+    told = Webhook(secret.json()["secret"]).verify(message.body, message.headers)
+    _say("", f"webhook  {told['type']}   POST {receiver.url}")
+    for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
+        _say(f"         {name}: {message.headers[name]}")
+    _say("         verified, with the library that anybody would use", "")
+    timeline = httpx.get(f"{stack.api_url}/v1/jobs/{job['id']}/events", headers=headers, timeout=30).raise_for_status()
+    _say(f"GET  …/{job['id']}/events")
+    for moment in timeline.json()["data"]:
+        _say(f"         {moment['at'][11:23]}   {moment['kind']:<11} {moment['detail']}")
+
+
+def _post(stack: Stack, listener: Listener, headers: dict[str, str], webhook_url: str) -> dict[str, Any]:
+    body = {"prompt": API_PROMPT, "aspect_ratio": "16:9", "webhook_url": webhook_url}
     answer = httpx.post(f"{stack.api_url}/v1/jobs", json=body, headers=headers, timeout=30)
     answer.raise_for_status()
     place = urljoin(str(answer.url), answer.headers["Location"])
@@ -126,6 +147,7 @@ def _call(stack: Stack, listener: Listener) -> None:
     _say(f"GET  …/{job['id']}   {job['status']}   ${job['price_usd']}   {timings['total_seconds']} s")
     _say(f"attempt  {attempt['model']}, task {attempt['task_id']};  event {event['detail-type']}")
     _say(f"saved    {saved}   (through the job's own short-lived link)")
+    return job
 
 
 def _save(stack: Stack, event: dict[str, Any], name: str) -> None:
@@ -150,7 +172,7 @@ def _books(stack: Stack) -> None:
     _say(f"Our ledger:         ${spent:.2f} spent, ${reserved:.2f} reserved, ${unknown:.2f} unknown.")
 
 
-def _wait(look: Callable[[], dict[str, Any] | None], status: Callable[[], str]) -> dict[str, Any]:
+def _wait(look: Callable[[], Found | None], status: Callable[[], str]) -> Found:
     """Looks until there is something, and shows what is going on meanwhile: one line that renews itself."""
     started, shown = time.monotonic(), ""
     while (found := look()) is None:

@@ -18,8 +18,10 @@ from heliograph.domain.money import usd
 from heliograph.domain.routes import Route
 from heliograph.runtime import wiring
 from heliograph.runtime.wiring import ControlRoom
-from heliograph.steps.check_ledger import check_ledger, running_tasks
+from heliograph.steps.check_ledger import check_ledger, check_usage, running_tasks
 from heliograph.steps.traffic import close_again, halt, hold_open, resume
+
+_LAST_DAY = "2999-12-31"
 
 
 def main() -> None:
@@ -83,7 +85,8 @@ def _control_room(stack: str) -> ControlRoom:
 
 def _ledger(room: ControlRoom) -> bool:
     jobs = list(room.jobs.every())
-    lines = check_ledger(jobs, room.ledger.every(), complete_since=datetime.now(UTC) - room.retention)
+    since = datetime.now(UTC) - room.retention
+    lines = check_ledger(jobs, room.ledger.every(), complete_since=since)
     print(f"{'account':<16} {'period':<10} {'reserved':>12} {'spent':>12} {'unknown':>12}   USD")
     for line in lines:
         amounts = " ".join(f"{usd(amount):>12}" for amount in line.booked)
@@ -91,12 +94,17 @@ def _ledger(room: ControlRoom) -> bool:
         if not line.agrees:
             signed = (f"{'-' if amount < 0 else ''}{usd(abs(amount))}" for amount in line.of_jobs)
             print(f"{'':<16} {'the jobs':<10} {' '.join(f'{amount:>12}' for amount in signed)}")
+    usage = check_usage(jobs, room.ledger.usage(f"{since:%Y-%m-%d}", _LAST_DAY), complete_since=since)
+    for told in (one for one in usage if not one.agrees):
+        day, tenant, route, amounts_told = told.line
+        print(f"usage of {tenant} on {route}, {day}: DIFFERS: {amounts_told}; {told.of_jobs} by the jobs")
     of_jobs = running_tasks(jobs)
     counts = {route.name: room.control.states.running(route) for route in room.routes}
     for name, count in counts.items():
         said = "agrees" if count == of_jobs[name] else f"DIFFERS: {of_jobs[name]} by the jobs"
         print(f"{name:<27} {count:>12} running {'':>21}   {said}")
-    agree = all(line.agrees for line in lines) and all(count == of_jobs[name] for name, count in counts.items())
+    agree = all(line.agrees for line in lines) and all(told.agrees for told in usage)
+    agree = agree and all(count == of_jobs[name] for name, count in counts.items())
     print(f"{len(jobs)} jobs: the ledger {'agrees with them' if agree else 'DIFFERS from them'}.")
     return agree
 

@@ -1,4 +1,4 @@
-"""`GET` of jobs and their timelines: what there is, as its owner sees it."""
+"""`GET` of jobs and their timelines, as their owner sees them; and all that no path or method is there for."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
 from heliograph.runtime.observability import count, observed
+from heliograph.runtime.openapi.operations import methods_of
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.queries import read_query
 from heliograph.runtime.representations.jobs import TimelineTold, job_listing
@@ -16,7 +17,7 @@ from heliograph.runtime.responses import answer, api_resolver, found, sliced
 from heliograph.runtime.triggers import ApiCall
 from heliograph.steps.read_job import JobsQuery
 
-app = api_resolver(charged_on_failure=Charged.NO)
+app = api_resolver(charged_on_failure=Charged.NO, methods_of=methods_of)
 read_job, list_jobs, read_timeline = wiring.job_reader(), wiring.job_lister(), wiring.timeline_reader()
 count_call = wiring.call_counter()
 

@@ -14,7 +14,7 @@ from heliograph.runtime.responses import accepted, api_resolver
 from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
-cancel_job = wiring.job_canceler()
+cancel_job, view_of = wiring.job_canceler(), wiring.job_viewer()
 count_call = wiring.call_counter()
 
 
@@ -27,7 +27,7 @@ def cancel(job_id: str) -> Response[str]:
         raise Problem.not_found("job")
     logger.info("cancel", extra={"job_id": job.job_id, "status": job.status})
     count("JobCanceled" if job.is_over else "CancelRequested")
-    return accepted(job, location=f"../{job.job_id}", replayed=False)
+    return accepted(view_of(job), location=f"../{job.job_id}", replayed=False)
 
 
 @observed

@@ -1,4 +1,6 @@
-"""Pages for browsers, at `/playground`. Open to everybody: what they do, they do with the key they are given."""
+"""Pages for browsers, and the API's description. Open to everybody: what a page does, it does with the key that it is
+given.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ pages = Pages(
     {
         "/playground": Page.read(playground / "index.html", playground_policy(wiring.bucket_origins())),
         **folder("/playground", playground),
+        **folder("/docs", Path(__file__).parent / "docs"),
+        **wiring.api_pages(),
     }
 )
 

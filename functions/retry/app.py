@@ -15,7 +15,7 @@ from heliograph.runtime.triggers import ApiCall
 
 # A call that breaks midway may have left a job behind, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
-retry_job = wiring.job_retrier()
+retry_job, view_of = wiring.job_retrier(), wiring.job_viewer()
 count_call = wiring.call_counter()
 
 
@@ -29,7 +29,7 @@ def retry(job_id: str) -> Response[str]:
     job = outcome.job
     logger.info("retried", extra={"job_id": job.job_id, "retry_of": job.retry_of, "repeated": not outcome.created})
     count("JobRetried" if outcome.created else "JobRepeated")
-    return accepted(job, location=f"../{job.job_id}", replayed=not outcome.created)
+    return accepted(view_of(job), location=f"../{job.job_id}", replayed=not outcome.created)
 
 
 @observed

@@ -18,6 +18,8 @@ from heliograph.steps.submit_request import Quote
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 submit, await_end, view_of = wiring.request_submitter(), wiring.end_awaiter(), wiring.job_viewer()
 count_call = wiring.call_counter()
+# What a wait leaves of the function's time, however long the submission took: no answer would look like no job.
+ANSWERING_SECONDS = 4
 
 
 @app.post("/v1/jobs")
@@ -33,8 +35,9 @@ def create_job() -> Response[str]:
     count("JobSubmitted" if outcome.created else "JobRepeated")
     location = f"jobs/{job.job_id}"
     if call.wait_seconds is None:
-        return accepted(job, location=location, replayed=replayed)
-    [job] = await_end([job], seconds=call.wait_seconds)
+        return accepted(view_of(job), location=location, replayed=replayed)
+    seconds_left = app.lambda_context.get_remaining_time_in_millis() / 1000 - ANSWERING_SECONDS
+    [job] = await_end([job], seconds=min(call.wait_seconds, seconds_left))
     return awaited(view_of(job), location=location, replayed=replayed, waited_seconds=call.wait_seconds)
 
 

@@ -81,7 +81,8 @@ def test_only_the_wiring_sees_adapters(path: Path) -> None:
     assert not {name for name in modules_imported_by(path) if name.startswith("heliograph.adapters")}
 
 
-@pytest.mark.parametrize("path", sources("."), ids=named)
+# The programs that the API's description shows read theirs.
+@pytest.mark.parametrize("path", [path for path in sources(".") if path.parent.name != "openapi"], ids=named)
 def test_only_the_settings_read_the_environment(path: Path) -> None:
     reads = re.search(r"\b(environ|getenv)\b", path.read_text()) is not None
     assert reads == (path.name == "settings.py")

@@ -101,8 +101,8 @@ def test_nothing_of_ours_writes_to_the_uploads_bucket_or_deletes_anything(name: 
     actions = {action for statement in statements_of(FUNCTIONS[name]) for action in listed(statement["Action"])}
     # An endpoint is its owner's to remove.
     # Tags are what a rule of the bucket deletes by: to take one away deletes nothing.
-    allowed = {"s3:DeleteObjectTagging"} | ({"dynamodb:DeleteItem"} if name == "Webhooks" else set())
-    assert not any("Delete" in action for action in actions - allowed)
+    allowed = {"dynamodb:DeleteItem"} if name == "Webhooks" else set()
+    assert not any("Delete" in action and "Tagging" not in action for action in actions - allowed)
     if name not in {"Uploads", "Images"}:
         assert not any("Put" in action for action in actions_on(name, "UploadsBucket"))
 
@@ -125,6 +125,23 @@ def test_an_upload_that_no_job_names_is_deleted_after_a_day() -> None:
         "TagFilters": [{"Key": name, "Value": value}],
         "ExpirationInDays": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "folders"),
+    [("SubmitRequest", ["references/*", "tenants/*/references/*"]), ("SubmitUpload", ["references/*"])],
+)
+def test_whoever_takes_a_job_may_keep_the_uploads_that_it_names(name: str, folders: list[str]) -> None:
+    [statement] = [found for found in statements_of(FUNCTIONS[name]) if "Tagging" in str(found["Action"])]
+    # A reference may be pinned to a version.
+    assert listed(statement["Action"]) == ["s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging"]
+    resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    assert [found["Fn::Sub"].removeprefix("${UploadsBucket.Arn}/") for found in resources] == folders
+
+
+@pytest.mark.parametrize("name", ["ReadApi", "SubmitRequest", "Retry"])
+def test_whoever_tells_of_a_job_that_is_over_may_read_what_its_links_lead_to(name: str) -> None:
+    assert {"s3:GetObject", "s3:GetObjectVersion"} <= actions_on(name, "ResultsBucket")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -409,11 +426,10 @@ def test_every_call_needs_the_key_but_those_of_providers_and_for_pages() -> None
     events = [event for function in FUNCTIONS.values() for event in function.get("Events", {}).values()]
     calls = [call for function in FUNCTIONS.values() for call in calls_of(function)]
     callback = "/v1/callbacks/{job_id}/{token}"
-    pages = {"/playground", "/playground/{file}"}
+    pages = {"/docs", "/docs/{file}", "/playground", "/playground/{file}", "/v1/openapi.json"}
     assert {call["Path"] for call in calls_of(FUNCTIONS["Pages"])} == pages
     assert {call["Method"] for call in calls_of(FUNCTIONS["Pages"])} == {"GET", "HEAD"}
-    assert sorted({call["Path"] for call in calls}) == [
-        *sorted(pages),
+    assert sorted({call["Path"] for call in calls} - pages) == [
         callback,
         "/v1/deliveries",
         "/v1/deliveries/{delivery_id}",

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 from heliograph import ports
-from heliograph.domain import errors
+from heliograph.domain import errors, timeline
 from heliograph.domain.outcomes import CloseOutcome, Crashed, DispatchOutcome, FinalizeOutcome, PollOutcome
 from heliograph.domain.retrying import CALL_LIMIT
 from heliograph.steps.close import close
@@ -262,3 +262,13 @@ def test_the_template_fills_every_placeholder_and_lets_the_workflow_call_those_f
     [statement] = properties["Policies"][0]["Statement"]
     assert statement["Action"] == "lambda:InvokeFunction"
     assert sorted(map(str, statement["Resource"])) == sorted(map(str, properties["DefinitionSubstitutions"].values()))
+
+
+@pytest.mark.parametrize("name", timeline.STATES)
+def test_a_timeline_names_states_that_there_are(name: str) -> None:
+    kind, _ = timeline.STATES[name]
+    assert STATES[name]["Type"] == ("Wait" if kind is timeline.MomentKind.WAITING else "Task")
+
+
+def test_a_timeline_tells_of_every_wait() -> None:
+    assert {name for name, state in STATES.items() if state["Type"] == "Wait"} <= timeline.STATES.keys()

@@ -100,7 +100,7 @@ def test_nothing_is_reachable_without_a_key(world: World, method: str, path: str
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/v1/what"), ("DELETE", "/v1/jobs"), ("GET", "/"), ("PUT", "/x/y")]
+    ("method", "path"), [("GET", "/v1/what"), ("DELETE", "/v1/what"), ("GET", "/"), ("PUT", "/x/y")]
 )
 def test_what_is_not_there_is_404_for_those_who_may_ask(world: World, method: str, path: str) -> None:
     problem(world.call(method, path), 404, "not_found")

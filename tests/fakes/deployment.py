@@ -11,7 +11,9 @@ from typing import Any
 from heliograph.domain.events import UploadRejected
 from heliograph.domain.jobs import Job
 from heliograph.domain.keys import Caller, Scope
+from heliograph.domain.listing import Slice
 from heliograph.domain.outcomes import (
+    Canceled,
     CloseOutcome,
     DeliverAgain,
     DispatchOutcome,
@@ -33,12 +35,14 @@ from heliograph.domain.requests import Rules
 from heliograph.domain.routes import Route, Routes
 from heliograph.ports import ImageProvider
 from heliograph.steps import close as closing
+from heliograph.steps.cancel_job import cancel_job
 from heliograph.steps.create_task import Creating
 from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import Ending, finalize
 from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
 from heliograph.steps.poll import poll
-from heliograph.steps.read_job import JobView, read_job
+from heliograph.steps.read_job import JobsQuery, JobView, list_jobs, read_job
+from heliograph.steps.retry_job import retry_job
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_request import submit_request
 from heliograph.steps.submit_upload import Ignored, Upload, submit_upload
@@ -66,6 +70,7 @@ ROUTES = Routes(
         Route(provider="apimodels", model=SECOND, price_usd="0.05", max_references=10),
     )
 )
+OWNER = Caller(tenant="default", scopes=frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE}))
 RULES = Rules(ROUTES, frozenset({UPLOADS, RESULTS}), UPLOADS)
 
 
@@ -178,6 +183,29 @@ class InMemoryDeployment:
         hearing = Hearing(jobs=self.jobs, providers=self.providers, clock=self.clock)
         return hear_callback(job_id, token, task_id, hearing=hearing)
 
+    def cancel(self, job_id: str, *, tenant: str = "default") -> Job | None:
+        """`POST /v1/jobs/{id}/cancel`."""
+        return cancel_job(job_id, tenant=tenant, jobs=self.jobs, bus=self.bus, clock=self.clock, results_bucket=RESULTS)
+
+    def retry(self, job_id: str, *, caller: Caller = OWNER, rules: Rules = RULES) -> Submission | None:
+        """`POST /v1/jobs/{id}/retry`."""
+        return retry_job(
+            job_id,
+            caller=caller,
+            rules=rules,
+            objects=self.objects,
+            jobs=self.jobs,
+            ledger=self.ledger,
+            bus=self.bus,
+            workflow=self.workflow,
+            clock=self.clock,
+        )
+
+    def listed(self, *, tenant: str = "default", **query: Any) -> Slice[JobView]:
+        """`GET /v1/jobs`."""
+        found = JobsQuery.model_validate(query)
+        return list_jobs(found, tenant=tenant, jobs=self.jobs, objects=self.objects, clock=self.clock)
+
     def poll(self, job_id: str, watch: Watch) -> PollOutcome:
         return poll(job_id, watch, providers=self.providers, clock=self.clock)
 
@@ -232,7 +260,7 @@ class InMemoryDeployment:
                     outcome = self.finalize(outcome)
                 case Failed() if asked:
                     outcome, asked = self.dispatch(outcome), False
-                case Finished() | Failed() | Expired():
+                case Finished() | Failed() | Expired() | Canceled():
                     outcome = self.finalize(outcome)
                 case Orphaned():
                     break

@@ -12,7 +12,8 @@ from heliograph.adapters import aws
 from heliograph.adapters.dynamodb import DynamoDBJobStore
 from heliograph.domain.errors import StaleJob, StorageFailed
 from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import END_GRACE, ORPHAN_GRACE, START_GRACE, Job
+from heliograph.domain.jobs import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobFilter, JobStatus
+from heliograph.domain.listing import Position
 from heliograph.domain.media import MediaType
 from heliograph.domain.requests import MAX_BODY_BYTES, JobRequest, Rules, read_request
 from heliograph.domain.retrying import MAX_ATTEMPTS
@@ -242,6 +243,8 @@ def largest_request(letter: str) -> JobRequest:
     document: dict[str, Any] = {
         "prompt": letter * ROUTE.max_prompt_characters,
         "references": [],
+        "tags": [f"{index:02}" + letter * 62 for index in range(16)],
+        "deadline_seconds": 21_600,
         "output_key": "{name}/" + "x" * 499 + ".{ext}",
         "webhook_url": "https://hooks.acme.com/".ljust(2048, "x"),
         "metadata": {f"{index:02}" + letter * 62: letter * 512 for index in range(32)},
@@ -282,7 +285,7 @@ def largest_job(letter: str) -> Job:
 
 def test_the_largest_request_with_every_attempt_lost_fits_an_item(store: DynamoDBJobStore) -> None:
     job = largest_job(WAVE)
-    assert sum(len(name) + len(next(iter(value.values())).encode()) for name, value in written(store, job)) < (
+    assert sum(len(name) + len("".join(next(iter(value.values()))).encode()) for name, value in written(store, job)) < (
         LARGEST_ITEM_BYTES
     )
     assert store.add(job)
@@ -326,3 +329,103 @@ def test_a_job_is_read_consistently(cloud: None) -> None:
     with Stubber(client) as stub:
         stub.add_response("get_item", {}, expected)
         assert job_store().get(JOB_ID) is None
+
+
+# ---- Lists
+
+
+def jobs_of_one_tenant(store: DynamoDBJobStore, count: int, **changes: Any) -> list[Job]:
+    """Newest first."""
+    made = []
+    for number in range(count):
+        job = queued_job(derived_id("job", f"{changes}{number}"), created_at=after(number), **changes)
+        assert store.add(job)
+        made.append(as_written(job))
+    return made[::-1]
+
+
+@pytest.fixture
+def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look is at three jobs, not at a thousand."""
+    monkeypatch.setattr("heliograph.adapters.dynamodb._LOOKED_AT", 3)
+
+
+def test_where_few_jobs_match_a_call_looks_at_so_many_and_says_where_it_stopped(
+    store: DynamoDBJobStore, few_at_a_time: None
+) -> None:
+    jobs = jobs_of_one_tenant(store, 17)
+    wanted = JobFilter(status=JobStatus.SUCCEEDED)
+    found = store.listed("default", wanted, after=None, limit=5)
+    # Five looks at three each.
+    assert (found.items, found.end) == ((), Position(jobs[14].created_at, jobs[14].job_id))
+    rest = store.listed("default", wanted, after=found.end, limit=5)
+    assert (rest.items, rest.end) == ((), None)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+def test_matches_that_are_far_apart_are_all_found_once_and_in_order(
+    store: DynamoDBJobStore, few_at_a_time: None, limit: int
+) -> None:
+    made = jobs_of_one_tenant(store, 40)
+    matching = [store.save(job.canceled(after(99))) for job in made if int(job.created_at.timestamp()) % 7 == 0]
+    found: list[Job] = []
+    end: Position | None = None
+    for _ in range(40):
+        part = store.listed("default", JobFilter(status=JobStatus.CANCELED), after=end, limit=limit)
+        found += part.items
+        end = part.end
+        if end is None:
+            break
+    assert end is None
+    assert found == matching
+
+
+def test_a_list_without_a_filter_costs_one_query(store: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs_of_one_tenant(store, 9)
+    queries: list[Any] = []
+    real = aws.dynamodb().query
+
+    def counted(**asked: Any) -> Any:
+        queries.append(asked)
+        return real(**asked)
+
+    monkeypatch.setattr(aws.dynamodb(), "query", counted)
+    assert len(store.listed("default", JobFilter(), after=None, limit=5).items) == 5
+    assert len(queries) == 1
+
+
+def test_no_query_starts_outside_the_range_that_is_asked_for(cloud: None) -> None:
+    """DynamoDB refuses such a start; moto does not."""
+    wanted, start = JobFilter(created_after=after(9)), Position(after(9), JOB_ID)
+    with Stubber(aws.dynamodb()):
+        found = job_store().listed("default", wanted, after=start, limit=5)
+    assert (found.items, found.end) == ((), None)
+
+
+def test_what_throttling_left_out_of_a_list_is_asked_for_again(
+    store: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = jobs_of_one_tenant(store, 5)
+    real: Any = aws.dynamodb().batch_get_item
+
+    def cut(**asked: Any) -> Any:
+        [(name, wanted)] = asked["RequestItems"].items()
+        first, *rest = wanted["Keys"]
+        answer = real(RequestItems={name: {**wanted, "Keys": [first]}})
+        return {**answer, "UnprocessedKeys": {name: {**wanted, "Keys": rest}} if rest else {}}
+
+    monkeypatch.setattr(aws.dynamodb(), "batch_get_item", cut)
+    assert list(store.listed("default", JobFilter(), after=None, limit=5).items) == jobs
+
+
+def test_a_list_that_can_not_be_read_whole_is_a_failed_storage(
+    store: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs_of_one_tenant(store, 2)
+
+    def throttled(**asked: Any) -> Any:
+        return {"Responses": {}, "UnprocessedKeys": asked["RequestItems"]}
+
+    monkeypatch.setattr(aws.dynamodb(), "batch_get_item", throttled)
+    with pytest.raises(StorageFailed, match="could not be read"):
+        store.listed("default", JobFilter(), after=None, limit=5)

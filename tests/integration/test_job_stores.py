@@ -15,8 +15,9 @@ from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
 from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job, KeyBudget
-from heliograph.domain.ledger import Booking, Page, pages
+from heliograph.domain.jobs import Job, JobFilter, JobStatus, KeyBudget
+from heliograph.domain.ledger import Booking, Page, Usage, pages
+from heliograph.domain.listing import Position
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import Route, Routes
 from heliograph.domain.tenants import EVERYBODY, Limits, Tenant, Tenants
@@ -55,11 +56,21 @@ class World(Protocol):
     def booked(self) -> dict[Page, Booking]:
         """Every page on which there is anything."""
 
+    def used(self) -> dict[tuple[str, str, str], Usage]:
+        """By day, tenant and route, wherever there is anything."""
+
     def running(self) -> dict[str, int]:
         """How many tasks run on each route that has any."""
 
     def everything(self) -> Any:
         """All that was ever written, to compare."""
+
+
+def used_of(ledger: Ledger) -> dict[tuple[str, str, str], Usage]:
+    """All its lines."""
+    lines = list(ledger.usage("2000-01-01", "2999-12-31"))
+    assert len({line[:3] for line in lines}) == len(lines)
+    return {line[:3]: line.usage for line in lines if any(line.usage)}
 
 
 class InMemory:
@@ -75,11 +86,14 @@ class InMemory:
     def booked(self) -> dict[Page, Booking]:
         return {page: booking for page, booking in self.ledger.pages.items() if any(booking)}
 
+    def used(self) -> dict[tuple[str, str, str], Usage]:
+        return used_of(self.ledger)
+
     def running(self) -> dict[str, int]:
         return {route: count for route, count in self.jobs.running.items() if count}
 
     def everything(self) -> Any:
-        return [job.model_dump_json() for job in self.jobs], self.booked(), self.running()
+        return [job.model_dump_json() for job in self.jobs], self.booked(), self.used(), self.running()
 
 
 class InDynamoDB:
@@ -101,6 +115,9 @@ class InDynamoDB:
             assert committed == sum(booking)
             found[Page(item["account"]["S"], item["period"]["S"])] = Booking(*booking)
         return {page: booking for page, booking in found.items() if any(booking)}
+
+    def used(self) -> dict[tuple[str, str, str], Usage]:
+        return used_of(self.ledger)
 
     def running(self) -> dict[str, int]:
         counts = {item["route"]["S"]: int(item["running"]["N"]) for item in items("routes")}
@@ -174,6 +191,19 @@ def refused(failure: Failure) -> Move:
 def succeeded(old: Job) -> Job:
     known = old if old.attempt is None or old.attempt.task_id else accepted(old)
     return known.succeeded([RESULT], after(30))
+
+
+def canceling(old: Job) -> Job:
+    return old.canceling(after(4))
+
+
+def canceled(old: Job) -> Job:
+    """At once, or with its paid pictures left where they are."""
+    return old.canceled(after(30), provider_urls=["https://r.test/1"] if old.attempt and old.attempt.is_open else ())
+
+
+def canceled_with(failure: Failure) -> Move:
+    return lambda old: old.canceled(after(30), failure=failure)
 
 
 def failed(failure: Failure) -> Move:
@@ -331,6 +361,23 @@ ON_CHEAP, ON_DEAR = {"cheap": 1}, {"dear": 1}
         pytest.param(
             [(calling(CHEAP), RESERVED, ON_CHEAP), (refused(LATE), RESERVED, NOTHING), (expired, Booking(), NOTHING)],
             id="expiry after a refusal",
+        ),
+        pytest.param([(canceled, Booking(), NOTHING), (announced, Booking(), NOTHING)], id="canceled before any call"),
+        pytest.param(
+            [(calling(DEAR), MORE, ON_DEAR), (canceling, MORE, ON_DEAR), (canceled, Booking(spent=60_000), NOTHING)],
+            id="canceled while its task ran",
+        ),
+        pytest.param(
+            [(calling(DEAR), MORE, ON_DEAR), (canceled_with(UNKNOWN), Booking(unknown=60_000), NOTHING)],
+            id="canceled while its call was lost",
+        ),
+        pytest.param(
+            [
+                (calling(DEAR), MORE, ON_DEAR),
+                (refused(UNKNOWN), Booking(reserved=50_000, unknown=60_000), NOTHING),
+                (canceled, Booking(unknown=60_000), NOTHING),
+            ],
+            id="canceled after a call that may have cost",
         ),
     ],
 )
@@ -599,6 +646,128 @@ def test_any_text_can_name_a_task(world: World, task: str) -> None:
     assert world.jobs.owner_of("kie", task) == current.job_id
 
 
+# ---- What was done
+
+
+def test_usage_is_noted_with_the_job_by_day_tenant_and_route(world: World) -> None:
+    moved(world, job("1"), calling(DEAR), accepted, succeeded)
+    moved(world, job("2"), calling(DEAR), refused(UNKNOWN), calling(CHEAP), accepted, succeeded)
+    moved(world, job("3", tenant="press", day=1), calling(CHEAP), accepted, canceled)
+    moved(world, job("4"), calling(CHEAP))
+    assert world.used() == {
+        (TODAY, "shop", "dear"): Usage(pictures=1, spent=60_000, unknown=60_000),
+        (TODAY, "shop", "cheap"): Usage(pictures=1, spent=50_000),
+        ("2026-11-23", "press", "cheap"): Usage(spent=50_000),
+    }
+    assert {line.day for line in world.ledger.usage(TODAY, TODAY)} == {TODAY}
+    assert {line.day for line in world.ledger.usage("2026-11-23", "2026-12-31")} == {"2026-11-23"}
+    assert not list(world.ledger.usage("2026-11-24", "2026-12-31"))
+
+
+def test_usage_is_no_page_of_the_ledger(world: World) -> None:
+    moved(world, job("1"), calling(DEAR), accepted, succeeded)
+    assert dict(world.ledger.every()) == world.booked()
+
+
+# ---- Lists
+
+EVERYTHING = JobFilter()
+
+
+def listed(world: World, wanted: JobFilter = EVERYTHING, *, tenant: str = "shop", limit: int = 3) -> list[Job]:
+    """All slices of a list."""
+    found: list[Job] = []
+    after: Position | None = None
+    while True:
+        slice_ = world.jobs.listed(tenant, wanted, after=after, limit=limit)
+        assert len(slice_.items) <= limit
+        found += slice_.items
+        if slice_.end is None:
+            return found
+        assert after is None or slice_.end.created_at <= after.created_at
+        after = slice_.end
+
+
+def tagged(name: str, *tags: str, second: float = 0, preset: str | None = None, tenant: str = "shop") -> Job:
+    new = job(name, tenant=tenant)
+    return new.model_copy(
+        update={
+            "created_at": after(second),
+            "request": new.request.model_copy(update={"tags": tags}),
+            "source": new.source.model_copy(update={"preset": preset}),
+        }
+    )
+
+
+def test_a_list_is_newest_first_and_of_one_tenant(world: World) -> None:
+    made = [moved(world, tagged(f"{second}", second=second)) for second in (3, 1, 2.5, 0.000001, 7)]
+    moved(world, tagged("theirs", second=2, tenant="press"))
+    expected = sorted(made, key=lambda each: each.created_at, reverse=True)
+    assert listed(world) == expected
+    assert listed(world, tenant="press") == [world.jobs.get(tagged("theirs").job_id)]
+    assert listed(world, tenant="nobody") == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_jobs_of_one_moment_are_each_listed_once(world: World, limit: int) -> None:
+    made = {moved(world, tagged(f"{number}", second=number // 4)).job_id for number in range(9)}
+    found = listed(world, limit=limit)
+    assert {each.job_id for each in found} == made
+    assert len(found) == 9
+    assert [each.created_at for each in found] == sorted((each.created_at for each in found), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (JobFilter(status=JobStatus.QUEUED), "ca"),
+        (JobFilter(status=JobStatus.PROCESSING), "b"),
+        (JobFilter(status=JobStatus.SUCCEEDED), "d"),
+        (JobFilter(status=JobStatus.FAILED), ""),
+        (JobFilter(tag="shoes"), "dba"),
+        (JobFilter(tag="shoe"), ""),
+        (JobFilter(tag="autumn", status=JobStatus.SUCCEEDED), "d"),
+        (JobFilter(preset="white"), "cb"),
+        (JobFilter(preset="white", tag="shoes"), "b"),
+        (JobFilter(created_after=after(2)), "dc"),
+        (JobFilter(created_after=after(1.5), tag="shoes"), "db"),
+        (JobFilter(created_after=after(99)), ""),
+        (JobFilter(created_after=after(-99)), "dcba"),
+    ],
+)
+def test_a_filter_lets_through_what_matches_all_of_it(world: World, wanted: JobFilter, expected: str) -> None:
+    moved(world, tagged("a", "shoes", second=1))
+    moved(world, tagged("b", "shoes", second=2, preset="white"), calling(CHEAP), accepted)
+    moved(world, tagged("c", second=3, preset="white"))
+    moved(world, tagged("d", "autumn", "shoes", second=4), calling(CHEAP), succeeded)
+    names = {derived_id("job", name): name for name in "abcd"}
+    for limit in (1, 2, 100):
+        assert "".join(names[each.job_id] for each in listed(world, wanted, limit=limit)) == expected
+
+
+def test_a_list_tells_a_job_as_it_is_now(world: World) -> None:
+    current = moved(world, tagged("a"))
+    current = world.jobs.save(canceled(current))
+    assert listed(world) == [current]
+    assert listed(world, JobFilter(status=JobStatus.QUEUED)) == []
+
+
+def test_a_position_of_anothers_job_opens_nothing(world: World) -> None:
+    mine = [moved(world, tagged(name, second=second)) for name, second in (("a", 1), ("b", 3))]
+    theirs = moved(world, tagged("theirs", second=2, tenant="press"))
+    after_theirs = Position(theirs.created_at, theirs.job_id)
+    assert list(world.jobs.listed("shop", EVERYTHING, after=after_theirs, limit=9).items) == [mine[0]]
+
+
+@pytest.mark.parametrize("second", [-5, 1, 1.5])
+def test_a_cursor_from_before_the_moment_asked_for_finds_nothing_more(world: World, second: float) -> None:
+    moved(world, tagged("a", second=1))
+    moved(world, tagged("b", second=2))
+    wanted = JobFilter(created_after=after(1.5))
+    found = world.jobs.listed("shop", wanted, after=Position(after(second), derived_id("job", "a")), limit=9)
+    assert (found.items, found.end) == ((), None)
+
+
 # ---- Who needs attention
 
 
@@ -672,6 +841,10 @@ MOVES: dict[str, Move] = {
     "expire": expired,
     "orphan": orphaned,
     "announce": announced,
+    "wish to cancel": canceling,
+    "cancel": canceled,
+    "cancel for free": canceled_with(BLOCKED),
+    "cancel unknown": canceled_with(UNKNOWN),
     "lose and call dear": lambda old: calling(DEAR)(refused(UNKNOWN)(old)),
 }
 NEW = [job("a"), job("b"), job("c", tenant="press"), job("d", day=1)]
@@ -699,6 +872,16 @@ def added_up(jobs: Iterable[Job]) -> dict[Page, Booking]:
         for page, _ in pages(each.tenant, each.created_at):
             sums[page] = sums.get(page, Booking()).plus(each.booking)
     return {page: booking for page, booking in sums.items() if any(booking)}
+
+
+def used_by(jobs: Iterable[Job]) -> dict[tuple[str, str, str], Usage]:
+    """The lines of usage as the jobs' own records have them."""
+    sums: dict[tuple[str, str, str], Usage] = {}
+    for each in jobs:
+        for route, usage in each.usage.items():
+            line = (each.created_at.strftime("%Y-%m-%d"), each.tenant, route)
+            sums[line] = sums.get(line, Usage()).plus(usage)
+    return sums
 
 
 def possible(old: Job) -> list[tuple[str, Job]]:
@@ -745,4 +928,5 @@ def test_whatever_happens_the_sums_are_those_of_the_jobs_and_both_stores_say_the
         for world in worlds:
             assert [world.jobs.get(each.job_id) for each in jobs] == jobs
             assert world.booked() == added_up(jobs)
+            assert world.used() == used_by(jobs)
             assert world.running() == Counter(each.runs_on for each in jobs if each.runs_on)

@@ -139,14 +139,16 @@ def sent(response: Response[str]) -> tuple[int, Any, dict[str, Any]]:
 
 @pytest.mark.parametrize(("replayed", "header"), [(True, "true"), (False, None)])
 def test_an_accepted_job_says_where_it_is_and_when_to_ask(replayed: bool, header: str | None) -> None:
-    status, document, headers = sent(accepted(queued_job(), location=f"jobs/{queued_job().job_id}", replayed=replayed))
+    status, document, headers = sent(
+        accepted(JobView(queued_job(), ()), location=f"jobs/{queued_job().job_id}", replayed=replayed)
+    )
     assert (status, document["status"], document["id"]) == (202, "queued", queued_job().job_id)
     assert headers["Location"] == f"jobs/{queued_job().job_id}"
     assert (headers["Retry-After"], headers.get("Idempotent-Replayed")) == ("12", header)
 
 
 def test_a_repeat_of_a_job_that_is_over_need_not_wait() -> None:
-    status, document, headers = sent(accepted(failed_job(), location="jobs/x", replayed=True))
+    status, document, headers = sent(accepted(JobView(failed_job(), ()), location="jobs/x", replayed=True))
     assert (status, document["status"]) == (202, "failed")
     assert "Retry-After" not in headers
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -15,6 +17,7 @@ from heliograph.adapters import aws
 from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.domain.errors import InvalidRequest, StorageFailed
 from heliograph.domain.references import ObjectLocation
+from heliograph.ports import SignedForm
 
 from tests.integration.conftest import versioned_bucket
 
@@ -290,3 +293,82 @@ def test_a_store_that_can_not_be_reached_is_a_failed_storage(cloud: None, monkey
     store = S3ObjectStore(boto3.session.Session().client("s3", region_name="eu-central-1"))
     with pytest.raises(StorageFailed, match="NoCredentialsError"):
         store.look(ObjectLocation("b", "k"))
+
+
+# ---- Forms (that S3 enforces them is seen on the emulator: moto takes anything)
+
+TAG = ("heliograph-upload", "unused")
+
+
+def form_of(store: S3ObjectStore, bucket: str) -> tuple[SignedForm, dict[str, Any]]:
+    """A form and the policy that it carries, signed."""
+    form = store.presigned_post(
+        ObjectLocation(bucket, "references/up_x.png"), content_type="image/png", size_bytes=1000, tag=TAG, seconds=900
+    )
+    policy: dict[str, Any] = json.loads(base64.b64decode(form.fields["policy"]))
+    return form, policy
+
+
+def test_a_form_binds_whoever_has_it_to_one_key_type_tag_and_size(bucket: str, store: S3ObjectStore) -> None:
+    form, policy = form_of(store, bucket)
+    exact: dict[str, str] = {}
+    for condition in policy["conditions"]:
+        if isinstance(condition, dict):
+            exact |= condition
+    [ranged] = [condition for condition in policy["conditions"] if isinstance(condition, list)]
+    assert ranged == ["content-length-range", 1, 1000]
+    assert (exact["bucket"], exact["key"], exact["Content-Type"]) == (bucket, "references/up_x.png", "image/png")
+    assert exact["tagging"] == (
+        "<Tagging><TagSet><Tag><Key>heliograph-upload</Key><Value>unused</Value></Tag></TagSet></Tagging>"
+    )
+    # Every field is bound, and to its own value: S3 refuses a form with one that the policy does not name.
+    unsigned = {"policy", "x-amz-signature"}
+    assert {name: value for name, value in form.fields.items() if name not in unsigned} == {
+        name: value for name, value in exact.items() if name != "bucket"
+    }
+
+
+def test_a_form_is_signed_for_the_buckets_own_region_and_a_quarter_of_an_hour(
+    bucket: str, store: S3ObjectStore
+) -> None:
+    before = datetime.now(UTC)
+    form, policy = form_of(store, bucket)
+    ends = datetime.fromisoformat(policy["expiration"])
+    assert form.url == f"https://{bucket}.s3.eu-central-1.amazonaws.com/"
+    assert form.fields["x-amz-algorithm"] == "AWS4-HMAC-SHA256"
+    assert "/eu-central-1/s3/aws4_request" in form.fields["x-amz-credential"]
+    assert timedelta(seconds=899) <= ends - before <= timedelta(seconds=960)
+
+
+def tags(bucket: str, location: ObjectLocation) -> list[str]:
+    found = aws.s3().get_object_tagging(Bucket=bucket, Key=location.key, VersionId=location.version_id or "")
+    return [tag["Key"] for tag in found["TagSet"]]
+
+
+def tagged(bucket: str, body: bytes) -> ObjectLocation:
+    answer = aws.s3().put_object(Bucket=bucket, Key="references/up_x.png", Body=body, Tagging="=".join(TAG))
+    return ObjectLocation(bucket, "references/up_x.png", answer["VersionId"])
+
+
+def test_an_object_loses_its_tags_and_nothing_else(bucket: str, store: S3ObjectStore) -> None:
+    placed = tagged(bucket, b"picture")
+    store.untag(ObjectLocation(bucket, placed.key))
+    facts = store.look(placed)
+    assert tags(bucket, placed) == []
+    assert facts
+    assert facts.head == b"picture"
+    store.untag(ObjectLocation(bucket, placed.key))
+
+
+def test_a_version_loses_its_own_tags_only(bucket: str, store: S3ObjectStore) -> None:
+    first, second = tagged(bucket, b"first"), tagged(bucket, b"second")
+    store.untag(first)
+    assert (tags(bucket, first), tags(bucket, second)) == ([], [TAG[0]])
+
+
+def test_tags_that_can_not_be_taken_are_a_failed_storage(cloud: None) -> None:
+    client = aws.s3()
+    with Stubber(client) as stub:
+        stub.add_client_error("delete_object_tagging", "NoSuchKey", http_status_code=404)
+        with pytest.raises(StorageFailed, match="s3://b/k: NoSuchKey"):
+            S3ObjectStore(client).untag(ObjectLocation("b", "k"))

@@ -10,12 +10,23 @@ from itertools import pairwise
 import pytest
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import END_GRACE, MOVES, ORPHAN_GRACE, START_GRACE, Job, JobStatus, Result, Source, Timings
+from heliograph.domain.ledger import Booking, Usage
 from heliograph.domain.media import MediaType
 from heliograph.domain.requests import JobRequest, OnUncertain
 from heliograph.domain.retrying import CALL_LIMIT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.contract.examples import (
+    BLOCKED,
+    after,
+    canceled_job,
+    expired_job,
+    failed_job,
+    processing_job,
+    queued_job,
+    succeeded_job,
+)
 from tests.fakes.deployment import ROUTES
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -82,8 +93,8 @@ def statuses(moves: list[str]) -> list[Job]:
 def test_a_job_only_ever_moves_as_the_table_allows(moves: list[str]) -> None:
     lived = statuses(moves)
 
-    for before, after in pairwise(lived):
-        assert after.status is before.status or after.status in MOVES[before.status]
+    for earlier, later in pairwise(lived):
+        assert later.status is earlier.status or later.status in MOVES[earlier.status]
 
 
 @given(LIVES)
@@ -339,3 +350,55 @@ def test_timings_tell_waiting_from_working() -> None:
     assert accepted.succeeded([RESULT], LATER).timings() == Timings(
         queued_seconds=1.5, processing_seconds=38.5, total_seconds=40.0
     )
+
+
+# ---- Canceling
+
+
+def test_a_wish_to_cancel_is_noted_once_and_moves_no_money() -> None:
+    job = processing_job()
+
+    marked = job.canceling(after(9))
+
+    assert (marked.status, marked.cancel_requested_at, marked.booking) == (job.status, after(9), job.booking)
+    assert marked.canceling(after(10)) == marked
+    assert marked.runs_on == job.runs_on
+
+
+@pytest.mark.parametrize("job", [succeeded_job(), failed_job(), expired_job(), canceled_job()])
+def test_what_is_over_can_not_be_canceled(job: Job) -> None:
+    with pytest.raises(ValueError, match="already"):
+        job.canceling(after(99))
+    with pytest.raises(ValueError, match=job.job_id):
+        job.canceled(after(99), provider_urls=["https://r.test/1"])
+
+
+def test_no_job_is_canceled_while_nobody_knows_how_its_attempt_ended() -> None:
+    with pytest.raises(ValueError, match="nobody said how it ended"):
+        processing_job().canceled(after(9))
+
+
+@pytest.mark.parametrize(
+    ("job", "charged", "price_usd", "booking"),
+    [
+        (queued_job().canceled(after(9)), Charged.NO, "0.00", Booking()),
+        (canceled_job(), Charged.YES, "0.06", Booking(spent=60_000)),
+        (processing_job().canceled(after(9), failure=BLOCKED), Charged.NO, "0.00", Booking()),
+        (
+            processing_job().canceled(after(9), failure=BLOCKED.model_copy(update={"charged": Charged.UNKNOWN})),
+            Charged.UNKNOWN,
+            None,
+            Booking(unknown=60_000),
+        ),
+    ],
+)
+def test_a_canceled_job_costs_what_its_attempt_did(
+    job: Job, charged: Charged, price_usd: str | None, booking: Booking
+) -> None:
+    assert (job.charged, job.price_usd, job.booking) == (charged, price_usd, booking)
+    assert (job.failure, job.results, job.runs_on) == (None, (), None)
+    assert job.usage == ({ROUTE.name: Usage(0, booking.spent, booking.unknown)} if any(booking) else {})
+
+
+def test_an_open_job_does_not_say_yet_whether_it_was_charged() -> None:
+    assert queued_job().charged is processing_job().charged is None

@@ -172,7 +172,7 @@ WRONG: dict[str, list[Any]] = {
         *("admin", "jobs:read jobs:write", {"admin": True}, None, 5, True),
     ],
     "daily_budget_usd": ["0", "0.00", "-1", "1e3", "$5", "", "1,5", "0.0000001", "NaN", 5, 1.5, True, []],
-    "requests_per_minute": [0, -1, 60_001, True, False, 1.5, 60.0, "60", []],
+    "requests_per_minute": [0, -1, 60_001, True, False, 1.5, "60", []],
 }
 
 

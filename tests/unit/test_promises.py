@@ -24,6 +24,10 @@ the vendor's books, the results bucket, the event bus, the ledger and the stored
 10. After the kill switch was pulled, a create call leaves only from a run that had looked before. As many tasks are
     counted on a route as run there, and never more than may.
 
+11. A job is canceled only if its owner asked for that. From then on no new call of it leaves; one that was canceled is
+    never delivered, and costs nothing if no call ever left.
+12. A job has one retry at most, which is a job of its own, and every promise is kept for each of the two.
+
 (`--hypothesis-profile=default` looks for new stories; see `conftest.py`.)
 """
 
@@ -40,10 +44,11 @@ from itertools import count, product
 from typing import Any, TypeVar
 
 import pytest
-from heliograph.domain.errors import HeliographError, StorageFailed, WorkflowFailed
-from heliograph.domain.events import JobExpired, JobFailed, JobSucceeded, UploadRejected
+from heliograph.domain.errors import Conflict, HeliographError, StorageFailed, WorkflowFailed
+from heliograph.domain.events import JobCanceled, JobExpired, JobFailed, JobSucceeded, UploadRejected
 from heliograph.domain.failures import Charged, FailureCode
 from heliograph.domain.jobs import Attempt, Job, JobStatus
+from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.ledger import Booking, Page, pages
 from heliograph.domain.outcomes import Crashed, FinalizeInput, Processing, Turn
 from heliograph.domain.references import ObjectLocation
@@ -51,6 +56,7 @@ from heliograph.domain.requests import OnUncertain
 from heliograph.domain.routes import Route
 from heliograph.domain.tenants import Limits, Tenant, Tenants
 from heliograph.steps import traffic
+from heliograph.steps.check_ledger import check_usage
 from heliograph.steps.hear_callback import Heard
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import Upload
@@ -252,7 +258,14 @@ class Judge:
         self._vendor = vendor
         self._executions = executions
         self._ended: dict[str, Job] = {}
-        self._events: dict[str, JobSucceeded | JobFailed | JobExpired] = {}
+        self._events: dict[str, JobSucceeded | JobFailed | JobExpired | JobCanceled] = {}
+        # Whose task it is: known of each create call by the run that made it.
+        self.works_for: dict[Run, str] = {}
+        self._callers: list[str] = []
+        self._owners: dict[str, str] = {}
+        # The jobs whose owner asked for their end, and how many attempts each had when that was first on record.
+        self.asked_to_cancel: set[str] = set()
+        self._attempts_at_the_wish: dict[str, int] = {}
         # Of each create call, in their order: the attempt that had its intent on record.
         self._attempts: list[str | None] = []
         self._was_halted = False
@@ -324,6 +337,10 @@ class Judge:
         self.promise(not self._here.jobs.needing_attention(now + 100 * A_DAY, limit=1000), "nothing is left to do")
         self._judge_the_ledger(jobs)
         charged = sum(task.charge(now) for task in self._vendor.tasks.values())
+        again = Counter(job.retry_of for job in jobs if job.retry_of)
+        self.promise(all(number == 1 for number in again.values()), "a job has one retry at most")
+        usage = check_usage(jobs, self._here.ledger.usage("0001-01-01", "9999-12-31"), complete_since=now - 999 * A_DAY)
+        self.promise(all(told.agrees for told in usage), "what was done is told as it was")
         booked = [job.booking for job in jobs]
         spent, unknown = sum(booking.spent for booking in booked), sum(booking.unknown for booking in booked)
         self.promise(spent <= charged <= spent + unknown, f"the bill is {charged}: {spent} spent, {unknown} unknown")
@@ -334,21 +351,25 @@ class Judge:
     def _is_halted(self) -> bool:
         return self._here.states.look([]).halt is not None
 
-    def _job_of(self, prompt: str) -> Job | None:
-        return next((job for job in self._here.jobs if job.request.prompt == prompt), None)
+    def _made_for(self, job: Job) -> list[Task]:
+        """The tasks of that job's own calls, in the order they were made."""
+        return [task for task in self._vendor.tasks.values() if self._owners.get(task.task_id) == job.job_id]
 
     def _judge_the_last_create_call(self, run: Run) -> None:
         *earlier, last = self._vendor.calls
-        job = self._job_of(last.prompt)
-        attempt = job.attempt if job else None
+        job = self._here.jobs.peek(self.works_for[run])
+        self._callers.append(job.job_id)
+        if last.task:
+            self._owners[last.task.task_id] = job.job_id
+        attempt = job.attempt
         intended = bool(attempt and attempt.is_open and attempt.attempt_id not in self._attempts)
         self.promise(intended, "each create call has an intent of its own on record")
         self._attempts.append(attempt.attempt_id if attempt else None)
         looked_before = self._pulls_when_it_looked.get(run, self._pulls) < self._pulls
         self.promise(looked_before or not self._is_halted, "no create call leaves after the kill switch was pulled")
         now = self._here.clock.now()
-        for call, attempt_id in zip(earlier, self._attempts, strict=False):
-            if job is None or call.prompt != last.prompt or call.creating.is_refusal:
+        for call, caller, attempt_id in zip(earlier, self._callers, self._attempts, strict=False):
+            if caller != job.job_id or call.creating.is_refusal:
                 continue
             free = call.task is not None and not call.task.may_bill(now)
             given_up = self._is_given_up(job, call, attempt_id)
@@ -372,10 +393,15 @@ class Judge:
     def _judge_job(self, job: Job) -> None:
         for attempt in job.attempts:
             task = self._vendor.tasks.get(attempt.task_id or "")
-            own = task.prompt == job.request.prompt if task else attempt.task_id is None
+            # A task may announce itself before its create call is over.
+            own = self._owners.get(task.task_id, job.job_id) == job.job_id if task else attempt.task_id is None
             self.promise(own, f"no job has a task that was made for another: {attempt.task_id}, {task}")
             found = not (_is_uncertain(attempt) and attempt.callback_sha256 in self._confirmed)
             self.promise(found, "a lost task that announced itself in time is found again")
+        if job.cancel_requested_at:
+            self.promise(job.job_id in self.asked_to_cancel, "nobody but its owner cancels a job")
+            attempts = self._attempts_at_the_wish.setdefault(job.job_id, len(job.attempts))
+            self.promise(attempts == len(job.attempts), "no new call leaves for a job that is not wanted any more")
         if not job.is_over:
             self.promise(job.job_id not in self._ended, "an ended job stays ended")
         elif before := self._ended.get(job.job_id):
@@ -389,21 +415,28 @@ class Judge:
     def _judge_the_moment_of_the_end(self, job: Job) -> None:
         now = self._here.clock.now()
         failure = job.failure
-        if failure is None:
+        is_canceled = job.status is JobStatus.CANCELED
+        if is_canceled:
+            self.promise(job.cancel_requested_at is not None, "a job is canceled only if its owner asked for that")
+            self.promise(not job.results, "a canceled job is not delivered")
+            self.promise(bool(job.attempts) or not any(job.booking), "a job without a call costs nothing")
+        elif failure is None:
             self.promise(job.status is JobStatus.SUCCEEDED, "no failure without a reason")
             return
-        self.promise(not failure.retryable or failure.charged is Charged.NO, "nothing possibly charged is retryable")
+        charged, said = (failure.charged, failure.message) if failure else (job.charged, "canceled")
+        if failure:
+            self.promise(not failure.retryable or charged is Charged.NO, "nothing possibly charged is retryable")
         known = {attempt.task_id for attempt in job.attempts} | self._told(job)
-        for task in self._vendor.made_for(job.request.prompt):
-            match failure.charged:
+        for task in self._made_for(job):
+            match charged:
                 case Charged.NO:
-                    self.promise(not task.may_bill(now), f"`charged: no` is never said of money: {failure.message}")
+                    self.promise(not task.may_bill(now), f"`charged: no` is never said of money: {said}")
                 case Charged.UNKNOWN if task.task_id in known:
                     given_time = now >= task.made_at + DEADLINE
                     alive = task.is_running(now) or task.links(now)
-                    self.promise(given_time or not alive, f"no known task is given up early: {failure.message}")
-                case Charged.YES if task.task_id in known and task.may_bill(now):
-                    self.promise(self._is_beyond_hope(task, now), f"no picture is given up early: {failure.message}")
+                    self.promise(given_time or not alive, f"no known task is given up early: {said}")
+                case Charged.YES if task.task_id in known and task.may_bill(now) and not is_canceled:
+                    self.promise(self._is_beyond_hope(task, now), f"no picture is given up early: {said}")
 
     def _is_beyond_hope(self, task: Task, now: datetime) -> bool:
         is_no_picture = task.fate.end is End.BROKEN_PICTURE or self._vendor.pages_served & set(task.links(now))
@@ -414,12 +447,14 @@ class Judge:
         if isinstance(event, UploadRejected):
             taken = [job for job in self._here.jobs if job.source.key == event.data.key]
             self.promise(not taken, "no upload is taken and rejected")
-        if not isinstance(event, JobSucceeded | JobFailed | JobExpired):
+        if not isinstance(event, JobSucceeded | JobFailed | JobExpired | JobCanceled):
             return
         job = self._here.jobs.peek(event.data.job_id)
         self.promise(event.data.status == job.status, f"no event tells another story than its {job.status} job")
         if isinstance(event, JobSucceeded):
             same = event.data.results == job.results
+        elif isinstance(event, JobCanceled):
+            same = (event.data.charged, event.data.provider_urls) == (job.charged, job.provider_urls)
         else:
             same = event.data.failure == job.failure
         self.promise(same, "no event tells other results, nor another failure, than its job")
@@ -442,12 +477,11 @@ class Judge:
         self.promise(all(number <= self.most_in_flight for number in running.values()), "no more run than may")
 
     def _judge_the_bill(self, job: Job, now: datetime) -> None:
-        tasks = self._vendor.made_for(job.request.prompt)
-        billed = [task for task in tasks if task.charge(now)]
+        billed = [task for task in self._made_for(job) if task.charge(now)]
         in_doubt = any(_is_uncertain(attempt) for attempt in job.attempts)
         most = 2 if in_doubt and job.request.on_uncertain is OnUncertain.RESUBMIT else 1
         self.promise(len(billed) <= most, "a wish is billed once at most, or twice where it accepts that")
-        charged = job.failure.charged if job.failure else Charged.YES
+        charged = job.charged
         paid: Task | None = None
         if job.status is JobStatus.SUCCEEDED:
             stored = [
@@ -511,6 +545,29 @@ class Promises(RuleBasedStateMachine):
     def a_client_posts_perhaps_again(self, key: int, wish: dict[str, str], trouble: Incident | None) -> None:
         if key in self.wishes or self._number_of_wishes() < MOST_JOBS:
             self._post(key, wish, trouble)
+
+    @precondition(lambda self: len(self.here.jobs) > 0)
+    @rule(which=whiches, trouble=troubles)
+    def an_owner_cancels(self, which: int, trouble: Incident | None) -> None:
+        job = self._one_of(list(self.here.jobs), which)
+        self.judge.asked_to_cancel.add(job.job_id)
+        run = self._run("cancel", lambda here: here.cancel(job.job_id, tenant=job.tenant), API_LIMIT, trouble=trouble)
+        if run.ended and run.error is None:
+            wished = self.here.jobs.peek(job.job_id).cancel_requested_at
+            self.judge.promise(wished is not None, "a wish that was answered is on record")
+        elif isinstance(run.error, Conflict):
+            self.judge.promise(self.here.jobs.peek(job.job_id).is_over, "only what is over can not be canceled")
+
+    @precondition(lambda self: any(job.is_over for job in self.here.jobs) and len(self.here.jobs) < MOST_JOBS + 2)
+    @rule(which=whiches, trouble=troubles)
+    def an_owner_has_a_job_done_again(self, which: int, trouble: Incident | None) -> None:
+        job = self._one_of([job for job in self.here.jobs if job.is_over], which)
+        caller = Caller(tenant=job.tenant, scopes=frozenset({Scope.JOBS_WRITE}))
+        run = self._run("retry", lambda here: here.retry(job.job_id, caller=caller), SUBMISSION_LIMIT, trouble=trouble)
+        if run.ended and run.error is None:
+            again = run.answer.job
+            self.judge.promise(again.retry_of == job.job_id, "what does a job again says so")
+            self.judge.promise(job.status is not JobStatus.SUCCEEDED, "what succeeded is not done again")
 
     @precondition(lambda self: self._number_of_wishes() < MOST_JOBS)
     @rule(wish=wishes)
@@ -748,7 +805,15 @@ class Promises(RuleBasedStateMachine):
             return
         if execution.run is None:
             function = execution.function()
-            execution.run = self._run(execution.state, execution.call, LIMITS[function], mood, trouble, waited_for=True)
+            execution.run = self._run(
+                execution.state,
+                execution.call,
+                LIMITS[function],
+                mood,
+                trouble,
+                waited_for=True,
+                works_for=execution.job_id,
+            )
         run = execution.run
         if not run.ended:
             return
@@ -771,8 +836,11 @@ class Promises(RuleBasedStateMachine):
         *,
         waited_for: bool = False,
         callback: Callback | None = None,
+        works_for: str | None = None,
     ) -> Run:
         run = Run(name, started_at=self.here.clock.now(), limit=limit)
+        if works_for:
+            self.judge.works_for[run] = works_for
         if callback:
             self.judge.callbacks[run] = callback
         here = copy.copy(self.here)
@@ -1012,6 +1080,93 @@ def test_one_trouble_at_any_moment_of_another_call_breaks_no_promise(second: Cre
             return run
 
         at_every_moment(story)
+
+
+@pytest.mark.parametrize("creating", [Creating.ACCEPTED, Creating.DONE_AT_ONCE, Creating.CUT_AFTER, Creating.BUSY])
+def test_a_wish_to_cancel_at_any_moment_of_any_step_breaks_no_promise(creating: Creating) -> None:
+    for steps, wish in product(range(3), [WISHES[0], RISKY]):
+
+        def story(trouble: Incident, steps: int = steps, wish: dict[str, str] = wish) -> Run | None:
+            world = Promises()
+            world.a_client_posts(wish=wish)
+            world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(creating), steps=steps)
+            if not world.alive():
+                return None
+            world.a_workflow_has_trouble_with_its_next_step(
+                which=0, mood=Mood(creating), trouble=trouble, for_good=False
+            )
+            run = world.last_run
+            world.an_owner_cancels(which=0, trouble=None)
+            if run and not run.ended:
+                world.a_run_that_stood_still_goes_on(which=0, mood=Mood(creating), trouble=None)
+            world.teardown()
+            return run
+
+        at_every_moment(story, What.STANDS_STILL, What.DIES)
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_one_trouble_at_any_moment_of_a_cancel_breaks_no_promise(steps: int) -> None:
+    def story(trouble: Incident) -> Run | None:
+        world = Promises()
+        world.a_client_posts(wish={})
+        world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(), steps=steps)
+        world.an_owner_cancels(which=0, trouble=trouble)
+        run = world.last_run
+        if run and not run.ended:
+            world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(), steps=1) if world.alive() else None
+            world._wake(run, Mood())
+        world.an_owner_cancels(which=0, trouble=None)
+        world.teardown()
+        return run
+
+    at_every_moment(story)
+
+
+@pytest.mark.parametrize("how", [Creating.CUT_AFTER, Creating.BAD_REQUEST])
+def test_one_trouble_at_any_moment_of_a_retry_breaks_no_promise(how: Creating) -> None:
+    def story(trouble: Incident) -> Run | None:
+        world = Promises()
+        world.a_client_posts()
+        world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(how), steps=1)
+        world.time_passes(seconds=1801)
+        world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(), steps=2)
+        assert world.the_job().is_over
+        world.an_owner_has_a_job_done_again(which=0, trouble=trouble)
+        run = world.last_run
+        if run and not run.ended:
+            world.an_owner_has_a_job_done_again(which=0, trouble=None)
+            world._wake(run, Mood())
+        world.an_owner_has_a_job_done_again(which=0, trouble=None)
+        world.teardown()
+        assert len(world.here.jobs) == 2
+        return run
+
+    at_every_moment(story)
+
+
+def test_a_job_that_is_canceled_before_any_call_costs_nothing_and_makes_none() -> None:
+    world = Promises()
+    world.a_client_posts()
+    world.an_owner_cancels(which=0, trouble=None)
+
+    world.teardown()
+
+    assert world.the_job().status is JobStatus.CANCELED
+    assert not world.vendor.calls
+
+
+@pytest.mark.parametrize("creating", [Creating.ACCEPTED, Creating.DONE_AT_ONCE, Creating.CUT_AFTER])
+def test_a_job_that_is_canceled_while_its_task_runs_is_never_delivered(creating: Creating) -> None:
+    world = Promises()
+    world.a_client_posts(Terms(calls_back=True))
+    world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(creating), steps=1)
+    world.an_owner_cancels(which=0, trouble=None)
+
+    world.teardown()
+
+    job = world.the_job()
+    assert (job.status, job.charged, job.results) == (JobStatus.CANCELED, Charged.YES, ())
 
 
 @pytest.mark.parametrize("wakes", [True, False])

@@ -421,3 +421,41 @@ def test_what_no_route_of_a_model_takes_is_named_with_its_place() -> None:
 
 def test_a_route_is_asked_for_by_its_model_and_not_by_its_name() -> None:
     assert faults({"prompt": "x", "model": "long"}, MIXED).keys() == {"/model"}
+
+
+# ---- Tags and deadlines
+
+
+@pytest.mark.parametrize(
+    ("tags", "pointers"),
+    [
+        ([f"t{number}" for number in range(17)], ["/tags"]),
+        ("autumn", ["/tags"]),
+        ([""], ["/tags/0"]),
+        (["x" * 65, "a\x00b"], ["/tags/0", "/tags/1"]),
+        ([7], ["/tags/0"]),
+        ({"a": "b"}, ["/tags"]),
+    ],
+)
+def test_tags_are_a_few_short_words(tags: Any, pointers: list[str]) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        read_request({"prompt": "x", "tags": tags}, RULES)
+
+    assert [fault.pointer for fault in refusal.value.faults] == pointers
+
+
+def test_a_tag_counts_once_however_often_it_is_given() -> None:
+    request = read_request({"prompt": "x", "tags": ["b", "a", "b", "夕暮れ"]}, RULES)
+
+    assert request.tags == ("b", "a", "夕暮れ")
+
+
+@pytest.mark.parametrize("seconds", [59, 21_601, 0, -1, 60.5, "60", True])
+def test_a_deadline_is_within_the_bounds_of_the_deployments_own(seconds: Any) -> None:
+    with pytest.raises(InvalidRequest, match="/deadline_seconds"):
+        read_request({"prompt": "x", "deadline_seconds": seconds}, RULES)
+
+
+@pytest.mark.parametrize("seconds", [60, 21_600, None])
+def test_a_deadline_may_be_as_short_or_long_as_the_deployments_own_or_left_to_it(seconds: int | None) -> None:
+    assert read_request({"prompt": "x", "deadline_seconds": seconds}, RULES).deadline_seconds == seconds

@@ -258,3 +258,36 @@ def test_the_request_decides_where_its_result_goes(
     job = here.run(here.job_id(**document))
 
     assert [result.key for result in job.results] == [key.format(job_id=job.job_id)]
+
+
+# ---- What is said of a job besides its picture
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(60, 60), (21_600, 21_600), (None, 1800)])
+def test_a_deadline_is_the_calls_own_or_else_the_deployments(
+    here: InMemoryDeployment, asked: int | None, seconds: int
+) -> None:
+    job = here.post({"prompt": "x", "deadline_seconds": asked}).job
+
+    assert (job.deadline_at - job.created_at).total_seconds() == seconds
+
+
+def test_a_job_expires_at_its_own_deadline_not_at_the_deployments(here: InMemoryDeployment) -> None:
+    job_id = here.job_id(deadline_seconds=60)
+    here.clock.step(61)
+
+    assert here.run(job_id).status == "expired"
+
+
+@pytest.mark.parametrize("other", [{"tags": ["b"]}, {"tags": []}, {"deadline_seconds": 61}, {"metadata": {"a": "b"}}])
+def test_a_key_used_again_with_other_tags_or_another_deadline_is_refused(
+    here: InMemoryDeployment, other: dict[str, object]
+) -> None:
+    body = {"prompt": "x", "tags": ["a"], "deadline_seconds": 60}
+    first = here.post(body, key="k")
+
+    with pytest.raises(InvalidRequest, match="another body"):
+        here.post({**body, **other}, key="k")
+
+    again = here.post(dict(reversed(body.items())), key="k")
+    assert (again.job.job_id, again.created) == (first.job.job_id, False)

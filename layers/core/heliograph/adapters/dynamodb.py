@@ -109,6 +109,9 @@ class DynamoDBJobStore:
 
     def listed(self, tenant: str, wanted: JobFilter, *, after: Position | None, limit: int) -> Slice[Job]:
         """Queries of the index, which holds what is filtered by, then one consistent read of the jobs themselves."""
+        if after and wanted.created_after and after.created_at <= wanted.created_after:
+            # Nothing is left; and DynamoDB takes no start from outside the range.
+            return Slice((), None)
         found: list[Position] = []
         end = after
         with translated("a list"):

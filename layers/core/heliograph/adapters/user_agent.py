@@ -1,3 +1,5 @@
 """Who we say we are, wherever we call from outside AWS."""
 
-USER_AGENT = "heliograph/0.1"
+from heliograph import __version__
+
+USER_AGENT = f"heliograph/{__version__}"

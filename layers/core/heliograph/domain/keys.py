@@ -23,6 +23,7 @@ from pydantic import (
 from heliograph.domain.errors import InvalidRequest
 from heliograph.domain.faults import faults_of
 from heliograph.domain.identity import derived_id
+from heliograph.domain.json_numbers import WHOLE_NUMBER
 from heliograph.domain.money import microdollars
 from heliograph.domain.tenants import DEFAULT_TENANT, KEY_ACCOUNT, Budget, TenantName
 
@@ -63,16 +64,36 @@ def _says_something(value: str) -> str:
     return value
 
 
+def _as_a_list(schema: dict[str, Any]) -> None:
+    # Saying one twice is harmless, and a set has no order to be described in.
+    schema.pop("uniqueItems")
+    schema["default"] = [Scope.JOBS_WRITE.value, Scope.JOBS_READ.value]
+
+
 class KeyRequest(BaseModel):
     """What somebody may ask for who makes a key."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_says_something)]
-    tenant: TenantName = DEFAULT_TENANT
-    scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({Scope.JOBS_WRITE, Scope.JOBS_READ})
-    daily_budget_usd: Budget | None = None
-    requests_per_minute: Annotated[int | None, Field(gt=0, le=60_000, strict=True)] = None
+    name: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=64),
+        AfterValidator(_says_something),
+        Field(description="For people, in printable characters.", examples=["web shop"]),
+    ]
+    tenant: Annotated[TenantName, Field(description="Whose jobs it sees and makes.")] = DEFAULT_TENANT
+    scopes: Annotated[
+        frozenset[Scope],
+        Field(min_length=1, description="What it opens; `admin` opens everything.", json_schema_extra=_as_a_list),
+    ] = frozenset({Scope.JOBS_WRITE, Scope.JOBS_READ})
+    daily_budget_usd: Annotated[
+        Budget | None, Field(description="What its jobs may cost in a UTC day; no limit of its own unless given.")
+    ] = None
+    requests_per_minute: Annotated[
+        int | None,
+        Field(gt=0, le=60_000, strict=True, description="How often it may call; no limit unless given."),
+        WHOLE_NUMBER,
+    ] = None
 
     @field_validator("scopes", mode="before")
     @classmethod

@@ -7,10 +7,12 @@ import binascii
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Generic, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from heliograph.domain.query_texts import WHOLE_NUMBER
 
 MOST = 100
 USUAL = 20
@@ -45,12 +47,20 @@ def position_of(cursor: str) -> Position:
     try:
         padding = "=" * (-len(cursor) % 4)
         created_at, found = json.loads(base64.b64decode(cursor + padding, altchars=b"-_", validate=True))
-        position = Position(datetime.fromisoformat(created_at), found)
+        at = datetime.fromisoformat(created_at)
     except (binascii.Error, ValueError, TypeError, RecursionError):
         raise ValueError("is no cursor of ours") from None
-    if position.created_at.tzinfo is None or not isinstance(found, str) or not _ID.fullmatch(found):
+    if at.tzinfo is None or not isinstance(found, str) or not _ID.fullmatch(found):
         raise ValueError("is no cursor of ours")
-    return position
+    return Position(in_utc(at), found)
+
+
+def in_utc(at: datetime) -> datetime:
+    """The same moment. Raises `ValueError` for one that no UTC date can name: before the year 1, or after 9999."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is no date") from None
 
 
 def _is_a_cursor(cursor: str) -> str:
@@ -63,10 +73,10 @@ class SliceQuery(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
-    limit: Annotated[int, Field(ge=1, le=MOST, description="How many at most.")] = USUAL
+    limit: Annotated[int, Field(ge=1, le=MOST, description="How many at most."), WHOLE_NUMBER] = USUAL
     cursor: Annotated[
         str | None,
-        Field(max_length=512, description="`next_cursor` of the slice before."),
+        Field(max_length=512, pattern=r"^[A-Za-z0-9_-]+$", description="`next_cursor` of the slice before."),
         AfterValidator(lambda cursor: cursor if cursor is None else _is_a_cursor(cursor)),
     ] = None
 

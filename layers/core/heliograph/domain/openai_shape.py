@@ -11,7 +11,16 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from heliograph.domain.errors import UnusableParameters
 from heliograph.domain.faults import faults_of
@@ -112,6 +121,7 @@ class ImagesRequest(BaseModel):
     size: Annotated[
         tuple[int, int] | None,
         BeforeValidator(_pixels),
+        WithJsonSchema({"type": "string", "pattern": "^(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})$"}),
         Field(description="`auto`, or `<width>x<height>`, of which the nearest ratio is taken."),
     ] = None
     response_format: Annotated[Literal["url", "b64_json"] | None, _one_of("url", "b64_json")] = None

@@ -11,6 +11,13 @@ from heliograph.domain.object_keys import TENANTS_PREFIX, folder_of
 from heliograph.domain.tenants import DEFAULT_TENANT
 
 MAX_URL_CHARACTERS = 2048
+_PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))"
+# What is surely a public link, for the API's description; `check_public_url` knows more of them.
+LINK_PATTERN = rf"^https://([A-Za-z0-9_-]{{1,63}}\.){{1,8}}[A-Za-z][A-Za-z0-9-]{{1,62}}{_PORT}?(/[!-~]*)?$"
+# The same for webhooks: without a fragment.
+WEBHOOK_PATTERN = LINK_PATTERN.replace("[!-~]", '[!"$-~]')
+# And where webhooks may go to this very machine.
+LOCAL_WEBHOOK_PATTERN = rf"{WEBHOOK_PATTERN}|^http://(127\.0\.0\.1|localhost){_PORT}(/[!\"$-~]*)?$"
 _VERSION = "?versionId="
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 # This very machine, as the local stack's receivers are reached.

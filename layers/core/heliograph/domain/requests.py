@@ -26,6 +26,7 @@ from pydantic import (
 
 from heliograph.domain.errors import Fault, InvalidRequest, MalformedDocument
 from heliograph.domain.faults import faults_of, pointer
+from heliograph.domain.json_numbers import WHOLE_NUMBER
 from heliograph.domain.object_keys import check_output_key
 from heliograph.domain.references import check_reference, check_webhook_url
 from heliograph.domain.routes import AspectRatio, Route, Routes
@@ -41,12 +42,25 @@ SHORTEST_DEADLINE_SECONDS, LONGEST_DEADLINE_SECONDS = 60, 21_600
 
 # All but tab, line feed and carriage return. (In JSON each takes six bytes, and no model reads them.)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# The same as the API's description says it.
+NO_CONTROL = {"pattern": r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"}
 
 
 def _without_control(value: str) -> str:
     if _CONTROL.search(value):
         raise ValueError("holds control characters")
     return value
+
+
+Label = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    AfterValidator(_without_control),
+    Field(json_schema_extra={**NO_CONTROL}),
+]
+Remark = Annotated[
+    str, StringConstraints(max_length=512), AfterValidator(_without_control), Field(json_schema_extra={**NO_CONTROL})
+]
 
 
 class Task(StrEnum):
@@ -102,30 +116,62 @@ class JobRequest(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     # `model` comes before what is measured by its caps, so that those checks can see it.
-    model: str = ""
-    policy: Policy = Policy.PINNED
-    prompt: str
-    references: tuple[str, ...] = ()
+    model: Annotated[str, Field(description="This model and no other, by whichever route leads to it.")] = ""
+    policy: Annotated[
+        Policy,
+        Field(
+            description="Which routes it may take: every one that fits, in the configured order (`beta-first`) or the "
+            "cheapest first; `pinned`: those to its model."
+        ),
+    ] = Policy.PINNED
+    prompt: Annotated[str, Field(description="What to make, or to do with the references; in any script.")]
+    references: Annotated[
+        tuple[str, ...],
+        Field(description="Images to work on: none, and the picture is generated; one: edited; more: fused."),
+    ] = ()
     # Checked also where it is left out: a route need not offer the default.
-    aspect_ratio: Annotated[AspectRatio, Field(validate_default=True)] = AspectRatio.AUTO
-    nsfw_checker: StrictBool = False
-    on_uncertain: OnUncertain = OnUncertain.FAIL
-    output_key: str | None = None
-    webhook_url: str | None = None
+    aspect_ratio: Annotated[
+        AspectRatio, Field(validate_default=True, description="Width to height; `auto` leaves it to the model.")
+    ] = AspectRatio.AUTO
+    nsfw_checker: Annotated[StrictBool, Field(description="The provider's safe-for-work filter.")] = False
+    on_uncertain: Annotated[
+        OnUncertain,
+        Field(
+            description="If a call to the provider may have arrived and nothing is heard of its task: `fail`, or "
+            "`resubmit` and accept a possible second bill."
+        ),
+    ] = OnUncertain.FAIL
+    output_key: Annotated[
+        str | None,
+        Field(
+            description="Where results go in the results bucket: `{preset}`, `{name}`, `{job_id}`, `{index}` and "
+            "`{ext}` at most once each, `{name}` or `{job_id}` at least; ends with `.{ext}`; no empty, `.` or `..` "
+            "parts, and not under `tenants/`.",
+            examples=["shoes/{job_id}/{index}.{ext}"],
+        ),
+    ] = None
+    webhook_url: Annotated[str | None, Field(description="Where its events are sent: https, to a public host.")] = None
     metadata: Annotated[
-        dict[
-            Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_without_control)],
-            Annotated[str, StringConstraints(max_length=512), AfterValidator(_without_control)],
-        ],
-        Field(max_length=MAX_METADATA_ENTRIES),
+        dict[Label, Remark],
+        Field(
+            max_length=MAX_METADATA_ENTRIES,
+            description="Texts of your own, echoed in events and records.",
+            examples=[{"order": "4711"}],
+        ),
     ] = {}
     tags: Annotated[
-        tuple[Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_without_control)], ...],
-        Field(max_length=MAX_TAGS),
+        tuple[Label, ...],
+        Field(max_length=MAX_TAGS, description="Words to find it by in lists.", examples=[["spring"]]),
     ] = ()
-    # How long it may wait for its task; the deployment's own where nothing is said.
     deadline_seconds: Annotated[
-        int | None, Field(strict=True, ge=SHORTEST_DEADLINE_SECONDS, le=LONGEST_DEADLINE_SECONDS)
+        int | None,
+        Field(
+            strict=True,
+            ge=SHORTEST_DEADLINE_SECONDS,
+            le=LONGEST_DEADLINE_SECONDS,
+            description="How long it may wait for its task; the deployment's own where nothing is said.",
+        ),
+        WHOLE_NUMBER,
     ] = None
 
     @property

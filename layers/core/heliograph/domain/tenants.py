@@ -36,7 +36,12 @@ def _is_an_amount(value: str) -> str:
     return value
 
 
-Budget = Annotated[str, AfterValidator(_is_an_amount)]
+# More than nothing, in at most nine digits before the point and six after it.
+_AMOUNT = (
+    r"^(?:[1-9][0-9]{0,8}(?:\.[0-9]{1,6})?"
+    r"|0\.(?:[1-9][0-9]{0,5}|0[1-9][0-9]{0,4}|00[1-9][0-9]{0,3}|000[1-9][0-9]{0,2}|0000[1-9][0-9]?|00000[1-9]))$"
+)
+Budget = Annotated[str, AfterValidator(_is_an_amount), Field(json_schema_extra={"pattern": _AMOUNT})]
 
 
 class Limits(BaseModel):

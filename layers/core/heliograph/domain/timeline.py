@@ -69,8 +69,10 @@ def _recorded(job: Job) -> Iterator[Moment]:
     yield Moment(job.created_at, MomentKind.SUBMITTED, f"submitted by {job.source.kind}{again}")
     for number, attempt in enumerate(job.attempts, start=1):
         yield from _attempted(number, attempt)
-    if job.cancel_requested_at and job.attempts:
-        detail = "a task can't be stopped at the provider; its picture will not be delivered"
+    # Where nothing was running, it was over at once.
+    if job.cancel_requested_at and job.cancel_requested_at != job.finished_at:
+        delivered = "was delivered already" if job.results else "will not be delivered"
+        detail = f"a task can't be stopped at the provider; its picture {delivered}"
         yield Moment(job.cancel_requested_at, MomentKind.CANCEL_REQUESTED, detail)
     if job.finished_at:
         why = f": {job.failure.code}, {job.failure.message}" if job.failure else ""

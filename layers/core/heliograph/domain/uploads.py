@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from heliograph.domain.errors import InvalidRequest
 from heliograph.domain.faults import faults_of
 from heliograph.domain.identity import derived_id
+from heliograph.domain.json_numbers import WHOLE_NUMBER
 from heliograph.domain.media import MediaType
 from heliograph.domain.object_keys import folder_of
 from heliograph.domain.references import ObjectLocation
@@ -36,7 +37,9 @@ class UploadRequest(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     content_type: Annotated[MediaType, Field(description="What the file is.")]
-    size_bytes: Annotated[int, Field(strict=True, ge=1, le=MAX_REFERENCE_BYTES, description="How large it is.")]
+    size_bytes: Annotated[
+        int, Field(strict=True, ge=1, le=MAX_REFERENCE_BYTES, description="How large it is."), WHOLE_NUMBER
+    ]
 
 
 @dataclass(frozen=True, slots=True)

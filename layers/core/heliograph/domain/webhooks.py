@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,9 +31,10 @@ from heliograph.domain.errors import InvalidRequest
 from heliograph.domain.events import EVENT_TYPES
 from heliograph.domain.faults import faults_of
 from heliograph.domain.identity import derived_id
-from heliograph.domain.references import MAX_URL_CHARACTERS, check_webhook_url
+from heliograph.domain.references import MAX_URL_CHARACTERS, WEBHOOK_PATTERN, check_webhook_url
 from heliograph.domain.tenants import DEFAULT_TENANT, EVERYBODY, KEY_ACCOUNT
 
+ENDPOINT_ID = re.compile(r"ep_[a-z2-7]{26}")
 MOST_ENDPOINTS = 16
 # How long the secret before the last rotation still signs as well.
 OVERLAP = timedelta(hours=24)
@@ -69,9 +71,18 @@ def _are_event_types(value: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return tuple(sorted(set(value)))
 
 
-Url = Annotated[str, Field(max_length=MAX_URL_CHARACTERS, description="https, to a public host; any port.")]
+# The contract's own names, for the API's description.
+_ONE_OF_THEM = Field(json_schema_extra={"enum": [*sorted(EVENT_TYPES)]})
+Url = Annotated[
+    str,
+    Field(
+        max_length=MAX_URL_CHARACTERS,
+        description="https, to a public host; any port.",
+        json_schema_extra={"pattern": WEBHOOK_PATTERN},
+    ),
+]
 EventTypes = Annotated[
-    tuple[Annotated[str, StringConstraints(max_length=128)], ...] | None,
+    tuple[Annotated[str, StringConstraints(max_length=128), _ONE_OF_THEM], ...] | None,
     Field(min_length=1, max_length=64, description="Which events are sent; null: all, also those there will be."),
     AfterValidator(_are_event_types),
 ]
@@ -95,8 +106,16 @@ class EndpointRequest(_Asked):
     description: Description = ""
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    # What is left out stays as it is.
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
 class EndpointChange(_Asked):
     """What may be changed of an endpoint; what is left out stays."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     url: Url = ""
     events: EventTypes = None

@@ -20,13 +20,15 @@ from heliograph.domain.errors import (
     Unavailable,
 )
 from heliograph.domain.failures import Charged, FailureCode
+from heliograph.runtime.representations.problems import FaultTold, ProblemTold
 
 Found = TypeVar("Found")
 
 CONTENT_TYPE = "application/problem+json"
 # Written out, because Python's own phrases change from version to version.
-_TITLES = {
+TITLES = {
     HTTPStatus.BAD_REQUEST: "Bad Request",
+    HTTPStatus.UNAUTHORIZED: "Unauthorized",
     HTTPStatus.PAYMENT_REQUIRED: "Payment Required",
     HTTPStatus.FORBIDDEN: "Forbidden",
     HTTPStatus.NOT_FOUND: "Not Found",
@@ -37,6 +39,7 @@ _TITLES = {
     HTTPStatus.TOO_MANY_REQUESTS: "Too Many Requests",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal Server Error",
     HTTPStatus.SERVICE_UNAVAILABLE: "Service Unavailable",
+    HTTPStatus.GATEWAY_TIMEOUT: "Gateway Timeout",
 }
 
 
@@ -53,32 +56,37 @@ class Problem(Exception):
         retry_after_seconds: int | None = 5,
         charged: Charged = Charged.NO,
         errors: Sequence[Fault] = (),
+        allowed: Sequence[str] = (),
     ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail = status, code, detail
         self.retryable, self.charged, self.errors = retryable, charged, errors
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds, self.allowed = retry_after_seconds, allowed
 
     def document(self, request_id: str) -> dict[str, object]:
         """The problem as JSON; `errors` has one entry per fault with a JSON pointer into the request's body."""
-        document: dict[str, object] = {
-            "type": "about:blank",
-            "title": _TITLES[self.status],
-            "status": self.status.value,
-            "detail": self.detail,
-            "code": self.code,
-            "retryable": self.retryable,
-            "charged": self.charged.value,
-            "request_id": request_id,
-        }
-        if self.errors:
-            document["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in self.errors]
-        return document
+        told = ProblemTold(
+            title=TITLES[self.status],
+            status=self.status.value,
+            detail=self.detail,
+            code=self.code,
+            retryable=self.retryable,
+            charged=self.charged,
+            request_id=request_id,
+            errors=tuple(FaultTold(pointer=fault.pointer, detail=fault.detail) for fault in self.errors),
+        )
+        return told.model_dump(mode="json", exclude=None if self.errors else {"errors"})
 
     @classmethod
     def not_found(cls, what: str) -> Problem:
         """404"""
         return cls(HTTPStatus.NOT_FOUND, "not_found", f"there is no such {what}")
+
+    @classmethod
+    def method_not_allowed(cls, allowed: Sequence[str]) -> Problem:
+        """405, with the methods that there are."""
+        detail = f"this path takes {', '.join(allowed)}"
+        return cls(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", detail, allowed=allowed)
 
     @classmethod
     def payload_too_large(cls, most_bytes: int) -> Problem:

@@ -21,7 +21,7 @@ def read_query(model: type[Query], event: APIGatewayProxyEvent) -> Query:
     given: dict[str, list[str]] = event.get("multiValueQueryStringParameters") or {}
     twice = [Fault(f"?{name[:128]}", "is given more than once") for name, values in given.items() if len(values) > 1]
     try:
-        query = model.model_validate({name: values[-1] for name, values in given.items()})
+        query = model.model_validate({name: values[-1] for name, values in given.items()}, by_alias=True, by_name=False)
     except ValidationError as error:
         found = [Fault(f"?{fault.pointer.removeprefix('/')}", _said(fault.detail)) for fault in faults_of(error)]
         raise InvalidRequest(*found, *twice) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -23,8 +23,13 @@ from heliograph.runtime.representations.jobs import JobTold
 from heliograph.steps.read_job import JobView
 
 
-def api_resolver(*, charged_on_failure: Charged) -> APIGatewayRestResolver:
-    """A resolver whose every error is a problem document. `charged_on_failure`: of a call that broke midway."""
+def api_resolver(
+    *, charged_on_failure: Charged, methods_of: Callable[[str], tuple[str, ...]] = lambda _: ()
+) -> APIGatewayRestResolver:
+    """A resolver whose every error is a problem document. `charged_on_failure`: of a call that broke midway.
+
+    `methods_of`: what a path of the API takes, for calls of one that it does not take.
+    """
     # A custom domain may map a path of its own before ours.
     app = APIGatewayRestResolver(strip_prefixes=[re.compile(r"^/(?!v1(/|$))[^/]+(?=/v1(/|$))")])
 
@@ -43,17 +48,24 @@ def api_resolver(*, charged_on_failure: Charged) -> APIGatewayRestResolver:
 
     @app.not_found
     def no_such_path(error: NotFoundError) -> Response[str]:
-        return _problem(app.current_event, Problem.not_found("path or method"))
+        call = app.current_event
+        allowed = methods_of(call.resource)
+        if not allowed or call.http_method in allowed:
+            # Of a path that is taken, a part that is nobody's id.
+            return _problem(call, Problem.not_found("path or method"))
+        if call.http_method == "OPTIONS":
+            return Response(HTTPStatus.NO_CONTENT.value, "application/json", "", {"Allow": ", ".join(allowed)})
+        return _problem(call, Problem.method_not_allowed(allowed))
 
     return app
 
 
-def accepted(job: Job, *, location: str, replayed: bool) -> Response[str]:
-    """202: the job is written down and will be done.
+def accepted(view: JobView, *, location: str, replayed: bool) -> Response[str]:
+    """202: the job is written down and will be done (or, for a call that was made before, is done already).
 
     `location` is relative to the call's own URL (RFC 9110, 10.2.2): right behind any stage, domain or proxy.
     """
-    return answer(202, JobTold.of(JobView(job, ())), _of_a_submission(job, location=location, replayed=replayed))
+    return answer(202, JobTold.of(view), _of_a_submission(view.job, location=location, replayed=replayed))
 
 
 def awaited(view: JobView, *, location: str, replayed: bool, waited_seconds: int) -> Response[str]:
@@ -90,6 +102,8 @@ def _problem(call: APIGatewayProxyEvent, problem: Problem) -> Response[str]:
     headers: dict[str, str | list[str]] = {}
     if problem.retryable and problem.retry_after_seconds:
         headers["Retry-After"] = str(problem.retry_after_seconds)
+    if problem.allowed:
+        headers["Allow"] = ", ".join(problem.allowed)
     return Response(problem.status.value, CONTENT_TYPE, json.dumps(problem.document(request_id)), headers)
 
 

@@ -111,6 +111,11 @@ def _number(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
+def _all(event: APIGatewayProxyEvent, header: str) -> list[str]:
+    """Every value of a header that may be sent more than once."""
+    return event.multi_value_headers.get(header) or [event.headers.get(header, "")]
+
+
 def preferred_wait(header: str) -> int | None:
     """The seconds of `Prefer: wait=N` (RFC 7240), as many as the gateway allows at most; `None` where it says none.
 
@@ -165,5 +170,5 @@ class ApiCall:
             request_id=context["requestId"],
             body=body,
             idempotency_key=event.headers.get("Idempotency-Key"),
-            wait_seconds=preferred_wait(event.headers.get("Prefer", "")),
+            wait_seconds=preferred_wait(",".join(_all(event, "Prefer"))),
         )

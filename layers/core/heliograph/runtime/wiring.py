@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from heliograph.domain.uploads import UploadForm
     from heliograph.domain.webhooks import Happening
     from heliograph.ports import ImageProvider, JobStore, Ledger
-    from heliograph.runtime.pages import BucketOrigins
+    from heliograph.runtime.pages import BucketOrigins, Page
     from heliograph.steps.finalize import Ending
     from heliograph.steps.hear_callback import Heard
     from heliograph.steps.make_images import Studio
@@ -355,6 +355,16 @@ def delivery_desk() -> DeliveryDesk:
 
     return DeliveryDesk(
         deliveries=_deliveries(), endpoints=_endpoints(), workflow=_delivery_workflow(), clock=SystemClock()
+    )
+
+
+def api_pages() -> dict[str, Page]:
+    """What `pages` tells of the API of this deployment."""
+    from heliograph.runtime.openapi.pages import description_pages
+
+    settings = _settings()
+    return description_pages(
+        settings.usable_routes, local_webhooks=settings.has_local_webhooks, images_url=settings.images_url
     )
 
 

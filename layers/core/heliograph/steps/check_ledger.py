@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heliograph.domain.jobs import Job
-from heliograph.domain.ledger import Booking, Page
-from heliograph.domain.tenants import Tenants
+from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
+from heliograph.domain.tenants import Period, Tenants
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,34 @@ def check_ledger(
     # A month's name sorts before its days; it began on the first of them.
     complete = (line for line in found if f"{line.page.period}-01"[:10] >= first)
     return sorted(complete, key=lambda line: (line.page.period, line.page.account))
+
+
+@dataclass(frozen=True, slots=True)
+class UsageComparison:
+    """A tenant's day on a route as it is told, and what it should say."""
+
+    line: UsageLine
+    of_jobs: Usage
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the two are the same, to the picture and the micro-dollar."""
+        return self.line.usage == self.of_jobs
+
+
+def check_usage(jobs: Iterable[Job], lines: Iterable[UsageLine], *, complete_since: datetime) -> list[UsageComparison]:
+    """Every line that either side has, oldest day first; days before `complete_since` are left out, as above."""
+    of_jobs: dict[tuple[str, str, str], Usage] = defaultdict(Usage)
+    for job in jobs:
+        for route, usage in job.usage.items():
+            place = (Period.DAY.of(job.created_at), job.tenant, route)
+            of_jobs[place] = of_jobs[place].plus(usage)
+    told = {line[:3]: line.usage for line in lines}
+    found = (
+        UsageComparison(UsageLine(*place, told.get(place, Usage())), of_jobs[place]) for place in {*told, *of_jobs}
+    )
+    first = Period.DAY.of(complete_since)
+    return sorted((one for one in found if one.line.day >= first), key=lambda one: one.line[:3])
 
 
 def running_tasks(jobs: Iterable[Job]) -> Counter[str]:

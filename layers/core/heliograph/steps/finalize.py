@@ -29,7 +29,7 @@ from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES, wait_before_deli
 from heliograph.domain.routes import Routes
 from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, Picture, ResultSource
 from heliograph.steps.announce import announce
-from heliograph.steps.provenance import is_same_result, metadata_of, record_of
+from heliograph.steps.provenance import MARKER, is_same_result, metadata_of, record_of
 from heliograph.steps.traffic import Control, went_well
 
 
@@ -59,7 +59,7 @@ def finalize(outcome: FinalizeInput, *, ending: Ending) -> FinalizeOutcome:
     if job.is_over:
         return announced(job, ending=ending)
     match outcome:
-        case Finished() | DeliverAgain() if job.cancel_requested_at:
+        case Finished() | DeliverAgain() if job.cancel_requested_at and not _is_stored(job, ending=ending):
             return _withhold(job, outcome, ending=ending)
         case Finished() | DeliverAgain():
             return _deliver(job, outcome, ending=ending)
@@ -117,6 +117,12 @@ def announced(job: Job, *, ending: Ending) -> Over:
     """The end of a job that is over, told to the bus."""
     announce(job, jobs=ending.jobs, bus=ending.bus, results_bucket=ending.results_bucket)
     return Over(job_id=job.job_id, status=job.status)
+
+
+def _is_stored(job: Job, *, ending: Ending) -> bool:
+    """Whether an earlier run stored its pictures and their record, and ended before it could save that."""
+    record = ending.objects.look(ObjectLocation(ending.results_bucket, job.output_place.record_key()))
+    return record is not None and record.metadata.get(MARKER) == job.job_id
 
 
 def _withhold(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> Over:
@@ -222,7 +228,7 @@ def _write_record(job: Job, *, ending: Ending) -> None:
         record,
         content_type="application/json",
         sha256=hashlib.sha256(record).hexdigest(),
-        metadata={"heliograph-job-id": job.job_id},
+        metadata={MARKER: job.job_id},
     )
 
 

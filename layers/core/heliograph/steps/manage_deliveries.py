@@ -9,7 +9,7 @@ from heliograph.domain.deliveries import DELIVERY_ID, Delivery, DeliveryQuery, D
 from heliograph.domain.errors import Conflict, StaleRecord, StorageFailed, WorkflowFailed
 from heliograph.domain.identity import derived_id
 from heliograph.domain.listing import Slice
-from heliograph.domain.webhooks import TEST_EVENT, Endpoint, Happening
+from heliograph.domain.webhooks import ENDPOINT_ID, TEST_EVENT, Endpoint, Happening
 from heliograph.ports import Clock, DeliveryStore, DeliveryWorkflow, EndpointStore
 
 
@@ -52,7 +52,7 @@ class DeliveryDesk:
 
     def test(self, endpoint_id: str, *, tenant: str, request_id: str) -> Delivery | None:
         """A delivery of `webhook.test` to the endpoint. Raises `Conflict` where it takes nothing now."""
-        endpoint = self.endpoints.get(tenant, endpoint_id)
+        endpoint = self.endpoints.get(tenant, endpoint_id) if ENDPOINT_ID.fullmatch(endpoint_id) else None
         if endpoint is None or endpoint.is_of_job_urls:
             return None
         _check(endpoint)

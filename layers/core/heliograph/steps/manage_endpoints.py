@@ -11,6 +11,7 @@ from typing import Any
 from heliograph.domain.errors import Conflict, StaleRecord
 from heliograph.domain.identity import derived_id
 from heliograph.domain.webhooks import (
+    ENDPOINT_ID,
     JOB_URLS,
     MOST_ENDPOINTS,
     Endpoint,
@@ -70,7 +71,7 @@ class EndpointDesk:
 
     def find(self, endpoint_id: str, *, tenant: str) -> Endpoint | None:
         """The endpoint."""
-        found = self.endpoints.get(tenant, endpoint_id)
+        found = self.endpoints.get(tenant, endpoint_id) if ENDPOINT_ID.fullmatch(endpoint_id) else None
         return None if found is None or found.is_of_job_urls else found
 
     def change(self, endpoint_id: str, document: Mapping[str, Any], *, tenant: str) -> Endpoint | None:

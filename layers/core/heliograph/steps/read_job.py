@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from heliograph.domain.identity import JOB_ID
 from heliograph.domain.jobs import Job, JobFilter, JobStatus, Result
-from heliograph.domain.listing import Position, Slice, SliceQuery
+from heliograph.domain.listing import Position, Slice, SliceQuery, in_utc
 from heliograph.domain.object_keys import PRESET_NAME
+from heliograph.domain.query_texts import Moment
 from heliograph.domain.references import ObjectLocation
 from heliograph.ports import Clock, JobStore, ObjectStore
 
 RESULT_LINK_SECONDS = 900
-# A function's answer has 6 MB at most, and a job is told with links.
-MAX_SLICE_BYTES = 3_000_000
+# A function's answer has 6 MB at most. In it a job tells its metadata twice and has links, and the whole is a text in
+# JSON once more.
+MAX_SLICE_BYTES = 2_000_000
 
 
 class JobsQuery(SliceQuery):
     """Which jobs are wanted, and how many."""
 
-    status: JobStatus | None = None
-    tag: Annotated[str | None, StringConstraints(min_length=1, max_length=64)] = None
-    preset: Annotated[str | None, StringConstraints(pattern=f"^{PRESET_NAME.pattern}$")] = None
-    created_after: Annotated[AwareDatetime | None, Field(description="Only jobs that were made after this.")] = None
+    status: Annotated[JobStatus | None, Field(description="Only jobs that are there.")] = None
+    tag: Annotated[
+        str | None, StringConstraints(min_length=1, max_length=64), Field(description="Only jobs that carry it.")
+    ] = None
+    preset: Annotated[
+        str | None,
+        StringConstraints(pattern=f"^{PRESET_NAME.pattern}$"),
+        Field(description="Only jobs of uploads under that preset."),
+    ] = None
+    created_after: Annotated[
+        Annotated[Moment, AfterValidator(in_utc)] | None, Field(description="Only jobs that were made after this.")
+    ] = None
 
     @property
     def filter(self) -> JobFilter:
@@ -63,7 +74,7 @@ def list_jobs(query: JobsQuery, *, tenant: str, jobs: JobStore, objects: ObjectS
     told: list[JobView] = []
     size_bytes = 0
     for job in found.items:
-        size_bytes += len(job.model_dump_json())
+        size_bytes += len(json.dumps(job.model_dump_json(), ensure_ascii=False).encode())
         if told and size_bytes > MAX_SLICE_BYTES:
             last = told[-1].job
             return Slice(tuple(told), Position(last.created_at, last.job_id))

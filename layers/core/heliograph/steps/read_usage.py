@@ -5,42 +5,43 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from heliograph.domain.errors import Fault, InvalidRequest
 from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.ledger import UsageLine
+from heliograph.domain.query_texts import DAY
 from heliograph.domain.tenants import TenantName
 from heliograph.ports import Clock, Ledger
 
 MOST_DAYS = 92
 _USUAL_DAYS = 30
+# Far enough for anybody, and from the ends of the calendar.
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)
+_Day = Annotated[date, Field(ge=_EARLIEST, le=_LATEST, json_schema_extra={"pattern": r"^2\d{3}-\d{2}-\d{2}$"}), DAY]
 
 
 class UsageQuery(BaseModel):
     """Which UTC days, both included; of whom, for those who may see others."""
 
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
-    first: Annotated[date | None, Field(alias="from", description="The first UTC day; 30 days ago unless given.")] = (
+    first: Annotated[_Day | None, Field(alias="from", description="The first UTC day; 30 days ago unless given.")] = (
         None
     )
-    last: Annotated[date | None, Field(alias="to", description="The last UTC day; today unless given.")] = None
+    last: Annotated[_Day | None, Field(alias="to", description="The last UTC day; today unless given.")] = None
     tenant: Annotated[TenantName | None, Field(description="One tenant's only.")] = None
-
-    @field_validator("last")
-    @classmethod
-    def _is_not_long(cls, last: date | None, info: ValidationInfo) -> date | None:
-        first = info.data.get("first")
-        if first and last and not first <= last < first + timedelta(days=MOST_DAYS):
-            raise ValueError(f"must be on or after `from`, and within {MOST_DAYS} days of it")
-        return last
 
 
 def read_usage(query: UsageQuery, *, caller: Caller, ledger: Ledger, clock: Clock) -> tuple[UsageLine, ...]:
-    """Newest day first. Whoever is no admin sees their own tenant's; another's is empty, as if there were none."""
-    last = query.last or max(clock.now().date(), query.first or date.min)
+    """Newest day first. Whoever is no admin sees their own tenant's; another's is empty, as if there were none.
+
+    Raises `InvalidRequest` for more days than can be told at once: part of them would look like all.
+    """
+    last = query.last or max(clock.now().date(), query.first or _EARLIEST)
     first = query.first or last - timedelta(days=_USUAL_DAYS - 1)
-    first = max(first, last - timedelta(days=MOST_DAYS - 1))
+    if not first <= last < first + timedelta(days=MOST_DAYS):
+        raise InvalidRequest(Fault("?to", f"must be on or after `from`, and within {MOST_DAYS} days of it"))
     wanted = query.tenant or (None if caller.may(Scope.ADMIN) else caller.tenant)
     if not caller.may(Scope.ADMIN) and wanted != caller.tenant:
         return ()

@@ -43,8 +43,9 @@ def retry_job(
     again_id = derived_id("job", "retry", job.job_id)
     if again := jobs.get(again_id):
         return resume(again, workflow=workflow)
-    request = read_request(_document(job.request), rules.of(job.tenant))
-    check_stored_references(request, objects=objects)
+    rules = rules.of(job.tenant)
+    request = read_request(_document(job.request), rules)
+    request = check_stored_references(request, rules=rules, objects=objects)
     try:
         return submit(
             request,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed, WorkflowFailed
@@ -91,25 +92,38 @@ def resume(job: Job, *, workflow: Workflow, created: bool = False) -> Submission
     return Submission(job, created, started=True)
 
 
-def check_stored_references(request: JobRequest, *, objects: ObjectStore) -> None:
-    """Looks at every `s3://` reference. Raises `InvalidRequest` naming each that the model could not use."""
-    faults = []
-    for index, reference in enumerate(request.references):
-        if reference.startswith("s3://"):
-            unusable = why_unusable(objects.look(ObjectLocation.parse(reference)))
-            if unusable:
-                faults.append(Fault(pointer("references", index), unusable))
+def check_stored_references(request: JobRequest, *, rules: Rules, objects: ObjectStore) -> JobRequest:
+    """Looks at every `s3://` reference; the request with the uploads of the API pinned to the bytes that were seen.
+
+    (Their forms can be sent again for a while.) Raises `InvalidRequest` naming each that the model could not use.
+    """
+    faults, references = [], list(request.references)
+    for index, location in _stored(request):
+        facts = objects.look(location)
+        if unusable := why_unusable(facts):
+            faults.append(Fault(pointer("references", index), unusable))
+        elif facts and _is_upload(location, rules) and not location.version_id:
+            references[index] = replace(location, version_id=facts.version_id).uri
     if faults:
         raise InvalidRequest(*faults)
+    return request.model_copy(update={"references": tuple(references)})
 
 
 def keep_uploads(request: JobRequest, *, rules: Rules, objects: ObjectStore) -> None:
     """Takes from every upload that the request names what would let it be deleted as unused."""
-    for reference in request.references:
+    for _, location in _stored(request):
+        if _is_upload(location, rules):
+            objects.untag(location)
+
+
+def _stored(request: JobRequest) -> Iterator[tuple[int, ObjectLocation]]:
+    for index, reference in enumerate(request.references):
         if reference.startswith("s3://"):
-            location = ObjectLocation.parse(reference)
-            if is_upload(location, bucket=rules.uploads_bucket, tenant=rules.tenant):
-                objects.untag(location)
+            yield index, ObjectLocation.parse(reference)
+
+
+def _is_upload(location: ObjectLocation, rules: Rules) -> bool:
+    return is_upload(location, bucket=rules.uploads_bucket, tenant=rules.tenant)
 
 
 def why_unusable(facts: ObjectFacts | None) -> str | None:

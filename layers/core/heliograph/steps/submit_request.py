@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest
 from heliograph.domain.identity import derived_id
@@ -55,21 +57,21 @@ def submit_request(
         raise InvalidRequest(Fault("", "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces"))
     document = read_json_object(body, what="the body")
     dry_run = document.pop("dry_run", False)
-    if not isinstance(dry_run, bool):
-        raise InvalidRequest(Fault("/dry_run", "must be true or false"))
     tenant, rules = caller.tenant, rules.of(caller.tenant)
+    if not isinstance(dry_run, bool):
+        raise InvalidRequest(Fault("/dry_run", "must be true or false"), *_faults_in(document, rules))
     fingerprint = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     identity = ("key", idempotency_key) if idempotency_key is not None else ("call", request_id)
     job_id = derived_id("job", "api", tenant, *identity)
     if dry_run:
         request = read_request(document, rules)
-        check_stored_references(request, objects=objects)
+        request = check_stored_references(request, rules=rules, objects=objects)
         return Quote(request, candidates(request, rules.routes))
     # What the key named once, it names for good: whatever has become of its references or of our defaults since.
     if idempotency_key is not None and (first := jobs.get(job_id)):
         return _same(resume(first, workflow=workflow), fingerprint)
     request = read_request(document, rules)
-    check_stored_references(request, objects=objects)
+    request = check_stored_references(request, rules=rules, objects=objects)
     keep_uploads(request, rules=rules, objects=objects)
     try:
         submission = submit(
@@ -91,6 +93,14 @@ def submit_request(
         announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
         raise
     return _same(submission, fingerprint)
+
+
+def _faults_in(document: dict[str, Any], rules: Rules) -> Sequence[Fault]:
+    try:
+        read_request(document, rules)
+    except InvalidRequest as error:
+        return error.faults
+    return ()
 
 
 def key_budget_of(caller: Caller) -> KeyBudget | None:

@@ -28,7 +28,7 @@ from heliograph.domain.tenants import DEFAULT_TENANT
 from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
 from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.provenance import MARKER
-from heliograph.steps.submission import Submission, check_stored_references, submit, why_unusable
+from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, submit, why_unusable
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 # Whoever may write to the uploads bucket is the one tenant that it belongs to.
@@ -87,7 +87,8 @@ def submit_upload(
             return Ignored()
         document, provenance = _read(upload, source, objects)
         request = read_request(document, rules)
-        check_stored_references(request, objects=objects)
+        request = check_stored_references(request, rules=rules, objects=objects)
+        keep_uploads(request, rules=rules, objects=objects)
     except InvalidRequest as error:
         rejection = _Rejection(FailureCode.INVALID_INPUT, str(error), error.faults)
         return _publish(rejection, upload, source, bus=bus, clock=clock)

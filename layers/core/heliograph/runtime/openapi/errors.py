@@ -1,0 +1,70 @@
+"""Which problems an operation may answer with: the statuses, the codes, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from heliograph.domain.errors import Fault
+from heliograph.domain.failures import Charged
+from heliograph.runtime.openapi.operations import Operation
+from heliograph.runtime.problems import Problem
+
+Codes = Mapping[str, str]
+
+BAD_REQUEST: Codes = {
+    "malformed_body": "the body is no JSON object",
+    "bad_request": "the gateway could make nothing of the call",
+}
+UNAUTHORIZED: Codes = {"unauthenticated": "no key"}
+PAYMENT_REQUIRED: Codes = {
+    "budget_exceeded": "what the job may cost does not fit into a budget of the day or month; nothing was reserved"
+}
+FORBIDDEN: Codes = {
+    "forbidden": "a wrong or revoked key",
+    "insufficient_scope": "the key does not open this",
+}
+NOT_FOUND: Codes = {"not_found": "there is none, or it is another tenant's"}
+CONFLICTS: Codes = {
+    "not_cancelable": "the job is over",
+    "not_retryable": "the job is not over, or succeeded",
+    "too_many_endpoints": "there are 16, and no more may be",
+    "changed_meanwhile": "somebody else changed it at the same moment; look at it again",
+    "endpoint_removed": "its endpoint was removed",
+    "endpoint_not_enabled": "its endpoint is paused or disabled; enable it first",
+}
+TOO_LARGE: Codes = {"payload_too_large": "the body is over 256 KB"}
+UNPROCESSABLE: Codes = {"invalid_input": "something to mend; `errors` names everything at once"}
+TOO_MANY: Codes = {"rate_limited": "too many calls, of everybody or of this key; see `Retry-After`"}
+INTERNAL: Codes = {"internal": "our side; where a job may have been made, `charged` is `unknown`"}
+UNAVAILABLE: Codes = {"unavailable": "a service behind us did not answer; see `charged` and `retryable`"}
+TIMEOUT: Codes = {"internal": "it took too long; where a job may have been made, `charged` is `unknown`"}
+
+
+def problems_of(operation: Operation) -> dict[HTTPStatus, Codes]:
+    """By status: the codes that it may answer with."""
+    reads = operation.body is not None
+    found: dict[HTTPStatus, Codes | None] = {
+        HTTPStatus.BAD_REQUEST: BAD_REQUEST if reads else {"bad_request": BAD_REQUEST["bad_request"]},
+        HTTPStatus.UNAUTHORIZED: UNAUTHORIZED,
+        HTTPStatus.PAYMENT_REQUIRED: PAYMENT_REQUIRED if operation.spends else None,
+        HTTPStatus.FORBIDDEN: FORBIDDEN,
+        HTTPStatus.NOT_FOUND: NOT_FOUND if operation.parameters else None,
+        HTTPStatus.CONFLICT: {code: CONFLICTS[code] for code in operation.conflicts},
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TOO_LARGE if reads else None,
+        HTTPStatus.UNPROCESSABLE_ENTITY: UNPROCESSABLE if reads or operation.query or operation.spends else None,
+        HTTPStatus.TOO_MANY_REQUESTS: TOO_MANY,
+        HTTPStatus.INTERNAL_SERVER_ERROR: INTERNAL,
+        HTTPStatus.SERVICE_UNAVAILABLE: UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT: TIMEOUT,
+    }
+    return {status: codes for status, codes in found.items() if codes}
+
+
+def example_of(status: HTTPStatus, codes: Codes) -> Problem:
+    """One of them."""
+    code, when = next(iter(codes.items()))
+    faults = (Fault("/prompt", "is required"),) if status is HTTPStatus.UNPROCESSABLE_ENTITY else ()
+    server_side = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    charged = Charged.UNKNOWN if server_side else Charged.NO
+    return Problem(status, code, when, retryable=code == "rate_limited", charged=charged, errors=faults)

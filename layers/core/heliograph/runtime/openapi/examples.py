@@ -1,0 +1,336 @@
+"""Answers and events as they come to be: made by the domain's own moves, at a fixed time, for one invented shop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from heliograph.domain.breaker import Breaker, Circuit
+from heliograph.domain.deliveries import Delivery, DeliveryAttempt, DeliveryStatus, message_of
+from heliograph.domain.errors import Fault
+from heliograph.domain.events import (
+    PublishedEvent,
+    budget_exhausted,
+    endpoint_disabled,
+    event_type,
+    job_event,
+    route_switched,
+    upload_rejected,
+)
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import Job, Result, Source
+from heliograph.domain.keys import ApiKey, KeyRequest
+from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
+from heliograph.domain.listing import Slice
+from heliograph.domain.media import MediaType
+from heliograph.domain.object_keys import default_output_key
+from heliograph.domain.requests import JobRequest
+from heliograph.domain.routes import AspectRatio, Route
+from heliograph.domain.timeline import Stay, timeline
+from heliograph.domain.uploads import UploadForm
+from heliograph.domain.webhooks import OVERLAP, PATIENCE, TEST_EVENT, Endpoint, Happening, secret_of
+from heliograph.runtime.openapi.messages import message_example
+from heliograph.runtime.problems import Problem
+from heliograph.runtime.representations import Listing
+from heliograph.runtime.representations.jobs import JobTold, QuoteTold, TimelineTold
+from heliograph.runtime.representations.keys import KeyMade, KeyTold
+from heliograph.runtime.representations.models import ModelsTold, UsagesTold
+from heliograph.runtime.representations.uploads import UploadTold
+from heliograph.runtime.representations.webhooks import (
+    DeliverySummaryTold,
+    DeliveryTold,
+    EndpointTold,
+    NewEndpointTold,
+    SecretTold,
+    deliveries_listed,
+    endpoints_listed,
+)
+from heliograph.steps.manage_endpoints import Secret
+from heliograph.steps.read_job import JobView, LinkedResult
+from heliograph.steps.read_models import Models
+from heliograph.steps.read_timeline import Timeline
+from heliograph.steps.submit_request import Quote
+
+REQUEST_ID = "52fdfc07-2182-454f-963f-5f0f9a621d72"
+_NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+_ROUTE = Route(provider="apimodels", model="gpt-image-2-beta", price_usd="0.06", max_references=16)
+_JOB_ID = derived_id("job", "example")
+_RESULTS = "heliograph-resultsbucket-1a2b3c"
+_UPLOAD_ID = f"{derived_id('up', 'example')}.jpg"
+_ENDPOINT_ID = derived_id("ep", "example")
+_KEY = f"hg_{'EXAMPLE' * 6}A"
+
+
+def _after(seconds: float) -> datetime:
+    return _NOON + timedelta(seconds=seconds)
+
+
+@cache
+def _queued() -> Job:
+    return Job(
+        job_id=_JOB_ID,
+        tenant="shop",
+        request=JobRequest(
+            model=_ROUTE.model,
+            policy="beta-first",
+            prompt="A fox in the snow",
+            aspect_ratio=AspectRatio.LANDSCAPE_16_9,
+            metadata={"order": "4711"},
+            tags=("winter",),
+        ),
+        source=Source(kind="api"),
+        output_key=default_output_key(None),
+        output_name=_JOB_ID,
+        created_at=_NOON,
+        deadline_at=_after(1200),
+    )
+
+
+def _processing() -> Job:
+    attempt_id = derived_id("att", _JOB_ID, "1")
+    asked = _queued().attempting(attempt_id, REQUEST_ID, _ROUTE, _after(0.8))
+    return asked.accepted(attempt_id, "clx4v2m8p0001", _after(2.1))
+
+
+@cache
+def _succeeded() -> Job:
+    made = _processing()
+    picture = Result(
+        bucket=_RESULTS,
+        key=made.output_place.result_key(1, MediaType.JPEG),
+        version_id="jJ3r0pD8mXlQK7eVtHc.u1bWzYfN5sA4",
+        content_type=MediaType.JPEG,
+        size_bytes=1_482_113,
+        sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        width=1820,
+        height=1024,
+    )
+    return made.succeeded([picture], _after(31.4))
+
+
+def queued_job() -> JobTold:
+    """Just accepted."""
+    return JobTold.of(JobView(_queued(), ()))
+
+
+def succeeded_job() -> JobTold:
+    """With its picture."""
+    job = _succeeded()
+    links = (
+        LinkedResult(result, f"https://{_RESULTS}.s3.amazonaws.com/{result.key}?X-Amz-Signature=…", _after(960))
+        for result in job.results
+    )
+    return JobTold.of(JobView(job, tuple(links)))
+
+
+def canceled_job() -> JobTold:
+    """Before anything of it was asked for."""
+    return JobTold.of(JobView(_queued().canceled(_after(3)), ()))
+
+
+def retried_job() -> JobTold:
+    """The job that does a failed one again."""
+    again = derived_id("job", "retry", _JOB_ID)
+    return JobTold.of(JobView(_queued().model_copy(update={"job_id": again, "retry_of": _JOB_ID}), ()))
+
+
+def jobs() -> Listing[JobTold]:
+    """A list of one."""
+    return Listing[JobTold](data=(succeeded_job(),))
+
+
+def quote() -> QuoteTold:
+    """Of the same job."""
+    return QuoteTold.of(Quote(_queued().request, (_ROUTE,)))
+
+
+def job_timeline() -> TimelineTold:
+    """Of the same job."""
+    stays = (
+        Stay("Wait before asking", _after(2.3), _after(29), "processing", None),
+        Stay("Ask the provider", _after(29), _after(29.4), "finished", None),
+        Stay("Deliver", _after(29.4), _after(31.4), "over", None),
+    )
+    return TimelineTold.of(Timeline(timeline(_succeeded(), stays), complete=True))
+
+
+def upload() -> UploadTold:
+    """A form for one JPEG."""
+    fields = {"Content-Type": "image/jpeg", "key": f"references/{_UPLOAD_ID}", "policy": "…", "x-amz-signature": "…"}
+    url = "https://heliograph-uploadsbucket-1a2b3c.s3.amazonaws.com/"
+    return UploadTold.of(UploadForm(_UPLOAD_ID, url, fields, _after(900)))
+
+
+def models() -> ModelsTold:
+    """One route, in service."""
+    return ModelsTold.of(Models({_ROUTE: Circuit.CLOSED}, _ROUTE))
+
+
+def usages() -> UsagesTold:
+    """A day's pictures."""
+    return UsagesTold.of([UsageLine("2026-11-22", "shop", _ROUTE.name, Usage(pictures=41, spent=2_460_000))])
+
+
+@cache
+def _key() -> ApiKey:
+    return ApiKey.of(_KEY, KeyRequest(name="web shop", tenant="shop", daily_budget_usd="25"), _NOON)
+
+
+def new_key() -> KeyMade:
+    """With the key itself."""
+    return KeyMade.made(_KEY, _key())
+
+
+def revoked_key() -> KeyTold:
+    """Opens nothing any more."""
+    return KeyTold.of(_key().model_copy(update={"last_used_at": _after(60), "revoked_at": _after(86_400)}))
+
+
+def keys() -> Listing[KeyTold]:
+    """A list of one."""
+    return Listing[KeyTold](data=(KeyTold.of(_key()),))
+
+
+def events() -> dict[str, PublishedEvent]:
+    """One of each type, by its type."""
+    blocked = Failure(
+        code=FailureCode.CONTENT_BLOCKED,
+        message="the provider's task failed: Content policy violation",
+        retryable=False,
+        charged=Charged.NO,
+    )
+    late = Failure(
+        code=FailureCode.PROVIDER_TIMEOUT,
+        message="the job's deadline passed before a picture could be made; nothing was charged",
+        retryable=True,
+        charged=Charged.NO,
+    )
+    ended = (
+        _succeeded(),
+        _processing().failed(blocked, _after(24.9)),
+        _queued().expired(late, _after(1201)),
+        _queued().canceled(_after(3)),
+    )
+    fault = Fault("/aspect_ratio", "must be one of 1:1, 16:9")
+    rejected = upload_rejected(
+        bucket="heliograph-uploadsbucket-1a2b3c",
+        key="uploads/white-background/shoe.jpg",
+        version="3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
+        version_id="3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
+        preset="white-background",
+        failure=blocked.model_copy(update={"code": FailureCode.INVALID_INPUT, "message": fault.detail}),
+        faults=(fault,),
+        at=_after(0.8),
+    )
+    booked = Booking(reserved=180_000, spent=24_720_000, unknown=60_000)
+    exhausted = budget_exhausted(Page("shop", "2026-11-22"), booked, limit_microusd=25_000_000, at=_after(3600))
+    opened = Breaker()
+    for second in range(5):
+        opened = opened.after_failure("the provider failed with 503", _after(second), began_at=_after(second))
+    closed = opened.after_success(_after(36), began_at=_after(36))
+    switched = (route_switched(_ROUTE, breaker) for breaker in (opened, closed))
+    told: list[PublishedEvent] = [job_event(job, results_bucket=_RESULTS) for job in ended]
+    disabled = endpoint_disabled(
+        tenant="shop",
+        endpoint_id=_ENDPOINT_ID,
+        reason="failing",
+        failing_since=_after(4.2),
+        at=_after(PATIENCE.total_seconds() + 1800),
+    )
+    told += [disabled, rejected, exhausted, *(event for event in switched if event)]
+    return {event_type(event): event for event in told}
+
+
+def messages() -> dict[str, Mapping[str, Any]]:
+    """One of each type as a webhook brings it, and a test."""
+    return {**{name: message_example(event) for name, event in events().items()}, TEST_EVENT: _test_message()}
+
+
+@cache
+def _endpoint() -> Endpoint:
+    return Endpoint(
+        endpoint_id=_ENDPOINT_ID,
+        tenant="shop",
+        url="https://shop.example.com/heliograph",
+        events=("image.job.failed", "image.job.succeeded"),
+        created_at=_NOON,
+    )
+
+
+def endpoint() -> EndpointTold:
+    """In service."""
+    return EndpointTold.of(_endpoint())
+
+
+def new_endpoint() -> NewEndpointTold:
+    """With its secret."""
+    return NewEndpointTold.with_secret(_endpoint(), _secret())
+
+
+def endpoints() -> Listing[EndpointTold]:
+    """A list of one."""
+    return endpoints_listed([_endpoint()])
+
+
+def _secret(version: int = 1) -> Secret:
+    secret = secret_of("an example", _ENDPOINT_ID, version)
+    return Secret(_ENDPOINT_ID, secret, version, _after(OVERLAP.total_seconds()) if version > 1 else None)
+
+
+def secret() -> SecretTold:
+    """The first one."""
+    return SecretTold.of(_secret())
+
+
+def rotated_secret() -> SecretTold:
+    """The second one, while the first still signs."""
+    return SecretTold.of(_secret(2))
+
+
+def _happening() -> Happening:
+    data = {"tenant": "shop", "endpoint_id": _ENDPOINT_ID}
+    event_id = derived_id("evt", _ENDPOINT_ID, "test")
+    return Happening(type=TEST_EVENT, version="1", event_id=event_id, occurred_at="2026-11-22T12:00:00Z", data=data)
+
+
+def _test_message() -> Mapping[str, Any]:
+    message: Mapping[str, Any] = json.loads(message_of(_happening()))
+    return message
+
+
+def _delivery() -> Delivery:
+    return Delivery.of(
+        _happening(),
+        tenant="shop",
+        receiver_id=_ENDPOINT_ID,
+        endpoint_id=_ENDPOINT_ID,
+        url="https://shop.example.com/heliograph",
+        skipped=False,
+        at=_NOON,
+    )
+
+
+def test_delivery() -> DeliveryTold:
+    """Just begun."""
+    return DeliveryTold.whole(_delivery())
+
+
+def delivery() -> DeliveryTold:
+    """Taken at once."""
+    attempt = DeliveryAttempt(at=_after(0.4), status_code=204, error=None, duration_ms=87)
+    taken = {"status": DeliveryStatus.DELIVERED, "tries": 1, "attempts": (attempt,), "next_attempt_at": None}
+    return DeliveryTold.whole(_delivery().model_copy(update=taken))
+
+
+def deliveries() -> Listing[DeliverySummaryTold]:
+    """A list of one."""
+    return deliveries_listed(Slice((_delivery(),), None))
+
+
+def told(problem: Problem) -> dict[str, object]:
+    """The problem as a document."""
+    return problem.document(REQUEST_ID)

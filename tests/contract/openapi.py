@@ -1,0 +1,23 @@
+"""The API's description as a deployment of this template serves it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from heliograph.domain.routes import Routes
+from heliograph.runtime.openapi.document import describe
+
+from tests.contract.cfn_template import FUNCTIONS, TEMPLATE
+
+ROUTES = Routes.model_validate(json.loads(TEMPLATE["Parameters"]["Routes"]["Default"]))
+DOCUMENT: dict[str, Any] = describe(ROUTES, images_url="https://images.test/")
+# For providers, who are told of it with every order.
+CALLBACK = ("POST", "/v1/callbacks/{job_id}/{token}")
+
+
+def calls_of(function: str) -> set[tuple[str, str]]:
+    """Method and path of everything that the gateway hands to a function."""
+    events = FUNCTIONS[function].get("Events", {}).values()
+    found = [event["Properties"] for event in events if event["Type"] == "Api"]
+    return {(call["Method"], call["Path"]) for call in found}

@@ -1,0 +1,196 @@
+"""`GET /v1/jobs/{id}/events`: what happened to a job, in the order in which it did."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from heliograph.domain.errors import WorkflowFailed
+from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.jobs import Job
+from heliograph.domain.timeline import Moment, MomentKind, Stay, timeline
+from heliograph.steps.read_timeline import Timeline, read_timeline
+
+from tests.contract.examples import (
+    BLOCKED,
+    RESULT_URL,
+    ROUTE,
+    RUN_ID,
+    after,
+    attempting_job,
+    canceled_job,
+    expired_job,
+    failed_job,
+    processing_job,
+    queued_job,
+    succeeded_job,
+)
+from tests.fakes.deployment import InMemoryDeployment
+
+BUSY = Failure(code=FailureCode.RATE_LIMITED, message="the provider said 429", retryable=True, charged=Charged.NO)
+
+
+def kinds(job: Job, *stays: Stay) -> list[str]:
+    return [moment.kind.value for moment in timeline(job, stays)]
+
+
+def only(kind: MomentKind, moments: tuple[Moment, ...]) -> list[str]:
+    return [moment.detail for moment in moments if moment.kind is kind]
+
+
+def stay(state: str, entered: float, left: float | None, outcome: str | None = None, reason: str | None = None) -> Stay:
+    return Stay(state, after(entered), None if left is None else after(left), outcome, reason)
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        (queued_job(), ["submitted"]),
+        (attempting_job(), ["submitted", "attempt"]),
+        (processing_job(), ["submitted", "attempt", "accepted"]),
+        (succeeded_job(), ["submitted", "attempt", "accepted", "finished"]),
+        (failed_job(), ["submitted", "attempt", "accepted", "refused", "finished"]),
+        (expired_job(), ["submitted", "finished"]),
+        (canceled_job(), ["submitted", "attempt", "accepted", "cancel_requested", "finished"]),
+        (queued_job().canceled(after(9)), ["submitted", "finished"]),
+    ],
+)
+def test_the_record_alone_tells_what_became_of_the_job(job: Job, expected: list[str]) -> None:
+    assert kinds(job) == expected
+
+
+def test_every_wait_question_and_delivery_has_its_time_and_its_reason() -> None:
+    stays = [
+        stay("Create the task", 0.1, 0.2, "not_yet", "its turn comes later"),
+        stay("Created?", 0.2, 0.2, "not_yet", "its turn comes later"),
+        stay("Wait for our turn", 0.2, 1.1, "not_yet", "its turn comes later"),
+        stay("Create the task", 1.1, 2.6, "processing"),
+        stay("Created?", 2.6, 2.6, "processing"),
+        stay("Wait before asking", 2.6, 14.6, "processing"),
+        stay("Ask the provider", 14.6, 15, "processing", "502"),
+        stay("Finished?", 15, 15, "processing", "502"),
+        stay("Wait before asking", 15, 20, "processing", "502"),
+        stay("Ask the provider", 20, 21, "finished"),
+        stay("Deliver", 21, 31.5, "over"),
+        stay("Done", 31.5, None),
+    ]
+
+    told = timeline(succeeded_job(), stays)
+
+    assert [(moment.kind.value, moment.detail) for moment in told] == [
+        ("submitted", "submitted by upload"),
+        ("waiting", "waits before the next create call: its turn comes later"),
+        ("attempt", f"calls {ROUTE.name}"),
+        ("accepted", "apimodels made task clx4v2m8p0001"),
+        ("waiting", "waits before asking the provider"),
+        ("asked", "asks the provider: still running: 502"),
+        ("waiting", "waits before asking the provider: 502"),
+        ("asked", "asks the provider: finished"),
+        ("delivering", "stores the pictures"),
+        ("finished", "succeeded"),
+    ]
+    assert [moment.at for moment in told] == sorted(moment.at for moment in told)
+    assert told[1].until == after(1.1)
+
+
+def test_what_is_going_on_has_no_end() -> None:
+    *_, last = timeline(processing_job(), [stay("Ask the provider", 14, None)])
+
+    assert (last.detail, last.until) == ("asks the provider", None)
+
+
+def test_each_attempt_is_numbered_and_says_what_became_of_it_and_of_the_money() -> None:
+    job = attempting_job()
+    assert job.attempt
+    job = job.refused(job.attempt.attempt_id, BUSY, after(2)).attempting("att_2", RUN_ID, ROUTE, after(4))
+    job = job.accepted("att_2", "task-2", after(5))
+
+    told = [(moment.attempt, moment.kind.value) for moment in timeline(job, ()) if moment.attempt]
+
+    assert told == [(1, "attempt"), (1, "refused"), (2, "attempt"), (2, "accepted")]
+    assert only(MomentKind.REFUSED, timeline(job, ())) == ["rate_limited: the provider said 429 (charged: no)"]
+
+
+def test_what_happened_in_one_moment_is_told_in_the_order_in_which_it_must_have() -> None:
+    job = queued_job().attempting("att_1", RUN_ID, ROUTE, after(0))
+    job = job.accepted("att_1", "task-1", after(0)).canceling(after(0)).canceled(after(0.1), provider_urls=[RESULT_URL])
+
+    assert kinds(job, stay("Wait for our turn", 0, 0)) == [
+        "submitted",
+        "waiting",
+        "attempt",
+        "accepted",
+        "cancel_requested",
+        "finished",
+    ]
+
+
+def test_a_retry_says_what_it_does_again() -> None:
+    assert timeline(queued_job(retry_of="job_x"), ())[0].detail == "submitted by upload, to do job_x again"
+
+
+def test_a_job_that_was_canceled_while_nothing_ran_is_not_told_of_a_task() -> None:
+    job = attempting_job()
+    assert job.attempt
+    job = job.refused(job.attempt.attempt_id, BUSY, after(2)).canceled(after(3))
+
+    assert kinds(job) == ["submitted", "attempt", "refused", "finished"]
+
+
+def test_a_wish_that_came_too_late_does_not_say_that_nothing_is_delivered() -> None:
+    job = succeeded_job().overtaking(processing_job().canceling(after(30)))
+
+    (detail,) = only(MomentKind.CANCEL_REQUESTED, timeline(job, ()))
+
+    assert "was delivered already" in detail
+    assert "will not be delivered" in only(MomentKind.CANCEL_REQUESTED, timeline(canceled_job(), ()))[0]
+
+
+def test_the_end_says_why() -> None:
+    assert only(MomentKind.FINISHED, timeline(failed_job(), ())) == [
+        f"failed: content_blocked, {BLOCKED.message}",
+    ]
+
+
+def test_states_that_nobody_needs_to_know_of_are_left_out() -> None:
+    assert kinds(queued_job(), stay("Created?", 1, 1), stay("A state of tomorrow", 2, 3)) == ["submitted"]
+
+
+# ---- As its owner reads it
+
+
+def read(here: InMemoryDeployment, job_id: str, tenant: str = "default") -> Timeline | None:
+    return read_timeline(job_id, tenant=tenant, jobs=here.jobs, workflow=here.workflow)
+
+
+def test_the_owner_reads_the_record_and_the_workflows_history_together(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    now = here.clock.now()
+    here.workflow.stays[job_id] = [Stay("Wait for our turn", now, now + timedelta(seconds=4))]
+
+    found = read(here, job_id)
+
+    assert found
+    assert [moment.kind for moment in found.moments] == [MomentKind.SUBMITTED, MomentKind.WAITING]
+    assert found.complete
+
+
+def test_while_the_history_is_away_the_record_is_told_and_that_it_is_not_all(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    here.run(job_id)
+    here.workflow.on("history", WorkflowFailed("throttled"))
+
+    found = read(here, job_id)
+
+    assert found
+    assert [moment.kind.value for moment in found.moments] == ["submitted", "attempt", "accepted", "finished"]
+    assert not found.complete
+
+
+def test_another_tenants_timeline_is_as_absent_as_none_at_all(here: InMemoryDeployment) -> None:
+    job_id = here.post(tenant="theirs").job.job_id
+    here.workflow.on("history", WorkflowFailed("nobody should have asked"))
+
+    assert read(here, job_id) is None
+    assert read(here, "job_" + "a" * 26) is None
+    assert read(here, "../x") is None
