@@ -44,7 +44,8 @@ SECRETS = {"heliograph.adapters.secrets"}
 WORKFLOW = {"heliograph.adapters.step_functions"}
 WEBHOOKS = {"heliograph.adapters.webhook_sender", "heliograph.domain.webhooks", "heliograph.domain.deliveries"}
 OPENAI = {"heliograph.domain.openai_shape", "heliograph.steps.make_images"}
-LARGE = {*API, *BATCHES, *HTTP, *STORE, *OBJECTS, *SECRETS, *WORKFLOW, *WEBHOOKS, *OPENAI, "heliograph.adapters.kie"}
+OPENAPI = {"heliograph.runtime.openapi.operations"}
+LARGE = {*API, *OPENAPI, *BATCHES, *HTTP, *STORE, *OBJECTS, *SECRETS, *WORKFLOW, *WEBHOOKS, *OPENAI, "heliograph.adapters.kie"}
 # Of those, what each of the functions in the way of a job may load.
 ALLOWED: dict[str, set[str]] = {
     "submit_upload": {*BATCHES, *STORE, *OBJECTS, *WORKFLOW},
@@ -55,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "close": {*HTTP, *STORE, *OBJECTS, *SECRETS},
     "authorize": SECRETS,
     "api": {*API, *STORE, *OBJECTS, *WORKFLOW},
-    "cancel": {*API, *STORE},
+    "cancel": {*API, *STORE, *OBJECTS},
     "uploads": {*API, *OBJECTS},
 }
 
