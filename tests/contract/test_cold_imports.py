@@ -45,7 +45,19 @@ WORKFLOW = {"heliograph.adapters.step_functions"}
 WEBHOOKS = {"heliograph.adapters.webhook_sender", "heliograph.domain.webhooks", "heliograph.domain.deliveries"}
 OPENAI = {"heliograph.domain.openai_shape", "heliograph.steps.make_images"}
 OPENAPI = {"heliograph.runtime.openapi.operations"}
-LARGE = {*API, *OPENAPI, *BATCHES, *HTTP, *STORE, *OBJECTS, *SECRETS, *WORKFLOW, *WEBHOOKS, *OPENAI, "heliograph.adapters.kie"}
+LARGE = {
+    *API,
+    *OPENAPI,
+    *BATCHES,
+    *HTTP,
+    *STORE,
+    *OBJECTS,
+    *SECRETS,
+    *WORKFLOW,
+    *WEBHOOKS,
+    *OPENAI,
+    "heliograph.adapters.kie",
+}
 # Of those, what each of the functions in the way of a job may load.
 ALLOWED: dict[str, set[str]] = {
     "submit_upload": {*BATCHES, *STORE, *OBJECTS, *WORKFLOW},
