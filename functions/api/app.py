@@ -8,7 +8,7 @@ from heliograph.domain.failures import Charged
 from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
-from heliograph.runtime.observability import count, observed
+from heliograph.runtime.observability import observed
 from heliograph.runtime.openapi.methods import methods_of
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.queries import read_query
@@ -31,7 +31,6 @@ def get_jobs() -> Response[str]:
 @app.get("/v1/jobs/<job_id>")
 def get_job(job_id: str) -> Response[str]:
     view = read_job(job_id, tenant=_reader())
-    count("JobRead")
     if view is None:
         raise Problem.not_found("job")
     return found(view)

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
 from heliograph.runtime import wiring
 from heliograph.runtime.callbacks import heard
-from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.responses import api_resolver
 from heliograph.runtime.triggers import claimed_task_id
 
@@ -19,7 +19,6 @@ hear = wiring.callback_hearer()
 def take_callback(job_id: str, token: str) -> Response[str]:
     outcome = hear(job_id, token, claimed_task_id(app.current_event))
     logger.info("heard", extra={"job_id": job_id, "outcome": outcome})
-    count(f"Callback_{outcome}")
     return heard(outcome)
 
 

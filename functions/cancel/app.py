@@ -8,7 +8,7 @@ from heliograph.domain.failures import Charged
 from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
-from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.responses import accepted, api_resolver
 from heliograph.runtime.triggers import ApiCall
@@ -26,7 +26,6 @@ def cancel(job_id: str) -> Response[str]:
     if job is None:
         raise Problem.not_found("job")
     logger.info("cancel", extra={"job_id": job.job_id, "status": job.status})
-    count("JobCanceled" if job.is_over else "CancelRequested")
     return accepted(view_of(job), location=f"../{job.job_id}", replayed=False)
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.deliveries import DeliveryCrashed, DeliveryTurn
+from heliograph.domain.metrics import of_delivery
 from heliograph.runtime import wiring
-from heliograph.runtime.observability import noted, observed
+from heliograph.runtime.observability import noted, observed, tell
 from pydantic import ConfigDict, TypeAdapter
 
 deliver = wiring.deliverer()
@@ -18,5 +19,6 @@ read: TypeAdapter[DeliveryTurn | DeliveryCrashed] = TypeAdapter(
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     outcome = deliver(read.validate_python(event))
     told = outcome.model_dump(mode="json")
-    noted(f"Delivery_{outcome.outcome}", **{name: value for name, value in told.items() if name != "outcome"})
+    noted(f"Delivery_{outcome.outcome}", **{name: told[name] for name in told if name not in {"outcome", "tried"}})
+    tell(of_delivery(outcome), delivery_id=outcome.delivery_id)
     return told

@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.runtime import wiring
-from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.openai_door import (
     EDITS,
     GENERATIONS,
@@ -31,7 +31,6 @@ def make() -> Response[str]:
     images = make_images(call, name, studio=studio)
     job_ids = [job.job_id for job in images.jobs]
     logger.info("made images", extra={"job_ids": job_ids, "pictures": len(images.pictures)})
-    count("ImagesMade" if images.pictures else "ImagesNotMade")
     return images_answer(images)
 
 

@@ -9,7 +9,7 @@ from heliograph.domain.keys import Scope, read_key_request
 from heliograph.domain.requests import read_json_object
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
-from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.representations import Listing
 from heliograph.runtime.representations.keys import KeyMade, KeyTold
@@ -27,7 +27,6 @@ def make() -> Response[str]:
     require(call.caller, Scope.ADMIN)
     key, record = create_key(read_key_request(read_json_object(call.body, what="the body")))
     logger.info("made a key", extra={"key_id": record.key_id, "by": call.caller.key_id})
-    count("KeyMade")
     return answer(201, KeyMade.made(key, record))
 
 
@@ -47,7 +46,6 @@ def revoke(key_id: str) -> Response[str]:
         # What is no id of ours is not logged: it may be the key itself, given by mistake.
         raise Problem.not_found("key")
     logger.info("revoked a key", extra={"key_id": record.key_id, "by": caller.key_id})
-    count("KeyRevoked")
     return answer(200, KeyTold.of(record))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.runtime import wiring
-from heliograph.runtime.observability import count, observed
+from heliograph.runtime.observability import observed
 from heliograph.runtime.pages import Page, Pages, folder, playground_policy
 
 playground = Path(__file__).parent / "playground"
@@ -23,6 +23,4 @@ pages = Pages(
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    answer = pages.answer(event)
-    count(f"Page_{answer['statusCode']}")
-    return answer
+    return pages.answer(event)

@@ -3,9 +3,10 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.metrics import of_question
 from heliograph.domain.outcomes import Processing
 from heliograph.runtime import wiring
-from heliograph.runtime.observability import decided, observed
+from heliograph.runtime.observability import decided, observed, tell
 
 poll = wiring.poller()
 
@@ -15,4 +16,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     waiting = Processing.model_validate(event)
     outcome = poll(waiting.job_id, waiting.watch)
     decided(outcome)
+    tell(of_question(outcome, waiting.watch), job_id=waiting.job_id)
     return outcome.model_dump(mode="json")

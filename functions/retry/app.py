@@ -8,7 +8,7 @@ from heliograph.domain.failures import Charged
 from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
-from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.responses import accepted, api_resolver
 from heliograph.runtime.triggers import ApiCall
@@ -28,7 +28,6 @@ def retry(job_id: str) -> Response[str]:
         raise Problem.not_found("job")
     job = outcome.job
     logger.info("retried", extra={"job_id": job.job_id, "retry_of": job.retry_of, "repeated": not outcome.created})
-    count("JobRetried" if outcome.created else "JobRepeated")
     return accepted(view_of(job), location=f"../{job.job_id}", replayed=not outcome.created)
 
 

@@ -8,7 +8,7 @@ from heliograph.domain.failures import Charged
 from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
-from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.representations.jobs import QuoteTold
 from heliograph.runtime.responses import accepted, answer, api_resolver, awaited
 from heliograph.runtime.triggers import ApiCall
@@ -28,11 +28,9 @@ def create_job() -> Response[str]:
     require(call.caller, Scope.JOBS_WRITE)
     outcome = submit(call.body, idempotency_key=call.idempotency_key, request_id=call.request_id, caller=call.caller)
     if isinstance(outcome, Quote):
-        count("JobQuoted")
         return answer(200, QuoteTold.of(outcome))
     job, replayed = outcome.job, not outcome.created
     logger.info("submitted", extra={"job_id": job.job_id, "repeated": replayed, "started": outcome.started})
-    count("JobSubmitted" if outcome.created else "JobRepeated")
     location = f"jobs/{job.job_id}"
     if call.wait_seconds is None:
         return accepted(view_of(job), location=location, replayed=replayed)

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.errors import WorkflowFailed
 from heliograph.domain.events import UploadRejected
 from heliograph.runtime import wiring
-from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.triggers import ObjectCreated
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import Upload
@@ -31,12 +31,10 @@ def decide(upload: Upload) -> None:
     match submit(upload):
         case Submission(job=job, created=created, started=started):
             logger.info("submitted", extra={"job_id": job.job_id, "key": upload.key, "repeated": not created})
-            count("JobSubmitted" if created else "JobRepeated")
             if not started:
                 raise WorkflowFailed(f"{job.job_id} is written down but not started: delivered again, it will be")
         case UploadRejected(data=data):
             logger.info("rejected", extra={"key": upload.key, "failure": data.failure.model_dump(mode="json")})
-            count("UploadRejected")
         case _:
             logger.info("ignored", extra={"key": upload.key})
 

@@ -4,17 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.domain.metrics import of_sweep
 from heliograph.runtime import wiring
-from heliograph.runtime.observability import count, logger, observed
+from heliograph.runtime.observability import logger, observed, tell
 
-sweep = wiring.sweeper()
+sweep, look_around = wiring.sweeper(), wiring.surveyor()
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> list[str]:
     done = sweep(time_left=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()))
-    count("Sweep")
     for line in done:
         logger.warning("swept", extra={"did": line})
-        count("JobSwept")
+    tell(of_sweep(len(done), look_around()))
     return done

@@ -10,7 +10,7 @@ from heliograph.domain.requests import read_json_object
 from heliograph.domain.uploads import read_upload_request
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
-from heliograph.runtime.observability import count, observed
+from heliograph.runtime.observability import noted, observed
 from heliograph.runtime.representations.uploads import UploadTold
 from heliograph.runtime.responses import answer, api_resolver
 from heliograph.runtime.triggers import ApiCall
@@ -26,7 +26,7 @@ def make() -> Response[str]:
     require(call.caller, Scope.JOBS_WRITE)
     request = read_upload_request(read_json_object(call.body, what="the body"))
     form = create_upload(request, tenant=call.caller.tenant, call=call.request_id)
-    count("UploadMade")
+    noted("UploadMade", tenant=call.caller.tenant)
     return answer(201, UploadTold.of(form))
 
 

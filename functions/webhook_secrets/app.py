@@ -5,9 +5,10 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
+from heliograph.domain.metrics import SECRETS_SHOWN, Measure
 from heliograph.runtime import wiring
 from heliograph.runtime.door import WRITING, caller_with, through_the_door
-from heliograph.runtime.observability import noted, observed
+from heliograph.runtime.observability import noted, observed, tell
 from heliograph.runtime.problems import existing
 from heliograph.runtime.representations import webhooks as told
 from heliograph.runtime.responses import answer, api_resolver
@@ -21,6 +22,7 @@ def show(endpoint_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *WRITING)
     secret = existing(desk.secret(endpoint_id, tenant=caller.tenant), "endpoint")
     noted("SecretShown", endpoint_id=secret.endpoint_id, by=caller.key_id)
+    tell([Measure(SECRETS_SHOWN, 1)], tenant=caller.tenant)
     return answer(200, told.SecretTold.of(secret))
 
 

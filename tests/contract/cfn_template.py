@@ -64,16 +64,28 @@ def variables_of(function: str) -> dict[str, str]:
 
 def _value(value: Any) -> str:
     match value:
+        case {"Ref": "AWS::Partition"}:
+            return "aws"
         case {"Ref": name} if name in TEMPLATE["Parameters"]:
             return str(TEMPLATE["Parameters"][name]["Default"])
         case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:
             return str(name).lower()
-        case {"Fn::If": [_, then, _]}:
-            return _value(then)
+        case {"Fn::If": [condition, then, otherwise]}:
+            return _value(then if _holds(TEMPLATE["Conditions"][condition]) else otherwise)
         case {"Fn::Sub": str(text)}:
             return re.sub(r"\$\{[^}]*\}", "x", text)
         case _:
             return str(value)
+
+
+def _holds(condition: Any) -> bool:
+    match condition:
+        case {"Fn::Not": [denied]}:
+            return not _holds(denied)
+        case {"Fn::Equals": [one, other]}:
+            return _value(one) == _value(other)
+        case _:
+            raise NotImplementedError(condition)
 
 
 def timeout_of(function: str) -> int:
@@ -83,7 +95,8 @@ def timeout_of(function: str) -> int:
 
 def statements_of(properties: dict[str, Any]) -> list[dict[str, Any]]:
     """Every statement of the role that SAM makes for a function or a state machine."""
-    return [statement for policy in properties.get("Policies", []) for statement in policy["Statement"]]
+    own = (policy for policy in properties.get("Policies", []) if "Statement" in policy)
+    return [statement for policy in own for statement in policy["Statement"]]
 
 
 def listed(value: Any) -> list[Any]:

@@ -38,6 +38,7 @@ from heliograph.domain.outcomes import (
     Watch,
 )
 from heliograph.domain.pacing import SLOT, Ticket
+from heliograph.domain.polling import Latencies, moments
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import AspectRatio, Route
 
@@ -241,6 +242,8 @@ WATCH = Watch(
     model=ROUTE.model,
     task_id=TASK_ID,
     deadline_at=after(1200),
+    began_at=after(0),
+    asking_at=moments(Latencies()),
 )
 
 State = Turn | NotYet | Processing | Finished | DeliverAgain | Failed | Expired | Canceled | Over | Orphaned | Crashed

@@ -207,6 +207,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         "DELIVERY_MACHINE_ARN": deployment.delivery_machine_arn,
         "WEBHOOK_SECRET": deployment.webhook_secret,
         "POWERTOOLS_SERVICE_NAME": "tests",
+        "POWERTOOLS_METRICS_NAMESPACE": "Heliograph/tests",
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -215,10 +216,10 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
 
 @pytest.fixture
 def jobs(deployment: Deployment, environment: dict[str, str]) -> DynamoDBJobStore:
-    """The store as the functions see it."""
+    """The store that the functions use."""
     del environment
     forget_settings_and_secrets()
-    return wiring._jobs()
+    return wiring._job_store()
 
 
 @pytest.fixture

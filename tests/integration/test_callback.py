@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -549,14 +550,12 @@ def test_no_view_record_or_event_of_the_job_holds_the_token_or_its_digest(
     assert TOKEN not in str(everything())
 
 
-def test_what_came_of_a_call_is_counted(
-    jobs: DynamoDBJobStore, handler: Handler, provider: Provider, capsys: pytest.CaptureFixture[str]
+def test_what_came_of_a_call_is_logged(
+    jobs: DynamoDBJobStore, handler: Handler, provider: Provider, logged: Callable[[], str]
 ) -> None:
     lost(jobs)
     call_back(handler)
-    capsys.readouterr()
     call_back(handler)
     call_back(handler, token="wrong")
-    blobs = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    names = [metric["Name"] for blob in blobs for metric in blob["_aws"]["CloudWatchMetrics"][0]["Metrics"]]
-    assert names == ["Callback_known", "Callback_unknown"]
+    heard = re.findall(r"'outcome': <Heard\.(\w+)", logged())
+    assert list(dict.fromkeys(heard)) == ["ADOPTED", "KNOWN", "UNKNOWN"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +20,8 @@ from heliograph.adapters.eventbridge import EventBridgeBus
 from heliograph.domain.errors import ConfigurationError, StorageFailed
 from heliograph.domain.events import PublishedEvent, event_type
 from heliograph.domain.jobs import ORPHAN_GRACE, Job, JobStatus
-from heliograph.domain.provider import Accepted, Completed, StillRunning, Uncertain
+from heliograph.domain.polling import LONGEST_GAP_SECONDS
+from heliograph.domain.provider import Accepted, Completed, NoAnswer, StillRunning, Uncertain
 from heliograph.domain.retrying import CALL_LIMIT
 from heliograph.steps.close import ONE_JOB
 
@@ -563,9 +566,11 @@ def test_the_poll_function_asks_once_and_passes_json_on(
 def test_the_poll_function_counts_its_questions(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ApiModels, "ask", lambda *_: StillRunning())
     waiting = state("processing")
-    waiting["watch"]["deadline_at"] = "2126-01-01T00:00:00Z"
+    waiting["watch"] |= {"began_at": "2026-01-01T00:00:00Z", "deadline_at": "2126-01-01T00:00:00Z"}
     answer = started("poll")(waiting)
-    assert (answer["outcome"], answer["watch"]["questions"], answer["wait_seconds"]) == ("processing", 1, 4)
+    said = (answer["outcome"], answer["watch"]["questions"], answer["wait_seconds"])
+    # It has run for longer than anybody planned.
+    assert said == ("processing", 1, LONGEST_GAP_SECONDS)
 
 
 @pytest.mark.parametrize(("name", "status"), [("failed", "failed"), ("expired", "expired")])
@@ -677,40 +682,83 @@ def test_the_sweep_function_begins_nothing_that_it_could_not_end(jobs: DynamoDBJ
     assert handler(read("every_few_minutes.json")) == [f"announced {JOB_ID}"]
 
 
-def metrics_of(handler: Handler, event: Any, capsys: pytest.CaptureFixture[str]) -> set[str]:
-    """The metrics that a warm call counts."""
-    handler(event)
+def told_by(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The lines that CloudWatch makes metrics of, as far as a metric can see them."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    found = []
+    for line in lines:
+        [directive] = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "Heliograph/tests"
+        [dimensions] = directive["Dimensions"]
+        names = [metric["Name"] for metric in directive["Metrics"]]
+        found.append({name: line[name] for name in (*dimensions, *names)})
+    return found
+
+
+def test_a_job_tells_once_how_it_ended(
+    deployment: Deployment, jobs: DynamoDBJobStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.add(queued_job(quote_microusd=60_000))
+    handler = started("finalize")
+    capsys.readouterr()
+    handler(state("failed"))
+    handler(state("failed"))
+    assert told_by(capsys) == [
+        {"outcome": "content_blocked", "JobsEnded": [1]},
+        {"JobFaults": [0], "SpentUsd": [0]},
+    ]
+
+
+def test_the_line_of_a_jobs_end_leads_to_the_job_and_its_tenant(
+    jobs: DynamoDBJobStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.add(queued_job(quote_microusd=60_000, deadline_at=FAR_AWAY))
+    started("close")(state("crashed"))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"JobsEnded"' in line]
+    assert [(line["job_id"], line["tenant"], line["outcome"]) for line in lines] == [(JOB_ID, "default", "internal")]
+    assert "service" not in lines[0]
+
+
+def test_a_submission_tells_once_where_it_came_from(
+    deployment: Deployment, jobs: DynamoDBJobStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(deployment.uploads_bucket, "presets/white-background.json", PRESET)
+    event = announcing(upload(deployment), bucket=deployment.uploads_bucket)
+    handler = started("submit_upload")
     capsys.readouterr()
     handler(event)
-    blobs = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    return {
-        metric["Name"]
-        for blob in blobs
-        for directive in blob["_aws"]["CloudWatchMetrics"]
-        for metric in directive["Metrics"]
-    }
+    handler(event)
+    assert told_by(capsys) == [{"source": "upload", "JobsSubmitted": [1]}]
 
 
-@pytest.mark.parametrize(
-    ("name", "trigger", "metrics"),
-    [
-        ("api", "get_job.json", {"JobRead"}),
-        ("authorize", "authorize.json", {"Denied"}),
-        ("sweep", "every_few_minutes.json", {"Sweep"}),
-    ],
-)
-def test_a_call_that_changes_nothing_counts(
-    jobs: DynamoDBJobStore, capsys: pytest.CaptureFixture[str], name: str, trigger: str, metrics: set[str]
+def test_a_question_without_an_answer_is_told(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    event = read(trigger)
-    if name == "authorize":
-        event["authorizationToken"] = "Bearer wrong"
-    assert metrics_of(started(name), event, capsys) == metrics
+    monkeypatch.setattr(ApiModels, "ask", lambda *_: NoAnswer("it said 502"))
+    started("poll")(state("processing"))
+    assert told_by(capsys) == [{"QuestionsUnanswered": [1]}]
 
 
-def test_a_right_key_counts(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    event = read("authorize.json") | {"authorizationToken": f"Bearer {API_KEY}"}
-    assert metrics_of(started("authorize"), event, capsys) == {"Allowed"}
+def test_a_sweep_that_finds_nothing_tells_that(jobs: DynamoDBJobStore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert started("sweep")(read("every_few_minutes.json")) == []
+    assert told_by(capsys) == [{"JobsSwept": [0], "StuckJobs": [0], "ShutRoutes": [0]}]
+
+
+def test_what_can_not_be_told_harms_nothing(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POWERTOOLS_METRICS_NAMESPACE")
+    jobs.add(queued_job(quote_microusd=60_000))
+    assert started("finalize")(state("failed"))["outcome"] == "over"
+
+
+@pytest.mark.parametrize(("disabled", "traced"), [("true", False), ("false", True)])
+def test_the_sdk_of_traces_is_imported_only_where_calls_are_traced(disabled: str, traced: bool) -> None:
+    looking = (
+        "import sys; from heliograph.runtime.observability import observed; observed(lambda event, context: None); "
+        "print(any(name.startswith('aws_xray_sdk') for name in sys.modules))"
+    )
+    paths = {"PYTHONPATH": str(ROOT / "layers" / "core"), "POWERTOOLS_TRACE_DISABLED": disabled}
+    ran = subprocess.run([sys.executable, "-c", looking], env=paths, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == str(traced)
 
 
 def test_the_sweep_function_closes_what_is_stuck_and_tells(jobs: DynamoDBJobStore) -> None:

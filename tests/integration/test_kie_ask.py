@@ -52,6 +52,18 @@ def test_a_successful_task_has_its_links(data: dict[str, Any]) -> None:
     assert told(state="success", **data) == Completed((URL,))
 
 
+def test_a_finished_task_says_what_it_took_by_its_providers_clock() -> None:
+    state = told(state="success", resultJson=results(URL), createTime=1795341600000, completeTime=1795341621500)
+    assert state == Completed((URL,), took_seconds=21.5)
+
+
+@pytest.mark.parametrize("complete", [None, 0, 1795341599999, -5, "1795341621500", 1795341621.5, True, 10**30, [], {}])
+def test_what_can_be_no_time_of_completion_is_not_believed(complete: object) -> None:
+    assert told(state="success", resultJson=results(URL), createTime=1795341600000, completeTime=complete) == Completed(
+        (URL,)
+    )
+
+
 @pytest.mark.parametrize(
     "result_json", [None, "", "garbage", "[]", "null", "{}", results(), results(None), '{"resultObject": {}}', 7]
 )

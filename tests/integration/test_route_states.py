@@ -11,6 +11,7 @@ from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
 from heliograph.domain.breaker import IN_A_ROW, Circuit
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.pacing import SLOT, Pace
+from heliograph.domain.polling import REMEMBERED, Latencies
 from heliograph.domain.routes import Route
 from heliograph.domain.traffic import Halt, RouteState, Traffic
 from heliograph.ports import RouteStates
@@ -91,6 +92,20 @@ def test_what_is_saved_is_read_whole(states: RouteStates) -> None:
     assert found == changed.model_copy(update={"revision": 1})
     assert found.breaker.circuit(after(10)) is Circuit.OPEN
     assert now_of(states, SECOND).revision == 0
+
+
+def test_what_tasks_took_is_kept_until_it_is_forgotten(states: RouteStates) -> None:
+    taken = [number * 7.3 for number in range(REMEMBERED + 5)]
+    for number, seconds in enumerate(taken):
+        before = now_of(states)
+        assert states.save(before, before.learning(seconds))
+        if number == 0:
+            assert now_of(states).latencies.seconds == (0.0,)
+
+    assert now_of(states).latencies.seconds == tuple(round(seconds, 1) for seconds in taken[5:])
+    joined(states, "shop")
+    assert len(now_of(states).latencies.seconds) == REMEMBERED
+    assert now_of(states, SECOND).latencies == Latencies()
 
 
 def test_of_two_who_saw_the_same_state_one_saves(states: RouteStates) -> None:

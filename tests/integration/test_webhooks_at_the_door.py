@@ -93,7 +93,10 @@ def test_an_event_becomes_a_signed_message_at_its_endpoint(logged: Callable[[], 
         delivery_id = only_delivery()["delivery_id"]
         outcome = started("deliver")({"delivery_id": delivery_id, "series": 1})
 
+    tried = outcome.pop("tried")
     assert outcome == {"outcome": "done", "delivery_id": delivery_id, "series": 1, "status": "delivered"}
+    assert tried["taken"] is True
+    assert 0 <= tried["age_seconds"] < 60
     head, _, body = receiver.requests[0].decode().partition("\r\n\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:])}
     assert body == message_of(Published.model_validate(arriving(EVENT)).happening())
@@ -165,6 +168,15 @@ def test_an_endpoint_is_shown_changed_and_removed() -> None:
     assert ask("GET", one)[0] == 404
     assert ask("GET", f"{ENDPOINTS}/jobs/secret")[0] == 200
     assert items("endpoints") == []
+
+
+def test_a_secret_that_is_shown_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    one = f"{ENDPOINTS}/{register()['id']}"
+    capsys.readouterr()
+    ask("GET", f"{one}/secret")
+    ask("POST", f"{one}/rotate-secret")
+    [line] = [line for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert json.loads(line)["SecretsShown"] == [1]
 
 
 def test_no_secret_is_in_the_table() -> None:

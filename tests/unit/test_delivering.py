@@ -19,6 +19,7 @@ from heliograph.domain.deliveries import (
     DeliveryDone,
     DeliveryQuery,
     DeliveryTurn,
+    Tried,
 )
 from heliograph.domain.errors import Conflict, InvalidRequest, PublishFailed, StaleRecord, StorageFailed, WorkflowFailed
 from heliograph.domain.events import EndpointDisabled
@@ -243,7 +244,9 @@ def test_what_is_sent_is_signed_with_the_endpoints_secret_and_noted(office: Post
     [sent] = office.sender.sent
     assert (sent.url, sent.payload, sent.event_id) == (URL, delivery.payload, happening().event_id)
     assert sent.secrets == (secret_of(MASTER, endpoint.endpoint_id, 1),)
-    assert outcome == DeliveryDone(delivery_id=delivery.delivery_id, series=1, status=office.delivery().status)
+    tried = Tried(taken=True, age_seconds=0)
+    expected = DeliveryDone(delivery_id=delivery.delivery_id, series=1, status=office.delivery().status, tried=tried)
+    assert outcome == expected
     done = office.delivery()
     assert (done.status, done.tries, [attempt.status_code for attempt in done.attempts]) == ("delivered", 1, [204])
     assert done.attempts[0].answer == "what it said"

@@ -13,13 +13,13 @@ from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
 from heliograph.domain.pacing import SLOT
-from heliograph.domain.polling import QUIET_SECONDS
+from heliograph.domain.polling import QUIET_SECONDS, Latencies, moments
 from heliograph.domain.provider import Accepted, CreateOutcome, Refused, TaskFailed, Uncertain
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import CALL_LIMIT, MAX_ATTEMPTS, spread, wait_before_attempt
 from heliograph.domain.routes import AspectRatio, Routes
 from heliograph.steps.create_task import REFERENCE_LINK_SECONDS
-from heliograph.steps.traffic import halt, hold_open, resume, went_wrong
+from heliograph.steps.traffic import halt, hold_open, resume, went_well, went_wrong
 
 from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.jobs import InMemoryJobStore
@@ -65,6 +65,47 @@ def test_the_task_is_created_once_and_then_watched(here: InMemoryDeployment) -> 
     assert outcome.wait_seconds == QUIET_SECONDS
     assert (outcome.watch.task_id, outcome.watch.provider, outcome.watch.model) == ("task-1", "apimodels", BETA)
     assert here.provider.create_calls == 1
+
+
+def test_a_task_is_asked_for_as_the_last_ones_of_its_route_went(here: InMemoryDeployment) -> None:
+    for _ in range(30):
+        went_well(ROUTES.default, here.clock.now(), control=here.control, took_seconds=52.4)
+
+    outcome = here.dispatch(here.job_id())
+    other = here.dispatch(here.post({"prompt": "a pier", "model": SECOND}, call="call-2").job.job_id)
+
+    assert isinstance(outcome, Processing)
+    assert outcome.watch.asking_at == moments(Latencies(seconds=(52.4,) * 30))
+    assert outcome.watch.began_at == here.clock.now()
+    assert isinstance(other, Processing)
+    # Routes have nothing to do with each other.
+    assert other.watch.asking_at == moments(Latencies())
+
+
+def test_who_takes_up_a_task_asks_for_it_as_if_nothing_had_happened(here: InMemoryDeployment) -> None:
+    for _ in range(30):
+        went_well(ROUTES.default, here.clock.now(), control=here.control, took_seconds=52.4)
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    here.clock.step(40)
+
+    again = here.dispatch(job_id)
+
+    assert isinstance(again, Processing)
+    assert again.watch == watch
+    # It has run for 40 s.
+    assert again.wait_seconds == next(moment for moment in watch.asking_at if moment > 40.6) - 40
+
+
+def test_a_task_is_asked_for_though_nobody_can_say_how_the_last_ones_went(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    here.watched(job_id)
+    here.states.on("look", StorageFailed("throttled"))
+
+    again = here.dispatch(job_id)
+
+    assert isinstance(again, Processing)
+    assert again.watch.asking_at == moments(Latencies())
 
 
 def test_the_provider_hears_every_wish_of_the_request(here: InMemoryDeployment) -> None:

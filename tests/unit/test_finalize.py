@@ -12,12 +12,13 @@ from heliograph.domain.events import JobExpired, JobFailed, JobSucceeded, event_
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import JobStatus
 from heliograph.domain.outcomes import DeliverAgain, Expired, Failed, FinalizeOutcome, Finished, Orphaned, Over
+from heliograph.domain.polling import Latencies
 from heliograph.domain.provider import Completed
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
 from heliograph.steps.provenance import MARKER
 
-from tests.fakes.deployment import RESULTS, InMemoryDeployment
+from tests.fakes.deployment import RESULTS, ROUTES, InMemoryDeployment
 from tests.fakes.provider import result_urls_of
 from tests.fakes.results import PNG_HEAD
 from tests.fakes.script import Afterwards, Crash
@@ -54,6 +55,23 @@ def test_the_picture_is_stored_byte_for_byte_with_its_provenance(here: InMemoryD
     assert stored.metadata[MARKER] == finished.job_id
     assert stored.metadata["heliograph-sha256"] == hashlib.sha256(stored.body).hexdigest()
     assert all(text.isascii() for pair in stored.metadata.items() for text in pair)
+
+
+def test_its_route_learns_what_the_task_took(here: InMemoryDeployment) -> None:
+    here.provider.will_say(Completed(THREE, took_seconds=21.46))
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    here.clock.step(25)
+    finished = here.poll(job_id, watch)
+    assert isinstance(finished, Finished)
+    here.source.will_refuse(THREE[0], TORN)
+
+    deliver_to_the_end(here, finished)
+    here.finalize(finished)
+
+    route = ROUTES.default
+    # Once, however often its pictures were fetched.
+    assert here.states.look([route]).routes[route.name].latencies == Latencies(seconds=(21.5,))
 
 
 def test_the_job_succeeds_with_its_results_and_its_price(here: InMemoryDeployment) -> None:

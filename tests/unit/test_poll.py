@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.outcomes import Failed, Finished, Processing
+from heliograph.domain.outcomes import Failed, Finished, PollOutcome, Processing, Watch
 from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
 from heliograph.domain.retrying import GIVE_UP
 
@@ -23,7 +23,9 @@ def test_a_completed_task_is_finished_with_all_its_pictures(here: InMemoryDeploy
 
     outcome = here.poll(job_id, watch)
 
-    assert outcome == Finished(job_id=job_id, watch=watch, result_urls=("https://a.test/1", "https://a.test/2"))
+    assert isinstance(outcome, Finished)
+    assert outcome.watch == watch
+    assert outcome.result_urls == ("https://a.test/1", "https://a.test/2")
     assert here.provider.questions == [watch.task_id]
 
 
@@ -48,7 +50,8 @@ def test_the_same_task_is_asked_for_again(here: InMemoryDeployment, state: TaskS
     outcome = here.poll(job_id, watch)
 
     assert isinstance(outcome, Processing)
-    assert outcome.watch == watch.model_copy(update={"questions": 1})
+    running_at = here.clock.now() if isinstance(state, StillRunning) else None
+    assert outcome.watch == watch.model_copy(update={"questions": 1, "running_at": running_at})
     assert outcome.unanswered == (state.reason if isinstance(state, NoAnswer) else None)
 
 
@@ -96,6 +99,67 @@ def test_silence_is_borne_for_a_day_beyond_the_deadline_and_then_told(here: InMe
 
     assert isinstance(outcome, Failed)
     assert "502" in outcome.failure.message
+
+
+def test_a_task_is_asked_for_when_its_schedule_says(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    assert watch.began_at
+    here.provider.will_say(StillRunning(), NOTHING_USABLE, StillRunning())
+    asked_at: list[float] = []
+
+    outcome: PollOutcome = Processing(job_id=job_id, watch=watch, wait_seconds=watch.asking_at[0])
+    while isinstance(outcome, Processing):
+        here.clock.go_to(watch.began_at + timedelta(seconds=outcome.wait_seconds + sum(asked_at[-1:])))
+        asked_at.append((here.clock.now() - watch.began_at).total_seconds())
+        outcome = here.poll(job_id, outcome.watch)
+
+    assert tuple(asked_at) == watch.asking_at[:4]
+
+
+def test_what_a_task_took_is_told_by_its_provider(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    assert watch.began_at
+    here.clock.go_to(watch.began_at + timedelta(seconds=30))
+    here.provider.will_say(Completed(("https://a.test/1",), took_seconds=21.5))
+
+    outcome = here.poll(job_id, watch)
+
+    assert isinstance(outcome, Finished)
+    assert outcome.took_seconds == 21.5
+
+
+def test_what_a_task_took_is_else_the_middle_of_when_it_was_running_and_when_it_was_done(
+    here: InMemoryDeployment,
+) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    assert watch.began_at
+    here.provider.will_say(StillRunning(), NOTHING_USABLE, Completed(("https://a.test/1",)))
+
+    outcome: PollOutcome | None = None
+    for seconds in (20, 22, 24):
+        here.clock.go_to(watch.began_at + timedelta(seconds=seconds))
+        outcome = here.poll(job_id, outcome.watch if isinstance(outcome, Processing) else watch)
+
+    assert isinstance(outcome, Finished)
+    # That nobody answered says nothing of the task.
+    assert outcome.took_seconds == pytest.approx(22, abs=0.1)
+
+
+def test_an_execution_of_an_older_version_is_asked_on_and_teaches_nothing(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    added = {"began_at", "running_at", "asking_at"}
+    watch = Watch.model_validate(here.watched(job_id).model_dump(exclude=added))
+    here.provider.will_say(StillRunning(), Completed(("https://a.test/1",), took_seconds=21.5))
+
+    first = here.poll(job_id, watch)
+    assert isinstance(first, Processing)
+    assert first.wait_seconds == 5
+    last = here.poll(job_id, first.watch)
+    assert isinstance(last, Finished)
+    assert last.took_seconds is None
 
 
 def test_asking_writes_nothing(here: InMemoryDeployment) -> None:

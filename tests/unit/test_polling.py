@@ -3,32 +3,231 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from statistics import fmean
 
-from heliograph.domain.polling import LATE_GAP_SECONDS, LONGEST_GAP_SECONDS, QUIET_SECONDS, wait_before_asking
+import pytest
+from heliograph.domain.polling import (
+    LATE_GAP_SECONDS,
+    LONGEST_GAP_SECONDS,
+    MOST_MOMENTS,
+    QUESTION_PRICE,
+    QUIET_SECONDS,
+    REMEMBERED,
+    Latencies,
+    moments,
+    took_seconds,
+    wait_before_asking,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.polling import PEER, SHAPES, WAYS, compared, curve_of, latencies_of, ours
+
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+A_DAY = timedelta(days=1)
+AT_MOST_SECONDS = 3600
+
+some_latencies = st.lists(st.floats(0, AT_MOST_SECONDS), max_size=REMEMBERED).map(
+    lambda seconds: Latencies(seconds=tuple(seconds))
+)
 
 
-@given(st.integers(0, 10_000), st.floats(-100_000, 100_000))
-def test_the_wait_before_a_question_is_short_and_never_passes_the_deadline(questions: int, left: float) -> None:
-    wait = wait_before_asking(questions, now=NOW, deadline_at=NOW + timedelta(seconds=left))
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
 
-    if timedelta(seconds=left) <= timedelta(0):
+
+def wait(asking_at: tuple[int, ...], *, elapsed: float, deadline: float = 1e6) -> int:
+    return wait_before_asking(asking_at, began_at=NOW, now=after(elapsed), deadline_at=after(deadline))
+
+
+def all_around(seconds: float, *, count: int = REMEMBERED) -> Latencies:
+    return Latencies(seconds=(seconds,) * count)
+
+
+@given(some_latencies, st.floats(0.001, 10))
+def test_moments_are_whole_seconds_in_order_and_not_without_end(latencies: Latencies, price: float) -> None:
+    asking_at = moments(latencies, price=price)
+
+    assert 0 < len(asking_at) <= MOST_MOMENTS
+    assert all(later > earlier for earlier, later in pairwise((0, *asking_at)))
+
+
+@given(some_latencies)
+def test_gaps_are_capped_whatever_is_believed(latencies: Latencies) -> None:
+    first, *later = moments(latencies)
+
+    assert first <= 120
+    gaps = [after - before for before, after in pairwise((first, *later))]
+    # Where latencies are of many minutes, so are the steps in which they are planned.
+    coarse = max((*latencies.seconds, 0)) / 100
+    assert all(gap <= max(LONGEST_GAP_SECONDS, coarse) for gap in gaps)
+
+
+@given(
+    st.lists(st.integers(1, 5000), max_size=MOST_MOMENTS, unique=True), st.floats(0, 10_000), st.floats(-100, 10_000)
+)
+def test_a_wait_never_passes_the_deadline(some: list[int], elapsed: float, left: float) -> None:
+    waited = wait(tuple(sorted(some)), elapsed=elapsed, deadline=elapsed + left)
+
+    if after(elapsed) >= after(elapsed + left):
         # Only those who get no answers go on.
-        assert wait == LATE_GAP_SECONDS
+        assert waited == LATE_GAP_SECONDS
         return
-    assert 1 <= wait <= LONGEST_GAP_SECONDS
     # A wait is whole seconds, and at least one: it may end within the second after the deadline.
-    assert wait < max(left, 0) + 1 or wait == 1
+    assert waited == 1 or 1 < waited < left + 1
 
 
-@given(st.floats(1000, 100_000))
-def test_the_first_question_waits_for_the_quiet_time_and_later_ones_ever_longer(left: float) -> None:
-    deadline_at = NOW + timedelta(seconds=left)
-    waits = [wait_before_asking(questions, now=NOW, deadline_at=deadline_at) for questions in range(30)]
+@given(some_latencies)
+def test_asking_goes_on_until_the_deadline_at_no_long_intervals(latencies: Latencies) -> None:
+    asking_at = moments(latencies)
+    longest = max(LONGEST_GAP_SECONDS, max(latencies.seconds, default=0) / 100) + 1
+    elapsed, questions = 0.0, 0
+    while elapsed < AT_MOST_SECONDS:
+        waited = wait(asking_at, elapsed=elapsed, deadline=AT_MOST_SECONDS)
+        assert waited <= (longest if questions else 120)
+        elapsed, questions = elapsed + waited + 0.15, questions + 1
 
-    assert waits[0] == QUIET_SECONDS
-    assert waits[1:] == sorted(waits[1:])
-    assert waits[-1] == LONGEST_GAP_SECONDS
+    assert elapsed < AT_MOST_SECONDS + 1.2
+    assert questions >= AT_MOST_SECONDS / 60
+
+
+def test_a_route_that_nobody_knows_is_asked_as_the_vendor_documents_it() -> None:
+    asking_at = moments(Latencies())
+
+    # What clients are told to wait before they ask us.
+    assert asking_at[0] == QUIET_SECONDS
+    gaps = [later - earlier for earlier, later in pairwise(asking_at)]
+    assert sum(15 < moment <= 40 for moment in asking_at) > len(asking_at) / 2
+    # The longer it runs, the likelier it is to end now; past what is documented, nobody knows.
+    inside = [gap for gap, at in zip(gaps, asking_at, strict=False) if 15 < at < 39]
+    assert inside == sorted(inside, reverse=True)
+    assert gaps[-1] > inside[-1]
+
+
+@pytest.mark.parametrize(("seconds", "sooner"), [(3, 0), (8, 0), (22, 0), (48, 3), (100, 12)])
+def test_where_all_tasks_take_the_same_they_are_asked_for_right_after(seconds: int, sooner: int) -> None:
+    asking_at = moments(all_around(seconds - 0.4))
+
+    assert seconds in asking_at
+    # The rarer they are, the longer the first wait would be: a few questions go to the chance that all has changed.
+    assert sum(moment < seconds for moment in asking_at) <= sooner
+
+
+def test_a_task_that_is_done_at_once_is_asked_for_at_once() -> None:
+    assert moments(all_around(0))[0] == 1
+
+
+@given(some_latencies, st.floats(0.01, 1), st.floats(1.5, 10))
+def test_dearer_questions_are_not_asked_sooner(latencies: Latencies, price: float, times: float) -> None:
+    cheap, dear = moments(latencies, price=price), moments(latencies, price=price * times)
+
+    assert dear[0] >= cheap[0] or len(dear) <= len(cheap)
+
+
+def test_the_newest_latencies_count_most() -> None:
+    slow_of_late = Latencies(seconds=(20.0,) * 40 + (60.0,) * 40)
+    fast_of_late = Latencies(seconds=(60.0,) * 40 + (20.0,) * 40)
+
+    def asked_by(latencies: Latencies, moment: int) -> int:
+        return sum(at <= moment for at in moments(latencies, price=0.4))
+
+    assert asked_by(fast_of_late, 25) >= asked_by(slow_of_late, 25)
+    assert len(moments(fast_of_late, price=0.4)) <= len(moments(slow_of_late, price=0.4))
+
+
+def test_old_latencies_are_forgotten() -> None:
+    latencies = all_around(300)
+    for _ in range(REMEMBERED):
+        latencies = latencies.and_one(20)
+
+    assert latencies == all_around(20)
+
+
+@given(st.floats(-1e9, 1e9))
+def test_a_latency_is_kept_within_bounds_and_to_a_tenth(seconds: float) -> None:
+    (kept,) = Latencies().and_one(seconds).seconds
+
+    assert 0 <= kept <= AT_MOST_SECONDS
+    assert len(f"{kept:g}") <= 6
+
+
+def test_one_straggler_does_not_make_the_others_wait() -> None:
+    usual = Latencies(seconds=tuple(20 + place % 8 for place in range(60)))
+
+    asked = [moment for moment in moments(usual.and_one(1500)) if moment <= 30]
+    assert len(asked) >= len([moment for moment in moments(usual) if moment <= 30]) - 1
+
+
+def test_a_wait_is_until_the_next_moment_that_is_not_over() -> None:
+    asking_at = (15, 20, 22)
+
+    assert wait(asking_at, elapsed=0) == 15
+    assert wait(asking_at, elapsed=15.2) == 5
+    # A turn that took long skips what it missed.
+    assert wait(asking_at, elapsed=20.9) == 1
+    assert wait(asking_at, elapsed=21.8) == 5
+    # In the end it grows with the time that has passed.
+    assert wait(asking_at, elapsed=84) == 7
+    assert wait(asking_at, elapsed=1000) == LONGEST_GAP_SECONDS
+
+
+def test_what_a_task_took_is_what_the_provider_says_as_far_as_it_can_be() -> None:
+    def took(said: float | None, *, running: float | None = 20, done: float = 24) -> float:
+        running_at = None if running is None else after(running)
+        return took_seconds(said, began_at=NOW, running_at=running_at, done_at=after(done))
+
+    assert took(21.5) == 21.5
+    assert took(3) == 20
+    assert took(1e9) == 24
+    assert took(3, running=None) == 3
+    # Unless it says so, it is the middle.
+    assert took(None) == 22
+    # It may have been done for long; that it was, only later tasks can show.
+    assert took(None, running=None) == 21.5
+    assert took(None, running=None, done=2) == 1
+    # A clock that went back says nothing.
+    assert took(5, running=None, done=-3) == 0
+
+
+def against_the_vendors_client(shape: str, *, jobs: int) -> dict[str, float]:
+    latencies = latencies_of(shape, jobs=jobs)
+    watched = WAYS[PEER].policy(latencies)
+    lag, questions = fmean(job.lag_seconds for job in watched), fmean(job.questions for job in watched)
+    return compared(curve_of(latencies, (0.03, 0.06, 0.1, 0.2, 0.4)), lag, questions)
+
+
+def test_on_the_documented_latencies_lag_or_questions_are_halved() -> None:
+    ratios = against_the_vendors_client("15-40 s, uniform", jobs=400)
+
+    assert ratios["lag_at_its_questions"] <= 0.5
+    assert ratios["questions_at_its_lag"] <= 0.5
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_on_no_shape_is_it_worse_than_the_vendors_client(shape: str) -> None:
+    ratios = against_the_vendors_client(shape, jobs=300)
+
+    assert max(ratios.values()) <= 1.1
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_as_deployed_it_has_no_more_of_either(shape: str) -> None:
+    latencies = latencies_of(shape, jobs=300)
+    peer, own = WAYS[PEER].policy(latencies), ours(QUESTION_PRICE)(latencies)
+
+    assert fmean(job.lag_seconds for job in own) <= 1.1 * fmean(job.lag_seconds for job in peer)
+    assert fmean(job.questions for job in own) <= 1.1 * fmean(job.questions for job in peer)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_a_change_of_speed_is_learned_within_forty_jobs(factor: float) -> None:
+    before = latencies_of("15-40 s, uniform", jobs=120)
+    watched = ours(QUESTION_PRICE)(
+        [*before, *(latency * factor for latency in latencies_of("15-40 s, uniform", jobs=160))]
+    )
+
+    adapting, adapted = watched[124:160], watched[160:]
+    # Even at first, the caps hold the lag below twice that of asking every 3 s.
+    assert fmean(job.lag_seconds for job in adapting) < 3.2
+    assert fmean(job.lag_seconds for job in adapted) < 1.6

@@ -5,6 +5,7 @@ route (key)                                                     the route's name
 revision · interval_us · virtual · anchored_us · …              the pace (`domain/pacing.py`)
 lane:<tenant>                                                   how far that tenant's lane is given out
 breaker                                                         the circuit, as JSON
+latencies                                                       what its tasks took lately, in seconds: `21.3 18.0 …`
 halt                                                            on `*`: since when and why nothing may leave, as JSON
 """
 
@@ -19,6 +20,7 @@ from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, runnin
 from heliograph.domain.breaker import Breaker
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.pacing import Pace
+from heliograph.domain.polling import Latencies
 from heliograph.domain.routes import Route
 from heliograph.domain.traffic import Halt, RouteState, Traffic
 
@@ -81,6 +83,8 @@ class DynamoDBRouteStates:
         change.require("revision", before.revision or None)
         change.set("revision", before.revision + 1)
         change.set("breaker", after.breaker.model_dump_json())
+        if after.latencies != before.latencies:
+            change.set("latencies", " ".join(f"{seconds:g}" for seconds in after.latencies.seconds))
         for name in _PACE:
             change.set(name, getattr(after.pace, name))
         for tenant in {*before.pace.lanes, *after.pace.lanes}:
@@ -162,9 +166,11 @@ class _Change:
 
 def _state(item: dict[str, Any]) -> RouteState:
     lanes = {name.removeprefix(_LANE): int(value["N"]) for name, value in item.items() if name.startswith(_LANE)}
+    latencies = tuple(float(seconds) for seconds in item.get("latencies", {"S": ""})["S"].split())
     return RouteState(
         route=item["route"]["S"],
         pace=Pace(**{name: int(item[name]["N"]) for name in _PACE}, lanes=lanes),
         breaker=Breaker.model_validate_json(item["breaker"]["S"]),
+        latencies=Latencies(seconds=latencies),
         revision=int(item["revision"]["N"]),
     )

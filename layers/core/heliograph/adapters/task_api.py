@@ -31,6 +31,7 @@ _TASK_ID = re.compile(r"[\x21-\x7e]{1,256}")
 # What is no link is no result; and the workflow passes the links on, within its limits. (One is usual.)
 _LINK = re.compile(r"[\x21-\x7e]{1,2048}")
 _MAX_RESULTS = 16
+_LATEST_MILLISECONDS = 10**14
 _SECONDS = re.compile(r"[0-9]{1,5}")
 # Links sign in their query strings; keys of one vendor show themselves; our callback's links end in a secret, and may
 # come back escaped, as JSON in JSON or as part of another link.
@@ -112,6 +113,14 @@ class Answer:
         if not isinstance(urls, list):
             return ()
         return tuple(url for url in urls if isinstance(url, str) and _LINK.fullmatch(url))[:_MAX_RESULTS]
+
+    @property
+    def took_seconds(self) -> float | None:
+        """From `createTime` to `completeTime`, milliseconds since the epoch [doc]."""
+        began, ended = self.data.get("createTime"), self.data.get("completeTime")
+        if type(began) is not int or type(ended) is not int or not 0 < began <= ended <= _LATEST_MILLISECONDS:
+            return None
+        return (ended - began) / 1000
 
     def clean(self, value: object) -> str:
         """Fit for logs and records: valid text, short, without signatures, callback links and keys."""
@@ -234,7 +243,7 @@ def task_failed(meaning: Meaning, text: str, fail_code: str) -> TaskFailed:
 def done(answer: Answer) -> Completed | TaskFailed:
     """What a finished task brought."""
     if urls := answer.result_urls:
-        return Completed(urls)
+        return Completed(urls, answer.took_seconds)
     # It happens and counts as an error [vendor]; whether it is billed nobody says.
     message = "the provider completed the task without a result"
     return TaskFailed(

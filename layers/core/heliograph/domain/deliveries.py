@@ -236,6 +236,13 @@ class _State(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
+class Tried(_State):
+    """An attempt that was just made. `age_seconds`: of the event, by its end; `None` of a replay."""
+
+    taken: bool
+    age_seconds: float | None
+
+
 class DeliveryTurn(_State):
     """What `deliver` is asked: to begin (the workflow's input), or to go on after a wait. `tries`: made before."""
 
@@ -246,7 +253,10 @@ class DeliveryTurn(_State):
 
 
 class DeliverAgain(_State):
-    """It was not taken; try again after `wait_seconds`. `reason`: why, in our own words."""
+    """It was not taken; try again after `wait_seconds`. `reason`: why, in our own words.
+
+    `tried`: the attempt of this very run, if it made one.
+    """
 
     outcome: Literal["again"] = "again"
     delivery_id: str
@@ -254,6 +264,7 @@ class DeliverAgain(_State):
     tries: NonNegativeInt
     wait_seconds: PositiveInt
     reason: str
+    tried: Tried | None = None
 
 
 class DeliveryDone(_State):
@@ -263,6 +274,7 @@ class DeliveryDone(_State):
     delivery_id: str
     series: PositiveInt
     status: DeliveryStatus | None
+    tried: Tried | None = None
 
 
 class DeliveryCrashed(_State):

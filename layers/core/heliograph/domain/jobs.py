@@ -104,6 +104,8 @@ class Attempt(_Record):
     doubt: str | None = None
     # Of the token in the attempt's callback URL, in hex; none where no callback can reach us.
     callback_sha256: str | None = None
+    # Since when its pictures were waiting at the provider's, as far as that is known.
+    ready_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
     failure: Failure | None = None
     # How long the provider asked to be left alone.
@@ -116,7 +118,7 @@ class Attempt(_Record):
 
     def told(self) -> dict[str, Any]:
         """What its owner is told of it, as JSON."""
-        internal = {"price_microusd", "run_id", "callback_sha256"}
+        internal = {"price_microusd", "run_id", "callback_sha256", "ready_at"}
         return {**self.model_dump(mode="json", exclude=internal), "price_usd": usd(self.price_microusd)}
 
     @property
@@ -273,6 +275,11 @@ class Job(_Record):
         return self.attempt.route if self.attempt and self.attempt.is_open and not self.is_over else None
 
     @property
+    def is_ending(self) -> bool:
+        """Whether to write this is what ends it: what was reserved for it is released by that write and no other."""
+        return self.is_over and self.booked.reserved > 0
+
+    @property
     def charged(self) -> Charged | None:
         """Whether it cost money: known once it is over."""
         if not self.is_over:
@@ -345,14 +352,16 @@ class Job(_Record):
         )
         return self._changed(attempts=attempts)
 
-    def succeeded(self, results: Sequence[Result], at: datetime) -> Job:
-        """Terminal, with its pictures stored and paid."""
+    def succeeded(self, results: Sequence[Result], at: datetime, *, ready_at: datetime | None = None) -> Job:
+        """Terminal, with its pictures stored and paid. A `ready_at` before the call is none: clocks differ."""
         attempt = self.attempt
         if attempt is None or not results:
             raise ValueError(f"{self.job_id} can't succeed without an attempt and a result")
+        if ready_at and not attempt.intended_at <= ready_at <= at:
+            ready_at = None
         return self._moved(
             JobStatus.SUCCEEDED,
-            attempts=self._attempts_with(attempt.attempt_id, ended_at=at),
+            attempts=self._attempts_with(attempt.attempt_id, ended_at=at, ready_at=ready_at),
             results=tuple(results),
             price_microusd=attempt.price_microusd,
             finished_at=at,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from heliograph.domain.failures import Failure
 from heliograph.domain.jobs import JobStatus
@@ -35,7 +35,10 @@ class Turn(_State):
 
 
 class Watch(_State):
-    """A task of the provider's that a job waits for."""
+    """A task of the provider's that a job waits for, and when it is asked for.
+
+    `asking_at`: in seconds from `began_at` on. `running_at`: when it was last seen running.
+    """
 
     attempt_id: str
     provider: str
@@ -43,6 +46,9 @@ class Watch(_State):
     task_id: str
     deadline_at: AwareDatetime
     questions: NonNegativeInt = 0
+    began_at: AwareDatetime | None = None
+    running_at: AwareDatetime | None = None
+    asking_at: tuple[PositiveInt, ...] = ()
 
 
 class NotYet(_State):
@@ -66,13 +72,17 @@ class Processing(_State):
 
 
 class Finished(_State):
-    """`dispatch`, `poll`: the task is done and paid; its pictures wait at the provider's."""
+    """`dispatch`, `poll`: the task is done and paid; its pictures wait at the provider's.
+
+    `took_seconds`: from its beginning to its end, as well as that is known.
+    """
 
     outcome: Literal["finished"] = "finished"
     job_id: str
     watch: Watch
     result_urls: Annotated[tuple[str, ...], Field(min_length=1)]
     deliveries: NonNegativeInt = 0
+    took_seconds: NonNegativeFloat | None = None
 
 
 class DeliverAgain(_State):
@@ -85,6 +95,7 @@ class DeliverAgain(_State):
     deliveries: PositiveInt
     wait_seconds: PositiveInt
     reason: str
+    took_seconds: NonNegativeFloat | None = None
 
 
 class Failed(_State):

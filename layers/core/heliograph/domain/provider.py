@@ -60,9 +60,10 @@ class StillRunning:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The task has its pictures (at least one), and they are charged."""
+    """The task has its pictures (at least one), and they are charged. `took_seconds`: by the provider's own clock."""
 
     result_urls: tuple[str, ...]
+    took_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""What all functions know together of the ways to the model: the pace and the circuit of each route, and the switch."""
+"""What all functions know together of the ways to the model: the pace and the circuit of each route, what its
+tasks took lately, and the switch.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from heliograph.domain.breaker import Breaker
 from heliograph.domain.pacing import Pace
+from heliograph.domain.polling import Latencies
 
 
 class RouteState(BaseModel):
@@ -18,6 +21,7 @@ class RouteState(BaseModel):
     route: str
     pace: Pace
     breaker: Breaker = Breaker()
+    latencies: Latencies = Latencies()
     revision: int = 0
 
     def paced(self, pace: Pace) -> RouteState:
@@ -27,6 +31,10 @@ class RouteState(BaseModel):
     def switched(self, breaker: Breaker) -> RouteState:
         """With another state of its circuit."""
         return self.model_copy(update={"breaker": breaker})
+
+    def learning(self, took_seconds: float) -> RouteState:
+        """With what one more task took."""
+        return self.model_copy(update={"latencies": self.latencies.and_one(took_seconds)})
 
 
 class Halt(BaseModel):

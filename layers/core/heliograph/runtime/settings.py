@@ -151,6 +151,11 @@ class Settings(BaseModel):
         return value
 
 
+def is_traced(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether calls are traced: known before anything else is, because it decides what is imported."""
+    return environment.get("POWERTOOLS_TRACE_DISABLED") == "false"
+
+
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings, checked. Raises `ConfigurationError` naming every fault at once."""
     try:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.adapters import aws
 from heliograph.adapters.clock import SystemClock
+from heliograph.runtime.observability import tell
 from heliograph.runtime.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
     from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
     from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
-    from heliograph.adapters.eventbridge import EventBridgeBus
     from heliograph.adapters.s3 import S3ObjectStore
     from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow, StepFunctionsWorkflow
     from heliograph.domain.deliveries import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from heliograph.domain.keys import ApiKey, Caller, KeyRequest
     from heliograph.domain.ledger import UsageLine
     from heliograph.domain.listing import Slice
+    from heliograph.domain.metrics import Survey
     from heliograph.domain.outcomes import (
         CloseOutcome,
         DispatchOutcome,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from heliograph.domain.routes import Routes
     from heliograph.domain.uploads import UploadForm
     from heliograph.domain.webhooks import Happening
-    from heliograph.ports import ImageProvider, JobStore, Ledger
+    from heliograph.ports import EventBus, ImageProvider, JobStore, Ledger
     from heliograph.runtime.pages import BucketOrigins, Page
     from heliograph.steps.finalize import Ending
     from heliograph.steps.hear_callback import Heard
@@ -234,6 +235,13 @@ def sweeper() -> Callable[..., list[str]]:
     )
 
 
+def surveyor() -> Callable[[], Survey]:
+    """What `sweep` looks at when it is done."""
+    from heliograph.steps.look_around import look_around
+
+    return partial(look_around, jobs=_jobs(), routes=tuple(_settings().usable_routes), control=_control())
+
+
 def callback_hearer() -> Callable[[str, str, str | None], Heard]:
     """What `callback` does with `(job_id, token, task_id)`."""
     from heliograph.steps.hear_callback import Hearing, hear_callback
@@ -255,7 +263,11 @@ class ControlRoom:
 
 def control_room() -> ControlRoom:
     """For `operations`; no function of ours has it."""
-    return ControlRoom(_settings().usable_routes, _control(), _jobs(), _ledger(), _settings().job_retention)
+    from heliograph.adapters.eventbridge import EventBridgeBus
+
+    # A person's terminal is no log: what is done here is measured by nobody.
+    control = _control(EventBridgeBus(aws.events(), _settings().event_bus))
+    return ControlRoom(_settings().usable_routes, control, _job_store(), _ledger(), _settings().job_retention)
 
 
 def recogniser() -> Callable[[str], Caller | None]:
@@ -398,7 +410,13 @@ def _rules() -> Rules:
     )
 
 
-def _jobs() -> DynamoDBJobStore:
+def _jobs() -> JobStore:
+    from heliograph.runtime.watched import WatchedJobStore
+
+    return WatchedJobStore(_job_store(), tell)
+
+
+def _job_store() -> DynamoDBJobStore:
     from heliograph.adapters.dynamodb import DynamoDBJobStore
     from heliograph.domain.jobs import Job
 
@@ -427,13 +445,13 @@ def _ledger() -> DynamoDBLedger:
     return DynamoDBLedger(aws.dynamodb(), _settings().ledger_table)
 
 
-def _control() -> Control:
+def _control(bus: EventBus | None = None) -> Control:
     from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
     from heliograph.steps.traffic import Control
 
     return Control(
         states=DynamoDBRouteStates(aws.dynamodb(), _settings().routes_table),
-        bus=_bus(),
+        bus=bus or _bus(),
         clock=SystemClock(),
         weights=_settings().tenancy.weight,
     )
@@ -445,10 +463,11 @@ def _objects() -> S3ObjectStore:
     return S3ObjectStore(aws.s3())
 
 
-def _bus() -> EventBridgeBus:
+def _bus() -> EventBus:
     from heliograph.adapters.eventbridge import EventBridgeBus
+    from heliograph.runtime.watched import WatchedBus
 
-    return EventBridgeBus(aws.events(), _settings().event_bus)
+    return WatchedBus(EventBridgeBus(aws.events(), _settings().event_bus), tell)
 
 
 def _workflow() -> StepFunctionsWorkflow:

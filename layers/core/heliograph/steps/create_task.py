@@ -13,14 +13,14 @@ from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Attempt, Job
 from heliograph.domain.outcomes import DispatchOutcome, Failed, Finished, NotYet, Processing, Watch
-from heliograph.domain.polling import wait_before_asking
+from heliograph.domain.polling import Latencies, moments, wait_before_asking
 from heliograph.domain.provider import Accepted, Refused, TaskRequest, Uncertain
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import wait_for_news
 from heliograph.domain.routes import Route, Routes
 from heliograph.domain.routing import Call, Stop, next_call
 from heliograph.ports import ImageProvider, JobStore, Ledger, ObjectStore
-from heliograph.steps.traffic import Control, was_accepted, went_wrong
+from heliograph.steps.traffic import Control, lately, was_accepted, went_wrong
 
 # The provider fetches references when it works on the task, which may be minutes later.
 REFERENCE_LINK_SECONDS = 3600
@@ -41,8 +41,9 @@ class Creating:
     new_token: Callable[[], str]
 
 
-def create_task(job: Job, route: Route, run_id: str, *, creating: Creating) -> DispatchOutcome:
+def create_task(job: Job, route: Route, run_id: str, *, latencies: Latencies, creating: Creating) -> DispatchOutcome:
     """One create call, unless another run makes it. Illegal while an earlier attempt of the job may still bill.
+    `latencies`: what the route's tasks took lately.
 
     Raises, before anything was sent, `BudgetExceeded` if the route costs more than is left for the job, `RouteFull` if
     it runs as many tasks as it may, and `StorageFailed`.
@@ -59,13 +60,15 @@ def create_task(job: Job, route: Route, run_id: str, *, creating: Creating) -> D
     if token:
         request = request.with_callback(f"{creating.callback_base}/v1/callbacks/{job.job_id}/{token}")
     outcome = creating.providers[route.provider].create(request)
-    return _record(claimed, attempt_id, outcome, creating=creating)
+    return _record(claimed, attempt_id, outcome, latencies=latencies, creating=creating)
 
 
-def await_task(job: Job, attempt: Attempt, now: datetime) -> DispatchOutcome:
+def await_task(job: Job, attempt: Attempt, now: datetime, *, creating: Creating) -> DispatchOutcome:
     """What to do for an attempt that is open: watch its task, or wait until that makes itself known."""
     if attempt.task_id:
-        return _watch(job, attempt.attempt_id, attempt.task_id, now)
+        latencies = lately(creating.routes.named(attempt.route), control=creating.control)
+        # A task that announced itself was accepted long before that was noted.
+        return _watch(job, attempt, attempt.task_id, now, began_at=attempt.intended_at, latencies=latencies)
     # The call may be on its way in another run of this function, or its task may yet announce itself.
     wait_seconds = wait_for_news(attempt.intended_at, job.doubt_ends_at, now)
     return NotYet(job_id=job.job_id, wait_seconds=wait_seconds, reason="nobody knows yet whether the call arrived")
@@ -96,7 +99,12 @@ def token_digest(token: str) -> str:
 
 
 def _record(
-    job: Job, attempt_id: str, outcome: Accepted | Refused | Uncertain, *, creating: Creating
+    job: Job,
+    attempt_id: str,
+    outcome: Accepted | Refused | Uncertain,
+    *,
+    latencies: Latencies,
+    creating: Creating,
 ) -> DispatchOutcome:
     now = creating.control.clock.now()
     attempt = job.attempts[-1]
@@ -104,7 +112,8 @@ def _record(
         case Accepted(task_id, result_urls):
             _note(job, lambda current: current.accepted(attempt_id, task_id, now), jobs=creating.jobs)
             report(attempt, None, creating=creating)
-            processing = _watch(job.accepted(attempt_id, task_id, now), attempt_id, task_id, now)
+            accepted = job.accepted(attempt_id, task_id, now)
+            processing = _watch(accepted, attempt, task_id, now, began_at=now, latencies=latencies)
             if result_urls:
                 return Finished(job_id=job.job_id, watch=processing.watch, result_urls=result_urls)
             return processing
@@ -114,7 +123,7 @@ def _record(
             # What is not noted waits for as long as if this run had crashed.
             doubted = noted or job
             if doubted.attempt and (doubted.attempt.task_id or now < doubted.doubt_ends_at):
-                return await_task(doubted, doubted.attempt, now)
+                return await_task(doubted, doubted.attempt, now, creating=creating)
             if not doubted.may_resubmit:
                 return Failed(job_id=job.job_id, failure=uncertain(reason), attempt_id=attempt_id)
             return NotYet(job_id=job.job_id, wait_seconds=1, reason="the risk of a second bill is accepted")
@@ -166,16 +175,19 @@ def _note(job: Job, change: Callable[[Job], Job], *, jobs: JobStore) -> Job | No
     return None
 
 
-def _watch(job: Job, attempt_id: str, task_id: str, now: datetime) -> Processing:
-    attempt = next(attempt for attempt in job.attempts if attempt.attempt_id == attempt_id)
+def _watch(
+    job: Job, attempt: Attempt, task_id: str, now: datetime, *, began_at: datetime, latencies: Latencies
+) -> Processing:
     watch = Watch(
-        attempt_id=attempt_id,
+        attempt_id=attempt.attempt_id,
         provider=attempt.provider,
         model=attempt.model,
         task_id=task_id,
         deadline_at=job.patience_ends_at,
+        began_at=began_at,
+        asking_at=moments(latencies),
     )
-    wait_seconds = wait_before_asking(0, now=now, deadline_at=watch.deadline_at)
+    wait_seconds = wait_before_asking(watch.asking_at, began_at=began_at, now=now, deadline_at=watch.deadline_at)
     return Processing(job_id=job.job_id, wait_seconds=wait_seconds, watch=watch)
 
 

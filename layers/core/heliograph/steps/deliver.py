@@ -16,6 +16,7 @@ from heliograph.domain.deliveries import (
     DeliveryDone,
     DeliveryStatus,
     DeliveryTurn,
+    Tried,
     printable,
 )
 from heliograph.domain.errors import StaleRecord
@@ -85,12 +86,16 @@ def _attempt(delivery: Delivery, delivering: Delivering) -> DeliverOutcome:
     if delivery.endpoint_id:
         _note_health(endpoint, attempt, delivering)
     attempted = delivery.attempted(attempt, url=url, retry_after=answer.retry_after)
-    return _outcome(delivering.deliveries.save(attempted), delivering)
+    age = delivering.clock.now() - delivery.created_at
+    tried = Tried(taken=attempt.succeeded, age_seconds=age.total_seconds() if delivery.series == 1 else None)
+    return _outcome(delivering.deliveries.save(attempted), delivering, tried)
 
 
-def _outcome(delivery: Delivery, delivering: Delivering) -> DeliverOutcome:
+def _outcome(delivery: Delivery, delivering: Delivering, tried: Tried | None = None) -> DeliverOutcome:
     if not delivery.is_pending or delivery.next_attempt_at is None:
-        return DeliveryDone(delivery_id=delivery.delivery_id, series=delivery.series, status=delivery.status)
+        return DeliveryDone(
+            delivery_id=delivery.delivery_id, series=delivery.series, status=delivery.status, tried=tried
+        )
     wait = delivery.next_attempt_at - delivering.clock.now()
     return DeliverAgain(
         delivery_id=delivery.delivery_id,
@@ -98,6 +103,7 @@ def _outcome(delivery: Delivery, delivering: Delivering) -> DeliverOutcome:
         tries=delivery.tries,
         wait_seconds=max(1, ceil(wait.total_seconds())),
         reason=(delivery.attempts[-1].error if delivery.attempts else None) or "not tried yet",
+        tried=tried,
     )
 
 

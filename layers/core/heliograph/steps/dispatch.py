@@ -50,7 +50,7 @@ def dispatch(turn: Turn, *, run_id: str, creating: Creating) -> DispatchOutcome:
     if job.attempt and job.attempt.is_open:
         if turn.failure is None or job.attempt.attempt_id != turn.attempt_id:
             if job.attempt.task_id or now < job.doubt_ends_at:
-                return await_task(job, job.attempt, now)
+                return await_task(job, job.attempt, now, creating=creating)
             failure = uncertain(job.attempt.doubt or "the function ended before the provider's answer was noted")
         else:
             failure = turn.failure
@@ -167,7 +167,7 @@ def _call(
         wait_seconds = spread(_PROBE_SECONDS, job.job_id)
         return _Busy(_not_yet(job, now, wait_seconds, f"{route.name} is being probed", place.ticket))
     try:
-        return create_task(job, route, run_id, creating=creating)
+        return create_task(job, route, run_id, latencies=state.latencies, creating=creating)
     except Exception as error:
         # No call was made.
         if probes:

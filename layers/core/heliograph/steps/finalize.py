@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from heliograph.domain.errors import ResultUnusable, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -130,7 +131,7 @@ def _withhold(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) ->
     now = ending.clock.now()
     job = job.knowing(finished.watch.attempt_id, finished.watch.task_id, now)
     over = _conclude(job.canceled(now, provider_urls=finished.result_urls), ending=ending)
-    _tell_route(job.attempts[-1], ending=ending)
+    _tell_route(job.attempts[-1], finished, ending=ending)
     return over
 
 
@@ -145,16 +146,22 @@ def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> 
             unusable.append(error)
     if unusable:
         return _not_all(job, finished, results, unusable, ending=ending)
-    succeeded = job.succeeded(results, ending.clock.now())
+    succeeded = job.succeeded(results, ending.clock.now(), ready_at=_ready_at(finished))
     _write_record(succeeded, ending=ending)
     over = _conclude(succeeded, ending=ending)
-    _tell_route(succeeded.attempts[-1], ending=ending)
+    _tell_route(succeeded.attempts[-1], finished, ending=ending)
     return over
 
 
-def _tell_route(attempt: Attempt, *, ending: Ending) -> None:
+def _ready_at(finished: Finished | DeliverAgain) -> datetime | None:
+    """Since when its pictures were waiting at the provider's, as well as that is known."""
+    began_at, took_seconds = finished.watch.began_at, finished.took_seconds
+    return began_at + timedelta(seconds=took_seconds) if began_at and took_seconds is not None else None
+
+
+def _tell_route(attempt: Attempt, finished: Finished | DeliverAgain, *, ending: Ending) -> None:
     if route := ending.routes.named(attempt.route):
-        went_well(route, attempt.intended_at, control=ending.control)
+        went_well(route, attempt.intended_at, control=ending.control, took_seconds=finished.took_seconds)
 
 
 def _copy(job: Job, index: int, url: str, *, ending: Ending) -> Result:
@@ -205,6 +212,7 @@ def _not_all(
             deliveries=deliveries,
             wait_seconds=wait_before_delivery(deliveries),
             reason=reason,
+            took_seconds=finished.took_seconds,
         )
     now = ending.clock.now()
     if any(error.host_failed for error in unusable) and now < job.patience_ends_at + GIVE_UP:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.outcomes import Failed, Finished, PollOutcome, Processing, Watch
-from heliograph.domain.polling import wait_before_asking
+from heliograph.domain.polling import took_seconds, wait_before_asking
 from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed
 from heliograph.domain.retrying import GIVE_UP
 from heliograph.ports import Clock, ImageProvider
@@ -22,8 +22,9 @@ def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], c
     provider = providers.get(watch.provider)
     state = provider.ask(watch.task_id) if provider else NoAnswer(f"{watch.provider} is configured no more")
     match state:
-        case Completed(result_urls):
-            return Finished(job_id=job_id, watch=watch, result_urls=result_urls)
+        case Completed(result_urls, said):
+            took = _took_seconds(watch, said, clock.now())
+            return Finished(job_id=job_id, watch=watch, result_urls=result_urls, took_seconds=took)
         case TaskFailed(failure):
             return Failed(job_id=job_id, failure=failure, attempt_id=watch.attempt_id)
         case StillRunning() | NoAnswer():
@@ -32,13 +33,23 @@ def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], c
             if now >= watch.deadline_at + (GIVE_UP if unanswered else timedelta(0)):
                 failure = _timed_out(watch, unanswered)
                 return Failed(job_id=job_id, failure=failure, attempt_id=watch.attempt_id)
-            questions = watch.questions + 1
+            # An execution that began under an older version does not say when its task did.
+            wait_seconds = wait_before_asking(
+                watch.asking_at, began_at=watch.began_at or now, now=now, deadline_at=watch.deadline_at
+            )
+            seen = {"questions": watch.questions + 1} | ({} if unanswered else {"running_at": now})
             return Processing(
                 job_id=job_id,
-                wait_seconds=wait_before_asking(questions, now=now, deadline_at=watch.deadline_at),
-                watch=watch.model_copy(update={"questions": questions}),
+                wait_seconds=wait_seconds,
+                watch=watch.model_copy(update=seen),
                 unanswered=unanswered,
             )
+
+
+def _took_seconds(watch: Watch, said: float | None, now: datetime) -> float | None:
+    if watch.began_at is None:
+        return None
+    return took_seconds(said, began_at=watch.began_at, running_at=watch.running_at, done_at=now)
 
 
 def _timed_out(watch: Watch, unanswered: str | None) -> Failure:

@@ -12,6 +12,7 @@ from heliograph.domain.errors import PublishFailed, StorageFailed
 from heliograph.domain.events import route_switched
 from heliograph.domain.failures import Failure, FailureCode
 from heliograph.domain.pacing import Weights
+from heliograph.domain.polling import Latencies
 from heliograph.domain.routes import Route
 from heliograph.domain.traffic import Halt, RouteState
 from heliograph.ports import Clock, EventBus, RouteStates
@@ -45,10 +46,23 @@ def was_accepted(route: Route, *, control: Control) -> None:
     _report(route, change, control=control)
 
 
-def went_well(route: Route, began_at: datetime, *, control: Control) -> None:
-    """A task that was begun at `began_at` brought its picture. Never raises."""
+def went_well(route: Route, began_at: datetime, *, control: Control, took_seconds: float | None = None) -> None:
+    """A task that was begun at `began_at` brought its picture; `took_seconds`, if that is known. Never raises."""
     now = control.clock.now()
-    _report(route, lambda state: state.switched(state.breaker.after_success(now, began_at=began_at)), control=control)
+
+    def change(state: RouteState) -> RouteState:
+        switched = state.switched(state.breaker.after_success(now, began_at=began_at))
+        return switched if took_seconds is None else switched.learning(took_seconds)
+
+    _report(route, change, control=control)
+
+
+def lately(route: Route | None, *, control: Control) -> Latencies:
+    """What the route's tasks took. Never raises: without, the schedule is the documented one."""
+    with suppress(StorageFailed):
+        if route:
+            return control.states.look([route]).routes[route.name].latencies
+    return Latencies()
 
 
 def went_wrong(
