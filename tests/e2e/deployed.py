@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from tests.e2e.world import World
 
+_MOST_EVENTS = 10_000
+
 
 def function(world: World, logical_id: str) -> str:
     """The deployed function's name."""
@@ -26,3 +28,19 @@ def environment(world: World, name: str, **changed: str) -> Iterator[None]:
         yield
     finally:
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": usual})
+
+
+def log_lines(world: World, about: str = "") -> Iterator[str]:
+    """Every line that the functions logged; with `about`, those that hold it. (A call has 10,000 events at most.)"""
+    logs = world.stack.client("logs")
+    pattern = f'"{about}"' if about else ""
+    for group in logs.describe_log_groups()["logGroups"]:
+        since = 0
+        while True:
+            events = logs.filter_log_events(
+                logGroupName=group["logGroupName"], filterPattern=pattern, startTime=since, limit=_MOST_EVENTS
+            )["events"]
+            yield from (event["message"] for event in events)
+            if len(events) < _MOST_EVENTS:
+                break
+            since = max(since + 1, events[-1]["timestamp"])

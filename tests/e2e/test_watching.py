@@ -6,23 +6,21 @@ import json
 from typing import Any
 
 from tests.contract.cfn_template import resources_of
+from tests.e2e.deployed import log_lines
 from tests.e2e.world import World, wait_until
 
 
 def told_of(world: World, job_id: str) -> dict[str, Any]:
     """All that the lines about the job which CloudWatch makes metrics of say; each figure once."""
-    logs = world.stack.client("logs")
     told: dict[str, Any] = {}
-    for group in logs.describe_log_groups()["logGroups"]:
-        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):
-            for message in (event["message"] for event in page["events"]):
-                if '"_aws"' in message and job_id in message:
-                    line = json.loads(message)
-                    [directive] = line.pop("_aws")["CloudWatchMetrics"]
-                    assert directive["Namespace"].startswith("Heliograph/")
-                    metrics = {metric["Name"] for metric in directive["Metrics"]}
-                    assert not metrics & told.keys(), "a figure was told twice"
-                    told |= line
+    for message in log_lines(world, job_id):
+        if '"_aws"' in message:
+            line = json.loads(message)
+            [directive] = line.pop("_aws")["CloudWatchMetrics"]
+            assert directive["Namespace"].startswith("Heliograph/")
+            metrics = {metric["Name"] for metric in directive["Metrics"]}
+            assert not metrics & told.keys(), "a figure was told twice"
+            told |= line
     return told
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from heliograph.adapters.threads import in_order
 from heliograph.domain.events import UploadRejected
 from heliograph.domain.jobs import Job
 from heliograph.domain.keys import Caller, Scope
@@ -101,6 +102,7 @@ class InMemoryDeployment:
             jobs=self.jobs,
             objects=self.objects,
             source=self.source,
+            together=in_order,
             bus=self.bus,
             clock=self.clock,
             results_bucket=RESULTS,

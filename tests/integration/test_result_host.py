@@ -6,6 +6,7 @@ import hashlib
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPResponse
 
 import httpx
 import pytest
@@ -371,3 +372,133 @@ def test_a_link_that_no_client_could_follow_is_refused_for_good(url: str) -> Non
 
     assert not error.again
     assert not error.host_failed
+
+
+LARGE = png(size_bytes=900)
+
+
+@dataclass
+class Flaky:
+    """A host whose answers break off: a piece of each, in turn; then what it wrote down of the requests."""
+
+    kept: list[int]
+    etag: str = '"v1"'
+    accept_ranges: str = "bytes"
+    honours_ranges: bool = True
+    content_range: str | None = None
+
+    def __post_init__(self) -> None:
+        self.asked: list[tuple[str | None, str | None]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        wanted = request.headers.get("range")
+        self.asked.append((wanted, request.headers.get("if-range")))
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.honours_ranges else 0
+        rest = LARGE[start:]
+        headers = {"content-length": str(len(rest)), "etag": self.etag, "accept-ranges": self.accept_ranges}
+        if start:
+            headers["content-range"] = self.content_range or f"bytes {start}-{len(LARGE) - 1}/{len(LARGE)}"
+        kept = self.kept.pop(0)
+        return httpx.Response(206 if start else 200, headers=headers, stream=_Cut(rest[:kept], kept < len(rest)))
+
+    def downloads(self) -> ResultHost:
+        return ResultHost(frozenset({ORIGIN}), max_bytes=MOST_BYTES, transport=httpx.MockTransport(self))
+
+
+@dataclass
+class _Cut(httpx.SyncByteStream):
+    part: bytes
+    breaks_off: bool
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.part
+        if self.breaks_off:
+            raise httpx.ReadError("")
+
+
+def test_a_download_that_breaks_off_goes_on_where_it_ended() -> None:
+    flaky = Flaky([300, 200, 10_000])
+    with flaky.downloads().fetch(URL) as picture:
+        assert picture.file.read() == LARGE
+        assert (picture.size_bytes, picture.sha256) == (len(LARGE), hashlib.sha256(LARGE).hexdigest())
+    assert flaky.asked == [(None, None), ("bytes=300-", '"v1"'), ("bytes=500-", '"v1"')]
+
+
+def test_a_host_that_sends_all_of_it_again_is_taken_from_the_beginning() -> None:
+    flaky = Flaky([300, 10_000], honours_ranges=False)
+    with flaky.downloads().fetch(URL) as picture:
+        assert picture.file.read() == LARGE
+        assert picture.sha256 == hashlib.sha256(LARGE).hexdigest()
+    assert len(flaky.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "flaky",
+    [
+        pytest.param(Flaky([300], etag='W/"v1"'), id="a weak validator"),
+        pytest.param(Flaky([300], etag=""), id="no validator"),
+        pytest.param(Flaky([300], accept_ranges="none"), id="no ranges"),
+        pytest.param(Flaky([0]), id="nothing came"),
+    ],
+)
+def test_what_can_not_go_on_begins_anew_another_time(flaky: Flaky) -> None:
+    error = unusable(flaky.downloads())
+    assert "broke off (ReadError)" in str(error)
+    assert (error.again, error.host_failed) == (True, True)
+    assert flaky.asked == [(None, None)]
+
+
+def test_a_download_that_keeps_breaking_off_is_given_up() -> None:
+    flaky = Flaky([10] * 100)
+    error = unusable(flaky.downloads())
+    assert (error.again, error.host_failed) == (True, True)
+    assert [wanted for wanted, _ in flaky.asked] == [None, "bytes=10-", "bytes=20-", "bytes=30-"]
+
+
+@pytest.mark.parametrize("content_range", ["bytes 299-899/900", "bytes 300-899/901", "bytes 300-898/900", "nonsense"])
+def test_another_part_than_the_missing_one_is_not_taken_for_it(content_range: str) -> None:
+    error = unusable(Flaky([300, 10_000], content_range=content_range).downloads())
+    assert "did not send the rest" in str(error)
+    assert (error.again, error.host_failed) == (True, True)
+
+
+@pytest.mark.parametrize("status", [204, 302, 400, 404, 416, 503])
+def test_a_host_that_refuses_the_rest_may_still_have_the_whole(status: int) -> None:
+    answers = [Flaky([300])(httpx.Request("GET", URL)), chunked(status=status)]
+    downloads = ResultHost(
+        frozenset({ORIGIN}), max_bytes=MOST_BYTES, transport=httpx.MockTransport(lambda _: answers.pop(0))
+    )
+    error = unusable(downloads)
+    assert (error.again, error.host_failed) == (True, True)
+
+
+def test_a_rest_that_is_longer_than_the_picture_is_not_the_picture() -> None:
+    class Longer(Flaky):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            answer = super().__call__(request)
+            return answer if len(self.asked) == 1 else httpx.Response(206, headers=answer.headers, stream=_More())
+
+    class _More(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield LARGE[300:] + b"more"
+
+    assert "904 of 900 bytes" in str(unusable(Longer([300, 10_000]).downloads()))
+
+
+def test_a_picture_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[int] = []
+    read = HTTPResponse.read
+
+    def counted(answer: HTTPResponse, wanted: int | None = None) -> bytes:
+        piece = read(answer, wanted)
+        pieces.append(len(piece))
+        return piece
+
+    monkeypatch.setattr(HTTPResponse, "read", counted)
+    body = png(size_bytes=3_000_000)
+    with saying(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body) as server:
+        downloads = ResultHost(frozenset({server.origin}), max_bytes=len(body))
+        with downloads.fetch(f"{server.origin}/1.png") as picture:
+            assert picture.sha256 == hashlib.sha256(body).hexdigest()
+    assert sum(pieces) == len(body)
+    assert max(pieces) <= 256 * 1024

@@ -232,6 +232,34 @@ def test_a_put_sends_its_checksum_for_s3_to_verify(bucket: str, store: S3ObjectS
     assert [base64.b64decode(checksum) for checksum in sent] == [b"\x01" * 32]
 
 
+def test_a_put_signs_its_checksum_and_reads_its_body_once(bucket: str, store: S3ObjectStore) -> None:
+    body, sent = _Counted(b"x" * 1_000_000), []
+
+    def listen(request: Any, **_: object) -> None:
+        sent.append((request.headers["X-Amz-Content-SHA256"], request.headers["Authorization"]))
+        assert body.bytes_read == 0
+
+    events = aws.s3().meta.events
+    events.register_first("before-send.s3.PutObject", listen)
+    try:
+        sha256 = hashlib.sha256(body.getvalue()).hexdigest()
+        store.put(ObjectLocation(bucket, KEY), body, content_type="image/png", sha256=sha256, metadata={})
+    finally:
+        events.unregister("before-send.s3.PutObject", listen)
+    [(payload, authorization)] = [(str(text), signature.decode()) for text, signature in sent]
+    assert "UNSIGNED-PAYLOAD" in payload
+    assert "x-amz-checksum-sha256" in authorization
+
+
+class _Counted(io.BytesIO):
+    bytes_read = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        part = super().read(size)
+        self.bytes_read += len(part)
+        return part
+
+
 def test_a_put_over_another_keeps_the_older_version(bucket: str, store: S3ObjectStore) -> None:
     first = put(bucket, b"first")
     body = b"second"

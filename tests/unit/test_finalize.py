@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from heliograph.adapters.threads import Threads
 from heliograph.domain.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed
 from heliograph.domain.events import JobExpired, JobFailed, JobSucceeded, event_type
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -16,11 +21,13 @@ from heliograph.domain.polling import Latencies
 from heliograph.domain.provider import Completed
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
+from heliograph.ports import Picture
+from heliograph.steps.finalize import finalize
 from heliograph.steps.provenance import MARKER
 
 from tests.fakes.deployment import RESULTS, ROUTES, InMemoryDeployment
 from tests.fakes.provider import result_urls_of
-from tests.fakes.results import PNG_HEAD
+from tests.fakes.results import PNG_HEAD, ScriptedResultSource
 from tests.fakes.script import Afterwards, Crash
 
 BROKEN = Failure(code=FailureCode.PROVIDER_FAILED, message="broken", retryable=True, charged=Charged.NO)
@@ -311,6 +318,37 @@ def test_a_good_result_is_not_stored_again_while_another_is_tried(here: InMemory
 
     keys = [place.key for place in here.objects.puts]
     assert len(keys) == len(set(keys)) == 4
+
+
+def test_a_bucket_that_fails_for_one_result_has_the_others(here: InMemoryDeployment) -> None:
+    finished = three_pictures(here)
+    here.objects.on("put", None, StorageFailed("slow down"))
+
+    with pytest.raises(StorageFailed):
+        here.finalize(finished)
+
+    assert here.objects.keys(RESULTS) == {f"api/{finished.job_id}/{index}.png" for index in (1, 3)}
+
+
+def test_results_are_copied_all_at_once(here: InMemoryDeployment) -> None:
+    finished = three_pictures(here)
+    meeting = threading.Barrier(3)
+
+    class Meeting(ScriptedResultSource):
+        """Hands a picture over only when all of them are asked for."""
+
+        @contextmanager
+        def fetch(self, url: str) -> Iterator[Picture]:
+            meeting.wait(10)
+            with super().fetch(url) as picture:
+                yield picture
+
+    finalize(finished, ending=replace(here.ending, source=Meeting(), together=Threads(3)))
+
+    job = here.jobs.peek(finished.job_id)
+    assert [result.key for result in job.results] == [f"api/{job.job_id}/{index}.png" for index in (1, 2, 3)]
+    for result, url in zip(job.results, THREE, strict=True):
+        assert result.sha256 == hashlib.sha256(PNG_HEAD + url.encode()).hexdigest()
 
 
 def test_a_failure_is_saved_and_told(here: InMemoryDeployment) -> None:

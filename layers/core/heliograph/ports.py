@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from heliograph.domain.traffic import Halt, RouteState, Traffic
     from heliograph.domain.webhooks import Endpoint
 
+Made = TypeVar("Made")
+
 
 class Clock(Protocol):
     """What time it is."""
@@ -37,6 +39,14 @@ class Sleep(Protocol):
     """Lets time pass. For the few who wait on their caller's behalf; all other waiting is the workflow's."""
 
     def __call__(self, seconds: float, /) -> None: ...
+
+
+class Together(Protocol):
+    """Does several things at once, as far as there is room."""
+
+    def __call__(self, calls: Sequence[Callable[[], Made]], /) -> list[Made]:
+        """What each call returned, in their order. All are made, whatever one raises; then the first such error is."""
+        ...
 
 
 class ImageProvider(Protocol):

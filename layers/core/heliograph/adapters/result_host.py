@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import BinaryIO
 
@@ -13,6 +14,7 @@ import httpx
 import imagesize
 
 from heliograph.adapters import trust
+from heliograph.adapters.lean_transport import LeanTransport
 from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.errors import ResultUnusable
 from heliograph.domain.media import SNIFF_BYTES, sniff
@@ -23,6 +25,8 @@ _HEADERS = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "i
 _TIMEOUT = httpx.Timeout(connect=5, write=5, read=30, pool=5)
 # The time-outs above are for one step each; a host that trickles would pass them all.
 _WHOLE_SECONDS = 120
+# How often a download that broke off goes on where it ended, before the workflow begins anew, later.
+_MOST_RESUMPTIONS = 3
 # Eventual consistency, a limit, a rule of the edge: what a host may say of a picture that it will hand over later.
 _PASSING = frozenset({401, 403, 404, 410, 429})
 
@@ -38,10 +42,8 @@ class ResultHost:
         self._client = httpx.Client(
             headers=_HEADERS,
             timeout=_TIMEOUT,
-            limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
-            verify=trust.ssl_context(),
-            transport=transport,
+            transport=transport or LeanTransport(trust.ssl_context()),
         )
 
     @contextmanager
@@ -50,34 +52,38 @@ class ResultHost:
         if not any(url.startswith(f"{origin}/") for origin in self._origins):
             raise ResultUnusable("its link is not on an allowed host", again=False)
         with tempfile.TemporaryFile() as file:
-            size_bytes, sha256 = self._download(url, file)
-            yield _verified(file, size_bytes, sha256)
+            arrived = _Arrived(file)
+            self._download(url, arrived)
+            yield _verified(arrived)
 
-    def _download(self, url: str, file: BinaryIO) -> tuple[int, str]:
-        digest = hashlib.sha256()
-        size_bytes = 0
+    def _download(self, url: str, arrived: _Arrived) -> None:
         give_up_at = monotonic() + _WHOLE_SECONDS
-        try:
-            with self._client.stream("GET", url) as response:
-                expected = self._expected_bytes(response)
-                for chunk in response.iter_raw():  # as it arrives: a chunk size would wait for a trickle
-                    if monotonic() > give_up_at:
-                        raise ResultUnusable(
-                            f"its download took more than {_WHOLE_SECONDS} s", again=True, host_failed=True
-                        )
-                    size_bytes += len(chunk)
-                    self._check_size(size_bytes)
-                    digest.update(chunk)
-                    file.write(chunk)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise ResultUnusable("its link is no URL", again=False) from error
-        except httpx.HTTPError as error:
-            raise ResultUnusable(
-                f"its download broke off ({type(error).__name__})", again=True, host_failed=True
-            ) from error
-        if expected is not None and size_bytes != expected:
-            raise _host_failed(f"only {size_bytes} of {expected} bytes of it arrived")
-        return size_bytes, digest.hexdigest()
+        resumptions = 0
+        while True:
+            try:
+                self._fetch_rest(url, arrived, give_up_at)
+            except (httpx.InvalidURL, ValueError) as error:
+                raise ResultUnusable("its link is no URL", again=False) from error
+            except httpx.HTTPError as error:
+                _check_time(give_up_at)
+                if resumptions == _MOST_RESUMPTIONS or not arrived.is_resumable:
+                    raise _host_failed(_told(error)) from error
+                resumptions += 1
+            else:
+                return
+
+    def _fetch_rest(self, url: str, arrived: _Arrived, give_up_at: float) -> None:
+        """Raises an `httpx.HTTPError` where the rest did not come, or not all of it."""
+        headers, extensions = arrived.wish_for_the_rest(), {"give_up_at": give_up_at}
+        with self._client.stream("GET", url, headers=headers, extensions=extensions) as response:
+            if not arrived.goes_on_with(response):
+                arrived.begin_anew(self._expected_bytes(response), response.headers)
+            for chunk in response.iter_raw():
+                _check_time(give_up_at)
+                self._check_size(arrived.size_bytes + len(chunk))
+                arrived.add(chunk)
+        if arrived.expected_bytes is not None and arrived.size_bytes != arrived.expected_bytes:
+            raise _Torn(f"only {arrived.size_bytes} of {arrived.expected_bytes} bytes of it arrived")
 
     def _expected_bytes(self, response: httpx.Response) -> int | None:
         """The length announced; `None` for a chunked body, whose end is marked in itself."""
@@ -92,7 +98,7 @@ class ResultHost:
         if length.isdecimal():
             self._check_size(int(length))
             return int(length)
-        if "chunked" in response.headers.get("transfer-encoding", ""):
+        if response.headers.get("transfer-encoding", "").lower() == "chunked":
             return None
         raise ResultUnusable("its host announced no length, so nobody could tell whether it is whole", again=True)
 
@@ -101,11 +107,67 @@ class ResultHost:
             raise ResultUnusable(f"it is larger than the {self._max_bytes} bytes allowed", again=False)
 
 
+def _check_time(give_up_at: float) -> None:
+    if monotonic() > give_up_at:
+        raise _host_failed(f"its download took more than {_WHOLE_SECONDS} s")
+
+
 def _host_failed(message: str) -> ResultUnusable:
     return ResultUnusable(message, again=True, host_failed=True)
 
 
-def _verified(file: BinaryIO, size_bytes: int, sha256: str) -> Picture:
+class _Torn(httpx.RemoteProtocolError):
+    """The connection ended, and what came is not what was announced."""
+
+
+def _told(error: httpx.HTTPError) -> str:
+    return str(error) if isinstance(error, _Torn) else f"its download broke off ({type(error).__name__})"
+
+
+@dataclass
+class _Arrived:
+    """What has come of a picture so far, hashed as it comes."""
+
+    file: BinaryIO
+    size_bytes: int = 0
+    expected_bytes: int | None = None
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _etag: str = ""
+
+    @property
+    def is_resumable(self) -> bool:
+        """Only a strong validator says that the rest will be of the very same bytes."""
+        return bool(self._etag) and self.expected_bytes is not None and 0 < self.size_bytes < self.expected_bytes
+
+    def wish_for_the_rest(self) -> dict[str, str]:
+        """The headers that ask for no more than is missing, if the picture is still the same."""
+        return {"Range": f"bytes={self.size_bytes}-", "If-Range": self._etag} if self.is_resumable else {}
+
+    def goes_on_with(self, response: httpx.Response) -> bool:
+        """Whether that is the rest, exactly; otherwise it is the whole picture, from its beginning."""
+        if not self.is_resumable or response.status_code == httpx.codes.OK:
+            return False
+        rest = f"bytes {self.size_bytes}-{(self.expected_bytes or 0) - 1}/{self.expected_bytes}"
+        if response.status_code != httpx.codes.PARTIAL_CONTENT or response.headers.get("content-range") != rest:
+            raise _host_failed("its download broke off, and its host did not send the rest of it")
+        return True
+
+    def begin_anew(self, expected_bytes: int | None, headers: httpx.Headers) -> None:
+        """Forgets what came before."""
+        etag = headers.get("etag", "")
+        self._etag = etag if etag.startswith('"') and headers.get("accept-ranges") == "bytes" else ""
+        self.file.seek(0)
+        self.file.truncate()
+        self.size_bytes, self.expected_bytes, self.digest = 0, expected_bytes, hashlib.sha256()
+
+    def add(self, chunk: bytes) -> None:
+        self.digest.update(chunk)
+        self.file.write(chunk)
+        self.size_bytes += len(chunk)
+
+
+def _verified(arrived: _Arrived) -> Picture:
+    file = arrived.file
     file.seek(0)
     media_type = sniff(file.read(SNIFF_BYTES))
     if media_type is None:
@@ -116,4 +178,4 @@ def _verified(file: BinaryIO, size_bytes: int, sha256: str) -> Picture:
     if width <= 0 or height <= 0:
         raise ResultUnusable("its header names no size in pixels", again=True)
     file.seek(0)
-    return Picture(file, media_type, size_bytes, sha256, int(width), int(height))
+    return Picture(file, media_type, arrived.size_bytes, arrived.digest.hexdigest(), int(width), int(height))

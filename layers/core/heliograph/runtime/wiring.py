@@ -66,6 +66,10 @@ if TYPE_CHECKING:
     from heliograph.steps.submit_upload import Ignored, Upload
     from heliograph.steps.traffic import Control
 
+# How many results of a job are copied at once, as far as all of them fit onto a function's disk.
+_MOST_COPIES = 4
+_DISK_BYTES = 500_000_000
+
 
 def upload_submitter() -> Callable[[Upload], Submission | UploadRejected | Ignored]:
     """What `submit_upload` does with one announced object."""
@@ -518,6 +522,7 @@ def _providers() -> Mapping[str, ImageProvider]:
 
 def _ending() -> Ending:
     from heliograph.adapters.result_host import ResultHost
+    from heliograph.adapters.threads import Threads
     from heliograph.steps.finalize import Ending
 
     settings = _settings()
@@ -525,6 +530,7 @@ def _ending() -> Ending:
         jobs=_jobs(),
         objects=_objects(),
         source=ResultHost(settings.result_origins, max_bytes=settings.max_result_bytes),
+        together=Threads(max(1, min(_MOST_COPIES, _DISK_BYTES // settings.max_result_bytes))),
         bus=_bus(),
         clock=SystemClock(),
         results_bucket=settings.results_bucket,

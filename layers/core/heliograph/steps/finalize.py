@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from heliograph.domain.errors import ResultUnusable, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -28,7 +29,7 @@ from heliograph.domain.outcomes import (
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES, wait_before_delivery
 from heliograph.domain.routes import Routes
-from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, Picture, ResultSource
+from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, Picture, ResultSource, Together
 from heliograph.steps.announce import announce
 from heliograph.steps.provenance import MARKER, is_same_result, metadata_of, record_of
 from heliograph.steps.traffic import Control, went_well
@@ -41,6 +42,7 @@ class Ending:
     jobs: JobStore
     objects: ObjectStore
     source: ResultSource
+    together: Together
     bus: EventBus
     clock: Clock
     results_bucket: str
@@ -137,14 +139,11 @@ def _withhold(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) ->
 
 def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> FinalizeOutcome:
     job = job.knowing(finished.watch.attempt_id, finished.watch.task_id, ending.clock.now())
-    results: list[Result] = []
-    unusable: list[ResultUnusable] = []
-    for index, url in enumerate(finished.result_urls, start=1):
-        try:
-            results.append(_copy(job, index, url, ending=ending))
-        except ResultUnusable as error:
-            unusable.append(error)
-    if unusable:
+    copies = ending.together(
+        [partial(_copied, job, index, url, ending=ending) for index, url in enumerate(finished.result_urls, start=1)]
+    )
+    results = [copy for copy in copies if isinstance(copy, Result)]
+    if unusable := [copy for copy in copies if isinstance(copy, ResultUnusable)]:
         return _not_all(job, finished, results, unusable, ending=ending)
     succeeded = job.succeeded(results, ending.clock.now(), ready_at=_ready_at(finished))
     _write_record(succeeded, ending=ending)
@@ -162,6 +161,13 @@ def _ready_at(finished: Finished | DeliverAgain) -> datetime | None:
 def _tell_route(attempt: Attempt, finished: Finished | DeliverAgain, *, ending: Ending) -> None:
     if route := ending.routes.named(attempt.route):
         went_well(route, attempt.intended_at, control=ending.control, took_seconds=finished.took_seconds)
+
+
+def _copied(job: Job, index: int, url: str, *, ending: Ending) -> Result | ResultUnusable:
+    try:
+        return _copy(job, index, url, ending=ending)
+    except ResultUnusable as error:
+        return error
 
 
 def _copy(job: Job, index: int, url: str, *, ending: Ending) -> Result:
