@@ -64,7 +64,7 @@ ALLOWED: dict[str, set[str]] = {
     "submit_request": {*API, *STORE, *OBJECTS, *WORKFLOW},
     "dispatch": {*HTTP, *STORE, *OBJECTS, *SECRETS},
     "poll": {*HTTP, *SECRETS},
-    "finalize": {*HTTP, *STORE, *OBJECTS},
+    "finalize": {"httpx", *STORE, *OBJECTS},  # downloads through the standard library
     "close": {*HTTP, *STORE, *OBJECTS, *SECRETS},
     "authorize": SECRETS,
     "api": {*API, *STORE, *OBJECTS, *WORKFLOW},
