@@ -42,8 +42,7 @@ def gather_on_demand(init: Path) -> None:
         match node:
             case ast.Expr(value=ast.Constant()):
                 kept.append(node)
-            case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() | ast.Tuple()):
-                ast.literal_eval(node.value)
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=value) if _is_plain(value):
                 kept.append(node)
                 has_all = True
             case ast.ImportFrom(module=str(module), level=level) if module != "__future__":
@@ -90,6 +89,10 @@ def import_where_used(path: Path, package: str) -> None:
                 raise ValueError(f"{path}: {name} means something else in a function")
     kept = [node for node in tree.body if node not in imports]
     _write(path, source, kept, {own: (str(module), name.name) for own, (module, name) in moved.items()})
+
+
+def _is_plain(value: ast.expr) -> bool:
+    return isinstance(value, ast.List | ast.Tuple) and all(isinstance(name, ast.Constant) for name in value.elts)
 
 
 def _is_submodule(package: Path, name: str) -> bool:
