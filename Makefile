@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8401
 STACK ?= heliograph
+ARCHITECTURE ?= arm64
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 export SAM_CLI_TELEMETRY := 0
@@ -47,11 +48,14 @@ format: $(INSTALLED) ## let ruff write
 bench: $(INSTALLED) ## measure, and write docs/performance.md (TOPIC=… for one; see benchmarks/__main__.py)
 	PYTHONPATH=layers/core:. $(VENV)/bin/python -m benchmarks $(TOPIC)
 
-build: $(INSTALLED) ## build for AWS
-	PIP="$(abspath $(VENV))/bin/python -m pip" $(VENV)/bin/sam build
+build: $(INSTALLED) ## build for AWS (ARCHITECTURE=arm64 or x86_64)
+	PIP="$(abspath $(VENV))/bin/python -m pip" LAMBDA_ARCHITECTURE=$(ARCHITECTURE) \
+		$(VENV)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+	@test -d .aws-sam/build/CoreLayer/python/heliograph/__pycache__ || echo "The layer has no bytecode, because no Python" \
+		"of the functions' version is here: they will start three times as slowly. See layers/core/Makefile."
 
 deploy: build ## deploy to your AWS account, then ask for the vendor's key (STACK=heliograph)
-	$(VENV)/bin/sam deploy --guided --stack-name $(STACK)
+	$(VENV)/bin/sam deploy --guided --stack-name $(STACK) --parameter-overrides Architecture=$(ARCHITECTURE)
 	$(MAKE) key
 
 key: $(INSTALLED) ## put the vendor's key into a deployed stack's secret (STACK=heliograph)

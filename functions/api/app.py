@@ -9,7 +9,7 @@ from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
 from heliograph.runtime.observability import observed
-from heliograph.runtime.openapi.operations import methods_of
+from heliograph.runtime.openapi.methods import methods_of
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.queries import read_query
 from heliograph.runtime.representations.jobs import TimelineTold, job_listing

@@ -6,8 +6,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
 from heliograph.runtime import wiring
+from heliograph.runtime.callbacks import heard
 from heliograph.runtime.observability import logger, observed
-from heliograph.runtime.responses import api_resolver, heard
+from heliograph.runtime.responses import api_resolver
 from heliograph.runtime.triggers import claimed_task_id
 
 app = api_resolver(charged_on_failure=Charged.NO)

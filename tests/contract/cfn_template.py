@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,37 @@ def environment_of(function: str) -> dict[str, Any]:
     """What the function finds in its environment: the globals' and its own."""
     own: dict[str, Any] = FUNCTIONS[function].get("Environment", {}).get("Variables", {})
     return {**GLOBALS["Environment"]["Variables"], **own}
+
+
+def variables_of(function: str) -> dict[str, str]:
+    """The same with texts for values: parameters as they are by default, resources by made-up names."""
+    return {variable: _value(value) for variable, value in environment_of(function).items()}
+
+
+def _value(value: Any) -> str:
+    match value:
+        case {"Ref": "AWS::Partition"}:
+            return "aws"
+        case {"Ref": name} if name in TEMPLATE["Parameters"]:
+            return str(TEMPLATE["Parameters"][name]["Default"])
+        case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:
+            return str(name).lower()
+        case {"Fn::If": [condition, then, otherwise]}:
+            return _value(then if _holds(TEMPLATE["Conditions"][condition]) else otherwise)
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"\$\{[^}]*\}", "x", text)
+        case _:
+            return str(value)
+
+
+def _holds(condition: Any) -> bool:
+    match condition:
+        case {"Fn::Not": [denied]}:
+            return not _holds(denied)
+        case {"Fn::Equals": [one, other]}:
+            return _value(one) == _value(other)
+        case _:
+            raise NotImplementedError(condition)
 
 
 def timeout_of(function: str) -> int:

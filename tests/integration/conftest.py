@@ -82,8 +82,9 @@ def secrets_manager() -> SecretsManagerClient:
 
 def forget_settings_and_secrets() -> None:
     """What a function keeps between two invocations, tests must not. (Clients may stay: they know no account.)"""
-    for kept in (wiring._settings, wiring._providers, secrets._store):
+    for kept in (wiring._settings, wiring._providers):
         kept.cache_clear()
+    secrets.forget_secrets()
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +97,7 @@ def credentials() -> Iterator[None]:
             patch.setenv(name, "testing")
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         patch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
-        for made in (aws._session, aws.s3, aws.dynamodb, aws.events, aws.step_functions):
+        for made in (aws._session, aws.s3, aws.dynamodb, aws.events, aws.step_functions, aws.secrets_manager):
             made.cache_clear()
         yield
 

@@ -15,11 +15,10 @@ from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobFilter, JobStatus
 from heliograph.domain.listing import Position
 from heliograph.domain.media import MediaType
-from heliograph.domain.requests import JobRequest, Rules, read_request
+from heliograph.domain.requests import MAX_BODY_BYTES, JobRequest, Rules, read_request
 from heliograph.domain.retrying import MAX_ATTEMPTS
 from heliograph.domain.routes import Routes
 from heliograph.steps.create_task import uncertain
-from heliograph.steps.submit_request import MAX_BODY_BYTES
 
 from tests.contract.examples import (
     BLOCKED,

@@ -6,22 +6,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
-from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary
-from heliograph.domain.events import PublishedEvent
-from heliograph.domain.jobs import Job, JobFilter
-from heliograph.domain.keys import ApiKey
-from heliograph.domain.ledger import Booking, Page, UsageLine
-from heliograph.domain.listing import Position, Slice
-from heliograph.domain.media import MediaType
-from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
-from heliograph.domain.recent_calls import Recent
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.routes import Route
-from heliograph.domain.timeline import Stay
-from heliograph.domain.traffic import Halt, RouteState, Traffic
-from heliograph.domain.webhooks import Endpoint
+if TYPE_CHECKING:
+    from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary
+    from heliograph.domain.events import PublishedEvent
+    from heliograph.domain.jobs import Job, JobFilter
+    from heliograph.domain.keys import ApiKey
+    from heliograph.domain.ledger import Booking, Page, UsageLine
+    from heliograph.domain.listing import Position, Slice
+    from heliograph.domain.media import MediaType
+    from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
+    from heliograph.domain.recent_calls import Recent
+    from heliograph.domain.references import ObjectLocation
+    from heliograph.domain.routes import Route
+    from heliograph.domain.timeline import Stay
+    from heliograph.domain.traffic import Halt, RouteState, Traffic
+    from heliograph.domain.webhooks import Endpoint
 
 Made = TypeVar("Made")
 

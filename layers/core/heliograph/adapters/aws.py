@@ -1,20 +1,26 @@
-"""Clients of AWS: one session for all of them, made when first asked for."""
+"""Clients of AWS: one session for all of them, made when first asked for.
+
+From botocore alone: boto3 makes the same clients and brings transfer managers and resources that nothing here uses.
+"""
 
 from __future__ import annotations
 
 import random
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_stepfunctions import SFNClient
 
+# All that the layer's SDK knows: the build takes away the rest (layers/core/trim.py reads it here).
+SERVICES: Final = ("dynamodb", "events", "s3", "secretsmanager", "stepfunctions")
 # The one place for retries of AWS calls.
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=2, read_timeout=5)
 # Jobs of one tenant are booked on the same pages: in a burst, transactions meet.
@@ -36,20 +42,25 @@ _S3_CONFIG = CONFIG.merge(
 
 
 @cache
-def _session() -> boto3.Session:
-    return boto3.Session()
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+def _client(service: str, config: Config = CONFIG) -> Any:
+    return _session().create_client(service, config=config)
 
 
 @cache
 def s3() -> S3Client:
     """S3, signing with version 4 (presigned links of older kinds can't be bound to a region)."""
-    return _session().client("s3", config=_S3_CONFIG)
+    client: S3Client = _client("s3", _S3_CONFIG)
+    return client
 
 
 @cache
 def dynamodb() -> DynamoDBClient:
     """DynamoDB, whose writes are repeated where a transaction has the same item in hand."""
-    client = _session().client("dynamodb", config=CONFIG)
+    client: DynamoDBClient = _client("dynamodb")
     for write in ("TransactWriteItems", "PutItem", "UpdateItem"):
         client.meta.events.register(f"needs-retry.dynamodb.{write}", _after_a_conflict)  # type: ignore[arg-type]
     return client
@@ -68,10 +79,19 @@ def _after_a_conflict(response: Any, attempts: int, **_: Any) -> float | None:
 @cache
 def events() -> EventBridgeClient:
     """EventBridge."""
-    return _session().client("events", config=CONFIG)
+    client: EventBridgeClient = _client("events")
+    return client
 
 
 @cache
 def step_functions() -> SFNClient:
     """Step Functions."""
-    return _session().client("stepfunctions", config=CONFIG)
+    client: SFNClient = _client("stepfunctions")
+    return client
+
+
+@cache
+def secrets_manager() -> SecretsManagerClient:
+    """Secrets Manager."""
+    client: SecretsManagerClient = _client("secretsmanager")
+    return client

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, failed_conditions, translated
+from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, failed_conditions, running_key, translated
 from heliograph.adapters.dynamodb_ledger import page_update, usage_update
-from heliograph.adapters.dynamodb_routes import running_key
 from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob, StorageFailed
 from heliograph.domain.jobs import Job, JobFilter
 from heliograph.domain.ledger import Usage, UsageLine

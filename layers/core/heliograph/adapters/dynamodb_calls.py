@@ -28,6 +28,11 @@ def failed_conditions(error: ClientError) -> list[int]:
     return [index for index, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"]
 
 
+def running_key(route: str) -> str:
+    """The item that counts a route's tasks: not the route's own, so that transactions don't meet its queue."""
+    return f"{route}#running"
+
+
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """Whatever AWS raises is a `StorageFailed` that names `what`."""

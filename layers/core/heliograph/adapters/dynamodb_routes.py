@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, translated
+from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, running_key, translated
 from heliograph.domain.breaker import Breaker
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.pacing import Pace
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 _SWITCH = "*"
 _LANE = "lane:"
 _PACE = tuple(name for name in Pace.model_fields if name != "lanes")
-
-
-def running_key(route: str) -> str:
-    """The item that counts a route's tasks: not the route's own, so that transactions don't meet its queue."""
-    return f"{route}#running"
 
 
 class DynamoDBRouteStates:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 import httpx
 import imagesize
 
+from heliograph.adapters import trust
 from heliograph.adapters.lean_transport import LeanTransport
 from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.errors import ResultUnusable
@@ -42,7 +43,7 @@ class ResultHost:
             headers=_HEADERS,
             timeout=_TIMEOUT,
             follow_redirects=False,
-            transport=transport or LeanTransport(httpx.create_ssl_context()),
+            transport=transport or LeanTransport(trust.ssl_context()),
         )
 
     @contextmanager

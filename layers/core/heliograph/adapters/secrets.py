@@ -1,31 +1,40 @@
-"""AWS Secrets Manager, through powertools' cache: the only place where secrets enter."""
+"""AWS Secrets Manager: the only place where secrets enter."""
 
 from __future__ import annotations
 
-from functools import cache
+from time import monotonic
 
-from aws_lambda_powertools.utilities import parameters
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from heliograph.adapters import aws
 from heliograph.domain.errors import StorageFailed
 
 # How long a changed or revoked secret may still be in use.
 CACHE_SECONDS = 60
-
-
-@cache
-def _store() -> parameters.SecretsProvider:
-    return parameters.SecretsProvider(boto_config=aws.CONFIG)
+# What was read, and until when it counts. Not powertools' cache: that brings boto3, and a session of its own.
+_kept: dict[str, tuple[str, float]] = {}
 
 
 def read_secret(secret_arn: str) -> str:
     """The secret's text. Raises `StorageFailed` where it can't be read or was never set; never shows any of it."""
-    try:
-        secret = _store().get(secret_arn, max_age=CACHE_SECONDS)
-    except (GetParameterError, TransformParameterError) as error:
-        raise StorageFailed("the secret can't be read; was its value ever set?") from error
-    text = (secret.decode() if isinstance(secret, bytes) else str(secret)).strip()
+    text, fresh_until = _kept.get(secret_arn, ("", 0.0))
+    if monotonic() < fresh_until:
+        return text
+    text = _read(secret_arn).strip()
     if not text:
         raise StorageFailed("the secret is empty: its value was never set")
+    _kept[secret_arn] = text, monotonic() + CACHE_SECONDS
     return text
+
+
+def forget_secrets() -> None:
+    """The next ones are read anew."""
+    _kept.clear()
+
+
+def _read(secret_arn: str) -> str:
+    try:
+        answer = aws.secrets_manager().get_secret_value(SecretId=secret_arn)
+        return answer["SecretString"] if "SecretString" in answer else answer["SecretBinary"].decode()
+    except (ClientError, BotoCoreError, KeyError, UnicodeDecodeError) as error:
+        raise StorageFailed("the secret can't be read; was its value ever set?") from error

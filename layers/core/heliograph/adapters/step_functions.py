@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from heliograph.domain.deliveries import Delivery, DeliveryTurn
 from heliograph.domain.errors import WorkflowFailed
 from heliograph.domain.timeline import Stay
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
+
+    from heliograph.domain.deliveries import Delivery
 
 # 1,000 events each, about four for every state. (A history has 25,000 at most.)
 _MOST_PAGES = 5
@@ -61,6 +62,8 @@ class StepFunctionsDeliveryWorkflow:
 
     def start(self, delivery: Delivery) -> bool:
         """`True` also while that execution runs."""
+        from heliograph.domain.deliveries import DeliveryTurn
+
         turn = DeliveryTurn(delivery_id=delivery.delivery_id, series=delivery.series)
         document = turn.model_dump(exclude_none=True)
         return _start(self._client, self._state_machine_arn, delivery.execution, document)

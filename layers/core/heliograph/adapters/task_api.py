@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from heliograph.adapters import trust
 from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.errors import ConfigurationError, HeliographError
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -153,6 +154,7 @@ class TaskApi:
             timeout=_CREATE_TIMEOUT,
             limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
+            verify=trust.ssl_context(),
             transport=transport,
         )
 

@@ -18,9 +18,9 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import httpcore
-import httpx
 from standardwebhooks import Webhook
 
+from heliograph.adapters import trust
 from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.addresses import is_loopback, is_public
 from heliograph.domain.references import check_webhook_url
@@ -64,7 +64,7 @@ class HttpWebhookSender:
         self._local = local
         self._resolve = resolve or _resolve
         self._connect = connect
-        self._ssl_context = ssl_context or httpx.create_ssl_context(trust_env=False)
+        self._ssl_context = ssl_context or trust.ssl_context()
         self._whole_seconds = whole_seconds
 
     def send(self, url: str, payload: str, *, event_id: str, at: datetime, secrets: Iterable[str]) -> WebhookAnswer:

@@ -53,7 +53,7 @@ class DeliveryStatus(StrEnum):
 class DeliveryAttempt(BaseModel):
     """One try. `error`: in our own words; `answer`: the first of what the receiver said, made printable."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     at: AwareDatetime
     status_code: int | None
@@ -75,7 +75,7 @@ class DeliveryAttempt(BaseModel):
 class DeliverySummary(BaseModel):
     """What a list tells of a delivery. `endpoint_id` is null of a URL given with a job."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     delivery_id: str
     tenant: str
@@ -233,7 +233,7 @@ class DeliveryQuery(SliceQuery):
 
 class _State(BaseModel):
     # As in `outcomes`: what one state writes, another must be able to read.
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Tried(_State):

@@ -30,7 +30,7 @@ _USD = r"^\d+\.\d{2,6}$"
 
 
 class _Published(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class ObjectRef(_Published):

@@ -38,7 +38,7 @@ class Failure(BaseModel):
     Never where money may have gone already: an invitation to repeat must not be one to pay twice.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     code: FailureCode
     message: str

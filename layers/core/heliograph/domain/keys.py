@@ -44,7 +44,7 @@ class Scope(StrEnum):
 class Caller(BaseModel):
     """Who calls: the part of a key that the functions behind the door need to know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     tenant: str
     scopes: frozenset[Scope]
@@ -73,7 +73,7 @@ def _as_a_list(schema: dict[str, Any]) -> None:
 class KeyRequest(BaseModel):
     """What somebody may ask for who makes a key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     name: Annotated[
         str,
@@ -106,7 +106,7 @@ class KeyRequest(BaseModel):
 class ApiKey(BaseModel):
     """A key's record. `digest`: SHA-256 of the key, in hex."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     key_id: str
     digest: str

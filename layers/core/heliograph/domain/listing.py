@@ -71,7 +71,7 @@ def _is_a_cursor(cursor: str) -> str:
 class SliceQuery(BaseModel):
     """What every list can be asked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=MOST, description="How many at most."), WHOLE_NUMBER] = USUAL
     cursor: Annotated[

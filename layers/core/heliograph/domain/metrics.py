@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from heliograph.domain.deliveries import DeliverOutcome, DeliveryDone
-from heliograph.domain.events import PublishedEvent, event_type
 from heliograph.domain.failures import FailureCode
 from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.money import MICRODOLLARS
-from heliograph.domain.outcomes import PollOutcome, Processing, Watch
+
+if TYPE_CHECKING:
+    from heliograph.domain.deliveries import DeliverOutcome
+    from heliograph.domain.events import PublishedEvent
+    from heliograph.domain.outcomes import PollOutcome, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def of_end(job: Job) -> Iterator[Measure]:
 
 def of_question(outcome: PollOutcome, asked: Watch) -> Iterator[Measure]:
     """Of one question and what came of it."""
-    if not isinstance(outcome, Processing):
+    if outcome.outcome != "processing":
         yield Measure(QUESTIONS, asked.questions + 1)
     elif outcome.unanswered:
         yield Measure(UNANSWERED, 1)
@@ -158,7 +160,7 @@ def of_delivery(outcome: DeliverOutcome) -> Iterator[Measure]:
     tried = outcome.tried
     if tried is None:
         return
-    ended = isinstance(outcome, DeliveryDone)
+    ended = outcome.outcome == "done"
     yield Measure(WEBHOOK_ATTEMPTS, 1, of="taken" if tried.taken else "given_up" if ended else "refused")
     if tried.taken and tried.age_seconds is not None:
         yield Measure(WEBHOOK_AGE, tried.age_seconds)
@@ -166,6 +168,8 @@ def of_delivery(outcome: DeliverOutcome) -> Iterator[Measure]:
 
 def of_announcement(event: PublishedEvent) -> Iterator[Measure]:
     """Of an event that went out; nothing for that of a job."""
+    from heliograph.domain.events import event_type
+
     if (name := event_type(event)) in ANNOUNCED:
         yield Measure(ANNOUNCEMENTS, 1, of=name)
 

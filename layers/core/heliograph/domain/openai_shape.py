@@ -111,7 +111,7 @@ _NO_STREAM = "answers come whole; leave it out"
 class ImagesRequest(BaseModel):
     """`POST /v1/images/generations`. Make it with `read_images_request`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     prompt: Annotated[str, Field(description="What to make.")]
     model: Annotated[

@@ -16,7 +16,7 @@ from heliograph.domain.pacing import Ticket
 
 class _State(BaseModel):
     # Step Functions hands one function's answer to the next as it is, so what one writes another must be able to read.
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Turn(_State):

@@ -41,7 +41,7 @@ Weights = Callable[[str], int]
 class Ticket(BaseModel):
     """A place in a tenant's lane on a route."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     route: str
     place: int
@@ -50,7 +50,7 @@ class Ticket(BaseModel):
 class Pace(BaseModel):
     """How fast a route is used at the moment, and how far each tenant's lane is given out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     interval_us: int = Field(gt=0)
     # Virtual time was `virtual` at `anchored_us`; a moment in the future holds everybody until then.

@@ -63,7 +63,7 @@ class Latencies(BaseModel):
     `callback_share`: of those about which the provider was to call back, the share of which it does, as is believed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     seconds: tuple[float, ...] = ()
     callback_share: float = 0.5

@@ -31,7 +31,7 @@ class Stage(StrEnum):
 class Arrival(BaseModel):
     """A call as it arrives. `repeat`: 0 for the first sending. `received_at`: before any queue of ours."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     call_id: str
     received_at: AwareDatetime
@@ -41,7 +41,7 @@ class Arrival(BaseModel):
 class RecentCall(BaseModel):
     """A call that was made a short while ago. `sendings`: when each that was seen was received, by its number."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     call_id: str
     sendings: dict[int, AwareDatetime]

@@ -33,6 +33,7 @@ from heliograph.domain.routes import AspectRatio, Route, Routes
 from heliograph.domain.tenants import DEFAULT_TENANT
 from heliograph.domain.uploads import UPLOAD_ID, upload_location
 
+MAX_BODY_BYTES = 256 * 1024
 MAX_METADATA_ENTRIES = 32
 MAX_TAGS = 16
 # The bounds of the deployment's own deadlines, see template.yaml.
@@ -112,7 +113,7 @@ class Rules:
 class JobRequest(BaseModel):
     """One wish for a picture, complete and valid. Make it with `read_request`; unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     # `model` comes before what is measured by its caps, so that those checks can see it.
     model: Annotated[str, Field(description="This model and no other, by whichever route leads to it.")] = ""

@@ -48,7 +48,7 @@ class Route(BaseModel):
     `creates_per_minute` and adapts between the two bounds; at most `max_in_flight` tasks run there at once.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     # What the record, the events and the operator call it; its model's name unless given.
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = ""
@@ -89,7 +89,7 @@ class Route(BaseModel):
 class Routes(RootModel[tuple[Route, ...]]):
     """Configured routes, in order of preference. Never empty; names are unique, and so is a provider's model."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     @model_validator(mode="after")
     def _is_usable(self) -> Routes:

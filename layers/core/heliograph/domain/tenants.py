@@ -47,7 +47,7 @@ Budget = Annotated[str, AfterValidator(_is_an_amount), Field(json_schema_extra={
 class Limits(BaseModel):
     """What may be spent in a UTC day and in a UTC month, in USD; no limit where nothing is said."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     daily_budget_usd: Budget | None = None
     monthly_budget_usd: Budget | None = None
@@ -67,7 +67,7 @@ class Tenant(Limits):
 class Tenants(BaseModel):
     """The configured tenants, and the limits of all together. Who is not named has weight 1 and no limit of its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     named: Mapping[TenantName, Tenant] = {}
     together: Limits = Limits()

@@ -16,7 +16,7 @@ from heliograph.domain.polling import Latencies
 class RouteState(BaseModel):
     """The shared state of one route. `revision`: of everything but the lanes, which are added to without it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     route: str
     pace: Pace
@@ -40,7 +40,7 @@ class RouteState(BaseModel):
 class Halt(BaseModel):
     """The kill switch, pulled: no create call leaves until a person lets them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     since: AwareDatetime
     reason: str
@@ -49,7 +49,7 @@ class Halt(BaseModel):
 class Traffic(BaseModel):
     """One look at all of it, a few milliseconds old at most."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     halt: Halt | None
     routes: Mapping[str, RouteState]

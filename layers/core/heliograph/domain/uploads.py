@@ -34,7 +34,7 @@ _FOLDER = "references/"
 class UploadRequest(BaseModel):
     """What is going to be sent. The form accepts that type, and not a byte more."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     content_type: Annotated[MediaType, Field(description="What the file is.")]
     size_bytes: Annotated[

@@ -90,7 +90,7 @@ Description = Annotated[str, Field(max_length=256, description="For people."), A
 
 
 class _Asked(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     @field_validator("url", check_fields=False)
     @classmethod
@@ -129,7 +129,7 @@ class EndpointChange(_Asked):
 class RetiredSecret(BaseModel):
     """The version of a secret that was rotated, and until when it still signs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     version: PositiveInt
     valid_until: AwareDatetime
@@ -138,7 +138,7 @@ class RetiredSecret(BaseModel):
 class Endpoint(BaseModel):
     """A receiver's record. `events`: what it chose; `None`: everything."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     endpoint_id: str
     tenant: str
@@ -217,7 +217,7 @@ class Endpoint(BaseModel):
 class Happening(BaseModel):
     """An event as it arrives from the bus, whatever its type: also of a release later than this."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     type: str
     version: str

@@ -5,18 +5,21 @@ Never in a log: a raw event, an environment, a key, a presigned link, a prompt.
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from heliograph.domain.metrics import Measure
 from heliograph.runtime.settings import is_traced
+
+if TYPE_CHECKING:
+    from heliograph.domain.metrics import Measure
 
 Answer = TypeVar("Answer")
 Handler = Callable[[Any, LambdaContext], Answer]
@@ -37,6 +40,8 @@ def observed(handler: Handler[Answer]) -> Handler[Answer]:
     def called(event: Any, context: LambdaContext) -> Answer:
         return handler(event, context)
 
+    # All that is there by now stays: no later search for garbage looks at it.
+    gc.freeze()
     named: Handler[Answer] = logger.inject_lambda_context(_traced(called), clear_state=True)
     return named
 

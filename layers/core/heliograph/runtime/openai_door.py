@@ -32,7 +32,7 @@ from heliograph.domain.openai_shape import (
     read_images_request,
 )
 from heliograph.domain.recent_calls import Arrival
-from heliograph.domain.requests import Rules, read_json_object
+from heliograph.domain.requests import MAX_BODY_BYTES, Rules, read_json_object
 from heliograph.runtime.bearer import bearer_of
 from heliograph.runtime.door import CountCall
 from heliograph.runtime.forms import read_form
@@ -48,7 +48,6 @@ from heliograph.runtime.representations.images import (
 )
 from heliograph.steps.make_images import Images, ImagesCall, Missing, Picture
 from heliograph.steps.manage_keys import Allowance
-from heliograph.steps.submit_request import MAX_BODY_BYTES
 
 GENERATIONS = "/v1/images/generations"
 EDITS = "/v1/images/edits"

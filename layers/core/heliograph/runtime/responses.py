@@ -20,7 +20,6 @@ from heliograph.runtime.observability import logger
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
 from heliograph.runtime.representations import Listing, Representation
 from heliograph.runtime.representations.jobs import JobTold
-from heliograph.steps.hear_callback import Heard
 from heliograph.steps.read_job import JobView
 
 
@@ -84,20 +83,6 @@ def _of_a_submission(job: Job, *, location: str, replayed: bool) -> dict[str, st
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return headers
-
-
-def heard(outcome: Heard) -> Response[str]:
-    """204 for what was meant for us; 404, which tells nothing, for what was not; else an answer to be repeated."""
-    match outcome:
-        case Heard.KNOWN | Heard.ADOPTED:
-            return Response(HTTPStatus.NO_CONTENT.value, "application/json", "", {})
-        case Heard.UNKNOWN:
-            raise Problem.not_found("path or method")
-        case Heard.MALFORMED:
-            raise Problem(HTTPStatus.BAD_REQUEST, "malformed", "the body names no task")
-        case Heard.UNCONFIRMED:
-            detail = "the task could not be confirmed; send it again"
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True)
 
 
 def found(view: JobView) -> Response[str]:

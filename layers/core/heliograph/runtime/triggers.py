@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.requests import read_json_object
-from heliograph.domain.webhooks import Happening
+from heliograph.domain.requests import MAX_BODY_BYTES, read_json_object
 from heliograph.runtime.problems import Problem
-from heliograph.steps.submit_request import MAX_BODY_BYTES
-from heliograph.steps.submit_upload import Upload
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
+    from heliograph.domain.webhooks import Happening
+    from heliograph.steps.submit_upload import Upload
 
 # A callback repeats the order: a prompt and its links.
 _MAX_CALLBACK_BYTES = 256 * 1024
@@ -25,7 +27,9 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
 
 
 class _Bucket(_Event):
@@ -71,6 +75,8 @@ class ObjectCreated(_Event):
 
     def upload(self) -> Upload:
         """The announced object."""
+        from heliograph.steps.submit_upload import Upload
+
         found = self.detail.object
         return Upload(self.detail.bucket.name, found.key, found.version_id, found.etag, found.sequencer)
 
@@ -90,6 +96,8 @@ class Published(_Event):
 
     def happening(self) -> Happening:
         """The event."""
+        from heliograph.domain.webhooks import Happening
+
         return Happening(type=self.type, **self.detail.model_dump())
 
 

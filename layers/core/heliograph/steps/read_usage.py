@@ -24,7 +24,7 @@ _Day = Annotated[date, Field(ge=_EARLIEST, le=_LATEST, json_schema_extra={"patte
 class UsageQuery(BaseModel):
     """Which UTC days, both included; of whom, for those who may see others."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     first: Annotated[_Day | None, Field(alias="from", description="The first UTC day; 30 days ago unless given.")] = (
         None

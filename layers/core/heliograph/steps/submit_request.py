@@ -21,7 +21,6 @@ from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Wor
 from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, resume, submit
 
-MAX_BODY_BYTES = 256 * 1024
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 

@@ -12,7 +12,7 @@ Item = TypeVar("Item", bound="Representation")
 class Representation(BaseModel):
     """Part of an answer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class Listing(Representation, Generic[Item]):

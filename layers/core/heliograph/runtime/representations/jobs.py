@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
@@ -13,9 +13,11 @@ from heliograph.domain.money import usd
 from heliograph.domain.requests import JobRequest, Task
 from heliograph.domain.timeline import Moment, MomentKind
 from heliograph.runtime.representations import Listing, Representation
-from heliograph.steps.read_job import JobView, LinkedResult
-from heliograph.steps.read_timeline import Timeline
-from heliograph.steps.submit_request import Quote
+
+if TYPE_CHECKING:
+    from heliograph.steps.read_job import JobView, LinkedResult
+    from heliograph.steps.read_timeline import Timeline
+    from heliograph.steps.submit_request import Quote
 
 Usd = Annotated[str, Field(pattern=r"^\d+\.\d{2,6}$", description="Decimal US dollars.", examples=["0.06"])]
 

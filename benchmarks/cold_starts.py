@@ -1,0 +1,152 @@
+"""What it costs to start a function: CPU of importing it and making all that it works with, against a bare client."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from benchmarks import _fresh_process as fresh
+from tests.contract.cfn_template import ROOT
+
+TITLE = "Cold starts"
+ROUNDS = 7
+# The yardstick is measured anew between so many starts: the machine may be busier by then.
+_STARTS_PER_YARDSTICK = 4
+_LAYER_SOURCE = ROOT / "layers" / "core"
+# On these it is shown what each measure brings.
+_SHOWN = ("poll", "submit_request", "finalize")
+DEMANDED = {"poll": 1.0, "submit_request": 1.1, "submit_upload": 1.1, "finalize": 1.1, "api": 1.1}
+
+
+def measure() -> dict[str, Any]:
+    """CPU milliseconds: medians of fresh processes, in turns."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        site = fresh.runtime_site(folder / "site")
+        sdk = _installed_sdk(folder / "sdk")
+        layer = _built_layer(folder / "layer")
+        whole_sdk = _with_whole_sdk(layer, sdk, folder / "whole-sdk")
+        nowhere = {"PYTHONPYCACHEPREFIX": str(folder / "no-bytecode")}
+
+        starts: list[tuple[str, str, Path, dict[str, str]]] = [
+            (name, "as built", layer, {}) for name in sorted(fresh.FUNCTION_NAMES)
+        ]
+        starts += [(name, "without bytecode", layer, nowhere) for name in _SHOWN]
+        starts += [(name, "with the SDK as installed", whole_sdk, {}) for name in _SHOWN]
+        yardstick: list[float] = []
+        seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for _ in range(ROUNDS):
+            for number, (name, variant, path, variables) in enumerate(starts):
+                if number % _STARTS_PER_YARDSTICK == 0:
+                    yardstick.append(fresh.yardstick_cpu_seconds(sdk=sdk, site=site))
+                taken = fresh.start_cpu_seconds(name, layer=path, site=site, variables=variables)
+                seconds[variant, name].append(taken)
+        return {
+            "rounds": ROUNDS,
+            "yardstick_cpu_ms": _ms(yardstick),
+            "functions": {name: _ms(seconds["as built", name]) for name in sorted(fresh.FUNCTION_NAMES)},
+            "variants": {
+                variant: {name: _ms(taken) for (kind, name), taken in seconds.items() if kind == variant}
+                for variant in ("without bytecode", "with the SDK as installed")
+            },
+            "layer_megabytes": {"as built": _megabytes(layer), "with the SDK as installed": _megabytes(whole_sdk)},
+        }
+
+
+def tell(figures: dict[str, Any], plots: Path) -> str:
+    """Ratios, the slowest first."""
+    yardstick = figures["yardstick_cpu_ms"]
+    ratios = {name: taken / yardstick for name, taken in figures["functions"].items()}
+    _plot(ratios, plots / "cold_starts.svg")
+    lines = [
+        "CPU time of importing a function and making all that it works with, in the layer as it is built, after what "
+        'Lambda\'s own runtime has loaded; against a bare `boto3.client("s3")`, as pip installs it, in the same '
+        f"interpreter and run (1.00). Medians of {figures['rounds']} fresh processes each, in turns.",
+        "",
+        "![CPU of each function's start](performance/cold_starts.svg)",
+        "",
+        "| function | times a bare client | no more than |",
+        "|---|---|---|",
+    ]
+    for name, ratio in sorted(ratios.items(), key=lambda each: -each[1]):
+        lines.append(f"| {name} | {ratio:.2f} | {DEMANDED.get(name, '')} |")
+    lines += ["", "What brings how much:", ""]
+    shown = list(next(iter(figures["variants"].values())))
+    lines += ["| | " + " | ".join(shown) + " | layer |", "|---" * (len(shown) + 2) + "|"]
+    megabytes = figures["layer_megabytes"]
+    for variant, taken in {"as built": figures["functions"], **figures["variants"]}.items():
+        told = " | ".join(f"{taken[name] / yardstick:.2f}" for name in shown)
+        size = megabytes.get(variant)
+        lines.append(f"| {variant} | {told} | {f'{size:.0f} MB' if size else ''} |")
+    return "\n".join(lines)
+
+
+def _built_layer(folder: Path) -> Path:
+    """As `sam build` makes it, for this interpreter."""
+    source = folder / "source"
+    shutil.copytree(_LAYER_SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(
+        ["make", "--silent", "-C", str(source), "build-CoreLayer"],  # noqa: S607
+        env={
+            **os.environ,
+            "ARTIFACTS_DIR": str(folder / "built"),
+            "LAYER_PYTHON": fresh.PYTHON,
+            "PIP": f"{sys.executable} -m pip",
+        },
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return folder / "built" / "python"
+
+
+def _installed_sdk(folder: Path) -> Path:
+    """As anybody has it: everything, compiled by pip. Of the layer's versions."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--python", fresh.PYTHON, "install", "--quiet", "--compile"),
+            *("--disable-pip-version-check", "--target", str(folder)),
+            *("boto3", "--constraint", str(_LAYER_SOURCE / "requirements.txt")),
+        ],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    return folder
+
+
+def _with_whole_sdk(layer: Path, sdk: Path, folder: Path) -> Path:
+    """The same layer with nothing taken away from the SDK."""
+    shutil.copytree(layer, folder)
+    shutil.rmtree(folder / "botocore")
+    shutil.copytree(sdk / "botocore", folder / "botocore")
+    return folder
+
+
+def _ms(seconds: list[float]) -> float:
+    return round(median(seconds) * 1000, 1)
+
+
+def _megabytes(folder: Path) -> float:
+    return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1)
+
+
+def _plot(ratios: dict[str, float], path: Path) -> None:
+    names = sorted(ratios, key=lambda name: ratios[name])
+    figure = Figure(figsize=(7, 0.24 * len(names) + 0.9), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(names, [ratios[name] for name in names], color="#3b6ea5")
+    axes.axvline(1, color="#888888", linewidth=1)
+    axes.set_xlabel('CPU of the start, as a multiple of boto3.client("s3")')
+    axes.spines[["top", "right"]].set_visible(False)
+    with rc_context({"svg.hashsalt": "heliograph"}):
+        figure.savefig(path, metadata={"Date": None})

@@ -1,0 +1,144 @@
+"""Takes out of a layer what no function of ours can need, and puts beside it whom to trust. Run by the Makefile.
+
+    python trim.py ARTIFACTS_DIR
+
+- The SDK keeps the services that `adapters/aws.py` names, without their prose; of the list of all endpoints, theirs.
+- Packages that gather names in their `__init__` gather them when they are asked for; the SDK loads the writer of its
+  own documentation where somebody reads that.
+- Of the packages' own papers, their licences and names.
+- `amazon-roots.pem`: the certificate authorities of AWS's endpoints, five out of certifi's bundle. botocore reads its
+  bundle anew for every connection.
+- `python/heliograph/adapters/roots`: all of certifi's, each in a file by its subject's hash, so that OpenSSL reads the
+  one that it looks for. Needs an `openssl` to build; without one the whole bundle is read, once.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from lazy_imports import gather_on_demand, import_where_used
+
+# What botocore reads whatever the service.
+COMMON_DATA = {"_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"}
+# https://www.amazontrust.com/repository/ names them.
+AMAZON_ROOTS = {f"Amazon Root CA {number}" for number in (1, 2, 3, 4)} | {
+    "Starfield Services Root Certificate Authority - G2"
+}
+# What loads much more than is asked of it.
+GATHERERS = (
+    "aws_lambda_powertools/event_handler",
+    "aws_lambda_powertools/utilities/batch",
+    "aws_lambda_powertools/utilities/data_classes",
+)
+_ONE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)
+_LABELED = re.compile(r'# Label: "(?P<label>[^"]*)"\n(?:#[^\n]*\n)*(?P<one>' + _ONE.pattern + ")", re.DOTALL)
+
+
+def main(artifacts: Path) -> None:
+    """Trims the layer in that folder."""
+    packages = artifacts / "python"
+    trim_sdk(packages / "botocore" / "data", services(packages / "heliograph" / "adapters" / "aws.py"))
+    for folder in GATHERERS:
+        gather_on_demand(packages / folder / "__init__.py")
+    for name in ("__init__.py", "docstring.py"):
+        import_where_used(packages / "botocore" / "docs" / name, "botocore")
+    trim_papers(packages)
+    bundle = (packages / "certifi" / "cacert.pem").read_text()
+    (artifacts / "amazon-roots.pem").write_text(amazon_roots(bundle))
+    hash_roots(bundle, packages / "heliograph" / "adapters" / "roots")
+
+
+def services(aws: Path) -> tuple[str, ...]:
+    """What `SERVICES` is there, without running it."""
+    for node in ast.parse(aws.read_text()).body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "SERVICES":
+            found: tuple[str, ...] = ast.literal_eval(node.value) if node.value else ()
+            return found
+    raise LookupError(f"{aws} names no SERVICES")
+
+
+def trim_sdk(data: Path, kept: tuple[str, ...]) -> None:
+    """Leaves botocore what it reads for those services, in every region and partition."""
+    for entry in data.iterdir():
+        if entry.is_dir() and entry.name not in kept:
+            shutil.rmtree(entry)
+        elif entry.is_file() and entry.name not in COMMON_DATA:
+            entry.unlink()
+    for path in [*data.glob("*/*/examples-*"), *data.glob("*/*/*.tmp")]:
+        path.unlink()
+    prefixes = set()
+    for path in data.glob("*/*/*.json*"):
+        model = _without_prose(_read(path))
+        if path.name.removesuffix(".gz") == "service-2.json":
+            prefixes.add(model["metadata"]["endpointPrefix"])
+        path.unlink()
+        _write(path.with_name(path.name.removesuffix(".gz")), model)
+    endpoints = _read(data / "endpoints.json")
+    for partition in endpoints["partitions"]:
+        partition["services"] = {name: told for name, told in partition["services"].items() if name in prefixes}
+    _write(data / "endpoints.json", endpoints)
+
+
+def trim_papers(packages: Path) -> None:
+    """Leaves of each distribution what says whose it is and what one may do with it."""
+    shutil.rmtree(packages / "bin", ignore_errors=True)
+    for folder in packages.glob("*.dist-info"):
+        for path in folder.iterdir():
+            if path.is_file() and path.name != "METADATA" and not re.match("(?i)licen[cs]e|notice|copying", path.name):
+                path.unlink()
+    for path in [*packages.rglob("*.pyi"), *packages.rglob("*.pyx"), *packages.rglob("*.c")]:
+        path.unlink()
+
+
+def amazon_roots(bundle: str) -> str:
+    """Those of AWS's own endpoints, and no others."""
+    found = {match["label"]: match["one"] for match in _LABELED.finditer(bundle) if match["label"] in AMAZON_ROOTS}
+    if missing := AMAZON_ROOTS - set(found):
+        raise LookupError(f"certifi's bundle lacks {', '.join(sorted(missing))}")
+    return "".join(found[name] for name in sorted(found))
+
+
+def hash_roots(bundle: str, folder: Path) -> None:
+    """One file for each, as OpenSSL looks for it."""
+    openssl = shutil.which("openssl")
+    if not openssl:
+        sys.stderr.write("no openssl here: the layer reads its whole bundle of certificates at every start\n")
+        return
+    folder.mkdir()
+    for one in _ONE.findall(bundle):
+        hashed = subprocess.run(
+            [openssl, "x509", "-noout", "-subject_hash"], input=one, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        number = len(list(folder.glob(f"{hashed}.*")))
+        (folder / f"{hashed}.{number}").write_text(one)
+
+
+def _without_prose(value: Any) -> Any:
+    """Emptied, not removed: botocore reads some. A structure's member of that name is an object, and stays."""
+    if isinstance(value, dict):
+        return {
+            name: "" if name == "documentation" and isinstance(part, str) else _without_prose(part)
+            for name, part in value.items()
+        }
+    return [_without_prose(part) for part in value] if isinstance(value, list) else value
+
+
+def _read(path: Path) -> Any:
+    content = path.read_bytes()
+    return json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+
+
+def _write(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document, separators=(",", ":")))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

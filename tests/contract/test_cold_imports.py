@@ -1,0 +1,198 @@
+"""What a function loads to start, in a process of its own, from the layer as its build leaves it.
+
+Sets, not times: what is not there costs nothing on any machine.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import botocore
+import pytest
+
+from benchmarks import _fresh_process as fresh
+from tests.contract.assembled_layer import SOURCE, assemble
+
+AWS = SOURCE / "heliograph" / "adapters" / "aws.py"
+# Nobody runs them.
+BY_NOBODY = {
+    "asyncio",  # but for `BY_BATCHES`
+    "aws_lambda_powertools.event_handler.appsync",
+    "aws_lambda_powertools.event_handler.openapi.models",
+    "aws_lambda_powertools.utilities.data_classes.connect_contact_flow_event",
+    "aws_lambda_powertools.utilities.parameters",
+    "aws_xray_sdk",
+    "boto3",
+    "botocore.docs.service",
+    "html.parser",
+    "multiprocessing",
+    "s3transfer",
+}
+# powertools runs batches both ways, and its one module imports both.
+BY_BATCHES = {"asyncio"}
+API = {"aws_lambda_powertools.event_handler", "heliograph.runtime.responses"}
+BATCHES = {"aws_lambda_powertools.utilities.batch"}
+HTTP = {"httpx", "httpcore"}
+STORE = {"heliograph.adapters.dynamodb"}
+OBJECTS = {"heliograph.adapters.s3"}
+SECRETS = {"heliograph.adapters.secrets"}
+WORKFLOW = {"heliograph.adapters.step_functions"}
+WEBHOOKS = {"heliograph.adapters.webhook_sender", "heliograph.domain.webhooks", "heliograph.domain.deliveries"}
+OPENAI = {"heliograph.domain.openai_shape", "heliograph.steps.make_images"}
+OPENAPI = {"heliograph.runtime.openapi.operations"}
+LARGE = {
+    *API,
+    *OPENAPI,
+    *BATCHES,
+    *HTTP,
+    *STORE,
+    *OBJECTS,
+    *SECRETS,
+    *WORKFLOW,
+    *WEBHOOKS,
+    *OPENAI,
+    "heliograph.adapters.kie",
+}
+# Of those, what each of the functions in the way of a job may load.
+ALLOWED: dict[str, set[str]] = {
+    "submit_upload": {*BATCHES, *STORE, *OBJECTS, *WORKFLOW},
+    "submit_request": {*API, *STORE, *OBJECTS, *WORKFLOW},
+    "dispatch": {*HTTP, *STORE, *OBJECTS, *SECRETS},
+    "poll": {*HTTP, *SECRETS},
+    "finalize": {"httpx", *STORE, *OBJECTS},  # downloads through the standard library
+    "close": {*HTTP, *STORE, *OBJECTS, *SECRETS},
+    "authorize": SECRETS,
+    "api": {*API, *STORE, *OBJECTS, *WORKFLOW},
+    "cancel": {*API, *STORE, *OBJECTS},
+    "uploads": {*API, *OBJECTS},
+}
+
+
+@pytest.fixture(scope="module")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return assemble(tmp_path_factory.mktemp("layer"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fresh.runtime_site(tmp_path_factory.mktemp("site"))
+
+
+@pytest.mark.parametrize("function", sorted(fresh.FUNCTION_NAMES))
+def test_a_function_loads_what_it_runs(function: str, layer: Path, site: Path) -> None:
+    loaded = fresh.modules_after_start(function, [layer, site])
+    runs_batches = bool(loaded & BATCHES)
+    assert not loaded & (BY_NOBODY - BY_BATCHES if runs_batches else BY_NOBODY)
+    if function in ALLOWED:
+        assert loaded & LARGE == ALLOWED[function]
+
+
+def test_poll_neither_serves_nor_stores_nor_signs_links(layer: Path, site: Path) -> None:
+    loaded = fresh.modules_after_start("poll", [layer, site])
+    assert {name for name in loaded if name.startswith("heliograph.adapters.")} == {
+        f"heliograph.adapters.{name}"
+        for name in ("apimodels", "aws", "clock", "secrets", "task_api", "trust", "user_agent")
+    }
+    assert {name for name in loaded if name.startswith("heliograph.steps.")} == {"heliograph.steps.poll"}
+
+
+def services() -> tuple[str, ...]:
+    """`SERVICES` of adapters/aws.py."""
+    [node] = [
+        node.value
+        for node in ast.parse(AWS.read_text()).body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "SERVICES"
+    ]
+    assert node
+    found: tuple[str, ...] = ast.literal_eval(node)
+    return found
+
+
+def test_the_layer_has_the_services_that_the_adapters_ask_for_and_no_others(layer: Path) -> None:
+    asked = {
+        node.args[0].value
+        for node in ast.walk(ast.parse(AWS.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_client"
+        if isinstance(node.args[0], ast.Constant)
+    }
+    data = layer / "botocore" / "data"
+    assert asked == set(services()) == {path.name for path in data.iterdir() if path.is_dir()}
+
+
+def test_only_one_module_makes_clients() -> None:
+    makers = {
+        path.name
+        for path in (SOURCE / "heliograph").rglob("*.py")
+        if "create_client(" in path.read_text() or "boto3.client" in path.read_text()
+    }
+    assert makers == {"aws.py"}
+
+
+# In the SDK's own words: where each service is, and what a call may say.
+_TOLD = """
+import json, sys
+import botocore.session
+session = botocore.session.get_session()
+told = {}
+for service in sys.argv[1].split(","):
+    for region in ("us-east-1", "eu-central-1", "eu-central-2", "us-gov-west-1", "cn-north-1"):
+        client = session.create_client(service, region_name=region, aws_access_key_id="x", aws_secret_access_key="x")
+        told[service + " in " + region] = [client.meta.endpoint_url, client.meta.partition]
+    model = client.meta.service_model
+    told[service] = {name: sorted(model.operation_model(name).input_shape.members) for name in model.operation_names
+                     if model.operation_model(name).input_shape}
+    told[service + " pages"] = [name for name in ("scan", "query", "list_objects_v2")
+                                if hasattr(client, name) and client.can_paginate(name)]
+print(json.dumps(told))
+"""
+
+
+def _told(path: Path) -> Any:
+    finished = subprocess.run(
+        [sys.executable, "-S", "-c", _TOLD, ",".join(services())],
+        env={"PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(finished.stdout)
+
+
+def test_the_trimmed_sdk_says_what_the_whole_one_says_in_every_partition(layer: Path) -> None:
+    whole = Path(botocore.__file__).parents[1]
+    assert _told(layer) == _told(whole)
+
+
+def test_names_that_are_gathered_on_demand_are_all_there(layer: Path) -> None:
+    program = """
+import importlib, json
+for package in ("event_handler", "utilities.batch", "utilities.data_classes"):
+    module = importlib.import_module("aws_lambda_powertools." + package)
+    for name in module.__all__:
+        found = getattr(module, name)
+        assert not type(found).__name__ == "module", name
+    try:
+        module.no_such_name
+    except AttributeError:
+        continue
+    raise AssertionError
+import botocore.docs.docstring as written
+assert written.LazyLoadedDocstring is not None
+"""
+    subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        env={"PYTHONPATH": str(layer), "PYTHONDONTWRITEBYTECODE": "1", "POWERTOOLS_SERVICE_NAME": "x"},
+        check=True,
+    )
+
+
+def test_aws_is_believed_with_five_authorities_and_the_world_with_all(layer: Path) -> None:
+    bundle = (layer / "certifi" / "cacert.pem").read_text().count("BEGIN CERTIFICATE")
+    hashed = layer / "heliograph" / "adapters" / "roots"
+    assert (layer.parent / "amazon-roots.pem").read_text().count("BEGIN CERTIFICATE") == 5
+    assert not hashed.exists() or len(list(hashed.iterdir())) == bundle
