@@ -16,6 +16,8 @@ from typing import Any
 
 from heliograph.domain.polling import QUESTION_PRICE, Latencies, moments, took_seconds, wait_before_asking
 
+from benchmarks import _prices
+
 TITLE = "When to ask the provider"
 
 JOBS = 600
@@ -33,10 +35,10 @@ _CALLBACK_SECONDS = (0.2, 1.0)
 _CALLBACK_SHARES = (0.0, 0.5, 0.95, 1.0)
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
-# https://aws.amazon.com/step-functions/pricing/ and https://aws.amazon.com/lambda/pricing/, us-east-1, without the free
-# tier, in dollars: a transition; a call and a GB-second of Express; a call and a GB-second of Lambda on arm64.
-_TRANSITION, _EXPRESS, _EXPRESS_GB_SECOND = 25e-6, 1e-6, 16.67e-6
-_INVOCATION, _LAMBDA_GB_SECOND = 0.2e-6, 13.3334e-6
+_TRANSITION = float(_prices.TRANSITION.usd)
+_EXPRESS, _EXPRESS_GB_SECOND = float(_prices.EXPRESS_REQUEST.usd), float(_prices.EXPRESS_GB_SECOND.usd)
+_INVOCATION = float(_prices.INVOCATION.usd)
+_LAMBDA_GB_SECOND = float(_prices.GB_SECOND[_prices.Architecture.ARM64].usd)
 _POLL_GB, _SLEEPER_GB, _EXPRESS_GB = 0.25, 0.125, 0.0625
 _QUESTION_USD = _INVOCATION + _LAMBDA_GB_SECOND * _POLL_GB * _QUESTION_SECONDS
 # https://aws.amazon.com/dynamodb/pricing/on-demand/ and https://aws.amazon.com/api-gateway/pricing/: what a wait for a

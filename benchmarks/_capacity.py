@@ -1,0 +1,326 @@
+"""At which rate of jobs which limit ends: counts per job (`results/load.json`) against public quotas and our settings.
+
+All of `docs/capacity.md` is written here, from the figures, the template and the routes' defaults.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from heliograph.domain.routes import Route
+
+_TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+RATES = (1, 10, 100, 1000)
+# [doc] 15-40 s.
+_TASK_SECONDS = 27.5
+# A transaction holds its items for about as long as it takes; nobody publishes how long that is.
+_TRANSACTION_SECONDS = 0.02
+_WORST = ("callbacks", "polling")
+_KINDS = ("api", "upload")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Something that ends: how much there is (a second, or at once), how much of it a job takes, who moves it."""
+
+    name: str
+    amount: float
+    per_job: float
+    moved_by: str
+    source: str
+    is_ours: bool = False
+
+    @property
+    def ends_at(self) -> float:
+        """Jobs a second."""
+        return self.amount / self.per_job if self.per_job else float("inf")
+
+
+_IN_TEMPLATE, _IN_ROUTES = "../template.yaml", "../layers/core/heliograph/domain/routes.py"
+_STATES = "https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"
+_LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
+_GATEWAY = "https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"
+_DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"
+_PARTITION = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"
+_ON_DEMAND = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html"
+_EVENTS = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html"
+_S3 = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html"
+_SECRETS = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"
+_TRANSACTIONS = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html"
+
+
+def limits(figures: Mapping[str, Any]) -> list[Limit]:
+    """Every limit, the first to end first. Of settings and kinds of job, whichever takes most counts."""
+    return sorted((*_ours(figures), *_of_aws(figures)), key=lambda limit: limit.ends_at)
+
+
+def _most(figures: Mapping[str, Any], of: Callable[[Mapping[str, Any]], float]) -> float:
+    return max(of(figures["settings"][setting][kind]) for setting in _WORST for kind in _KINDS)
+
+
+def _ours(figures: Mapping[str, Any]) -> list[Limit]:
+    route = {
+        name: Route.model_fields[name].default for name in ("creates_per_minute", "fastest_per_minute", "max_in_flight")
+    }
+    timed = figures["functions"]
+    calls = _most(figures, lambda job: job["api_calls"])
+    ledger = _shared(figures, lambda item: item.startswith("LedgerTable */"))
+    running = _shared(figures, lambda item: item.endswith("#running"))
+    own = [
+        Limit(
+            "a route's pace, to begin with",
+            route["creates_per_minute"] / 60,
+            1,
+            "`creates_per_minute` in `Routes`; it rises by itself, if the provider lets it",
+            _IN_ROUTES,
+        ),
+        Limit(
+            "a route's pace, at its fastest",
+            route["fastest_per_minute"] / 60,
+            1,
+            "`fastest_per_minute` in `Routes`; more routes",
+            _IN_ROUTES,
+        ),
+        Limit(
+            "tasks at once on a route",
+            route["max_in_flight"],
+            _TASK_SECONDS,
+            "`max_in_flight` in `Routes`; more routes",
+            _IN_ROUTES,
+        ),
+        Limit(
+            "the API's own throttle",
+            _of_template(r"ThrottlingRateLimit: (\d+)"),
+            calls,
+            "`ThrottlingRateLimit` in template.yaml; it holds callbacks too",
+            _IN_TEMPLATE,
+        ),
+        Limit(
+            "`submit_upload` at once",
+            _of_template(r"MaximumConcurrency: (\d+) } # a burst"),
+            _seconds(timed, "SubmitUpload"),
+            "`MaximumConcurrency` of its queue; what is above waits there",
+            _IN_TEMPLATE,
+        ),
+        Limit(
+            "`notify` at once",
+            _of_template(r"MaximumConcurrency: (\d+) }\n"),
+            _seconds(timed, "Notify"),
+            "`MaximumConcurrency` of its queue; webhooks come later, jobs do not wait",
+            _IN_TEMPLATE,
+        ),
+        Limit(
+            "transactions on the ledger's pages of all tenants, one after the other (estimated)",
+            1 / _TRANSACTION_SECONDS,
+            ledger["transactions"],
+            "no setting: those pages would have to be split",
+            _TRANSACTIONS,
+        ),
+        Limit(
+            "transactions on a route's count of tasks, one after the other (estimated)",
+            1 / _TRANSACTION_SECONDS,
+            running["transactions"],
+            "more routes",
+            _TRANSACTIONS,
+        ),
+        Limit(
+            "write units on a page of the ledger",
+            1000,
+            ledger["write_units"],
+            "no setting: those pages would have to be split",
+            _PARTITION,
+        ),
+        Limit(
+            "write units on a route's item",
+            1000,
+            _shared(figures, _is_a_route)["write_units"],
+            "more routes",
+            _PARTITION,
+        ),
+        Limit(
+            "write units on one tenant's part of the index `by-tenant`",
+            1000,
+            _shared(figures, lambda item: item.startswith("JobsTable/by-tenant"))["write_units"],
+            "more tenants",
+            _PARTITION,
+        ),
+    ]
+    return [Limit(each.name, each.amount, each.per_job, each.moved_by, each.source, is_ours=True) for each in own]
+
+
+def _of_aws(figures: Mapping[str, Any]) -> list[Limit]:
+    support = "Service Quotas"
+    warm = "write units that the table has seen before, or warm throughput set ahead"
+    told = [
+        Limit("StartExecution, a second", 300, 1, f"{support} (1,300 in a burst)", _STATES),
+        Limit("state transitions, a second", 5000, _most(figures, lambda job: job["transitions"]), support, _STATES),
+        Limit("open executions", 1_000_000, _TASK_SECONDS, support, _STATES),
+        Limit(
+            "SendTaskSuccess, a second",
+            500,
+            _most(figures, lambda job: job["requests"].get("States.SendTaskSuccess", 0)),
+            f"{support} (3,000 in a burst)",
+            _STATES,
+        ),
+        Limit("Lambda calls at once", 1000, _concurrency(figures), f"{support}; a new account has far fewer", _LAMBDA),
+        Limit("API Gateway calls, a second", 10_000, _most(figures, lambda job: job["api_calls"]), support, _GATEWAY),
+        Limit(
+            "PutEvents, a second",
+            10_000,
+            _most(figures, lambda job: job["requests"].get("Events.PutEvents", 0)),
+            support,
+            _EVENTS,
+        ),
+        Limit("targets of rules called, a second", 18_750, _most(figures, lambda job: job["events"]), support, _EVENTS),
+        Limit(
+            "PUTs under one prefix, a second",
+            3500,
+            _most(figures, lambda job: job["s3_writes"]),
+            "more presets: results lie under the preset's name; S3 splits prefixes by itself, in time",
+            _S3,
+        ),
+        Limit(
+            "GetSecretValue, a second",
+            10_000,
+            _most(figures, lambda job: job["secret_calls"]),
+            "nobody; answers are kept",
+            _SECRETS,
+        ),
+    ]
+    for table in ("JobsTable", "LedgerTable", "RoutesTable"):
+        units = _most(figures, lambda job, table=table: job["units"].get(f"{table} write", 0.0))  # type: ignore[misc]
+        told.append(Limit(f"write units of a new {table}", 4000, units, warm, _ON_DEMAND))
+        told.append(Limit(f"write units of {table}", 40_000, units, support, _DYNAMODB))
+    return told
+
+
+def _is_a_route(item: str) -> bool:
+    return item.startswith("RoutesTable ") and not item.endswith("#running")
+
+
+def _shared(figures: Mapping[str, Any], wanted: Callable[[str], bool]) -> dict[str, float]:
+    """What a job does to an item that all jobs share."""
+    found = [
+        each
+        for setting in _WORST
+        for kind in _KINDS
+        for each in figures["settings"][setting][kind]["shared_items"]
+        if wanted(each["item"])
+    ]
+    return {what: float(max((each[what] for each in found), default=0.0)) for what in ("write_units", "transactions")}
+
+
+def _seconds(timed: Mapping[str, Any], function: str) -> float:
+    return float(timed[function]["billed_ms"]) / 1000
+
+
+def _concurrency(figures: Mapping[str, Any]) -> float:
+    """Little's law: calls at once, for each job a second."""
+    timed = figures["functions"]
+    usual = fmean(each["billed_ms"] for each in timed.values())
+
+    def seconds(job: Mapping[str, Any]) -> float:
+        calls = {name: float(told["invocations"]) for name, told in job["functions"].items()}
+        return sum(
+            each * float(timed.get(name, {"billed_ms": usual})["billed_ms"]) / 1000 for name, each in calls.items()
+        )
+
+    return _most(figures, seconds)
+
+
+def _of_template(pattern: str) -> float:
+    found = re.search(pattern, _TEMPLATE.read_text())
+    if found is None:
+        raise LookupError(f"template.yaml has no {pattern}")
+    return float(found[1])
+
+
+# ---- The page
+
+
+def page(figures: Mapping[str, Any]) -> str:
+    """All of docs/capacity.md."""
+    found = limits(figures)
+    return "\n\n".join((_HEAD, _by_rate(found), _WHAT_ENDS_FIRST, _table(found), _WHAT_IS_NOT_HERE)) + "\n"
+
+
+_HEAD = """\
+# Capacity
+
+How many jobs a second one deployment takes, what ends first, and what moves it. Computed from what a job was counted
+to use ([performance](performance.md#throughput-and-cost)), AWS's public quotas (us-east-1, an account that has its
+usual ones) and our own settings as they are in the repository; never tried on AWS. Written by `make bench
+TOPIC=load`; not edited by hand."""
+
+_WHAT_ENDS_FIRST = """\
+**What ends first is the provider, and our own restraint.** No provider publishes its limits. On the channel behind
+one of them, 20 creates in 10 s were seen to be taken, so a route begins with two a second, and may have 100 tasks at
+once; whatever comes faster waits for its turn (uploads up to six hours), is shared fairly, and costs nothing but a
+few state transitions. Raise it where you know more. At 100 jobs a second the pictures cost $21,600 an hour: budgets
+end before quotas.
+
+**Next comes our ledger.** Every job is booked on four pages (its tenant's and everybody's, day and month) in the
+transaction that begins it and in the one that ends it: that is what makes budgets hard. Transactions on one item
+can't overlap, so everybody's pages are one queue. How long DynamoDB holds an item is not published; with 20 ms for a
+transaction (an estimate; the row says so) the queue is full at the rate below. Conflicts are repeated with a jitter
+(`adapters/aws.py`), so it becomes slow before it becomes wrong; nothing is booked twice or lost. Beyond that rate
+everybody's pages would have to be split into parts, each with its share of the budget."""
+
+_WHAT_IS_NOT_HERE = """\
+*At* is the rate at which the limit would be used up wholly; the job that takes most of it counts, API or upload, with
+callbacks or without. Standard queues of SQS have no limit that matters here; log lines are sent by Lambda itself;
+encryption is by S3's and SQS's own keys, so KMS is not asked. Timelines (`GET /v1/jobs/{id}/events`) read execution
+histories, of which [Step Functions](https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html) gives
+20 a second. A function gains at most 1,000 processes in [10
+s](https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html), and an on-demand table at most twice its
+former peak in [30
+minutes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html): a burst from
+nothing to 1,000 jobs a second is throttled, and retried, whatever the quotas say. Smaller regions have a fraction of
+these quotas, and new accounts too."""
+
+
+def _by_rate(found: Sequence[Limit]) -> str:
+    lines = ["| jobs a second | ends first | which quota of AWS ends | what moves them |", "|--:|---|---|---|"]
+    for rate in RATES:
+        short = [limit for limit in found if limit.ends_at < rate]
+        own = [limit for limit in short if limit.is_ours]
+        aws = [limit for limit in short if not limit.is_ours]
+        first = f"{_named(short[0])}" if short else "nothing"
+        quotas = "; ".join(_named(limit) for limit in aws) or f"none (the next: {_named(_next_of_aws(found, rate))})"
+        moves = list(dict.fromkeys(limit.moved_by for limit in (*own[:4], *aws[:2])))
+        lines.append(f"| {rate:,} | {first} | {quotas} | {'; '.join(moves) or '-'} |")
+    return "\n".join(lines)
+
+
+def _next_of_aws(found: Sequence[Limit], rate: int) -> Limit:
+    return next(limit for limit in found if not limit.is_ours and limit.ends_at >= rate)
+
+
+def _named(limit: Limit) -> str:
+    return f"{limit.name}, at {_figure(limit.ends_at)}"
+
+
+def _table(found: Sequence[Limit]) -> str:
+    lines = [
+        "| at, jobs a second | limit | there is | a job takes | whose | what moves it |",
+        "|--:|---|--:|--:|---|---|",
+    ]
+    for limit in found:
+        if limit.per_job:
+            whose = "ours" if limit.is_ours else "AWS"
+            lines.append(
+                f"| {_figure(limit.ends_at)} | {limit.name} | {_figure(limit.amount)} | {_figure(limit.per_job)} "
+                f"| [{whose}]({limit.source}) | {limit.moved_by} |"
+            )
+    return "\n".join(lines)
+
+
+def _figure(value: float) -> str:
+    if value >= 100:
+        return f"{round(value, -1 if value >= 1000 else 0):,.0f}"
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
