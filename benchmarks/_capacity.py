@@ -118,7 +118,7 @@ def _ours(figures: Mapping[str, Any]) -> list[Limit]:
             "transactions on the ledger's pages of all tenants, one after the other (estimated)",
             1 / _TRANSACTION_SECONDS,
             ledger["transactions"],
-            "no setting: those pages would have to be split",
+            "no setting: everybody's pages would have to be split",
             _TRANSACTIONS,
         ),
         Limit(
@@ -132,7 +132,7 @@ def _ours(figures: Mapping[str, Any]) -> list[Limit]:
             "write units on a page of the ledger",
             1000,
             ledger["write_units"],
-            "no setting: those pages would have to be split",
+            "no setting: everybody's pages would have to be split",
             _PARTITION,
         ),
         Limit(
@@ -292,7 +292,7 @@ def _by_rate(found: Sequence[Limit]) -> str:
         aws = [limit for limit in short if not limit.is_ours]
         first = f"{_named(short[0])}" if short else "nothing"
         quotas = "; ".join(_named(limit) for limit in aws) or f"none (the next: {_named(_next_of_aws(found, rate))})"
-        moves = list(dict.fromkeys(limit.moved_by for limit in (*own[:4], *aws[:2])))
+        moves = list(dict.fromkeys(each for limit in (*own, *aws) for each in limit.moved_by.split("; ")))
         lines.append(f"| {rate:,} | {first} | {quotas} | {'; '.join(moves) or '-'} |")
     return "\n".join(lines)
 

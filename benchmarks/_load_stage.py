@@ -91,6 +91,12 @@ class Stage:
         config = {"stepfunctions._SFN_WAIT_SCALE": scale}
         httpx.post(f"{self.stack.endpoint}/_ministack/config", json=config, timeout=30).raise_for_status()
 
+    def forget(self) -> None:
+        """What routes have learned of how long tasks take: time was sped up then."""
+        table = self.stack.outputs["RoutesTableName"]
+        for route in _ROUTES:
+            self.dynamodb.delete_item(TableName=table, Key={"route": {"S": str(route["model"])}})
+
     # ---- Jobs
 
     def run(self, kinds: Sequence[str], *, in_flight: int, apart_seconds: float = 0.0) -> list[Ended]:
