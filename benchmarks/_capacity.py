@@ -20,8 +20,11 @@ RATES = (1, 10, 100, 1000)
 _TASK_SECONDS = 27.5
 # A transaction holds its items for about as long as it takes; nobody publishes how long that is.
 _TRANSACTION_SECONDS = 0.02
-_WORST = ("callbacks", "polling")
 _KINDS = ("api", "upload")
+AS_DEPLOYED = "callbacks"
+# What a workflow writes itself, past the meter, is a token, of a thousand characters or so, and where it belongs.
+TOKEN_WRITE_UNITS = 2
+_Jobs = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +57,23 @@ _SECRETS = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/referenc
 _TRANSACTIONS = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html"
 
 
-def limits(figures: Mapping[str, Any]) -> list[Limit]:
-    """Every limit, the first to end first. Of settings and kinds of job, whichever takes most counts."""
-    return sorted((*_ours(figures), *_of_aws(figures)), key=lambda limit: limit.ends_at)
+def limits(figures: Mapping[str, Any], setting: str = AS_DEPLOYED) -> list[Limit]:
+    """Every limit, the first to end first. Of jobs of the API and of uploads, whichever takes more counts."""
+    jobs, timed = [figures["settings"][setting][kind] for kind in _KINDS], figures["functions"]
+    return sorted((*_ours(jobs, timed), *_of_aws(jobs, timed)), key=lambda limit: limit.ends_at)
 
 
-def _most(figures: Mapping[str, Any], of: Callable[[Mapping[str, Any]], float]) -> float:
-    return max(of(figures["settings"][setting][kind]) for setting in _WORST for kind in _KINDS)
+def _most(jobs: _Jobs, of: Callable[[Mapping[str, Any]], float]) -> float:
+    return max(of(job) for job in jobs)
 
 
-def _ours(figures: Mapping[str, Any]) -> list[Limit]:
+def _ours(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
     route = {
         name: Route.model_fields[name].default for name in ("creates_per_minute", "fastest_per_minute", "max_in_flight")
     }
-    timed = figures["functions"]
-    calls = _most(figures, lambda job: job["api_calls"])
-    ledger = _shared(figures, lambda item: item.startswith("LedgerTable */"))
-    running = _shared(figures, lambda item: item.endswith("#running"))
+    calls = _most(jobs, lambda job: job["api_calls"])
+    ledger = _shared(jobs, lambda item: item.startswith("LedgerTable */"))
+    running = _shared(jobs, lambda item: item.endswith("#running"))
     own = [
         Limit(
             "a route's pace, to begin with",
@@ -138,14 +141,14 @@ def _ours(figures: Mapping[str, Any]) -> list[Limit]:
         Limit(
             "write units on a route's item",
             1000,
-            _shared(figures, _is_a_route)["write_units"],
+            _shared(jobs, _is_a_route)["write_units"],
             "more routes",
             _PARTITION,
         ),
         Limit(
             "write units on one tenant's part of the index `by-tenant`",
             1000,
-            _shared(figures, lambda item: item.startswith("JobsTable/by-tenant"))["write_units"],
+            _shared(jobs, lambda item: item.startswith("JobsTable/by-tenant"))["write_units"],
             "more tenants",
             _PARTITION,
         ),
@@ -153,65 +156,66 @@ def _ours(figures: Mapping[str, Any]) -> list[Limit]:
     return [Limit(each.name, each.amount, each.per_job, each.moved_by, each.source, is_ours=True) for each in own]
 
 
-def _of_aws(figures: Mapping[str, Any]) -> list[Limit]:
+def _of_aws(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
     support = "Service Quotas"
     warm = "write units that the table has seen before, or warm throughput set ahead"
     told = [
         Limit("StartExecution, a second", 300, 1, f"{support} (1,300 in a burst)", _STATES),
-        Limit("state transitions, a second", 5000, _most(figures, lambda job: job["transitions"]), support, _STATES),
+        Limit("state transitions, a second", 5000, _most(jobs, lambda job: job["transitions"]), support, _STATES),
         Limit("open executions", 1_000_000, _TASK_SECONDS, support, _STATES),
         Limit(
             "SendTaskSuccess, a second",
             500,
-            _most(figures, lambda job: job["requests"].get("States.SendTaskSuccess", 0)),
+            _most(jobs, lambda job: job["requests"].get("States.SendTaskSuccess", 0)),
             f"{support} (3,000 in a burst)",
             _STATES,
         ),
-        Limit("Lambda calls at once", 1000, _concurrency(figures), f"{support}; a new account has far fewer", _LAMBDA),
-        Limit("API Gateway calls, a second", 10_000, _most(figures, lambda job: job["api_calls"]), support, _GATEWAY),
+        Limit(
+            "Lambda calls at once", 1000, _concurrency(jobs, timed), f"{support}; a new account has far fewer", _LAMBDA
+        ),
+        Limit("API Gateway calls, a second", 10_000, _most(jobs, lambda job: job["api_calls"]), support, _GATEWAY),
         Limit(
             "PutEvents, a second",
             10_000,
-            _most(figures, lambda job: job["requests"].get("Events.PutEvents", 0)),
+            _most(jobs, lambda job: job["requests"].get("Events.PutEvents", 0)),
             support,
             _EVENTS,
         ),
-        Limit("targets of rules called, a second", 18_750, _most(figures, lambda job: job["events"]), support, _EVENTS),
+        Limit("targets of rules called, a second", 18_750, _most(jobs, lambda job: job["events"]), support, _EVENTS),
         Limit(
             "PUTs under one prefix, a second",
             3500,
-            _most(figures, lambda job: job["s3_writes"]),
+            _most(jobs, lambda job: job["s3_writes"]),
             "more presets: results lie under the preset's name; S3 splits prefixes by itself, in time",
             _S3,
         ),
         Limit(
             "GetSecretValue, a second",
             10_000,
-            _most(figures, lambda job: job["secret_calls"]),
+            _most(jobs, lambda job: job["secret_calls"]),
             "nobody; answers are kept",
             _SECRETS,
         ),
     ]
-    for table in ("JobsTable", "LedgerTable", "RoutesTable"):
-        units = _most(figures, lambda job, table=table: job["units"].get(f"{table} write", 0.0))  # type: ignore[misc]
+    for table in ("JobsTable", "LedgerTable", "RoutesTable", "WaitsTable"):
+        units = max(_write_units(job, table) for job in jobs)
         told.append(Limit(f"write units of a new {table}", 4000, units, warm, _ON_DEMAND))
         told.append(Limit(f"write units of {table}", 40_000, units, support, _DYNAMODB))
     return told
+
+
+def _write_units(job: Mapping[str, Any], table: str) -> float:
+    by_workflow = job["workflow_writes"] * TOKEN_WRITE_UNITS if table == "WaitsTable" else 0.0
+    return float(job["units"].get(f"{table} write", 0.0) + by_workflow)
 
 
 def _is_a_route(item: str) -> bool:
     return item.startswith("RoutesTable ") and not item.endswith("#running")
 
 
-def _shared(figures: Mapping[str, Any], wanted: Callable[[str], bool]) -> dict[str, float]:
+def _shared(jobs: _Jobs, wanted: Callable[[str], bool]) -> dict[str, float]:
     """What a job does to an item that all jobs share."""
-    found = [
-        each
-        for setting in _WORST
-        for kind in _KINDS
-        for each in figures["settings"][setting][kind]["shared_items"]
-        if wanted(each["item"])
-    ]
+    found = [each for job in jobs for each in job["shared_items"] if wanted(each["item"])]
     return {what: float(max((each[what] for each in found), default=0.0)) for what in ("write_units", "transactions")}
 
 
@@ -219,9 +223,8 @@ def _seconds(timed: Mapping[str, Any], function: str) -> float:
     return float(timed[function]["billed_ms"]) / 1000
 
 
-def _concurrency(figures: Mapping[str, Any]) -> float:
+def _concurrency(jobs: _Jobs, timed: Mapping[str, Any]) -> float:
     """Little's law: calls at once, for each job a second."""
-    timed = figures["functions"]
     usual = fmean(each["billed_ms"] for each in timed.values())
 
     def seconds(job: Mapping[str, Any]) -> float:
@@ -230,7 +233,7 @@ def _concurrency(figures: Mapping[str, Any]) -> float:
             each * float(timed.get(name, {"billed_ms": usual})["billed_ms"]) / 1000 for name, each in calls.items()
         )
 
-    return _most(figures, seconds)
+    return _most(jobs, seconds)
 
 
 def _of_template(pattern: str) -> float:
@@ -246,7 +249,16 @@ def _of_template(pattern: str) -> float:
 def page(figures: Mapping[str, Any]) -> str:
     """All of docs/capacity.md."""
     found = limits(figures)
-    return "\n\n".join((_HEAD, _by_rate(found), _WHAT_ENDS_FIRST, _table(found), _WHAT_IS_NOT_HERE)) + "\n"
+    parts = (_HEAD, _by_rate(found), _without_callbacks(figures), _WHAT_ENDS_FIRST, _table(found), _WHAT_IS_NOT_HERE)
+    return "\n\n".join(parts) + "\n"
+
+
+def _without_callbacks(figures: Mapping[str, Any]) -> str:
+    first = next(limit for limit in limits(figures, "polling") if not limit.is_ours)
+    return (
+        f"Where providers can't call back (`Callbacks=off`), the first of AWS's quotas to end is {_named(first)}. The "
+        "table below says what moves each of ours."
+    )
 
 
 _HEAD = """\
@@ -268,12 +280,13 @@ end before quotas.
 transaction that begins it and in the one that ends it: that is what makes budgets hard. Transactions on one item
 can't overlap, so everybody's pages are one queue. How long DynamoDB holds an item is not published; with 20 ms for a
 transaction (an estimate; the row says so) the queue is full at the rate below. Conflicts are repeated with a jitter
-(`adapters/aws.py`), so it becomes slow before it becomes wrong; nothing is booked twice or lost. Beyond that rate
-everybody's pages would have to be split into parts, each with its share of the budget."""
+(`adapters/aws.py`); what still meets another after a dozen tries fails as storage does: callers are told to try again,
+workflows do so by themselves, and nothing is booked twice or lost. Beyond that rate everybody's pages would have to be
+split into parts, each with its share of the budget."""
 
 _WHAT_IS_NOT_HERE = """\
-*At* is the rate at which the limit would be used up wholly; the job that takes most of it counts, API or upload, with
-callbacks or without. Standard queues of SQS have no limit that matters here; log lines are sent by Lambda itself;
+*At* is the rate at which the limit would be used up wholly, with callbacks; the job that takes more of it counts,
+API or upload. Standard queues of SQS have no limit that matters here; log lines are sent by Lambda itself;
 encryption is by S3's and SQS's own keys, so KMS is not asked. Timelines (`GET /v1/jobs/{id}/events`) read execution
 histories, of which [Step Functions](https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html) gives
 20 a second. A function gains at most 1,000 processes in [10
@@ -285,24 +298,27 @@ these quotas, and new accounts too."""
 
 
 def _by_rate(found: Sequence[Limit]) -> str:
-    lines = ["| jobs a second | ends first | which quota of AWS ends | what moves them |", "|--:|---|---|---|"]
+    lines = [
+        "| jobs a second | AWS's quota that ends first | what moves it | AWS's that end as well | ours that end |",
+        "|--:|---|---|---|---|",
+    ]
+    aws = [limit for limit in found if not limit.is_ours]
     for rate in RATES:
-        short = [limit for limit in found if limit.ends_at < rate]
-        own = [limit for limit in short if limit.is_ours]
-        aws = [limit for limit in short if not limit.is_ours]
-        first = f"{_named(short[0])}" if short else "nothing"
-        quotas = "; ".join(_named(limit) for limit in aws) or f"none (the next: {_named(_next_of_aws(found, rate))})"
-        moves = list(dict.fromkeys(each for limit in (*own, *aws) for each in limit.moved_by.split("; ")))
-        lines.append(f"| {rate:,} | {first} | {quotas} | {'; '.join(moves) or '-'} |")
+        over = [limit for limit in aws if limit.ends_at < rate]
+        first = _named(aws[0]) if over else f"none: of {aws[0].name}, {100 * rate / aws[0].ends_at:.1f} % would be used"
+        own = [limit for limit in found if limit.is_ours and limit.ends_at < rate]
+        cells = (
+            first,
+            aws[0].moved_by,
+            "; ".join(map(_named, over[1:])) or "none",
+            "; ".join(map(_named, own)) or "none",
+        )
+        lines.append(f"| {rate:,} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _next_of_aws(found: Sequence[Limit], rate: int) -> Limit:
-    return next(limit for limit in found if not limit.is_ours and limit.ends_at >= rate)
-
-
 def _named(limit: Limit) -> str:
-    return f"{limit.name}, at {_figure(limit.ends_at)}"
+    return f"{limit.name} (at {_figure(limit.ends_at)})"
 
 
 def _table(found: Sequence[Limit]) -> str:

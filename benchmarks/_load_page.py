@@ -17,8 +17,6 @@ from benchmarks._prices import Architecture
 _SETTINGS = {"callbacks": "callbacks", "polling": "polling only"}
 _KINDS = {"api": "A job of the API", "upload": "A job of an upload"}
 _AS_DEPLOYED = ("callbacks", Architecture.ARM64)
-# What a workflow writes itself, past the meter, is a token, of a thousand characters or so, and where it belongs.
-_TOKEN_WRITE_UNITS = 2
 _CLIENT_READS = "one `POST` and one `GET`"
 
 
@@ -56,7 +54,7 @@ def use_of(figures: Mapping[str, Any], setting: str, kind: str, *, cold: bool = 
         transitions=about["transitions"],
         invocations=sum(told["invocations"] for told in about["functions"].values()),
         gb_seconds=seconds,
-        write_units=written + about["workflow_writes"] * _TOKEN_WRITE_UNITS,
+        write_units=written + about["workflow_writes"] * _capacity.TOKEN_WRITE_UNITS,
         read_units=sum(count for name, count in units.items() if name.endswith(" read")),
         **{
             name: about[name]
@@ -82,7 +80,11 @@ def _headline(figures: Mapping[str, Any]) -> str:
     worst = max(total(told) for kind in _KINDS for told in bills(figures, kind).values())
     picture = _prices.IMAGE_USD * JOBS
     met = all(share_of_picture(usd) <= GOAL for usd in own.values())
-    also = "in every setting" if share_of_picture(worst) <= GOAL else f"at most ${worst:.2f}, **more**, in the dearest"
+    also = (
+        "in the dearest setting, too"
+        if share_of_picture(worst) <= GOAL
+        else (f"**missed** where providers can't call back, with up to ${worst:.2f} ({_percent(worst)})")
+    )
     return (
         f"Around {JOBS:,} pictures, which cost ${picture:.0f}, AWS charges **${own['api']:.2f}** for jobs of the "
         f"API and **${own['upload']:.2f}** for uploads, as deployed (callbacks, arm64): "
@@ -171,7 +173,9 @@ def _notes(figures: Mapping[str, Any]) -> str:
         "function, from a meter between them; DynamoDB's units from the items before and after each write, by its "
         "rules. "
         f"A job of the API is {_CLIENT_READS}; its webhook, if it has one, comes on top. The authorizer's and the "
-        "secrets' answers are kept for a minute, so a busier stack needs fewer.\n\n"
+        "secrets' answers are kept for a minute, so a busier stack needs fewer. How many questions a task takes is "
+        "chance, over so few: [many](#when-to-ask-the-provider) are computed. The route knows beforehand what a day would "
+        "have taught it.\n\n"
         "**Estimated**: Lambda's milliseconds. Measured is the CPU of each function's own process, one job at a time; "
         "it is stretched to its memory's share of a CPU, and what else passed is added. AWS's own latencies, and the "
         "provider's, are not in it: were every call three times as long, "

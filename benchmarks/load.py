@@ -68,7 +68,7 @@ def measure() -> dict[str, Any]:
 def _count(on: Stage) -> dict[str, dict[str, Any]]:
     with on.metered() as meter:
         on.run(KINDS * 4, in_flight=4)  # everything is made once: processes, items, what is cached
-        on.forget()
+        on.learned()
         on.pace(1.0)
         told = {kind: _count_kind(on, meter, kind) for kind in KINDS}
         on.pace(_FAST)
@@ -210,7 +210,7 @@ def _load(on: Stage) -> tuple[dict[str, Any], dict[str, Any]]:
                 "billed_ms": billed_ms(cpu_ms=cpu, wall_ms=wall, memory_mb=memory),
                 "init_ms": round(max(0.0, first[name][0] - cpu * first[name][1]), 1),
             }
-    on.forget()
+    on.learned()
     on.pace(_UNDER_LOAD)
     peers = _peers(on, on.run(KINDS * 8, in_flight=16), before, after, len(jobs))
     levels = [_level(on, in_flight, count, peers) for in_flight, count in _LEVELS.items()]

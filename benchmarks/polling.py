@@ -41,9 +41,9 @@ _INVOCATION = float(_prices.INVOCATION.usd)
 _LAMBDA_GB_SECOND = float(_prices.GB_SECOND[_prices.Architecture.ARM64].usd)
 _POLL_GB, _SLEEPER_GB, _EXPRESS_GB = 0.25, 0.125, 0.0625
 _QUESTION_USD = _INVOCATION + _LAMBDA_GB_SECOND * _POLL_GB * _QUESTION_SECONDS
-# https://aws.amazon.com/dynamodb/pricing/on-demand/ and https://aws.amazon.com/api-gateway/pricing/: what a wait for a
-# callback writes, and what a callback is: a call of the gateway and of a function, a read and a write.
-_WRITE, _READ, _GATEWAY_CALL = 0.625e-6, 0.125e-6, 3.5e-6
+# A wait for a callback writes; a callback is a call of the gateway and of a function, a read and a write.
+_WRITE, _READ = float(_prices.WRITE_UNIT.usd), float(_prices.READ_UNIT.usd)
+_GATEWAY_CALL = float(_prices.API_CALL.usd)
 _CALLBACK_GB, _CALLBACK_FUNCTION_SECONDS = 0.5, 0.06
 _CALLBACK_USD = (
     _GATEWAY_CALL + _INVOCATION + _LAMBDA_GB_SECOND * _CALLBACK_GB * _CALLBACK_FUNCTION_SECONDS + _READ + _WRITE
