@@ -244,7 +244,7 @@ def _plot(figures: Mapping[str, Any], path: Path) -> None:
     money.axvline(goal, color="#334155", linestyle=":", linewidth=1)
     money.invert_yaxis()
     money.set_xlabel(f"$ for {JOBS:,} jobs (dotted: {GOAL:.0%} of the pictures)")
-    money.legend(fontsize=6, loc="lower right")
+    figure.legend(*money.get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=5)
     money.tick_params(labelsize=8)
     levels = figures["load"]["levels"]
     rates.bar([str(level["in_flight"]) for level in levels], [level["ratio"] for level in levels], color="#c2410c")
