@@ -183,10 +183,17 @@ def _notes(figures: Mapping[str, Any]) -> str:
         f"Were every call of every job a cold start (whose init is charged), it would be ${cold:.2f} more. "
         f"References leave for the provider at $0.09 a GB: the photo here has {photo_kb:.0f} KB, and each MB is $"
         f"{_prices.EGRESS_BYTE.usd * 1024 * 1024 * JOBS:.2f} for {JOBS:,} uploads. "
-        f"Not in it: storage, the alarms and the dashboard ([$5.70 a month](operations.md#what-it-costs)), free "
-        f"tiers. Prices: us-east-1, read on {_prices.READ_ON}, in [`_prices.py`](../benchmarks/_prices.py)."
+        f"Not in it: storage, the alarms and the dashboard ([$5.70 a month](operations.md#what-it-costs)), Lambda's long "
+        f"polls of two idle queues (about ${_idle_queues_usd():.2f} a month), free tiers. "
+        f"Prices: us-east-1, as of {_prices.READ_ON}, in [`_prices.py`](../benchmarks/_prices.py)."
         f"{'' if api['retries'] else ' No task was retried.'}"
     )
+
+
+def _idle_queues_usd() -> Decimal:
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html: five pollers a queue, 20 s a poll."""
+    polls = 2 * 5 * 30 * 24 * 3600 // 20
+    return polls * _prices.QUEUE_REQUEST.usd
 
 
 def _sustained(figures: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """What AWS charges, in one place: us-east-1, on demand, first tier, no free tier; in US dollars.
 
-The pages name each price; they were read on READ_ON. Where an AWS page shows its figures by script only, the figure was
-checked against a second public source.
+Each price names the page of AWS that says it. Most of those show their figures by script only: these figures were
+checked on READ_ON against other public sources that quote them, but for CloudWatch Logs and Express, which were not
+found quoted.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ GB_SECOND = {
 WRITE_UNIT = Price("DynamoDB", "write request unit", Decimal("0.625") / _MILLION, _DYNAMODB)
 READ_UNIT = Price("DynamoDB", "read request unit", Decimal("0.125") / _MILLION, _DYNAMODB)
 API_CALL = Price("API Gateway", "REST call", Decimal("3.50") / _MILLION, "https://aws.amazon.com/api-gateway/pricing/")
+# Sources disagree whether S3's events are free. They are counted: a thousandth of a dollar for a thousand uploads.
 EVENT = Price(
     "EventBridge", "event of ours, or of S3", Decimal("1.00") / _MILLION, "https://aws.amazon.com/eventbridge/pricing/"
 )
