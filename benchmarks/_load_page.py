@@ -183,8 +183,8 @@ def _notes(figures: Mapping[str, Any]) -> str:
         f"Were every call of every job a cold start (whose init is charged), it would be ${cold:.2f} more. "
         f"References leave for the provider at $0.09 a GB: the photo here has {photo_kb:.0f} KB, and each MB is $"
         f"{_prices.EGRESS_BYTE.usd * 1024 * 1024 * JOBS:.2f} for {JOBS:,} uploads. "
-        f"Not in it: storage, the alarms and the dashboard ([$5.70 a month](operations.md#what-it-costs)), Lambda's long "
-        f"polls of two idle queues (about ${_idle_queues_usd():.2f} a month), free tiers. "
+        f"Not in it: storage, the alarms and the dashboard ([$5.70 a month](operations.md#what-it-costs)), Lambda's "
+        f"long polls of two idle queues (about ${_idle_queues_usd():.2f} a month), free tiers. "
         f"Prices: us-east-1, as of {_prices.READ_ON}, in [`_prices.py`](../benchmarks/_prices.py)."
         f"{'' if api['retries'] else ' No task was retried.'}"
     )
