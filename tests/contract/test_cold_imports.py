@@ -9,11 +9,14 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import botocore
+import botocore.session
 import pytest
+import trim
 
 from benchmarks import _fresh_process as fresh
 from tests.contract.assembled_layer import SOURCE, assemble
@@ -101,15 +104,15 @@ def test_poll_neither_serves_nor_stores_nor_signs_links(layer: Path, site: Path)
     assert {name for name in loaded if name.startswith("heliograph.steps.")} == {"heliograph.steps.poll"}
 
 
-def services() -> tuple[str, ...]:
-    """`SERVICES` of adapters/aws.py."""
+def operations() -> dict[str, tuple[str, ...]]:
+    """`OPERATIONS` of adapters/aws.py."""
     [node] = [
         node.value
         for node in ast.parse(AWS.read_text()).body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "SERVICES"
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "OPERATIONS"
     ]
     assert node
-    found: tuple[str, ...] = ast.literal_eval(node)
+    found: dict[str, tuple[str, ...]] = ast.literal_eval(node)
     return found
 
 
@@ -121,7 +124,33 @@ def test_the_layer_has_the_services_that_the_adapters_ask_for_and_no_others(laye
         if isinstance(node.args[0], ast.Constant)
     }
     data = layer / "botocore" / "data"
-    assert asked == set(services()) == {path.name for path in data.iterdir() if path.is_dir()}
+    assert asked == set(operations()) == {path.name for path in data.iterdir() if path.is_dir()}
+
+
+def _names_used(tree: ast.Module) -> Iterator[str]:
+    """What is called on a client of AWS, or asked for by name (pages, signed links)."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="client") | ast.Attribute(attr="_client"), attr=name):
+                yield name
+            case ast.Attribute(value=ast.Call(func=ast.Attribute(value=ast.Name(id="aws"))), attr=name):
+                yield name
+            case ast.Call(
+                func=ast.Attribute(attr="get_paginator" | "generate_presigned_url"), args=[ast.Constant(value=name), *_]
+            ):
+                yield str(name)
+
+
+def test_the_layer_has_the_operations_that_the_adapters_call_and_no_others() -> None:
+    session = botocore.session.get_session()
+    known = {
+        botocore.xform_name(operation): (service, operation)
+        for service in operations()
+        for operation in session.get_service_model(service).operation_names
+    }
+    used = {name for path in AWS.parent.glob("*.py") for name in _names_used(ast.parse(path.read_text()))}
+    listed = {(service, operation) for service, names in operations().items() for operation in names}
+    assert {known[name] for name in used & set(known)} == listed
 
 
 def test_only_one_module_makes_clients() -> None:
@@ -133,28 +162,52 @@ def test_only_one_module_makes_clients() -> None:
     assert makers == {"aws.py"}
 
 
-# In the SDK's own words: where each service is, and what a call may say.
+# In the SDK's own words: where each service is, what a call may say and what comes back.
 _TOLD = """
 import json, sys
 import botocore.session
 session = botocore.session.get_session()
+
+def members(shape, above=()):
+    if shape is None or shape.name in above:
+        return None
+    above = (*above, shape.name)
+    if shape.type_name == "structure":
+        inner = {name: members(member, above) for name, member in shape.members.items()}
+    elif shape.type_name == "list":
+        inner = members(shape.member, above)
+    elif shape.type_name == "map":
+        inner = [members(shape.key, above), members(shape.value, above)]
+    else:
+        inner = None
+    return [shape.type_name, sorted(shape.serialization), inner]
+
 told = {}
-for service in sys.argv[1].split(","):
+for service, operations in json.loads(sys.argv[1]).items():
     for region in ("us-east-1", "eu-central-1", "eu-central-2", "us-gov-west-1", "cn-north-1"):
         client = session.create_client(service, region_name=region, aws_access_key_id="x", aws_secret_access_key="x")
         told[service + " in " + region] = [client.meta.endpoint_url, client.meta.partition]
     model = client.meta.service_model
-    told[service] = {name: sorted(model.operation_model(name).input_shape.members) for name in model.operation_names
-                     if model.operation_model(name).input_shape}
-    told[service + " pages"] = [name for name in ("scan", "query", "list_objects_v2")
-                                if hasattr(client, name) and client.can_paginate(name)]
+    told[service] = {key: value for key, value in model.metadata.items()}
+    for name in operations:
+        operation = model.operation_model(name)
+        method = botocore.xform_name(name)
+        told[service + "." + name] = [
+            operation.http, members(operation.input_shape), members(operation.output_shape),
+            sorted(shape.name for shape in operation.error_shapes), str(operation.endpoint),
+            str(operation.static_context_parameters), operation.http_checksum, operation.auth_type,
+            client.can_paginate(method),
+        ]
+    if service == "s3":
+        form = client.generate_presigned_post("bucket", "key", Conditions=[["eq", "$x-amz-meta-a", "b"]])
+        told["form"] = [form["url"], sorted(form["fields"])]
 print(json.dumps(told))
 """
 
 
 def _told(path: Path) -> Any:
     finished = subprocess.run(
-        [sys.executable, "-S", "-c", _TOLD, ",".join(services())],
+        [sys.executable, "-S", "-c", _TOLD, json.dumps(operations())],
         env={"PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
@@ -166,6 +219,11 @@ def _told(path: Path) -> Any:
 def test_the_trimmed_sdk_says_what_the_whole_one_says_in_every_partition(layer: Path) -> None:
     whole = Path(botocore.__file__).parents[1]
     assert _told(layer) == _told(whole)
+
+
+def test_an_operation_that_the_sdk_does_not_know_stops_the_build() -> None:
+    with pytest.raises(LookupError, match="GetItems"):
+        trim.only({"GetItems"}, {"operations": {"GetItem": {}}, "shapes": {}})
 
 
 def test_names_that_are_gathered_on_demand_are_all_there(layer: Path) -> None:
