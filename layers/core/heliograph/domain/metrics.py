@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from heliograph.domain.failures import FailureCode
-from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.money import MICRODOLLARS
+from heliograph.domain.statuses import JobStatus
 
 if TYPE_CHECKING:
     from heliograph.domain.deliveries import DeliverOutcome
     from heliograph.domain.events import PublishedEvent
+    from heliograph.domain.jobs import Job
     from heliograph.domain.outcomes import PollOutcome, Watch
 
 

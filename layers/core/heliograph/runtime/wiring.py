@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from heliograph.adapters import aws
 from heliograph.adapters.clock import SystemClock
+from heliograph.runtime.environment import ProviderSettings, read
 from heliograph.runtime.observability import tell
-from heliograph.runtime.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from heliograph.adapters.dynamodb import DynamoDBJobStore
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from heliograph.domain.webhooks import Happening
     from heliograph.ports import EventBus, ImageProvider, JobStore, Ledger
     from heliograph.runtime.pages import BucketOrigins, Page
+    from heliograph.runtime.settings import Settings
     from heliograph.steps.finalize import Ending
     from heliograph.steps.hear_callback import Heard
     from heliograph.steps.make_images import Studio
@@ -397,6 +398,8 @@ def bucket_origins() -> BucketOrigins:
 
 @cache
 def _settings() -> Settings:
+    from heliograph.runtime.settings import read_settings
+
     return read_settings()
 
 
@@ -509,7 +512,7 @@ def _providers() -> Mapping[str, ImageProvider]:
     from heliograph.adapters.apimodels import ApiModels
     from heliograph.adapters.secrets import read_secret
 
-    settings = _settings()
+    settings = read(ProviderSettings)
     made: dict[str, ImageProvider] = {
         "apimodels": ApiModels(settings.upstream_base_url, partial(read_secret, settings.upstream_key_secret))
     }
