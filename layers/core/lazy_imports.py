@@ -19,7 +19,8 @@ def __getattr__(name):
 
     if name in _WHERE:
         module, wanted = _WHERE[name]
-        value = globals()[name] = getattr(import_module(module, __package__), wanted)
+        found = import_module(module, __package__)
+        value = globals()[name] = getattr(found, wanted) if wanted else found
         return value
     if "__path__" in globals() and find_spec(f"{__name__}.{name}"):
         return import_module(f"{__name__}.{name}")
@@ -66,29 +67,35 @@ def import_where_used(path: Path, package: str) -> None:
     """Moves a module's imports from a package into the functions that use them; others still find them in it."""
     source = path.read_text()
     tree = ast.parse(source)
-    imports = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and not node.level and str(node.module).partition(".")[0] == package
-    ]
-    moved = {name.asname or name.name: (node.module, name) for node in imports for name in node.names}
+    imports: list[ast.stmt] = []
+    moved: dict[str, ast.ImportFrom | ast.Import] = {}
+    where: dict[str, tuple[str, str]] = {}
+    for node in tree.body:
+        match node:
+            case ast.ImportFrom(module=str(module), level=0) if module.partition(".")[0] == package:
+                imports.append(node)
+                for alias in node.names:
+                    own = alias.asname or alias.name
+                    moved[own], where[own] = ast.ImportFrom(module, [alias], 0), (module, alias.name)
+            case ast.Import(names=[ast.alias(name=module, asname=None)]) if module == package:
+                imports.append(node)
+                moved[module], where[module] = node, (module, "")
     inside: set[int] = set()
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     for function in functions:
-        within = [used for statement in function.body for used in ast.walk(statement) if isinstance(used, ast.Name)]
-        inside |= {id(used) for used in within}
+        within = [node for statement in function.body for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        inside |= {id(node) for node in within}
         # Behind the docstring, if there is one.
         at = 1 if ast.get_docstring(function) is not None else 0
-        wanted = [moved[name] for name in sorted({used.id for used in within} & set(moved))]
-        function.body[at:at] = [ast.ImportFrom(module, [name], 0) for module, name in wanted]
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name) if name in moved and id(node) not in inside:
+        function.body[at:at] = [moved[name] for name in sorted({node.id for node in within} & set(moved))]
+    for used in ast.walk(tree):
+        match used:
+            case ast.Name(id=name) if name in moved and id(used) not in inside:
                 raise ValueError(f"{path}: {name} is used outside of functions")
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name) if name in moved:
                 raise ValueError(f"{path}: {name} means something else in a function")
     kept = [node for node in tree.body if node not in imports]
-    _write(path, source, kept, {own: (str(module), name.name) for own, (module, name) in moved.items()})
+    _write(path, source, kept, where)
 
 
 def forget_members(path: Path) -> None:

@@ -4,7 +4,8 @@
 
 - The SDK keeps the operations that `adapters/aws.py` names, without their prose; of the list of all endpoints, theirs.
 - Packages that gather names in their `__init__` gather them when they are asked for; the SDK loads the writer of its
-  own documentation where somebody reads that; pydantic's dictionaries don't say what is in them.
+  own documentation where somebody reads that, and powertools asyncio where somebody runs batches with it; pydantic's
+  dictionaries don't say what is in them.
 - Of the packages' own papers, their licences and names.
 - `amazon-roots.pem`: the certificate authorities of AWS's endpoints, five out of certifi's bundle. botocore reads its
   bundle anew for every connection.
@@ -53,6 +54,7 @@ def main(artifacts: Path) -> None:
         gather_on_demand(packages / folder / "__init__.py")
     for name in ("__init__.py", "docstring.py"):
         import_where_used(packages / "botocore" / "docs" / name, "botocore")
+    import_where_used(packages / "aws_lambda_powertools" / "utilities" / "batch" / "base.py", "asyncio")
     forget_members(packages / "pydantic_core" / "core_schema.py")
     trim_papers(packages)
     bundle = (packages / "certifi" / "cacert.pem").read_text()

@@ -24,11 +24,12 @@ from tests.contract.assembled_layer import SOURCE, assemble
 AWS = SOURCE / "heliograph" / "adapters" / "aws.py"
 # Nobody runs them.
 BY_NOBODY = {
-    "asyncio",  # but for `BY_BATCHES`
+    "asyncio",
     "aws_lambda_powertools.event_handler.appsync",
     "aws_lambda_powertools.event_handler.openapi.models",
     "aws_lambda_powertools.utilities.data_classes.connect_contact_flow_event",
     "aws_lambda_powertools.utilities.parameters",
+    "aws_lambda_powertools.utilities.parser",  # as batches do where pydantic is loaded before them
     "aws_xray_sdk",
     "boto3",
     "botocore.docs.service",
@@ -36,16 +37,19 @@ BY_NOBODY = {
     "multiprocessing",
     "s3transfer",
 }
-# powertools runs batches both ways, and its one module imports both.
-BY_BATCHES = {"asyncio"}
 API = {"aws_lambda_powertools.event_handler", "heliograph.runtime.responses"}
 BATCHES = {"aws_lambda_powertools.utilities.batch"}
-HTTP = {"httpx", "httpcore"}
+HTTP = {"httpx"}  # without httpcore: over the standard library
 STORE = {"heliograph.adapters.dynamodb"}
 OBJECTS = {"heliograph.adapters.s3"}
 SECRETS = {"heliograph.adapters.secrets"}
 WORKFLOW = {"heliograph.adapters.step_functions"}
-WEBHOOKS = {"heliograph.adapters.webhook_sender", "heliograph.domain.webhooks", "heliograph.domain.deliveries"}
+WEBHOOKS = {
+    "httpcore",
+    "heliograph.adapters.webhook_sender",
+    "heliograph.domain.webhooks",
+    "heliograph.domain.deliveries",
+}
 OPENAI = {"heliograph.domain.openai_shape", "heliograph.steps.make_images"}
 OPENAPI = {"heliograph.runtime.openapi.operations"}
 LARGE = {
@@ -67,7 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     "submit_request": {*API, *STORE, *OBJECTS, *WORKFLOW},
     "dispatch": {*HTTP, *STORE, *OBJECTS, *SECRETS},
     "poll": {*HTTP, *SECRETS},
-    "finalize": {"httpx", *STORE, *OBJECTS},  # downloads through the standard library
+    "finalize": {*HTTP, *STORE, *OBJECTS},
     "close": {*HTTP, *STORE, *OBJECTS, *SECRETS},
     "authorize": SECRETS,
     "api": {*API, *STORE, *OBJECTS, *WORKFLOW},
@@ -89,8 +93,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("function", sorted(fresh.FUNCTION_NAMES))
 def test_a_function_loads_what_it_runs(function: str, layer: Path, site: Path) -> None:
     loaded = fresh.modules_after_start(function, [layer, site])
-    runs_batches = bool(loaded & BATCHES)
-    assert not loaded & (BY_NOBODY - BY_BATCHES if runs_batches else BY_NOBODY)
+    assert not loaded & BY_NOBODY
     if function in ALLOWED:
         assert loaded & LARGE == ALLOWED[function]
 
@@ -99,7 +102,7 @@ def test_poll_neither_serves_nor_stores_nor_signs_links(layer: Path, site: Path)
     loaded = fresh.modules_after_start("poll", [layer, site])
     assert {name for name in loaded if name.startswith("heliograph.adapters.")} == {
         f"heliograph.adapters.{name}"
-        for name in ("apimodels", "aws", "clock", "secrets", "task_api", "trust", "user_agent")
+        for name in ("apimodels", "aws", "clock", "lean_transport", "secrets", "task_api", "trust", "user_agent")
     }
     assert {name for name in loaded if name.startswith("heliograph.steps.")} == {"heliograph.steps.poll"}
 

@@ -153,7 +153,6 @@ def catch():
         "@Circle\ndef draw():\n    pass\n",
         "def draw(Circle):\n    return Circle\n",
         "def draw():\n    Circle = 1\n    return Circle\n",
-        "async def draw():\n    return Circle\n",
     ],
 )
 def test_what_would_mean_something_else_is_not_moved(used: str, package: Package) -> None:
@@ -161,6 +160,17 @@ def test_what_would_mean_something_else_is_not_moved(used: str, package: Package
     path.write_text(f"from gathered.circle import Circle\n{used}")
     with pytest.raises(ValueError, match="Circle"):
         import_where_used(path, "gathered")
+
+
+def test_a_module_moves_too(package: Package) -> None:
+    text = "import gathered\nasync def draw():\n    return gathered.circle\n"
+    path = package("", circle=MODULES["circle"]) / "drawing.py"
+    path.write_text(text)
+    import_where_used(path, "gathered")
+    written = path.read_text()
+    assert "async def draw():\n    import gathered\n    return gathered.circle" in written
+    assert written.count("import gathered\n") == 1
+    assert importlib.import_module("gathered.drawing").gathered is sys.modules["gathered"]
 
 
 def test_typed_dicts_make_the_same_dicts_without_their_members(package: Package) -> None:

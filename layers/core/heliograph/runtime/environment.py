@@ -17,7 +17,7 @@ Read = TypeVar("Read", bound=BaseModel)
 class ProviderSettings(BaseModel):
     """Where the providers are, and which secrets hold their keys."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     upstream_base_url: Annotated[str, Field(pattern=r"^https?://[^/]+/")]
     upstream_key_secret: Annotated[str, Field(min_length=1)]

@@ -35,7 +35,8 @@ from heliograph.steps.provenance import MARKER, is_same_result, metadata_of, rec
 from heliograph.steps.traffic import Control, went_well
 
 if TYPE_CHECKING:
-    from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, Picture, ResultSource, Together
+    from heliograph.domain.objects import Picture
+    from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, ResultSource, Together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from heliograph.domain.jobs import Job
 
 if TYPE_CHECKING:
-    from heliograph.ports import Picture
+    from heliograph.domain.objects import Picture
 
 # An object with this in its metadata is ours: it never starts a job (no loops).
 MARKER = "heliograph-job-id"

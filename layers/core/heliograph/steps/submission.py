@@ -18,7 +18,8 @@ from heliograph.domain.routes import Routes
 from heliograph.domain.uploads import MAX_REFERENCE_BYTES, is_upload
 
 if TYPE_CHECKING:
-    from heliograph.ports import Clock, JobStore, ObjectFacts, ObjectStore, Workflow
+    from heliograph.domain.objects import ObjectFacts
+    from heliograph.ports import Clock, JobStore, ObjectStore, Workflow
 
 
 @dataclass(frozen=True, slots=True)
