@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import chain, repeat
 from math import exp, log
 from pathlib import Path
@@ -27,6 +28,9 @@ _QUESTION_SECONDS = 0.08
 _EXPRESS_TURN_SECONDS = 0.12
 _PRICES = (0.02, 0.04, 0.07, QUESTION_PRICE, 0.2, 0.4, 0.8)
 _DEAR_PRICE = 0.4
+# A callback takes a fraction of a second [measured on the simulator of the vendor, assumed of the vendor itself].
+_CALLBACK_SECONDS = (0.2, 1.0)
+_CALLBACK_SHARES = (0.0, 0.5, 0.95, 1.0)
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 # https://aws.amazon.com/step-functions/pricing/ and https://aws.amazon.com/lambda/pricing/, us-east-1, without the free
@@ -35,6 +39,13 @@ _TRANSITION, _EXPRESS, _EXPRESS_GB_SECOND = 25e-6, 1e-6, 16.67e-6
 _INVOCATION, _LAMBDA_GB_SECOND = 0.2e-6, 13.3334e-6
 _POLL_GB, _SLEEPER_GB, _EXPRESS_GB = 0.25, 0.125, 0.0625
 _QUESTION_USD = _INVOCATION + _LAMBDA_GB_SECOND * _POLL_GB * _QUESTION_SECONDS
+# https://aws.amazon.com/dynamodb/pricing/on-demand/ and https://aws.amazon.com/api-gateway/pricing/: what a wait for a
+# callback writes, and what a callback is: a call of the gateway and of a function, a read and a write.
+_WRITE, _READ, _GATEWAY_CALL = 0.625e-6, 0.125e-6, 3.5e-6
+_CALLBACK_GB, _CALLBACK_FUNCTION_SECONDS = 0.5, 0.06
+_CALLBACK_USD = (
+    _GATEWAY_CALL + _INVOCATION + _LAMBDA_GB_SECOND * _CALLBACK_GB * _CALLBACK_FUNCTION_SECONDS + _READ + _WRITE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +112,37 @@ def _watched(latency: float, gaps: Iterator[float]) -> Watched:
     return Watched(at - latency, questions, first, latency)
 
 
-def ours(price: float, *, is_told: bool = True, turn_seconds: float = _TURN_SECONDS) -> Policy:
-    """Learns from the tasks that are done when a job begins; `is_told`: the provider says what they took."""
+def ours(
+    price: float, *, is_told: bool = True, turn_seconds: float = _TURN_SECONDS, callbacks: float | None = None
+) -> Policy:
+    """Learns from the tasks that are done when a job begins; `is_told`: the provider says what they took; `callbacks`:
+    of which share of them it calls back, `None` if it does not know where.
+    """
 
     def watch(latencies: Sequence[float]) -> list[Watched]:
+        chance = Chance(SEED)
         start = datetime(2026, 1, 1, tzinfo=UTC)
-        known, schedule = Latencies(), moments(Latencies(), price=price)
-        under_way: list[tuple[datetime, float]] = []
+        has_callback = callbacks is not None
+        known, schedule = Latencies(), moments(Latencies(), price=price, has_callback=has_callback)
+        under_way: list[tuple[datetime, int]] = []
+        lessons: list[Callable[[Latencies], Latencies]] = []
         watched = []
         for job, latency in enumerate(latencies):
             began_at = start + timedelta(seconds=job * _SECONDS_BETWEEN_JOBS)
             is_news = False
             while under_way and under_way[0][0] <= began_at:
-                known, is_news = known.and_one(heapq.heappop(under_way)[1]), True
+                known, is_news = lessons[heapq.heappop(under_way)[1]](known), True
             if is_news:
-                schedule = moments(known, price=price)
+                schedule = moments(known, price=price, has_callback=has_callback)
+            called_at = began_at + timedelta(seconds=latency + chance.uniform(*_CALLBACK_SECONDS))
+            is_called = chance.random() < (callbacks or 0)
             now, running_at, questions, first = began_at, None, 0, 0.0
             while True:
                 wait = wait_before_asking(
                     schedule, began_at=began_at, now=now, deadline_at=began_at + timedelta(hours=2)
                 )
-                now += timedelta(seconds=wait + turn_seconds)
+                is_woken = is_called and now < called_at <= now + timedelta(seconds=wait)
+                now = (called_at if is_woken else now + timedelta(seconds=wait)) + timedelta(seconds=turn_seconds)
                 questions += 1
                 first = first or wait + turn_seconds
                 lag = (now - began_at).total_seconds() - latency
@@ -131,10 +152,23 @@ def ours(price: float, *, is_told: bool = True, turn_seconds: float = _TURN_SECO
             watched.append(Watched(lag, questions, first, latency))
             said = latency if is_told else None
             took = took_seconds(said, began_at=began_at, running_at=running_at, done_at=now)
-            heapq.heappush(under_way, (now, took))
+            lessons.append(partial(_learned, took, is_woken if has_callback else None, lag - turn_seconds))
+            heapq.heappush(under_way, (now, job))
         return watched
 
     return watch
+
+
+def _learned(took: float, is_woken: bool | None, lag_seconds: float, latencies: Latencies) -> Latencies:
+    known = latencies.and_one(took)
+    if is_woken is None:
+        return known
+    return known.called_back() if is_woken else known.not_called_back(lag_seconds)
+
+
+def _called_back_usd(job: Watched) -> float:
+    """As in the Standard workflow; every wait leaves its token, and a callback comes, if late."""
+    return _standard_usd(job) + job.questions * 2 * _WRITE + _CALLBACK_USD
 
 
 def _standard_usd(job: Watched) -> float:
@@ -188,6 +222,10 @@ WAYS: dict[str, Way] = {
 }
 
 
+def _called_back(share: float) -> str:
+    return f"ours, with a callback for {share:.0%}"
+
+
 def measure() -> dict[str, Any]:
     """Everything, shape by shape; the same with every run."""
     return {
@@ -210,6 +248,9 @@ def _measure(latencies: Sequence[float]) -> dict[str, Any]:
     # The same questions, asked from elsewhere: to the tenth of a second, their lag is the same.
     ways["ours, inside one invocation"] = _figures(Way(untold.policy, _inside_usd, _awake), watched)
     ways["ours, nested Express loop"] = _figures(Way(untold.policy, _express_usd), watched)
+    for share in _CALLBACK_SHARES:
+        way = Way(ours(QUESTION_PRICE, callbacks=share), _called_back_usd)
+        ways[_called_back(share)] = _figures(way, way.policy(latencies))
     curve = [_point(price, watched) for price, watched in by_price.items()]
     peers = {name: compared(curve, ways[name]["lag_mean_s"], ways[name]["questions"]) for name in (PEER, BACKOFF)}
     return {"ways": ways, "curve": curve, "against": peers}
@@ -277,6 +318,10 @@ seeded latencies of each of {len(shapes)} shapes, the same for every way; a job 
 15-40 s). A turn of the state machine adds {_TURN_SECONDS} s to its wait. Ours weighs a question as
 {figures["question_price_s"]} s of lag. Computed, not timed: the same on every machine. Why it is done so:
 [decision 25](decisions/0025-when-to-ask.md).
+
+Where the provider can call back (the setting `Callbacks`), a callback ends the wait, {_CALLBACK_SECONDS[0]} to
+{_CALLBACK_SECONDS[1]:g} s after the task has ended, for the share of tasks that is said; ours learns that share, too.
+[Decision 29](decisions/0029-callbacks.md).
 
 Of {first}:
 

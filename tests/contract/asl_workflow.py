@@ -11,10 +11,13 @@ from tests.contract.cfn_template import ROOT
 WORKFLOW: dict[str, Any] = json.loads((ROOT / "workflows" / "image_job.asl.json").read_text())
 DELIVERY_WORKFLOW: dict[str, Any] = json.loads((ROOT / "workflows" / "webhook_delivery.asl.json").read_text())
 STATES: dict[str, dict[str, Any]] = WORKFLOW["States"]
-TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+TASKS = {name: state for name, state in STATES.items() if "FunctionName" in state.get("Arguments", {})}
+# Waits that a callback may end.
+LISTENING = {name: state for name, state in STATES.items() if state["Type"] == "Task" and name not in TASKS}
+WAITS = {name: state for name, state in STATES.items() if state["Type"] == "Wait"}
 CHOICES = {name: state for name, state in STATES.items() if state["Type"] == "Choice"}
 
-_IS = re.compile(r"^\{% \$states\.input\.outcome = '(\w+)' %\}$")
+_IS = re.compile(r"^\{% \$states\.input\.outcome = '(\w+)'(?P<guard> and [^%]+)? %\}$")
 _IN = re.compile(r"^\{% \$states\.input\.outcome in \[((?:'\w+'(?:, )?)+)\] %\}$")
 
 
@@ -26,7 +29,7 @@ def following(state: dict[str, Any]) -> set[str]:
 
 
 def outcomes_of(condition: str) -> set[str]:
-    """The outcomes that a condition lets through; conditions are of two shapes only, so that this can be read."""
+    """The outcomes that a condition lets through; conditions are of few shapes only, so that this can be read."""
     if one := _IS.match(condition):
         return {one[1]}
     several = _IN.match(condition)
@@ -35,8 +38,29 @@ def outcomes_of(condition: str) -> set[str]:
 
 
 def branches_of(choice: dict[str, Any]) -> dict[str, str]:
-    """Outcome → next state."""
-    return {outcome: way["Next"] for way in choice["Choices"] for outcome in outcomes_of(way["Condition"])}
+    """Outcome → next state, where nothing more is asked."""
+    return {
+        outcome: way["Next"]
+        for way in choice["Choices"]
+        for outcome in outcomes_of(way["Condition"])
+        if not guard_of(way["Condition"])
+    }
+
+
+def guarded_branches_of(choice: dict[str, Any]) -> dict[str, str]:
+    """Outcome → next state, where more than the outcome is asked: the first branch that fits wins."""
+    return {
+        outcome: way["Next"]
+        for way in choice["Choices"]
+        for outcome in outcomes_of(way["Condition"])
+        if guard_of(way["Condition"])
+    }
+
+
+def guard_of(condition: str) -> str | None:
+    """What a condition asks beyond the outcome."""
+    one = _IS.match(condition)
+    return one["guard"] if one else None
 
 
 def function_of(task: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ from heliograph.domain.outcomes import (
     Watch,
 )
 from heliograph.domain.pacing import SLOT, Ticket
-from heliograph.domain.polling import Latencies, moments
+from heliograph.domain.polling import Latencies, epoch_ms, moments
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import AspectRatio, Route
 
@@ -243,7 +243,9 @@ WATCH = Watch(
     task_id=TASK_ID,
     deadline_at=after(1200),
     began_at=after(0),
-    asking_at=moments(Latencies()),
+    asking_at=moments(Latencies(), has_callback=True),
+    callbacks_left=5,
+    asked_at_ms=epoch_ms(after(0)),
 )
 
 State = Turn | NotYet | Processing | Finished | DeliverAgain | Failed | Expired | Canceled | Over | Orphaned | Crashed
@@ -259,7 +261,7 @@ def state_examples() -> dict[str, State]:
             reason=f"its turn on {ROUTE.name} comes later",
             ticket=Ticket(route=ROUTE.name, place=12 * SLOT),
         ),
-        "processing": Processing(job_id=JOB_ID, wait_seconds=12, watch=WATCH),
+        "processing": Processing(job_id=JOB_ID, wait_seconds=17, watch=WATCH),
         "finished": Finished(job_id=JOB_ID, watch=WATCH.model_copy(update={"questions": 4}), result_urls=(RESULT_URL,)),
         "again": DeliverAgain(
             job_id=JOB_ID,

@@ -68,7 +68,7 @@ def test_every_outcome_says_which_job_it_is_about(name: str) -> None:
 @pytest.mark.parametrize("model", [member for union in (DispatchOutcome, PollOutcome) for member in get_args(union)])
 def test_whatever_goes_to_the_poll_function_is_read_by_it(model: type[BaseModel]) -> None:
     if model is Processing:
-        assert Processing.model_validate(read("processing")).wait_seconds == 12
+        assert Processing.model_validate(read("processing")).wait_seconds == 17
     else:
         with pytest.raises(ValueError, match="outcome"):
             Processing.model_validate(read(get_args(model.model_fields["outcome"].annotation)[0]))

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 from heliograph import ports
+from heliograph.adapters.task_tokens import KEPT_SECONDS
 from heliograph.domain import errors, timeline
 from heliograph.domain.outcomes import CloseOutcome, Crashed, DispatchOutcome, FinalizeOutcome, PollOutcome
 from heliograph.domain.retrying import CALL_LIMIT
@@ -19,12 +20,17 @@ from heliograph.steps.poll import poll
 
 from tests.contract.asl_workflow import (
     CHOICES,
+    LISTENING,
     STATES,
     TASKS,
+    WAITS,
     WORKFLOW,
     branches_of,
     following,
     function_of,
+    guard_of,
+    guarded_branches_of,
+    outcomes_of,
     reachable_from,
 )
 from tests.contract.cfn_template import RESOURCES, TEMPLATE, timeout_of
@@ -100,8 +106,54 @@ def test_every_choice_is_compared_with_a_function() -> None:
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_an_outcome_has_one_branch_only(choice: str) -> None:
-    conditions = [way["Condition"] for way in CHOICES[choice]["Choices"]]
-    assert sum(condition.count("'") // 2 for condition in conditions) == len(branches_of(CHOICES[choice]))
+    plain = [way["Condition"] for way in CHOICES[choice]["Choices"] if not guard_of(way["Condition"])]
+    assert sum(condition.count("'") // 2 for condition in plain) == len(branches_of(CHOICES[choice]))
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_branch_that_asks_more_than_the_outcome_comes_before_the_one_that_does_not(choice: str) -> None:
+    ways = [way["Condition"] for way in CHOICES[choice]["Choices"]]
+    for outcome in guarded_branches_of(CHOICES[choice]):
+        guarded, plain = (place for place, condition in enumerate(ways) if outcome in outcomes_of(condition))
+        assert guard_of(ways[guarded])
+        assert not guard_of(ways[plain])
+
+
+@pytest.mark.parametrize(
+    ("choice", "outcome", "state"),
+    [
+        ("Created?", "processing", "Wait for the callback"),
+        ("Finished?", "processing", "Wait for the callback"),
+        ("Created?", "not_yet", "Wait for news of the call"),
+    ],
+)
+def test_whoever_may_be_told_waits_to_be_told(choice: str, outcome: str, state: str) -> None:
+    assert guarded_branches_of(CHOICES[choice])[outcome] == state
+    # Whatever keeps the token from being left, the wait goes on, and leads where it would have led.
+    *_, otherwise = LISTENING[state]["Catch"]
+    assert otherwise["ErrorEquals"] == ["States.ALL"]
+    assert otherwise["Next"] == branches_of(CHOICES[choice])[outcome]
+    assert WAITS[otherwise["Next"]]["Next"] == LISTENING[state]["Next"]
+
+
+@pytest.mark.parametrize("name", LISTENING)
+def test_a_wait_that_can_be_cut_short_lasts_no_longer_than_one_that_can_not(name: str) -> None:
+    state = LISTENING[name]
+    assert state["TimeoutSeconds"] == "{% $states.input.wait_seconds %}"
+    assert "Retry" not in state
+    silence, early, _ = state["Catch"]
+    assert silence["ErrorEquals"] == ["States.Timeout"]
+    assert early["ErrorEquals"] == ["DynamoDb.ConditionalCheckFailedException"]
+    # Silence, news and early news lead to the same question; only its reason differs.
+    assert silence["Next"] == early["Next"] == state["Next"]
+    assert silence["Output"] == "{% $states.input %}"
+    assert early["Output"] == state["Output"]
+
+
+def test_a_tokens_item_is_kept_as_long_whoever_writes_it() -> None:
+    for state in LISTENING.values():
+        assert f"+ {KEPT_SECONDS})" in state["Arguments"]["ExpressionAttributeValues"][":expires_at"]["N"]
+    assert 2 * WORKFLOW["TimeoutSeconds"] < KEPT_SECONDS
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -133,7 +185,7 @@ def test_an_outcome_goes_its_way(choice: str, outcome: str, state: str) -> None:
     assert branches_of(CHOICES[choice])[outcome] == state
 
 
-@pytest.mark.parametrize("name", [name for name, state in STATES.items() if state["Type"] == "Wait"])
+@pytest.mark.parametrize("name", WAITS)
 def test_a_wait_lasts_as_long_as_the_outcome_before_it_says(name: str) -> None:
     assert STATES[name]["Seconds"] == "{% $states.input.wait_seconds %}"
 
@@ -200,7 +252,7 @@ def test_a_state_that_hands_a_task_on_is_entered_with_one(name: str) -> None:
         outcome
         for choice in CHOICES.values()
         for outcome, state in branches_of(choice).items()
-        if name in {state} | (following(STATES[state]) if STATES[state]["Type"] == "Wait" else set())
+        if name in {state} | (following(STATES[state]) if state in {*WAITS, *LISTENING} else set())
     }
     assert into
     for outcome in into:
@@ -244,7 +296,9 @@ def test_every_way_ends(name: str) -> None:
 
 
 def test_no_loop_goes_round_without_waiting() -> None:
-    waits = {name for name, state in STATES.items() if state["Type"] == "Wait"}
+    # One that listens doesn't wait where there is news: never more often than there was news since the last question,
+    # and no more often than `poll` lets it (`callbacks_left`).
+    waits = {*WAITS, *LISTENING}
     graph = {name: following(state) - waits for name, state in STATES.items() if name not in waits}
     graphlib.TopologicalSorter(graph).prepare()
 
@@ -258,17 +312,21 @@ def test_the_workflow_is_written_in_jsonata_throughout() -> None:
 
 def test_the_template_fills_every_placeholder_and_lets_the_workflow_call_those_functions_only() -> None:
     properties = RESOURCES["ImageJob"]["Properties"]
-    assert set(properties["DefinitionSubstitutions"]) == {function_of(task) for task in TASKS.values()}
-    [statement] = properties["Policies"][0]["Statement"]
-    assert statement["Action"] == "lambda:InvokeFunction"
-    assert sorted(map(str, statement["Resource"])) == sorted(map(str, properties["DefinitionSubstitutions"].values()))
+    filled = dict(properties["DefinitionSubstitutions"])
+    assert filled.pop("WaitsTableName") == {"Ref": "WaitsTable"}
+    assert set(filled) == {function_of(task) for task in TASKS.values()}
+    calls, tokens = properties["Policies"][0]["Statement"]
+    assert calls["Action"] == "lambda:InvokeFunction"
+    assert sorted(map(str, calls["Resource"])) == sorted(map(str, filled.values()))
+    assert tokens["Action"] == "dynamodb:UpdateItem"
+    assert tokens["Resource"] == {"Fn::GetAtt": ["WaitsTable", "Arn"]}
 
 
 @pytest.mark.parametrize("name", timeline.STATES)
 def test_a_timeline_names_states_that_there_are(name: str) -> None:
     kind, _ = timeline.STATES[name]
-    assert STATES[name]["Type"] == ("Wait" if kind is timeline.MomentKind.WAITING else "Task")
+    assert name in ({*WAITS, *LISTENING} if kind is timeline.MomentKind.WAITING else TASKS)
 
 
 def test_a_timeline_tells_of_every_wait() -> None:
-    assert {name for name, state in STATES.items() if state["Type"] == "Wait"} <= timeline.STATES.keys()
+    assert {*WAITS, *LISTENING} <= timeline.STATES.keys()

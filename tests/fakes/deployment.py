@@ -57,6 +57,7 @@ from tests.fakes.objects import InMemoryObjectStore, StoredObject
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.results import ScriptedResultSource
 from tests.fakes.route_states import InMemoryRouteStates
+from tests.fakes.waits import RecordingWaits
 from tests.fakes.workflow import InMemoryWorkflow
 
 BETA = "gpt-image-2-beta"
@@ -85,6 +86,7 @@ class InMemoryDeployment:
         self.objects = InMemoryObjectStore()
         self.bus = RecordingBus()
         self.workflow = InMemoryWorkflow()
+        self.waits = RecordingWaits()
         self.provider = ScriptedProvider()
         self.source = ScriptedResultSource()
         self.clock = SteppingClock()
@@ -182,7 +184,7 @@ class InMemoryDeployment:
         return {"apimodels": self.provider}
 
     def hear(self, job_id: str, token: str, task_id: str | None) -> Heard:
-        hearing = Hearing(jobs=self.jobs, providers=self.providers, clock=self.clock)
+        hearing = Hearing(jobs=self.jobs, providers=self.providers, waits=self.waits, clock=self.clock)
         return hear_callback(job_id, token, task_id, hearing=hearing)
 
     def cancel(self, job_id: str, *, tenant: str = "default") -> Job | None:

@@ -20,13 +20,13 @@ class ScriptedProvider:
         self.tasks: list[str] = []
         self.questions: list[str] = []
         self._creates: deque[CreateLine] = deque()
-        self._answers: deque[TaskState] = deque()
+        self._answers: deque[TaskState | Callable[[], TaskState]] = deque()
 
     def will_answer_create(self, *lines: CreateLine) -> None:
         """What the next create calls bring. `Afterwards`: the task is made, and its answer never arrives."""
         self._creates.extend(lines)
 
-    def will_say(self, *states: TaskState) -> None:
+    def will_say(self, *states: TaskState | Callable[[], TaskState]) -> None:
         """What the next questions bring; after that, every task is completed."""
         self._answers.extend(states)
 
@@ -53,7 +53,10 @@ class ScriptedProvider:
 
     def ask(self, task_id: str) -> TaskState:
         self.questions.append(task_id)
-        return self._answers.popleft() if self._answers else Completed(result_urls_of(task_id))
+        if not self._answers:
+            return Completed(result_urls_of(task_id))
+        answer = self._answers.popleft()
+        return answer() if callable(answer) else answer
 
     def _made(self) -> str:
         self.tasks.append(f"task-{len(self.tasks) + 1}")

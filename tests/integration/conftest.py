@@ -40,6 +40,7 @@ TABLES = {
     "keys": "KeysTable",
     "endpoints": "EndpointsTable",
     "deliveries": "DeliveriesTable",
+    "waits": "WaitsTable",
 }
 RETENTION = timedelta(days=90)
 ROUTES = Routes((ROUTE,))
@@ -57,6 +58,7 @@ class Deployment:
     keys_table: str
     endpoints_table: str
     deliveries_table: str
+    waits_table: str
     event_bus: str
     state_machine_arn: str
     delivery_machine_arn: str
@@ -131,6 +133,7 @@ def deployment(cloud: None) -> Deployment:
         keys_table=table("keys"),
         endpoints_table=table("endpoints"),
         deliveries_table=table("deliveries"),
+        waits_table=table("waits"),
         event_bus="heliograph-events",
         state_machine_arn=machine["stateMachineArn"],
         delivery_machine_arn=deliveries["stateMachineArn"],
@@ -204,6 +207,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         "KEYS_TABLE": deployment.keys_table,
         "ENDPOINTS_TABLE": deployment.endpoints_table,
         "DELIVERIES_TABLE": deployment.deliveries_table,
+        "WAITS_TABLE": deployment.waits_table,
         "DELIVERY_MACHINE_ARN": deployment.delivery_machine_arn,
         "WEBHOOK_SECRET": deployment.webhook_secret,
         "POWERTOOLS_SERVICE_NAME": "tests",

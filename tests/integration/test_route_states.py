@@ -98,7 +98,7 @@ def test_what_tasks_took_is_kept_until_it_is_forgotten(states: RouteStates) -> N
     taken = [number * 7.3 for number in range(REMEMBERED + 5)]
     for number, seconds in enumerate(taken):
         before = now_of(states)
-        assert states.save(before, before.learning(seconds))
+        assert states.save(before, before.learning(before.latencies.and_one(seconds)))
         if number == 0:
             assert now_of(states).latencies.seconds == (0.0,)
 
@@ -106,6 +106,15 @@ def test_what_tasks_took_is_kept_until_it_is_forgotten(states: RouteStates) -> N
     joined(states, "shop")
     assert len(now_of(states).latencies.seconds) == REMEMBERED
     assert now_of(states, SECOND).latencies == Latencies()
+
+
+def test_whether_callbacks_come_is_kept_with_what_tasks_took(states: RouteStates) -> None:
+    before = now_of(states)
+    assert before.latencies.callback_share == Latencies().callback_share
+    known = before.latencies.and_one(20).called_back()
+    assert states.save(before, before.learning(known))
+
+    assert now_of(states).latencies == known
 
 
 def test_of_two_who_saw_the_same_state_one_saves(states: RouteStates) -> None:

@@ -185,6 +185,7 @@ def test_every_fault_of_the_routes_is_named_at_once() -> None:
         "keys_table",
         "endpoints_table",
         "deliveries_table",
+        "waits_table",
         "delivery_machine_arn",
         "webhook_secret",
     ],

@@ -13,7 +13,7 @@ from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
 from heliograph.domain.pacing import SLOT
-from heliograph.domain.polling import QUIET_SECONDS, Latencies, moments
+from heliograph.domain.polling import Latencies, moments
 from heliograph.domain.provider import Accepted, CreateOutcome, Refused, TaskFailed, Uncertain
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import CALL_LIMIT, MAX_ATTEMPTS, spread, wait_before_attempt
@@ -62,29 +62,29 @@ def test_the_task_is_created_once_and_then_watched(here: InMemoryDeployment) -> 
     outcome = here.dispatch(job_id)
 
     assert isinstance(outcome, Processing)
-    assert outcome.wait_seconds == QUIET_SECONDS
+    assert outcome.wait_seconds == moments(Latencies(), has_callback=True)[0]
     assert (outcome.watch.task_id, outcome.watch.provider, outcome.watch.model) == ("task-1", "apimodels", BETA)
     assert here.provider.create_calls == 1
 
 
 def test_a_task_is_asked_for_as_the_last_ones_of_its_route_went(here: InMemoryDeployment) -> None:
     for _ in range(30):
-        went_well(ROUTES.default, here.clock.now(), control=here.control, took_seconds=52.4)
+        went_well(ROUTES.default, here.clock.now(), control=here.control, learn=lambda seen: seen.and_one(52.4))
 
     outcome = here.dispatch(here.job_id())
     other = here.dispatch(here.post({"prompt": "a pier", "model": SECOND}, call="call-2").job.job_id)
 
     assert isinstance(outcome, Processing)
-    assert outcome.watch.asking_at == moments(Latencies(seconds=(52.4,) * 30))
+    assert outcome.watch.asking_at == moments(Latencies(seconds=(52.4,) * 30), has_callback=True)
     assert outcome.watch.began_at == here.clock.now()
     assert isinstance(other, Processing)
     # Routes have nothing to do with each other.
-    assert other.watch.asking_at == moments(Latencies())
+    assert other.watch.asking_at == moments(Latencies(), has_callback=True)
 
 
 def test_who_takes_up_a_task_asks_for_it_as_if_nothing_had_happened(here: InMemoryDeployment) -> None:
     for _ in range(30):
-        went_well(ROUTES.default, here.clock.now(), control=here.control, took_seconds=52.4)
+        went_well(ROUTES.default, here.clock.now(), control=here.control, learn=lambda seen: seen.and_one(52.4))
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.clock.step(40)
@@ -105,7 +105,7 @@ def test_a_task_is_asked_for_though_nobody_can_say_how_the_last_ones_went(here: 
     again = here.dispatch(job_id)
 
     assert isinstance(again, Processing)
-    assert again.watch.asking_at == moments(Latencies())
+    assert again.watch.asking_at == moments(Latencies(), has_callback=True)
 
 
 def test_the_provider_hears_every_wish_of_the_request(here: InMemoryDeployment) -> None:

@@ -78,7 +78,42 @@ def test_its_route_learns_what_the_task_took(here: InMemoryDeployment) -> None:
 
     route = ROUTES.default
     # Once, however often its pictures were fetched.
-    assert here.states.look([route]).routes[route.name].latencies == Latencies(seconds=(21.5,))
+    assert here.states.look([route]).routes[route.name].latencies.seconds == (21.5,)
+
+
+@pytest.mark.parametrize("found_after_seconds", [0.5, 30])
+def test_its_route_learns_whether_the_provider_calls_back(here: InMemoryDeployment, found_after_seconds: float) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    here.provider.will_say(Completed(THREE, took_seconds=20))
+    here.clock.step(20 + found_after_seconds)
+    told = here.poll(job_id, watch.model_copy(update={"called_back": True}))
+    assert isinstance(told, Finished)
+    here.finalize(told)
+    after_a_callback = share(here)
+    other = here.post(call="other").job.job_id
+    here.provider.will_say(Completed(THREE, took_seconds=20))
+    watch = here.watched(other)
+    here.clock.step(20 + found_after_seconds)
+    untold = here.poll(other, watch)
+    assert isinstance(untold, Finished)
+    here.finalize(untold)
+
+    known = Latencies().called_back()
+    assert after_a_callback == known.callback_share
+    assert share(here) == known.not_called_back(found_after_seconds).callback_share
+
+
+def test_where_nobody_can_call_back_nothing_is_learned_of_callbacks(here: InMemoryDeployment) -> None:
+    here.callback_base = None
+    here.run(here.job_id())
+
+    assert share(here) == Latencies().callback_share
+
+
+def share(here: InMemoryDeployment) -> float:
+    route = ROUTES.default
+    return here.states.look([route]).routes[route.name].latencies.callback_share
 
 
 def test_the_job_succeeds_with_its_results_and_its_price(here: InMemoryDeployment) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import StorageFailed
+from heliograph.domain.errors import StorageFailed, WorkflowFailed
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Attempt, JobStatus
 from heliograph.domain.outcomes import DispatchOutcome, Failed, NotYet, Processing
@@ -45,9 +45,11 @@ def attempt_of(here: InMemoryDeployment, job_id: str) -> Attempt:
 
 def untouched(here: InMemoryDeployment, job_id: str, token: str, task_id: str | None) -> Heard:
     """What is heard, where nothing may be asked or changed."""
-    before, questions = here.jobs.saves, list(here.provider.questions)
+    before, questions, woken = here.jobs.saves, list(here.provider.questions), list(here.waits.woken)
     heard = here.hear(job_id, token, task_id)
     assert here.jobs.saves == before
+    # Only whoever has the token of a task that we wait for makes anything happen.
+    assert (here.waits.woken != woken) == (heard is Heard.KNOWN)
     assert here.provider.questions == questions
     return heard
 
@@ -151,6 +153,39 @@ def test_the_token_of_a_job_that_is_over_is_stale(here: InMemoryDeployment, how:
 
 
 # --- who is
+
+
+def test_the_workflow_that_waits_for_the_task_is_woken_and_nothing_of_the_body_is_believed(
+    here: InMemoryDeployment,
+) -> None:
+    job_id = here.job_id()
+    here.dispatch(job_id)
+    here.clock.step(20)
+
+    for times in (1, 2):
+        assert here.hear(job_id, TOKEN, None) is Heard.KNOWN
+        assert here.waits.woken == [(attempt_of(here, job_id).attempt_id, here.clock.now())] * times
+
+
+def test_whoever_adopts_a_task_wakes_the_workflow_that_waits_for_news_of_it(here: InMemoryDeployment) -> None:
+    job_id = lost(here)
+
+    here.hear(job_id, TOKEN, TASK)
+
+    assert here.waits.woken == [(attempt_of(here, job_id).attempt_id, here.clock.now())]
+
+
+@pytest.mark.parametrize("error", [StorageFailed("throttled"), WorkflowFailed("throttled")])
+def test_a_callback_that_could_wake_nobody_is_worth_sending_again(here: InMemoryDeployment, error: Exception) -> None:
+    job_id = lost(here)
+    here.waits.on("wake", error)
+
+    with pytest.raises(type(error)):
+        here.hear(job_id, TOKEN, TASK)
+
+    # What it did is done; the next one only wakes.
+    assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
+    assert len(here.waits.woken) == 1
 
 
 def test_a_task_that_is_known_is_not_asked_for(here: InMemoryDeployment) -> None:

@@ -170,3 +170,66 @@ def test_asking_writes_nothing(here: InMemoryDeployment) -> None:
     here.poll(job_id, watch)
 
     assert here.jobs.peek(job_id) == before
+
+
+# --- callbacks
+
+
+def test_a_task_is_listened_for_where_its_provider_can_call_back(here: InMemoryDeployment) -> None:
+    listening = here.watched(here.job_id())
+    here.callback_base = None
+    alone = here.watched(here.post(call="another").job.job_id)
+
+    assert listening.callbacks_left > 0
+    assert alone.callbacks_left == 0
+    # What was said since the call began is news.
+    assert listening.asked_at_ms == alone.asked_at_ms == here.clock.now().timestamp() * 1000
+
+
+def test_every_question_says_when_it_began_so_that_later_news_is_told_from_older(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    here.clock.step(20)
+    asked_at = here.clock.now()
+
+    def slowly() -> TaskState:
+        here.clock.step(5)
+        return StillRunning()
+
+    # What is heard while the answer is on its way is news.
+    here.provider.will_say(slowly)
+
+    outcome = here.poll(job_id, watch)
+
+    assert isinstance(outcome, Processing)
+    assert outcome.watch.asked_at_ms == asked_at.timestamp() * 1000 < here.clock.now().timestamp() * 1000
+
+
+def test_whoever_calls_back_about_a_task_that_runs_on_is_believed_a_few_times_and_then_no_more(
+    here: InMemoryDeployment,
+) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    here.provider.will_say(*[StillRunning()] * 20)
+    heard = 0
+    while watch.callbacks_left:
+        outcome = here.poll(job_id, watch.model_copy(update={"called_back": True}))
+        assert isinstance(outcome, Processing)
+        watch, heard = outcome.watch, heard + 1
+        assert not watch.called_back
+
+    assert 2 <= heard <= 10
+    outcome = here.poll(job_id, watch)
+    assert isinstance(outcome, Processing)
+    assert outcome.watch.callbacks_left == 0
+
+
+def test_waiting_in_vain_uses_up_no_callback(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    here.provider.will_say(StillRunning())
+
+    outcome = here.poll(job_id, watch)
+
+    assert isinstance(outcome, Processing)
+    assert outcome.watch.callbacks_left == watch.callbacks_left

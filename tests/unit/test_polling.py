@@ -28,8 +28,10 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 A_DAY = timedelta(days=1)
 AT_MOST_SECONDS = 3600
 
-some_latencies = st.lists(st.floats(0, AT_MOST_SECONDS), max_size=REMEMBERED).map(
-    lambda seconds: Latencies(seconds=tuple(seconds))
+some_latencies = st.builds(
+    lambda seconds, share: Latencies(seconds=tuple(seconds), callback_share=share),
+    st.lists(st.floats(0, AT_MOST_SECONDS), max_size=REMEMBERED),
+    st.floats(0, 0.98),
 )
 
 
@@ -45,9 +47,11 @@ def all_around(seconds: float, *, count: int = REMEMBERED) -> Latencies:
     return Latencies(seconds=(seconds,) * count)
 
 
-@given(some_latencies, st.floats(0.001, 10))
-def test_moments_are_whole_seconds_in_order_and_not_without_end(latencies: Latencies, price: float) -> None:
-    asking_at = moments(latencies, price=price)
+@given(some_latencies, st.floats(0.001, 10), st.booleans())
+def test_moments_are_whole_seconds_in_order_and_not_without_end(
+    latencies: Latencies, price: float, has_callback: bool
+) -> None:
+    asking_at = moments(latencies, price=price, has_callback=has_callback)
 
     assert 0 < len(asking_at) <= MOST_MOMENTS
     assert all(later > earlier for earlier, later in pairwise((0, *asking_at)))
@@ -231,3 +235,67 @@ def test_a_change_of_speed_is_learned_within_forty_jobs(factor: float) -> None:
     # Even at first, the caps hold the lag below twice that of asking every 3 s.
     assert fmean(job.lag_seconds for job in adapting) < 3.2
     assert fmean(job.lag_seconds for job in adapted) < 1.6
+
+
+# --- with callbacks
+
+
+def called(times: int, latencies: Latencies | None = None) -> Latencies:
+    latencies = latencies or Latencies()
+    for _ in range(times):
+        latencies = latencies.called_back()
+    return latencies
+
+
+def with_callbacks(share: float, *, jobs: int = 300) -> tuple[list[float], float]:
+    """The lags, sorted, and the mean number of questions, once it is learned."""
+    watched = ours(QUESTION_PRICE, callbacks=share)(latencies_of("15-40 s, uniform", jobs=jobs))[60:]
+    return sorted(job.lag_seconds for job in watched), fmean(job.questions for job in watched)
+
+
+def test_where_every_task_is_called_back_about_two_questions_are_enough_and_no_picture_waits_a_second() -> None:
+    lags, questions = with_callbacks(1)
+
+    assert questions <= 2
+    assert lags[len(lags) // 2] < 1
+    assert lags[-1] < 2
+
+
+def test_tasks_of_which_nobody_tells_are_found_all_the_same() -> None:
+    lags, questions = with_callbacks(0.95)
+
+    assert questions < 2.5
+    assert fmean(lags) < 1.2
+    assert lags[-1] < 15
+
+
+def test_callbacks_that_never_come_make_nothing_worse_for_long() -> None:
+    lags, questions = with_callbacks(0)
+    latencies = latencies_of("15-40 s, uniform", jobs=300)
+    without = ours(QUESTION_PRICE)(latencies)[60:]
+
+    assert fmean(lags) <= 1.02 * fmean(job.lag_seconds for job in without)
+    assert questions <= 1.02 * fmean(job.questions for job in without)
+
+
+def test_an_early_question_says_little_against_callbacks_and_a_late_one_much() -> None:
+    known = called(50)
+
+    early, late = known.not_called_back(0.1), known.not_called_back(10)
+
+    assert 0.975 < early.callback_share < known.callback_share == 0.98
+    assert late.callback_share == pytest.approx(known.callback_share * 0.9, abs=0.001)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(-5, 4000)), max_size=200))
+def test_a_callback_is_never_taken_for_certain(heard: list[float | None]) -> None:
+    latencies = Latencies()
+    for lag in heard:
+        latencies = latencies.called_back() if lag is None else latencies.not_called_back(lag)
+
+    assert 0 <= latencies.callback_share <= 0.98
+
+
+@given(some_latencies)
+def test_without_an_address_to_call_back_what_callbacks_did_changes_nothing(latencies: Latencies) -> None:
+    assert moments(called(30, latencies)) == moments(latencies)

@@ -59,6 +59,22 @@ def test_the_record_alone_tells_what_became_of_the_job(job: Job, expected: list[
     assert kinds(job) == expected
 
 
+def test_a_wait_for_the_provider_says_whether_it_called_back() -> None:
+    stays = [
+        stay("Wait for the callback", 2.6, 19.6, "processing"),
+        stay("Ask the provider", 19.6, 20, "processing"),
+        Stay("Wait for the callback", after(20), after(23), "processing", called_back=True),
+        stay("Ask the provider", 23, 24, "finished"),
+    ]
+
+    told = timeline(succeeded_job(), stays)
+
+    assert only(MomentKind.WAITING, told) == [
+        "waits for the provider's callback, or to ask",
+        "waits for the provider's callback, or to ask: called back",
+    ]
+
+
 def test_every_wait_question_and_delivery_has_its_time_and_its_reason() -> None:
     stays = [
         stay("Create the task", 0.1, 0.2, "not_yet", "its turn comes later"),

@@ -266,6 +266,17 @@ class Workflow(Protocol):
         ...
 
 
+class Waits(Protocol):
+    """Where workflows wait for news of an attempt, and how they are woken."""
+
+    def wake(self, attempt_id: str, at: datetime) -> bool:
+        """Ends the wait for the attempt now; one that begins after a question from before `at` ends at once.
+
+        Whether anybody was waiting. Raises `StorageFailed` or `WorkflowFailed`: then a repeat will do better.
+        """
+        ...
+
+
 class EndpointStore(Protocol):
     """Webhook endpoints, by tenant. Every method raises `StorageFailed` when the store does not do its part."""
 

@@ -34,7 +34,7 @@ OPERATIONS: Final = {
     "events": ("PutEvents",),
     "s3": ("DeleteObjectTagging", "GetObject", "PutObject"),
     "secretsmanager": ("GetSecretValue",),
-    "stepfunctions": ("GetExecutionHistory", "StartExecution"),
+    "stepfunctions": ("GetExecutionHistory", "SendTaskSuccess", "StartExecution"),
 }
 # The one place for retries of AWS calls.
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=2, read_timeout=5)

@@ -6,6 +6,7 @@ revision · interval_us · virtual · anchored_us · …              the pace (
 lane:<tenant>                                                   how far that tenant's lane is given out
 breaker                                                         the circuit, as JSON
 latencies                                                       what its tasks took lately, in seconds: `21.3 18.0 …`
+callback_share                                                  of how many of them the provider calls back
 halt                                                            on `*`: since when and why nothing may leave, as JSON
 """
 
@@ -85,6 +86,7 @@ class DynamoDBRouteStates:
         change.set("breaker", after.breaker.model_dump_json())
         if after.latencies != before.latencies:
             change.set("latencies", " ".join(f"{seconds:g}" for seconds in after.latencies.seconds))
+            change.set("callback_share", after.latencies.callback_share)
         for name in _PACE:
             change.set(name, getattr(after.pace, name))
         for tenant in {*before.pace.lanes, *after.pace.lanes}:
@@ -130,7 +132,7 @@ class _Change:
         self._names: dict[str, str] = {}
         self._values: dict[str, AttributeValueTypeDef] = {}
 
-    def set(self, name: str, value: int | str | None) -> None:
+    def set(self, name: str, value: float | str | None) -> None:
         """Gives the attribute a value; `None` takes it away."""
         alias = self._alias(name)
         if value is None:
@@ -166,11 +168,13 @@ class _Change:
 
 def _state(item: dict[str, Any]) -> RouteState:
     lanes = {name.removeprefix(_LANE): int(value["N"]) for name, value in item.items() if name.startswith(_LANE)}
-    latencies = tuple(float(seconds) for seconds in item.get("latencies", {"S": ""})["S"].split())
+    latencies = Latencies(seconds=tuple(float(seconds) for seconds in item.get("latencies", {"S": ""})["S"].split()))
+    if "callback_share" in item:
+        latencies = latencies.model_copy(update={"callback_share": float(item["callback_share"]["N"])})
     return RouteState(
         route=item["route"]["S"],
         pace=Pace(**{name: int(item[name]["N"]) for name in _PACE}, lanes=lanes),
         breaker=Breaker.model_validate_json(item["breaker"]["S"]),
-        latencies=Latencies(seconds=latencies),
+        latencies=latencies,
         revision=int(item["revision"]["N"]),
     )

@@ -87,7 +87,11 @@ def _stays(events: Iterable[HistoryEventTypeDef]) -> Iterator[Stay]:
         elif "stateExitedEventDetails" in event and entered:
             told = _object(event["stateExitedEventDetails"].get("output"))
             reason = told.get("reason") or told.get("unanswered")
-            yield Stay(_name(entered), entered["timestamp"], event["timestamp"], told.get("outcome"), reason)
+            watch = told.get("watch")
+            called_back = isinstance(watch, dict) and watch.get("called_back") is True
+            yield Stay(
+                _name(entered), entered["timestamp"], event["timestamp"], told.get("outcome"), reason, called_back
+            )
             entered = None
     if entered:
         yield Stay(_name(entered), entered["timestamp"], None)
@@ -97,7 +101,7 @@ def _name(entered: HistoryEventTypeDef) -> str:
     return entered["stateEnteredEventDetails"]["name"]
 
 
-def _object(text: str | None) -> dict[str, str | None]:
+def _object(text: str | None) -> dict[str, Any]:
     document = json.loads(text) if text else None
     return document if isinstance(document, dict) else {}
 

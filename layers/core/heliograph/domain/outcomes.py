@@ -37,7 +37,10 @@ class Turn(_State):
 class Watch(_State):
     """A task of the provider's that a job waits for, and when it is asked for.
 
-    `asking_at`: in seconds from `began_at` on. `running_at`: when it was last seen running.
+    `asking_at`: in seconds from `began_at` on. `running_at`: when it was last seen running. `called_back`: the
+    provider's callback ended the last wait; `callbacks_left`: how many more are worth a question, none where it was not
+    told where to call. `asked_at_ms`: since the epoch, when the last question began (or the create call): a callback
+    that came later is news.
     """
 
     attempt_id: str
@@ -49,16 +52,24 @@ class Watch(_State):
     began_at: AwareDatetime | None = None
     running_at: AwareDatetime | None = None
     asking_at: tuple[PositiveInt, ...] = ()
+    called_back: bool = False
+    callbacks_left: NonNegativeInt = 0
+    asked_at_ms: NonNegativeInt = 0
 
 
 class NotYet(_State):
-    """`dispatch`: no task yet; come back after `wait_seconds`. `ticket`: the place that it keeps in a route's queue."""
+    """`dispatch`: no task yet; come back after `wait_seconds`. `ticket`: the place that it keeps in a route's queue.
+
+    `attempt_id`: the attempt whose task may yet announce itself by a callback; `asked_at_ms`: since when that is news.
+    """
 
     outcome: Literal["not_yet"] = "not_yet"
     job_id: str
     wait_seconds: PositiveInt
     reason: str
     ticket: Ticket | None = None
+    attempt_id: str | None = None
+    asked_at_ms: NonNegativeInt = 0
 
 
 class Processing(_State):

@@ -6,6 +6,9 @@ of least expected lag plus a price on questions, found by dynamic programming fr
 at a moment, each next moment costs its question and the lag of whoever is done before it. Gaps are capped, so that a
 belief that is out of date costs little.
 
+Where the provider calls back when a task has ended, questions are for those of which it does not: the fewer they are,
+the dearer a question.
+
 All of it is whole seconds: Step Functions waits no others (and cuts the fractions off timestamps).
 """
 
@@ -14,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from math import ceil
+from math import ceil, exp
 from statistics import median
 
 from pydantic import BaseModel, ConfigDict
@@ -42,6 +45,12 @@ _LONGEST_FIRST_WAIT_SECONDS = 120
 _GAP_SECONDS = 5
 _GAP_SHARE = 1 / 12
 LONGEST_GAP_SECONDS = 10
+# A callback is never expected more surely than that, and comes so long after the end, on average; the share of tasks
+# that have one fades by as much with each newer task; and while they come, gaps grow to a minute.
+_SUREST_CALLBACK = 0.98
+_CALLBACK_SECONDS = 1.0
+_CALLBACK_FADING = 0.9
+_LONGEST_GAP_CALLED_BACK_SECONDS = 60
 # The state machine's own steps and the question itself.
 _ROUND_TRIP_SECONDS = 0.15
 _MOST_STEPS = 240
@@ -49,26 +58,49 @@ _FEW = 10
 
 
 class Latencies(BaseModel):
-    """What a route's tasks took lately, in seconds, the newest last: `REMEMBERED` of them at most."""
+    """What a route's tasks took lately, in seconds, the newest last: `REMEMBERED` of them at most.
+
+    `callback_share`: of those about which the provider was to call back, the share of which it does, as is believed.
+    """
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     seconds: tuple[float, ...] = ()
+    callback_share: float = 0.5
 
     def and_one(self, seconds: float) -> Latencies:
         """With one more, to a tenth of a second; the oldest is forgotten."""
         seen = round(min(max(seconds, 0.0), _LONGEST_LATENCY_SECONDS), 1)
-        return Latencies(seconds=(*self.seconds, seen)[-REMEMBERED:])
+        return self.model_copy(update={"seconds": (*self.seconds, seen)[-REMEMBERED:]})
+
+    def called_back(self) -> Latencies:
+        """With one more task that was ended by a callback."""
+        return self._believing(1.0)
+
+    def not_called_back(self, lag_seconds: float) -> Latencies:
+        """With one more that was found done by a question, `lag_seconds` after its end: the callback may have been on
+        its way. So a question that is faster than a callback is no sign against callbacks.
+        """
+        under_way = self.callback_share * exp(-max(0.0, lag_seconds) / _CALLBACK_SECONDS)
+        return self._believing(under_way / (under_way + 1 - self.callback_share))
+
+    def _believing(self, chance: float) -> Latencies:
+        share = self.callback_share * _CALLBACK_FADING + chance * (1 - _CALLBACK_FADING)
+        return self.model_copy(update={"callback_share": round(min(share, _SUREST_CALLBACK), 4)})
 
 
-def moments(latencies: Latencies, *, price: float = QUESTION_PRICE) -> tuple[int, ...]:
+def moments(latencies: Latencies, *, has_callback: bool = False, price: float = QUESTION_PRICE) -> tuple[int, ...]:
     """When to ask, in seconds since the task was made, ascending: `MOST_MOMENTS` at most.
 
-    `price`: what a question may save in seconds of lag, to be worth it. Takes about a millisecond.
+    `has_callback`: the provider was told where to call back. `price`: what a question may save in seconds of lag, to be
+    worth it. Takes about a millisecond.
     """
     belief = _Belief(latencies)
+    # A question finds only those of which nobody told: it saves that much less.
+    silent_share = 1 - latencies.callback_share if has_callback else 1.0
     # The vendor's client asks the more, the longer a task takes: ours is to have less of both on slow routes as well.
-    next_step = _plan(belief, price * min(1.0, _DOCUMENTED_MIDDLE_SECONDS / belief.usual_seconds))
+    price *= min(1.0, _DOCUMENTED_MIDDLE_SECONDS / belief.usual_seconds)
+    next_step = _plan(belief, price / silent_share, silent_share)
     found: list[int] = []
     step = next_step[0]
     while step < len(belief.masses) and len(found) < MOST_MOMENTS:
@@ -93,6 +125,11 @@ def wait_before_asking(asking_at: Sequence[int], *, began_at: datetime, now: dat
     return max(1, min(gap, ceil((deadline_at - now).total_seconds())))
 
 
+def epoch_ms(moment: datetime) -> int:
+    """As the workflow compares moments: it can't read ours."""
+    return int(moment.timestamp() * 1000)
+
+
 def took_seconds(said: float | None, *, began_at: datetime, running_at: datetime | None, done_at: datetime) -> float:
     """What a task took that was last seen running at `running_at`, and first seen done at `done_at`.
 
@@ -106,8 +143,9 @@ def took_seconds(said: float | None, *, began_at: datetime, running_at: datetime
     return (max(earliest, latest - _longest_gap_seconds(latest)) + latest) / 2
 
 
-def _longest_gap_seconds(elapsed: float) -> float:
-    return min(LONGEST_GAP_SECONDS, max(_GAP_SECONDS, elapsed * _GAP_SHARE))
+def _longest_gap_seconds(elapsed: float, silent_share: float = 1.0) -> float:
+    usual = min(LONGEST_GAP_SECONDS, max(_GAP_SECONDS, elapsed * _GAP_SHARE))
+    return min(usual / silent_share, max(usual, _LONGEST_GAP_CALLED_BACK_SECONDS))
 
 
 class _Belief:
@@ -162,18 +200,18 @@ def _weights(count: int) -> list[float]:
     return [_FADING ** (count - 1 - place) for place in range(count)]
 
 
-def _plan(belief: _Belief, price: float) -> list[int]:
+def _plan(belief: _Belief, price: float, silent_share: float) -> list[int]:
     """The best next step to ask in, for each step in which a task was seen running (0: was made)."""
     unit, masses = belief.step_seconds, belief.masses
     steps = len(masses)
     # Beyond the last step: questions at the longest gap, while the odds per second are 2 in what has passed.
-    gap = _longest_gap_seconds(steps * unit)
+    gap = _longest_gap_seconds(steps * unit, silent_share)
     cost = [0.0] * steps + [belief.beyond * (gap / 2 + price * max(1.0, steps * unit / (2 * gap)))]
     running = belief.beyond
     best = [steps] * steps
     for step in range(steps - 1, -1, -1):
         running += masses[step]
-        widest = _LONGEST_FIRST_WAIT_SECONDS if step == 0 else _longest_gap_seconds(step * unit)
+        widest = _LONGEST_FIRST_WAIT_SECONDS if step == 0 else _longest_gap_seconds(step * unit, silent_share)
         done = lag = 0.0
         least = float("inf")
         for asked in range(step + 1, min(steps, step + max(1, int(widest / unit))) + 1):

@@ -37,19 +37,24 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """One visit of a state of the workflow. `outcome`, `reason`: what it came to, in its own words."""
+    """One visit of a state of the workflow. `outcome`, `reason`: what it came to, in its own words; `called_back`: the
+    provider's callback ended it.
+    """
 
     state: str
     entered_at: datetime
     left_at: datetime | None
     outcome: str | None = None
     reason: str | None = None
+    called_back: bool = False
 
 
 # By the names of the states in workflows/image_job.asl.json; the others say nothing that the record does not.
 STATES: Mapping[str, tuple[MomentKind, str]] = {
     "Wait for our turn": (MomentKind.WAITING, "waits before the next create call"),
+    "Wait for news of the call": (MomentKind.WAITING, "waits for news of the create call"),
     "Wait before asking": (MomentKind.WAITING, "waits before asking the provider"),
+    "Wait for the callback": (MomentKind.WAITING, "waits for the provider's callback, or to ask"),
     "Ask the provider": (MomentKind.ASKED, "asks the provider"),
     "Deliver": (MomentKind.DELIVERING, "stores the pictures"),
     "Wait before delivering": (MomentKind.WAITING, "waits before storing the pictures again"),
@@ -95,7 +100,8 @@ def _visited(stays: Sequence[Stay]) -> Iterator[Moment]:
         if stay.state in STATES:
             kind, detail = STATES[stay.state]
             if kind is MomentKind.WAITING:
-                told = f"{detail}: {reason}" if reason else detail
+                news = "called back" if stay.called_back else reason
+                told = f"{detail}: {news}" if news else detail
             else:
                 answer = _ANSWERS.get(stay.outcome or "")
                 told = ": ".join(part for part in (detail, answer, stay.reason) if part)

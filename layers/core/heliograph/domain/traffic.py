@@ -32,9 +32,9 @@ class RouteState(BaseModel):
         """With another state of its circuit."""
         return self.model_copy(update={"breaker": breaker})
 
-    def learning(self, took_seconds: float) -> RouteState:
-        """With what one more task took."""
-        return self.model_copy(update={"latencies": self.latencies.and_one(took_seconds)})
+    def learning(self, latencies: Latencies) -> RouteState:
+        """With what is known of its tasks now."""
+        return self.model_copy(update={"latencies": latencies})
 
 
 class Halt(BaseModel):

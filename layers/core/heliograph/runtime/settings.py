@@ -72,6 +72,7 @@ class Settings(ProviderSettings):
     state_machine_arn: str | None = None
     api_key_secret: str | None = None
     keys_table: str | None = None
+    waits_table: str | None = None
     # Where calls in OpenAI's shape go, for those who describe the API.
     images_url: str = ""
     endpoints_table: str | None = None

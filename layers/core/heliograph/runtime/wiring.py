@@ -249,9 +249,11 @@ def surveyor() -> Callable[[], Survey]:
 
 def callback_hearer() -> Callable[[str, str, str | None], Heard]:
     """What `callback` does with `(job_id, token, task_id)`."""
+    from heliograph.adapters.task_tokens import TaskTokenWaits
     from heliograph.steps.hear_callback import Hearing, hear_callback
 
-    hearing = Hearing(jobs=_jobs(), providers=_providers(), clock=SystemClock())
+    waits = TaskTokenWaits(aws.dynamodb(), aws.step_functions(), _settings().only_here("waits_table"))
+    hearing = Hearing(jobs=_jobs(), providers=_providers(), waits=waits, clock=SystemClock())
     return partial(hear_callback, hearing=hearing)
 
 

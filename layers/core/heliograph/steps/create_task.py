@@ -14,7 +14,7 @@ from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Attempt, Job
 from heliograph.domain.outcomes import DispatchOutcome, Failed, Finished, NotYet, Processing, Watch
-from heliograph.domain.polling import Latencies, moments, wait_before_asking
+from heliograph.domain.polling import Latencies, epoch_ms, moments, wait_before_asking
 from heliograph.domain.provider import Accepted, Refused, TaskRequest, Uncertain
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import wait_for_news
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # The provider fetches references when it works on the task, which may be minutes later.
 REFERENCE_LINK_SECONDS = 3600
 _NOTE_TRIES = 2
+# Callbacks about a task that still runs: one may be early or repeated, but nobody can make a job ask without end.
+_CALLBACKS_HEARD = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,13 @@ def await_task(job: Job, attempt: Attempt, now: datetime, *, creating: Creating)
         return _watch(job, attempt, attempt.task_id, now, began_at=attempt.intended_at, latencies=latencies)
     # The call may be on its way in another run of this function, or its task may yet announce itself.
     wait_seconds = wait_for_news(attempt.intended_at, job.doubt_ends_at, now)
-    return NotYet(job_id=job.job_id, wait_seconds=wait_seconds, reason="nobody knows yet whether the call arrived")
+    return NotYet(
+        job_id=job.job_id,
+        wait_seconds=wait_seconds,
+        reason="nobody knows yet whether the call arrived",
+        attempt_id=attempt.attempt_id if attempt.callback_sha256 else None,
+        asked_at_ms=epoch_ms(now),
+    )
 
 
 def report(attempt: Attempt, failure: Failure | None, *, creating: Creating, wait_seconds: int | None = None) -> None:
@@ -181,6 +189,7 @@ def _note(job: Job, change: Callable[[Job], Job], *, jobs: JobStore) -> Job | No
 def _watch(
     job: Job, attempt: Attempt, task_id: str, now: datetime, *, began_at: datetime, latencies: Latencies
 ) -> Processing:
+    has_callback = attempt.callback_sha256 is not None
     watch = Watch(
         attempt_id=attempt.attempt_id,
         provider=attempt.provider,
@@ -188,7 +197,9 @@ def _watch(
         task_id=task_id,
         deadline_at=job.patience_ends_at,
         began_at=began_at,
-        asking_at=moments(latencies),
+        asking_at=moments(latencies, has_callback=has_callback),
+        callbacks_left=_CALLBACKS_HEARD if has_callback else 0,
+        asked_at_ms=epoch_ms(attempt.intended_at),
     )
     wait_seconds = wait_before_asking(watch.asking_at, began_at=began_at, now=now, deadline_at=watch.deadline_at)
     return Processing(job_id=job.job_id, wait_seconds=wait_seconds, watch=watch)

@@ -26,7 +26,9 @@ from heliograph.domain.outcomes import (
     Finished,
     Orphaned,
     Over,
+    Watch,
 )
+from heliograph.domain.polling import Latencies
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES, wait_before_delivery
 from heliograph.domain.routes import Routes
@@ -164,7 +166,21 @@ def _ready_at(finished: Finished | DeliverAgain) -> datetime | None:
 
 def _tell_route(attempt: Attempt, finished: Finished | DeliverAgain, *, ending: Ending) -> None:
     if route := ending.routes.named(attempt.route):
-        went_well(route, attempt.intended_at, control=ending.control, took_seconds=finished.took_seconds)
+        has_callback = attempt.callback_sha256 is not None
+        learn = partial(_learned, finished.watch, finished.took_seconds, has_callback)
+        went_well(route, attempt.intended_at, control=ending.control, learn=learn)
+
+
+def _learned(watch: Watch, took_seconds: float | None, has_callback: bool, latencies: Latencies) -> Latencies:
+    """What its route's tasks take and whether the provider calls back, with this one."""
+    if watch.began_at is None or took_seconds is None:
+        return latencies
+    known = latencies.and_one(took_seconds)
+    if not has_callback:
+        return known
+    if watch.called_back:
+        return known.called_back()
+    return known.not_called_back(watch.asked_at_ms / 1000 - watch.began_at.timestamp() - took_seconds)
 
 
 def _copied(job: Job, index: int, url: str, *, ending: Ending) -> Result | ResultUnusable:

@@ -1,7 +1,8 @@
 """A provider says that a task has ended: a hint, never a fact. At most it makes us ask one question.
 
 A callback is unsigned; its URL carries the attempt's token. What its body says is not believed: its one use is to name
-a task that we lost sight of, and the provider itself is then asked whether there is such a task.
+a task that we lost sight of, and the provider itself is then asked whether there is such a task. Of a task that is
+known, the workflow is woken, and asks.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from heliograph.domain.provider import NoAnswer
 from heliograph.steps.create_task import token_digest
 
 if TYPE_CHECKING:
-    from heliograph.ports import Clock, ImageProvider, JobStore
+    from heliograph.ports import Clock, ImageProvider, JobStore, Waits
 
 
 class Heard(StrEnum):
@@ -40,26 +41,30 @@ class Hearing:
 
     jobs: JobStore
     providers: Mapping[str, ImageProvider]
+    waits: Waits
     clock: Clock
 
 
 def hear_callback(job_id: str, token: str, task_id: str | None, *, hearing: Hearing) -> Heard:
-    """Lets an attempt whose answer was lost have its task back.
+    """Wakes the workflow that waits for the attempt's task, and lets one whose answer was lost have it back.
 
-    `task_id` as the body claims it. Costs one read for a wrong token; a question is asked only for an attempt that
+    `task_id` as the body claims it. Costs one read for a wrong token; a question is asked here only for an attempt that
     lacks its task, and a task is adopted only if the provider knows it and no other job has it.
-    Raises `StorageFailed` where a repeat will do better.
+    Raises `StorageFailed` or `WorkflowFailed` where a repeat will do better.
     """
     job = hearing.jobs.get(job_id) if JOB_ID.fullmatch(job_id) else None
     attempt = job.attempt if job else None
     if job is None or attempt is None or not _is_meant(job, attempt, token):
         return Heard.UNKNOWN
     if attempt.task_id:
-        # The workflow asks by itself.
-        return Heard.KNOWN
-    if task_id is None:
-        return Heard.MALFORMED
-    return _adopt(job, attempt, task_id, hearing=hearing)
+        heard = Heard.KNOWN
+    elif task_id is None:
+        heard = Heard.MALFORMED
+    else:
+        heard = _adopt(job, attempt, task_id, hearing=hearing)
+    if heard in (Heard.KNOWN, Heard.ADOPTED):
+        hearing.waits.wake(attempt.attempt_id, hearing.clock.now())
+    return heard
 
 
 def _is_meant(job: Job, attempt: Attempt, token: str) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.outcomes import Failed, Finished, PollOutcome, Processing, Watch
-from heliograph.domain.polling import took_seconds, wait_before_asking
+from heliograph.domain.polling import epoch_ms, took_seconds, wait_before_asking
 from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed
 from heliograph.domain.retrying import GIVE_UP
 
@@ -22,6 +22,7 @@ def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], c
     A question that gets no usable answer says nothing about the task, which may be paid: asking goes on, whatever the
     answer was (a key that was just changed, an edge's error page), and beyond the deadline for another day.
     """
+    watch = watch.model_copy(update={"asked_at_ms": epoch_ms(clock.now())})
     provider = providers.get(watch.provider)
     state = provider.ask(watch.task_id) if provider else NoAnswer(f"{watch.provider} is configured no more")
     match state:
@@ -40,7 +41,13 @@ def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], c
             wait_seconds = wait_before_asking(
                 watch.asking_at, began_at=watch.began_at or now, now=now, deadline_at=watch.deadline_at
             )
-            seen = {"questions": watch.questions + 1} | ({} if unanswered else {"running_at": now})
+            seen: dict[str, Any] = {
+                "questions": watch.questions + 1,
+                "called_back": False,
+                "callbacks_left": max(0, watch.callbacks_left - watch.called_back),
+            }
+            if not unanswered:
+                seen["running_at"] = now
             return Processing(
                 job_id=job_id,
                 wait_seconds=wait_seconds,

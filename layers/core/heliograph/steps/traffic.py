@@ -49,13 +49,19 @@ def was_accepted(route: Route, *, control: Control) -> None:
     _report(route, change, control=control)
 
 
-def went_well(route: Route, began_at: datetime, *, control: Control, took_seconds: float | None = None) -> None:
-    """A task that was begun at `began_at` brought its picture; `took_seconds`, if that is known. Never raises."""
+def went_well(
+    route: Route,
+    began_at: datetime,
+    *,
+    control: Control,
+    learn: Callable[[Latencies], Latencies] = lambda latencies: latencies,
+) -> None:
+    """A task that was begun at `began_at` brought its picture; `learn`: what there is to know of it. Never raises."""
     now = control.clock.now()
 
     def change(state: RouteState) -> RouteState:
         switched = state.switched(state.breaker.after_success(now, began_at=began_at))
-        return switched if took_seconds is None else switched.learning(took_seconds)
+        return switched.learning(learn(switched.latencies))
 
     _report(route, change, control=control)
 
