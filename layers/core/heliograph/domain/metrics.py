@@ -169,10 +169,8 @@ def of_delivery(outcome: DeliverOutcome) -> Iterator[Measure]:
 
 def of_announcement(event: PublishedEvent) -> Iterator[Measure]:
     """Of an event that went out; nothing for that of a job."""
-    from heliograph.domain.events import event_type
-
-    if (name := event_type(event)) in ANNOUNCED:
-        yield Measure(ANNOUNCEMENTS, 1, of=name)
+    if event.event_type in ANNOUNCED:
+        yield Measure(ANNOUNCEMENTS, 1, of=event.event_type)
 
 
 def of_sweep(done: int, survey: Survey) -> Iterator[Measure]:

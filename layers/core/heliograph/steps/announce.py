@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StaleJob, StorageFailed
-from heliograph.domain.events import job_event
+from heliograph.domain.job_events import job_event
 from heliograph.domain.jobs import Job
 
 if TYPE_CHECKING:

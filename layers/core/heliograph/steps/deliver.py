@@ -20,8 +20,8 @@ from heliograph.domain.deliveries import (
     Tried,
     printable,
 )
+from heliograph.domain.endpoint_events import endpoint_disabled
 from heliograph.domain.errors import StaleRecord
-from heliograph.domain.events import endpoint_disabled
 from heliograph.domain.webhooks import Endpoint, job_urls_id, job_urls_of, secret_of
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from heliograph.domain.breaker import Breaker, Circuit, is_of_the_route
 from heliograph.domain.errors import PublishFailed, StorageFailed
-from heliograph.domain.events import route_switched
 from heliograph.domain.failures import Failure, FailureCode
 from heliograph.domain.pacing import Weights
 from heliograph.domain.polling import Latencies
+from heliograph.domain.route_events import route_switched
 from heliograph.domain.routes import Route
 from heliograph.domain.traffic import Halt, RouteState
 
