@@ -46,6 +46,10 @@ def test_without_asking_for_it_nobody_has_snapshots() -> None:
 def test_every_release_takes_a_new_snapshot_of_the_same_function() -> None:
     assert SNAPSHOT["Properties"] == {"FunctionName": {"Ref": "Authorize"}, "Description": {"Ref": "Release"}}
     assert ALIAS["FunctionName"] == {"Ref": "Authorize"}
+    # Lambda publishes no version of what has not changed, and CloudFormation takes that for a failure.
+    condition, described, _ = FUNCTIONS["Authorize"]["Description"]["Fn::If"]
+    assert condition == SNAPSHOT["Condition"]
+    assert "${Release}" in described["Fn::Sub"]
 
 
 # Who draws chance, reads a clock or makes a connection while the function starts, by the module that calls. (Of what
