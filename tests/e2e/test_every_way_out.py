@@ -66,7 +66,8 @@ def test_an_aborted_executions_job_is_watched_by_the_sweep_and_still_gets_its_pi
 
 
 def test_an_execution_aborted_after_the_task_was_paid_still_delivers_its_picture(world: World, mark: str) -> None:
-    with unhurried(world):  # the workflow waits its real 12 s before it asks
+    world.fault("callback", "never", mark)
+    with unhurried(world):  # the workflow waits its real 17 s before it asks
         job_id = world.post(prompt=mark)["id"]
         wait_until(lambda: world.job(job_id)["status"] == "processing", seconds=10, what="a running task")
         wait_until(lambda: world.tasks(mark)[0]["charged_micro_usd"], seconds=10, what="a task that is charged")

@@ -31,7 +31,7 @@ AT_MOST_SECONDS = 3600
 some_latencies = st.builds(
     lambda seconds, share: Latencies(seconds=tuple(seconds), callback_share=share),
     st.lists(st.floats(0, AT_MOST_SECONDS), max_size=REMEMBERED),
-    st.floats(0, 0.98),
+    st.floats(0, 0.99),
 )
 
 
@@ -266,7 +266,7 @@ def test_tasks_of_which_nobody_tells_are_found_all_the_same() -> None:
 
     assert questions < 2.5
     assert fmean(lags) < 1.2
-    assert lags[-1] < 15
+    assert lags[-1] < 25
 
 
 def test_callbacks_that_never_come_make_nothing_worse_for_long() -> None:
@@ -279,11 +279,11 @@ def test_callbacks_that_never_come_make_nothing_worse_for_long() -> None:
 
 
 def test_an_early_question_says_little_against_callbacks_and_a_late_one_much() -> None:
-    known = called(50)
+    known = called(80)
 
     early, late = known.not_called_back(0.1), known.not_called_back(10)
 
-    assert 0.975 < early.callback_share < known.callback_share == 0.98
+    assert 0.985 < early.callback_share < known.callback_share == 0.99
     assert late.callback_share == pytest.approx(known.callback_share * 0.9, abs=0.001)
 
 
@@ -293,7 +293,7 @@ def test_a_callback_is_never_taken_for_certain(heard: list[float | None]) -> Non
     for lag in heard:
         latencies = latencies.called_back() if lag is None else latencies.not_called_back(lag)
 
-    assert 0 <= latencies.callback_share <= 0.98
+    assert 0 <= latencies.callback_share <= 0.99
 
 
 @given(some_latencies)

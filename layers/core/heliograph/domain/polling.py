@@ -47,7 +47,7 @@ _GAP_SHARE = 1 / 12
 LONGEST_GAP_SECONDS = 10
 # A callback is never expected more surely than that, and comes so long after the end, on average; the share of tasks
 # that have one fades by as much with each newer task; and while they come, gaps grow to a minute.
-_SUREST_CALLBACK = 0.98
+_SUREST_CALLBACK = 0.99
 _CALLBACK_SECONDS = 1.0
 _CALLBACK_FADING = 0.9
 _LONGEST_GAP_CALLED_BACK_SECONDS = 60
