@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT ?= 8401
 STACK ?= heliograph
 ARCHITECTURE ?= arm64
+SNAPSTART ?= off
+RELEASE := $(shell date -u +%Y%m%dT%H%M%SZ)
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 export SAM_CLI_TELEMETRY := 0
@@ -54,8 +56,9 @@ build: $(INSTALLED) ## build for AWS (ARCHITECTURE=arm64 or x86_64)
 	@test -d .aws-sam/build/CoreLayer/python/heliograph/__pycache__ || echo "The layer has no bytecode, because no Python" \
 		"of the functions' version is here: they will start three times as slowly. See layers/core/Makefile."
 
-deploy: build ## deploy to your AWS account, then ask for the vendor's key (STACK=heliograph)
-	$(VENV)/bin/sam deploy --guided --stack-name $(STACK) --parameter-overrides Architecture=$(ARCHITECTURE)
+deploy: build ## deploy to your AWS account, then ask for the vendor's key (STACK=heliograph; ARCHITECTURE, SNAPSTART)
+	$(VENV)/bin/sam deploy --guided --stack-name $(STACK) \
+		--parameter-overrides Architecture=$(ARCHITECTURE) SnapStart=$(SNAPSTART) Release=$(RELEASE)
 	$(MAKE) key
 
 key: $(INSTALLED) ## put the vendor's key into a deployed stack's secret (STACK=heliograph)

@@ -17,7 +17,7 @@ from heliograph.domain.keys import read_key_request
 from heliograph.domain.money import usd
 from heliograph.domain.routes import Route
 from heliograph.runtime import wiring
-from heliograph.runtime.wiring import ControlRoom
+from heliograph.runtime.control_room import ControlRoom
 from heliograph.steps.check_ledger import check_ledger, check_usage, running_tasks
 from heliograph.steps.traffic import close_again, halt, hold_open, resume
 

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.errors import WorkflowFailed
-from heliograph.domain.events import UploadRejected
+from heliograph.domain.upload_events import UploadRejected
 from heliograph.runtime import wiring
 from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.triggers import ObjectCreated

@@ -19,7 +19,8 @@ def __getattr__(name):
 
     if name in _WHERE:
         module, wanted = _WHERE[name]
-        value = globals()[name] = getattr(import_module(module, __package__), wanted)
+        found = import_module(module, __package__)
+        value = globals()[name] = getattr(found, wanted) if wanted else found
         return value
     if "__path__" in globals() and find_spec(f"{__name__}.{name}"):
         return import_module(f"{__name__}.{name}")
@@ -29,7 +30,7 @@ def __getattr__(name):
 def __dir__():
     return sorted({*globals(), *_WHERE})
 """
-_NOTICE = "# Changed by Heliograph's build: its imports wait until they are needed.\n"
+_NOTICE = "# Changed by Heliograph's build: it loads no more than is asked of it.\n"
 
 
 def gather_on_demand(init: Path) -> None:
@@ -66,29 +67,56 @@ def import_where_used(path: Path, package: str) -> None:
     """Moves a module's imports from a package into the functions that use them; others still find them in it."""
     source = path.read_text()
     tree = ast.parse(source)
-    imports = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and not node.level and str(node.module).partition(".")[0] == package
-    ]
-    moved = {name.asname or name.name: (node.module, name) for node in imports for name in node.names}
+    imports: list[ast.stmt] = []
+    moved: dict[str, ast.ImportFrom | ast.Import] = {}
+    where: dict[str, tuple[str, str]] = {}
+    for node in tree.body:
+        match node:
+            case ast.ImportFrom(module=str(module), level=0) if module.partition(".")[0] == package:
+                imports.append(node)
+                for alias in node.names:
+                    own = alias.asname or alias.name
+                    moved[own], where[own] = ast.ImportFrom(module, [alias], 0), (module, alias.name)
+            case ast.Import(names=[ast.alias(name=module, asname=None)]) if module == package:
+                imports.append(node)
+                moved[module], where[module] = node, (module, "")
     inside: set[int] = set()
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     for function in functions:
-        within = [used for statement in function.body for used in ast.walk(statement) if isinstance(used, ast.Name)]
-        inside |= {id(used) for used in within}
+        within = [node for statement in function.body for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        inside |= {id(node) for node in within}
         # Behind the docstring, if there is one.
         at = 1 if ast.get_docstring(function) is not None else 0
-        wanted = [moved[name] for name in sorted({used.id for used in within} & set(moved))]
-        function.body[at:at] = [ast.ImportFrom(module, [name], 0) for module, name in wanted]
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name) if name in moved and id(node) not in inside:
+        function.body[at:at] = [moved[name] for name in sorted({node.id for node in within} & set(moved))]
+    for used in ast.walk(tree):
+        match used:
+            case ast.Name(id=name) if name in moved and id(used) not in inside:
                 raise ValueError(f"{path}: {name} is used outside of functions")
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name) if name in moved:
                 raise ValueError(f"{path}: {name} means something else in a function")
     kept = [node for node in tree.body if node not in imports]
-    _write(path, source, kept, {own: (str(module), name.name) for own, (module, name) in moved.items()})
+    _write(path, source, kept, where)
+
+
+def forget_members(path: Path) -> None:
+    """Empties a module's `TypedDict`s: what their members are is for type checkers. To make them takes 10 ms of CPU.
+
+    At run time such a class makes plain dicts, whatever its members; only `__annotations__` would tell.
+    """
+    source = path.read_text()
+    tree = ast.parse(source)
+    if any(isinstance(node, ast.Attribute) and node.attr == "__annotations__" for node in ast.walk(tree)):
+        raise ValueError(f"{path} looks at annotations")
+    emptied = 0
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and [ast.unparse(base) for base in node.bases] == ["TypedDict"]:
+            if not all(isinstance(member, ast.AnnAssign | ast.Expr) for member in node.body):
+                raise ValueError(f"{path}: {node.name} does more than to name members")
+            node.body = [member for member in node.body if isinstance(member, ast.Expr)] or [ast.Pass()]
+            emptied += 1
+    if not emptied:
+        raise ValueError(f"{path} has no TypedDict")
+    _write(path, source, tree.body, {})
 
 
 def _is_plain(value: ast.expr) -> bool:
@@ -103,6 +131,7 @@ def _write(path: Path, source: str, body: list[ast.stmt], where: dict[str, tuple
     # Whose it is, and under which licence.
     head = [line + "\n" for line in source.splitlines() if line.startswith("#")]
     module = ast.fix_missing_locations(ast.Module(body, []))
-    text = "".join([*head, _NOTICE, ast.unparse(module), f"\n\n_WHERE = {where!r}\n\n", _ON_DEMAND])
+    on_demand = f"\n\n_WHERE = {where!r}\n\n{_ON_DEMAND}" if where else "\n"
+    text = "".join([*head, _NOTICE, ast.unparse(module), on_demand])
     compile(text, path, "exec")
     path.write_text(text)

@@ -2,9 +2,10 @@
 
     python trim.py ARTIFACTS_DIR
 
-- The SDK keeps the services that `adapters/aws.py` names, without their prose; of the list of all endpoints, theirs.
+- The SDK keeps the operations that `adapters/aws.py` names, without their prose; of the list of all endpoints, theirs.
 - Packages that gather names in their `__init__` gather them when they are asked for; the SDK loads the writer of its
-  own documentation where somebody reads that.
+  own documentation where somebody reads that, and powertools asyncio where somebody runs batches with it; pydantic's
+  dictionaries don't say what is in them.
 - Of the packages' own papers, their licences and names.
 - `amazon-roots.pem`: the certificate authorities of AWS's endpoints, five out of certifi's bundle. botocore reads its
   bundle anew for every connection.
@@ -21,10 +22,11 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lazy_imports import gather_on_demand, import_where_used
+from lazy_imports import forget_members, gather_on_demand, import_where_used
 
 # What botocore reads whatever the service.
 COMMON_DATA = {"_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"}
@@ -32,6 +34,8 @@ COMMON_DATA = {"_retry.json", "endpoints.json", "partitions.json", "sdk-default-
 AMAZON_ROOTS = {f"Amazon Root CA {number}" for number in (1, 2, 3, 4)} | {
     "Starfield Services Root Certificate Authority - G2"
 }
+# What botocore asks about by itself, whoever calls: where a bucket is that a form is signed for, or that has moved.
+NEEDED_BY_THE_SDK = {"s3": ("CreateBucket", "HeadBucket")}
 # What loads much more than is asked of it.
 GATHERERS = (
     "aws_lambda_powertools/event_handler",
@@ -45,46 +49,88 @@ _LABELED = re.compile(r'# Label: "(?P<label>[^"]*)"\n(?:#[^\n]*\n)*(?P<one>' + _
 def main(artifacts: Path) -> None:
     """Trims the layer in that folder."""
     packages = artifacts / "python"
-    trim_sdk(packages / "botocore" / "data", services(packages / "heliograph" / "adapters" / "aws.py"))
+    trim_sdk(packages / "botocore" / "data", operations(packages / "heliograph" / "adapters" / "aws.py"))
     for folder in GATHERERS:
         gather_on_demand(packages / folder / "__init__.py")
     for name in ("__init__.py", "docstring.py"):
         import_where_used(packages / "botocore" / "docs" / name, "botocore")
+    import_where_used(packages / "aws_lambda_powertools" / "utilities" / "batch" / "base.py", "asyncio")
+    forget_members(packages / "pydantic_core" / "core_schema.py")
     trim_papers(packages)
     bundle = (packages / "certifi" / "cacert.pem").read_text()
     (artifacts / "amazon-roots.pem").write_text(amazon_roots(bundle))
     hash_roots(bundle, packages / "heliograph" / "adapters" / "roots")
 
 
-def services(aws: Path) -> tuple[str, ...]:
-    """What `SERVICES` is there, without running it."""
+def operations(aws: Path) -> dict[str, tuple[str, ...]]:
+    """What `OPERATIONS` is there, without running it."""
     for node in ast.parse(aws.read_text()).body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "SERVICES":
-            found: tuple[str, ...] = ast.literal_eval(node.value) if node.value else ()
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "OPERATIONS":
+            found: dict[str, tuple[str, ...]] = ast.literal_eval(node.value) if node.value else {}
             return found
-    raise LookupError(f"{aws} names no SERVICES")
+    raise LookupError(f"{aws} names no OPERATIONS")
 
 
-def trim_sdk(data: Path, kept: tuple[str, ...]) -> None:
-    """Leaves botocore what it reads for those services, in every region and partition."""
+def trim_sdk(data: Path, kept: Mapping[str, tuple[str, ...]]) -> None:
+    """Leaves botocore what it reads for those operations of each service, in every region and partition."""
     for entry in data.iterdir():
         if entry.is_dir() and entry.name not in kept:
             shutil.rmtree(entry)
         elif entry.is_file() and entry.name not in COMMON_DATA:
             entry.unlink()
-    for path in [*data.glob("*/*/examples-*"), *data.glob("*/*/*.tmp")]:
-        path.unlink()
     prefixes = set()
-    for path in data.glob("*/*/*.json*"):
-        model = _without_prose(_read(path))
-        if path.name.removesuffix(".gz") == "service-2.json":
-            prefixes.add(model["metadata"]["endpointPrefix"])
-        path.unlink()
-        _write(path.with_name(path.name.removesuffix(".gz")), model)
+    for service, names in kept.items():
+        *older, newest = sorted(folder for folder in (data / service).iterdir() if folder.is_dir())
+        for folder in older:
+            shutil.rmtree(folder)
+        for path in newest.glob("examples-*"):
+            path.unlink()
+        for path in newest.glob("*.json*"):
+            model = only({*names, *NEEDED_BY_THE_SDK.get(service, ())}, _without_prose(_read(path)))
+            if path.name.removesuffix(".gz") == "service-2.json":
+                prefixes.add(model["metadata"]["endpointPrefix"])
+            path.unlink()
+            _write(path.with_name(path.name.removesuffix(".gz")), model)
     endpoints = _read(data / "endpoints.json")
     for partition in endpoints["partitions"]:
         partition["services"] = {name: told for name, told in partition["services"].items() if name in prefixes}
     _write(data / "endpoints.json", endpoints)
+
+
+def only(names: set[str], model: dict[str, Any]) -> dict[str, Any]:
+    """Of one of a service's documents what it says of those operations: calls with their shapes, pages, or waiting."""
+    if "merge" in model:
+        return {**model, "merge": only(names, model["merge"])}
+    kept = dict(model)
+    if "pagination" in model:
+        kept["pagination"] = {name: told for name, told in model["pagination"].items() if name in names}
+    if "waiters" in model:
+        kept["waiters"] = {name: told for name, told in model["waiters"].items() if told["operation"] in names}
+    if "operations" in model:
+        if missing := names - set(model["operations"]):
+            raise LookupError(f"the SDK knows no {', '.join(sorted(missing))}")
+        kept["operations"] = {name: told for name, told in model["operations"].items() if name in names}
+        kept["shapes"] = _reached(kept["operations"], model["shapes"])
+    return kept
+
+
+def _reached(operations: dict[str, Any], shapes: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    left = [operations]
+    while left:
+        new = _shapes_named_in(left.pop()) - set(found)
+        found |= {name: shapes[name] for name in new}
+        left += [shapes[name] for name in new]
+    return found
+
+
+def _shapes_named_in(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return set().union(*map(_shapes_named_in, value))
+    if not isinstance(value, dict):
+        return set()
+    named = {part for name, part in value.items() if name == "shape" and isinstance(part, str)}
+    return named.union(*map(_shapes_named_in, value.values()))
 
 
 def trim_papers(packages: Path) -> None:

@@ -59,31 +59,37 @@ def environment_of(function: str) -> dict[str, Any]:
 
 def variables_of(function: str) -> dict[str, str]:
     """The same with texts for values: parameters as they are by default, resources by made-up names."""
-    return {variable: _value(value) for variable, value in environment_of(function).items()}
+    return {variable: value_of(value) for variable, value in environment_of(function).items()}
 
 
-def _value(value: Any) -> str:
+def value_of(value: Any, **parameters: str) -> str:
+    """As a text: parameters as given or by default, resources by made-up names."""
     match value:
         case {"Ref": "AWS::Partition"}:
             return "aws"
         case {"Ref": name} if name in TEMPLATE["Parameters"]:
-            return str(TEMPLATE["Parameters"][name]["Default"])
+            return parameters.get(name, str(TEMPLATE["Parameters"][name]["Default"]))
         case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:
             return str(name).lower()
         case {"Fn::If": [condition, then, otherwise]}:
-            return _value(then if _holds(TEMPLATE["Conditions"][condition]) else otherwise)
+            return value_of(then if holds(condition, **parameters) else otherwise, **parameters)
         case {"Fn::Sub": str(text)}:
             return re.sub(r"\$\{[^}]*\}", "x", text)
         case _:
             return str(value)
 
 
-def _holds(condition: Any) -> bool:
+def holds(condition: str, **parameters: str) -> bool:
+    """Whether a condition of the template does, with these parameters and the others as they are by default."""
+    return _holds(TEMPLATE["Conditions"][condition], parameters)
+
+
+def _holds(condition: Any, parameters: dict[str, str]) -> bool:
     match condition:
         case {"Fn::Not": [denied]}:
-            return not _holds(denied)
+            return not _holds(denied, parameters)
         case {"Fn::Equals": [one, other]}:
-            return _value(one) == _value(other)
+            return value_of(one, **parameters) == value_of(other, **parameters)
         case _:
             raise NotImplementedError(condition)
 

@@ -85,7 +85,7 @@ def test_only_the_wiring_sees_adapters(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in sources(".") if path.parent.name != "openapi"], ids=named)
 def test_only_the_settings_read_the_environment(path: Path) -> None:
     reads = re.search(r"\b(environ|getenv)\b", path.read_text()) is not None
-    assert reads == (path.name == "settings.py")
+    assert reads == (path.name in {"environment.py", "settings.py"})
 
 
 @pytest.mark.parametrize("path", SHELLS, ids=named)

@@ -9,11 +9,14 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import botocore
+import botocore.session
 import pytest
+import trim
 
 from benchmarks import _fresh_process as fresh
 from tests.contract.assembled_layer import SOURCE, assemble
@@ -21,11 +24,12 @@ from tests.contract.assembled_layer import SOURCE, assemble
 AWS = SOURCE / "heliograph" / "adapters" / "aws.py"
 # Nobody runs them.
 BY_NOBODY = {
-    "asyncio",  # but for `BY_BATCHES`
+    "asyncio",
     "aws_lambda_powertools.event_handler.appsync",
     "aws_lambda_powertools.event_handler.openapi.models",
     "aws_lambda_powertools.utilities.data_classes.connect_contact_flow_event",
     "aws_lambda_powertools.utilities.parameters",
+    "aws_lambda_powertools.utilities.parser",  # as batches do where pydantic is loaded before them
     "aws_xray_sdk",
     "boto3",
     "botocore.docs.service",
@@ -33,16 +37,19 @@ BY_NOBODY = {
     "multiprocessing",
     "s3transfer",
 }
-# powertools runs batches both ways, and its one module imports both.
-BY_BATCHES = {"asyncio"}
 API = {"aws_lambda_powertools.event_handler", "heliograph.runtime.responses"}
 BATCHES = {"aws_lambda_powertools.utilities.batch"}
-HTTP = {"httpx", "httpcore"}
+HTTP = {"httpx"}  # without httpcore: over the standard library
 STORE = {"heliograph.adapters.dynamodb"}
 OBJECTS = {"heliograph.adapters.s3"}
 SECRETS = {"heliograph.adapters.secrets"}
 WORKFLOW = {"heliograph.adapters.step_functions"}
-WEBHOOKS = {"heliograph.adapters.webhook_sender", "heliograph.domain.webhooks", "heliograph.domain.deliveries"}
+WEBHOOKS = {
+    "httpcore",
+    "heliograph.adapters.webhook_sender",
+    "heliograph.domain.webhooks",
+    "heliograph.domain.deliveries",
+}
 OPENAI = {"heliograph.domain.openai_shape", "heliograph.steps.make_images"}
 OPENAPI = {"heliograph.runtime.openapi.operations"}
 LARGE = {
@@ -64,7 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     "submit_request": {*API, *STORE, *OBJECTS, *WORKFLOW},
     "dispatch": {*HTTP, *STORE, *OBJECTS, *SECRETS},
     "poll": {*HTTP, *SECRETS},
-    "finalize": {"httpx", *STORE, *OBJECTS},  # downloads through the standard library
+    "finalize": {*HTTP, *STORE, *OBJECTS},
     "close": {*HTTP, *STORE, *OBJECTS, *SECRETS},
     "authorize": SECRETS,
     "api": {*API, *STORE, *OBJECTS, *WORKFLOW},
@@ -86,8 +93,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("function", sorted(fresh.FUNCTION_NAMES))
 def test_a_function_loads_what_it_runs(function: str, layer: Path, site: Path) -> None:
     loaded = fresh.modules_after_start(function, [layer, site])
-    runs_batches = bool(loaded & BATCHES)
-    assert not loaded & (BY_NOBODY - BY_BATCHES if runs_batches else BY_NOBODY)
+    assert not loaded & BY_NOBODY
     if function in ALLOWED:
         assert loaded & LARGE == ALLOWED[function]
 
@@ -96,20 +102,20 @@ def test_poll_neither_serves_nor_stores_nor_signs_links(layer: Path, site: Path)
     loaded = fresh.modules_after_start("poll", [layer, site])
     assert {name for name in loaded if name.startswith("heliograph.adapters.")} == {
         f"heliograph.adapters.{name}"
-        for name in ("apimodels", "aws", "clock", "secrets", "task_api", "trust", "user_agent")
+        for name in ("apimodels", "aws", "clock", "lean_transport", "secrets", "task_api", "trust", "user_agent")
     }
     assert {name for name in loaded if name.startswith("heliograph.steps.")} == {"heliograph.steps.poll"}
 
 
-def services() -> tuple[str, ...]:
-    """`SERVICES` of adapters/aws.py."""
+def operations() -> dict[str, tuple[str, ...]]:
+    """`OPERATIONS` of adapters/aws.py."""
     [node] = [
         node.value
         for node in ast.parse(AWS.read_text()).body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "SERVICES"
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "OPERATIONS"
     ]
     assert node
-    found: tuple[str, ...] = ast.literal_eval(node)
+    found: dict[str, tuple[str, ...]] = ast.literal_eval(node)
     return found
 
 
@@ -121,7 +127,33 @@ def test_the_layer_has_the_services_that_the_adapters_ask_for_and_no_others(laye
         if isinstance(node.args[0], ast.Constant)
     }
     data = layer / "botocore" / "data"
-    assert asked == set(services()) == {path.name for path in data.iterdir() if path.is_dir()}
+    assert asked == set(operations()) == {path.name for path in data.iterdir() if path.is_dir()}
+
+
+def _names_used(source: str) -> Iterator[str]:
+    """Whatever an adapter of AWS's takes from anything, and what it asks for by name (pages, signed links)."""
+    if "botocore" not in source and "mypy_boto3" not in source:
+        return
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(attr=name):
+                yield name
+            case ast.Call(
+                func=ast.Attribute(attr="get_paginator" | "generate_presigned_url"), args=[ast.Constant(value=name), *_]
+            ):
+                yield str(name)
+
+
+def test_the_layer_has_the_operations_that_the_adapters_call_and_no_others() -> None:
+    session = botocore.session.get_session()
+    known = {
+        botocore.xform_name(operation): (service, operation)
+        for service in operations()
+        for operation in session.get_service_model(service).operation_names
+    }
+    used = {name for path in AWS.parent.glob("*.py") for name in _names_used(path.read_text())}
+    listed = {(service, operation) for service, names in operations().items() for operation in names}
+    assert {known[name] for name in used & set(known)} == listed
 
 
 def test_only_one_module_makes_clients() -> None:
@@ -133,28 +165,52 @@ def test_only_one_module_makes_clients() -> None:
     assert makers == {"aws.py"}
 
 
-# In the SDK's own words: where each service is, and what a call may say.
+# In the SDK's own words: where each service is, what a call may say and what comes back.
 _TOLD = """
 import json, sys
 import botocore.session
 session = botocore.session.get_session()
+
+def members(shape, above=()):
+    if shape is None or shape.name in above:
+        return None
+    above = (*above, shape.name)
+    if shape.type_name == "structure":
+        inner = {name: members(member, above) for name, member in shape.members.items()}
+    elif shape.type_name == "list":
+        inner = members(shape.member, above)
+    elif shape.type_name == "map":
+        inner = [members(shape.key, above), members(shape.value, above)]
+    else:
+        inner = None
+    return [shape.type_name, sorted(shape.serialization), inner]
+
 told = {}
-for service in sys.argv[1].split(","):
+for service, operations in json.loads(sys.argv[1]).items():
     for region in ("us-east-1", "eu-central-1", "eu-central-2", "us-gov-west-1", "cn-north-1"):
         client = session.create_client(service, region_name=region, aws_access_key_id="x", aws_secret_access_key="x")
         told[service + " in " + region] = [client.meta.endpoint_url, client.meta.partition]
     model = client.meta.service_model
-    told[service] = {name: sorted(model.operation_model(name).input_shape.members) for name in model.operation_names
-                     if model.operation_model(name).input_shape}
-    told[service + " pages"] = [name for name in ("scan", "query", "list_objects_v2")
-                                if hasattr(client, name) and client.can_paginate(name)]
+    told[service] = {key: value for key, value in model.metadata.items()}
+    for name in operations:
+        operation = model.operation_model(name)
+        method = botocore.xform_name(name)
+        told[service + "." + name] = [
+            operation.http, members(operation.input_shape), members(operation.output_shape),
+            sorted(shape.name for shape in operation.error_shapes), str(operation.endpoint),
+            str(operation.static_context_parameters), operation.http_checksum, operation.auth_type,
+            client.can_paginate(method),
+        ]
+    if service == "s3":
+        form = client.generate_presigned_post("bucket", "key", Conditions=[["eq", "$x-amz-meta-a", "b"]])
+        told["form"] = [form["url"], sorted(form["fields"])]
 print(json.dumps(told))
 """
 
 
 def _told(path: Path) -> Any:
     finished = subprocess.run(
-        [sys.executable, "-S", "-c", _TOLD, ",".join(services())],
+        [sys.executable, "-S", "-c", _TOLD, json.dumps(operations())],
         env={"PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
@@ -166,6 +222,11 @@ def _told(path: Path) -> Any:
 def test_the_trimmed_sdk_says_what_the_whole_one_says_in_every_partition(layer: Path) -> None:
     whole = Path(botocore.__file__).parents[1]
     assert _told(layer) == _told(whole)
+
+
+def test_an_operation_that_the_sdk_does_not_know_stops_the_build() -> None:
+    with pytest.raises(LookupError, match="GetItems"):
+        trim.only({"GetItems"}, {"operations": {"GetItem": {}}, "shapes": {}})
 
 
 def test_names_that_are_gathered_on_demand_are_all_there(layer: Path) -> None:

@@ -60,10 +60,10 @@ def outcome_names(union: Any) -> set[str]:
 
 def ports_of(step: Any) -> set[Any]:
     """Every port that a use case takes, also inside a bundle such as `Ending`."""
-    hints = get_type_hints(step)
+    hints = get_type_hints(step, localns=vars(ports))
     hints.pop("return", None)
     bundles = [hint for hint in hints.values() if dataclasses.is_dataclass(hint)]
-    return set(hints.values()).union(*(get_type_hints(bundle).values() for bundle in bundles))
+    return set(hints.values()).union(*(get_type_hints(bundle, localns=vars(ports)).values() for bundle in bundles))
 
 
 def raised_in(task: dict[str, Any]) -> set[str]:

@@ -10,8 +10,8 @@ from typing import BinaryIO
 from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed
 from heliograph.domain.media import SNIFF_BYTES
 from heliograph.domain.object_keys import MAX_KEY_BYTES
+from heliograph.domain.objects import Document, ObjectFacts, SignedForm
 from heliograph.domain.references import ObjectLocation
-from heliograph.ports import Document, ObjectFacts, SignedForm
 
 from tests.fakes.script import Line, Script
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from heliograph.domain.media import MediaType
-from heliograph.ports import Picture
+from heliograph.domain.objects import Picture
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 

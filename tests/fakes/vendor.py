@@ -17,6 +17,7 @@ from enum import StrEnum
 from heliograph.domain.errors import ResultUnusable
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.media import MediaType
+from heliograph.domain.objects import Picture
 from heliograph.domain.provider import (
     Accepted,
     Completed,
@@ -29,7 +30,7 @@ from heliograph.domain.provider import (
     TaskState,
     Uncertain,
 )
-from heliograph.ports import Clock, Picture
+from heliograph.ports import Clock
 
 from tests.fakes.provider import result_urls_of
 from tests.fakes.results import PNG_HEAD

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary
+from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
 from heliograph.domain.errors import StaleRecord
 from heliograph.domain.listing import Position, Slice
 from heliograph.domain.webhooks import JOB_URLS, Endpoint
-from heliograph.ports import WebhookAnswer
 
 from tests.fakes.script import Line, Script
 

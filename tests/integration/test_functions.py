@@ -86,8 +86,8 @@ def test_a_function_with_what_the_template_gives_it_and_no_more_starts(
 def test_no_function_starts_in_a_deployment_that_can_not_work(
     name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("JOBS_TABLE")
-    with pytest.raises(ConfigurationError, match="JOBS_TABLE: is required"):
+    monkeypatch.delenv("UPSTREAM_BASE_URL")
+    with pytest.raises(ConfigurationError, match="UPSTREAM_BASE_URL: is required"):
         started(name)
 
 

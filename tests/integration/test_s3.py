@@ -16,8 +16,8 @@ from botocore.stub import Stubber
 from heliograph.adapters import aws
 from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.domain.errors import InvalidRequest, StorageFailed
+from heliograph.domain.objects import SignedForm
 from heliograph.domain.references import ObjectLocation
-from heliograph.ports import SignedForm
 
 from tests.integration.conftest import versioned_bucket
 

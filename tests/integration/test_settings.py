@@ -201,12 +201,12 @@ def test_a_setting_that_only_some_functions_need_is_read() -> None:
     assert read_settings({**WORKING, "STATE_MACHINE_ARN": "arn:x"}).only_here("state_machine_arn") == "arn:x"
 
 
-def test_routes_of_an_unknown_provider_stop_every_function(
+def test_routes_of_an_unknown_provider_stop_every_function_that_reads_them(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     routes = [{**ROUTE, "provider": "zeta"}, {**ROUTE, "provider": "alpha", "model": "b"}]
     monkeypatch.setenv("ROUTES", json.dumps(routes))
-    for maker in (wiring.dispatcher, wiring.poller, wiring.sweeper, wiring.request_submitter, wiring.job_reader):
+    for maker in (wiring.dispatcher, wiring.finalizer, wiring.sweeper, wiring.request_submitter, wiring.job_reader):
         with pytest.raises(ConfigurationError, match=r"^ROUTES/0/PROVIDER: .*; ROUTES/1/PROVIDER: "):
             maker()
 

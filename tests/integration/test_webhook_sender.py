@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from heliograph.adapters import webhook_sender
 from heliograph.adapters.webhook_sender import MOST_ANSWER_BYTES, HttpWebhookSender
+from heliograph.domain.deliveries import WebhookAnswer
 from heliograph.domain.webhooks import secret_of
-from heliograph.ports import WebhookAnswer
 from standardwebhooks import Webhook
 
 from tests.integration.certificates import Authority

@@ -16,12 +16,12 @@ from heliograph.domain.errors import PublishFailed, ResultUnusable, StaleJob, St
 from heliograph.domain.events import JobExpired, JobFailed, JobSucceeded, event_type
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import JobStatus
+from heliograph.domain.objects import Picture
 from heliograph.domain.outcomes import DeliverAgain, Expired, Failed, FinalizeOutcome, Finished, Orphaned, Over
 from heliograph.domain.polling import Latencies
 from heliograph.domain.provider import Completed
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
-from heliograph.ports import Picture
 from heliograph.steps.finalize import finalize
 from heliograph.steps.provenance import MARKER
 

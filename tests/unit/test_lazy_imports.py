@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from lazy_imports import gather_on_demand, import_where_used
+from lazy_imports import forget_members, gather_on_demand, import_where_used
 
 Package = Callable[..., Path]
 INIT = '''# Copyright of somebody.
@@ -153,7 +153,6 @@ def catch():
         "@Circle\ndef draw():\n    pass\n",
         "def draw(Circle):\n    return Circle\n",
         "def draw():\n    Circle = 1\n    return Circle\n",
-        "async def draw():\n    return Circle\n",
     ],
 )
 def test_what_would_mean_something_else_is_not_moved(used: str, package: Package) -> None:
@@ -161,3 +160,45 @@ def test_what_would_mean_something_else_is_not_moved(used: str, package: Package
     path.write_text(f"from gathered.circle import Circle\n{used}")
     with pytest.raises(ValueError, match="Circle"):
         import_where_used(path, "gathered")
+
+
+def test_a_module_moves_too(package: Package) -> None:
+    text = "import gathered\nasync def draw():\n    return gathered.circle\n"
+    path = package("", circle=MODULES["circle"]) / "drawing.py"
+    path.write_text(text)
+    import_where_used(path, "gathered")
+    written = path.read_text()
+    assert "async def draw():\n    import gathered\n    return gathered.circle" in written
+    assert written.count("import gathered\n") == 1
+    assert importlib.import_module("gathered.drawing").gathered is sys.modules["gathered"]
+
+
+def test_typed_dicts_make_the_same_dicts_without_their_members(package: Package) -> None:
+    typed = """from __future__ import annotations
+from typing import TypedDict, Union
+class Size(TypedDict, total=False):
+    'Of it.'
+    width: NoSuchType
+Any = Union[Size, int]
+"""
+    folder = package("", typed=typed)
+    forget_members(folder / "typed.py")
+    made = importlib.import_module("gathered.typed")
+    assert made.Size(width=3) == {"width": 3}
+    assert made.Size.__annotations__ == {}
+    assert made.Size.__doc__ == "Of it."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class Size:\n    width: int\n",
+        "class Size(TypedDict):\n    width: int\nprint(Size.__annotations__)\n",
+        "class Size(TypedDict):\n    width: int\n    def area(self): ...\n",
+    ],
+)
+def test_what_may_need_its_members_keeps_them(text: str, package: Package) -> None:
+    path = package("") / "typed.py"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="typed"):
+        forget_members(path)

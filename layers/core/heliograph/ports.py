@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary
+    from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
     from heliograph.domain.events import PublishedEvent
     from heliograph.domain.jobs import Job, JobFilter
     from heliograph.domain.keys import ApiKey
     from heliograph.domain.ledger import Booking, Page, UsageLine
     from heliograph.domain.listing import Position, Slice
-    from heliograph.domain.media import MediaType
+    from heliograph.domain.objects import Document, ObjectFacts, Picture, SignedForm
     from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
     from heliograph.domain.recent_calls import Recent
     from heliograph.domain.references import ObjectLocation
@@ -61,32 +60,6 @@ class ImageProvider(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectFacts:
-    """What a look at an object tells. `head`: its first `SNIFF_BYTES` at most."""
-
-    size_bytes: int
-    version_id: str | None
-    metadata: Mapping[str, str]
-    head: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A small object, read whole. `version`: its version id, or its ETag where the bucket keeps none."""
-
-    body: bytes
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class SignedForm:
-    """Stores one object: a multipart POST to `url`, with all `fields` first, then `file`. A secret."""
-
-    url: str
-    fields: Mapping[str, str]
-
-
 class ObjectStore(Protocol):
     """Buckets. Every method raises `StorageFailed` when the store does not do its part."""
 
@@ -126,18 +99,6 @@ class ObjectStore(Protocol):
         Returns the version's id, where the bucket keeps versions.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A downloaded and verified result: complete, a picture by its bytes, within the size limit. `sha256` in hex."""
-
-    file: BinaryIO
-    media_type: MediaType
-    size_bytes: int
-    sha256: str
-    width: int
-    height: int
 
 
 class ResultSource(Protocol):
@@ -357,16 +318,6 @@ class DeliveryStore(Protocol):
     def list(self, tenant: str, query: DeliveryQuery) -> Slice[DeliverySummary]:
         """The tenant's deliveries that fit, newest first (one of a moment ago may be too fresh)."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookAnswer:
-    """What came of one attempt. `error`: in our own words, `None` for any 2xx; `retry_after`: as it was answered."""
-
-    status_code: int | None
-    error: str | None
-    retry_after: str | None = None
-    body: bytes = b""
 
 
 class WebhookSender(Protocol):

@@ -20,7 +20,22 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 # All that the layer's SDK knows: the build takes away the rest (layers/core/trim.py reads it here).
-SERVICES: Final = ("dynamodb", "events", "s3", "secretsmanager", "stepfunctions")
+OPERATIONS: Final = {
+    "dynamodb": (
+        "BatchGetItem",
+        "DeleteItem",
+        "GetItem",
+        "PutItem",
+        "Query",
+        "Scan",
+        "TransactWriteItems",
+        "UpdateItem",
+    ),
+    "events": ("PutEvents",),
+    "s3": ("DeleteObjectTagging", "GetObject", "PutObject"),
+    "secretsmanager": ("GetSecretValue",),
+    "stepfunctions": ("GetExecutionHistory", "SendTaskSuccess", "StartExecution"),
+}
 # The one place for retries of AWS calls.
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=2, read_timeout=5)
 # Jobs of one tenant are booked on the same pages: in a burst, transactions meet.

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from heliograph.domain.errors import PublishFailed
-from heliograph.domain.events import EVENT_SOURCE, PublishedEvent, event_type
+from heliograph.domain.published import EVENT_SOURCE
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
+
+    from heliograph.domain.events import PublishedEvent
 
 
 class EventBridgeBus:
@@ -28,7 +30,7 @@ class EventBridgeBus:
                     {
                         "EventBusName": self._bus,
                         "Source": EVENT_SOURCE,
-                        "DetailType": event_type(event),
+                        "DetailType": event.event_type,
                         "Detail": event.model_dump_json(),
                         "Time": event.occurred_at,
                     }

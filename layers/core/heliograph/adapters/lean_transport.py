@@ -24,7 +24,7 @@ class LeanTransport(httpx.BaseTransport):
     """One connection for each request, closed with its answer. Of a request's time-outs: `connect` and `read`.
 
     The request's extension `give_up_at` (of the monotonic clock) ends it whatever still arrives, also of its head.
-    What goes wrong is raised as httpx's own errors, but for a body that is shorter than announced: compare lengths.
+    What goes wrong is raised as httpx's own errors, also a body that is shorter than announced.
     """
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -98,6 +98,9 @@ class _Body(httpx.SyncByteStream):
         with _translated():
             while part := self._answer.read(_READ_BYTES):
                 yield part
+        # `http.client` takes an end for the end, however much was announced.
+        if self._answer.length:
+            raise httpx.RemoteProtocolError(f"{self._answer.length} bytes of the answer did not arrive")
 
     def close(self) -> None:
         self._answer.close()

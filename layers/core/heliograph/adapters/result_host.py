@@ -18,7 +18,7 @@ from heliograph.adapters.lean_transport import LeanTransport
 from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.errors import ResultUnusable
 from heliograph.domain.media import SNIFF_BYTES, sniff
-from heliograph.ports import Picture
+from heliograph.domain.objects import Picture
 
 # A missing User-Agent gets 403 there [client]. Our key is never sent to it.
 _HEADERS = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}

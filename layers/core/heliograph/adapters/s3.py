@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed
 from heliograph.domain.media import SNIFF_BYTES
+from heliograph.domain.objects import Document, ObjectFacts, SignedForm
 from heliograph.domain.references import ObjectLocation
-from heliograph.ports import Document, ObjectFacts, SignedForm
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

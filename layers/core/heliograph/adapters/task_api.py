@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from heliograph.adapters import trust
+from heliograph.adapters.lean_transport import LeanTransport
 from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.errors import ConfigurationError, HeliographError
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -152,10 +153,8 @@ class TaskApi:
             base_url=base_url.rstrip("/") + "/",
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
             timeout=_CREATE_TIMEOUT,
-            limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
-            verify=trust.ssl_context(),
-            transport=transport,
+            transport=transport or LeanTransport(trust.ssl_context()),
         )
 
     def create(self, path: str, body: Mapping[str, Any]) -> Answer | Refused | Uncertain:

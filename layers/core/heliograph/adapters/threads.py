@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from heliograph.ports import Made
+if TYPE_CHECKING:
+    from heliograph.ports import Made
 
 
 class Threads:

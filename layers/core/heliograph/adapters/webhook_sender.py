@@ -23,8 +23,8 @@ from standardwebhooks import Webhook
 from heliograph.adapters import trust
 from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.addresses import is_loopback, is_public
+from heliograph.domain.deliveries import WebhookAnswer
 from heliograph.domain.references import check_webhook_url
-from heliograph.ports import WebhookAnswer
 
 # For everything together, from the name's resolution to the last byte that is read.
 WHOLE_SECONDS = 15.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -70,6 +71,16 @@ class DeliveryAttempt(BaseModel):
     def is_gone(self) -> bool:
         """The receiver wants nothing any more."""
         return self.status_code == HTTPStatus.GONE
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAnswer:
+    """What came of one attempt. `error`: in our own words, `None` for any 2xx; `retry_after`: as it was answered."""
+
+    status_code: int | None
+    error: str | None
+    retry_after: str | None = None
+    body: bytes = b""
 
 
 class DeliverySummary(BaseModel):

@@ -29,7 +29,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heliograph.domain.money import usd
-from heliograph.domain.tenants import EVERYBODY, KEY_ACCOUNT
 
 MAX_FAULTS = 100
 _TOLD_FAULTS = 10
@@ -96,6 +95,8 @@ class BudgetExceeded(HeliographError):
     """What a job may cost does not fit into the budget of `account` (a tenant, or everybody) for `period`."""
 
     def __init__(self, account: str, period: str, limit_microusd: int) -> None:
+        from heliograph.domain.tenants import EVERYBODY, KEY_ACCOUNT
+
         is_a_key = KEY_ACCOUNT.fullmatch(account) is not None
         whose = "all tenants together" if account == EVERYBODY else account if is_a_key else f"tenant {account}"
         super().__init__(f"the budget of {whose} for {period}, {usd(limit_microusd)} USD, is used up")

@@ -1,18 +1,9 @@
-"""The life of a job: one record, its legal moves, and everything that happened to it.
-
-    queued ──→ processing ──→ succeeded | failed | canceled | expired
-       └─────────────────────→ failed | canceled | expired
-
-`queued`: no task of the provider's is known. `processing`: there is or was one. `expired`: the deadline passed, and
-nothing was charged.
-The four on the right are terminal: a job that has reached one never leaves it.
-"""
+"""The life of a job: one record, and everything that happened to it. (Its legal moves: domain/statuses.py.)"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -25,34 +16,9 @@ from heliograph.domain.object_keys import OutputPlace
 from heliograph.domain.requests import JobRequest, OnUncertain
 from heliograph.domain.retrying import CALL_LIMIT
 from heliograph.domain.routes import Route
+from heliograph.domain.statuses import MOVES as MOVES  # noqa: PLC0414 - whoever has jobs has these too
+from heliograph.domain.statuses import JobStatus as JobStatus  # noqa: PLC0414
 from heliograph.domain.tenants import Tenants
-
-
-class JobStatus(StrEnum):
-    """Where a job is. Published."""
-
-    QUEUED = "queued"
-    PROCESSING = "processing"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing can follow."""
-        return not MOVES[self]
-
-
-MOVES: dict[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.QUEUED: frozenset({JobStatus.PROCESSING, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED}),
-    JobStatus.PROCESSING: frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED}),
-    JobStatus.SUCCEEDED: frozenset(),
-    JobStatus.FAILED: frozenset(),
-    JobStatus.CANCELED: frozenset(),
-    JobStatus.EXPIRED: frozenset(),
-}
-
 
 START_GRACE = timedelta(minutes=2)
 ORPHAN_GRACE = timedelta(minutes=1)

@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from heliograph.domain.failures import FailureCode
-from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.money import MICRODOLLARS
+from heliograph.domain.statuses import JobStatus
 
 if TYPE_CHECKING:
     from heliograph.domain.deliveries import DeliverOutcome
     from heliograph.domain.events import PublishedEvent
+    from heliograph.domain.jobs import Job
     from heliograph.domain.outcomes import PollOutcome, Watch
 
 
@@ -168,10 +169,8 @@ def of_delivery(outcome: DeliverOutcome) -> Iterator[Measure]:
 
 def of_announcement(event: PublishedEvent) -> Iterator[Measure]:
     """Of an event that went out; nothing for that of a job."""
-    from heliograph.domain.events import event_type
-
-    if (name := event_type(event)) in ANNOUNCED:
-        yield Measure(ANNOUNCEMENTS, 1, of=name)
+    if event.event_type in ANNOUNCED:
+        yield Measure(ANNOUNCEMENTS, 1, of=event.event_type)
 
 
 def of_sweep(done: int, survey: Survey) -> Iterator[Measure]:

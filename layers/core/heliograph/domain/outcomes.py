@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from heliograph.domain.failures import Failure
-from heliograph.domain.jobs import JobStatus
 from heliograph.domain.pacing import Ticket
+from heliograph.domain.statuses import JobStatus
 
 
 class _State(BaseModel):

@@ -17,10 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from heliograph.domain.routes import Route
+if TYPE_CHECKING:
+    from heliograph.domain.routes import Route
 
 SLOT = 1_000_000
 _MINUTE_US = 60_000_000

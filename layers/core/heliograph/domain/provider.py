@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from heliograph.domain.failures import Failure
-from heliograph.domain.routes import AspectRatio
+if TYPE_CHECKING:
+    from heliograph.domain.failures import Failure
+    from heliograph.domain.routes import AspectRatio
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from heliograph.runtime.settings import is_traced
+from heliograph.runtime.environment import is_traced
 
 if TYPE_CHECKING:
     from heliograph.domain.metrics import Measure
@@ -29,6 +29,8 @@ logger = Logger()
 # It logs every request with its URL, and URLs sign.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
+# Python's own numbers, but for the first: a call makes some thousand objects, most of which end with it.
+_SEARCH_FOR_GARBAGE = (10_000, 10, 10)
 # The fields of an outcome that are worth a line and safe in one.
 _TOLD = ("wait_seconds", "status", "deliveries", "unanswered", "reason", "error")
 
@@ -40,8 +42,9 @@ def observed(handler: Handler[Answer]) -> Handler[Answer]:
     def called(event: Any, context: LambdaContext) -> Answer:
         return handler(event, context)
 
-    # All that is there by now stays: no later search for garbage looks at it.
+    # All that is there by now stays: no search for garbage looks at it.
     gc.freeze()
+    gc.set_threshold(*_SEARCH_FOR_GARBAGE)
     named: Handler[Answer] = logger.inject_lambda_context(_traced(called), clear_state=True)
     return named
 

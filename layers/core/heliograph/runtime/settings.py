@@ -1,4 +1,4 @@
-"""The deployment's settings: the only reader of the environment."""
+"""The deployment's settings."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from heliograph.domain.errors import ConfigurationError
-from heliograph.domain.faults import faults_of
 from heliograph.domain.requests import Policy
 from heliograph.domain.routes import Routes
 from heliograph.domain.tenants import Budget, Limits, Tenant, TenantName, Tenants
+from heliograph.runtime.environment import ProviderSettings, read
 
 
 def _origins(value: object) -> object:
@@ -48,10 +45,8 @@ def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]+)?$")]
 
 
-class Settings(BaseModel):
+class Settings(ProviderSettings):
     """What template.yaml gives to a function, by the same names in capitals. Where one is missing, nothing starts."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     jobs_table: Annotated[str, Field(min_length=1)]
     ledger_table: Annotated[str, Field(min_length=1)]
@@ -60,11 +55,6 @@ class Settings(BaseModel):
     results_bucket: Annotated[str, Field(min_length=1)]
     event_bus: Annotated[str, Field(min_length=1)]
     routes: Annotated[Routes, BeforeValidator(_json)]
-    upstream_base_url: Annotated[str, Field(pattern=r"^https?://[^/]+/")]
-    upstream_key_secret: Annotated[str, Field(min_length=1)]
-    # The second provider: off where there is no secret with a key.
-    kie_base_url: Annotated[str, Field(pattern=r"^https?://[^/]+/")] = "https://api.kie.ai/api/v1"
-    kie_key_secret: str = ""
     # Where providers can call us back; where they can't, what is uncertain stays so.
     callback_base_url: Annotated[str, Field(pattern=r"^(https?://[^/]+(/.*)?)?$")] = ""
     default_policy: Policy = Policy.BETA_FIRST
@@ -102,11 +92,6 @@ class Settings(BaseModel):
         if self.routes.of(self.providers) is None:
             raise ValueError("no route of ROUTES goes through a provider that there is a key for")
         return self
-
-    @property
-    def providers(self) -> frozenset[str]:
-        """The providers that there is a key for."""
-        return frozenset({"apimodels", "kie"} if self.kie_key_secret else {"apimodels"})
 
     @property
     def usable_routes(self) -> Routes:
@@ -152,15 +137,6 @@ class Settings(BaseModel):
         return value
 
 
-def is_traced(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether calls are traced: known before anything else is, because it decides what is imported."""
-    return environment.get("POWERTOOLS_TRACE_DISABLED") == "false"
-
-
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings, checked. Raises `ConfigurationError` naming every fault at once."""
-    try:
-        return Settings.model_validate({name.lower(): value for name, value in environment.items()})
-    except ValidationError as error:
-        faults = (f"{fault.pointer.strip('/').upper()}: {fault.detail}" for fault in faults_of(error))
-        raise ConfigurationError("; ".join(faults)) from error
+    return read(Settings, environment)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from heliograph.domain.events import PublishedEvent
 from heliograph.domain.jobs import Job, JobFilter
 from heliograph.domain.listing import Position, Slice
 from heliograph.domain.metrics import Measure, of_announcement, of_end, of_submission
-from heliograph.ports import EventBus, JobStore
+
+if TYPE_CHECKING:
+    from heliograph.domain.events import PublishedEvent
+    from heliograph.ports import EventBus, JobStore
 
 Tell = Callable[..., None]
 """`tell(measures, **properties)`; never raises."""

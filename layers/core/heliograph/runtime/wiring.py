@@ -13,15 +13,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from heliograph.adapters import aws
 from heliograph.adapters.clock import SystemClock
+from heliograph.runtime.environment import ProviderSettings, read
 from heliograph.runtime.observability import tell
-from heliograph.runtime.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from heliograph.adapters.dynamodb import DynamoDBJobStore
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from heliograph.adapters.s3 import S3ObjectStore
     from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow, StepFunctionsWorkflow
     from heliograph.domain.deliveries import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
-    from heliograph.domain.events import UploadRejected
     from heliograph.domain.jobs import Job
     from heliograph.domain.keys import ApiKey, Caller, KeyRequest
     from heliograph.domain.ledger import UsageLine
@@ -47,11 +44,13 @@ if TYPE_CHECKING:
         Watch,
     )
     from heliograph.domain.requests import Rules
-    from heliograph.domain.routes import Routes
+    from heliograph.domain.upload_events import UploadRejected
     from heliograph.domain.uploads import UploadForm
     from heliograph.domain.webhooks import Happening
-    from heliograph.ports import EventBus, ImageProvider, JobStore, Ledger
+    from heliograph.ports import EventBus, ImageProvider, JobStore
+    from heliograph.runtime.control_room import ControlRoom
     from heliograph.runtime.pages import BucketOrigins, Page
+    from heliograph.runtime.settings import Settings
     from heliograph.steps.finalize import Ending
     from heliograph.steps.hear_callback import Heard
     from heliograph.steps.make_images import Studio
@@ -256,20 +255,10 @@ def callback_hearer() -> Callable[[str, str, str | None], Heard]:
     return partial(hear_callback, hearing=hearing)
 
 
-@dataclass(frozen=True, slots=True)
-class ControlRoom:
-    """What a person needs who looks after a deployment."""
-
-    routes: Routes
-    control: Control
-    jobs: JobStore
-    ledger: Ledger
-    retention: timedelta
-
-
 def control_room() -> ControlRoom:
     """For `operations`; no function of ours has it."""
     from heliograph.adapters.eventbridge import EventBridgeBus
+    from heliograph.runtime.control_room import ControlRoom
 
     # A person's terminal is no log: what is done here is measured by nobody.
     control = _control(EventBridgeBus(aws.events(), _settings().event_bus))
@@ -399,6 +388,8 @@ def bucket_origins() -> BucketOrigins:
 
 @cache
 def _settings() -> Settings:
+    from heliograph.runtime.settings import read_settings
+
     return read_settings()
 
 
@@ -511,7 +502,7 @@ def _providers() -> Mapping[str, ImageProvider]:
     from heliograph.adapters.apimodels import ApiModels
     from heliograph.adapters.secrets import read_secret
 
-    settings = _settings()
+    settings = read(ProviderSettings)
     made: dict[str, ImageProvider] = {
         "apimodels": ApiModels(settings.upstream_base_url, partial(read_secret, settings.upstream_key_secret))
     }

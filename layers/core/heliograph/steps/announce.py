@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StaleJob, StorageFailed
-from heliograph.domain.events import job_event
+from heliograph.domain.job_events import job_event
 from heliograph.domain.jobs import Job
-from heliograph.ports import EventBus, JobStore
+
+if TYPE_CHECKING:
+    from heliograph.ports import EventBus, JobStore
 
 
 def announce(job: Job, *, jobs: JobStore, bus: EventBus, results_bucket: str) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.jobs import Job
-from heliograph.ports import Clock, JobStore, Sleep
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, JobStore, Sleep
 
 # A picture takes 15 to 40 seconds; a look is one consistent read.
 LOOK_EVERY_SECONDS = 0.5

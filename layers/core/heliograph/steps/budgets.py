@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
+from heliograph.domain.budget_events import budget_exhausted
 from heliograph.domain.errors import BudgetExceeded, Unavailable
-from heliograph.domain.events import budget_exhausted
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.ledger import Page
-from heliograph.ports import Clock, EventBus, Ledger
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, EventBus, Ledger
 
 
 def announce_exhausted(error: BudgetExceeded, *, ledger: Ledger, bus: EventBus, clock: Clock) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import Conflict, PublishFailed, StaleJob
 from heliograph.domain.jobs import Job
-from heliograph.ports import Clock, EventBus, JobStore
 from heliograph.steps.announce import announce
 from heliograph.steps.read_job import own_job
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, EventBus, JobStore
 
 # A workflow writes to a job a few times a minute at most.
 _TRIES = 5

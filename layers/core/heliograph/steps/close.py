@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StaleJob, StorageFailed, Unavailable
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -13,9 +14,11 @@ from heliograph.domain.outcomes import CloseOutcome, DeliverAgain, Finished, Ove
 from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
 from heliograph.domain.routes import Route
-from heliograph.ports import ImageProvider, Workflow
 from heliograph.steps.finalize import Ending, announced, expire, fail, finalize, leave_to_sweep
 from heliograph.steps.traffic import Control, announce_switches
+
+if TYPE_CHECKING:
+    from heliograph.ports import ImageProvider, Workflow
 
 # What looking after one job may take: a question, and a download of its longest.
 ONE_JOB = timedelta(seconds=180)

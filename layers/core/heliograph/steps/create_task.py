@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StaleJob, StorageFailed
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -19,8 +20,10 @@ from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import wait_for_news
 from heliograph.domain.routes import Route, Routes
 from heliograph.domain.routing import Call, Stop, next_call
-from heliograph.ports import ImageProvider, JobStore, Ledger, ObjectStore
 from heliograph.steps.traffic import Control, lately, was_accepted, went_wrong
+
+if TYPE_CHECKING:
+    from heliograph.ports import ImageProvider, JobStore, Ledger, ObjectStore
 
 # The provider fetches references when it works on the task, which may be minutes later.
 REFERENCE_LINK_SECONDS = 3600

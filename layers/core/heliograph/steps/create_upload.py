@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from heliograph.domain.uploads import FORM_SECONDS, UNUSED_TAG, UploadForm, UploadRequest, upload_id_of, upload_location
-from heliograph.ports import Clock, ObjectStore
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, ObjectStore
 
 
 def create_upload(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
+from typing import TYPE_CHECKING
 
 from heliograph.domain.deliveries import (
     DeliverAgain,
@@ -19,10 +20,12 @@ from heliograph.domain.deliveries import (
     Tried,
     printable,
 )
+from heliograph.domain.endpoint_events import endpoint_disabled
 from heliograph.domain.errors import StaleRecord
-from heliograph.domain.events import endpoint_disabled
 from heliograph.domain.webhooks import Endpoint, job_urls_id, job_urls_of, secret_of
-from heliograph.ports import Clock, DeliveryStore, EndpointStore, EventBus, WebhookSender
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, DeliveryStore, EndpointStore, EventBus, WebhookSender
 
 _STALE_TRIES = 5
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import ResultUnusable, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -31,10 +32,13 @@ from heliograph.domain.polling import Latencies
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES, wait_before_delivery
 from heliograph.domain.routes import Routes
-from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, Picture, ResultSource, Together
 from heliograph.steps.announce import announce
 from heliograph.steps.provenance import MARKER, is_same_result, metadata_of, record_of
 from heliograph.steps.traffic import Control, went_well
+
+if TYPE_CHECKING:
+    from heliograph.domain.objects import Picture
+    from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, ResultSource, Together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,16 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StaleJob
 from heliograph.domain.identity import JOB_ID
 from heliograph.domain.jobs import Attempt, Job
 from heliograph.domain.provider import NoAnswer
-from heliograph.ports import Clock, ImageProvider, JobStore, Waits
 from heliograph.steps.create_task import token_digest
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, ImageProvider, JobStore, Waits
 
 
 class Heard(StrEnum):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from heliograph.domain.breaker import Circuit
 from heliograph.domain.metrics import Survey
 from heliograph.domain.routes import Route
-from heliograph.ports import JobStore
 from heliograph.steps.traffic import Control
+
+if TYPE_CHECKING:
+    from heliograph.ports import JobStore
 
 # Four sweeps: whatever one of them can move has moved by then, and an orphan is looked at by each.
 LONG_OVERDUE = timedelta(minutes=20)

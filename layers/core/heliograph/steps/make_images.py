@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import BudgetExceeded, Fault, Interrupted, InvalidRequest, StorageFailed
 from heliograph.domain.failures import Failure
@@ -20,12 +21,14 @@ from heliograph.domain.recent_calls import Arrival, Stage
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import Rules
 from heliograph.domain.uploads import MAX_REFERENCE_BYTES, content_location
-from heliograph.ports import Clock, ObjectStore, RecentCalls
 from heliograph.steps.budgets import budget_failure
 from heliograph.steps.name_call import name_call, note_stage
 from heliograph.steps.read_job import JobView, LinkedResult
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_request import Quote
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, ObjectStore, RecentCalls
 
 # Most are done in one minute; networks cut a connection that is silent for 350 seconds.
 WAIT = timedelta(seconds=300)

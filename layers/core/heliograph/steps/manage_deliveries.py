@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from heliograph.domain.deliveries import DELIVERY_ID, Delivery, DeliveryQuery, DeliveryStatus, DeliverySummary
 from heliograph.domain.errors import Conflict, StaleRecord, StorageFailed, WorkflowFailed
 from heliograph.domain.identity import derived_id
 from heliograph.domain.listing import Slice
 from heliograph.domain.webhooks import ENDPOINT_ID, TEST_EVENT, Endpoint, Happening
-from heliograph.ports import Clock, DeliveryStore, DeliveryWorkflow, EndpointStore
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, DeliveryStore, DeliveryWorkflow, EndpointStore
 
 
 @dataclass(frozen=True, slots=True)

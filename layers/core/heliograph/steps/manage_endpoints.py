@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heliograph.domain.errors import Conflict, StaleRecord
 from heliograph.domain.identity import derived_id
@@ -21,7 +21,9 @@ from heliograph.domain.webhooks import (
     read_endpoint_request,
     secret_of,
 )
-from heliograph.ports import Clock, EndpointStore
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, EndpointStore
 
 _STALE_TRIES = 5
 

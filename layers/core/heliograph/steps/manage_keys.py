@@ -7,11 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.keys import KEY_ID, PREFIX, ApiKey, Caller, KeyRequest, Scope, is_a_key, key_id_of
 from heliograph.domain.tenants import DEFAULT_TENANT
-from heliograph.ports import Clock, KeyStore
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, KeyStore
 
 # A key's last use is noted this often at most: it is for people, and every note is a write.
 _NOTED_EVERY = timedelta(minutes=1)

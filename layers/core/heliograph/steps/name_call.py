@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.recent_calls import Arrival, Recent, Stage, advanced, placed
-from heliograph.ports import RecentCalls
+
+if TYPE_CHECKING:
+    from heliograph.ports import RecentCalls
 
 # Equal calls at the same moment write the same record, one after the other.
 _TRIES = 50

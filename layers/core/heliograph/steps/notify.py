@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from heliograph.domain.deliveries import Delivery
 from heliograph.domain.webhooks import Happening, job_urls_id
-from heliograph.ports import Clock, DeliveryStore, DeliveryWorkflow, EndpointStore, JobStore
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, DeliveryStore, DeliveryWorkflow, EndpointStore, JobStore
 
 _OF_JOBS = "image.job."
 

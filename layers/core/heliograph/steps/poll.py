@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.outcomes import Failed, Finished, PollOutcome, Processing, Watch
 from heliograph.domain.polling import epoch_ms, took_seconds, wait_before_asking
 from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed
 from heliograph.domain.retrying import GIVE_UP
-from heliograph.ports import Clock, ImageProvider
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, ImageProvider
 
 
 def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], clock: Clock) -> PollOutcome:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from heliograph.domain.jobs import Job
-from heliograph.ports import Picture
+
+if TYPE_CHECKING:
+    from heliograph.domain.objects import Picture
 
 # An object with this in its metadata is ours: it never starts a job (no loops).
 MARKER = "heliograph-job-id"

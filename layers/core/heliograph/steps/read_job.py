@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -15,7 +15,9 @@ from heliograph.domain.listing import Position, Slice, SliceQuery, in_utc
 from heliograph.domain.object_keys import PRESET_NAME
 from heliograph.domain.query_texts import Moment
 from heliograph.domain.references import ObjectLocation
-from heliograph.ports import Clock, JobStore, ObjectStore
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, JobStore, ObjectStore
 
 RESULT_LINK_SECONDS = 900
 # A function's answer has 6 MB at most. In it a job tells its metadata twice and has links, and the whole is a text in

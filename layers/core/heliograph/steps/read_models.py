@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from heliograph.domain.breaker import Circuit
 from heliograph.domain.requests import Policy, Rules
 from heliograph.domain.routes import Route
-from heliograph.ports import Clock, RouteStates
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, RouteStates
 
 
 @dataclass(frozen=True, slots=True)

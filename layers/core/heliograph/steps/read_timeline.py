@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import WorkflowFailed
 from heliograph.domain.timeline import Moment, timeline
-from heliograph.ports import JobStore, Workflow
 from heliograph.steps.read_job import own_job
+
+if TYPE_CHECKING:
+    from heliograph.ports import JobStore, Workflow
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,7 +12,9 @@ from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.ledger import UsageLine
 from heliograph.domain.query_texts import DAY
 from heliograph.domain.tenants import TenantName
-from heliograph.ports import Clock, Ledger
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, Ledger
 
 MOST_DAYS = 92
 _USUAL_DAYS = 30

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from heliograph.domain.errors import BudgetExceeded, Conflict
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import JobStatus
 from heliograph.domain.keys import Caller
 from heliograph.domain.object_keys import folder_of
 from heliograph.domain.requests import JobRequest, Policy, Rules, read_request
-from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
 from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.read_job import own_job
 from heliograph.steps.submission import Submission, check_stored_references, resume, submit
 from heliograph.steps.submit_request import key_budget_of
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
 
 
 def retry_job(

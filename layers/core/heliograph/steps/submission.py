@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed, WorkflowFailed
 from heliograph.domain.faults import pointer
@@ -15,7 +16,10 @@ from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import JobRequest, Rules, candidates
 from heliograph.domain.routes import Routes
 from heliograph.domain.uploads import MAX_REFERENCE_BYTES, is_upload
-from heliograph.ports import Clock, JobStore, ObjectFacts, ObjectStore, Workflow
+
+if TYPE_CHECKING:
+    from heliograph.domain.objects import ObjectFacts
+    from heliograph.ports import Clock, JobStore, ObjectStore, Workflow
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest
 from heliograph.domain.identity import derived_id
@@ -17,9 +17,11 @@ from heliograph.domain.keys import Caller
 from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.requests import JobRequest, Rules, candidates, read_json_object, read_request
 from heliograph.domain.routes import Route
-from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
 from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, resume, submit
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 

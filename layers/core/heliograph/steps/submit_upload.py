@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from email.errors import HeaderParseError
 from email.header import decode_header
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest
-from heliograph.domain.events import UploadRejected, upload_rejected
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Source
@@ -25,10 +24,13 @@ from heliograph.domain.object_keys import (
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import Rules, read_json_object, read_request
 from heliograph.domain.tenants import DEFAULT_TENANT
-from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
+from heliograph.domain.upload_events import UploadRejected, upload_rejected
 from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.provenance import MARKER
 from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, submit, why_unusable
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 # Whoever may write to the uploads bucket is the one tenant that it belongs to.

@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from heliograph.domain.breaker import Breaker, Circuit, is_of_the_route
 from heliograph.domain.errors import PublishFailed, StorageFailed
-from heliograph.domain.events import route_switched
 from heliograph.domain.failures import Failure, FailureCode
 from heliograph.domain.pacing import Weights
 from heliograph.domain.polling import Latencies
+from heliograph.domain.route_events import route_switched
 from heliograph.domain.routes import Route
 from heliograph.domain.traffic import Halt, RouteState
-from heliograph.ports import Clock, EventBus, RouteStates
+
+if TYPE_CHECKING:
+    from heliograph.ports import Clock, EventBus, RouteStates
 
 # A report that loses this often is left: the others said much the same.
 _TRIES = 3

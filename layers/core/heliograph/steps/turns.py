@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.pacing import Ticket, Weights, step
 from heliograph.domain.routes import Route
 from heliograph.domain.traffic import RouteState
-from heliograph.ports import RouteStates
+
+if TYPE_CHECKING:
+    from heliograph.ports import RouteStates
 
 # Of many that join an idle lane in the same moment one is first; the others then find the lane busy.
 _TRIES = 5

@@ -1,0 +1,146 @@
+"""Published when a job is over; see events.py."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field
+
+from heliograph.domain.failures import Charged, Failure
+from heliograph.domain.identity import derived_id
+from heliograph.domain.jobs import Job, JobStatus, Result, Source, Timings
+from heliograph.domain.published import USD_PATTERN, Envelope, Published
+from heliograph.domain.requests import Task
+
+
+class ObjectRef(Published):
+    """An object in a bucket."""
+
+    bucket: str
+    key: str
+
+
+class _JobEnded(Published):
+    job_id: str
+    tenant: str
+    task: Task
+    model: Annotated[str, Field(description="The model that was asked for.")]
+    source: Source
+    attempts: Annotated[int, Field(ge=0, description="How many create calls were made.")]
+    created_at: AwareDatetime
+    finished_at: AwareDatetime
+    timings: Timings
+    price_usd: Annotated[
+        str | None,
+        Field(description="What the job cost, as decimal USD; null where nobody can tell.", pattern=USD_PATTERN),
+    ]
+    metadata: Annotated[dict[str, str], Field(description="As the request gave it.")]
+    tags: Annotated[tuple[str, ...], Field(description="As the request gave them.")] = ()
+    retry_of: Annotated[str | None, Field(description="The job that this one was made to do again.")] = None
+
+
+class JobSucceededData(_JobEnded):
+    """Every picture of the job lies in the results bucket, with its record beside it."""
+
+    status: Literal["succeeded"] = "succeeded"
+    provider: str
+    results: Annotated[tuple[Result, ...], Field(min_length=1)]
+    record: ObjectRef
+
+
+class JobFailedData(_JobEnded):
+    """There is no picture, or not every one; `failure` says why, whether to retry, and whether it cost money."""
+
+    status: Literal["failed"] = "failed"
+    failure: Failure
+    results: tuple[Result, ...] = ()
+    provider_urls: Annotated[
+        tuple[str, ...], Field(description="Where the provider keeps pictures that could not be stored, for some days.")
+    ] = ()
+
+
+class JobExpiredData(_JobEnded):
+    """The deadline passed, and nothing was charged."""
+
+    status: Literal["expired"] = "expired"
+    failure: Failure
+
+
+class JobCanceledData(_JobEnded):
+    """Its owner asked for that. What was running by then may have been charged; nothing was delivered."""
+
+    status: Literal["canceled"] = "canceled"
+    charged: Charged
+    provider_urls: Annotated[
+        tuple[str, ...],
+        Field(description="Where the provider keeps pictures that were paid all the same, for a while."),
+    ] = ()
+
+
+class JobSucceeded(Envelope):
+    """`image.job.succeeded`"""
+
+    event_type: ClassVar = "image.job.succeeded"
+    data: JobSucceededData
+
+
+class JobFailed(Envelope):
+    """`image.job.failed`"""
+
+    event_type: ClassVar = "image.job.failed"
+    data: JobFailedData
+
+
+class JobExpired(Envelope):
+    """`image.job.expired`"""
+
+    event_type: ClassVar = "image.job.expired"
+    data: JobExpiredData
+
+
+class JobCanceled(Envelope):
+    """`image.job.canceled`"""
+
+    event_type: ClassVar = "image.job.canceled"
+    data: JobCanceledData
+
+
+JobEnded = JobSucceeded | JobFailed | JobExpired | JobCanceled
+
+
+def job_event(job: Job, *, results_bucket: str) -> JobEnded:
+    """The one event of a job that is over: the same job gives the same event, whenever it is asked."""
+    if job.finished_at is None:
+        raise ValueError(f"{job.job_id} is not over")
+    envelope: dict[str, Any] = {
+        "event_id": derived_id("evt", job.job_id, job.status),
+        "occurred_at": job.finished_at,
+    }
+    ended: dict[str, Any] = {
+        "job_id": job.job_id,
+        "tenant": job.tenant,
+        "task": job.request.task,
+        "model": job.request.model,
+        "source": job.source,
+        "attempts": len(job.attempts),
+        "created_at": job.created_at,
+        "finished_at": job.finished_at,
+        "timings": job.timings(),
+        "price_usd": job.price_usd,
+        "metadata": job.request.metadata,
+        "tags": job.request.tags,
+        "retry_of": job.retry_of,
+    }
+    if job.status is JobStatus.SUCCEEDED and job.attempt:
+        record = ObjectRef(bucket=results_bucket, key=job.output_place.record_key())
+        succeeded = JobSucceededData(**ended, provider=job.attempt.provider, results=job.results, record=record)
+        return JobSucceeded(**envelope, data=succeeded)
+    if job.status is JobStatus.CANCELED and job.charged:
+        canceled = JobCanceledData(**ended, charged=job.charged, provider_urls=job.provider_urls)
+        return JobCanceled(**envelope, data=canceled)
+    if job.failure is None:
+        raise ValueError(f"{job.job_id} is {job.status} without a reason")
+    if job.status is JobStatus.EXPIRED:
+        return JobExpired(**envelope, data=JobExpiredData(**ended, failure=job.failure))
+    failed = JobFailedData(**ended, failure=job.failure, results=job.results, provider_urls=job.provider_urls)
+    return JobFailed(**envelope, data=failed)

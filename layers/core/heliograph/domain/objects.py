@@ -1,0 +1,48 @@
+"""What lies in buckets and at the provider's, as far as it was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from heliograph.domain.media import MediaType
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What a look at an object tells. `head`: its first `SNIFF_BYTES` at most."""
+
+    size_bytes: int
+    version_id: str | None
+    metadata: Mapping[str, str]
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A small object, read whole. `version`: its version id, or its ETag where the bucket keeps none."""
+
+    body: bytes
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedForm:
+    """Stores one object: a multipart POST to `url`, with all `fields` first, then `file`. A secret."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A downloaded and verified result: complete, a picture by its bytes, within the size limit. `sha256` in hex."""
+
+    file: BinaryIO
+    media_type: MediaType
+    size_bytes: int
+    sha256: str
+    width: int
+    height: int
