@@ -55,6 +55,7 @@ def main(artifacts: Path) -> None:
     for name in ("__init__.py", "docstring.py"):
         import_where_used(packages / "botocore" / "docs" / name, "botocore")
     import_where_used(packages / "aws_lambda_powertools" / "utilities" / "batch" / "base.py", "asyncio")
+    import_where_used(packages / "urllib3" / "http2" / "__init__.py", "importlib")
     forget_members(packages / "pydantic_core" / "core_schema.py")
     trim_papers(packages)
     bundle = (packages / "certifi" / "cacert.pem").read_text()
