@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.e2e.conftest import WAIT_SCALE
+from tests.e2e.conftest import JOB_DEADLINE_SECONDS, WAIT_SCALE, SlowJobs
 from tests.e2e.deployed import environment, function
 from tests.e2e.world import World, wait_until
 
@@ -102,7 +102,12 @@ def test_an_execution_that_times_out_leaves_a_job_that_ends_all_the_same(world: 
     assert len(endings(world, job_id)) == 1
 
 
-def test_a_function_that_cannot_run_ends_in_a_closed_job_not_in_a_hanging_one(world: World, mark: str) -> None:
+def test_a_function_that_cannot_run_ends_in_a_closed_job_not_in_a_hanging_one(
+    world: World, slow_jobs: SlowJobs, mark: str
+) -> None:
+    # Whoever needs it just then would be closed as well.
+    for job_id in (*slow_jobs.lost.values(), slow_jobs.resubmitted):
+        world.finished(job_id, seconds=JOB_DEADLINE_SECONDS + 60)
     with environment(world, function(world, "Dispatch"), ROUTES="[]"):
         job_id = world.post(prompt=mark)["id"]
         job = world.finished(job_id, seconds=120)
