@@ -17,9 +17,18 @@ from heliograph.domain.events import JobExpired, JobFailed, JobSucceeded, event_
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import JobStatus
 from heliograph.domain.objects import Picture
-from heliograph.domain.outcomes import DeliverAgain, Expired, Failed, FinalizeOutcome, Finished, Orphaned, Over
+from heliograph.domain.outcomes import (
+    DeliverAgain,
+    Expired,
+    Failed,
+    FinalizeOutcome,
+    Finished,
+    Orphaned,
+    Over,
+    Processing,
+)
 from heliograph.domain.polling import Latencies
-from heliograph.domain.provider import Completed
+from heliograph.domain.provider import Completed, NoAnswer
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
 from heliograph.steps.finalize import finalize
@@ -102,6 +111,22 @@ def test_its_route_learns_whether_the_provider_calls_back(here: InMemoryDeployme
     known = Latencies().called_back()
     assert after_a_callback == known.callback_share
     assert share(here) == known.not_called_back(found_after_seconds).callback_share
+
+
+def test_a_callback_that_came_before_the_answer_did_counts_as_one(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    here.provider.will_say(NoAnswer("502"), Completed(THREE, took_seconds=20))
+    here.clock.step(20)
+    unanswered = here.poll(job_id, watch.model_copy(update={"called_back": True}))
+    assert isinstance(unanswered, Processing)
+    here.clock.step(unanswered.wait_seconds)
+    finished = here.poll(job_id, unanswered.watch)
+    assert isinstance(finished, Finished)
+
+    here.finalize(finished)
+
+    assert share(here) == Latencies().called_back().callback_share
 
 
 def test_where_nobody_can_call_back_nothing_is_learned_of_callbacks(here: InMemoryDeployment) -> None:

@@ -342,14 +342,15 @@ def test_a_callback_that_comes_between_an_answer_and_its_note_agrees_with_it(her
     assert here.hear(job_id, TOKEN, "task-1") is Heard.KNOWN
 
 
-def test_a_callback_that_lost_a_race_is_worth_sending_again_and_changes_nothing(here: InMemoryDeployment) -> None:
+def test_a_callback_that_lost_a_race_changes_nothing_and_wakes_whoever_waits(here: InMemoryDeployment) -> None:
     job_id = lost(here)
     inner: list[Heard] = []
     here.jobs.on("save", lambda: inner.append(here.hear(job_id, TOKEN, TASK)))
 
     outer = here.hear(job_id, TOKEN, TASK)
 
-    assert (inner, outer) == ([Heard.ADOPTED], Heard.UNCONFIRMED)
+    assert (inner, outer) == ([Heard.ADOPTED], Heard.KNOWN)
+    assert len(here.waits.woken) == 2
     assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
 
 
@@ -397,3 +398,14 @@ def test_a_store_that_is_away_is_a_reason_to_send_it_again(here: InMemoryDeploym
 
 def test_a_token_that_is_no_text_is_wrong_and_no_more(here: InMemoryDeployment) -> None:
     assert untouched(here, lost(here), "\ud800", TASK) is Heard.UNKNOWN
+
+
+def test_what_is_heard_while_a_job_is_looked_at_is_news(here: InMemoryDeployment) -> None:
+    job_id = lost(here)
+    before = here.clock.now()
+    here.jobs.on("get", lambda: here.clock.step(0.05))
+
+    looked = here.dispatch(job_id)
+
+    assert isinstance(looked, NotYet)
+    assert looked.asked_at_ms == before.timestamp() * 1000

@@ -233,3 +233,19 @@ def test_waiting_in_vain_uses_up_no_callback(here: InMemoryDeployment) -> None:
 
     assert isinstance(outcome, Processing)
     assert outcome.watch.callbacks_left == watch.callbacks_left
+
+
+@pytest.mark.parametrize("state", [StillRunning(), NOTHING_USABLE], ids=["not shown yet", "no answer"])
+def test_a_callback_whose_question_brings_nothing_is_followed_by_another_soon_and_by_one_only(
+    here: InMemoryDeployment, state: TaskState
+) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    here.provider.will_say(state, state)
+
+    first = here.poll(job_id, watch.model_copy(update={"called_back": True}))
+    assert isinstance(first, Processing)
+    second = here.poll(job_id, first.watch)
+    assert isinstance(second, Processing)
+
+    assert first.wait_seconds <= 2 < second.wait_seconds

@@ -75,6 +75,17 @@ def test_a_wait_for_the_provider_says_whether_it_called_back() -> None:
     ]
 
 
+def test_a_callback_is_no_reason_for_waiting_to_store_the_pictures() -> None:
+    stays = [
+        Stay("Deliver", after(24), after(25), "again", "the host said 503", called_back=True),
+        Stay("Wait before delivering", after(25), after(27), "again", "the host said 503", called_back=True),
+    ]
+
+    assert only(MomentKind.WAITING, timeline(succeeded_job(), stays)) == [
+        "waits before storing the pictures again: the host said 503"
+    ]
+
+
 def test_every_wait_question_and_delivery_has_its_time_and_its_reason() -> None:
     stays = [
         stay("Create the task", 0.1, 0.2, "not_yet", "its turn comes later"),

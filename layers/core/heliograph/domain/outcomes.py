@@ -1,6 +1,7 @@
 """What the functions tell the workflow: ids and small facts, never documents.
 
-The workflow chooses by `outcome` alone; a contract test compares its choices with these names.
+The workflow chooses by `outcome` alone, and between two ways to wait by whether anybody may cut the wait short; a
+contract test compares its choices with these names.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeFlo
 from heliograph.domain.failures import Failure
 from heliograph.domain.pacing import Ticket
 from heliograph.domain.statuses import JobStatus
+
+# Callbacks about a task that still runs: one may be early or repeated, but nobody can make a job ask without end.
+CALLBACKS_HEARD = 5
 
 
 class _State(BaseModel):
@@ -55,6 +59,11 @@ class Watch(_State):
     called_back: bool = False
     callbacks_left: NonNegativeInt = 0
     asked_at_ms: NonNegativeInt = 0
+
+    @property
+    def was_called_back(self) -> bool:
+        """Of a task that the provider was to call back about: whether it ever did, be it too early."""
+        return self.called_back or self.callbacks_left < CALLBACKS_HEARD
 
 
 class NotYet(_State):

@@ -100,7 +100,7 @@ def _visited(stays: Sequence[Stay]) -> Iterator[Moment]:
         if stay.state in STATES:
             kind, detail = STATES[stay.state]
             if kind is MomentKind.WAITING:
-                news = "called back" if stay.called_back else reason
+                news = "called back" if stay.called_back and stay.state == "Wait for the callback" else reason
                 told = f"{detail}: {news}" if news else detail
             else:
                 answer = _ANSWERS.get(stay.outcome or "")

@@ -13,7 +13,7 @@ from heliograph.domain.errors import StaleJob, StorageFailed
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Attempt, Job
-from heliograph.domain.outcomes import DispatchOutcome, Failed, Finished, NotYet, Processing, Watch
+from heliograph.domain.outcomes import CALLBACKS_HEARD, DispatchOutcome, Failed, Finished, NotYet, Processing, Watch
 from heliograph.domain.polling import Latencies, epoch_ms, moments, wait_before_asking
 from heliograph.domain.provider import Accepted, Refused, TaskRequest, Uncertain
 from heliograph.domain.references import ObjectLocation
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 # The provider fetches references when it works on the task, which may be minutes later.
 REFERENCE_LINK_SECONDS = 3600
 _NOTE_TRIES = 2
-# Callbacks about a task that still runs: one may be early or repeated, but nobody can make a job ask without end.
-_CALLBACKS_HEARD = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +196,7 @@ def _watch(
         deadline_at=job.patience_ends_at,
         began_at=began_at,
         asking_at=moments(latencies, has_callback=has_callback),
-        callbacks_left=_CALLBACKS_HEARD if has_callback else 0,
+        callbacks_left=CALLBACKS_HEARD if has_callback else 0,
         asked_at_ms=epoch_ms(attempt.intended_at),
     )
     wait_seconds = wait_before_asking(watch.asking_at, began_at=began_at, now=now, deadline_at=watch.deadline_at)

@@ -41,12 +41,13 @@ def dispatch(turn: Turn, *, run_id: str, creating: Creating) -> DispatchOutcome:
     `run_id` is this run's own, and no other's. Raises `StaleJob` or `StorageFailed` where a repeat will do better.
     """
     job_id = turn.job_id
+    # Before the look: what is heard from now on is news.
+    now = creating.control.clock.now()
     job = creating.jobs.get(job_id)
     if job is None:
         return Failed(job_id=job_id, failure=_internal(f"{job_id} has no record"))
     if job.is_over:
         return Over(job_id=job_id, status=job.status)
-    now = creating.control.clock.now()
     if job.attempt and job.attempt.is_open:
         if turn.failure is None or job.attempt.attempt_id != turn.attempt_id:
             if job.attempt.task_id or now < job.doubt_ends_at:

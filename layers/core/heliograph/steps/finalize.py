@@ -178,7 +178,7 @@ def _learned(watch: Watch, took_seconds: float | None, has_callback: bool, laten
     known = latencies.and_one(took_seconds)
     if not has_callback:
         return known
-    if watch.called_back:
+    if watch.was_called_back:
         return known.called_back()
     return known.not_called_back(watch.asked_at_ms / 1000 - watch.began_at.timestamp() - took_seconds)
 

@@ -86,6 +86,9 @@ def _adopt(job: Job, attempt: Attempt, task_id: str, *, hearing: Hearing) -> Hea
     try:
         hearing.jobs.save(job.accepted(attempt.attempt_id, task_id, hearing.clock.now()))
     except StaleJob:
-        # Its own answer arrived in the same moment, or it was given up: the next callback will see which.
-        return Heard.UNCONFIRMED
+        # Its own answer arrived in the same moment, or it was given up.
+        now_there = hearing.jobs.get(job.job_id)
+        current = now_there.attempt if now_there and not now_there.is_over else None
+        is_noted = current and current.attempt_id == attempt.attempt_id and current.is_open and current.task_id
+        return Heard.KNOWN if is_noted else Heard.UNCONFIRMED
     return Heard.ADOPTED

@@ -15,6 +15,8 @@ from heliograph.domain.retrying import GIVE_UP
 if TYPE_CHECKING:
     from heliograph.ports import Clock, ImageProvider
 
+_SOON_SECONDS = 2
+
 
 def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], clock: Clock) -> PollOutcome:
     """What the workflow does next. Reads and writes nothing of ours; a repeat is harmless.
@@ -41,6 +43,9 @@ def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], c
             wait_seconds = wait_before_asking(
                 watch.asking_at, began_at=watch.began_at or now, now=now, deadline_at=watch.deadline_at
             )
+            if watch.called_back:
+                # It says that it is done, and does not show it yet, or failed to answer: it is asked once more, soon.
+                wait_seconds = min(wait_seconds, _SOON_SECONDS)
             seen: dict[str, Any] = {
                 "questions": watch.questions + 1,
                 "called_back": False,
