@@ -60,14 +60,18 @@ def test_a_callback_that_comes_before_the_wait_began_is_not_waited_for(world: Wo
     assert waits(world, job) == ["waits for the provider's callback, or to ask: called back"]
 
 
-def test_a_callback_that_lies_costs_a_question_and_the_true_one_is_heard_all_the_same(world: World, mark: str) -> None:
+def test_a_callback_that_lies_costs_two_questions_and_the_true_one_is_heard_all_the_same(
+    world: World, mark: str
+) -> None:
     world.fault("callback", "forged", mark)
 
     job = world.finished(world.post(prompt=mark)["id"], seconds=11)
 
     assert job["status"] == "succeeded"
-    assert questions(world, job) == 2
-    assert waits(world, job) == ["waits for the provider's callback, or to ask: called back"] * 2
+    # At once, and soon after; then none until the end, if that did not come first.
+    assert questions(world, job) in {2, 3}
+    first, *_, last = waits(world, job)
+    assert first == last == "waits for the provider's callback, or to ask: called back"
 
 
 @pytest.mark.parametrize("kind", ["duplicate", "stale", "reordered"])
