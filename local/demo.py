@@ -25,8 +25,7 @@ PRESET = {
     "aspect_ratio": "4:5",
 }
 API_PROMPT = "A lighthouse keeper's desk at dawn, seen from above, film photograph"
-# A tenth of real time: the vendor's 15-40 s become 1.5-4 s.
-# Tasks take a tenth of their time, so that nobody waits long; our own waits take all of theirs, and are cut short.
+# The vendor's 15-40 s become 1.5-4 s; our own waits take all of their time, and callbacks cut them short.
 PACE = Pace(latency_scale=0.1, wait_scale=1)
 _WAIT_SECONDS = 120
 _LOOK_AGAIN_SECONDS = 0.2
