@@ -17,7 +17,8 @@ LISTENING = {name: state for name, state in STATES.items() if state["Type"] == "
 WAITS = {name: state for name, state in STATES.items() if state["Type"] == "Wait"}
 CHOICES = {name: state for name, state in STATES.items() if state["Type"] == "Choice"}
 
-_IS = re.compile(r"^\{% \$states\.input\.outcome = '(\w+)'(?P<guard> and [^%]+)? %\}$")
+# What is asked beyond the outcome is looked at only where it is there: behind a question mark.
+_IS = re.compile(r"^\{% \$states\.input\.outcome = '(\w+)'(?P<guard> \? [^%]+ : false)? %\}$")
 _IN = re.compile(r"^\{% \$states\.input\.outcome in \[((?:'\w+'(?:, )?)+)\] %\}$")
 
 
