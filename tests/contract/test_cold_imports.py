@@ -43,7 +43,7 @@ HTTP = {"httpx"}  # without httpcore: over the standard library
 STORE = {"heliograph.adapters.dynamodb"}
 OBJECTS = {"heliograph.adapters.s3"}
 SECRETS = {"heliograph.adapters.secrets"}
-WORKFLOW = {"heliograph.adapters.step_functions"}
+WORKFLOW = {"heliograph.adapters.step_functions", "heliograph.adapters.step_functions_calls"}
 WEBHOOKS = {
     "httpcore",
     "heliograph.adapters.webhook_sender",

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from heliograph.domain.errors import WorkflowFailed
+from heliograph.adapters.step_functions_calls import translated
 from heliograph.domain.timeline import Stay
 
 if TYPE_CHECKING:
@@ -40,7 +37,7 @@ class StepFunctionsWorkflow:
         arn = f"{self._state_machine_arn.replace(':stateMachine:', ':execution:')}:{job_id}"
         events: list[HistoryEventTypeDef] = []
         more: dict[str, str] = {}
-        with _translated(job_id):
+        with translated(job_id):
             for _ in range(_MOST_PAGES):
                 try:
                     page = self._client.get_execution_history(executionArn=arn, maxResults=1000, **more)  # type: ignore[arg-type]
@@ -70,7 +67,7 @@ class StepFunctionsDeliveryWorkflow:
 
 
 def _start(client: SFNClient, state_machine_arn: str, name: str, document: dict[str, Any]) -> bool:
-    with _translated(name):
+    with translated(name):
         try:
             client.start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(document))
         except client.exceptions.ExecutionAlreadyExists:
@@ -104,13 +101,3 @@ def _name(entered: HistoryEventTypeDef) -> str:
 def _object(text: str | None) -> dict[str, Any]:
     document = json.loads(text) if text else None
     return document if isinstance(document, dict) else {}
-
-
-@contextmanager
-def _translated(name: str) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        raise WorkflowFailed(f"{name}: {error.response.get('Error', {}).get('Code')}") from error
-    except BotoCoreError as error:
-        raise WorkflowFailed(f"{name}: {type(error).__name__}") from error

@@ -11,17 +11,15 @@ expires_at        deleted when no job lasts as long (TTL)
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from heliograph.adapters.dynamodb_calls import code_of, translated
-from heliograph.domain.errors import WorkflowFailed
+from heliograph.adapters import dynamodb_calls, step_functions_calls
+from heliograph.adapters.dynamodb_calls import code_of
 from heliograph.domain.polling import epoch_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,7 +42,7 @@ class TaskTokenWaits:
         """One write, and one request where a wait has begun. The news is there before the token is looked at: a wait
         that begins meanwhile finds the one, and is found by the other otherwise.
         """
-        with translated(attempt_id):
+        with dynamodb_calls.translated(attempt_id):
             answer = self._client.update_item(
                 TableName=self._table,
                 Key={"attempt_id": {"S": attempt_id}},
@@ -58,7 +56,7 @@ class TaskTokenWaits:
         token = answer["Attributes"].get("task_token")
         if token is None:
             return False
-        with _translated(attempt_id):
+        with step_functions_calls.translated(attempt_id):
             try:
                 self._workflows.send_task_success(taskToken=token["S"], output="{}")
             except ClientError as error:
@@ -67,13 +65,3 @@ class TaskTokenWaits:
                     return False
                 raise
         return True
-
-
-@contextmanager
-def _translated(attempt_id: str) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        raise WorkflowFailed(f"{attempt_id}: {code_of(error)}") from error
-    except BotoCoreError as error:
-        raise WorkflowFailed(f"{attempt_id}: {type(error).__name__}") from error
