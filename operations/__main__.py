@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from heliograph.domain.errors import InvalidRequest
+from botocore.exceptions import BotoCoreError, ClientError
+from heliograph.domain.errors import ConfigurationError, HeliographError, InvalidRequest
 from heliograph.domain.keys import KEY_ID, Scope, read_key_request
 from heliograph.domain.routes import Route
 from heliograph.runtime import wiring
@@ -20,7 +22,7 @@ from heliograph.runtime.settings import Settings
 from heliograph.steps.check_ledger import check_ledger, check_usage, running_tasks
 from heliograph.steps.traffic import close_again, halt, hold_open, resume
 
-from operations.command_line import add_target
+from operations.command_line import add_target, place_of
 from operations.key_report import key_report
 from operations.ledger_report import Checked, ledger_report
 from operations.refusals import Refused, one_sentence
@@ -36,11 +38,13 @@ def main() -> None:
     """Reads the command line, and ends with 1 if what was asked for is not so, or could not be done."""
     arguments = _parser().parse_args()
     with one_sentence():
-        account = Account.here(arguments.region)
+        place = place_of(arguments)
+        account = Account.here(place.region)
     with one_sentence(region=account.region):
-        stack = account.usable_stack(arguments.stack)
+        stack = account.usable_stack(place.stack)
         _take_over(account.variables_of(stack, "Sweep", "Keys"), region=account.region)
-        sys.exit(_run(arguments))
+        with _explained():
+            sys.exit(_run(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,6 +112,21 @@ def _run(arguments: argparse.Namespace) -> int:
         case "revoke-key":
             _revoke_key(arguments.key_id)
     return 0
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the shared code raises, as what lies behind it."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise Refused(
+            f"The deployment is of another release than this checkout ({error}). Check that release out."
+        ) from error
+    except HeliographError as error:
+        if isinstance(error.__cause__, ClientError | BotoCoreError):
+            raise error.__cause__ from None
+        raise Refused(f"AWS did not do its part ({error}). Try again.") from error
 
 
 def _take_over(variables: Mapping[str, str], *, region: str) -> None:

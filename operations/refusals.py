@@ -22,7 +22,6 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
-from heliograph.domain.errors import ConfigurationError, HeliographError
 
 NO_REGION = (
     "No AWS Region is chosen. Name it with REGION=… (or --region …), or set AWS_DEFAULT_REGION or the region of your "
@@ -68,7 +67,7 @@ def is_denied(error: ClientError) -> bool:
 
 
 def sentence_of(error: BaseException, *, region: str | None = None) -> str:
-    """The sentence for whatever AWS, the network or our own code raised."""
+    """The sentence for whatever the SDK raised."""
     match error:
         case Refused():
             return str(error)
@@ -89,10 +88,6 @@ def sentence_of(error: BaseException, *, region: str | None = None) -> str:
             return _refused_by_aws(error, region)
         case SSOError() | LoginError() | TokenRetrievalError() | CredentialRetrievalError() | PartialCredentialsError():
             return f"The AWS credentials can't be had ({error}). Sign in again, or set AWS_PROFILE."
-        case HeliographError() if isinstance(error.__cause__, ClientError | BotoCoreError):
-            return sentence_of(error.__cause__, region=region)
-        case ConfigurationError():
-            return f"The deployment is of another release than this checkout ({error}). Check that release out."
         case _:
             return f"AWS did not do its part ({error}). Try again."
 
@@ -102,7 +97,7 @@ def one_sentence(*, region: str | None = None) -> Iterator[None]:
     """Whatever goes wrong in the block ends the process with one sentence and a status that is not 0."""
     try:
         yield
-    except (Refused, BotoCoreError, ClientError, HeliographError) as error:
+    except (Refused, BotoCoreError, ClientError) as error:
         sys.exit(sentence_of(error, region=region))
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)

@@ -90,12 +90,12 @@ class Account:
     region: str
 
     @classmethod
-    def here(cls, region: str | None = None) -> Account:
-        """In that Region, or the one that the machine is set up for. Raises `Refused` where none is."""
-        session = boto3.Session(region_name=region)
-        if session.region_name is None:
+    def here(cls, region: str | None = None, *, otherwise: str | None = None) -> Account:
+        """In that Region, or the one that the machine is set up for, or else that one. Raises `Refused` without any."""
+        named = region or boto3.Session().region_name or otherwise
+        if named is None:
             raise Refused(NO_REGION)
-        return cls(session, session.region_name)
+        return cls(boto3.Session(region_name=named), named)
 
     def client(self, service: str) -> Any:
         """A client of the SDK that does not wait long."""

@@ -34,12 +34,17 @@ _Answer = tuple[int, Mapping[str, str], bytes]
 
 @dataclass
 class TlsAws:
-    """Where it is. `refusals`: what it says instead, by `service` or `service:Operation`; `calls`: all that came."""
+    """Where it is.
+
+    `refusals`: what it says instead, by `service` or `service:Operation`; `answers`: JSON that it answers with;
+    `calls`: all that came.
+    """
 
     endpoint: str
     bundle: Path
     cloudformation: PlayedCloudFormation = field(default_factory=PlayedCloudFormation)
     refusals: dict[str, Refusal] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     regions: set[str] = field(default_factory=set)
 
@@ -57,14 +62,14 @@ class TlsAws:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = REGION) -> Any:
         """A client of it."""
         made: Any = boto3.client  # typed for literal names only
         return made(
             service,
             endpoint_url=self.endpoint,
             verify=str(self.bundle),
-            region_name=REGION,
+            region_name=region,
             aws_access_key_id="testing",
             aws_secret_access_key="testing",
         )
@@ -85,6 +90,8 @@ class TlsAws:
                 return 200, {"Content-Type": "text/xml"}, self.cloudformation.answer(operation, body.decode()).encode()
         except Refusal as refusal:
             return _refused(service, refusal)
+        if document := self.answers.get(f"{service}:{operation}"):
+            return 200, {"Content-Type": "application/json"}, json.dumps(document).encode()
         if service == "s3":
             return (404, {}, b"") if method == "HEAD" else (200, {"ETag": '"etag"'}, b"")
         url = f"https://{service}.{scope['region']}.amazonaws.com{path}"

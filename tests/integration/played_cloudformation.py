@@ -33,9 +33,15 @@ class Refusal(Exception):
 
 @dataclass
 class PlayedCloudFormation:
-    """`change_sets`: the parameters of each that was made: a value, or `None` for "as it was"."""
+    """`change_sets`: the parameters of each that was made: a value, or `None` for "as it was".
+
+    `outputs`: of every new stack. `breaks`: the state that the next change ends in.
+    """
 
     stacks: dict[str, PlayedStack] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    breaks: str | None = None
+    events: int = 0
     change_sets: list[dict[str, str | None]] = field(default_factory=list)
     templates: list[str] = field(default_factory=list)
 
@@ -58,7 +64,7 @@ class PlayedCloudFormation:
             case "CreateChangeSet":
                 inner = self._change(asked)
             case "DescribeChangeSet":
-                inner = _fields(Status="CREATE_COMPLETE", StackName=asked["StackName"])
+                inner = _fields(Status="CREATE_COMPLETE", StackName=asked["StackName"]) + "<Changes></Changes>"
             case "ExecuteChangeSet":
                 inner = ""
             case "DescribeStackEvents":
@@ -100,19 +106,22 @@ class PlayedCloudFormation:
         is_new = asked["ChangeSetType"] == "CREATE"
         stack = self.add(PlayedStack(asked["StackName"])) if is_new else self._stack(asked["StackName"])
         stack.parameters |= {key: value for key, value in parameters.items() if value is not None}
+        stack.outputs = stack.outputs or self.outputs
+        stack.status = self.breaks or ("CREATE_COMPLETE" if is_new else "UPDATE_COMPLETE")
         return _fields(Id=f"{_id(stack)}/change", StackId=_id(stack))
 
-    @staticmethod
-    def _event(stack: PlayedStack) -> str:
+    def _event(self, stack: PlayedStack) -> str:
+        """Each time it is asked, the change has ended once more: sam looks for what is newer than its own change."""
+        self.events += 1
         return _fields(
-            EventId="1",
+            EventId=str(self.events),
             StackId=_id(stack),
             StackName=stack.name,
             LogicalResourceId=stack.name,
             PhysicalResourceId=_id(stack),
             ResourceType="AWS::CloudFormation::Stack",
             ResourceStatus=stack.status,
-            Timestamp="2099-01-01T00:00:00Z",
+            Timestamp=f"2099-01-01T{self.events // 60:02}:{self.events % 60:02}:00Z",
         )
 
 

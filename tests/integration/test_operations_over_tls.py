@@ -13,22 +13,28 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract.cfn_template import RESOURCES, ROOT, variables_of
-from tests.integration.aws_over_tls import TlsAws, aws_over_tls
+from tests.integration.aws_over_tls import REGION, TlsAws, aws_over_tls
 from tests.integration.played_cloudformation import PlayedStack, Refusal
 
 TABLES = ("JobsTable", "LedgerTable", "RoutesTable", "KeysTable")
 KEPT = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 ROUTE = "gpt-image-2-beta"
+ELSEWHERE = "eu-west-3"
 EXPIRED = "The AWS credentials have expired. Sign in again (aws sso login, or fetch new ones), and repeat the command."
 
 
-def deploy_functions(aws: TlsAws) -> None:
-    """Those that operators take the settings from, with all variables that template.yaml gives them."""
+def deploy(aws: TlsAws, region: str) -> None:
+    """What operators reach: tables, the bus, and the functions with all variables that template.yaml gives them."""
+    for table in TABLES:
+        properties = RESOURCES[table]["Properties"]
+        made = {name: properties[name] for name in KEPT if name in properties}
+        aws.client("dynamodb", region).create_table(TableName=table.lower(), **made)
+    aws.client("events", region).create_event_bus(Name="heliograph-events")
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("app.py", "handler = None")
-    functions = aws.client("lambda")
-    role = aws.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    functions = aws.client("lambda", region)
+    role = aws.client("iam").create_role(RoleName=region, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     for logical_id in ("Sweep", "Keys"):
         variables = variables_of(logical_id) | {"EVENT_BUS": "heliograph-events"}
         # A path of Lambda's machine, which no other has.
@@ -47,12 +53,8 @@ def deploy_functions(aws: TlsAws) -> None:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsAws]:
     """With a stack, as far as operators reach it."""
     with aws_over_tls(tmp_path_factory.mktemp("tls")) as aws:
-        for table in TABLES:
-            properties = RESOURCES[table]["Properties"]
-            made = {name: properties[name] for name in KEPT if name in properties}
-            aws.client("dynamodb").create_table(TableName=table.lower(), **made)
-        aws.client("events").create_event_bus(Name="heliograph-events")
-        deploy_functions(aws)
+        deploy(aws, REGION)
+        deploy(aws, ELSEWHERE)
         resources = {logical_id: f"heliograph-{logical_id}" for logical_id in ("Sweep", "Keys")}
         aws.cloudformation.add(PlayedStack("heliograph", resources=resources, outputs={"UpstreamKeySecret": "key"}))
         yield aws
@@ -119,10 +121,12 @@ def test_the_ledger_of_an_empty_stack_agrees_in_one_line(aws: TlsAws) -> None:
 
 
 def test_another_region_can_be_named_before_and_after_the_command(aws: TlsAws) -> None:
-    for arguments in (("--region", "eu-west-3", "routes"), ("routes", "--region", "eu-west-3")):
-        aws.regions.clear()
-        run(aws, *arguments)
-        assert aws.regions == {"eu-west-3"}
+    operate(aws, "--region", ELSEWHERE, "disable", ROUTE, "--reason", "elsewhere")
+
+    aws.regions.clear()
+    assert "elsewhere" in operate(aws, "routes", "--region", ELSEWHERE)
+    assert aws.regions == {ELSEWHERE}
+    assert "elsewhere" not in operate(aws, "routes")
 
 
 @pytest.mark.parametrize(
