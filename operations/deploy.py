@@ -32,7 +32,7 @@ from operations.upstream_key import ask_for_key, enter_key, how_to_enter_later, 
 _USUAL_REGION = "us-east-1"
 _USUAL_BUDGET_USD = "25"
 # docs/operations.md, "What it costs".
-_AT_REST = "about $7.40 a month (secrets $1.20, alarms and the dashboard $5.70, polling of queues $0.50)"
+_AT_REST = "about $7.40 a month (secrets $1.20, alarms and the dashboard $5.70, polling of queues $0.52)"
 
 
 class Builder(Protocol):
