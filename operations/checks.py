@@ -146,7 +146,11 @@ def parameters(target: Target) -> Iterator[Finding]:
     yield from (problem("Parameters", fault) for fault in faults)
     if not faults:
         yield ok("Parameters", "valid.")
-    if not any(target.parameters.get(name) for name in ("DailyBudgetUsd", "MonthlyBudgetUsd")):
+    if any(target.parameters.get(name) for name in ("DailyBudgetUsd", "MonthlyBudgetUsd")):
+        return
+    if target.stack is None:
+        yield ok("Budget", "none is named yet; a first deployment asks for one, unless it is by ENV=….")
+    else:
         yield warning(
             "Budget",
             "none for all tenants together, so nothing bounds what is spent. Set one: make deploy "

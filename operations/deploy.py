@@ -31,6 +31,7 @@ from operations.upstream_key import ask_for_key, enter_key, how_to_enter_later, 
 
 _USUAL_REGION = "us-east-1"
 _USUAL_BUDGET_USD = "25"
+_NOTHING_DONE = "Nothing was built or deployed."
 # docs/operations.md, "What it costs".
 _AT_REST = "about $7.40 a month (secrets $1.20, alarms and the dashboard $5.70, polling of queues $0.52)"
 
@@ -137,6 +138,8 @@ def _ask(wanted: Wanted, terminal: Terminal) -> tuple[Wanted, Stack | None]:
         print(f"There is a stack {stack} in {account.region} already: it is updated, and keeps its parameters.")
         return Wanted(account=account, stack=stack, named=wanted.named), found
     named = dict(wanted.named)
+    if faults := _plan(Wanted(account=account, stack=stack, named=named), None, release="").faults():
+        raise Refused("\n".join([*faults, _NOTHING_DONE]))
     if "DailyBudgetUsd" not in named:
         named["DailyBudgetUsd"] = _budget(terminal)
     defaults = read_template().defaults
@@ -181,17 +184,9 @@ def _checked(wanted: Wanted, found: Stack | None, now: datetime) -> Plan:
     if found is not None:
         found.check_deployable()
         found.output("UpstreamKeySecret")
-    template = read_template()
-    plan = plan_of(
-        stack=wanted.stack,
-        region=wanted.account.region,
-        found=found,
-        defaults=template.defaults,
-        named=wanted.named,
-        release=f"{now:%Y%m%dT%H%M%SZ}",
-    )
+    plan = _plan(wanted, found, release=f"{now:%Y%m%dT%H%M%SZ}")
     target = checks.Target(
-        account=wanted.account, name=plan.stack, stack=found, template=template, parameters=dict(plan.all)
+        account=wanted.account, name=plan.stack, stack=found, template=read_template(), parameters=dict(plan.all)
     )
     looks = [("Concurrency", partial(checks.concurrency, wanted.account))]
     if plan.is_new:
@@ -202,9 +197,20 @@ def _checked(wanted: Wanted, found: Stack | None, now: datetime) -> Plan:
             print(finding.line)
     faults = [*plan.faults(), *(one.text for one in results if one.level is Level.PROBLEM)]
     if faults:
-        raise Refused("\n".join([*dict.fromkeys(faults), "Nothing was built or deployed."]))
+        raise Refused("\n".join([*dict.fromkeys(faults), _NOTHING_DONE]))
     print(_announcement(plan))
     return plan
+
+
+def _plan(wanted: Wanted, found: Stack | None, *, release: str) -> Plan:
+    return plan_of(
+        stack=wanted.stack,
+        region=wanted.account.region,
+        found=found,
+        defaults=read_template().defaults,
+        named=wanted.named,
+        release=release,
+    )
 
 
 def _announcement(plan: Plan) -> str:

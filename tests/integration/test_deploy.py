@@ -396,9 +396,11 @@ def test_a_region_without_function_urls_is_refused(aws: TlsAws) -> None:
     builder = PlayedSam(aws)
 
     with pytest.raises(Refused, match="PARAMETERS=OpenAiShape=off"):
-        run(wanted(region="eu-central-2"), builder, Person(["", "", ""], [""]))
+        run(wanted(region="eu-central-2"), builder, person := Person(["", ""]))
 
     assert builder.built_for == []
+    # Before the questions that come after the Region's and the name's.
+    assert len(person.questions) == 2
 
 
 @pytest.mark.parametrize(

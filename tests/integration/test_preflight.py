@@ -84,7 +84,7 @@ def test_a_good_account_has_nothing_in_the_way_and_is_not_changed(aws: TlsAws, n
         "Concurrency": Level.OK,
         "Stack heliograph": Level.OK,
         "Parameters": Level.OK,
-        "Budget": Level.WARNING,
+        "Budget": Level.OK,
         "Names": Level.OK,
         "Key of apimodels.app": Level.WARNING,
         "Models of apimodels.app": Level.WARNING,
@@ -218,6 +218,7 @@ def test_a_second_providers_empty_secret_is_a_problem_and_its_models_are_not_ask
 
     findings = found(target())
 
+    assert findings["Budget"].level is Level.WARNING
     assert findings["Key of kie.ai"].level is Level.PROBLEM
     assert findings["Models of kie.ai"].text.startswith("not checked")
 
