@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from operations import command_line
+from operations import command_line, deployment_plan
 from operations.command_line import Place, add_target, place_of
 from operations.deployment_plan import WITHOUT_FUNCTION_URLS, Plan, plan_of
 from operations.refusals import Refused
@@ -50,13 +51,18 @@ def test_an_architecture_that_is_named_is_what_the_layer_is_built_for() -> None:
     assert planned(DEPLOYED, Architecture="arm64").architecture == "arm64"
 
 
-def test_what_is_checked_is_all_of_it_together() -> None:
-    tenants = "{" + " " * 1500 + "}"
-    routes = "[" + " " * 1500 + "]"
-    stack = Stack("heliograph", "eu-central-1", "UPDATE_COMPLETE", {"Routes": routes})
+def test_what_is_checked_is_all_of_it_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[Mapping[str, str]] = []
 
-    assert planned(Tenants=tenants).faults() == []
-    assert planned(stack, Tenants=tenants).faults() != []
+    def faults(parameters: Mapping[str, str]) -> tuple[str, ...]:
+        checked.append(parameters)
+        return ("Tenants and Routes don't go together.",)
+
+    monkeypatch.setattr(deployment_plan, "faults_of_parameters", faults)
+    plan = planned(DEPLOYED, Tenants='{"shop": {}}')
+
+    assert plan.faults() == ["Tenants and Routes don't go together."]
+    assert checked == [plan.all]
 
 
 @pytest.mark.parametrize("region", sorted(WITHOUT_FUNCTION_URLS))
