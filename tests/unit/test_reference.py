@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -104,6 +105,17 @@ def test_the_pages_are_the_document_and_the_reference() -> None:
     assert pages.keys() == {"/v1/openapi.json", "/docs"}
     assert pages["/v1/openapi.json"].content_type == "application/json"
     assert pages["/docs"].policy == POLICY
+
+
+def test_without_the_routes_in_openais_shape_no_page_speaks_of_them() -> None:
+    for url, expected in (("https://images.test", True), ("", False)):
+        pages = description_pages(ROUTES, local_webhooks=False, images_url=url)
+        for page in pages.values():
+            words = re.findall("OpenAI(?!Generator)|ImagesUrl|IMAGES_URL|/v1/images", page.body)
+            assert bool(words) is expected, words
+    document = json.loads(pages["/v1/openapi.json"].body)
+    used = set(re.findall(r'#/components/schemas/(\w+)"', json.dumps(document)))
+    assert set(document["components"]["schemas"]) == used
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
