@@ -1,4 +1,4 @@
-"""The API's doorkeeper: a key is known, or nothing behind it runs."""
+"""The API's authorizer: a key is known, or nothing behind it runs."""
 
 from typing import Any
 
@@ -27,6 +27,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         aws_account_id=arn.aws_account_id,
         api_id=arn.api_id,
         stage=arn.stage,
+        partition=arn.partition,
     )
     # For every method at once: the gateway remembers the answer for a minute, whatever is called next. What the key's
     # scopes open, each function says.

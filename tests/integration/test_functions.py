@@ -499,6 +499,17 @@ def test_the_right_key_opens_every_path_of_the_stage(environment: dict[str, str]
     assert (answer["principalId"], answer["context"]) == ("default", told)
 
 
+@pytest.mark.parametrize(("partition", "region"), [("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1")])
+@pytest.mark.parametrize(("key", "opened"), [(API_KEY, "Allow"), ("wrong", "Deny")])
+def test_an_answer_is_about_the_partition_of_its_call(
+    environment: dict[str, str], partition: str, region: str, key: str, opened: str
+) -> None:
+    event = read("authorize.json")
+    arn = event["methodArn"].replace("arn:aws:", f"arn:{partition}:").replace("eu-central-1", region)
+    answer = started("authorize")(event | {"methodArn": arn, "authorizationToken": f"Bearer {key}"})
+    assert effect(answer) == (opened, [f"arn:{partition}:execute-api:{region}:123456789012:a1b2c3d4e5/live/*/*"])
+
+
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", API_KEY, f"Basic {API_KEY}", "ä"])
 def test_any_other_key_opens_nothing(environment: dict[str, str], header: str) -> None:
     answer = started("authorize")(read("authorize.json") | {"authorizationToken": header})
