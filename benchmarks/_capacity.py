@@ -71,7 +71,6 @@ def _ours(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
     route = {
         name: Route.model_fields[name].default for name in ("creates_per_minute", "fastest_per_minute", "max_in_flight")
     }
-    calls = _most(jobs, lambda job: job["api_calls"])
     ledger = _shared(jobs, lambda item: item.startswith("LedgerTable */"))
     running = _shared(jobs, lambda item: item.endswith("#running"))
     own = [
@@ -97,24 +96,24 @@ def _ours(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
             _IN_ROUTES,
         ),
         Limit(
-            "the API's own throttle",
-            _of_template(r"ThrottlingRateLimit: (\d+)"),
-            calls,
-            "`ThrottlingRateLimit` in template.yaml; it holds callbacks too",
+            "calls of `POST /v1/jobs`, a second",
+            _of_template(r"~1jobs, HttpMethod: POST, ThrottlingRateLimit: (\d+)"),
+            1,
+            "its `ThrottlingRateLimit` in template.yaml",
             _IN_TEMPLATE,
         ),
         Limit(
             "`submit_upload` at once",
-            _of_template(r"MaximumConcurrency: (\d+) } # a burst"),
+            _default_of("UploadConcurrency"),
             _seconds(timed, "SubmitUpload"),
-            "`MaximumConcurrency` of its queue; what is above waits there",
+            "`UploadConcurrency`; what is above waits in the queue",
             _IN_TEMPLATE,
         ),
         Limit(
             "`notify` at once",
-            _of_template(r"MaximumConcurrency: (\d+) }\n"),
+            _default_of("NotifyConcurrency"),
             _seconds(timed, "Notify"),
-            "`MaximumConcurrency` of its queue; webhooks come later, jobs do not wait",
+            "`NotifyConcurrency`; webhooks come later, jobs do not wait",
             _IN_TEMPLATE,
         ),
         Limit(
@@ -234,6 +233,10 @@ def _concurrency(jobs: _Jobs, timed: Mapping[str, Any]) -> float:
         )
 
     return _most(jobs, seconds)
+
+
+def _default_of(parameter: str) -> float:
+    return _of_template(rf"  {parameter}:\n    Type: Number\n    Default: (\d+)")
 
 
 def _of_template(pattern: str) -> float:

@@ -54,10 +54,11 @@ def test_every_rate_has_its_line_and_every_limit_its_source(figures: Any) -> Non
 
 def test_our_own_settings_are_those_of_the_template(figures: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {limit.name: limit.amount for limit in limits(figures)}
-    changed = _capacity._TEMPLATE.read_text().replace("ThrottlingRateLimit: 100,", "ThrottlingRateLimit: 700,")
+    posting = "jobs, HttpMethod: POST, ThrottlingRateLimit: "
+    changed = _capacity._TEMPLATE.read_text().replace(f"{posting}100,", f"{posting}700,")
     monkeypatch.setattr(_capacity, "_TEMPLATE", type("Text", (), {"read_text": lambda _: changed})())
 
     after = {limit.name: limit.amount for limit in limits(figures)}
 
-    assert {name for name in before if before[name] != after[name]} == {"the API's own throttle"}
-    assert after["the API's own throttle"] == 700
+    assert {name for name in before if before[name] != after[name]} == {"calls of `POST /v1/jobs`, a second"}
+    assert after["calls of `POST /v1/jobs`, a second"] == 700
