@@ -12,6 +12,7 @@ from heliograph.domain.events import (
     EVENT_SOURCE,
     PublishedEvent,
     budget_exhausted,
+    budget_warning,
     endpoint_disabled,
     event_type,
     job_event,
@@ -177,6 +178,13 @@ def exhausted_budget() -> PublishedEvent:
     return budget_exhausted(Page("shop", "2026-11-22"), booked, limit_microusd=25_000_000, at=after(3600))
 
 
+def nearly_exhausted_budget() -> PublishedEvent:
+    """Of the same day, earlier."""
+    booked = Booking(reserved=240_000, spent=19_740_000, unknown=60_000)
+    at = after(1800)
+    return budget_warning(Page("shop", "2026-11-22"), booked, threshold=80, limit_microusd=25_000_000, at=at)
+
+
 def disabled_endpoint() -> PublishedEvent:
     """One that has failed for five days."""
     return endpoint_disabled(
@@ -213,6 +221,7 @@ def published_examples() -> dict[str, PublishedEvent]:
             for job in (succeeded_job(), failed_job(), expired_job(), canceled_job())
         ),
         rejected_upload(),
+        nearly_exhausted_budget(),
         exhausted_budget(),
         switched_route(opened_route()),
         switched_route(opened_route().after_success(after(36.4), began_at=after(36.4))),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.e2e.conftest import JOB_DEADLINE_SECONDS, WAIT_SCALE, SlowJobs
-from tests.e2e.deployed import environment, function
+from tests.e2e.deployed import environment, function, invoke
 from tests.e2e.world import World, wait_until
 
 DENY_EVERYTHING = {
@@ -175,18 +175,10 @@ def test_a_late_status_event_changes_nothing_about_a_job_that_is_over(world: Wor
     world.event_of(job_id)
     assert done["status"] == "succeeded"
 
-    _invoke(world, "Close", {"outcome": "crashed", "job_id": job_id, "error": "a late status event"})
+    invoke(world, "Close", {"outcome": "crashed", "job_id": job_id, "error": "a late status event"})
 
     assert world.job(job_id)["status"] == "succeeded"
     assert len(endings(world, job_id)) == 1
-
-
-def _invoke(world: World, logical_id: str, payload: dict[str, Any]) -> Any:
-    answer = world.stack.client("lambda").invoke(
-        FunctionName=function(world, logical_id), Payload=json.dumps(payload).encode()
-    )
-    assert "FunctionError" not in answer
-    return json.loads(answer["Payload"].read())
 
 
 def _item(world: World, job_id: str) -> dict[str, Any]:
@@ -203,7 +195,7 @@ def _swept(world: World, job_id: str) -> str:
         if "attention_at" not in _item(world, job_id):
             return "nothing"
         _make_due(world, job_id)
-        return next((line for line in _invoke(world, "Sweep", {}) if job_id in line and "waited" not in line), None)
+        return next((line for line in invoke(world, "Sweep", {}) if job_id in line and "waited" not in line), None)
 
     return wait_until(look, seconds=60, what=f"the sweep to look after {job_id}")
 

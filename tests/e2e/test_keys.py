@@ -18,6 +18,13 @@ def make(world: World, **request: Any) -> dict[str, Any]:
     return made
 
 
+def told_of(world: World, account: str) -> set[str]:
+    """The types of events about an account's budget."""
+    return {
+        event["detail-type"] for event in world.events(lambda event: event["detail"]["data"].get("account") == account)
+    }
+
+
 def code_of(answer: httpx.Response) -> tuple[int, str]:
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["x-request-id"] == answer.json()["request_id"]
@@ -101,6 +108,9 @@ def test_a_key_has_its_own_budget(world: World, mark: str) -> None:
     assert made["id"] in answers[1].json()["detail"]
     world.finished(answers[0].json()["id"])
     assert world.ledger(made["id"])["spent"] == 60_000
+    # The first call reached 60 % of it; the second did not fit.
+    wait_until(lambda: len(told_of(world, made["id"])) == 2, seconds=30, what="the events of the budget")
+    assert told_of(world, made["id"]) == {"image.budget.warning", "image.budget.exhausted"}
 
 
 def test_keys_are_made_from_the_command_line_too(world: World) -> None:

@@ -18,7 +18,7 @@ from heliograph.adapters.apimodels import ApiModels
 from heliograph.adapters.dynamodb import DynamoDBJobStore
 from heliograph.adapters.eventbridge import EventBridgeBus
 from heliograph.domain.errors import ConfigurationError, StorageFailed
-from heliograph.domain.events import PublishedEvent, event_type
+from heliograph.domain.events import BudgetWarning, PublishedEvent, event_type
 from heliograph.domain.jobs import ORPHAN_GRACE, Job, JobStatus
 from heliograph.domain.polling import LONGEST_GAP_SECONDS
 from heliograph.domain.provider import Accepted, Completed, NoAnswer, StillRunning, Uncertain
@@ -691,6 +691,32 @@ def test_the_sweep_function_begins_nothing_that_it_could_not_end(jobs: DynamoDBJ
     handler = started("sweep")
     assert handler(read("every_few_minutes.json"), hurried) == []
     assert handler(read("every_few_minutes.json")) == [f"announced {JOB_ID}"]
+
+
+def test_the_sweep_function_warns_once_of_a_budget_that_is_nearly_used_up(
+    jobs: DynamoDBJobStore,
+    published: list[PublishedEvent],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # The one job is of today, whenever that is; what it costs is 60 % of a budget, and less than half of another.
+    monkeypatch.setenv("TENANTS", json.dumps({"default": {"monthly_budget_usd": "0.10"}, "shop": {"weight": 2}}))
+    monkeypatch.setenv("DAILY_BUDGET_USD", "0.13")
+    status, _, _ = post(started("submit_request"))
+    assert status == 202
+    handler = started("sweep")
+    sums = [{name: page.get(name) for name in ("reserved", "spent", "committed")} for page in items("ledger")]
+    capsys.readouterr()
+
+    first, again = handler(read("every_few_minutes.json")), handler(read("every_few_minutes.json"))
+
+    [warned] = published
+    assert isinstance(warned, BudgetWarning)
+    assert (warned.data.account, warned.data.threshold_percent, warned.data.reserved_usd) == ("default", 50, "0.06")
+    assert first == [f"warned of the budget of default for {warned.data.period}: 50 %"]
+    assert again == []
+    assert sums == [{name: page.get(name) for name in ("reserved", "spent", "committed")} for page in items("ledger")]
+    assert {"event": "image.budget.warning", "Announcements": [1.0]} in told_by(capsys)
 
 
 def told_by(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

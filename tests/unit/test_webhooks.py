@@ -177,6 +177,8 @@ def test_another_url_or_being_enabled_begins_an_endpoints_health_anew() -> None:
         (happening("image.job.succeeded", tenant="shop", job_id="job_x"), "shop"),
         (happening("image.batch.completed", tenant="shop"), "shop"),
         (happening("image.budget.exhausted", account="shop"), "shop"),
+        (happening("image.budget.warning", account="shop"), "shop"),
+        (happening("image.budget.warning", account="*"), "default"),
         (happening("image.budget.exhausted", account="*"), "default"),
         (happening("image.budget.exhausted", account="key_" + "a" * 26), "default"),
         (happening("image.upload.rejected", bucket="b", key="k"), "default"),

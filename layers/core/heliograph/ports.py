@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from heliograph.domain.events import PublishedEvent
     from heliograph.domain.jobs import Job, JobFilter
     from heliograph.domain.keys import ApiKey
-    from heliograph.domain.ledger import Booking, Page, UsageLine
+    from heliograph.domain.ledger import Balance, Booking, Page, UsageLine
     from heliograph.domain.listing import Position, Slice
     from heliograph.domain.objects import Document, ObjectFacts, Picture, SignedForm
     from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
@@ -163,6 +163,10 @@ class Ledger(Protocol):
         """What stands on a page."""
         ...
 
+    def balance(self, page: Page) -> Balance:
+        """The same, and which warnings of its budget went out."""
+        ...
+
     def every(self) -> Iterator[tuple[Page, Booking]]:
         """All pages. Reads the whole ledger."""
         ...
@@ -171,11 +175,14 @@ class Ledger(Protocol):
         """What was done in these UTC days (both included), by day, tenant and route."""
         ...
 
-    def may_announce(self, page: Page, now: datetime) -> bool:
-        """Whether the caller is the one to announce that this page's budget is used up: one at a time, until done."""
+    def may_announce(self, page: Page, now: datetime, *, threshold: int | None = None) -> bool:
+        """Whether the caller is the one to announce something of this page's budget: one at a time, until done.
+
+        `threshold`: that so many percent of it are reached; `None`: that it is used up. Changes no sum.
+        """
         ...
 
-    def announced(self, page: Page) -> None:
+    def announced(self, page: Page, *, threshold: int | None = None) -> None:
         """It is announced, once for all."""
         ...
 

@@ -227,6 +227,7 @@ def closer() -> Callable[..., CloseOutcome]:
 def sweeper() -> Callable[..., list[str]]:
     """What `sweep` does with `(time_left=)`."""
     from heliograph.steps import close as closing
+    from heliograph.steps.budgets import BudgetWatch
 
     return partial(
         closing.sweep,
@@ -235,6 +236,7 @@ def sweeper() -> Callable[..., list[str]]:
         ending=_ending(),
         routes=tuple(_settings().usable_routes),
         control=_control(),
+        budgets=BudgetWatch(tenants=_settings().tenancy, ledger=_ledger(), bus=_bus(), clock=SystemClock()),
     )
 
 
