@@ -9,11 +9,13 @@ from pydantic import BeforeValidator, model_validator
 from heliograph.domain.routes import Routes
 from heliograph.runtime.environment import Settings, parsed
 
+ConfiguredRoutes = Annotated[Routes, BeforeValidator(parsed)]
+
 
 class RoutesSettings(Settings):
     """The configured routes, and whether there is a key for the second provider."""
 
-    routes: Annotated[Routes, BeforeValidator(parsed)]
+    routes: ConfiguredRoutes
     kie_key_secret: str
 
     @model_validator(mode="after")

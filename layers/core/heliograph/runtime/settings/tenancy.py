@@ -15,13 +15,14 @@ def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
+ConfiguredTenants = Annotated[Mapping[TenantName, Tenant], BeforeValidator(parsed)]
 TotalBudget = Annotated[Budget | None, BeforeValidator(_blank_is_none)]
 
 
 class TenancySettings(Settings):
     """The configured tenants, and the budgets of all of them together."""
 
-    tenants: Annotated[Mapping[TenantName, Tenant], BeforeValidator(parsed)]
+    tenants: ConfiguredTenants
     daily_budget_usd: TotalBudget
     monthly_budget_usd: TotalBudget
 
