@@ -246,7 +246,7 @@ def _fault_of_routes_and_keys(parameters: Mapping[str, str]) -> str | None:
     except ValidationError:
         return None
     try:
-        read_settings(RoutesSettings, {"ROUTES": routes, "KIE_KEY_SECRET": secret})
+        read_settings(RoutesSettings, {"ROUTES": routes, "KIE_KEY_SECRET": secret or "none"})
     except ConfigurationError:
         return (
             "Routes leads through kie alone and KieKeySecret is empty: give KieKeySecret, or add a route of apimodels."

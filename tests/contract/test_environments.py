@@ -66,6 +66,28 @@ def test_a_variable_has_one_value_in_all_functions_that_are_given_it(variable: s
     assert len(values) == 1
 
 
+def can_be_empty(value: Any, *, given: frozenset[str] = frozenset()) -> bool:
+    """Whether some deployment gives an empty text. `given`: parameters that a condition has found not to be empty."""
+    match value:
+        case {"Fn::If": [str(condition), then, otherwise]}:
+            match TEMPLATE["Conditions"][condition]:
+                case {"Fn::Not": [{"Fn::Equals": [{"Ref": str(name)}, ""]}]}:
+                    found = given | {name}
+                case _:
+                    found = given
+            return can_be_empty(then, given=found) or can_be_empty(otherwise, given=given)
+        case {"Ref": str(name)} if name in PARAMETERS:
+            return name not in given and re.fullmatch(PARAMETERS[name].get("AllowedPattern", "."), "") is not None
+        case _:
+            return bool(value == "")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_variable_is_ever_empty(function: str) -> None:
+    # Not everything that starts a process passes an empty variable on; a missing one is a fault.
+    assert not [name for name, value in environment_of(function).items() if can_be_empty(value)]
+
+
 # ARNs and URLs are of something that is called otherwise.
 CALLED_OTHERWISE = {
     "API_KEY_SECRET": {"ApiKey"},

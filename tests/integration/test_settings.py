@@ -40,12 +40,12 @@ WORKING = {
     "UPSTREAM_BASE_URL": "https://api.apimodels.app/v1",
     "UPSTREAM_KEY_SECRET": "arn:upstream",
     "KIE_BASE_URL": "https://api.kie.ai/api/v1",
-    "KIE_KEY_SECRET": "",
-    "CALLBACK_BASE_URL": "",
+    "KIE_KEY_SECRET": "none",
+    "CALLBACK_BASE_URL": "none",
     "DEFAULT_POLICY": "beta-first",
     "TENANTS": "{}",
-    "DAILY_BUDGET_USD": "",
-    "MONTHLY_BUDGET_USD": "",
+    "DAILY_BUDGET_USD": "none",
+    "MONTHLY_BUDGET_USD": "none",
     "LOCAL_WEBHOOKS": "off",
     "STATE_MACHINE_ARN": "arn:machine",
     "KEYS_TABLE": "keys",
@@ -112,6 +112,10 @@ def test_every_missing_setting_is_named_at_once() -> None:
         ("JOB_RETENTION_DAYS", "1.5"),
         ("LOCAL_WEBHOOKS", "yes"),
         ("LOCAL_WEBHOOKS", ""),
+        ("DAILY_BUDGET_USD", ""),
+        ("MONTHLY_BUDGET_USD", ""),
+        ("KIE_KEY_SECRET", ""),
+        ("CALLBACK_BASE_URL", ""),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
@@ -302,7 +306,7 @@ def test_every_fault_of_every_route_is_named_at_once() -> None:
 
 
 def test_without_a_key_the_routes_through_kie_are_off() -> None:
-    settings = settings_with(ROUTES=json.dumps([KIE_ROUTE, ROUTE]), KIE_KEY_SECRET="")
+    settings = settings_with(ROUTES=json.dumps([KIE_ROUTE, ROUTE]), KIE_KEY_SECRET="none")
     assert [route.name for route in settings.usable_routes] == ["gpt-image-2-beta"]
     assert settings.providers == {"apimodels"}
 
@@ -344,7 +348,7 @@ def test_operations_are_wired_with_what_they_copy_from_two_functions_and_nothing
 def test_where_nothing_is_configured_nothing_is_limited() -> None:
     settings = settings_with()
     assert settings.default_policy == "beta-first"
-    assert settings.callback_base_url == ""
+    assert settings.callback_base_url is None
     assert settings.tenancy.limit("*", Period.DAY) is None
     assert settings.tenancy.weight("anybody") == 1
     assert settings.upload_deadline == timedelta(hours=6)
@@ -376,7 +380,7 @@ def test_a_budget_is_an_amount_above_nothing(name: str, amount: str) -> None:
 def test_budgets_are_read_to_the_microdollar() -> None:
     shop = {"weight": 3, "daily_budget_usd": "0.000001", "monthly_budget_usd": "400"}
     tenants = json.dumps({"shop": shop, "a.b-c9": {}})
-    settings = settings_with(TENANTS=tenants, DAILY_BUDGET_USD="25.5", MONTHLY_BUDGET_USD="")
+    settings = settings_with(TENANTS=tenants, DAILY_BUDGET_USD="25.5", MONTHLY_BUDGET_USD="none")
     tenancy = settings.tenancy
     assert [tenancy.limit("shop", period) for period in Period] == [1, 400_000_000]
     assert [tenancy.limit("*", period) for period in Period] == [25_500_000, None]

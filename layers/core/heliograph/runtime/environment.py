@@ -58,6 +58,11 @@ def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
+def none_is_none(value: object) -> object:
+    """`None` for the word: no variable is empty, because not everything that starts a process passes those on."""
+    return None if value == "none" else value
+
+
 def _is_on(value: object) -> object:
     if value not in {"on", "off"}:
         raise ValueError("must be on or off")
@@ -66,6 +71,9 @@ def _is_on(value: object) -> object:
 
 Name = Annotated[str, Field(min_length=1)]
 """The name, the ARN or the URL of something that the deployment made."""
+
+NameOrNone = Annotated[Name | None, BeforeValidator(none_is_none)]
+"""The same, or `none`."""
 
 Switch = Annotated[bool, BeforeValidator(_is_on)]
 """`on` or `off`."""

@@ -229,7 +229,7 @@ def dispatcher(settings: DispatchSettings) -> Callable[..., DispatchOutcome]:
         providers=_providers(settings),
         routes=settings.usable_routes,
         control=_control(settings),
-        callback_base=settings.callback_base_url or None,
+        callback_base=settings.callback_base_url,
         new_token=partial(secrets.token_urlsafe, 32),
     )
     return partial(dispatch, creating=creating)
@@ -416,7 +416,7 @@ def api_pages(settings: PagesSettings) -> dict[str, Page]:
     from heliograph.runtime.openapi.pages import description_pages
 
     return description_pages(
-        settings.usable_routes, local_webhooks=settings.local_webhooks, images_url=settings.images_url
+        settings.usable_routes, local_webhooks=settings.local_webhooks, images_url=settings.images_url or ""
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliograph.runtime.environment import Name, Switch
+from heliograph.runtime.environment import Name, NameOrNone, Switch
 from heliograph.runtime.settings.routing import RoutesSettings
 
 
@@ -11,6 +11,6 @@ class PagesSettings(RoutesSettings):
 
     uploads_bucket: Name
     results_bucket: Name
-    # Where calls in OpenAI's shape go. Empty: nowhere.
-    images_url: str
+    # Where calls in OpenAI's shape go. None: nowhere.
+    images_url: NameOrNone
     local_webhooks: Switch

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from heliograph.runtime.environment import Name, Settings
+from heliograph.runtime.environment import Name, NameOrNone, Settings
 
 Url = Annotated[str, Field(pattern=r"^https?://[^/]+/")]
 
@@ -17,5 +17,5 @@ class ProviderSettings(Settings):
     upstream_base_url: Url
     upstream_key_secret: Name
     kie_base_url: Url
-    # Empty: there is no key for the second provider, and it is off. `RoutesSettings` reads it too.
-    kie_key_secret: str
+    # None: there is no key for the second provider, and it is off. `RoutesSettings` reads it too.
+    kie_key_secret: NameOrNone

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, model_validator
 
 from heliograph.domain.routes import Routes
-from heliograph.runtime.environment import Settings, parsed
+from heliograph.runtime.environment import NameOrNone, Settings, parsed
 
 ConfiguredRoutes = Annotated[Routes, BeforeValidator(parsed)]
 
@@ -16,7 +16,7 @@ class RoutesSettings(Settings):
     """The configured routes, and whether there is a key for the second provider."""
 
     routes: ConfiguredRoutes
-    kie_key_secret: str
+    kie_key_secret: NameOrNone
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> RoutesSettings:

@@ -8,15 +8,10 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from heliograph.domain.tenants import Budget, Limits, Tenant, TenantName, Tenants
-from heliograph.runtime.environment import Settings, parsed
-
-
-def _blank_is_none(value: object) -> object:
-    return None if value == "" else value
-
+from heliograph.runtime.environment import Settings, none_is_none, parsed
 
 ConfiguredTenants = Annotated[Mapping[TenantName, Tenant], BeforeValidator(parsed)]
-TotalBudget = Annotated[Budget | None, BeforeValidator(_blank_is_none)]
+TotalBudget = Annotated[Budget | None, BeforeValidator(none_is_none)]
 
 
 class TenancySettings(Settings):
