@@ -23,9 +23,10 @@ from heliograph.domain.jobs import ORPHAN_GRACE, Job, JobStatus
 from heliograph.domain.polling import LONGEST_GAP_SECONDS
 from heliograph.domain.provider import Accepted, Completed, NoAnswer, StillRunning, Uncertain
 from heliograph.domain.retrying import CALL_LIMIT
+from heliograph.runtime.environment import variables_of
 from heliograph.steps.close import ONE_JOB
 
-from tests.contract.cfn_template import FUNCTIONS, ROOT
+from tests.contract.cfn_template import ROOT
 from tests.contract.examples import (
     ATTEMPT_ID,
     JOB_ID,
@@ -39,6 +40,7 @@ from tests.contract.examples import (
     state_examples,
     succeeded_job,
 )
+from tests.contract.function_settings import settings_of
 from tests.contract.test_triggers import read
 from tests.integration.conftest import API_KEY, Deployment, items, secrets_manager
 from tests.integration.lambdas import Context, Handler, started
@@ -67,28 +69,31 @@ def put(bucket: str, key: str, body: bytes, **metadata: str) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_function_starts_in_a_deployment_that_works(name: str, environment: dict[str, str]) -> None:
+def test_a_function_starts_with_its_own_variables_alone(name: str, environment: dict[str, str]) -> None:
     assert callable(started(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_function_with_what_the_template_gives_it_and_no_more_starts(
+def test_a_function_that_lacks_one_of_its_variables_does_not_start_and_names_it(
     name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [function] = [found for found in FUNCTIONS.values() if found["CodeUri"] == f"functions/{name}"]
-    for variable in ("STATE_MACHINE_ARN", "API_KEY_SECRET", "KEYS_TABLE", "CALLBACK_BASE_URL"):
-        if variable not in function["Environment"]["Variables"]:
-            monkeypatch.delenv(variable, raising=False)
-    assert callable(started(name))
+    for variable in sorted(variables_of(settings_of(name))):
+        with monkeypatch.context() as lacking:
+            lacking.delenv(variable)
+            with pytest.raises(ConfigurationError, match=f"^{variable}: is required$"):
+                started(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_function_starts_in_a_deployment_that_can_not_work(
+def test_all_that_a_function_lacks_is_named_at_once(
     name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("UPSTREAM_BASE_URL")
-    with pytest.raises(ConfigurationError, match="UPSTREAM_BASE_URL: is required"):
+    own = variables_of(settings_of(name))
+    for variable in own:
+        monkeypatch.delenv(variable)
+    with pytest.raises(ConfigurationError) as caught:
         started(name)
+    assert set(str(caught.value).split("; ")) == {f"{variable}: is required" for variable in own}
 
 
 def announcing(*keys: tuple[str, str], bucket: str) -> dict[str, Any]:

@@ -109,30 +109,11 @@ class ResultSource(Protocol):
         ...
 
 
-class JobStore(Protocol):
-    """Jobs, one record each, and what follows from them: the ledger's sums, and how many tasks run on each route.
-
-    Those change in the same transaction as the job's record (`Job.booking`, `Job.runs_on`), so they always agree with
-    it. Every method raises `StorageFailed` when the store does not do its part.
-    """
-
-    def add(self, job: Job) -> Job | None:
-        """Writes a new job; `None`, and nothing written, if that id is taken. Of many at once, one wins.
-
-        Raises `BudgetExceeded` if what it may cost does not fit.
-        """
-        ...
+class JobReader(Protocol):
+    """Jobs, as they are recorded. Every method raises `StorageFailed` when the store does not do its part."""
 
     def get(self, job_id: str) -> Job | None:
         """The job as it is now (a consistent read)."""
-        ...
-
-    def save(self, job: Job) -> Job:
-        """Writes a changed job and returns it with its new revision. Raises `StaleJob` if somebody else was faster.
-
-        Of a job that may now cost more, raises `BudgetExceeded` if that does not fit; of one that begins to run on a
-        route, `RouteFull` if too many do. Then nothing was written.
-        """
         ...
 
     def owner_of(self, provider: str, task_id: str) -> str | None:
@@ -153,6 +134,29 @@ class JobStore(Protocol):
 
     def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
         """The ids of jobs whose `attention_at` has passed (a moment ago may be too fresh), longest overdue first."""
+        ...
+
+
+class JobStore(JobReader, Protocol):
+    """Jobs, one record each, and what follows from them: the ledger's sums, and how many tasks run on each route.
+
+    Those change in the same transaction as the job's record (`Job.booking`, `Job.runs_on`), so they always agree with
+    it. Every method raises `StorageFailed` when the store does not do its part.
+    """
+
+    def add(self, job: Job) -> Job | None:
+        """Writes a new job; `None`, and nothing written, if that id is taken. Of many at once, one wins.
+
+        Raises `BudgetExceeded` if what it may cost does not fit.
+        """
+        ...
+
+    def save(self, job: Job) -> Job:
+        """Writes a changed job and returns it with its new revision. Raises `StaleJob` if somebody else was faster.
+
+        Of a job that may now cost more, raises `BudgetExceeded` if that does not fit; of one that begins to run on a
+        route, `RouteFull` if too many do. Then nothing was written.
+        """
         ...
 
 
