@@ -16,6 +16,8 @@ PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
 
 ACCOUNT = "123456789012"
 REPOSITORY = "octo-org/octo-repo"
+# The worst name that it could have: as if it were a resource of the stack that its roles deploy.
+STACK_OF_THE_ROLES = "heliograph-roles"
 
 
 @dataclass(frozen=True)
@@ -105,5 +107,9 @@ class DeployRole:
         return pseudo[name] if name in pseudo else str(self.parameters.get(name, PARAMETERS[name]["Default"]))
 
     def _attribute(self, name: str) -> str:
-        kind = "oidc-provider/token.actions.githubusercontent.com" if name == "GitHubProvider" else f"role/roles-{name}"
-        return f"arn:{self.partition}:iam::{ACCOUNT}:{kind}"
+        if name == "GitHubProvider":
+            what = "oidc-provider/token.actions.githubusercontent.com"
+        else:
+            path = TEMPLATE["Resources"][name]["Properties"].get("Path", "/")
+            what = f"role{path}{STACK_OF_THE_ROLES}-{name}-1U44TLUZ7OR55"
+        return f"arn:{self.partition}:iam::{ACCOUNT}:{what}"

@@ -1,7 +1,7 @@
 """What AWS's SAM CLI calls when it deploys or deletes a stack: the CLI itself, before an account that says yes.
 
 Only the answers are made up, and only those that the CLI looks at. It runs in a process of its own, because it changes
-what it finds: `python -m tests.contract.sam_calls first-deployment` prints the calls as JSON.
+what it finds.
 """
 
 from __future__ import annotations
@@ -40,13 +40,24 @@ _ACTIONS = {
 }
 
 
-def calls_of(story: Story, *, role_arn: str, folder: Path) -> list[dict[str, Any]]:
+def calls_of(
+    story: Story, *, folder: Path, role_arn: str = "", samconfig: str = "", environment: str = ""
+) -> list[dict[str, Any]]:
     """The calls of a deployment (the first, in a Region without SAM's bucket, or a later one) or a deletion.
 
-    Each as IAM sees it: action, resource, context.
+    With options of ours, or as an environment of a samconfig.toml says. Each call as IAM sees it: action, resource,
+    context.
     """
+    if environment:
+        (folder / "samconfig.toml").write_text(f"version = 0.1\n{samconfig}")
+        options = ["--config-file", str(folder / "samconfig.toml"), "--config-env", environment]
+    else:
+        options = ["--stack-name", STACK, "--region", REGION]
+        if story != "deletion":
+            options += ["--resolve-s3", "--s3-prefix", STACK, "--capabilities", "CAPABILITY_IAM"]
+            options += ["--no-confirm-changeset", "--role-arn", role_arn]
     finished = subprocess.run(
-        [sys.executable, "-m", __name__, story, role_arn, str(folder)],
+        [sys.executable, "-m", __name__, story, str(folder), *options],
         capture_output=True,
         text=True,
         check=True,
@@ -152,15 +163,14 @@ def _error(operation: str, code: str, message: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
-def _run(story: str, role_arn: str, folder: Path) -> list[dict[str, Any]]:
+def _run(story: str, folder: Path, options: list[str]) -> list[dict[str, Any]]:
     from click.testing import CliRunner  # noqa: PLC0415, only this process runs the CLI
     from samcli.cli.main import cli  # noqa: PLC0415
 
     (folder / "code").mkdir(exist_ok=True)
     (folder / "code" / "artifact").write_bytes(os.urandom(ARTIFACT_BYTES))
     (folder / "template.json").write_text(json.dumps(_template("code")))
-    deploy = ["deploy", "--template-file", str(folder / "template.json"), "--resolve-s3", "--s3-prefix", STACK]
-    deploy += ["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--role-arn", role_arn]
+    deploy = ["deploy", "--template-file", str(folder / "template.json")]
     command = ["delete", "--no-prompts"] if story == "deletion" else deploy
     there = () if story == "first-deployment" else (SAMS_STACK, STACK)
     account = _Account(*there, artifacts=story == "deletion")
@@ -169,11 +179,11 @@ def _run(story: str, role_arn: str, folder: Path) -> list[dict[str, Any]]:
         return account.answer(client, operation, request)
 
     with mock.patch("botocore.client.BaseClient._make_api_call", answer), mock.patch.object(time, "sleep"):
-        result = CliRunner().invoke(cli, [*command, "--stack-name", STACK, "--region", REGION])
+        result = CliRunner().invoke(cli, [*command, *options])
     if result.exit_code:
         sys.exit(f"{result.output}\n{result.exception!r}")
     return account.calls
 
 
 if __name__ == "__main__":
-    print(json.dumps(_run(sys.argv[1], sys.argv[2], Path(sys.argv[3]))))
+    print(json.dumps(_run(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])))

@@ -23,7 +23,7 @@ RESOURCES: dict[str, dict[str, Any]] = STACK["Resources"]
 BESIDES_HANDLERS = {"cloudformation:CreateChangeSet"}
 
 # Statements on everything, with the reason beside them in the template. The event sources' has a condition.
-ON_EVERYTHING = {"SeeQuotas", "EventSources", "Look"}
+ON_EVERYTHING = {"SeeQuotas", "MakeEventSources", "Look"}
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MANAGED_POLICY_CHARACTERS = 6144

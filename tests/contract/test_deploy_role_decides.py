@@ -7,6 +7,7 @@ error and no decision.
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 import pytest
 from samcli.lib.bootstrap.bootstrap import _get_stack_template
 
-from tests.contract.cfn_template import listed
-from tests.contract.deploy_role import ACCOUNT, DeployRole
+from tests.contract.cfn_template import ROOT, listed
+from tests.contract.deploy_role import ACCOUNT, REPOSITORY, DeployRole
+from tests.contract.documents import blocks
 from tests.contract.handler_permissions import needed
 from tests.contract.sam_calls import REGION, SAMS_BUCKET, SAMS_STACK, STACK, Story, calls_of
 from tests.contract.stack_calls import RANDOM, Call, arn, calls_for, of_the_stack
@@ -47,18 +49,19 @@ INDISTINCT = {
 Decide = Callable[[str, Iterable[Call]], dict[str, str]]
 
 
+def decided(node: Node, roles: DeployRole, role: str, calls: Iterable[Call]) -> dict[str, str]:
+    """What IAM says to a role's calls."""
+    asked = list(calls)
+    shared = {"policies": roles.policies_of(role), "principal": roles.arn(role), "account": ACCOUNT}
+    cases = [{**shared, "action": c.action, "resource": c.resource, "context": dict(c.context)} for c in asked]
+    answers = json.loads(node.run("decide.mjs", json.dumps({"cases": cases})).stdout)
+    return dict(zip(map(str, asked), answers, strict=True))
+
+
 @pytest.fixture(scope="module")
 def decide(node: Node) -> Decide:
-    """What IAM says to a role's calls."""
-
-    def decided(role: str, calls: Iterable[Call]) -> dict[str, str]:
-        asked = list(calls)
-        shared = {"policies": ROLES.policies_of(role), "principal": ROLES.arn(role), "account": ACCOUNT}
-        cases = [{**shared, "action": c.action, "resource": c.resource, "context": dict(c.context)} for c in asked]
-        answers = json.loads(node.run("decide.mjs", json.dumps({"cases": cases})).stdout)
-        return dict(zip(map(str, asked), answers, strict=True))
-
-    return decided
+    """The same with the roles as they are by default."""
+    return lambda role, calls: decided(node, ROLES, role, calls)
 
 
 def every_call(stack: str) -> list[Call]:
@@ -183,6 +186,19 @@ def test_every_call_of_the_sam_cli_is_allowed(decide: Decide, role: str, story: 
 
     assert [call for call, answer in decide(role, calls).items() if answer != ALLOWED] == []
     assert {"cloudformation:DescribeStacks", "s3:GetObject"} <= {call.action for call in calls}
+
+
+def test_every_call_of_a_documented_environments_deployment_is_allowed_to_the_ci(node: Node, tmp_path: Path) -> None:
+    [samconfig] = blocks(ROOT / "docs" / "deploying.md", "environment")
+    section = tomllib.loads(samconfig)["production"]["deploy"]["parameters"]
+    roles = DeployRole({"GitHubRepository": REPOSITORY, "StackName": section["stack_name"]}, region=section["region"])
+    samconfig = samconfig.replace(section["role_arn"], roles.arn("CloudFormationRole"))
+
+    story = calls_of("deployment", folder=tmp_path, samconfig=samconfig, environment="production")
+    decisions = decided(node, roles, "CiRole", [Call(**call) for call in story])
+
+    assert [call for call, answer in decisions.items() if answer != ALLOWED] == []
+    assert "role/deployment/" in section["role_arn"]
 
 
 def test_the_ci_is_stopped_where_sams_bucket_is_still_to_be_made(decide: Decide, tmp_path: Path) -> None:
