@@ -56,7 +56,8 @@ def options_of(service: str, command: str, rest: list[str]) -> set[str]:
         call = {xform_name(name, "-"): waiter["operation"] for name, waiter in waiters.items()}[rest[0]]
     else:
         call = calls[command]
-    members = ServiceModel(_described(service, "service-2"), service).operation_model(call).input_shape.members
+    shape = ServiceModel(_described(service, "service-2"), service).operation_model(call).input_shape
+    members = shape.members if shape else {}
     paged = call in _described(service, "paginators-1")["pagination"]
     return {f"--{xform_name(member, '-')}" for member in members} | (PAGED if paged else set())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import boto3
 import pytest
@@ -11,7 +12,7 @@ from moto import mock_aws
 from tests.contract.cfn_template import RESOURCES, ROOT
 from tests.contract.documents import blocks
 
-REGION = "eu-central-1"
+REGION: Literal["eu-central-1"] = "eu-central-1"
 TABLE, BUCKET = "heliograph-LedgerTable-1U44TLUZ7OR55", "heliograph-resultsbucket-1u44tlu7or55"
 
 Program = Callable[[str], None]
@@ -53,6 +54,7 @@ def test_what_is_missing_is_copied_back_and_what_is_there_is_left(
             TableName=table, Item={"account": {"S": "all"}, "period": {"S": period}, "spent": {"N": spent}}
         )
 
+    put(f"{TABLE}-restored", "2026-11-20", "60000")
     put(f"{TABLE}-restored", "2026-11-21", "60000")
     put(f"{TABLE}-restored", "2026-11-22", "0")
     put(TABLE, "2026-11-22", "120000")
@@ -62,8 +64,9 @@ def test_what_is_missing_is_copied_back_and_what_is_there_is_left(
     program("restore")
 
     spent = {item["period"]["S"]: item["spent"]["N"] for item in dynamodb.scan(TableName=TABLE)["Items"]}
-    assert spent == {"2026-11-21": "60000", "2026-11-22": "120000", "2026-11-23": "60000"}
-    assert capsys.readouterr().out.splitlines() == ["1 records were missing", "0 records were missing"]
+    there = {"2026-11-22": "120000", "2026-11-23": "60000"}
+    assert spent == {"2026-11-20": "60000", "2026-11-21": "60000", **there}
+    assert capsys.readouterr().out.splitlines() == ["2 records were missing", "0 records were missing"]
 
 
 def test_a_bucket_is_emptied_of_earlier_versions_and_delete_markers_too(program: Program) -> None:
