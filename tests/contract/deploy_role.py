@@ -38,7 +38,7 @@ class DeployRole:
         return {
             name: self._resolved(resource)
             for name, resource in TEMPLATE["Resources"].items()
-            if "Condition" not in resource or self._holds({"Fn::Condition": resource["Condition"]})
+            if "Condition" not in resource or self._holds({"Condition": resource["Condition"]})
         }
 
     def arn(self, role: str) -> str:
@@ -65,7 +65,7 @@ class DeployRole:
     def _resolved(self, value: Any) -> Any:
         match value:
             case {"Fn::If": [condition, then, otherwise]}:
-                return self._resolved(then if self._holds({"Fn::Condition": condition}) else otherwise)
+                return self._resolved(then if self._holds({"Condition": condition}) else otherwise)
             case {"Ref": name} if name in PARAMETERS or name.startswith("AWS::"):
                 return self._parameter(name)
             case {"Ref": "GitHubProvider"}:
@@ -86,7 +86,7 @@ class DeployRole:
 
     def _holds(self, condition: Any) -> bool:
         match condition:
-            case {"Fn::Condition": name}:
+            case {"Condition": name} | {"Fn::Condition": name}:
                 return self._holds(TEMPLATE["Conditions"][name])
             case {"Fn::Not": [denied]}:
                 return not self._holds(denied)
