@@ -83,32 +83,34 @@ _OF_LAMBDA: list[Failure] = [
     Raises("Lambda.ClientExecutionTimeoutException"),
 ]
 _CRASHES: list[Failure] = [FOR_GOOD, TimesOut()]
-RETRIED: dict[str, list[Failure]] = {
-    "Create the task": [*_OF_LAMBDA, Raises("StorageFailed"), Raises("StaleJob"), *_CRASHES],
+PATIENT: dict[str, list[Failure]] = {
+    "Create the task": [*_OF_LAMBDA, Raises("StorageFailed"), Raises("StaleJob")],
     "Ask the provider": [*_OF_LAMBDA, *_CRASHES],
-    "Deliver": [*_OF_LAMBDA, Raises("StorageFailed"), Raises("PublishFailed"), Raises("StaleJob"), *_CRASHES],
+    "Deliver": [*_OF_LAMBDA, Raises("StorageFailed"), Raises("PublishFailed"), Raises("StaleJob")],
     "Report": [*_OF_LAMBDA, *_CRASHES],
     "Close": [*_OF_LAMBDA, *_CRASHES],
 }
+# Where a crash is something else: the function's own mistake, more likely than not.
+IMPATIENT = {"Create the task": _CRASHES, "Deliver": _CRASHES}
 
 
-def _retried(state: str, failure: Failure) -> History:
-    """The state's function fails twice, and does its work at the third attempt."""
-    name = f"{state}: {error_name(failure)} is retried"
-    twice = (failure, failure)
+def _retried(state: str, failure: Failure, times: int) -> History:
+    """The state's function fails so many times, and does its work at the next attempt."""
+    name = f"{state}: {error_name(failure)} is retried {times} times"
+    fails = (failure,) * times
     match state:
         case "Create the task":
-            return history(name, creates(*twice, Answers(OVER)), DONE)
+            return history(name, creates(*fails, Answers(OVER)), DONE)
         case "Ask the provider":
             wait = at("Wait for the callback", News.NONE)
-            return history(name, CREATED, wait, polls(*twice, Answers(FINISHED)), DELIVERED)
+            return history(name, CREATED, wait, polls(*fails, Answers(FINISHED)), DELIVERED)
         case "Deliver":
-            return history(name, creates(Answers(FINISHED)), delivers(*twice, Answers(OVER)), DONE)
+            return history(name, creates(Answers(FINISHED)), delivers(*fails, Answers(OVER)), DONE)
         case "Report":
-            return history(name, creates(Answers(EXPIRED)), at("Report", *twice, Answers(OVER)), DONE)
+            return history(name, creates(Answers(EXPIRED)), at("Report", *fails, Answers(OVER)), DONE)
         case _:
             crash = at("Create the task", ForGood(FOR_GOOD), then=crashed("dispatch: Runtime.ExitError"))
-            return history(name, crash, closes(*twice, Answers(OVER)), DONE)
+            return history(name, crash, closes(*fails, Answers(OVER)), DONE)
 
 
 HISTORIES = (
@@ -297,5 +299,6 @@ HISTORIES = (
         at("Unknown outcome"),
         **UNKNOWN,
     ),
-    *(_retried(state, failure) for state, failures in RETRIED.items() for failure in failures),
+    *(_retried(state, failure, 8) for state, failures in PATIENT.items() for failure in failures),
+    *(_retried(state, failure, 2) for state, failures in IMPATIENT.items() for failure in failures),
 )

@@ -17,7 +17,7 @@ AGAIN = {
 }
 DONE = {"outcome": "done", **TURN, "status": "delivered", "tried": {"taken": True, "age_seconds": 6.5}}
 STRANGE = {"outcome": "puzzled", **TURN}
-RETRIED: list[Raises | Refused | TimesOut] = [
+PATIENT: list[Raises | Refused | TimesOut] = [
     Refused("ServiceException"),
     Refused("TooManyRequestsException"),
     Raises("Lambda.AWSLambdaException"),
@@ -26,9 +26,8 @@ RETRIED: list[Raises | Refused | TimesOut] = [
     Raises("StorageFailed"),
     Raises("PublishFailed"),
     Raises("StaleRecord"),
-    Raises("Runtime.ExitError"),
-    TimesOut(),
 ]
+CRASHES: list[Raises | Refused | TimesOut] = [Raises("Runtime.ExitError"), TimesOut()]
 
 
 def history(name: str, *steps: At, error: str | None = None, cause: str | None = None) -> History:
@@ -79,11 +78,12 @@ HISTORIES = (
     ),
     *(
         history(
-            f"{error_name(failure)} is retried",
-            at("Attempt", failure, failure, Answers(DONE)),
+            f"{error_name(failure)} is retried {times} times",
+            at("Attempt", *[failure] * times, Answers(DONE)),
             at("Taken?"),
             at("Done"),
         )
-        for failure in RETRIED
+        for times, failures in ((8, PATIENT), (2, CRASHES))
+        for failure in failures
     ),
 )
