@@ -8,6 +8,9 @@ SNAPSTART ?= off
 RELEASE := $(shell date -u +%Y%m%dT%H%M%SZ)
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+# The newest cfn-lint: the SAM CLI holds the one in the environment back.
+CFN_LINT := .local/cfn-lint
+CFN_LINT_INSTALLED := $(CFN_LINT)/.installed
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
@@ -35,13 +38,19 @@ screenshots: $(INSTALLED) ## take the playground's pictures anew, into docs/scre
 	@mkdir -p docs/screenshots
 	HELIOGRAPH_SCREENSHOTS=docs/screenshots HELIOGRAPH_PICTURE_PX=1536 $(VENV)/bin/python -m pytest -q tests/e2e/test_playground.py -k pictures_can_be_taken
 
-check: $(INSTALLED) ## what needs no running: ruff, mypy, import contracts, cfn-lint, sam validate
+check: $(INSTALLED) $(CFN_LINT_INSTALLED) ## what needs no running: ruff, mypy, import contracts, cfn-lint, rights, workflows, sam validate
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	PYTHONPATH=layers/core:. $(VENV)/bin/lint-imports
-	$(VENV)/bin/cfn-lint template.yaml
+	PYTHONPATH=layers/core:. $(VENV)/bin/python -m tests.contract.linted $(CFN_LINT)/bin/cfn-lint
+	$(VENV)/bin/python -m pytest -q tests/contract/test_rights.py tests/contract/test_asl.py
 	AWS_DEFAULT_REGION=us-east-1 $(VENV)/bin/sam validate --lint
+
+$(CFN_LINT_INSTALLED): tests/tools/cfn-lint.txt
+	@$(PYTHON) -m venv --clear $(CFN_LINT)
+	@$(CFN_LINT)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/tools/cfn-lint.txt
+	@touch $@
 
 format: $(INSTALLED) ## let ruff write
 	$(VENV)/bin/ruff check --fix

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.node.programs import Node, installed
+from tests.node.programs import Node, kept
 
 
 @pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+def node() -> Node:
     """Node.js, with the packages that tests/node pins."""
-    return installed(tmp_path_factory.mktemp("node"))
+    return kept()
