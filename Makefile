@@ -2,10 +2,9 @@
 
 PYTHON ?= python3
 PORT ?= 8401
-STACK ?= heliograph
-ARCHITECTURE ?= arm64
-SNAPSTART ?= off
-RELEASE := $(shell date -u +%Y%m%dT%H%M%SZ)
+# Which deployment: STACK=heliograph and your AWS profile's Region, unless they are named, or ENV=… of samconfig.toml.
+STACK ?=
+REGION ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 # The newest cfn-lint: the SAM CLI holds the one in the environment back.
@@ -14,10 +13,11 @@ CFN_LINT_INSTALLED := $(CFN_LINT)/.installed
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down upstream test screenshots check format bench build deploy key ledger routes open close keys stop resume lock clean
+.PHONY: help demo up down upstream test screenshots check format bench build preflight deploy key routes disable enable \
+	pause-spending resume-spending ledger keys new-key revoke-key open close stop resume lock clean
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED) ## see it work: a photo in a bucket, then a call of the API (PHOTO=… for your own)
 	@$(VENV)/bin/python -m local demo $(if $(PHOTO),--photo "$(PHOTO)")
@@ -59,42 +59,61 @@ format: $(INSTALLED) ## let ruff write
 bench: $(INSTALLED) ## measure, and write docs/performance.md (TOPIC=… for one; see benchmarks/__main__.py)
 	PYTHONPATH=layers/core:. $(VENV)/bin/python -m benchmarks $(TOPIC)
 
+# What single commands are told counts only where it is typed after `make`: NAME, KEY or ENV may well be in somebody's
+# environment. It reaches them through theirs, so that quotes and spaces stay as they are.
+is_typed = $(filter command,$(origin $(1)))
+option = $(if $(call is_typed,$(1)),$(2) "$$$(1)")
+needs = $(foreach name,$(1),$(if $(call is_typed,$(name)),,$(error make $@ needs $(name)=…)))
+TARGET = $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)") $(call option,ENV,--env)
+OPERATE = @$(VENV)/bin/python -m operations $(TARGET)
+
 build: $(INSTALLED) ## build for AWS (ARCHITECTURE=arm64 or x86_64)
-	PIP="$(abspath $(VENV))/bin/python -m pip" LAMBDA_ARCHITECTURE=$(ARCHITECTURE) \
-		$(VENV)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
-	@test -d .aws-sam/build/CoreLayer/python/heliograph/__pycache__ || echo "The layer has no bytecode, because no Python" \
-		"of the functions' version is here: they will start three times as slowly. See layers/core/Makefile."
+	@$(VENV)/bin/python -m operations.sam $(call option,ARCHITECTURE,--architecture)
 
-deploy: build ## deploy to your AWS account, then ask for the vendor's key (STACK=heliograph; ARCHITECTURE, SNAPSTART)
-	$(VENV)/bin/sam deploy --guided --stack-name $(STACK) \
-		--parameter-overrides Architecture=$(ARCHITECTURE) SnapStart=$(SNAPSTART) Release=$(RELEASE)
-	$(MAKE) key
+preflight: $(INSTALLED) ## check an AWS account before a deployment, or a deployment; changes nothing (STACK, REGION)
+	@$(VENV)/bin/python -m operations.preflight $(TARGET) $(call option,PARAMETERS,--parameters)
 
-key: $(INSTALLED) ## put the vendor's key into a deployed stack's secret (STACK=heliograph)
-	@$(VENV)/bin/python -m operations.upstream_key --stack $(STACK)
+deploy: $(INSTALLED) ## deploy to AWS, or update (STACK, REGION, PARAMETERS='Name=value …'; ENV=… of samconfig.toml)
+	@$(VENV)/bin/python -m operations.deploy $(TARGET) $(call option,PARAMETERS,--parameters) \
+		$(call option,ARCHITECTURE,--architecture) $(call option,SNAPSTART,--snapstart)
 
-OPERATE = @PYTHONPATH=layers/core $(VENV)/bin/python -m operations --stack $(STACK)
+key: $(INSTALLED) ## store the provider's key, from apimodels.app, in a deployment's secret
+	@$(VENV)/bin/python -m operations.upstream_key $(TARGET)
 
-ledger: $(INSTALLED) ## does the ledger agree with the jobs, to the micro-dollar? (STACK=heliograph)
-	$(OPERATE) ledger
-
-routes: $(INSTALLED) ## how every route is doing (STACK=heliograph)
+routes: $(INSTALLED) ## show how every route is doing
 	$(OPERATE) routes
 
-open: $(INSTALLED) ## take a route out of service, for a drill or a repair (ROUTE=… REASON=…)
-	$(OPERATE) open "$(ROUTE)" --reason "$(REASON)"
+disable: $(INSTALLED) ## take a route out of service, for a drill or a repair (ROUTE=… REASON=…)
+	$(call needs,ROUTE REASON)$(OPERATE) disable "$$ROUTE" --reason "$$REASON"
 
-close: $(INSTALLED) ## put a route back into service (ROUTE=…)
-	$(OPERATE) close "$(ROUTE)"
+enable: $(INSTALLED) ## put a route back into service (ROUTE=…)
+	$(call needs,ROUTE)$(OPERATE) enable "$$ROUTE"
 
-keys: $(INSTALLED) ## the API keys there are (new ones: python -m operations new-key --help)
+pause-spending: $(INSTALLED) ## let no create call leave until make resume-spending (REASON=…)
+	$(call needs,REASON)$(OPERATE) pause-spending --reason "$$REASON"
+
+resume-spending: $(INSTALLED) ## let create calls leave again
+	$(OPERATE) resume-spending
+
+ledger: $(INSTALLED) ## compare the ledger with every job, to the micro-dollar (ALL=1 shows what agrees, too)
+	$(OPERATE) ledger $(if $(call is_typed,ALL),--all)
+
+keys: $(INSTALLED) ## list the API keys
 	$(OPERATE) keys
 
-stop: $(INSTALLED) ## the kill switch: no create call leaves until make resume (REASON=…)
-	$(OPERATE) stop --reason "$(REASON)"
+new-key: $(INSTALLED) ## make an API key (NAME=…; TENANT=… SCOPES="jobs:read …" DAILY_USD=25 PER_MINUTE=600)
+	$(call needs,NAME)$(OPERATE) new-key "$$NAME" $(call option,TENANT,--tenant) $(if $(call is_typed,SCOPES),--scopes $$SCOPES) \
+		$(call option,DAILY_USD,--daily-budget-usd) $(call option,PER_MINUTE,--requests-per-minute)
 
-resume: $(INSTALLED) ## let create calls leave again
-	$(OPERATE) resume
+revoke-key: $(INSTALLED) ## end an API key (KEY=key_…, its id as make keys lists it)
+	$(call needs,KEY)$(OPERATE) revoke-key "$$KEY"
+
+now_open := disable ROUTE=… REASON=…
+now_close := enable ROUTE=…
+now_stop := pause-spending REASON=…
+now_resume := resume-spending
+open close stop resume:
+	@echo "Nothing was done: make $@ is called make $(now_$@) now." >&2; exit 1
 
 LOCK := .local/lock
 READ := import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -43,12 +44,18 @@ class Authority:
         """For clients that trust this authority, and no other."""
         return ssl.create_default_context(cadata=self._own.decode())
 
+    def bundle(self) -> Path:
+        """A file with this authority's certificate: what `AWS_CA_BUNDLE` names."""
+        file = self._folder / "authority.pem"
+        file.write_bytes(self._own)
+        return file
+
     def serving(self, name: str) -> ssl.SSLContext:
-        """For a server that shows a certificate for `name`."""
+        """For a server that shows a certificate for `name`, or for an address."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             self._begun(_named(name), key)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([_subject(name)]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         file = self._folder / f"{name}.pem"
@@ -75,6 +82,13 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
+
+
+def _subject(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _named(name: str) -> x509.Name:

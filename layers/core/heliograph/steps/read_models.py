@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Every usable route, in the configured order, with its circuit; and the one that a plain job takes first."""
+    """Every usable route, in the configured order, with its circuit; and the one that a plain job takes first.
+
+    `spending_paused`: an operator lets no create call leave.
+    """
 
     circuits: Mapping[Route, Circuit]
     default: Route
+    spending_paused: bool = False
 
 
 def read_models(*, routes: Routes, policy: Policy, states: RouteStates, clock: Clock) -> Models:
@@ -28,4 +32,5 @@ def read_models(*, routes: Routes, policy: Policy, states: RouteStates, clock: C
     traffic = states.look(routes)
     circuits = {route: traffic.routes[route.name].breaker.circuit(now) for route in routes}
     cheapest = min(routes, key=lambda route: route.price_microusd)
-    return Models(circuits, cheapest if policy is Policy.CHEAPEST else routes.default)
+    default = cheapest if policy is Policy.CHEAPEST else routes.default
+    return Models(circuits, default, spending_paused=traffic.halt is not None)
