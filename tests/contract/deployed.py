@@ -76,12 +76,15 @@ _ATTRIBUTES = {
 }
 
 
+_OFF = {"off", "Disabled"}
+
+
 def on_off_parameters(state: str) -> dict[str, str]:
     """Every parameter with a switch, switched `on` (to whatever it calls that) or `off`."""
     switches = {
-        name: next(value for value in parameter["AllowedValues"] if (value == "off") == (state == "off"))
+        name: next(value for value in parameter["AllowedValues"] if (value in _OFF) == (state == "off"))
         for name, parameter in transformed_template()["Parameters"].items()
-        if "off" in parameter.get("AllowedValues", [])
+        if _OFF & set(map(str, parameter.get("AllowedValues", [])))
     }
     assert {"Alarms", "Dashboards", "Tracing", "SnapStart"} <= switches.keys()
     return switches

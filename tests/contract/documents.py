@@ -19,7 +19,8 @@ def blocks(page: Path, label: str) -> list[str]:
 
 def commands(page: Path, program: str) -> list[list[str]]:
     """A page's commands of a program, in blocks of its label and in running text, as the program's arguments."""
-    lines = [line for block in blocks(page, program) for line in block.splitlines() if line.strip()]
+    joined = [block.replace("\\\n", " ") for block in blocks(page, program)]
+    lines = [line for block in joined for line in block.splitlines() if line.strip()]
     inline = re.findall(rf"`({program} [^`]+)`", page.read_text())
     parsed = [shlex.split(line) for line in (*lines, *inline)]
     assert all(words[0] == program for words in parsed), f"{page.name}: not a command of {program} alone"

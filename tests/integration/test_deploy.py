@@ -373,7 +373,7 @@ def test_a_name_that_somebody_else_has_is_refused_before_anything_is_sent(aws: T
 def test_a_region_without_function_urls_is_refused(aws: TlsAws) -> None:
     builder = PlayedSam(aws)
 
-    with pytest.raises(Refused, match="PARAMETERS=OpenAiShape=off"):
+    with pytest.raises(Refused, match="PARAMETERS=OpenAiImages=off"):
         run(wanted(region="eu-central-2"), builder, Person(["", "", ""]))
 
     assert builder.built_for == []

@@ -61,8 +61,8 @@ def test_what_is_checked_is_all_of_it_together() -> None:
 
 @pytest.mark.parametrize("region", sorted(WITHOUT_FUNCTION_URLS))
 def test_a_region_without_function_urls_needs_the_openai_address_off(region: str) -> None:
-    assert any("OpenAiShape=off" in fault for fault in planned(region=region).faults())
-    assert not any("function URLs" in fault for fault in planned(region=region, OpenAiShape="off").faults())
+    assert any("OpenAiImages=off" in fault for fault in planned(region=region).faults())
+    assert not any("function URLs" in fault for fault in planned(region=region, OpenAiImages="off").faults())
 
 
 def test_a_stack_name_is_checked_before_the_first_deployment() -> None:
