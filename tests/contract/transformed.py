@@ -7,6 +7,7 @@ references to parameters; conditions stay as they are until CloudFormation decid
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -18,6 +19,9 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 from tests.contract.cfn_template import ROOT
+
+# It speaks of feature toggles and metrics, which are the service's own.
+logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
 REGION = "us-east-1"
 # A Region of each partition that anybody can have an account in.
