@@ -40,9 +40,14 @@ class Authority:
         )
         self._own = own.public_bytes(serialization.Encoding.PEM)
 
+    @property
+    def certificate(self) -> str:
+        """Its own certificate, which whoever trusts it keeps."""
+        return self._own.decode()
+
     def trusting(self) -> ssl.SSLContext:
         """For clients that trust this authority, and no other."""
-        return ssl.create_default_context(cadata=self._own.decode())
+        return ssl.create_default_context(cadata=self.certificate)
 
     def bundle(self) -> Path:
         """A file with this authority's certificate: what `AWS_CA_BUNDLE` names."""
