@@ -124,15 +124,21 @@ class World:
         """What `make ledger`, `make routes` and the others run."""
         return self._run([sys.executable, "-m", "operations", "--stack", "heliograph", *arguments])
 
+    def check_before_deploying(self, stack: str, *, parameters: str, key: str) -> subprocess.CompletedProcess[str]:
+        """`make preflight`, of a stack that is not there yet and with a key that is nowhere yet."""
+        program = [sys.executable, "-m", "operations.preflight", "--key-stdin"]
+        return self._run([*program, "--stack", stack, "--parameters", parameters], typed=f"{key}\n")
+
     def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The command itself, as the README gives it."""
         return self._run(["make", *arguments])
 
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+    def _run(self, command: list[str], *, typed: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             cwd=PROJECT,
-            env={**os.environ, **CREDENTIALS, **self._aws(), "PYTHONPATH": "layers/core"},
+            env={**os.environ, **CREDENTIALS, **self._aws()},
+            input=typed,
             capture_output=True,
             text=True,
             check=False,
