@@ -72,6 +72,7 @@ ONLY_WITH: Mapping[str, Mapping[str, set[str]]] = {
             "dynamodb:UpdateItem",
         },
     },
+    "AWS::SNS::Topic": {"DataProtectionPolicy": {"sns:PutDataProtectionPolicy"}},
     "AWS::Events::EventBus": {
         "KmsKeyIdentifier": {
             "kms:Decrypt",

@@ -110,9 +110,9 @@ def _iam(action: str, of: _Resource) -> Call:
 def _lambda(action: str, of: _Resource) -> Call | None:
     match of.kind, action:
         case _, "lambda:PublishLayerVersion":
-            return Call(action, arn("lambda", "layer:CoreLayer"))
+            return Call(action, arn("lambda", f"layer:{of.stack}-core"))
         case _, "lambda:DeleteLayerVersion" | "lambda:GetLayerVersion":
-            return Call(action, arn("lambda", "layer:CoreLayer:1"))
+            return Call(action, arn("lambda", f"layer:{of.stack}-core:1"))
         case _, "lambda:GetProvisionedConcurrencyConfig":
             return None  # an alias or a version, which the evaluator can't tell apart
         case "AWS::Lambda::EventSourceMapping", "lambda:CreateEventSourceMapping":
@@ -145,6 +145,10 @@ def _secretsmanager(action: str, of: _Resource) -> Call:
     return Call(action, secret, {} if making else of_the_stack(of.stack))
 
 
+def _sns(action: str, of: _Resource) -> Call:
+    return Call(action, "*" if action == "sns:Unsubscribe" else arn("sns", of.physical_name))
+
+
 def _sqs(action: str, of: _Resource) -> Call:
     return Call(action, arn("sqs", of.physical_name))
 
@@ -163,6 +167,7 @@ _SERVICES: Mapping[str, Callable[[str, _Resource], Call | None]] = {
     "logs": _logs,
     "s3": _s3,
     "secretsmanager": _secretsmanager,
+    "sns": _sns,
     "sqs": _sqs,
     "states": _states,
 }

@@ -23,7 +23,7 @@ RESOURCES: dict[str, dict[str, Any]] = STACK["Resources"]
 BESIDES_HANDLERS = {"cloudformation:CreateChangeSet"}
 
 # Statements on everything, with the reason beside them in the template. The event sources' has a condition.
-ON_EVERYTHING = {"SeeQuotas", "MakeEventSources", "Look"}
+ON_EVERYTHING = {"SeeQuotas", "MakeEventSources", "Unsubscribe", "Look"}
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MANAGED_POLICY_CHARACTERS = 6144
@@ -59,12 +59,12 @@ def test_cloudformation_may_do_nothing_that_no_resource_type_needs() -> None:
 
 
 def test_a_new_resource_type_is_noticed() -> None:
-    topic = {"Type": "AWS::SNS::Topic", "Properties": {}}
+    stream = {"Type": "AWS::Kinesis::Stream", "Properties": {}}
 
-    more = needed({"Resources": {**RESOURCES, "Topic": topic}})
+    more = needed({"Resources": {**RESOURCES, "Stream": stream}})
 
-    assert "sns:CreateTopic" in more
-    assert "sns:CreateTopic" not in ROLES.actions_of("CloudFormationRole")
+    assert "kinesis:CreateStream" in more
+    assert "kinesis:CreateStream" not in ROLES.actions_of("CloudFormationRole")
 
 
 def test_a_property_that_needs_more_rights_is_noticed() -> None:

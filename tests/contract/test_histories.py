@@ -86,8 +86,9 @@ def in_memory(workflow: dict[str, Any], history: History) -> tuple[list[tuple[st
 
 
 def uncalled(document: Any) -> Any:
-    """The same, as if no callback had come."""
+    """The same, as if no callback had come, and with no round counted: our own interpreter follows outcomes only."""
     changed = copy.deepcopy(document)
+    changed.pop("rounds", None)
     if "watch" in changed:
         changed["watch"]["called_back"] = False
     return changed

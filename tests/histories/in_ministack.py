@@ -13,6 +13,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
@@ -72,7 +74,7 @@ class InMinistack:
         stepfunctions._invoke_with_callback = self._note_a_wait_for_a_callback
         stepfunctions._emit_execution_status_event = self._note_an_end
         # A pause of its own before every execution.
-        stepfunctions.time = SimpleNamespace(sleep=lambda seconds: None)
+        stepfunctions.time = SimpleNamespace(sleep=lambda seconds: None, time=time.time)
 
     def create(self, machine: str, workflow: dict[str, Any]) -> str:
         """A state machine; returns its ARN."""
@@ -88,7 +90,7 @@ class InMinistack:
         execution = self._said(self._sfn._start_execution(begun))["executionArn"]
         assert self._ended.wait(_PATIENCE_SECONDS), f"{history.name}: it does not end"
         ended = self._said(self._sfn._describe_execution({"executionArn": execution}))
-        events = self._said(self._sfn._get_execution_history({"executionArn": execution, "maxResults": 1000}))["events"]
+        events = list(self._events(execution))
         assert not self._stage.left(), f"{history.name}: {self._stage.left()}"
         entered = [event["stateEnteredEventDetails"] for event in events if event["type"].endswith("StateEntered")]
         failed = ended["status"] == "FAILED"
@@ -101,6 +103,16 @@ class InMinistack:
             cause=ended.get("cause") if history.cause else None,
             output=None if failed else json.loads(ended["output"]),
         )
+
+    def _events(self, execution: str) -> Iterator[dict[str, Any]]:
+        """Everything in the execution's history; a task that Lambda throttles for hours fills several pages."""
+        page: dict[str, Any] = {"executionArn": execution, "maxResults": 1000}
+        while True:
+            answer = self._said(self._sfn._get_execution_history(page))
+            yield from answer["events"]
+            if not answer.get("nextToken"):
+                return
+            page["nextToken"] = answer["nextToken"]
 
     @staticmethod
     def _said(answer: Any) -> Any:

@@ -118,7 +118,7 @@ class History:
                 called += [(function, document)] * len(list(self._calls(step, state)))
             elif state["Type"] == "Wait" or {News.NONE, News.COMES}.intersection(step.happens):
                 waited.append(document["wait_seconds"])
-            document = _handed_on(step, document)
+            document = _counted(state, document, _handed_on(step, document))
         return Trace(
             entered=tuple(entered),
             called=tuple(called),
@@ -180,6 +180,17 @@ def _handed_on(step: At, document: Any) -> Any:
         return step.then
     last = step.happens[-1] if step.happens else None
     return last.document if isinstance(last, Answers) else document
+
+
+def _counted(state: dict[str, Any], entered: Any, handed_on: Any) -> Any:
+    """With the round counted, where the state counts one, or kept, where it waits; a caught error has no count."""
+    if handed_on.get("outcome") == "crashed":
+        return handed_on
+    if "$rounds" in state.get("Output", ""):
+        return {**handed_on, "rounds": entered.get("rounds", 0) + 1}
+    if not is_function(state) and "rounds" in entered:
+        return {**handed_on, "rounds": entered["rounds"]}
+    return handed_on
 
 
 @dataclass

@@ -21,6 +21,9 @@ DEPLOYED = Stack(
 )
 
 
+KIE_KEY = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:kie-AbCdEf"
+
+
 def planned(found: Stack | None = None, region: str = "eu-central-1", **named: str) -> Plan:
     return plan_of(stack="heliograph", region=region, found=found, defaults=DEFAULTS, named=named, release="r1")
 
@@ -51,12 +54,11 @@ def test_an_architecture_that_is_named_is_what_the_layer_is_built_for() -> None:
 
 
 def test_what_is_checked_is_all_of_it_together() -> None:
-    tenants = "{" + " " * 1500 + "}"
-    routes = "[" + " " * 1500 + "]"
-    stack = Stack("heliograph", "eu-central-1", "UPDATE_COMPLETE", {"Routes": routes})
+    routes = '[{"provider": "kie", "model": "gpt-image-2", "price_usd": "0.03", "max_references": 16}]'
+    stack = Stack("heliograph", "eu-central-1", "UPDATE_COMPLETE", {"Routes": routes, "KieKeySecret": KIE_KEY})
 
-    assert planned(Tenants=tenants).faults() == []
-    assert planned(stack, Tenants=tenants).faults() != []
+    assert planned(stack, DailyBudgetUsd="25").faults() == []
+    assert planned(stack, KieKeySecret="").faults() != []
 
 
 @pytest.mark.parametrize("region", sorted(WITHOUT_FUNCTION_URLS))
