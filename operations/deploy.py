@@ -107,9 +107,14 @@ def deploy(wanted: Wanted, *, terminal: Terminal, builder: Builder, now: datetim
         "\nsam warns of addresses without authentication: they are those of pages and callbacks, and the OpenAI one, "
         "which checks keys itself.\n"
     )
-    succeeded = builder.deploy(
-        template, stack=plan.stack, region=plan.region, parameters=plan.named, environment=wanted.environment
-    )
+    try:
+        succeeded = builder.deploy(
+            template, stack=plan.stack, region=plan.region, parameters=plan.named, environment=wanted.environment
+        )
+    except KeyboardInterrupt:
+        raise Refused(
+            "Interrupted. CloudFormation goes on with what it was sent; make preflight shows what became of it."
+        ) from None
     after = wanted.account.look_for(plan.stack)
     if not succeeded:
         _say_what_failed(plan, after)

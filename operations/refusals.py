@@ -99,7 +99,7 @@ def one_sentence(*, region: str | None = None) -> Iterator[None]:
         yield
     except (Refused, BotoCoreError, ClientError) as error:
         sys.exit(sentence_of(error, region=region))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         print("\nInterrupted.", file=sys.stderr)
         sys.exit(_INTERRUPTED)
 

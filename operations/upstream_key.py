@@ -36,20 +36,19 @@ def stored_since(secrets_manager: Any, secret_id: str) -> datetime | None:
 
 
 def ask_for_key(terminal: Terminal, question: str) -> str | None:
-    """A key of the provider's form, asked for until it is one; `None` for Enter or Ctrl-C."""
+    """A key of the provider's form, asked for until it is one; `None` for Enter. Raises what the terminal raises."""
     while True:
-        try:
-            key = terminal.ask_secretly(question)
-        except (KeyboardInterrupt, EOFError):
-            print()
-            return None
+        key = terminal.ask_secretly(question)
         if not key or KEY.fullmatch(key):
             return key or None
         print(f"{_NO_KEY[0].upper()}{_NO_KEY[1:]}.")
 
 
 def enter_key(account: Account, stack: Stack, terminal: Terminal) -> None:
-    """Asks for the key, and stores it; Enter keeps what is there. Raises `Refused` where nobody can be asked."""
+    """Asks for the key, and stores it; Enter and Ctrl-C keep what is there.
+
+    Where nobody can be asked, the key is read from standard input. Raises `Refused` if that is none.
+    """
     secret, secrets_manager = stack.output("UpstreamKeySecret"), account.client("secretsmanager")
     if not terminal.is_attended:
         try:
@@ -61,7 +60,11 @@ def enter_key(account: Account, stack: Stack, terminal: Terminal) -> None:
     since = stored_since(secrets_manager, secret)
     if since:
         print(f"A key of {NAME} is there since {since:%Y-%m-%d %H:%M} UTC.")
-    key = ask_for_key(terminal, f"{_QUESTION[:-1]}; Enter {'keeps the one that is there' if since else 'skips'})")
+    try:
+        key = ask_for_key(terminal, f"{_QUESTION[:-1]}; Enter {'keeps the one that is there' if since else 'skips'})")
+    except (KeyboardInterrupt, EOFError):
+        print()
+        key = None
     if key:
         put(secrets_manager, secret, key)
         print(f"The key of {NAME} is stored in Secrets Manager.")

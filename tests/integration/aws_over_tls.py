@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -118,6 +120,26 @@ def _refused(service: str, refusal: Refusal) -> _Answer:
     return refusal.status, {"x-amzn-errortype": refusal.code}, json.dumps(document).encode()
 
 
+def _chunks(file: BufferedIOBase) -> Iterator[bytes]:
+    """As the SDK sends what it computes a checksum of on the way: without a length."""
+    while size := int(file.readline(), 16):
+        yield file.read(size)
+        file.readline()
+    while file.readline().strip():
+        pass
+
+
+class _TlsServer(ThreadingHTTPServer):
+    """Shakes hands in each connection's own thread: sam uploads ten files at once."""
+
+    request_queue_size = 128
+    context: ssl.SSLContext
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        with self.context.wrap_socket(request, server_side=True) as tls:
+            super().finish_request(tls, client_address)
+
+
 @contextmanager
 def aws_over_tls(folder: Path) -> Iterator[TlsAws]:
     """An empty AWS, for as long as the block lasts."""
@@ -129,7 +151,9 @@ def aws_over_tls(folder: Path) -> Iterator[TlsAws]:
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            is_chunked = self.headers.get("Transfer-Encoding") == "chunked"
+            length = int(self.headers.get("Content-Length") or 0)
+            body = b"".join(_chunks(self.rfile)) if is_chunked else self.rfile.read(length)
             status, said, told = aws.answer(self.command, self.path, dict(self.headers.items()), body)
             self.send_response(status)
             for name, value in said.items():
@@ -144,8 +168,8 @@ def aws_over_tls(folder: Path) -> Iterator[TlsAws]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name
             pass
 
-    with ThreadingHTTPServer((_HOST, 0), Handler) as server:
-        server.socket = authority.serving(_HOST).wrap_socket(server.socket, server_side=True)
+    with _TlsServer((_HOST, 0), Handler) as server:
+        server.context = authority.serving(_HOST)
         aws = TlsAws(f"https://{_HOST}:{server.server_port}", authority.bundle())
         serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         serving.start()

@@ -47,7 +47,7 @@ DEPLOYED = {
 
 @dataclass
 class Person:
-    """Somebody at a terminal who types these answers, and nothing more."""
+    """Somebody at a terminal who types these answers, and then Ctrl-C."""
 
     answers: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -56,6 +56,8 @@ class Person:
 
     def ask(self, question: str, usual: str = "") -> str:
         self.questions.append(f"{question} [{usual}]")
+        if not self.answers:
+            raise KeyboardInterrupt
         return self.answers.pop(0) or usual
 
     def ask_secretly(self, question: str) -> str:
@@ -93,6 +95,7 @@ class PlayedSam:
 
     aws: TlsAws
     ends_as: str | None = None
+    is_interrupted: bool = False
     built_for: list[str] = field(default_factory=list)
     sent: dict[str, str] | None = None
 
@@ -109,6 +112,8 @@ class PlayedSam:
         parameters: Mapping[str, str],
         environment: Environment | None,
     ) -> bool:
+        if self.is_interrupted:
+            raise KeyboardInterrupt
         self.sent = dict(parameters)
         there = self.aws.cloudformation.stacks.setdefault(
             stack, PlayedStack(stack, outputs=self.aws.cloudformation.outputs)
@@ -288,7 +293,7 @@ def test_a_first_deployment_goes_where_the_answers_say_and_so_do_the_hints(
 ) -> None:
     builder = PlayedSam(aws)
 
-    run(wanted(), builder, Person([ELSEWHERE, "shop", "none"]))
+    run(wanted(), builder, Person([ELSEWHERE, "shop", "none"], [""]))
 
     assert builder.sent == {"DailyBudgetUsd": "", "Release": RELEASE}
     assert "shop" in aws.cloudformation.stacks
@@ -313,16 +318,33 @@ def test_an_answer_that_names_a_stack_that_is_there_updates_it_and_keeps_its_par
 def test_a_budget_that_is_none_is_asked_for_again(aws: TlsAws, capsys: pytest.CaptureFixture[str]) -> None:
     builder = PlayedSam(aws)
 
-    run(wanted(), builder, Person(["", "", "much", "$30"]))
+    run(wanted(), builder, Person(["", "", "much", "$30"], [""]))
 
     assert builder.sent == {"DailyBudgetUsd": "30", "Release": RELEASE}
     assert "DailyBudgetUsd is 'much'" in capsys.readouterr().out
 
 
 def test_a_budget_that_was_named_is_not_asked_for(aws: TlsAws) -> None:
-    person = run(wanted(parameters="DailyBudgetUsd=5"), PlayedSam(aws), Person(["", ""]))
+    person = run(wanted(parameters="DailyBudgetUsd=5"), PlayedSam(aws), Person(["", ""], [""]))
 
     assert not any("budget" in question for question in person.questions)
+
+
+@pytest.mark.parametrize("answers", [[], [""], ["", ""], ["", "", ""]], ids=["Region", "name", "budget", "key"])
+def test_whoever_interrupts_a_question_has_deployed_nothing(aws: TlsAws, answers: list[str]) -> None:
+    builder = PlayedSam(aws)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(wanted(), builder, Person(answers))
+
+    assert (builder.built_for, builder.sent) == ([], None)
+
+
+def test_an_interrupted_deployment_says_that_cloudformation_goes_on(aws: TlsAws) -> None:
+    deployed(aws)
+
+    with pytest.raises(Refused, match="CloudFormation goes on with what it was sent"):
+        run(wanted(), PlayedSam(aws, is_interrupted=True))
 
 
 def test_nobody_to_ask_is_told_how_to_deploy_without_questions(aws: TlsAws) -> None:
@@ -363,7 +385,7 @@ def test_a_name_that_somebody_else_has_is_refused_before_anything_is_sent(aws: T
     events.create_event_bus(Name="heliograph-events")
     try:
         with pytest.raises(Refused, match="the event bus heliograph-events exists already"):
-            run(wanted(), builder, Person(["", "", ""]))
+            run(wanted(), builder, Person(["", "", ""], [""]))
     finally:
         events.delete_event_bus(Name="heliograph-events")
 
@@ -374,7 +396,7 @@ def test_a_region_without_function_urls_is_refused(aws: TlsAws) -> None:
     builder = PlayedSam(aws)
 
     with pytest.raises(Refused, match="PARAMETERS=OpenAiImages=off"):
-        run(wanted(region="eu-central-2"), builder, Person(["", "", ""]))
+        run(wanted(region="eu-central-2"), builder, Person(["", "", ""], [""]))
 
     assert builder.built_for == []
 
@@ -411,7 +433,7 @@ def test_another_applications_stack_is_not_overwritten(aws: TlsAws) -> None:
 
 def test_a_first_deployment_that_fails_says_what_to_do_with_what_is_left(aws: TlsAws) -> None:
     with pytest.raises(Refused, match="Delete it"):
-        run(wanted(), PlayedSam(aws, ends_as="ROLLBACK_COMPLETE"), Person(["", "", ""]))
+        run(wanted(), PlayedSam(aws, ends_as="ROLLBACK_COMPLETE"), Person(["", "", ""], [""]))
 
 
 def test_an_update_that_fails_says_in_which_state_the_stack_is(aws: TlsAws) -> None:
