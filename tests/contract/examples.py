@@ -49,6 +49,8 @@ ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 ROUTE = Route(provider="apimodels", model="gpt-image-2-beta", price_usd="0.06", max_references=16)
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+# The time of every test: the task of these examples is running, and nothing is late.
+NOW = START + timedelta(seconds=30)
 UPLOAD_KEY = "uploads/white-background/shoe.jpg"
 UPLOAD_VERSION = "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"
 RESULT_VERSION = "jJ3r0pD8mXlQK7eVtHc.u1bWzYfN5sA4"

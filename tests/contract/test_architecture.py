@@ -113,6 +113,28 @@ def test_nothing_sleeps(path: Path) -> None:
     assert {name for name in modules_imported_by(path) if name.partition(".")[0] == "time"} <= allowed
 
 
+# Monotonic clocks know no day, and are nobody's concern.
+_READING = re.compile(r"\b(datetime\.(now|today)|date\.today|utcnow|time\.(time|time_ns|gmtime|localtime))\(")
+_READERS = {f"time.{name}" for name in ("time", "time_ns", "gmtime", "localtime")}
+KINDS_OF_ANY_DAY = ("unit", "contract", "integration", "fakes")
+
+
+def reads_the_systems_clock(path: Path) -> bool:
+    return bool(_READING.search(path.read_text()) or modules_imported_by(path) & _READERS)
+
+
+@pytest.mark.parametrize("path", [*sources("."), *SHELLS], ids=named)
+def test_only_one_adapter_reads_the_systems_clock(path: Path) -> None:
+    assert reads_the_systems_clock(path) == (path == PACKAGE / "adapters" / "clock.py")
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_ANY_DAY)
+def test_no_test_reads_the_systems_clock(kind: str) -> None:
+    # The time of a test is that of the fixture `clock`: `NOW`, until the test moves it.
+    readers = [named(path) for path in sorted((ROOT / "tests" / kind).glob("*.py")) if reads_the_systems_clock(path)]
+    assert readers == []
+
+
 PINS = {
     line.partition("==")[0].lower().replace("_", "-"): line
     for line in (ROOT / "layers" / "core" / "requirements.txt").read_text().splitlines()

@@ -99,6 +99,7 @@ def test_a_key_has_its_own_rate(world: World) -> None:
 
 
 def test_a_key_has_its_own_budget(world: World, mark: str) -> None:
+    world.begin_a_day()
     made = make(world, daily_budget_usd="0.10")
 
     answers = [world.call("POST", "/v1/jobs", key=made["key"], json={"prompt": mark}) for _ in range(2)]

@@ -128,6 +128,7 @@ def test_a_route_that_keeps_failing_opens_by_itself_and_says_so(world: World, ma
 
 
 def test_a_budget_that_is_used_up_refuses_jobs_and_says_so_once(world: World, mark: str, photo: bytes) -> None:
+    world.begin_a_day()
     preset = world.preset(prompt=mark)
     with (
         environment(world, function(world, "SubmitRequest"), MONTHLY_BUDGET_USD="0.01"),
@@ -156,6 +157,7 @@ def test_a_budget_that_is_used_up_refuses_jobs_and_says_so_once(world: World, ma
 
 
 def test_a_budget_that_is_nearly_used_up_is_warned_of_once_by_the_sweep(world: World, mark: str) -> None:
+    world.begin_a_day()
     world.finished(world.post(prompt=mark)["id"])
     with environment(world, function(world, "Sweep"), TENANTS='{"default": {"monthly_budget_usd": "0.06"}}'):
         swept = [line for _ in range(2) for line in invoke(world, "Sweep", {}) if "budget" in line]

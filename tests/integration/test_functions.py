@@ -30,6 +30,7 @@ from tests.contract.cfn_template import ROOT
 from tests.contract.examples import (
     ATTEMPT_ID,
     JOB_ID,
+    NOW,
     RESULT_VERSION,
     TASK_ID,
     UPLOAD_KEY,
@@ -627,20 +628,18 @@ def working_on(jobs: DynamoDBJobStore, job: Job, intended_at: datetime) -> None:
 
 
 def test_the_close_function_leaves_a_create_call_that_may_be_answered_to_the_sweep(jobs: DynamoDBJobStore) -> None:
-    now = datetime.now(UTC)
-    working_on(jobs, attempting_job(), now)
+    working_on(jobs, attempting_job(), NOW)
     crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch: States.Timeout"}
     assert started("close")(crash) == {"outcome": "orphaned", "job_id": JOB_ID}
     job = jobs.get(JOB_ID)
     assert job
-    assert job.orphaned_at
-    assert (job.is_over, now <= job.orphaned_at < now + CALL_LIMIT) == (False, True)
-    assert jobs.needing_attention(now, limit=1) == []
-    assert jobs.needing_attention(job.orphaned_at + ORPHAN_GRACE, limit=1) == [job.job_id]
+    assert (job.is_over, job.orphaned_at) == (False, NOW)
+    assert jobs.needing_attention(NOW, limit=1) == []
+    assert jobs.needing_attention(NOW + ORPHAN_GRACE, limit=1) == [job.job_id]
 
 
 def test_the_close_function_gives_a_create_call_up_in_the_end(jobs: DynamoDBJobStore) -> None:
-    working_on(jobs, attempting_job(), datetime.now(UTC) - CALL_LIMIT)
+    working_on(jobs, attempting_job(), NOW - CALL_LIMIT)
     crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch: States.Timeout"}
     assert started("close")(crash) == {"outcome": "over", "job_id": JOB_ID, "status": "failed"}
     job = jobs.get(JOB_ID)
@@ -660,7 +659,7 @@ def test_the_close_function_leaves_a_running_task_to_the_sweep(
         return StillRunning()
 
     monkeypatch.setattr(ApiModels, "ask", ask)
-    working_on(jobs, written, datetime.now(UTC))
+    working_on(jobs, written, NOW)
     assert started("close")(state("crashed")) == {"outcome": "orphaned", "job_id": JOB_ID}
     job = jobs.get(JOB_ID)
     assert job
@@ -672,7 +671,7 @@ def test_the_close_function_leaves_a_running_task_to_the_sweep(
 
 def test_the_sweep_function_asks_for_an_orphan_again(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ApiModels, "ask", lambda *_: StillRunning())
-    working_on(jobs, processing_job().as_orphaned(LONG_AGO), datetime.now(UTC))
+    working_on(jobs, processing_job().as_orphaned(LONG_AGO), NOW)
     assert started("sweep")(read("every_few_minutes.json")) == [f"closed {JOB_ID}: orphaned"]
     job = jobs.get(JOB_ID)
     assert job

@@ -14,6 +14,7 @@ from heliograph.runtime.openapi.operations import OPERATIONS, Operation
 from heliograph.runtime.openapi.pages import POLICY, description_pages
 from heliograph.runtime.openapi.reference import Reference
 from heliograph.runtime.openapi.samples import samples
+from heliograph.runtime.problems import TITLES
 
 from tests.fakes.deployment import ROUTES
 
@@ -98,6 +99,12 @@ def test_every_operation_and_event_has_its_place_and_every_link_leads_somewhere(
     assert {operation.id for operation in OPERATIONS} <= set(ids)
     assert {(link or "").removeprefix("#") for link in links if (link or "").startswith("#")} <= set(ids)
     assert all(name in page for name in document["webhooks"])
+
+
+def test_a_status_has_the_title_that_problems_have_whatever_pythons_phrase_is(page: str) -> None:
+    titles = set(re.findall(r'<b class="status" title="([^"]+)">(\d+)</b>', page))
+    assert ("Content Too Large", "413") in titles
+    assert titles <= {(title, str(status.value)) for status, title in TITLES.items()}
 
 
 def test_the_pages_are_the_document_and_the_reference() -> None:
