@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from heliograph.adapters import aws
-from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
 from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
 from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
 from heliograph.domain.errors import (
@@ -93,13 +93,13 @@ class Workers:
 @pytest.fixture
 def workers(deployment: Deployment, jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> Workers:
     found = Workers(deployment, jobs)
-    get = DynamoDBJobStore.get
+    get = DynamoDBJobReader.get
 
-    def worked_on(store: DynamoDBJobStore, job_id: str) -> Job | None:
+    def worked_on(store: DynamoDBJobReader, job_id: str) -> Job | None:
         job = get(store, job_id)
         return found.done(job) if job else None
 
-    monkeypatch.setattr(DynamoDBJobStore, "get", worked_on)
+    monkeypatch.setattr(DynamoDBJobReader, "get", worked_on)
     return found
 
 
