@@ -41,7 +41,7 @@ test: $(INSTALLED) ## everything: check, and all tests; those that need no local
 	@$(MAKE) --no-print-directory $(AT_ONCE) check test-here test-elsewhere
 	$(VENV)/bin/python -m pytest tests/e2e tests/emulator tests/upstream
 
-QUICK_TESTS := tests/unit tests/contract tests/integration
+QUICK_TESTS := tests/unit tests/contract tests/integration tests/layer
 
 test-here: $(INSTALLED) ## unit, contract and integration tests
 	$(VENV)/bin/python -m pytest $(QUICK_TESTS)
