@@ -31,7 +31,7 @@ def interpreters() -> dict[str, Path]:
 @cache
 def lambdas_version() -> str:
     """What the Makefile builds for."""
-    [line] = [line for line in (SOURCE / "Makefile").read_text().splitlines() if line.startswith("LAMBDA_PYTHON ?=")]
+    [line] = [line for line in (SOURCE / "python.mk").read_text().splitlines() if line.startswith("LAMBDA_PYTHON ?=")]
     return line.partition("=")[2].strip()
 
 
