@@ -145,7 +145,7 @@ def _fault_of_value(name: str, value: str, declared: _Parameter) -> str | None:
         return f"{name} has {len(value)} characters and may have {declared.max_length}: shorten it."
     if declared.allowed_pattern and not re.fullmatch(declared.allowed_pattern, value):
         told = declared.constraint_description or f"must match {declared.allowed_pattern}"
-        return f"{name} is not as it should be{_shown(name, value)}: it {told.rstrip('.')}."
+        return f"{name} is not valid{_shown(name, value)}: it {told.rstrip('.')}."
     return None
 
 

@@ -209,7 +209,6 @@ def names_in(text: str) -> set[str]:
     return {name.partition(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", text)}
 
 
-@pytest.mark.xfail(strict=True, reason="finding 4")
 def test_what_some_regions_lack_can_be_left_out() -> None:
     # cfn-lint then looks at every Region (`linted.py`), and would find what else is missing somewhere.
     assert LEAST.of_type("AWS::Lambda::Url") == {}
@@ -222,7 +221,6 @@ def test_what_sam_makes_elsewhere_names_the_partition_there(region: str) -> None
     assert offenders == {}
 
 
-@pytest.mark.xfail(strict=True, reason="finding 5")
 @pytest.mark.parametrize("region", OTHER_REGIONS)
 def test_an_output_names_no_address_of_another_partition(region: str) -> None:
     stack = Deployed(on_off_parameters("on"), region=region)
@@ -230,7 +228,6 @@ def test_an_output_names_no_address_of_another_partition(region: str) -> None:
     assert {name: found for name, part in outputs.items() if (found := commercial(part["Value"]))} == {}
 
 
-@pytest.mark.xfail(strict=True, reason="finding 5")
 @pytest.mark.parametrize("region", OTHER_REGIONS)
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_workflow_names_the_partition_that_it_runs_in(name: str, region: str) -> None:

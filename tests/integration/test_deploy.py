@@ -321,7 +321,7 @@ def test_a_budget_that_is_none_is_asked_for_again(aws: TlsAws, capsys: pytest.Ca
     run(wanted(), builder, Person(["", "", "much", "$30"], [""]))
 
     assert builder.sent == {"DailyBudgetUsd": "30", "Release": RELEASE}
-    assert "DailyBudgetUsd is 'much'" in capsys.readouterr().out
+    assert "DailyBudgetUsd is not valid ('much')" in capsys.readouterr().out
 
 
 def test_a_budget_that_was_named_is_not_asked_for(aws: TlsAws) -> None:
@@ -359,7 +359,7 @@ def test_nobody_to_ask_is_told_how_to_deploy_without_questions(aws: TlsAws) -> N
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
-        ("DailyBudgetUsd=much", "DailyBudgetUsd is 'much'"),
+        ("DailyBudgetUsd=much", r"DailyBudgetUsd is not valid \('much'\)"),
         ("Budget=25", "There is no parameter Budget"),
         (f"Tenants={json.dumps({f't{n}': {'weight': 2, 'daily_budget_usd': '25'} for n in range(60)})}", "Tenants"),
         ("SnapStart=on", "SnapStart is 'on'"),

@@ -91,13 +91,13 @@ def test_where_no_name_is_near_all_are_told() -> None:
         (
             "DailyBudgetUsd",
             "abc",
-            "DailyBudgetUsd is not as it should be ('abc'): it must be an amount above 0 in USD, such as 25 or "
+            "DailyBudgetUsd is not valid ('abc'): it must be an amount above 0 in USD, such as 25 or "
             "25.50, or empty for no limit.",
         ),
         (
             "KieBaseUrl",
             "api.kie.ai/v1",
-            "KieBaseUrl is not as it should be ('api.kie.ai/v1'): it must be a URL with a path, such as "
+            "KieBaseUrl is not valid ('api.kie.ai/v1'): it must be a URL with a path, such as "
             "https://api.kie.ai/api/v1, of 64 characters at most.",
         ),
     ],
