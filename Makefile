@@ -7,14 +7,20 @@ STACK ?=
 REGION ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+# The newest cfn-lint: the SAM CLI holds the one in the environment back.
+CFN_LINT := .local/cfn-lint
+CFN_LINT_INSTALLED := $(CFN_LINT)/.installed
+include layers/core/python.mk
+LAMBDA_VENV := .venv-$(LAMBDA_PYTHON)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down upstream test screenshots check format bench build preflight deploy key routes disable enable \
-	pause-spending resume-spending ledger keys new-key revoke-key open close stop resume lock clean
+.PHONY: help demo up down upstream test test-here test-elsewhere unit contract integration e2e screenshots check format \
+	bench build preflight deploy key routes disable enable pause-spending resume-spending ledger keys new-key revoke-key \
+	open close stop resume lock clean
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED) ## see it work: a photo in a bucket, then a call of the API (PHOTO=… for your own)
 	@$(VENV)/bin/python -m local demo $(if $(PHOTO),--photo "$(PHOTO)")
@@ -28,20 +34,55 @@ down: $(INSTALLED) ## end what `make up` started
 upstream: $(INSTALLED) ## the simulated image vendor alone, in the foreground (PORT=8401)
 	@$(VENV)/bin/python -m local.upstream --port $(PORT) --admit-loopback-references
 
-test: check ## everything: lint, types, contracts, unit, integration and end-to-end tests
-	$(VENV)/bin/python -m pytest
+# One's output after the other's, where make can do that (4.0).
+AT_ONCE := --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+test: $(INSTALLED) ## everything: check, and all tests; those that need no local stack also on another Python and day
+	@$(MAKE) --no-print-directory $(AT_ONCE) check test-here test-elsewhere
+	$(VENV)/bin/python -m pytest tests/e2e tests/emulator tests/upstream
+
+QUICK_TESTS := tests/unit tests/contract tests/integration tests/layer
+
+test-here: $(INSTALLED) ## unit, contract and integration tests
+	$(VENV)/bin/python -m pytest $(QUICK_TESTS)
+
+# Where there is no such Python, the day alone is another.
+ELSEWHERE = $(if $(LAMBDA_PYTHON_HERE),$(LAMBDA_VENV),$(VENV))
+
+.SECONDEXPANSION:
+test-elsewhere: $$(ELSEWHERE)/.installed ## the same two years ahead, on the functions' own Python (3.13) where it is here
+	@[ -n "$(LAMBDA_PYTHON_HERE)" ] || echo "no Python $(LAMBDA_PYTHON) is here: this pass runs on the Python at hand"
+	$(ELSEWHERE)/bin/python -m pytest -p no:cacheprovider --days-ahead 731 $(QUICK_TESTS)
+
+unit: $(INSTALLED) ## unit tests: no network, no AWS
+	$(VENV)/bin/python -m pytest -q tests/unit
+
+contract: $(INSTALLED) ## contract tests: the template, the workflows, the API's description, events, imports
+	$(VENV)/bin/python -m pytest -q tests/contract
+
+integration: $(INSTALLED) ## integration tests: functions and adapters, with AWS as moto plays it
+	$(VENV)/bin/python -m pytest -q tests/integration
+
+e2e: $(INSTALLED) ## end-to-end tests: the whole application on the local stack
+	$(VENV)/bin/python -m pytest tests/e2e
 
 screenshots: $(INSTALLED) ## take the playground's pictures anew, into docs/screenshots
 	@mkdir -p docs/screenshots
 	HELIOGRAPH_SCREENSHOTS=docs/screenshots HELIOGRAPH_PICTURE_PX=1536 $(VENV)/bin/python -m pytest -q tests/e2e/test_playground.py -k pictures_can_be_taken
 
-check: $(INSTALLED) ## what needs no running: ruff, mypy, import contracts, cfn-lint, sam validate
+check: $(INSTALLED) $(CFN_LINT_INSTALLED) ## what needs no running: ruff, mypy, import contracts, cfn-lint, rights, workflows, sam validate
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	PYTHONPATH=layers/core:. $(VENV)/bin/lint-imports
-	$(VENV)/bin/cfn-lint template.yaml
+	PYTHONPATH=layers/core:. $(VENV)/bin/python -m tests.contract.linted $(CFN_LINT)/bin/cfn-lint
+	$(VENV)/bin/python -m pytest -q tests/contract/test_rights.py tests/contract/test_asl.py
 	AWS_DEFAULT_REGION=us-east-1 $(VENV)/bin/sam validate --lint
+
+$(CFN_LINT_INSTALLED): tests/tools/cfn-lint.txt
+	@$(PYTHON) -m venv --clear $(CFN_LINT)
+	@$(CFN_LINT)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/tools/cfn-lint.txt
+	@touch $@
 
 format: $(INSTALLED) ## let ruff write
 	$(VENV)/bin/ruff check --fix
@@ -121,11 +162,12 @@ lock: ## take the newest versions that pyproject.toml allows: for the layer, and
 	$(LOCK)/bin/python -m pip freeze > requirements.lock
 
 clean: down ## remove what was built and installed
-	rm -rf $(VENV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output
+	rm -rf $(VENV) $(LAMBDA_VENV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output
 
-$(INSTALLED): requirements.lock
-	@echo "installing into $(VENV) (a minute or two, once)"
+$(LAMBDA_VENV)/.installed: override PYTHON = $(LAMBDA_PYTHON_HERE)
+$(INSTALLED) $(LAMBDA_VENV)/.installed: requirements.lock
+	@echo "installing into $(@D) (a minute or two, once)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
-	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@touch $@

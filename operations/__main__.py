@@ -18,7 +18,8 @@ from heliograph.domain.keys import KEY_ID, Scope, read_key_request
 from heliograph.domain.routes import Route
 from heliograph.runtime import wiring
 from heliograph.runtime.control_room import ControlRoom
-from heliograph.runtime.settings import Settings
+from heliograph.runtime.environment import variables_of
+from heliograph.runtime.settings.operations import OperationsSettings
 from heliograph.steps.check_ledger import check_ledger, check_usage, running_tasks
 from heliograph.steps.traffic import close_again, halt, hold_open, resume
 
@@ -31,7 +32,7 @@ from operations.stacks import Account
 
 _LAST_DAY = "2999-12-31"
 # All that is read of the environment by what this program shares with the functions.
-_SETTINGS = frozenset(name.upper() for name in Settings.model_fields)
+_SETTINGS = variables_of(OperationsSettings)
 
 
 def main() -> None:

@@ -89,7 +89,7 @@ def region(target: Target) -> Iterator[Finding]:
         yield warning(about, f"this machine's SDK knows no {', '.join(missing)} there; is it a Region of AWS?")
     if account.region not in WITHOUT_FUNCTION_URLS:
         yield ok(about, f"every service is there (partition {partition}).")
-    elif target.parameters.get("OpenAiShape") == "off":
+    elif target.parameters.get("OpenAiImages") == "off":
         yield ok(about, "Lambda has no function URLs there, and the address in OpenAI's shape is off.")
     else:
         yield problem(about, without_function_urls(account.region))

@@ -33,7 +33,9 @@ _USUAL_REGION = "us-east-1"
 _USUAL_BUDGET_USD = "25"
 _NOTHING_DONE = "Nothing was built or deployed."
 # docs/operations.md, "What it costs".
-_AT_REST = "about $7.40 a month (secrets $1.20, alarms and the dashboard $5.70, polling of queues $0.52)"
+_AT_REST = (
+    "about $7.70 a month (secrets $1.20, alarms, dashboard and metrics $5.90, polling of queues $0.52, sweeps $0.06)"
+)
 
 
 class Builder(Protocol):

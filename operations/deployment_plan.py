@@ -56,7 +56,7 @@ class Plan:
         if self.is_new and (fault := fault_of_stack_name(self.stack)):
             faults.append(fault)
         faults.extend(faults_of_parameters(self.all))
-        if self.region in WITHOUT_FUNCTION_URLS and self.all.get("OpenAiShape") != "off":
+        if self.region in WITHOUT_FUNCTION_URLS and self.all.get("OpenAiImages") != "off":
             faults.append(without_function_urls(self.region))
         return faults
 
@@ -80,5 +80,5 @@ def without_function_urls(region: str) -> str:
     """The sentence for a Region that lacks them."""
     return (
         f"Lambda has no function URLs in {region}, which the address in OpenAI's shape needs: deploy without it "
-        "(PARAMETERS=OpenAiShape=off), or choose another Region (REGION=…)."
+        "(PARAMETERS=OpenAiImages=off), or choose another Region (REGION=…)."
     )

@@ -7,7 +7,7 @@ import re
 import uuid
 
 from tests.e2e.conftest import KIE
-from tests.e2e.deployed import environment, function, log_lines
+from tests.e2e.deployed import environment, function, invoke, log_lines
 from tests.e2e.receiver import receiving
 from tests.e2e.world import Event, World, wait_until
 
@@ -128,6 +128,7 @@ def test_a_route_that_keeps_failing_opens_by_itself_and_says_so(world: World, ma
 
 
 def test_a_budget_that_is_used_up_refuses_jobs_and_says_so_once(world: World, mark: str, photo: bytes) -> None:
+    world.begin_a_day()
     preset = world.preset(prompt=mark)
     with (
         environment(world, function(world, "SubmitRequest"), MONTHLY_BUDGET_USD="0.01"),
@@ -153,6 +154,28 @@ def test_a_budget_that_is_used_up_refuses_jobs_and_says_so_once(world: World, ma
     )
     assert len({event["detail"]["event_id"] for event in exhausted}) == 1
     assert exhausted[0]["detail"]["data"]["limit_usd"] == "0.01"
+
+
+def test_a_budget_that_is_nearly_used_up_is_warned_of_once_by_the_sweep(world: World, mark: str) -> None:
+    world.begin_a_day()
+    world.finished(world.post(prompt=mark)["id"])
+    with environment(world, function(world, "Sweep"), TENANTS='{"default": {"monthly_budget_usd": "0.06"}}'):
+        swept = [line for _ in range(2) for line in invoke(world, "Sweep", {}) if "budget" in line]
+
+    warned = wait_until(
+        lambda: [
+            event["detail"]
+            for event in world.events(lambda event: event["detail-type"] == "image.budget.warning")
+            if event["detail"]["data"]["limit_usd"] == "0.06"
+        ],
+        seconds=30,
+        what="the warnings",
+    )
+    period = warned[0]["data"]["period"]
+    assert swept == [f"warned of the budget of default for {period}: {percent} %" for percent in (50, 80)]
+    assert {event["data"]["threshold_percent"] for event in warned} == {50, 80}
+    assert len({event["event_id"] for event in warned}) == 2
+    assert {event["data"]["account"] for event in warned} == {"default"}
 
 
 def test_the_makefiles_commands_do_what_they_say(world: World) -> None:

@@ -112,7 +112,7 @@ def test_what_a_deployment_would_fail_at_is_a_problem(aws: TlsAws, named: dict[s
 
 
 def test_a_region_without_function_urls_will_do_without_the_openai_address(aws: TlsAws) -> None:
-    findings = checks.region(replace(target(region="eu-central-2"), parameters={"OpenAiShape": "off"}))
+    findings = checks.region(replace(target(region="eu-central-2"), parameters={"OpenAiImages": "off"}))
 
     assert [finding.level for finding in findings] == [Level.OK]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from operations import command_line, deployment_plan
+from operations import command_line
 from operations.command_line import Place, add_target, place_of
 from operations.deployment_plan import WITHOUT_FUNCTION_URLS, Plan, plan_of
 from operations.refusals import Refused
@@ -20,6 +19,9 @@ DEFAULTS = {"DailyBudgetUsd": "", "Architecture": "arm64", "Release": "", "Tenan
 DEPLOYED = Stack(
     "heliograph", "eu-central-1", "UPDATE_COMPLETE", {"Architecture": "x86_64", "DailyBudgetUsd": "25", "Gone": "x"}
 )
+
+
+KIE_KEY = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:kie-AbCdEf"
 
 
 def planned(found: Stack | None = None, region: str = "eu-central-1", **named: str) -> Plan:
@@ -51,24 +53,18 @@ def test_an_architecture_that_is_named_is_what_the_layer_is_built_for() -> None:
     assert planned(DEPLOYED, Architecture="arm64").architecture == "arm64"
 
 
-def test_what_is_checked_is_all_of_it_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    checked: list[Mapping[str, str]] = []
+def test_what_is_checked_is_all_of_it_together() -> None:
+    routes = '[{"provider": "kie", "model": "gpt-image-2", "price_usd": "0.03", "max_references": 16}]'
+    stack = Stack("heliograph", "eu-central-1", "UPDATE_COMPLETE", {"Routes": routes, "KieKeySecret": KIE_KEY})
 
-    def faults(parameters: Mapping[str, str]) -> tuple[str, ...]:
-        checked.append(parameters)
-        return ("Tenants and Routes don't go together.",)
-
-    monkeypatch.setattr(deployment_plan, "faults_of_parameters", faults)
-    plan = planned(DEPLOYED, Tenants='{"shop": {}}')
-
-    assert plan.faults() == ["Tenants and Routes don't go together."]
-    assert checked == [plan.all]
+    assert planned(stack, DailyBudgetUsd="25").faults() == []
+    assert planned(stack, KieKeySecret="").faults() != []
 
 
 @pytest.mark.parametrize("region", sorted(WITHOUT_FUNCTION_URLS))
 def test_a_region_without_function_urls_needs_the_openai_address_off(region: str) -> None:
-    assert any("OpenAiShape=off" in fault for fault in planned(region=region).faults())
-    assert not any("function URLs" in fault for fault in planned(region=region, OpenAiShape="off").faults())
+    assert any("OpenAiImages=off" in fault for fault in planned(region=region).faults())
+    assert not any("function URLs" in fault for fault in planned(region=region, OpenAiImages="off").faults())
 
 
 def test_a_stack_name_is_checked_before_the_first_deployment() -> None:

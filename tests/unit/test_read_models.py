@@ -16,7 +16,7 @@ from tests.fakes.deployment import BETA, ROUTES, RULES, SECOND, InMemoryDeployme
 
 
 def told(here: InMemoryDeployment, policy: Policy = Policy.BETA_FIRST) -> ModelsTold:
-    return ModelsTold.of(read_models(rules=replace(RULES, policy=policy), states=here.states, clock=here.clock))
+    return ModelsTold.of(read_models(routes=ROUTES, policy=policy, states=here.states, clock=here.clock))
 
 
 def test_every_route_is_told_in_its_order_with_caps_and_price(here: InMemoryDeployment) -> None:
