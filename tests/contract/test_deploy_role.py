@@ -119,7 +119,8 @@ def test_functions_and_workflows_may_be_given_only_the_policies_that_sam_gives_t
     [statement] = [s for s in ROLES.statements_of("CloudFormationRole") if "iam:AttachRolePolicy" in s["Action"]]
     given = {
         name
-        for resource in RESOURCES.values()
+        for tracing in ("Disabled", "Active")
+        for resource in transformed_template({"Tracing": tracing})["Resources"].values()
         if resource["Type"] == "AWS::IAM::Role"
         for name in re.findall(r"policy/([\w/-]+)", json.dumps(resource["Properties"].get("ManagedPolicyArns", [])))
     }

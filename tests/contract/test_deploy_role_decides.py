@@ -166,6 +166,9 @@ PEOPLE_MAY = [
     Call("cloudformation:CreateChangeSet", MANAGED),
     Call("s3:PutBucketPolicy", f"arn:aws:s3:::{SAMS_BUCKET}"),
     Call("secretsmanager:PutSecretValue", SECRET, of_the_stack(STACK)),
+    Call("cloudwatch:GetDashboard", arn("cloudwatch", f"dashboard/{STACK}-{REGION}", region="")),
+    Call("events:DescribeEventBus", arn("events", f"event-bus/{STACK}-events")),
+    Call("states:DescribeStateMachine", arn("states", f"stateMachine:{STACK}-image-job")),
 ]
 
 
@@ -211,6 +214,7 @@ def test_who_deploys_may_pass_the_role_and_look_at_the_quotas(decide: Decide, ro
     passing = {"iam:PassedToService": "cloudformation.amazonaws.com"}
     calls = [
         Call("lambda:GetAccountSettings", "*"),
+        Call("secretsmanager:ListSecretVersionIds", SECRET, of_the_stack(STACK)),
         Call("iam:PassRole", ROLES.arn("CloudFormationRole"), passing),
     ]
 
