@@ -34,19 +34,18 @@ down: $(INSTALLED) ## end what `make up` started
 upstream: $(INSTALLED) ## the simulated image vendor alone, in the foreground (PORT=8401)
 	@$(VENV)/bin/python -m local.upstream --port $(PORT) --admit-loopback-references
 
-# One's output after the other's, where make can do that (4.0).
+QUICK_TESTS := tests/unit tests/contract tests/integration tests/layer
+# Each target's output in one piece, where make can do that (4.0).
 AT_ONCE := --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test: $(INSTALLED) ## everything: check, and all tests; those that need no local stack also on another Python and day
 	@$(MAKE) --no-print-directory $(AT_ONCE) check test-here test-elsewhere
-	$(VENV)/bin/python -m pytest tests/e2e tests/emulator tests/upstream
-
-QUICK_TESTS := tests/unit tests/contract tests/integration tests/layer
+	$(VENV)/bin/python -m pytest $(QUICK_TESTS:%=--ignore=%)
 
 test-here: $(INSTALLED) ## unit, contract and integration tests
 	$(VENV)/bin/python -m pytest $(QUICK_TESTS)
 
-# Where there is no such Python, the day alone is another.
+# Without that Python, only the day differs. The cache belongs to the other pass, which may run at the same time.
 ELSEWHERE = $(if $(LAMBDA_PYTHON_HERE),$(LAMBDA_VENV),$(VENV))
 
 .SECONDEXPANSION:
