@@ -71,10 +71,8 @@ class InMemoryLedger:
 
     def book(self, job: Job) -> None:
         """Adds what changed."""
-        for route, usage in job.usage.items():
+        for route, more in job.usage_changes.items():
             line = (Period.DAY.of(job.created_at), job.tenant, route)
-            more = usage.minus(job.used.get(route, Usage()))
-            if any(more):
-                self.used[line] = self.used.get(line, Usage()).plus(more)
+            self.used[line] = self.used.get(line, Usage()).plus(more)
         for page, _ in job.ledger_pages(self.tenants):
             self.pages[page] = self.pages[page].plus(job.booking.minus(job.booked))

@@ -186,6 +186,8 @@ class Vendor:
         self.tasks: dict[str, Task] = {}
         # The links at which somebody met an error page instead of the picture.
         self.pages_served: set[str] = set()
+        # The tasks about which somebody asked in vain.
+        self.refused_questions: set[str] = set()
         # Who brings an announcement on its way that is made while the create call is.
         self.announce: Callable[[Task], None] = lambda task: None
 
@@ -208,6 +210,7 @@ class Vendor:
 
     def ask(self, task_id: str) -> TaskState:
         if not self.mood.answers_questions:
+            self.refused_questions.add(task_id)
             return NoAnswer("502")
         if task_id not in self.tasks:
             return NoAnswer("404")

@@ -15,7 +15,7 @@ from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
 from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job, JobFilter, JobStatus, KeyBudget
+from heliograph.domain.jobs import Job, JobFilter, JobStatus, KeyBudget, Settlement
 from heliograph.domain.ledger import Balance, Booking, Page, Usage, pages
 from heliograph.domain.listing import Position
 from heliograph.domain.requests import JobRequest
@@ -390,6 +390,28 @@ def test_money_and_places_move_exactly_with_the_job(
         assert world.booked() == on_all_pages(current, booking)
         assert world.running() == running
         assert (current.booked, current.ran_on) == (booking, next(iter(running), None))
+
+
+@pytest.mark.parametrize("charged", [Charged.YES, Charged.NO])
+def test_a_settlement_moves_what_was_unknown_on_every_page_whatever_the_budget_is(
+    world: World, charged: Charged
+) -> None:
+    ended = moved(world, job(quote=60_000), calling(DEAR), accepted, failed(UNKNOWN))
+    world.limit(for_all(daily="0.01"))
+    results = (RESULT,) if charged is Charged.YES else ()
+    settlement = Settlement(
+        attempt_id=attempt_id(ended), at=after(4000), charged=charged, message="late", results=results
+    )
+
+    settled = world.jobs.save(ended.settled(settlement))
+
+    assert world.jobs.get(settled.job_id) == settled
+    assert settled.charged is charged
+    if charged is Charged.YES:
+        assert world.booked() == on_all_pages(settled, Booking(spent=60_000))
+        assert world.used() == {(TODAY, "shop", "dear"): Usage(pictures=1, spent=60_000)}
+    else:
+        assert (world.booked(), world.used()) == ({}, {})
 
 
 def test_what_a_cheaper_route_leaves_over_is_free_again(world: World) -> None:

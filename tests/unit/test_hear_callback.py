@@ -121,14 +121,19 @@ def test_a_job_without_an_attempt_has_no_token_yet(here: InMemoryDeployment) -> 
         assert untouched(here, here.job_id(), token, TASK) is Heard.UNKNOWN
 
 
-def test_the_token_of_an_attempt_that_was_given_up_is_stale(here: InMemoryDeployment) -> None:
+def test_the_token_of_an_attempt_that_was_given_up_is_heard_and_wakes_nobody(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
     here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
     assert isinstance(here.dispatch(job_id), Processing)
 
-    assert untouched(here, job_id, TOKEN, TASK) is Heard.UNKNOWN
+    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+    assert here.jobs.peek(job_id).attempts[0].task_id == TASK
+    assert here.waits.woken == []
+    saves = here.jobs.saves
+    assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
+    assert (here.jobs.saves, here.waits.woken) == (saves, [])
     assert untouched(here, job_id, "token-2", "task-1") is Heard.KNOWN
 
 
@@ -144,8 +149,11 @@ def test_the_token_of_an_attempt_that_ended_is_stale_while_no_other_has_begun(he
 
 
 @pytest.mark.parametrize("how", ["succeeded", "failed"])
-def test_the_token_of_a_job_that_is_over_is_stale(here: InMemoryDeployment, how: str) -> None:
-    job_id = here.job_id() if how == "succeeded" else lost(here)
+def test_the_token_of_a_job_that_is_over_without_a_doubt_is_stale(here: InMemoryDeployment, how: str) -> None:
+    job_id = here.job_id()
+    if how == "failed":
+        blocked = Failure(code=FailureCode.CONTENT_BLOCKED, message="no", retryable=False, charged=Charged.NO)
+        here.provider.will_say(TaskFailed(blocked))
     here.run(job_id)
     assert here.jobs.peek(job_id).status == how
 
@@ -363,7 +371,8 @@ def test_a_callback_that_comes_while_the_job_is_given_up_changes_nothing(here: I
 
     job = here.jobs.peek(job_id)
     assert job.status is JobStatus.FAILED
-    assert here.hear(job_id, TOKEN, TASK) is Heard.UNKNOWN
+    # Sent again, it finds a job that is over, and in doubt.
+    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
 
 
 def test_a_task_that_announces_itself_between_the_last_look_and_the_end_is_left_to_the_sweep_and_delivered(

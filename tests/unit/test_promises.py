@@ -11,8 +11,11 @@ the vendor's books, the results bucket, the event bus, the ledger and the stored
     time to announce itself and did not; it is on record then that it may have billed.
  2. What was charged is in the bucket and the job `succeeded`; or the job `failed` and says that it was charged (then it
     names the links) or that nobody knows. No job says `charged: no` while the vendor holds or took money for it.
- 3. Every job ends, once and for good; a job that succeeded cost what the vendor charged.
- 4. Every ended job has its event: always the same one, never before the end is stored, telling the job's own story.
+    What is charged after its job's end is delivered then, if anybody knows of the task: it stands in a settlement, with
+    its images or its links, and in the ledger.
+ 3. Every job ends, once and for good; a job that succeeded cost what the vendor charged. A settlement never changes.
+ 4. Every ended job has its event: always the same one, never before the end is stored, telling the job's own story. So
+    has every settlement.
  5. Nothing that may have been charged is called retryable.
  6. The vendor's bill is what the ledger calls spent, and at most what it calls unknown besides, job by job. At every
     moment the ledger is the sum of the jobs, page by page, within every limit, and at the end nothing is reserved.
@@ -45,9 +48,9 @@ from typing import Any, TypeVar
 
 import pytest
 from heliograph.domain.errors import Conflict, HeliographError, StorageFailed, WorkflowFailed
-from heliograph.domain.events import JobCanceled, JobExpired, JobFailed, JobSucceeded, UploadRejected
+from heliograph.domain.events import JobCanceled, JobExpired, JobFailed, JobSettled, JobSucceeded, UploadRejected
 from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.jobs import Attempt, Job, JobStatus
+from heliograph.domain.jobs import Attempt, Job, JobStatus, Result, Settlement
 from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.ledger import Booking, Page, pages
 from heliograph.domain.outcomes import Crashed, FinalizeInput, Processing, Turn
@@ -258,6 +261,11 @@ class Judge:
         self._vendor = vendor
         self._executions = executions
         self._ended: dict[str, Job] = {}
+        self._settled: dict[str, JobSettled] = {}
+        # The jobs as they were written last.
+        self._last: dict[str, Job] = {}
+        # Of each attempt, those before it of the same job whose task was known when its intent was written.
+        self._known_before: dict[str, set[str]] = {}
         self._events: dict[str, JobSucceeded | JobFailed | JobExpired | JobCanceled] = {}
         # Whose task it is: known of each create call by the run that made it.
         self.works_for: dict[Run, str] = {}
@@ -294,8 +302,10 @@ class Judge:
                 for job in jobs:
                     self._judge_job(job)
                 self._judge_the_ledger(jobs)
-                forged = run in self.callbacks and not self.callbacks[run].is_genuine
-                self.promise(not forged, "a forged callback changes nothing")
+                if run in self.callbacks and not self.callbacks[run].is_genuine:
+                    same = all(_but_for_looks(job) == self._last.get(job.job_id) for job in jobs)
+                    self.promise(same, "a forged callback changes nothing; at most a look that was due comes sooner")
+                self._last = {job.job_id: _but_for_looks(job) for job in jobs}
             case "bus", "publish":
                 self._judge_the_last_event()
             case "states", "look":
@@ -320,10 +330,10 @@ class Judge:
         return [call.callback_url for call in self._vendor.calls if call.callback_url]
 
     def is_awaited(self, callback: Callback) -> bool:
-        """Whether it is about the one attempt that may still bring a picture."""
+        """Whether it is about an attempt that may still bring a picture, before its job's end or after it."""
         job = self._here.jobs.peek(callback.job_id)
-        attempt = job.attempt
-        return bool(attempt and attempt.is_open and not job.is_over and attempt.callback_sha256 == callback.digest)
+        meant = [attempt for attempt in job.attempts if attempt.callback_sha256 == callback.digest]
+        return any(attempt in job.in_doubt or (attempt.is_open and not job.is_over) for attempt in meant)
 
     def judge_the_end(self) -> None:
         """When nothing more will happen."""
@@ -332,6 +342,9 @@ class Judge:
         for job in jobs:
             self.promise(job.is_over, f"every job ends: {job.status}")
             self.promise(job.job_id in self._events, "every ended job has its event")
+            told = [event.data.attempt_id for event in self._settled.values() if event.data.job_id == job.job_id]
+            settled = [settlement.attempt_id for settlement in job.settlements]
+            self.promise(sorted(told) == sorted(settled), "every settlement has its event")
             self._judge_job(job)
             self._judge_the_bill(job, now)
         self.promise(not self._here.jobs.needing_attention(now + 100 * A_DAY, limit=1000), "nothing is left to do")
@@ -382,7 +395,9 @@ class Judge:
             return False
         half = (job.deadline_at - attempt.intended_at) / 2
         had_time = call.callback_url is None or attempt.ended_at >= attempt.intended_at + min(A_WHILE, half)
-        known = attempt.task_id is not None or (call.task is not None and call.task.task_id in self._told(job))
+        known = attempt.attempt_id in self._known_before.get(job.attempts[-1].attempt_id, set()) or (
+            call.task is not None and call.task.task_id in self._told(job)
+        )
         return _is_uncertain(attempt) and had_time and not known
 
     def _told(self, job: Job) -> set[str]:
@@ -396,8 +411,11 @@ class Judge:
             # A task may announce itself before its create call is over.
             own = self._owners.get(task.task_id, job.job_id) == job.job_id if task else attempt.task_id is None
             self.promise(own, f"no job has a task that was made for another: {attempt.task_id}, {task}")
-            found = not (_is_uncertain(attempt) and attempt.callback_sha256 in self._confirmed)
+            found = attempt.task_id is not None or attempt.callback_sha256 not in self._confirmed
             self.promise(found, "a lost task that announced itself in time is found again")
+        if job.attempts:
+            earlier = {attempt.attempt_id for attempt in job.attempts[:-1] if attempt.task_id}
+            self._known_before.setdefault(job.attempts[-1].attempt_id, earlier)
         if job.cancel_requested_at:
             self.promise(job.job_id in self.asked_to_cancel, "nobody but its owner cancels a job")
             attempts = self._attempts_at_the_wish.setdefault(job.job_id, len(job.attempts))
@@ -405,12 +423,45 @@ class Judge:
         if not job.is_over:
             self.promise(job.job_id not in self._ended, "an ended job stays ended")
         elif before := self._ended.get(job.job_id):
-            told = ("status", "failure", "results", "price_microusd", "finished_at", "provider_urls", "booking")
+            told = ("status", "failure", "results", "price_microusd", "finished_at", "provider_urls")
             same = all(getattr(before, name) == getattr(job, name) for name in told)
             self.promise(same, "an ended job stays as it ended")
+            self._judge_settlements(before, job)
+            self._ended[job.job_id] = job
         else:
             self._ended[job.job_id] = job
             self._judge_the_moment_of_the_end(job)
+
+    def _judge_settlements(self, before: Job, job: Job) -> None:
+        now = self._here.clock.now()
+        kept = [_untold(new) == _untold(old) for old, new in zip(before.settlements, job.settlements, strict=False)]
+        self.promise(len(kept) == len(before.settlements) and all(kept), "a settlement never changes")
+        more = job.settlements[len(kept) :]
+        self.promise(bool(more) or before.booking == job.booking, "only a settlement changes what an ended job cost")
+        for settlement in more:
+            task = self._vendor.tasks.get(job.attempt_of(settlement.attempt_id).task_id or "")
+            if task is None:
+                self.promise(False, "a settlement is of a task that was made")
+            elif settlement.charged is Charged.YES:
+                self.promise(task.charge(now) > 0, "a settlement says charged only of what was")
+                self._judge_the_images(settlement, task, job)
+            else:
+                self.promise(not task.may_bill(now), "a settlement says free only of what is")
+
+    def _judge_the_images(self, settlement: Settlement, task: Task, job: Job) -> None:
+        now = self._here.clock.now()
+        if settlement.provider_urls:
+            self.promise(settlement.provider_urls == task.links(now), "a late loss names its links")
+            hopeless = job.status is JobStatus.CANCELED or self._is_beyond_hope(task, now)
+            self.promise(hopeless, f"no late picture is given up early: {settlement.message}")
+        else:
+            self.promise(job.status is not JobStatus.CANCELED, "a canceled job is not delivered late, either")
+            bodies = [self._stored(result) for result in settlement.results]
+            self.promise(bodies == [picture_at(link) for link in task.links(now)], "what came late is in the bucket")
+
+    def _stored(self, result: Result) -> bytes:
+        found = self._here.objects.peek(ObjectLocation(result.bucket, result.key, result.version_id))
+        return found.body if found else b""
 
     def _judge_the_moment_of_the_end(self, job: Job) -> None:
         now = self._here.clock.now()
@@ -426,7 +477,12 @@ class Judge:
         charged, said = (failure.charged, failure.message) if failure else (job.charged, "canceled")
         if failure:
             self.promise(not failure.retryable or charged is Charged.NO, "nothing possibly charged is retryable")
-        known = {attempt.task_id for attempt in job.attempts} | self._told(job)
+        # One that was given up as lost, and found again too late to be waited for, is delivered after the end.
+        known = self._told(job) | {
+            attempt.task_id
+            for attempt in job.attempts
+            if not _is_uncertain(attempt) or attempt.ended_at == job.finished_at
+        }
         for task in self._made_for(job):
             match charged:
                 case Charged.NO:
@@ -447,6 +503,8 @@ class Judge:
         if isinstance(event, UploadRejected):
             taken = [job for job in self._here.jobs if job.source.key == event.data.key]
             self.promise(not taken, "no upload is taken and rejected")
+        if isinstance(event, JobSettled):
+            self._judge_the_event_of_a_settlement(event)
         if not isinstance(event, JobSucceeded | JobFailed | JobExpired | JobCanceled):
             return
         job = self._here.jobs.peek(event.data.job_id)
@@ -454,7 +512,7 @@ class Judge:
         if isinstance(event, JobSucceeded):
             same = event.data.results == job.results
         elif isinstance(event, JobCanceled):
-            same = (event.data.charged, event.data.provider_urls) == (job.charged, job.provider_urls)
+            same = (event.data.charged, event.data.provider_urls) == (job.as_it_ended.charged, job.provider_urls)
         else:
             same = event.data.failure == job.failure
         self.promise(same, "no event tells other results, nor another failure, than its job")
@@ -462,6 +520,15 @@ class Judge:
             self.promise(event.data.provider_urls == job.provider_urls, "an event names the job's links")
         first = self._events.setdefault(job.job_id, event)
         self.promise(event == first, f"a job's event is always the same one: {first} … {event}")
+
+    def _judge_the_event_of_a_settlement(self, event: JobSettled) -> None:
+        job = self._here.jobs.peek(event.data.job_id)
+        said = (event.data.attempt_id, event.data.charged, event.data.results, event.data.provider_urls)
+        stored = [(one.attempt_id, one.charged, one.results, one.provider_urls) for one in job.settlements]
+        self.promise(said in stored, f"no event tells another settlement than its job: {said}")
+        self.promise(job.job_id in self._events, "a settlement is told after the end of its job")
+        first = self._settled.setdefault(event.event_id, event)
+        self.promise(event == first, f"a settlement's event is always the same one: {first} … {event}")
 
     def _judge_the_ledger(self, jobs: list[Job]) -> None:
         sums: dict[Page, Booking] = defaultdict(Booking)
@@ -481,14 +548,18 @@ class Judge:
         in_doubt = any(_is_uncertain(attempt) for attempt in job.attempts)
         most = 2 if in_doubt and job.request.on_uncertain is OnUncertain.RESUBMIT else 1
         self.promise(len(billed) <= most, "a wish is billed once at most, or twice where it accepts that")
-        charged = job.charged
+        late = {
+            job.attempt_of(settlement.attempt_id).task_id
+            for settlement in job.settlements
+            if settlement.charged is Charged.YES
+        }
+        settled = [task for task in billed if task.task_id in late]
+        billed = [task for task in billed if task.task_id not in late]
+        self.promise(len(settled) == len(late), "what is settled as charged is billed")
+        charged = job.as_it_ended.charged
         paid: Task | None = None
         if job.status is JobStatus.SUCCEEDED:
-            stored = [
-                self._here.objects.peek(ObjectLocation(result.bucket, result.key, result.version_id))
-                for result in job.results
-            ]
-            bodies = [found.body if found else b"" for found in stored]
+            bodies = [self._stored(result) for result in job.results]
             paid = next((task for task in billed if bodies == [picture_at(link) for link in task.links(now)]), None)
             self.promise(paid is not None, "a job succeeds only with what is paid, and that is in the bucket")
             self.promise(paid is None or job.price_microusd == paid.charge(now), "a job costs what the vendor charged")
@@ -497,10 +568,29 @@ class Judge:
             self.promise(paid is not None and job.provider_urls == paid.links(now), "a known loss names its links")
         else:
             self.promise(not billed or charged is Charged.UNKNOWN, f"a loss is reported, not {job.status}")
-        spent = paid.charge(now) if paid else 0
-        rest = sum(task.charge(now) for task in billed if task is not paid)
+        spent = sum(task.charge(now) for task in [*settled, *([paid] if paid else [])])
+        left = [task for task in billed if task is not paid]
+        rest = sum(task.charge(now) for task in left)
+        noted = {attempt.task_id for attempt in job.attempts}
+        for task in left:
+            self.promise(task.task_id not in noted or self._could_not_be_had(task, job), f"{task} is delivered late")
         self.promise(job.booking.spent == spent, f"the ledger says {job.booking.spent} spent; it is {spent}")
         self.promise(rest <= job.booking.unknown, f"the ledger says {job.booking.unknown} unknown; it is {rest}")
+
+    def _could_not_be_had(self, task: Task, job: Job) -> bool:
+        """Whether a task that was charged brought nothing for longer than a day, or nobody could say how it was."""
+        assert job.finished_at
+        assert task.ends_at
+        too_late = task.ends_at > job.finished_at + A_DAY
+        return task.fate.end is End.NOTHING_BUT_A_BILL or too_late or task.task_id in self._vendor.refused_questions
+
+
+def _but_for_looks(job: Job) -> Job:
+    return job.model_copy(update={"late_since": None, "late_look_at": None, "revision": 0})
+
+
+def _untold(settlement: Settlement) -> Settlement:
+    return settlement.model_copy(update={"announced": False})
 
 
 def _is_uncertain(attempt: Attempt) -> bool:
@@ -725,6 +815,8 @@ class Promises(RuleBasedStateMachine):
                 self._run("submit_upload", self._taking(self.messages.pop()), SUBMISSION_LIMIT)
             self._run("sweep", lambda here: here.sweep(), SWEEP_LIMIT)
             self._go_to(self.here.clock.now() + timedelta(seconds=seconds))
+        # Of what the vendor called back about last.
+        self._run("sweep", lambda here: here.sweep(), SWEEP_LIMIT)
         if not self.judge.broken:
             self.judge.judge_the_end()
         self.no_promise_is_broken()

@@ -24,7 +24,7 @@ from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, failed
 from heliograph.adapters.dynamodb_ledger import page_update, usage_update
 from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob, StorageFailed
 from heliograph.domain.jobs import Job, JobFilter
-from heliograph.domain.ledger import Usage, UsageLine
+from heliograph.domain.ledger import UsageLine
 from heliograph.domain.listing import MOST, Position, Slice
 from heliograph.domain.routes import Routes
 from heliograph.domain.tenants import Period, Tenants
@@ -227,11 +227,9 @@ class DynamoDBJobStore:
             yield _Beside(page_update(self._ledger_table, page, difference, limit_microusd=limit), refusal)
 
     def _usages(self, job: Job) -> Iterator[_Beside]:
-        for route, used in job.usage.items():
-            more = used.minus(job.used.get(route, Usage()))
-            if any(more):
-                line = UsageLine(Period.DAY.of(job.created_at), job.tenant, route, more)
-                yield _Beside(usage_update(self._ledger_table, line))
+        for route, more in job.usage_changes.items():
+            line = UsageLine(Period.DAY.of(job.created_at), job.tenant, route, more)
+            yield _Beside(usage_update(self._ledger_table, line))
 
     def _counts(self, job: Job) -> Iterator[_Beside]:
         if job.runs_on == job.ran_on:

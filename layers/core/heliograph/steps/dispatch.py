@@ -48,6 +48,12 @@ def dispatch(turn: Turn, *, run_id: str, creating: Creating) -> DispatchOutcome:
         return Failed(job_id=job_id, failure=_internal(f"{job_id} has no record"))
     if job.is_over:
         return Over(job_id=job_id, status=job.status)
+    if job.is_found_again and now < job.deadline_at:
+        # Nothing has been paid besides it yet, and nothing will be.
+        try:
+            job = creating.jobs.save(job.found_again())
+        except RouteFull as error:
+            return _not_yet(job, now, _LOOK_AGAIN_SECONDS, f"{error} has as many tasks as it may")
     if job.attempt and job.attempt.is_open:
         if turn.failure is None or job.attempt.attempt_id != turn.attempt_id:
             if job.attempt.task_id or now < job.doubt_ends_at:
