@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from heliograph.domain.errors import ResultUnusable
 from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.identity import token_digest
 from heliograph.domain.media import MediaType
 from heliograph.domain.objects import Picture
 from heliograph.domain.provider import (
@@ -25,6 +26,7 @@ from heliograph.domain.provider import (
     NoAnswer,
     Refused,
     StillRunning,
+    TaskFacts,
     TaskFailed,
     TaskRequest,
     TaskState,
@@ -188,6 +190,8 @@ class Vendor:
         self.pages_served: set[str] = set()
         # The tasks about which somebody asked in vain.
         self.refused_questions: set[str] = set()
+        # Whether an answer about a task repeats its create call, callback link and all.
+        self.repeats_calls = False
         # Who brings an announcement on its way that is made while the create call is.
         self.announce: Callable[[Task], None] = lambda task: None
 
@@ -215,12 +219,14 @@ class Vendor:
         if task_id not in self.tasks:
             return NoAnswer("404")
         task, now = self.tasks[task_id], self._clock.now()
+        token = task.callback_url.rpartition("/")[2] if task.callback_url and self.repeats_calls else None
+        facts = TaskFacts(task.made_at, token_digest(token) if token else None)
         if task.is_running(now):
-            return StillRunning()
+            return StillRunning(facts)
         if links := task.links(now):
-            return Completed(links)
+            return Completed(links, facts=facts)
         code, retryable, charged = _FAILURES[task.fate.end]
-        return TaskFailed(Failure(code=code, message=task.fate.end, retryable=retryable, charged=charged))
+        return TaskFailed(Failure(code=code, message=task.fate.end, retryable=retryable, charged=charged), facts)
 
     @contextmanager
     def fetch(self, url: str) -> Iterator[Picture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 from heliograph.adapters.apimodels import ApiModels
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
+from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFacts, TaskFailed, TaskState
 
 from tests.integration.loopback import free_port, saying
 
@@ -51,6 +52,20 @@ def test_a_completed_task_has_its_links(data: dict[str, Any]) -> None:
 def test_a_finished_task_says_what_it_took_by_its_providers_clock() -> None:
     state = told(state="completed", resultUrls=[URL], createTime=1795341600000, completeTime=1795341621500)
     assert state == Completed((URL,), took_seconds=21.5)
+
+
+@pytest.mark.parametrize("state", ["pending", "completed", "failed"])
+@pytest.mark.parametrize(
+    ("said", "made_at"),
+    [
+        (1795341600000, datetime(2026, 11, 22, 10, 0, tzinfo=UTC)),
+        *[(junk, None) for junk in (None, 0, -5, "1795341600000", 1.5, True, 10**30, (), "x")],
+    ],
+)
+def test_a_task_says_when_it_was_made(state: str, said: object, made_at: datetime | None) -> None:
+    found = told(state=state, resultUrls=[URL], createTime=said)
+    assert not isinstance(found, NoAnswer)
+    assert found.facts == TaskFacts(made_at)
 
 
 @pytest.mark.parametrize("complete", [None, 0, 1795341599999, -5, "1795341621500", 1795341621.5, True, 10**30, [], {}])

@@ -649,15 +649,19 @@ def test_a_task_is_found_by_its_provider_and_name_once_it_is_noted(world: World)
     assert world.jobs.owner_of("kie", "task-") is None
 
 
-def test_a_task_keeps_its_owner_when_the_job_is_over_and_loses_it_with_another_attempt(world: World) -> None:
+def test_a_task_keeps_its_owner_when_the_job_is_over_and_with_every_other_attempt(world: World) -> None:
     current = moved(world, job(), calling(CHEAP), accepted)
     task = f"task-{attempt_id(current)}"
     ended = world.jobs.save(refused(LATE)(current))
     assert world.jobs.owner_of("kie", task) == current.job_id
     again = world.jobs.save(calling(CHEAP)(ended))
-    assert world.jobs.owner_of("kie", task) is None
-    world.jobs.save(succeeded(again.accepted(attempt_id(again), "task-9", after(9))))
-    assert world.jobs.owner_of("kie", "task-9") == current.job_id
+    assert world.jobs.owner_of("kie", task) == current.job_id
+    last = world.jobs.save(succeeded(again.accepted(attempt_id(again), "task-9", after(9))))
+    assert world.jobs.owner_of("kie", "task-9") == world.jobs.owner_of("kie", task) == current.job_id
+    # What says whose tasks they are is no job of its own.
+    assert list(world.jobs.every()) == [last]
+    assert listed(world, EVERYTHING) == [last]
+    assert world.jobs.needing_attention(after(10**6), limit=9) == [last.job_id]
 
 
 @pytest.mark.parametrize("task", ["a:b", "夕暮れ", "x" * 256, " ", '"', "task_1%2f"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from heliograph.domain.errors import StorageFailed, WorkflowFailed
 from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.identity import token_digest
 from heliograph.domain.jobs import Attempt, JobStatus
 from heliograph.domain.outcomes import DispatchOutcome, Failed, NotYet, Processing
 from heliograph.domain.provider import (
@@ -15,11 +17,11 @@ from heliograph.domain.provider import (
     CreateOutcome,
     NoAnswer,
     StillRunning,
+    TaskFacts,
     TaskFailed,
     TaskState,
     Uncertain,
 )
-from heliograph.steps.create_task import token_digest
 from heliograph.steps.hear_callback import Heard
 
 from tests.fakes.deployment import CALLBACKS, InMemoryDeployment
@@ -418,3 +420,39 @@ def test_what_is_heard_while_a_job_is_looked_at_is_news(here: InMemoryDeployment
 
     assert isinstance(looked, NotYet)
     assert looked.asked_at_ms == before.timestamp() * 1000
+
+
+def facts_of(here: InMemoryDeployment, job_id: str, *, seconds: float = 0, digest: str | None = None) -> TaskFacts:
+    """Of a task that was made so long after the job's first call left."""
+    return TaskFacts(here.jobs.peek(job_id).attempts[0].intended_at + timedelta(seconds=seconds), digest)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "heard"),
+    [
+        (-3600, Heard.UNKNOWN),
+        (-121, Heard.UNKNOWN),
+        (-120, Heard.ADOPTED),
+        (1, Heard.ADOPTED),
+        (330, Heard.ADOPTED),
+        (331, Heard.UNKNOWN),
+    ],
+)
+def test_a_task_is_adopted_only_if_it_was_made_while_the_call_was_on_its_way(
+    here: InMemoryDeployment, seconds: float, heard: Heard
+) -> None:
+    job_id = lost(here)
+    here.provider.will_say(StillRunning(facts_of(here, job_id, seconds=seconds)))
+
+    assert here.hear(job_id, TOKEN, TASK) is heard
+
+
+@pytest.mark.parametrize(("token", "heard"), [(TOKEN, Heard.ADOPTED), ("token-2", Heard.UNKNOWN)])
+def test_where_the_provider_repeats_the_calls_token_that_decides(
+    here: InMemoryDeployment, token: str, heard: Heard
+) -> None:
+    job_id = lost(here)
+    here.provider.will_say(StillRunning(facts_of(here, job_id, seconds=-3600, digest=token_digest(token))))
+    here.provider.will_say(StillRunning(facts_of(here, job_id, digest=token_digest(token))))
+
+    assert here.hear(job_id, TOKEN, TASK) is heard

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +21,7 @@ from heliograph.domain.provider import (
     CreateOutcome,
     NoAnswer,
     StillRunning,
+    TaskFacts,
     TaskFailed,
     TaskRequest,
     TaskState,
@@ -75,7 +77,10 @@ class ApiModels:
     def ask(self, task_id: str) -> TaskState:
         """`GET /images/generations?task_id=…`; `taskId=` and the path form fail [client]."""
         answer = self._api.ask(_PATH, {"task_id": task_id})
-        return _state(answer) if isinstance(answer, Answer) else answer
+        if not isinstance(answer, Answer):
+            return answer
+        state = _state(answer)
+        return state if isinstance(state, NoAnswer) else replace(state, facts=TaskFacts(made_at=answer.made_at))
 
 
 def _body_of(request: TaskRequest) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 job_id (key) · revision                                  for conditions
 tenant · created_at · status · tags · preset             the index `by-tenant`, for lists
 document                                                 the job, as JSON
-task                                                     once it has one: the index `by-task`
+task                                                     of its latest attempt, once known: the index `by-task`
 open_shard, attention_at                                 until it is over and announced: the index `open-jobs`
 expires_at                                               only once it is over: DynamoDB deletes it then (TTL)
+
+Each task of an earlier attempt has an item of its own (`<job_id>#<attempt_id>`, with `task` and nothing else), so that
+the index finds the owner of every task.
 
 What changes with a job elsewhere (the ledger's pages, the number of tasks on a route) is written in one transaction
 with it: all of it, or nothing.
@@ -105,7 +108,7 @@ class DynamoDBJobStore:
                 ExpressionAttributeValues={":task": {"S": _task(provider, task_id)}},
                 Limit=1,
             )
-        return next((item["job_id"]["S"] for item in answer["Items"]), None)
+        return next((item["job_id"]["S"].partition("#")[0] for item in answer["Items"]), None)
 
     def listed(self, tenant: str, wanted: JobFilter, *, after: Position | None, limit: int) -> Slice[Job]:
         """Queries of the index, which holds what is filtered by, then one consistent read of the jobs themselves."""
@@ -133,7 +136,8 @@ class DynamoDBJobStore:
         with translated("all jobs"):
             for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
                 for item in page["Items"]:
-                    yield _job(item)
+                    if "document" in item:
+                        yield _job(item)
 
     def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
         """One query per shard of the index."""
@@ -200,7 +204,7 @@ class DynamoDBJobStore:
             "ConditionExpression": condition,
             **({"ExpressionAttributeValues": values} if values else {}),
         }
-        others = [*self._bookings(job), *self._usages(job), *self._counts(job)]
+        others = [*self._bookings(job), *self._usages(job), *self._counts(job), *self._earlier_tasks(job)]
         with translated(job.job_id):
             try:
                 if others:
@@ -239,6 +243,17 @@ class DynamoDBJobStore:
         if job.runs_on:
             route = self._routes.named(job.runs_on)
             yield _Beside(self._running(job.runs_on, 1, route.max_in_flight if route else None), RouteFull(job.runs_on))
+
+    def _earlier_tasks(self, job: Job) -> Iterator[_Beside]:
+        until = (job.finished_at or job.deadline_at) + self._retention
+        for attempt in job.attempts[:-1]:
+            if attempt.task_id:
+                item: dict[str, AttributeValueTypeDef] = {
+                    "job_id": {"S": f"{job.job_id}#{attempt.attempt_id}"},
+                    "task": {"S": _task(attempt.provider, attempt.task_id)},
+                    "expires_at": {"N": str(int(until.timestamp()))},
+                }
+                yield _Beside({"Put": {"TableName": self._table, "Item": item}})
 
     def _running(self, route: str, difference: int, most: int | None) -> TransactWriteItemTypeDef:
         update: TransactWriteItemTypeDef = {

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -122,6 +123,14 @@ class Answer:
         if type(began) is not int or type(ended) is not int or not 0 < began <= ended <= _LATEST_MILLISECONDS:
             return None
         return (ended - began) / 1000
+
+    @property
+    def made_at(self) -> datetime | None:
+        """When the task was made, from `createTime`."""
+        began = self.data.get("createTime")
+        if type(began) is not int or not 0 < began <= _LATEST_MILLISECONDS:
+            return None
+        return datetime.fromtimestamp(began / 1000, UTC)
 
     def clean(self, value: object) -> str:
         """Fit for logs and records: valid text, short, without signatures, callback links and keys."""

@@ -13,6 +13,7 @@ from heliograph.domain.ledger import Booking, Page, Usage, key_page, pages
 from heliograph.domain.media import MediaType
 from heliograph.domain.money import usd
 from heliograph.domain.object_keys import OutputPlace
+from heliograph.domain.provider import TaskFacts
 from heliograph.domain.requests import JobRequest, OnUncertain
 from heliograph.domain.retrying import CALL_LIMIT, GIVE_UP
 from heliograph.domain.routes import Route
@@ -27,6 +28,8 @@ END_GRACE = timedelta(minutes=15)
 LONGEST_TASK = timedelta(hours=1)
 # The vendor's own clients give up after ten minutes [vendor].
 LONGEST_DOUBT = timedelta(minutes=10)
+# How far a provider's clock may be from ours.
+CLOCKS_DIFFER = timedelta(minutes=2)
 # How soon after a job's end its tasks in doubt are polled, and by how much each gap is longer than the time before it.
 FIRST_LATE_LOOK = timedelta(minutes=5)
 _LATE_LOOKS_GROW = 0.5
@@ -89,6 +92,18 @@ class Attempt(_Record):
     def is_in_doubt(self) -> bool:
         """Whether it has ended, and its task may have been made and charged all the same."""
         return self.ended_at is not None and self.failure is not None and self.failure.charged is Charged.UNKNOWN
+
+    def may_have_made(self, facts: TaskFacts) -> bool:
+        """Whether the task may be of this very call, by what its provider says of it.
+
+        A repeated token decides. Without, the task was made while the call was on its way, by two clocks that may
+        differ. What says nothing excludes nothing.
+        """
+        if facts.callback_sha256:
+            return facts.callback_sha256 == self.callback_sha256
+        if facts.made_at is None:
+            return True
+        return self.intended_at - CLOCKS_DIFFER <= facts.made_at <= self.intended_at + CALL_LIMIT + CLOCKS_DIFFER
 
     def told(self) -> dict[str, Any]:
         """What its owner is told of it, as JSON."""

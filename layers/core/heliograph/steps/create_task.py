@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StaleJob, StorageFailed
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.identity import derived_id
+from heliograph.domain.identity import derived_id, token_digest
 from heliograph.domain.jobs import Attempt, Job
 from heliograph.domain.outcomes import CALLBACKS_HEARD, DispatchOutcome, Failed, Finished, NotYet, Processing, Watch
 from heliograph.domain.polling import Latencies, epoch_ms, moments, wait_before_asking
@@ -100,11 +99,6 @@ def uncertain(reason: str) -> Failure:
         retryable=False,
         charged=Charged.UNKNOWN,
     )
-
-
-def token_digest(token: str) -> str:
-    """What is kept of a callback's token: who reads the record can't call back with it."""
-    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 def _record(

@@ -16,10 +16,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StaleJob
-from heliograph.domain.identity import JOB_ID
+from heliograph.domain.identity import JOB_ID, token_digest
 from heliograph.domain.jobs import Attempt, Job
 from heliograph.domain.provider import NoAnswer
-from heliograph.steps.create_task import token_digest
 
 if TYPE_CHECKING:
     from heliograph.ports import Clock, ImageProvider, JobStore, Waits
@@ -104,8 +103,11 @@ def _adopt(job: Job, attempt: Attempt, task_id: str, noting: Callable[[Job], Not
     if owner not in (None, job.job_id):
         return Heard.UNKNOWN
     provider = hearing.providers.get(attempt.provider)
-    if provider is None or isinstance(provider.ask(task_id), NoAnswer):
+    state = provider.ask(task_id) if provider else None
+    if state is None or isinstance(state, NoAnswer):
         return Heard.UNCONFIRMED
+    if not attempt.may_have_made(state.facts):
+        return Heard.UNKNOWN
     try:
         hearing.jobs.save(noting(job)(attempt.attempt_id, task_id, hearing.clock.now()))
     except StaleJob:
