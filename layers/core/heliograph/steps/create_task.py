@@ -43,8 +43,11 @@ class Creating:
     new_token: Callable[[], str]
 
 
-def create_task(job: Job, route: Route, run_id: str, *, latencies: Latencies, creating: Creating) -> DispatchOutcome:
-    """One create call, unless another run makes it. Illegal while an earlier attempt of the job may still bill.
+def create_task(
+    job: Job, route: Route, run_id: str, *, latencies: Latencies, creating: Creating
+) -> DispatchOutcome | None:
+    """One create call; `None`, and no call, if another run makes it. Illegal while an earlier attempt may still bill.
+
     `latencies`: what the route's tasks took lately.
 
     Raises, before anything was sent, `BudgetExceeded` if the route costs more than is left for the job, `RouteFull` if
@@ -57,8 +60,7 @@ def create_task(job: Job, route: Route, run_id: str, *, latencies: Latencies, cr
     intended = job.attempting(attempt_id, run_id, route, now, callback_sha256=token_digest(token) if token else None)
     claimed = _claim(intended, attempt_id, run_id, jobs=creating.jobs)
     if claimed is None:
-        # The next look finds its intent.
-        return NotYet(job_id=job.job_id, wait_seconds=2, reason="another run makes the call")
+        return None
     if token:
         request = request.with_callback(f"{creating.callback_base}/v1/callbacks/{job.job_id}/{token}")
     outcome = creating.providers[route.provider].create(request)
@@ -73,10 +75,15 @@ def await_task(job: Job, attempt: Attempt, now: datetime, *, creating: Creating)
         return _watch(job, attempt, attempt.task_id, now, began_at=attempt.intended_at, latencies=latencies)
     # The call may be on its way in another run of this function, or its task may yet announce itself.
     wait_seconds = wait_for_news(attempt.intended_at, job.doubt_ends_at, now)
+    return for_news(job, attempt, now, wait_seconds, "nobody knows yet whether the call arrived")
+
+
+def for_news(job: Job, attempt: Attempt, now: datetime, wait_seconds: int, reason: str) -> NotYet:
+    """A wait that a callback for the attempt ends."""
     return NotYet(
         job_id=job.job_id,
         wait_seconds=wait_seconds,
-        reason="nobody knows yet whether the call arrived",
+        reason=reason,
         attempt_id=attempt.attempt_id if attempt.callback_sha256 else None,
         asked_at_ms=epoch_ms(now),
     )
