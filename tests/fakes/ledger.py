@@ -63,7 +63,7 @@ class InMemoryLedger:
     def check(self, job: Job) -> None:
         """Raises `BudgetExceeded` if what the job may cost now does not fit."""
         difference = job.booking.minus(job.booked)
-        if difference.committed <= 0:
+        if difference.committed <= 0 or job.is_over:
             return
         for page, limit in job.ledger_pages(self.tenants):
             if limit is not None and self.pages[page].committed + difference.committed > limit:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from heliograph.domain.absence import Books
 from heliograph.domain.errors import ResultUnusable
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import token_digest
@@ -227,6 +228,14 @@ class Vendor:
             return Completed(links, facts=facts)
         code, retryable, charged = _FAILURES[task.fate.end]
         return TaskFailed(Failure(code=code, message=task.fate.end, retryable=retryable, charged=charged), facts)
+
+    def books(self) -> Books | None:
+        if not self.mood.answers_questions:
+            return None
+        now = self._clock.now()
+        charged = sum(task.charge(now) for task in self.tasks.values())
+        held = sum(task.price_microusd for task in self.tasks.values() if task.is_running(now))
+        return Books(balance_microusd=100_000_000 - charged, held_microusd=held)
 
     @contextmanager
     def fetch(self, url: str) -> Iterator[Picture]:

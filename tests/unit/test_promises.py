@@ -6,7 +6,8 @@ a moment or for long, a vendor with every fault that is known of it, who calls b
 who call back in its name, people at the switches, and time. Nothing here knows how the pipeline works; it is judged by
 the vendor's books, the results bucket, the event bus, the ledger and the stored jobs alone:
 
- 1. A wish is billed once at most, and no create call leaves while an earlier one may still bill. Where the wish accepts
+ 1. A wish is billed once at most, and no create call leaves while an earlier one may still bill. (A lost call that made
+    no task may be followed by another, but only if the vendor's books proved that.) Where the wish accepts
     a second bill (`on_uncertain: resubmit`), one call without an answer is followed by another, once its task had its
     time to announce itself and did not; it is on record then that it may have billed.
  2. What was charged is in the bucket and the job `succeeded`; or the job `failed` and says that it was charged (then it
@@ -389,7 +390,11 @@ class Judge:
                 continue
             free = call.task is not None and not call.task.may_bill(now)
             given_up = self._is_given_up(job, call, attempt_id)
-            self.promise(free or given_up, f"no create call leaves while an earlier one may still bill: {call.prompt}")
+            attempt = next((attempt for attempt in job.attempts if attempt.attempt_id == attempt_id), None)
+            proven = call.task is None and attempt is not None and attempt.absent
+            self.promise(
+                free or given_up or proven, f"no create call leaves while an earlier one may still bill: {call.prompt}"
+            )
 
     def _is_given_up(self, job: Job, call: Call, attempt_id: str | None) -> bool:
         """Whether the wish accepts a second bill, and the call's task had its time, and nobody knows of it."""
@@ -1268,6 +1273,41 @@ def test_a_job_that_is_canceled_while_its_task_runs_is_never_delivered(creating:
     assert (job.status, job.charged, job.results) == (JobStatus.CANCELED, Charged.YES, ())
 
 
+@pytest.mark.parametrize("is_canceled", [True, False])
+@pytest.mark.parametrize("aborted", [True, False])
+def test_a_task_that_ends_hours_after_its_job_is_settled_once(is_canceled: bool, aborted: bool) -> None:
+    world = Promises()
+    world.a_client_posts()
+    world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(fate=LATE), steps=1)
+    if is_canceled:
+        world.an_owner_cancels(which=0, trouble=None)
+    if aborted:
+        world.a_workflow_is_aborted(which=0, is_told=True)
+
+    world.teardown()
+
+    job = world.the_job()
+    assert (job.status, job.charged) == (JobStatus.CANCELED if is_canceled else JobStatus.FAILED, Charged.YES)
+    assert (len(job.all_results), len(job.all_provider_urls)) == ((0, 1) if is_canceled else (1, 0))
+
+
+def test_one_trouble_at_any_moment_of_a_late_delivery_breaks_no_promise() -> None:
+    def story(trouble: Incident) -> Run | None:
+        world = Promises()
+        world.a_client_posts()
+        world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(fate=Fate(after_seconds=1900)), steps=200)
+        assert world.the_job().charged is Charged.UNKNOWN
+        world.time_passes(seconds=610)
+        world.the_sweep_comes(mood=Mood(), trouble=trouble)
+        run = world.last_run
+        world.the_vendor_announces_a_task(which=0, mood=Mood(), trouble=None) if run and not run.ended else None
+        world.teardown()
+        assert len(world.the_job().all_results) == 1
+        return run
+
+    at_every_moment(story)
+
+
 @pytest.mark.parametrize("wakes", [True, False])
 def test_a_task_that_announces_itself_while_it_is_given_up_breaks_no_promise(wakes: bool) -> None:
     for who_stands in ["the step", "the callback"]:
@@ -1395,6 +1435,52 @@ def test_a_job_that_is_closed_after_a_call_was_given_up_does_not_say_that_it_was
     failure = world.the_job().failure
     assert failure
     assert failure.charged is Charged.UNKNOWN
+
+
+@pytest.mark.parametrize("creating", [Creating.CUT_BEFORE, Creating.BROKEN])
+@pytest.mark.parametrize("hears_callbacks", [True, False])
+def test_a_lost_call_of_which_no_task_was_made_is_followed_by_another(
+    creating: Creating, hears_callbacks: bool
+) -> None:
+    world = Promises()
+    world.a_client_posts(Terms(hears_callbacks=hears_callbacks), wish={})
+    world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(creating), steps=1)
+
+    world.teardown()
+
+    assert world.the_job().status is JobStatus.SUCCEEDED
+    assert len(world.vendor.calls) == 2
+    assert world.the_job().finished_at - world.the_job().created_at < timedelta(minutes=5)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("end", [End.PICTURES, End.NEVER, End.NOTHING_BUT_A_BILL, End.BROKEN_PICTURE])
+@pytest.mark.parametrize("after_seconds", [0, 20, 90, 1500])
+def test_a_lost_call_of_which_a_task_was_made_is_never_followed_by_another(end: End, after_seconds: int) -> None:
+    world = Promises()
+    world.a_client_posts(wish={})
+    lost = Mood(Creating.CUT_AFTER, Fate(end, after_seconds))
+    world.a_workflow_goes_on_for_a_while(which=0, mood=lost, steps=1)
+
+    world.teardown()
+
+    assert len(world.vendor.calls) == 1
+    assert world.the_job().charged is Charged.UNKNOWN
+
+
+@pytest.mark.parametrize("creating", [Creating.CUT_BEFORE, Creating.CUT_AFTER])
+@pytest.mark.parametrize("other", [Fate(), AT_ONCE, FAILS_AT_ONCE, Fate(End.UPSTREAM_BUSY, after_seconds=90)])
+def test_another_jobs_task_hides_no_lost_one(creating: Creating, other: Fate) -> None:
+    """Its hold or its charge is in the same books, and its failure may cancel out the lost task's hold."""
+    for other_first in (True, False):
+        world = Promises()
+        world.a_client_posts(wish={})
+        world.a_client_posts_perhaps_again(key=1, wish={}, trouble=None)
+        first, second = (1, 0) if other_first else (0, 1)
+        moods = {0: Mood(creating, Fate(after_seconds=1500)), 1: Mood(fate=other)}
+        for which in (first, second):
+            world.a_workflow_goes_on_for_a_while(which=which, mood=moods[which], steps=1)
+
+        world.teardown()
 
 
 @pytest.mark.parametrize("is_halted", [True, False])

@@ -226,7 +226,8 @@ class DynamoDBJobStore:
         if not any(difference):
             return
         for page, most in job.ledger_pages(self._tenants):
-            limit = most if difference.committed > 0 else None
+            # What became known after its end is written, whatever the limit is.
+            limit = most if difference.committed > 0 and not job.is_over else None
             refusal = None if limit is None else BudgetExceeded(page.account, page.period, limit)
             yield _Beside(page_update(self._ledger_table, page, difference, limit_microusd=limit), refusal)
 

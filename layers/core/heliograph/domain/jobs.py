@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from heliograph.domain.absence import SETTLED_AFTER, Books, can_prove
 from heliograph.domain.failures import Charged, Failure
 from heliograph.domain.ledger import Booking, Page, Usage, key_page, pages
 from heliograph.domain.media import MediaType
@@ -74,6 +75,11 @@ class Attempt(_Record):
     accepted_at: AwareDatetime | None = None
     task_id: str | None = None
     doubt: str | None = None
+    # When that was known, and the provider's books from before the call left.
+    lost_at: AwareDatetime | None = None
+    books_before: Books | None = None
+    # Those books proved that no task was made of it. (A callback may prove otherwise.)
+    absent: bool = False
     # Of the token in the attempt's callback URL, in hex; none where no callback can reach us.
     callback_sha256: str | None = None
     # Since when its pictures were waiting at the provider's, as far as that is known.
@@ -91,7 +97,15 @@ class Attempt(_Record):
     @property
     def is_in_doubt(self) -> bool:
         """Whether it has ended, and its task may have been made and charged all the same."""
-        return self.ended_at is not None and self.failure is not None and self.failure.charged is Charged.UNKNOWN
+        is_unknown = self.failure is not None and self.failure.charged is Charged.UNKNOWN
+        return self.ended_at is not None and (is_unknown or self.absent)
+
+    @property
+    def proof_is_due_at(self) -> datetime | None:
+        """From when on the provider's books may prove that it made no task; `None` if they never will."""
+        if self.task_id or self.lost_at is None or not can_prove(self.books_before):
+            return None
+        return self.lost_at + SETTLED_AFTER
 
     def may_have_made(self, facts: TaskFacts) -> bool:
         """Whether the task may be of this very call, by what its provider says of it.
@@ -107,7 +121,7 @@ class Attempt(_Record):
 
     def told(self) -> dict[str, Any]:
         """What its owner is told of it, as JSON."""
-        internal = {"price_microusd", "run_id", "callback_sha256", "ready_at"}
+        internal = {"price_microusd", "run_id", "callback_sha256", "ready_at", "lost_at", "books_before", "absent"}
         return {**self.model_dump(mode="json", exclude=internal), "price_usd": usd(self.price_microusd)}
 
     @property
@@ -244,6 +258,7 @@ class Job(_Record):
             return self.deadline_at
         # Until then its call may be on its way, and its answer be noted after all.
         answered_by = attempt.intended_at if attempt.doubt else attempt.intended_at + CALL_LIMIT
+        answered_by = max(answered_by, attempt.proof_is_due_at or answered_by)
         if attempt.callback_sha256 is None:
             return answered_by
         if not self.may_resubmit or attempt.intended_at >= self.deadline_at:
@@ -390,7 +405,14 @@ class Job(_Record):
         return OutputPlace(self.output_key, self.job_id, self.output_name, self.source.preset)
 
     def attempting(
-        self, attempt_id: str, run_id: str, route: Route, at: datetime, *, callback_sha256: str | None = None
+        self,
+        attempt_id: str,
+        run_id: str,
+        route: Route,
+        at: datetime,
+        *,
+        callback_sha256: str | None = None,
+        books_before: Books | None = None,
     ) -> Job:
         """With the intent to call `route` written down. Illegal while another attempt may still bill."""
         if self.is_over or self.is_found_again or (self.attempt and self.attempt.is_open):
@@ -404,6 +426,7 @@ class Job(_Record):
             price_microusd=route.price_microusd,
             intended_at=at,
             callback_sha256=callback_sha256,
+            books_before=books_before,
         )
         return self._changed(attempts=(*self.attempts, attempt))
 
@@ -424,12 +447,12 @@ class Job(_Record):
         """With its last attempt open again, which was given up as lost: its task is waited for."""
         if self.attempt is None or not self.is_found_again:
             raise ValueError(f"{self.job_id} has no attempt that was found again")
-        attempts = self._attempts_with(self.attempt.attempt_id, ended_at=None, failure=None)
+        attempts = self._attempts_with(self.attempt.attempt_id, ended_at=None, failure=None, absent=False)
         return self._moved(JobStatus.PROCESSING, attempts=attempts)
 
-    def doubting(self, attempt_id: str, doubt: str) -> Job:
+    def doubting(self, attempt_id: str, doubt: str, at: datetime | None = None) -> Job:
         """With the attempt's answer known to be lost. (Its task may have announced itself already.)"""
-        return self._changed(attempts=self._attempts_with(attempt_id, doubt=doubt))
+        return self._changed(attempts=self._attempts_with(attempt_id, doubt=doubt, lost_at=at))
 
     def knowing(self, attempt_id: str, task_id: str, at: datetime) -> Job:
         """With the task that the workflow knows, where the latest attempt's own record lacks it."""
@@ -446,6 +469,10 @@ class Job(_Record):
             attempt_id, ended_at=at, failure=failure, retry_after_seconds=retry_after_seconds
         )
         return self._changed(attempts=attempts)
+
+    def without_a_task(self, attempt_id: str, failure: Failure, at: datetime) -> Job:
+        """With the lost attempt ended: the provider's books prove that no task was made of it. The job goes on."""
+        return self._changed(attempts=self._attempts_with(attempt_id, ended_at=at, failure=failure, absent=True))
 
     def succeeded(self, results: Sequence[Result], at: datetime, *, ready_at: datetime | None = None) -> Job:
         """Terminal, with its pictures stored and paid. A `ready_at` before the call is none: clocks differ."""

@@ -14,6 +14,7 @@ from heliograph.domain.outcomes import CloseOutcome, DeliverAgain, Finished, Ove
 from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
 from heliograph.domain.routes import Route
+from heliograph.steps.absence import proven_absence
 from heliograph.steps.announce import announce, announce_settlements
 from heliograph.steps.finalize import Ending, announced, expire, fail, finalize, leave_to_sweep
 from heliograph.steps.settle import ask, settle
@@ -55,6 +56,9 @@ def close(
             return expire(job, ending=ending)
         return fail(job, _crashed(error, Charged.NO), ending=ending)
     if attempt.task_id is None:
+        if absence := proven_absence(attempt, now, providers):
+            job = job.without_a_task(attempt.attempt_id, absence, now)
+            return fail(job, _crashed(error, Charged.NO), ending=ending)
         if now < job.doubt_ends_at:
             # Its answer may still be noted, or its task announce itself; only then can anybody say how the job stands.
             return leave_to_sweep(job, ending=ending)

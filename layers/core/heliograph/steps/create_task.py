@@ -56,14 +56,18 @@ def create_task(
     request = _task_request(job, route, creating=creating)
     attempt_id = derived_id("att", job.job_id, str(len(job.attempts) + 1))
     token = creating.new_token() if creating.callback_base else None
+    provider = creating.providers[route.provider]
+    # Read before the call leaves: should its answer be lost, they may prove that no task was made of it.
+    books_before = provider.books()
     now = creating.control.clock.now()
-    intended = job.attempting(attempt_id, run_id, route, now, callback_sha256=token_digest(token) if token else None)
+    digest = token_digest(token) if token else None
+    intended = job.attempting(attempt_id, run_id, route, now, callback_sha256=digest, books_before=books_before)
     claimed = _claim(intended, attempt_id, run_id, jobs=creating.jobs)
     if claimed is None:
         return None
     if token:
         request = request.with_callback(f"{creating.callback_base}/v1/callbacks/{job.job_id}/{token}")
-    outcome = creating.providers[route.provider].create(request)
+    outcome = provider.create(request)
     return _record(claimed, attempt_id, outcome, latencies=latencies, creating=creating)
 
 
@@ -128,7 +132,7 @@ def _record(
                 return Finished(job_id=job.job_id, watch=processing.watch, result_urls=result_urls)
             return processing
         case Uncertain(reason):
-            noted = _note(job, lambda current: current.doubting(attempt_id, reason), jobs=creating.jobs)
+            noted = _note(job, lambda current: current.doubting(attempt_id, reason, now), jobs=creating.jobs)
             report(attempt, uncertain(reason), creating=creating)
             # What is not noted waits for as long as if this run had crashed.
             doubted = noted or job

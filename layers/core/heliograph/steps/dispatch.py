@@ -22,6 +22,7 @@ from heliograph.domain.retrying import spread
 from heliograph.domain.routes import Route
 from heliograph.domain.routing import Pause, Stop, next_call
 from heliograph.domain.traffic import RouteState, Traffic
+from heliograph.steps.absence import proven_absence
 from heliograph.steps.budgets import announce_exhausted, budget_failure
 from heliograph.steps.create_task import Creating, await_task, create_task, for_news, report, uncertain
 from heliograph.steps.traffic import give_back_probe, may_probe, was_full
@@ -71,6 +72,8 @@ def _after_the_attempt(
     failure = turn.failure if turn.attempt_id == attempt.attempt_id else None
     if failure:
         report(attempt, failure, creating=creating)
+    elif absence := proven_absence(attempt, now, creating.providers):
+        return creating.jobs.save(job.without_a_task(attempt.attempt_id, absence, now))
     elif attempt.task_id or now < job.doubt_ends_at:
         return await_task(job, attempt, now, creating=creating)
     else:
