@@ -96,7 +96,7 @@ def _upload(stack: Stack, listener: Listener, photo: Path) -> None:
 
     def status() -> str:
         items = jobs.scan(TableName=table)["Items"]
-        return items[0]["status"]["S"] if items else "announced"
+        return next((item["status"]["S"] for item in items if "status" in item), "announced")
 
     event = _wait(listener.next_event, status)
     _say("the event, as it arrived on the bus:", json.dumps(event, indent=2, ensure_ascii=False), "")

@@ -17,11 +17,12 @@ from heliograph.domain.events import (
     event_type,
     job_event,
     route_switched,
+    settled_event,
     upload_rejected,
 )
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job, JobStatus, Result, Source
+from heliograph.domain.jobs import Job, JobStatus, Result, Settlement, Source
 from heliograph.domain.ledger import Booking, Page
 from heliograph.domain.media import MediaType
 from heliograph.domain.outcomes import (
@@ -71,6 +72,12 @@ LATE = Failure(
     message="the job's deadline passed before a picture could be made; nothing was charged",
     retryable=True,
     charged=Charged.NO,
+)
+TIMED_OUT = Failure(
+    code=FailureCode.PROVIDER_TIMEOUT,
+    message=f"task {TASK_ID} was still running at the job's deadline",
+    retryable=False,
+    charged=Charged.UNKNOWN,
 )
 
 
@@ -126,7 +133,12 @@ def processing_job(job_id: str = JOB_ID) -> Job:
 def succeeded_job() -> Job:
     """With its picture stored."""
     job = processing_job()
-    picture = Result(
+    return job.succeeded([picture_of(job)], after(31.4))
+
+
+def picture_of(job: Job) -> Result:
+    """Its one picture."""
+    return Result(
         bucket=RESULTS_BUCKET,
         key=job.output_place.result_key(1, MediaType.JPEG),
         version_id=RESULT_VERSION,
@@ -136,7 +148,26 @@ def succeeded_job() -> Job:
         width=1024,
         height=1024,
     )
-    return job.succeeded([picture], after(31.4))
+
+
+def timed_out_job() -> Job:
+    """Over, while its task still ran."""
+    return processing_job().failed(TIMED_OUT, after(1206))
+
+
+def settled_job() -> Job:
+    """Its image came an hour after its deadline."""
+    job = timed_out_job()
+    return job.settled(
+        Settlement(
+            attempt_id=ATTEMPT_ID,
+            at=after(4810),
+            charged=Charged.YES,
+            message=f"task {TASK_ID} was finished after the job had ended, and was delivered",
+            results=(picture_of(job),),
+            record_key=job.output_place.record_key(),
+        )
+    )
 
 
 def failed_job() -> Job:
@@ -222,6 +253,7 @@ def published_examples() -> dict[str, PublishedEvent]:
             job_event(job, results_bucket=RESULTS_BUCKET)
             for job in (succeeded_job(), failed_job(), expired_job(), canceled_job())
         ),
+        settled_event(settled_job(), settled_job().settlements[0], results_bucket=RESULTS_BUCKET),
         rejected_upload(),
         nearly_exhausted_budget(),
         exhausted_budget(),

@@ -55,13 +55,9 @@ class InMemoryJobStore:
 
     def owner_of(self, provider: str, task_id: str) -> str | None:
         with self._script.playing("owner_of"):
-            attempts = ((job.job_id, job.attempt) for job in self)
+            attempts = ((job.job_id, attempt) for job in self for attempt in job.attempts)
             return next(
-                (
-                    job_id
-                    for job_id, attempt in attempts
-                    if attempt and (attempt.provider, attempt.task_id) == (provider, task_id)
-                ),
+                (job_id for job_id, attempt in attempts if (attempt.provider, attempt.task_id) == (provider, task_id)),
                 None,
             )
 

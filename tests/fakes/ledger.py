@@ -63,7 +63,7 @@ class InMemoryLedger:
     def check(self, job: Job) -> None:
         """Raises `BudgetExceeded` if what the job may cost now does not fit."""
         difference = job.booking.minus(job.booked)
-        if difference.committed <= 0:
+        if difference.committed <= 0 or job.is_over:
             return
         for page, limit in job.ledger_pages(self.tenants):
             if limit is not None and self.pages[page].committed + difference.committed > limit:
@@ -71,10 +71,8 @@ class InMemoryLedger:
 
     def book(self, job: Job) -> None:
         """Adds what changed."""
-        for route, usage in job.usage.items():
+        for route, more in job.usage_changes.items():
             line = (Period.DAY.of(job.created_at), job.tenant, route)
-            more = usage.minus(job.used.get(route, Usage()))
-            if any(more):
-                self.used[line] = self.used.get(line, Usage()).plus(more)
+            self.used[line] = self.used.get(line, Usage()).plus(more)
         for page, _ in job.ledger_pages(self.tenants):
             self.pages[page] = self.pages[page].plus(job.booking.minus(job.booked))

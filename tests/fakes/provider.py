@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from heliograph.domain.absence import Books
 from heliograph.domain.provider import Accepted, Completed, CreateOutcome, TaskRequest, TaskState
 
 from tests.fakes.script import Afterwards
@@ -19,6 +20,8 @@ class ScriptedProvider:
         self.requests: list[TaskRequest] = []
         self.tasks: list[str] = []
         self.questions: list[str] = []
+        # What the account shows; nothing, unless it is told to.
+        self.account: Books | None = None
         self._creates: deque[CreateLine] = deque()
         self._answers: deque[TaskState | Callable[[], TaskState]] = deque()
 
@@ -57,6 +60,9 @@ class ScriptedProvider:
             return Completed(result_urls_of(task_id))
         answer = self._answers.popleft()
         return answer() if callable(answer) else answer
+
+    def books(self) -> Books | None:
+        return self.account
 
     def _made(self) -> str:
         self.tasks.append(f"task-{len(self.tasks) + 1}")

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from heliograph.domain.absence import Books
 from heliograph.domain.errors import ResultUnusable
 from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.identity import token_digest
 from heliograph.domain.media import MediaType
 from heliograph.domain.objects import Picture
 from heliograph.domain.provider import (
@@ -25,6 +27,7 @@ from heliograph.domain.provider import (
     NoAnswer,
     Refused,
     StillRunning,
+    TaskFacts,
     TaskFailed,
     TaskRequest,
     TaskState,
@@ -186,6 +189,10 @@ class Vendor:
         self.tasks: dict[str, Task] = {}
         # The links at which somebody met an error page instead of the picture.
         self.pages_served: set[str] = set()
+        # The tasks about which somebody asked in vain.
+        self.refused_questions: set[str] = set()
+        # Whether an answer about a task repeats its create call, callback link and all.
+        self.repeats_calls = False
         # Who brings an announcement on its way that is made while the create call is.
         self.announce: Callable[[Task], None] = lambda task: None
 
@@ -208,16 +215,27 @@ class Vendor:
 
     def ask(self, task_id: str) -> TaskState:
         if not self.mood.answers_questions:
+            self.refused_questions.add(task_id)
             return NoAnswer("502")
         if task_id not in self.tasks:
             return NoAnswer("404")
         task, now = self.tasks[task_id], self._clock.now()
+        token = task.callback_url.rpartition("/")[2] if task.callback_url and self.repeats_calls else None
+        facts = TaskFacts(task.made_at, token_digest(token) if token else None)
         if task.is_running(now):
-            return StillRunning()
+            return StillRunning(facts)
         if links := task.links(now):
-            return Completed(links)
+            return Completed(links, facts=facts)
         code, retryable, charged = _FAILURES[task.fate.end]
-        return TaskFailed(Failure(code=code, message=task.fate.end, retryable=retryable, charged=charged))
+        return TaskFailed(Failure(code=code, message=task.fate.end, retryable=retryable, charged=charged), facts)
+
+    def books(self) -> Books | None:
+        if not self.mood.answers_questions:
+            return None
+        now = self._clock.now()
+        charged = sum(task.charge(now) for task in self.tasks.values())
+        held = sum(task.price_microusd for task in self.tasks.values() if task.is_running(now))
+        return Books(balance_microusd=100_000_000 - charged, held_microusd=held)
 
     @contextmanager
     def fetch(self, url: str) -> Iterator[Picture]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from heliograph.adapters.apimodels import ApiModels
+from heliograph.domain.absence import Books
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
+from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFacts, TaskFailed, TaskState
 
 from tests.integration.loopback import free_port, saying
 
@@ -51,6 +53,20 @@ def test_a_completed_task_has_its_links(data: dict[str, Any]) -> None:
 def test_a_finished_task_says_what_it_took_by_its_providers_clock() -> None:
     state = told(state="completed", resultUrls=[URL], createTime=1795341600000, completeTime=1795341621500)
     assert state == Completed((URL,), took_seconds=21.5)
+
+
+@pytest.mark.parametrize("state", ["pending", "completed", "failed"])
+@pytest.mark.parametrize(
+    ("said", "made_at"),
+    [
+        (1795341600000, datetime(2026, 11, 22, 10, 0, tzinfo=UTC)),
+        *[(junk, None) for junk in (None, 0, -5, "1795341600000", 1.5, True, 10**30, (), "x")],
+    ],
+)
+def test_a_task_says_when_it_was_made(state: str, said: object, made_at: datetime | None) -> None:
+    found = told(state=state, resultUrls=[URL], createTime=said)
+    assert not isinstance(found, NoAnswer)
+    assert found.facts == TaskFacts(made_at)
 
 
 @pytest.mark.parametrize("complete", [None, 0, 1795341599999, -5, "1795341621500", 1795341621.5, True, 10**30, [], {}])
@@ -260,3 +276,40 @@ def test_a_code_of_absurd_size_does_not_make_the_reason_absurd() -> None:
 
     assert isinstance(state, NoAnswer)
     assert len(state.reason) < 400
+
+
+def books_of(response: httpx.Response) -> Books | None:
+    transport = httpx.MockTransport(lambda _: response)
+    return ApiModels("https://api.apimodels.app/v1", lambda: KEY, transport=transport).books()
+
+
+def balance(**data: Any) -> httpx.Response:
+    known = {"balance": 12.34, "total": 12.34, "frozen": 0.12, "currency": "USD"}
+    return httpx.Response(200, json={"code": 200, "msg": "success", "data": {**known, **data}})
+
+
+def test_the_books_are_the_accounts_balance_and_what_is_held_of_it() -> None:
+    assert books_of(balance()) == Books(balance_microusd=12_340_000, held_microusd=120_000)
+    assert books_of(balance(balance=0, frozen=0)) == Books(balance_microusd=0, held_microusd=0)
+    assert books_of(balance(balance=-0.06)) == Books(balance_microusd=-60_000, held_microusd=120_000)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        *[balance(**{name: junk}) for name in ("balance", "frozen") for junk in (None, "12.34", True, (), 1e300)],
+        balance(currency="EUR"),
+        balance(currency=None),
+        httpx.Response(200, json={"code": 401, "msg": "no", "data": {"balance": 1, "frozen": 0, "currency": "USD"}}),
+        httpx.Response(502, text="<html>", headers={"content-type": "text/html"}),
+        httpx.Response(200, json={"balance": 1, "frozen": 0}),
+        httpx.Response(200, text='{"code": 200, "data": {"balance": NaN, "frozen": 0, "currency": "USD"}}'),
+    ],
+)
+def test_what_can_be_no_books_is_none(response: httpx.Response) -> None:
+    assert books_of(response) is None
+
+
+def test_books_of_a_provider_that_is_away_are_none() -> None:
+    api = ApiModels(f"http://127.0.0.1:{free_port()}/v1", lambda: KEY)
+    assert api.books() is None

@@ -18,7 +18,7 @@ from heliograph.adapters.kie import Kie
 from heliograph.domain.errors import StaleJob, StorageFailed
 from heliograph.domain.events import PublishedEvent
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.identity import derived_id
+from heliograph.domain.identity import derived_id, token_digest
 from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.provider import (
     Accepted,
@@ -31,7 +31,6 @@ from heliograph.domain.provider import (
     Uncertain,
 )
 from heliograph.domain.routes import Route
-from heliograph.steps.create_task import token_digest
 from heliograph.steps.provenance import record_of
 
 from tests.contract.examples import BLOCKED, JOB_ID, NOW, ROUTE, RUN_ID, TASK_ID, queued_job, state_examples

@@ -15,7 +15,7 @@ from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
 from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job, JobFilter, JobStatus, KeyBudget
+from heliograph.domain.jobs import Job, JobFilter, JobStatus, KeyBudget, Settlement
 from heliograph.domain.ledger import Balance, Booking, Page, Usage, pages
 from heliograph.domain.listing import Position
 from heliograph.domain.requests import JobRequest
@@ -392,6 +392,28 @@ def test_money_and_places_move_exactly_with_the_job(
         assert (current.booked, current.ran_on) == (booking, next(iter(running), None))
 
 
+@pytest.mark.parametrize("charged", [Charged.YES, Charged.NO])
+def test_a_settlement_moves_what_was_unknown_on_every_page_whatever_the_budget_is(
+    world: World, charged: Charged
+) -> None:
+    ended = moved(world, job(quote=60_000), calling(DEAR), accepted, failed(UNKNOWN))
+    world.limit(for_all(daily="0.01"))
+    results = (RESULT,) if charged is Charged.YES else ()
+    settlement = Settlement(
+        attempt_id=attempt_id(ended), at=after(4000), charged=charged, message="late", results=results
+    )
+
+    settled = world.jobs.save(ended.settled(settlement))
+
+    assert world.jobs.get(settled.job_id) == settled
+    assert settled.charged is charged
+    if charged is Charged.YES:
+        assert world.booked() == on_all_pages(settled, Booking(spent=60_000))
+        assert world.used() == {(TODAY, "shop", "dear"): Usage(pictures=1, spent=60_000)}
+    else:
+        assert (world.booked(), world.used()) == ({}, {})
+
+
 def test_what_a_cheaper_route_leaves_over_is_free_again(world: World) -> None:
     done = moved(world, job(quote=60_000), calling(CHEAP), accepted, succeeded)
     assert world.booked() == on_all_pages(done, Booking(spent=50_000))
@@ -627,15 +649,19 @@ def test_a_task_is_found_by_its_provider_and_name_once_it_is_noted(world: World)
     assert world.jobs.owner_of("kie", "task-") is None
 
 
-def test_a_task_keeps_its_owner_when_the_job_is_over_and_loses_it_with_another_attempt(world: World) -> None:
+def test_a_task_keeps_its_owner_when_the_job_is_over_and_with_every_other_attempt(world: World) -> None:
     current = moved(world, job(), calling(CHEAP), accepted)
     task = f"task-{attempt_id(current)}"
     ended = world.jobs.save(refused(LATE)(current))
     assert world.jobs.owner_of("kie", task) == current.job_id
     again = world.jobs.save(calling(CHEAP)(ended))
-    assert world.jobs.owner_of("kie", task) is None
-    world.jobs.save(succeeded(again.accepted(attempt_id(again), "task-9", after(9))))
-    assert world.jobs.owner_of("kie", "task-9") == current.job_id
+    assert world.jobs.owner_of("kie", task) == current.job_id
+    last = world.jobs.save(succeeded(again.accepted(attempt_id(again), "task-9", after(9))))
+    assert world.jobs.owner_of("kie", "task-9") == world.jobs.owner_of("kie", task) == current.job_id
+    # What says whose tasks they are is no job of its own.
+    assert list(world.jobs.every()) == [last]
+    assert listed(world, EVERYTHING) == [last]
+    assert world.jobs.needing_attention(after(10**6), limit=9) == [last.job_id]
 
 
 @pytest.mark.parametrize("task", ["a:b", "夕暮れ", "x" * 256, " ", '"', "task_1%2f"])

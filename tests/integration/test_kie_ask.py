@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -10,7 +11,8 @@ import pytest
 from heliograph.adapters.kie import Kie
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
+from heliograph.domain.identity import token_digest
+from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFacts, TaskFailed, TaskState
 
 from tests.integration.loopback import free_port, saying
 
@@ -55,6 +57,23 @@ def test_a_successful_task_has_its_links(data: dict[str, Any]) -> None:
 def test_a_finished_task_says_what_it_took_by_its_providers_clock() -> None:
     state = told(state="success", resultJson=results(URL), createTime=1795341600000, completeTime=1795341621500)
     assert state == Completed((URL,), took_seconds=21.5)
+
+
+@pytest.mark.parametrize("state", ["waiting", "success", "fail"])
+def test_a_task_says_when_and_for_which_call_it_was_made_and_the_token_itself_stays_here(state: str) -> None:
+    found = told(state=state, resultJson=results(URL), failMsg="no")
+    assert not isinstance(found, NoAnswer)
+    assert found.facts == TaskFacts(datetime(2026, 11, 22, 10, 0, tzinfo=UTC), token_digest("unguessableToken"))
+    assert "unguessableToken" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "param", [None, "", "{", "[]", '"x"', "{}", '{"callBackUrl": 3}', '{"callBackUrl": ""}', "[" * 100_000, {}]
+)
+def test_a_task_whose_call_is_not_repeated_says_only_when_it_was_made(param: object) -> None:
+    found = told(state="waiting", param=param)
+    assert isinstance(found, StillRunning)
+    assert found.facts == TaskFacts(datetime(2026, 11, 22, 10, 0, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("complete", [None, 0, 1795341599999, -5, "1795341621500", 1795341621.5, True, 10**30, [], {}])

@@ -10,7 +10,9 @@ from heliograph.domain.breaker import IN_A_ROW, Circuit
 from heliograph.domain.errors import StaleJob, StorageFailed
 from heliograph.domain.events import event_type
 from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, JobStatus
+from heliograph.domain.ledger import Booking
 from heliograph.domain.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
 from heliograph.domain.pacing import SLOT
 from heliograph.domain.polling import Latencies, moments
@@ -1005,6 +1007,25 @@ def test_a_probe_whose_task_brings_its_picture_closes_the_route_for_all(here: In
     ]
 
 
+def test_a_probe_is_not_kept_by_a_run_that_another_run_of_its_job_overtook(here: InMemoryDeployment) -> None:
+    opened(here, BETA)
+    first, other = posted(here, 2, model=BETA)
+    here.clock.step(COOLDOWN_SECONDS)
+    attempt_id = derived_id("att", first, "1")
+
+    def overtake() -> None:
+        intended = here.jobs.peek(first).attempting(attempt_id, "another run", ROUTES.default, here.clock.now())
+        here.jobs.save(intended)
+
+    here.jobs.on("save", overtake)
+
+    assert "another run" in not_yet(here.dispatch(first)).reason
+
+    assert here.provider.create_calls == 0
+    here.clock.step(5)
+    assert isinstance(here.dispatch(other), Processing)
+
+
 def test_a_probe_that_finds_the_route_full_is_none(here: InMemoryDeployment) -> None:
     here.jobs = InMemoryJobStore(here.ledger, {BETA: 1})
     running, probing, other = posted(here, 3, model=BETA)
@@ -1120,6 +1141,36 @@ def test_the_switch_stops_second_attempts_too(here: InMemoryDeployment) -> None:
     here.clock.step(waiting.wait_seconds)
 
     assert "spending is paused" in not_yet(here.dispatch(waiting)).reason
+    assert here.provider.create_calls == 1
+
+
+def test_a_lost_call_is_not_given_up_for_another_one_while_no_call_may_leave(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(Uncertain("cut"))
+    job_id = here.job_id(on_uncertain="resubmit")
+    here.dispatch(job_id)
+    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    halt("a drill", control=here.control)
+
+    waiting = not_yet(here.dispatch(job_id))
+
+    assert "a drill" in waiting.reason
+    attempt = here.jobs.peek(job_id).attempts[0]
+    assert (attempt.is_open, waiting.attempt_id) == (True, attempt.attempt_id)
+    assert here.jobs.peek(job_id).booking == Booking(reserved=60_000)
+    resume(control=here.control)
+    assert isinstance(here.dispatch(waiting), Processing)
+    assert here.provider.create_calls == 2
+
+
+def test_a_lost_call_is_given_up_in_the_end_though_no_call_may_leave(here: InMemoryDeployment) -> None:
+    here.provider.will_answer_create(Uncertain("cut"))
+    halted = here.job_id(on_uncertain="resubmit")
+    here.dispatch(halted)
+    halt("a drill", control=here.control)
+
+    job = here.run(halted)
+
+    assert (job.status, job.charged) == (JobStatus.FAILED, Charged.UNKNOWN)
     assert here.provider.create_calls == 1
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from heliograph.domain.errors import StorageFailed, WorkflowFailed
 from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.identity import token_digest
 from heliograph.domain.jobs import Attempt, JobStatus
 from heliograph.domain.outcomes import DispatchOutcome, Failed, NotYet, Processing
 from heliograph.domain.provider import (
@@ -15,11 +17,11 @@ from heliograph.domain.provider import (
     CreateOutcome,
     NoAnswer,
     StillRunning,
+    TaskFacts,
     TaskFailed,
     TaskState,
     Uncertain,
 )
-from heliograph.steps.create_task import token_digest
 from heliograph.steps.hear_callback import Heard
 
 from tests.fakes.deployment import CALLBACKS, InMemoryDeployment
@@ -121,14 +123,19 @@ def test_a_job_without_an_attempt_has_no_token_yet(here: InMemoryDeployment) -> 
         assert untouched(here, here.job_id(), token, TASK) is Heard.UNKNOWN
 
 
-def test_the_token_of_an_attempt_that_was_given_up_is_stale(here: InMemoryDeployment) -> None:
+def test_the_token_of_an_attempt_that_was_given_up_is_heard_and_wakes_nobody(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
     here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
     assert isinstance(here.dispatch(job_id), Processing)
 
-    assert untouched(here, job_id, TOKEN, TASK) is Heard.UNKNOWN
+    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+    assert here.jobs.peek(job_id).attempts[0].task_id == TASK
+    assert here.waits.woken == []
+    saves = here.jobs.saves
+    assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
+    assert (here.jobs.saves, here.waits.woken) == (saves, [])
     assert untouched(here, job_id, "token-2", "task-1") is Heard.KNOWN
 
 
@@ -144,8 +151,11 @@ def test_the_token_of_an_attempt_that_ended_is_stale_while_no_other_has_begun(he
 
 
 @pytest.mark.parametrize("how", ["succeeded", "failed"])
-def test_the_token_of_a_job_that_is_over_is_stale(here: InMemoryDeployment, how: str) -> None:
-    job_id = here.job_id() if how == "succeeded" else lost(here)
+def test_the_token_of_a_job_that_is_over_without_a_doubt_is_stale(here: InMemoryDeployment, how: str) -> None:
+    job_id = here.job_id()
+    if how == "failed":
+        blocked = Failure(code=FailureCode.CONTENT_BLOCKED, message="no", retryable=False, charged=Charged.NO)
+        here.provider.will_say(TaskFailed(blocked))
     here.run(job_id)
     assert here.jobs.peek(job_id).status == how
 
@@ -363,7 +373,8 @@ def test_a_callback_that_comes_while_the_job_is_given_up_changes_nothing(here: I
 
     job = here.jobs.peek(job_id)
     assert job.status is JobStatus.FAILED
-    assert here.hear(job_id, TOKEN, TASK) is Heard.UNKNOWN
+    # Sent again, it finds a job that is over, and in doubt.
+    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
 
 
 def test_a_task_that_announces_itself_between_the_last_look_and_the_end_is_left_to_the_sweep_and_delivered(
@@ -409,3 +420,39 @@ def test_what_is_heard_while_a_job_is_looked_at_is_news(here: InMemoryDeployment
 
     assert isinstance(looked, NotYet)
     assert looked.asked_at_ms == before.timestamp() * 1000
+
+
+def facts_of(here: InMemoryDeployment, job_id: str, *, seconds: float = 0, digest: str | None = None) -> TaskFacts:
+    """Of a task that was made so long after the job's first call left."""
+    return TaskFacts(here.jobs.peek(job_id).attempts[0].intended_at + timedelta(seconds=seconds), digest)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "heard"),
+    [
+        (-3600, Heard.UNKNOWN),
+        (-121, Heard.UNKNOWN),
+        (-120, Heard.ADOPTED),
+        (1, Heard.ADOPTED),
+        (330, Heard.ADOPTED),
+        (331, Heard.UNKNOWN),
+    ],
+)
+def test_a_task_is_adopted_only_if_it_was_made_while_the_call_was_on_its_way(
+    here: InMemoryDeployment, seconds: float, heard: Heard
+) -> None:
+    job_id = lost(here)
+    here.provider.will_say(StillRunning(facts_of(here, job_id, seconds=seconds)))
+
+    assert here.hear(job_id, TOKEN, TASK) is heard
+
+
+@pytest.mark.parametrize(("token", "heard"), [(TOKEN, Heard.ADOPTED), ("token-2", Heard.UNKNOWN)])
+def test_where_the_provider_repeats_the_calls_token_that_decides(
+    here: InMemoryDeployment, token: str, heard: Heard
+) -> None:
+    job_id = lost(here)
+    here.provider.will_say(StillRunning(facts_of(here, job_id, seconds=-3600, digest=token_digest(token))))
+    here.provider.will_say(StillRunning(facts_of(here, job_id, digest=token_digest(token))))
+
+    assert here.hear(job_id, TOKEN, TASK) is heard

@@ -9,7 +9,18 @@ from itertools import pairwise
 
 import pytest
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import END_GRACE, MOVES, ORPHAN_GRACE, START_GRACE, Job, JobStatus, Result, Source, Timings
+from heliograph.domain.jobs import (
+    END_GRACE,
+    FIRST_LATE_LOOK,
+    MOVES,
+    ORPHAN_GRACE,
+    START_GRACE,
+    Job,
+    JobStatus,
+    Result,
+    Source,
+    Timings,
+)
 from heliograph.domain.ledger import Booking, Usage
 from heliograph.domain.media import MediaType
 from heliograph.domain.requests import JobRequest, OnUncertain
@@ -318,7 +329,8 @@ def test_an_orphan_is_looked_at_soon_and_again_and_again() -> None:
 
     assert orphan.attention_at == LATER + ORPHAN_GRACE
     assert orphan.as_orphaned(orphan.attention_at).attention_at == LATER + ORPHAN_GRACE * 2
-    assert orphan.failed(failure(Charged.UNKNOWN), LATER).as_announced().attention_at is None
+    assert orphan.failed(failure(Charged.NO), LATER).as_announced().attention_at is None
+    assert orphan.failed(failure(Charged.UNKNOWN), LATER).as_announced().attention_at == LATER + FIRST_LATE_LOOK
 
 
 def test_a_job_that_never_began_is_looked_at_soon_and_one_that_did_after_its_deadline() -> None:

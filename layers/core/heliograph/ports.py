@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from heliograph.domain.absence import Books
     from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
     from heliograph.domain.events import PublishedEvent
     from heliograph.domain.jobs import Job, JobFilter
@@ -49,7 +50,7 @@ class Together(Protocol):
 
 
 class ImageProvider(Protocol):
-    """A vendor of image models. Neither call raises for anything the vendor or the network does."""
+    """A vendor of image models. No call raises for anything the vendor or the network does."""
 
     def create(self, request: TaskRequest) -> CreateOutcome:
         """Makes one task, once: **not idempotent**, and money is held for it. Never repeats the call by itself."""
@@ -57,6 +58,10 @@ class ImageProvider(Protocol):
 
     def ask(self, task_id: str) -> TaskState:
         """One question about one task. Free."""
+        ...
+
+    def books(self) -> Books | None:
+        """What the account has and what is held of it; `None` if that is not told, or not at once. Free."""
         ...
 
 

@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 
 from heliograph.adapters.task_api import Answer, Meaning, Refusals, TaskApi, Texts, by_text, done, task_failed
+from heliograph.domain.absence import Books
 from heliograph.domain.failures import FailureCode
+from heliograph.domain.money import MICRODOLLARS
 from heliograph.domain.provider import (
     Accepted,
     CreateOutcome,
     NoAnswer,
     StillRunning,
+    TaskFacts,
     TaskFailed,
     TaskRequest,
     TaskState,
 )
 
 _PATH = "images/generations"
+_BALANCE_PATH = "balance"
+_MOST_USD = 1e9
 _API_KEY = re.compile(r"sk_[A-Za-z0-9]{16,}")  # [doc, vendor]
 _TASK_ID_HEADER = "x-apimodels-task-id"  # [client]; also on error answers
 
@@ -75,7 +81,30 @@ class ApiModels:
     def ask(self, task_id: str) -> TaskState:
         """`GET /images/generations?task_id=…`; `taskId=` and the path form fail [client]."""
         answer = self._api.ask(_PATH, {"task_id": task_id})
-        return _state(answer) if isinstance(answer, Answer) else answer
+        if not isinstance(answer, Answer):
+            return answer
+        state = _state(answer)
+        return state if isinstance(state, NoAnswer) else replace(state, facts=TaskFacts(made_at=answer.made_at))
+
+    def books(self) -> Books | None:
+        """`GET /balance` [vendor]."""
+        answer = self._api.ask(_BALANCE_PATH, {}, quickly=True)
+        return _books(answer) if isinstance(answer, Answer) else None
+
+
+def _books(answer: Answer) -> Books | None:
+    """`frozen` is held for running tasks, from their creation on [vendor]. Only what is certain counts."""
+    balance, frozen = (_microdollars(answer.data.get(name)) for name in ("balance", "frozen"))
+    known = answer.code == HTTPStatus.OK and answer.data.get("currency") == "USD"
+    if not known or balance is None or frozen is None:
+        return None
+    return Books(balance_microusd=balance, held_microusd=frozen)
+
+
+def _microdollars(said: object) -> int | None:
+    if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < _MOST_USD:
+        return None
+    return round(said * MICRODOLLARS)
 
 
 def _body_of(request: TaskRequest) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 job_id (key) · revision                                  for conditions
 tenant · created_at · status · tags · preset             the index `by-tenant`, for lists
 document                                                 the job, as JSON
-task                                                     once it has one: the index `by-task`
+task                                                     of its latest attempt, once known: the index `by-task`
 open_shard, attention_at                                 until it is over and announced: the index `open-jobs`
 expires_at                                               only once it is over: DynamoDB deletes it then (TTL)
+
+Each task of an earlier attempt has an item of its own (`<job_id>#<attempt_id>`, with `task` and nothing else), so that
+the index finds the owner of every task.
 
 What changes with a job elsewhere (the ledger's pages, the number of tasks on a route) is written in one transaction
 with it: all of it, or nothing.
@@ -24,7 +27,7 @@ from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, failed
 from heliograph.adapters.dynamodb_ledger import page_update, usage_update
 from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob, StorageFailed
 from heliograph.domain.jobs import Job, JobFilter
-from heliograph.domain.ledger import Usage, UsageLine
+from heliograph.domain.ledger import UsageLine
 from heliograph.domain.listing import MOST, Position, Slice
 from heliograph.domain.routes import Routes
 from heliograph.domain.tenants import Period, Tenants
@@ -73,7 +76,7 @@ class DynamoDBJobReader:
                 ExpressionAttributeValues={":task": {"S": _task(provider, task_id)}},
                 Limit=1,
             )
-        return next((item["job_id"]["S"] for item in answer["Items"]), None)
+        return next((item["job_id"]["S"].partition("#")[0] for item in answer["Items"]), None)
 
     def listed(self, tenant: str, wanted: JobFilter, *, after: Position | None, limit: int) -> Slice[Job]:
         """Queries of the index, which holds what is filtered by, then one consistent read of the jobs themselves."""
@@ -101,7 +104,8 @@ class DynamoDBJobReader:
         with translated("all jobs"):
             for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
                 for item in page["Items"]:
-                    yield _job(item)
+                    if "document" in item:
+                        yield _job(item)
 
     def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
         """One query per shard of the index."""
@@ -207,7 +211,7 @@ class DynamoDBJobStore(DynamoDBJobReader):
             "ConditionExpression": condition,
             **({"ExpressionAttributeValues": values} if values else {}),
         }
-        others = [*self._bookings(job), *self._usages(job), *self._counts(job)]
+        others = [*self._bookings(job), *self._usages(job), *self._counts(job), *self._earlier_tasks(job)]
         with translated(job.job_id):
             try:
                 if others:
@@ -229,16 +233,15 @@ class DynamoDBJobStore(DynamoDBJobReader):
         if not any(difference):
             return
         for page, most in job.ledger_pages(self._tenants):
-            limit = most if difference.committed > 0 else None
+            # What became known after its end is written, whatever the limit is.
+            limit = most if difference.committed > 0 and not job.is_over else None
             refusal = None if limit is None else BudgetExceeded(page.account, page.period, limit)
             yield _Beside(page_update(self._ledger_table, page, difference, limit_microusd=limit), refusal)
 
     def _usages(self, job: Job) -> Iterator[_Beside]:
-        for route, used in job.usage.items():
-            more = used.minus(job.used.get(route, Usage()))
-            if any(more):
-                line = UsageLine(Period.DAY.of(job.created_at), job.tenant, route, more)
-                yield _Beside(usage_update(self._ledger_table, line))
+        for route, more in job.usage_changes.items():
+            line = UsageLine(Period.DAY.of(job.created_at), job.tenant, route, more)
+            yield _Beside(usage_update(self._ledger_table, line))
 
     def _counts(self, job: Job) -> Iterator[_Beside]:
         if job.runs_on == job.ran_on:
@@ -248,6 +251,17 @@ class DynamoDBJobStore(DynamoDBJobReader):
         if job.runs_on:
             route = self._routes.named(job.runs_on)
             yield _Beside(self._running(job.runs_on, 1, route.max_in_flight if route else None), RouteFull(job.runs_on))
+
+    def _earlier_tasks(self, job: Job) -> Iterator[_Beside]:
+        until = (job.finished_at or job.deadline_at) + self._retention
+        for attempt in job.attempts[:-1]:
+            if attempt.task_id:
+                item: dict[str, AttributeValueTypeDef] = {
+                    "job_id": {"S": f"{job.job_id}#{attempt.attempt_id}"},
+                    "task": {"S": _task(attempt.provider, attempt.task_id)},
+                    "expires_at": {"N": str(int(until.timestamp()))},
+                }
+                yield _Beside({"Put": {"TableName": self._table, "Item": item}})
 
     def _running(self, route: str, difference: int, most: int | None) -> TransactWriteItemTypeDef:
         update: TransactWriteItemTypeDef = {

@@ -6,8 +6,10 @@ reading [inferred].
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -15,11 +17,13 @@ import httpx
 
 from heliograph.adapters.task_api import Answer, Meaning, Refusals, TaskApi, Texts, by_text, done, task_failed
 from heliograph.domain.failures import FailureCode
+from heliograph.domain.identity import token_digest
 from heliograph.domain.provider import (
     Accepted,
     CreateOutcome,
     NoAnswer,
     StillRunning,
+    TaskFacts,
     TaskFailed,
     TaskRequest,
     TaskState,
@@ -100,7 +104,14 @@ class Kie:
     def ask(self, task_id: str) -> TaskState:
         """`GET /jobs/recordInfo?taskId=…`"""
         answer = self._api.ask(_ASK_PATH, {"taskId": task_id})
-        return _state(answer) if isinstance(answer, Answer) else answer
+        if not isinstance(answer, Answer):
+            return answer
+        state = _state(answer)
+        return state if isinstance(state, NoAnswer) else replace(state, facts=_facts(answer))
+
+    def books(self) -> None:
+        """It tells how many credits are left, and nowhere whether those of running tasks are among them."""
+        return
 
 
 def _body_of(request: TaskRequest) -> dict[str, Any]:
@@ -125,7 +136,7 @@ def _body_of(request: TaskRequest) -> dict[str, Any]:
 
 
 def _state(answer: Answer) -> TaskState:
-    # `data` also repeats our request (`param`), callback URL and all: no more of it is read than is named here.
+    # `data` also repeats our request (`param`), callback URL and all: of that, only a digest leaves this module.
     state = answer.data.get("state")
     if state == "fail" and (answer.code == HTTPStatus.OK or answer.code in _OF_A_FAILED_TASK):
         return _failed(answer)
@@ -137,6 +148,16 @@ def _state(answer: Answer) -> TaskState:
     if not isinstance(state, str):
         return NoAnswer("the provider's answer has no state")
     return StillRunning()  # waiting, queuing, generating, and whatever else they may call it
+
+
+def _facts(answer: Answer) -> TaskFacts:
+    """When the task was made, and for which call: `param` repeats the request as a JSON string [doc]."""
+    try:
+        told = json.loads(answer.data["param"])["callBackUrl"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        told = None
+    token = told.rpartition("/")[2] if isinstance(told, str) else ""
+    return TaskFacts(made_at=answer.made_at, callback_sha256=token_digest(token) if token else None)
 
 
 def _failed(answer: Answer) -> TaskFailed:

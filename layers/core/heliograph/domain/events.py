@@ -14,13 +14,29 @@ from collections.abc import Mapping
 from heliograph.domain.budget_events import BudgetExhausted, BudgetWarning, budget_exhausted, budget_warning
 from heliograph.domain.endpoint_events import EndpointDisabled, endpoint_disabled
 from heliograph.domain.failures import FailureCode
-from heliograph.domain.job_events import JobCanceled, JobEnded, JobExpired, JobFailed, JobSucceeded, job_event
+from heliograph.domain.job_events import (
+    JobCanceled,
+    JobEnded,
+    JobExpired,
+    JobFailed,
+    JobSettled,
+    JobSucceeded,
+    job_event,
+    settled_event,
+)
 from heliograph.domain.published import EVENT_SOURCE
 from heliograph.domain.route_events import RouteClosed, RouteOpened, route_switched
 from heliograph.domain.upload_events import UploadRejected, upload_rejected
 
 PublishedEvent = (
-    JobEnded | UploadRejected | BudgetWarning | BudgetExhausted | RouteOpened | RouteClosed | EndpointDisabled
+    JobEnded
+    | JobSettled
+    | UploadRejected
+    | BudgetWarning
+    | BudgetExhausted
+    | RouteOpened
+    | RouteClosed
+    | EndpointDisabled
 )
 
 EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
@@ -30,6 +46,7 @@ EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
         JobFailed,
         JobExpired,
         JobCanceled,
+        JobSettled,
         UploadRejected,
         BudgetWarning,
         BudgetExhausted,
@@ -55,6 +72,7 @@ __all__ = [
     "JobCanceled",
     "JobExpired",
     "JobFailed",
+    "JobSettled",
     "JobSucceeded",
     "PublishedEvent",
     "RouteClosed",
@@ -66,5 +84,6 @@ __all__ = [
     "event_type",
     "job_event",
     "route_switched",
+    "settled_event",
     "upload_rejected",
 ]

@@ -18,3 +18,8 @@ def derived_id(prefix: str, *parts: str) -> str:
     material = "".join(f"{len(part.encode())}:{part}," for part in parts)
     digest = base64.b32encode(hashlib.sha256(material.encode()).digest()).decode().lower()
     return f"{prefix}_{digest[:26]}"
+
+
+def token_digest(token: str) -> str:
+    """What is kept of a callback's token: who reads the record can't call back with it."""
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()

@@ -8,7 +8,8 @@ from pydantic import AwareDatetime, Field
 
 from heliograph.domain.failures import Charged, Failure
 from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job, JobStatus, Result, Source, Timings
+from heliograph.domain.jobs import Job, JobStatus, Result, Settlement, Source, Timings
+from heliograph.domain.money import usd
 from heliograph.domain.published import USD_PATTERN, Envelope, Published
 from heliograph.domain.requests import Task
 
@@ -77,6 +78,37 @@ class JobCanceledData(_JobEnded):
     ] = ()
 
 
+class JobSettledData(Published):
+    """A task of a job that is over, of which nobody could tell then whether it was charged: what it came to.
+
+    `results` are the images that arrived late; without any, `message` says why. The job's status stays what it was.
+    """
+
+    job_id: str
+    tenant: str
+    task: Task
+    model: Annotated[str, Field(description="The model that was asked for.")]
+    source: Source
+    status: Annotated[JobStatus, Field(description="The job's status: it has not changed.")]
+    attempt_id: Annotated[str, Field(description="The create call that made the task.")]
+    provider: str
+    task_id: str
+    created_at: AwareDatetime
+    finished_at: Annotated[AwareDatetime, Field(description="When the job ended.")]
+    settled_at: Annotated[AwareDatetime, Field(description="When this became known, and the images were stored.")]
+    charged: Annotated[Charged, Field(description="Whether this task was charged: yes or no.")]
+    price_usd: Annotated[str, Field(description="What this task cost, as decimal USD.", pattern=USD_PATTERN)]
+    message: Annotated[str, Field(description="What the task came to, in words.")]
+    results: tuple[Result, ...] = ()
+    record: ObjectRef | None = None
+    provider_urls: Annotated[
+        tuple[str, ...], Field(description="Where the provider keeps paid images that were not stored, for some days.")
+    ] = ()
+    metadata: Annotated[dict[str, str], Field(description="As the request gave it.")]
+    tags: Annotated[tuple[str, ...], Field(description="As the request gave them.")] = ()
+    retry_of: Annotated[str | None, Field(description="The job that this one was made to do again.")] = None
+
+
 class JobSucceeded(Envelope):
     """`image.job.succeeded`"""
 
@@ -105,6 +137,13 @@ class JobCanceled(Envelope):
     data: JobCanceledData
 
 
+class JobSettled(Envelope):
+    """`image.job.settled`"""
+
+    event_type: ClassVar = "image.job.settled"
+    data: JobSettledData
+
+
 JobEnded = JobSucceeded | JobFailed | JobExpired | JobCanceled
 
 
@@ -112,6 +151,7 @@ def job_event(job: Job, *, results_bucket: str) -> JobEnded:
     """The one event of a job that is over: the same job gives the same event, whenever it is asked."""
     if job.finished_at is None:
         raise ValueError(f"{job.job_id} is not over")
+    job = job.as_it_ended
     envelope: dict[str, Any] = {
         "event_id": derived_id("evt", job.job_id, job.status),
         "occurred_at": job.finished_at,
@@ -144,3 +184,36 @@ def job_event(job: Job, *, results_bucket: str) -> JobEnded:
         return JobExpired(**envelope, data=JobExpiredData(**ended, failure=job.failure))
     failed = JobFailedData(**ended, failure=job.failure, results=job.results, provider_urls=job.provider_urls)
     return JobFailed(**envelope, data=failed)
+
+
+def settled_event(job: Job, settlement: Settlement, *, results_bucket: str) -> JobSettled:
+    """The one event of a settlement: the same settlement gives the same event, whatever else became known since."""
+    if job.finished_at is None:
+        raise ValueError(f"{job.job_id} is not over")
+    attempt = job.attempt_of(settlement.attempt_id)
+    record_key = settlement.record_key
+    data = JobSettledData(
+        job_id=job.job_id,
+        tenant=job.tenant,
+        task=job.request.task,
+        model=job.request.model,
+        source=job.source,
+        status=job.status,
+        attempt_id=attempt.attempt_id,
+        provider=attempt.provider,
+        task_id=attempt.task_id or "",
+        created_at=job.created_at,
+        finished_at=job.finished_at,
+        settled_at=settlement.at,
+        charged=settlement.charged,
+        price_usd=usd(attempt.price_microusd if settlement.charged is Charged.YES else 0),
+        message=settlement.message,
+        results=settlement.results,
+        record=ObjectRef(bucket=results_bucket, key=record_key) if record_key else None,
+        provider_urls=settlement.provider_urls,
+        metadata=job.request.metadata,
+        tags=job.request.tags,
+        retry_of=job.retry_of,
+    )
+    event_id = derived_id("evt", job.job_id, "settled", settlement.attempt_id)
+    return JobSettled(event_id=event_id, occurred_at=settlement.at, data=data)

@@ -8,13 +8,15 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from heliograph.domain.absence import SETTLED_AFTER, Books, can_prove
 from heliograph.domain.failures import Charged, Failure
 from heliograph.domain.ledger import Booking, Page, Usage, key_page, pages
 from heliograph.domain.media import MediaType
 from heliograph.domain.money import usd
 from heliograph.domain.object_keys import OutputPlace
+from heliograph.domain.provider import TaskFacts
 from heliograph.domain.requests import JobRequest, OnUncertain
-from heliograph.domain.retrying import CALL_LIMIT
+from heliograph.domain.retrying import CALL_LIMIT, GIVE_UP
 from heliograph.domain.routes import Route
 from heliograph.domain.statuses import MOVES as MOVES  # noqa: PLC0414 - whoever has jobs has these too
 from heliograph.domain.statuses import JobStatus as JobStatus  # noqa: PLC0414
@@ -27,6 +29,11 @@ END_GRACE = timedelta(minutes=15)
 LONGEST_TASK = timedelta(hours=1)
 # The vendor's own clients give up after ten minutes [vendor].
 LONGEST_DOUBT = timedelta(minutes=10)
+# How far a provider's clock may be from ours.
+CLOCKS_DIFFER = timedelta(minutes=2)
+# How soon after a job's end its tasks in doubt are polled, and by how much each gap is longer than the time before it.
+FIRST_LATE_LOOK = timedelta(minutes=5)
+_LATE_LOOKS_GROW = 0.5
 
 
 class _Record(BaseModel):
@@ -68,6 +75,11 @@ class Attempt(_Record):
     accepted_at: AwareDatetime | None = None
     task_id: str | None = None
     doubt: str | None = None
+    # When that was known, and the provider's books from before the call left.
+    lost_at: AwareDatetime | None = None
+    books_before: Books | None = None
+    # Those books proved that no task was made of it. (A callback may prove otherwise.)
+    absent: bool = False
     # Of the token in the attempt's callback URL, in hex; none where no callback can reach us.
     callback_sha256: str | None = None
     # Since when its pictures were waiting at the provider's, as far as that is known.
@@ -82,9 +94,34 @@ class Attempt(_Record):
         """Whether it may still bring a picture (and a bill)."""
         return self.ended_at is None
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it has ended, and its task may have been made and charged all the same."""
+        is_unknown = self.failure is not None and self.failure.charged is Charged.UNKNOWN
+        return self.ended_at is not None and (is_unknown or self.absent)
+
+    @property
+    def proof_is_due_at(self) -> datetime | None:
+        """From when on the provider's books may prove that it made no task; `None` if they never will."""
+        if self.task_id or self.lost_at is None or not can_prove(self.books_before):
+            return None
+        return self.lost_at + SETTLED_AFTER
+
+    def may_have_made(self, facts: TaskFacts) -> bool:
+        """Whether the task may be of this very call, by what its provider says of it.
+
+        A repeated token decides. Without, the task was made while the call was on its way, by two clocks that may
+        differ. What says nothing excludes nothing.
+        """
+        if facts.callback_sha256:
+            return facts.callback_sha256 == self.callback_sha256
+        if facts.made_at is None:
+            return True
+        return self.intended_at - CLOCKS_DIFFER <= facts.made_at <= self.intended_at + CALL_LIMIT + CLOCKS_DIFFER
+
     def told(self) -> dict[str, Any]:
         """What its owner is told of it, as JSON."""
-        internal = {"price_microusd", "run_id", "callback_sha256", "ready_at"}
+        internal = {"price_microusd", "run_id", "callback_sha256", "ready_at", "lost_at", "books_before", "absent"}
         return {**self.model_dump(mode="json", exclude=internal), "price_usd": usd(self.price_microusd)}
 
     @property
@@ -104,6 +141,24 @@ class Result(_Record):
     sha256: str
     width: int
     height: int
+
+
+class Settlement(_Record):
+    """What an attempt came to that was in doubt when its job ended: known later, and never changed again.
+
+    `charged`: yes or no. `results`: the images that arrived late. `provider_urls`: where the provider keeps paid images
+    that were not stored, and `message` says why. `record_key`: of the job's record, written anew with the results.
+    """
+
+    attempt_id: str
+    at: AwareDatetime
+    charged: Charged
+    message: str
+    results: tuple[Result, ...] = ()
+    provider_urls: tuple[str, ...] = ()
+    record_key: str | None = None
+    # Its event is on the bus.
+    announced: bool = False
 
 
 class Job(_Record):
@@ -137,6 +192,11 @@ class Job(_Record):
     provider_urls: tuple[str, ...] = ()
     failure: Failure | None = None
     price_microusd: int = 0
+    # What became known after its end. All other fields stay as they were then: its event is made of them.
+    settlements: tuple[Settlement, ...] = ()
+    # Since when its tasks in doubt are polled after its end, and when they are polled next.
+    late_since: AwareDatetime | None = None
+    late_look_at: AwareDatetime | None = None
     # What was reserved for it at its submission: the price of the route that it is meant for.
     quote_microusd: int = 0
     # What the ledger held for it, and on which route it ran, when this was last written.
@@ -164,7 +224,10 @@ class Job(_Record):
         A workflow starts within seconds and ends soon after the deadline: later than that, something went wrong.
         """
         if self.finished_at:
-            return None if self.announced else self.finished_at + START_GRACE
+            untold = [settlement.at + START_GRACE for settlement in self.settlements if not settlement.announced]
+            if not self.announced:
+                untold.append(self.finished_at + START_GRACE)
+            return min([*untold, *([self.late_look_at] if self.late_look_at else [])], default=None)
         if self.orphaned_at:
             return self.orphaned_at + ORPHAN_GRACE
         if self.attempts or self.started:
@@ -195,6 +258,7 @@ class Job(_Record):
             return self.deadline_at
         # Until then its call may be on its way, and its answer be noted after all.
         answered_by = attempt.intended_at if attempt.doubt else attempt.intended_at + CALL_LIMIT
+        answered_by = max(answered_by, attempt.proof_is_due_at or answered_by)
         if attempt.callback_sha256 is None:
             return answered_by
         if not self.may_resubmit or attempt.intended_at >= self.deadline_at:
@@ -213,7 +277,7 @@ class Job(_Record):
         """What the ledger must hold for it."""
         unknown = self.may_have_cost
         if self.is_over:
-            return Booking(0, self.price_microusd, unknown)
+            return Booking(0, self.spent_microusd, unknown)
         running = self.attempt.price_microusd if self.attempt and self.attempt.is_open else 0
         return Booking(max(self.quote_microusd, running), 0, unknown)
 
@@ -221,12 +285,25 @@ class Job(_Record):
     def usage(self) -> dict[str, Usage]:
         """What it brought and cost on each route, as far as that is known."""
         usage = {attempt.route: Usage() for attempt in self.attempts}
-        for attempt in self.attempts:
+        for attempt in self._unsettled:
             usage[attempt.route] = usage[attempt.route].plus(Usage(unknown=attempt.may_have_cost))
+        for settlement in self.settlements:
+            attempt = self.attempt_of(settlement.attempt_id)
+            late = Usage(pictures=len(settlement.results), spent=self._cost_of(settlement))
+            usage[attempt.route] = usage[attempt.route].plus(late)
         if self.is_over and self.attempt:
             route = self.attempt.route
             usage[route] = usage[route].plus(Usage(pictures=len(self.results), spent=self.price_microusd))
         return {route: used for route, used in usage.items() if any(used)}
+
+    @property
+    def usage_changes(self) -> dict[str, Usage]:
+        """What is to be added to each route's usage: what it brought and cost, less what was written already."""
+        usage = self.usage
+        changes = {
+            route: usage.get(route, Usage()).minus(self.used.get(route, Usage())) for route in [*usage, *self.used]
+        }
+        return {route: change for route, change in changes.items() if any(change)}
 
     def ledger_pages(self, tenants: Tenants) -> Iterator[tuple[Page, int | None]]:
         """The pages that it is written on, each with its limit in micro-dollars."""
@@ -250,6 +327,10 @@ class Job(_Record):
         """Whether it cost money: known once it is over."""
         if not self.is_over:
             return None
+        if self.settlements:
+            if self.price_microusd or any(settlement.charged is Charged.YES for settlement in self.settlements):
+                return Charged.YES
+            return Charged.UNKNOWN if self.may_have_cost else Charged.NO
         if self.failure:
             return self.failure.charged
         if self.price_microusd:
@@ -257,16 +338,66 @@ class Job(_Record):
         return Charged.UNKNOWN if self.may_have_cost else Charged.NO
 
     @property
+    def spent_microusd(self) -> int:
+        """Micro-dollars that it cost for certain, with what became known after its end."""
+        return self.price_microusd + sum(map(self._cost_of, self.settlements))
+
+    @property
     def price_usd(self) -> str | None:
         """What the job cost so far; `None` where nobody can tell."""
         if self.may_have_cost or self.charged is Charged.UNKNOWN:
             return None
-        return usd(self.price_microusd)
+        return usd(self.spent_microusd)
 
     @property
     def may_have_cost(self) -> int:
         """Micro-dollars of its attempts of which nobody can tell whether they were charged."""
-        return sum(attempt.may_have_cost for attempt in self.attempts)
+        return sum(attempt.may_have_cost for attempt in self._unsettled)
+
+    @property
+    def in_doubt(self) -> tuple[Attempt, ...]:
+        """Its attempts that may turn out to have made a task, or their known task to have been charged."""
+        return tuple(attempt for attempt in self._unsettled if attempt.is_in_doubt)
+
+    @property
+    def all_results(self) -> tuple[Result, ...]:
+        """Every image in the bucket, also those that arrived after its end."""
+        return self.results + tuple(late for settlement in self.settlements for late in settlement.results)
+
+    @property
+    def all_provider_urls(self) -> tuple[str, ...]:
+        """Where the provider keeps images that were not stored, also of tasks that ended after the job."""
+        return self.provider_urls + tuple(url for settlement in self.settlements for url in settlement.provider_urls)
+
+    @property
+    def delivered_late_at(self) -> datetime | None:
+        """When the first image arrived after its end."""
+        return min((settlement.at for settlement in self.settlements if settlement.results), default=None)
+
+    @property
+    def attempts_now(self) -> tuple[Attempt, ...]:
+        """Its attempts, with what became known of their charges after its end."""
+        known = {settlement.attempt_id: settlement.charged for settlement in self.settlements}
+        return tuple(
+            attempt.model_copy(update={"failure": _charged(attempt.failure, known.get(attempt.attempt_id))})
+            for attempt in self.attempts
+        )
+
+    @property
+    def failure_now(self) -> Failure | None:
+        """Its failure, with what became known of its charge after its end."""
+        return _charged(self.failure, self.charged if self.settlements else None)
+
+    @property
+    def as_it_ended(self) -> Job:
+        """Without what became known after its end."""
+        return self._changed(settlements=())
+
+    @property
+    def is_found_again(self) -> bool:
+        """Whether its last attempt was given up as lost, and its task is known after all."""
+        attempt = self.attempt
+        return bool(not self.is_over and attempt and attempt.is_in_doubt and attempt.task_id)
 
     @property
     def output_place(self) -> OutputPlace:
@@ -274,10 +405,17 @@ class Job(_Record):
         return OutputPlace(self.output_key, self.job_id, self.output_name, self.source.preset)
 
     def attempting(
-        self, attempt_id: str, run_id: str, route: Route, at: datetime, *, callback_sha256: str | None = None
+        self,
+        attempt_id: str,
+        run_id: str,
+        route: Route,
+        at: datetime,
+        *,
+        callback_sha256: str | None = None,
+        books_before: Books | None = None,
     ) -> Job:
         """With the intent to call `route` written down. Illegal while another attempt may still bill."""
-        if self.is_over or (self.attempt and self.attempt.is_open):
+        if self.is_over or self.is_found_again or (self.attempt and self.attempt.is_open):
             raise ValueError(f"{self.job_id} can't begin another attempt now")
         attempt = Attempt(
             attempt_id=attempt_id,
@@ -288,19 +426,33 @@ class Job(_Record):
             price_microusd=route.price_microusd,
             intended_at=at,
             callback_sha256=callback_sha256,
+            books_before=books_before,
         )
         return self._changed(attempts=(*self.attempts, attempt))
 
     def accepted(self, attempt_id: str, task_id: str, at: datetime) -> Job:
-        """With the provider's task noted. A terminal job keeps its status: the note still says where the money went."""
-        attempts = self._attempts_with(attempt_id, task_id=task_id, accepted_at=at)
+        """With the provider's task noted. A terminal job keeps its status: its task is looked after by `sweep`."""
         if self.is_over:
-            return self._changed(attempts=attempts)
+            return self.found(attempt_id, task_id, at)
+        return self._moved(
+            JobStatus.PROCESSING, attempts=self._attempts_with(attempt_id, task_id=task_id, accepted_at=at)
+        )
+
+    def found(self, attempt_id: str, task_id: str, at: datetime) -> Job:
+        """With the task of an attempt noted that was given up. After the job's end, it is polled soon."""
+        found = self._changed(attempts=self._attempts_with(attempt_id, task_id=task_id))
+        return found.called_late(at) if self.is_over else found
+
+    def found_again(self) -> Job:
+        """With its last attempt open again, which was given up as lost: its task is waited for."""
+        if self.attempt is None or not self.is_found_again:
+            raise ValueError(f"{self.job_id} has no attempt that was found again")
+        attempts = self._attempts_with(self.attempt.attempt_id, ended_at=None, failure=None, absent=False)
         return self._moved(JobStatus.PROCESSING, attempts=attempts)
 
-    def doubting(self, attempt_id: str, doubt: str) -> Job:
+    def doubting(self, attempt_id: str, doubt: str, at: datetime | None = None) -> Job:
         """With the attempt's answer known to be lost. (Its task may have announced itself already.)"""
-        return self._changed(attempts=self._attempts_with(attempt_id, doubt=doubt))
+        return self._changed(attempts=self._attempts_with(attempt_id, doubt=doubt, lost_at=at))
 
     def knowing(self, attempt_id: str, task_id: str, at: datetime) -> Job:
         """With the task that the workflow knows, where the latest attempt's own record lacks it."""
@@ -317,6 +469,10 @@ class Job(_Record):
             attempt_id, ended_at=at, failure=failure, retry_after_seconds=retry_after_seconds
         )
         return self._changed(attempts=attempts)
+
+    def without_a_task(self, attempt_id: str, failure: Failure, at: datetime) -> Job:
+        """With the lost attempt ended: the provider's books prove that no task was made of it. The job goes on."""
+        return self._changed(attempts=self._attempts_with(attempt_id, ended_at=at, failure=failure, absent=True))
 
     def succeeded(self, results: Sequence[Result], at: datetime, *, ready_at: datetime | None = None) -> Job:
         """Terminal, with its pictures stored and paid. A `ready_at` before the call is none: clocks differ."""
@@ -397,9 +553,45 @@ class Job(_Record):
         """This end of the job, written over the wish to cancel it that came in between."""
         return self._changed(revision=current.revision, cancel_requested_at=current.cancel_requested_at)
 
+    def called_late(self, at: datetime) -> Job:
+        """With its tasks in doubt to be polled by the next sweep, and for a day from now: the provider called."""
+        if not any(attempt.task_id for attempt in self.in_doubt) or (self.late_look_at and self.late_look_at <= at):
+            return self
+        return self._changed(late_since=at, late_look_at=at)
+
+    def looking_late(self, at: datetime) -> Job:
+        """With the look after the present one planned: should nobody come back from this one."""
+        since = self.late_since or at
+        gap = max(FIRST_LATE_LOOK, (at - since) * _LATE_LOOKS_GROW)
+        # The last one that was planned is at the end of the day.
+        planned = min(at + gap, since + GIVE_UP) if at < since + GIVE_UP else at + gap
+        return self._changed(late_since=since, late_look_at=planned)
+
+    def looked_late(self, at: datetime) -> Job:
+        """After a look at its tasks in doubt: where none is left, or a day is over, no other is planned."""
+        is_last = self.late_since is None or at >= self.late_since + GIVE_UP
+        if is_last or not any(attempt.task_id for attempt in self.in_doubt):
+            return self._changed(late_look_at=None)
+        return self
+
+    def settled(self, settlement: Settlement) -> Job:
+        """With what an attempt in doubt came to. The job's end stays what it was."""
+        if not self.is_over or all(attempt.attempt_id != settlement.attempt_id for attempt in self.in_doubt):
+            raise ValueError(f"{self.job_id} has no such attempt in doubt: {settlement.attempt_id}")
+        return self._changed(settlements=(*self.settlements, settlement))
+
     def as_announced(self) -> Job:
         """With its event known to be on the bus."""
         return self._changed(announced=True)
+
+    def as_settlements_announced(self) -> Job:
+        """With the events of its settlements known to be on the bus."""
+        told = (settlement.model_copy(update={"announced": True}) for settlement in self.settlements)
+        return self._changed(settlements=tuple(told))
+
+    def attempt_of(self, attempt_id: str) -> Attempt:
+        """Its attempt of that id."""
+        return next(attempt for attempt in self.attempts if attempt.attempt_id == attempt_id)
 
     def as_started(self) -> Job:
         """With its workflow known to have begun: it may wait for its turn for long."""
@@ -424,7 +616,19 @@ class Job(_Record):
             raise ValueError(f"{self.job_id} can't go from {self.status} to {status}")
         if self.is_over:
             raise ValueError(f"{self.job_id} is {self.status} already")
-        return self._changed(status=status, **changes)
+        moved = self._changed(status=status, **changes)
+        if moved.finished_at is None or not any(attempt.task_id for attempt in moved.in_doubt):
+            return moved
+        return moved._changed(late_since=moved.finished_at, late_look_at=moved.finished_at + FIRST_LATE_LOOK)
+
+    @property
+    def _unsettled(self) -> tuple[Attempt, ...]:
+        known = {settlement.attempt_id for settlement in self.settlements}
+        return tuple(attempt for attempt in self.attempts if attempt.attempt_id not in known)
+
+    def _cost_of(self, settlement: Settlement) -> int:
+        charged = settlement.charged is Charged.YES
+        return self.attempt_of(settlement.attempt_id).price_microusd if charged else 0
 
     def _changed(self, **changes: object) -> Job:
         return self.model_copy(update=changes)
@@ -462,6 +666,13 @@ class Timings(_Record):
     queued_seconds: float | None = None
     processing_seconds: float | None = None
     total_seconds: float | None = None
+
+
+def _charged(failure: Failure | None, charged: Charged | None) -> Failure | None:
+    """The failure, as it is told once it is known whether it was charged."""
+    if failure is None or charged in (None, failure.charged):
+        return failure
+    return failure.model_copy(update={"charged": charged, "retryable": False})
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

@@ -12,7 +12,7 @@ In both, everything of a tenant other than `default` lies under `tenants/<tenant
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from heliograph.domain.media import MediaType
@@ -116,6 +116,12 @@ class OutputPlace:
         if "{job_id}" in folder and "{index}" not in folder and "{ext}" not in folder:
             return first.rpartition("/")[0] + "/job.json"
         return f"{first.removesuffix('.')}.job.json"
+
+    def of_the_job_alone(self) -> OutputPlace:
+        """A place beside this one that no other job has: its keys carry the job's id."""
+        if "{job_id}" in self.pattern:
+            return self
+        return replace(self, pattern=self.pattern.removesuffix(".{ext}") + "-{job_id}.{ext}")
 
     def _filled(self, index: int, extension: str) -> str:
         values = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,8 +57,21 @@ CreateOutcome = Accepted | Refused | Uncertain
 
 
 @dataclass(frozen=True, slots=True)
+class TaskFacts:
+    """What an answer about a task says of the call that made it, as far as it does.
+
+    `made_at`: by the provider's clock. `callback_sha256`: of the token in the callback URL that came with the call.
+    """
+
+    made_at: datetime | None = None
+    callback_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StillRunning:
     """The task is pending or processing, or in a state whose name we don't know."""
+
+    facts: TaskFacts = field(default=TaskFacts(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,7 @@ class Completed:
 
     result_urls: tuple[str, ...]
     took_seconds: float | None = None
+    facts: TaskFacts = field(default=TaskFacts(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,7 @@ class TaskFailed:
     """The task ended without a picture."""
 
     failure: Failure
+    facts: TaskFacts = field(default=TaskFacts(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +98,5 @@ class NoAnswer:
     reason: str
 
 
-TaskState = StillRunning | Completed | TaskFailed | NoAnswer
+KnownState = StillRunning | Completed | TaskFailed
+TaskState = KnownState | NoAnswer

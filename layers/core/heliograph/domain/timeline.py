@@ -22,6 +22,7 @@ class MomentKind(StrEnum):
     DELIVERING = "delivering"
     CANCEL_REQUESTED = "cancel_requested"
     FINISHED = "finished"
+    SETTLED = "settled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,10 @@ def _recorded(job: Job) -> Iterator[Moment]:
     if job.finished_at:
         why = f": {job.failure.code}, {job.failure.message}" if job.failure else ""
         yield Moment(job.finished_at, MomentKind.FINISHED, f"{job.status}{why}")
+    numbers = {attempt.attempt_id: number for number, attempt in enumerate(job.attempts, start=1)}
+    for settlement in job.settlements:
+        detail = f"{settlement.message} (charged: {settlement.charged})"
+        yield Moment(settlement.at, MomentKind.SETTLED, detail, attempt=numbers[settlement.attempt_id])
 
 
 def _attempted(number: int, attempt: Attempt) -> Iterator[Moment]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heliograph.domain.errors import StaleJob, StorageFailed, Unavailable
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Attempt, Job, JobStatus
 from heliograph.domain.outcomes import CloseOutcome, DeliverAgain, Finished, Over, Watch
-from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
+from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
 from heliograph.domain.routes import Route
+from heliograph.steps.absence import proven_absence
+from heliograph.steps.announce import announce, announce_settlements
 from heliograph.steps.finalize import Ending, announced, expire, fail, finalize, leave_to_sweep
+from heliograph.steps.settle import ask, settle
 from heliograph.steps.traffic import Control, announce_switches
 
 if TYPE_CHECKING:
@@ -53,11 +56,14 @@ def close(
             return expire(job, ending=ending)
         return fail(job, _crashed(error, Charged.NO), ending=ending)
     if attempt.task_id is None:
+        if absence := proven_absence(attempt, now, providers):
+            job = job.without_a_task(attempt.attempt_id, absence, now)
+            return fail(job, _crashed(error, Charged.NO), ending=ending)
         if now < job.doubt_ends_at:
             # Its answer may still be noted, or its task announce itself; only then can anybody say how the job stands.
             return leave_to_sweep(job, ending=ending)
         return fail(job, _lost(error), ending=ending)
-    match _ask(attempt, attempt.task_id, providers):
+    match ask(attempt, attempt.task_id, providers):
         case Completed(result_urls):
             return _deliver_now(job, attempt, attempt.task_id, result_urls, ending=ending)
         case TaskFailed(failure):
@@ -115,8 +121,7 @@ def _look_after(
         if job is None or job.attention_at is None or job.attention_at > now:
             return None
         if job.is_over:
-            announced(job, ending=ending)
-            return f"announced {job_id}"
+            return _look_after_the_end(job, providers=providers, ending=ending)
         if job.attempts or now >= job.deadline_at:
             # Noted before it is begun: should this run die of it, the next begins with another.
             ending.jobs.save(job.as_orphaned(now))
@@ -131,6 +136,23 @@ def _look_after(
     return f"started {job.job_id}" if started else f"waited for {job.job_id}"
 
 
+def _look_after_the_end(job: Job, *, providers: Mapping[str, ImageProvider], ending: Ending) -> str:
+    """Announces what was not, and polls the tasks in doubt when that is due."""
+    to_the_bus: dict[str, Any] = {"jobs": ending.jobs, "bus": ending.bus, "results_bucket": ending.results_bucket}
+    did = []
+    if not job.announced:
+        job = announce(job, **to_the_bus)
+        did.append("announced")
+    if any(not settlement.announced for settlement in job.settlements):
+        job = announce_settlements(job, **to_the_bus)
+        did.append("announced the settlement of")
+    if job.late_look_at and job.late_look_at <= ending.clock.now():
+        known = len(job.settlements)
+        job = settle(job, providers=providers, ending=ending)
+        did.append("settled" if len(job.settlements) > known else "polled the late task of")
+    return f"{' and '.join(did)} {job.job_id}"
+
+
 def _set_aside(job_id: str, error: Exception, *, ending: Ending) -> str:
     """Whatever is wrong with one job must not keep the others waiting, nor go on for ever."""
     what = f"{job_id}: {type(error).__name__}: {error}"
@@ -142,11 +164,6 @@ def _set_aside(job_id: str, error: Exception, *, ending: Ending) -> str:
                 return f"gave up {what}"
             leave_to_sweep(current, ending=ending)
     return f"left {what}"
-
-
-def _ask(attempt: Attempt, task_id: str, providers: Mapping[str, ImageProvider]) -> TaskState:
-    provider = providers.get(attempt.provider)
-    return provider.ask(task_id) if provider else NoAnswer(f"{attempt.provider} is configured no more")
 
 
 def _deliver_now(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StaleJob, StorageFailed
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.identity import derived_id
+from heliograph.domain.identity import derived_id, token_digest
 from heliograph.domain.jobs import Attempt, Job
 from heliograph.domain.outcomes import CALLBACKS_HEARD, DispatchOutcome, Failed, Finished, NotYet, Processing, Watch
 from heliograph.domain.polling import Latencies, epoch_ms, moments, wait_before_asking
@@ -44,8 +43,11 @@ class Creating:
     new_token: Callable[[], str]
 
 
-def create_task(job: Job, route: Route, run_id: str, *, latencies: Latencies, creating: Creating) -> DispatchOutcome:
-    """One create call, unless another run makes it. Illegal while an earlier attempt of the job may still bill.
+def create_task(
+    job: Job, route: Route, run_id: str, *, latencies: Latencies, creating: Creating
+) -> DispatchOutcome | None:
+    """One create call; `None`, and no call, if another run makes it. Illegal while an earlier attempt may still bill.
+
     `latencies`: what the route's tasks took lately.
 
     Raises, before anything was sent, `BudgetExceeded` if the route costs more than is left for the job, `RouteFull` if
@@ -54,15 +56,18 @@ def create_task(job: Job, route: Route, run_id: str, *, latencies: Latencies, cr
     request = _task_request(job, route, creating=creating)
     attempt_id = derived_id("att", job.job_id, str(len(job.attempts) + 1))
     token = creating.new_token() if creating.callback_base else None
+    provider = creating.providers[route.provider]
+    # Read before the call leaves: should its answer be lost, they may prove that no task was made of it.
+    books_before = provider.books()
     now = creating.control.clock.now()
-    intended = job.attempting(attempt_id, run_id, route, now, callback_sha256=token_digest(token) if token else None)
+    digest = token_digest(token) if token else None
+    intended = job.attempting(attempt_id, run_id, route, now, callback_sha256=digest, books_before=books_before)
     claimed = _claim(intended, attempt_id, run_id, jobs=creating.jobs)
     if claimed is None:
-        # The next look finds its intent.
-        return NotYet(job_id=job.job_id, wait_seconds=2, reason="another run makes the call")
+        return None
     if token:
         request = request.with_callback(f"{creating.callback_base}/v1/callbacks/{job.job_id}/{token}")
-    outcome = creating.providers[route.provider].create(request)
+    outcome = provider.create(request)
     return _record(claimed, attempt_id, outcome, latencies=latencies, creating=creating)
 
 
@@ -74,10 +79,15 @@ def await_task(job: Job, attempt: Attempt, now: datetime, *, creating: Creating)
         return _watch(job, attempt, attempt.task_id, now, began_at=attempt.intended_at, latencies=latencies)
     # The call may be on its way in another run of this function, or its task may yet announce itself.
     wait_seconds = wait_for_news(attempt.intended_at, job.doubt_ends_at, now)
+    return for_news(job, attempt, now, wait_seconds, "nobody knows yet whether the call arrived")
+
+
+def for_news(job: Job, attempt: Attempt, now: datetime, wait_seconds: int, reason: str) -> NotYet:
+    """A wait that a callback for the attempt ends."""
     return NotYet(
         job_id=job.job_id,
         wait_seconds=wait_seconds,
-        reason="nobody knows yet whether the call arrived",
+        reason=reason,
         attempt_id=attempt.attempt_id if attempt.callback_sha256 else None,
         asked_at_ms=epoch_ms(now),
     )
@@ -102,11 +112,6 @@ def uncertain(reason: str) -> Failure:
     )
 
 
-def token_digest(token: str) -> str:
-    """What is kept of a callback's token: who reads the record can't call back with it."""
-    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
-
-
 def _record(
     job: Job,
     attempt_id: str,
@@ -127,7 +132,7 @@ def _record(
                 return Finished(job_id=job.job_id, watch=processing.watch, result_urls=result_urls)
             return processing
         case Uncertain(reason):
-            noted = _note(job, lambda current: current.doubting(attempt_id, reason), jobs=creating.jobs)
+            noted = _note(job, lambda current: current.doubting(attempt_id, reason, now), jobs=creating.jobs)
             report(attempt, uncertain(reason), creating=creating)
             # What is not noted waits for as long as if this run had crashed.
             doubted = noted or job

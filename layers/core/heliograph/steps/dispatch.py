@@ -14,7 +14,7 @@ from math import ceil
 from heliograph.domain.breaker import Circuit
 from heliograph.domain.errors import BudgetExceeded, RouteFull
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import Job
+from heliograph.domain.jobs import Attempt, Job
 from heliograph.domain.outcomes import Canceled, DispatchOutcome, Expired, Failed, NotYet, Over, Turn
 from heliograph.domain.pacing import Ticket
 from heliograph.domain.requests import Policy, candidates
@@ -22,8 +22,9 @@ from heliograph.domain.retrying import spread
 from heliograph.domain.routes import Route
 from heliograph.domain.routing import Pause, Stop, next_call
 from heliograph.domain.traffic import RouteState, Traffic
+from heliograph.steps.absence import proven_absence
 from heliograph.steps.budgets import announce_exhausted, budget_failure
-from heliograph.steps.create_task import Creating, await_task, create_task, report, uncertain
+from heliograph.steps.create_task import Creating, await_task, create_task, for_news, report, uncertain
 from heliograph.steps.traffic import give_back_probe, may_probe, was_full
 from heliograph.steps.turns import turn_on
 
@@ -52,28 +53,50 @@ def dispatch(turn: Turn, *, run_id: str, creating: Creating) -> DispatchOutcome:
         return Failed(job_id=job_id, failure=_internal(f"{job_id} has no record"))
     if job.is_over:
         return Over(job_id=job_id, status=job.status)
-    if job.attempt and job.attempt.is_open:
-        if turn.failure is None or job.attempt.attempt_id != turn.attempt_id:
-            if job.attempt.task_id or now < job.doubt_ends_at:
-                return await_task(job, job.attempt, now, creating=creating)
-            failure = uncertain(job.attempt.doubt or "the function ended before the provider's answer was noted")
-        else:
-            failure = turn.failure
-        if turn.failure:
-            report(job.attempt, failure, creating=creating)
-        ended = job.refused(job.attempt.attempt_id, failure, now)
-        given_up = Failed(job_id=job_id, failure=failure, attempt_id=job.attempt.attempt_id)
-        if failure.charged is not Charged.NO and isinstance(next_call(ended, creating.routes), Stop):
-            return given_up
+    if job.is_found_again and now < job.deadline_at:
+        # Nothing has been paid besides it yet, and nothing will be.
         try:
-            job = creating.jobs.save(ended)
-        except BudgetExceeded as error:
-            # To accept the risk of a second bill, there must be money for it.
-            _tell_exhausted(error, creating=creating)
-            return given_up
+            job = creating.jobs.save(job.found_again())
+        except RouteFull as error:
+            return _not_yet(job, now, _LOOK_AGAIN_SECONDS, f"{error} has as many tasks as it may")
+    if job.attempt and job.attempt.is_open:
+        ended = _after_the_attempt(job, job.attempt, turn, now, creating=creating)
+        if not isinstance(ended, Job):
+            return ended
+        job = ended
     if job.cancel_requested_at:
         return Canceled(job_id=job_id)
     return _go_on(job, turn, run_id, now, creating=creating)
+
+
+def _after_the_attempt(
+    job: Job, attempt: Attempt, turn: Turn, now: datetime, *, creating: Creating
+) -> Job | DispatchOutcome:
+    """The job with its open attempt ended, if another may follow it; else what to do."""
+    failure = turn.failure if turn.attempt_id == attempt.attempt_id else None
+    if failure:
+        report(attempt, failure, creating=creating)
+    elif absence := proven_absence(attempt, now, creating.providers):
+        return creating.jobs.save(job.without_a_task(attempt.attempt_id, absence, now))
+    elif attempt.task_id or now < job.doubt_ends_at:
+        return await_task(job, attempt, now, creating=creating)
+    else:
+        failure = uncertain(attempt.doubt or "the function ended before the provider's answer was noted")
+    ended = job.refused(attempt.attempt_id, failure, now)
+    given_up = Failed(job_id=job.job_id, failure=failure, attempt_id=attempt.attempt_id)
+    if failure.charged is not Charged.NO:
+        if isinstance(next_call(ended, creating.routes), Stop):
+            return given_up
+        if now < job.patience_ends_at and (halt := creating.control.states.look(()).halt):
+            # No other call may leave: until one may, the task of this one has more time to announce itself.
+            wait_seconds = spread(_LOOK_AGAIN_SECONDS, job.job_id)
+            return for_news(job, attempt, now, wait_seconds, f"all create calls are stopped: {halt.reason}")
+    try:
+        return creating.jobs.save(ended)
+    except BudgetExceeded as error:
+        # To accept the risk of a second bill, there must be money for it.
+        _tell_exhausted(error, creating=creating)
+        return given_up
 
 
 def _go_on(job: Job, turn: Turn, run_id: str, now: datetime, *, creating: Creating) -> DispatchOutcome:
@@ -172,7 +195,7 @@ def _call(
         wait_seconds = spread(_PROBE_SECONDS, job.job_id)
         return _Busy(_not_yet(job, now, wait_seconds, f"{route.name} is being probed", place.ticket))
     try:
-        return create_task(job, route, run_id, latencies=state.latencies, creating=creating)
+        outcome = create_task(job, route, run_id, latencies=state.latencies, creating=creating)
     except Exception as error:
         # No call was made.
         if probes:
@@ -182,6 +205,12 @@ def _call(
         was_full(route, control=control)
         wait_seconds = spread(ceil(route.usual_seconds / route.max_in_flight), job.job_id)
         return _Busy(_not_yet(job, now, wait_seconds, f"{route.name} has as many tasks as it may", place.ticket))
+    if outcome is None:
+        if probes:
+            give_back_probe(route, control=control)
+        # The next look finds its intent.
+        return NotYet(job_id=job.job_id, wait_seconds=2, reason="another run makes the call")
+    return outcome
 
 
 def _not_yet(job: Job, now: datetime, wait_seconds: int, reason: str, ticket: Ticket | None = None) -> NotYet:

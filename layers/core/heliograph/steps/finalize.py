@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from heliograph.domain.errors import ResultUnusable, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Attempt, Job, JobStatus, Result
+from heliograph.domain.object_keys import OutputPlace
 from heliograph.domain.outcomes import (
     Canceled,
     DeliverAgain,
@@ -146,13 +147,16 @@ def _withhold(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) ->
 def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> FinalizeOutcome:
     job = job.knowing(finished.watch.attempt_id, finished.watch.task_id, ending.clock.now())
     copies = ending.together(
-        [partial(_copied, job, index, url, ending=ending) for index, url in enumerate(finished.result_urls, start=1)]
+        [
+            partial(copied, job, job.attempt, job.output_place, index, url, ending=ending)
+            for index, url in enumerate(finished.result_urls, start=1)
+        ]
     )
     results = [copy for copy in copies if isinstance(copy, Result)]
     if unusable := [copy for copy in copies if isinstance(copy, ResultUnusable)]:
         return _not_all(job, finished, results, unusable, ending=ending)
     succeeded = job.succeeded(results, ending.clock.now(), ready_at=_ready_at(finished))
-    _write_record(succeeded, ending=ending)
+    write_record(succeeded, succeeded.output_place, ending=ending)
     over = _conclude(succeeded, ending=ending)
     _tell_route(succeeded.attempts[-1], finished, ending=ending)
     return over
@@ -183,16 +187,19 @@ def _learned(watch: Watch, took_seconds: float | None, has_callback: bool, laten
     return known.not_called_back(watch.asked_at_ms / 1000 - watch.began_at.timestamp() - took_seconds)
 
 
-def _copied(job: Job, index: int, url: str, *, ending: Ending) -> Result | ResultUnusable:
+def copied(
+    job: Job, attempt: Attempt | None, place: OutputPlace, index: int, url: str, *, ending: Ending
+) -> Result | ResultUnusable:
+    """The image behind the link, stored as the job's `index`-th result; or why it can't be."""
     try:
-        return _copy(job, index, url, ending=ending)
+        return _copy(job, attempt, place, index, url, ending=ending)
     except ResultUnusable as error:
         return error
 
 
-def _copy(job: Job, index: int, url: str, *, ending: Ending) -> Result:
+def _copy(job: Job, attempt: Attempt | None, output: OutputPlace, index: int, url: str, *, ending: Ending) -> Result:
     with ending.source.fetch(url) as picture:
-        place = ObjectLocation(ending.results_bucket, job.output_place.result_key(index, picture.media_type))
+        place = ObjectLocation(ending.results_bucket, output.result_key(index, picture.media_type))
         stored = ending.objects.look(place)
         if stored is None or not is_same_result(stored.metadata, job, picture):
             version_id = ending.objects.put(
@@ -200,7 +207,7 @@ def _copy(job: Job, index: int, url: str, *, ending: Ending) -> Result:
                 picture.file,
                 content_type=picture.media_type,
                 sha256=picture.sha256,
-                metadata=metadata_of(job, picture),
+                metadata=metadata_of(job, attempt, picture),
             )
         else:
             version_id = stored.version_id
@@ -251,14 +258,15 @@ def _not_all(
     )
     ended = job.failed(failure, now, results=results, provider_urls=finished.result_urls)
     if results:
-        _write_record(ended, ending=ending)
+        write_record(ended, ended.output_place, ending=ending)
     return _conclude(ended, ending=ending)
 
 
-def _write_record(job: Job, *, ending: Ending) -> None:
+def write_record(job: Job, place: OutputPlace, *, ending: Ending) -> None:
+    """Stores the job's record beside its results."""
     record = record_of(job)
     ending.objects.put(
-        ObjectLocation(ending.results_bucket, job.output_place.record_key()),
+        ObjectLocation(ending.results_bucket, place.record_key()),
         record,
         content_type="application/json",
         sha256=hashlib.sha256(record).hexdigest(),

@@ -2,22 +2,23 @@
 
 A callback is unsigned; its URL carries the attempt's token. What its body says is not believed: its one use is to name
 a task that we lost sight of, and the provider itself is then asked whether there is such a task. Of a task that is
-known, the workflow is woken, and asks.
+known, the workflow is woken, and asks. Of a task whose attempt was given up, or whose job is over, `sweep` is told: it
+polls the task, and delivers what was paid.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StaleJob
-from heliograph.domain.identity import JOB_ID
+from heliograph.domain.identity import JOB_ID, token_digest
 from heliograph.domain.jobs import Attempt, Job
 from heliograph.domain.provider import NoAnswer
-from heliograph.steps.create_task import token_digest
 
 if TYPE_CHECKING:
     from heliograph.ports import Clock, ImageProvider, JobStore, Waits
@@ -53,27 +54,48 @@ def hear_callback(job_id: str, token: str, task_id: str | None, *, hearing: Hear
     Raises `StorageFailed` or `WorkflowFailed` where a repeat will do better.
     """
     job = hearing.jobs.get(job_id) if JOB_ID.fullmatch(job_id) else None
-    attempt = job.attempt if job else None
-    if job is None or attempt is None or not _is_meant(job, attempt, token):
+    attempt = _meant(job, token) if job else None
+    if job is None or attempt is None:
         return Heard.UNKNOWN
-    if attempt.task_id:
-        heard = Heard.KNOWN
-    elif task_id is None:
-        heard = Heard.MALFORMED
+    now = hearing.clock.now()
+    if attempt.task_id is None and task_id is None:
+        return Heard.MALFORMED
+    if not attempt.is_open:
+        # Nobody waits for it any more; what it says may still be worth a poll, by the next sweep.
+        if attempt.task_id is None and task_id:
+            return _adopt(job, attempt, task_id, lambda adopted: adopted.found, hearing=hearing)
+        return _called_late(job, hearing=hearing)
+    if attempt.task_id is None and task_id:
+        heard = _adopt(job, attempt, task_id, lambda adopted: adopted.accepted, hearing=hearing)
     else:
-        heard = _adopt(job, attempt, task_id, hearing=hearing)
+        heard = Heard.KNOWN
     if heard in (Heard.KNOWN, Heard.ADOPTED):
-        hearing.waits.wake(attempt.attempt_id, hearing.clock.now())
+        hearing.waits.wake(attempt.attempt_id, now)
     return heard
 
 
-def _is_meant(job: Job, attempt: Attempt, token: str) -> bool:
-    """Whether the token is that of the one attempt that may still bring a picture; in constant time."""
-    same = hmac.compare_digest(attempt.callback_sha256 or "", token_digest(token))
-    return same and attempt.is_open and not job.is_over
+def _meant(job: Job, token: str) -> Attempt | None:
+    """The attempt whose token it is, if that may still bring an image; each is compared in constant time."""
+    digest = token_digest(token)
+    same = [a for a in job.attempts if hmac.compare_digest(a.callback_sha256 or "", digest)]
+    return next((a for a in same if a in job.in_doubt or (a.is_open and not job.is_over)), None)
 
 
-def _adopt(job: Job, attempt: Attempt, task_id: str, *, hearing: Hearing) -> Heard:
+def _called_late(job: Job, *, hearing: Hearing) -> Heard:
+    """A repeat writes nothing: the sweep is on its way already."""
+    called = job.called_late(hearing.clock.now()) if job.is_over else job
+    if called != job:
+        try:
+            hearing.jobs.save(called)
+        except StaleJob:
+            return Heard.UNCONFIRMED
+    return Heard.KNOWN
+
+
+Noting = Callable[[str, str, datetime], Job]
+
+
+def _adopt(job: Job, attempt: Attempt, task_id: str, noting: Callable[[Job], Noting], *, hearing: Hearing) -> Heard:
     if any(task_id == other.task_id for other in job.attempts):
         # It was this job's, and has ended.
         return Heard.UNKNOWN
@@ -81,14 +103,19 @@ def _adopt(job: Job, attempt: Attempt, task_id: str, *, hearing: Hearing) -> Hea
     if owner not in (None, job.job_id):
         return Heard.UNKNOWN
     provider = hearing.providers.get(attempt.provider)
-    if provider is None or isinstance(provider.ask(task_id), NoAnswer):
+    state = provider.ask(task_id) if provider else None
+    if state is None or isinstance(state, NoAnswer):
         return Heard.UNCONFIRMED
+    if not attempt.may_have_made(state.facts):
+        return Heard.UNKNOWN
     try:
-        hearing.jobs.save(job.accepted(attempt.attempt_id, task_id, hearing.clock.now()))
+        hearing.jobs.save(noting(job)(attempt.attempt_id, task_id, hearing.clock.now()))
     except StaleJob:
         # Its own answer arrived in the same moment, or it was given up.
         now_there = hearing.jobs.get(job.job_id)
-        current = now_there.attempt if now_there and not now_there.is_over else None
-        is_noted = current and current.attempt_id == attempt.attempt_id and current.is_open and current.task_id
+        is_noted = now_there and any(
+            other.attempt_id == attempt.attempt_id and other.is_open and other.task_id and not now_there.is_over
+            for other in now_there.attempts
+        )
         return Heard.KNOWN if is_noted else Heard.UNCONFIRMED
     return Heard.ADOPTED

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from heliograph.domain.jobs import Job
+from heliograph.domain.jobs import Attempt, Job
 
 if TYPE_CHECKING:
     from heliograph.domain.objects import Picture
@@ -16,9 +16,8 @@ MARKER = "heliograph-job-id"
 _SHA256 = "heliograph-sha256"
 
 
-def metadata_of(job: Job, picture: Picture) -> dict[str, str]:
-    """The metadata of a stored result. ASCII, small, and nothing that would let anybody in."""
-    attempt = job.attempt
+def metadata_of(job: Job, attempt: Attempt | None, picture: Picture) -> dict[str, str]:
+    """The metadata of a result that the attempt brought. ASCII, small, and nothing that would let anybody in."""
     metadata = {
         MARKER: job.job_id,
         _SHA256: picture.sha256,
@@ -51,15 +50,16 @@ def record_of(job: Job) -> bytes:
                 "source",
                 "created_at",
                 "finished_at",
-                "results",
-                "failure",
                 "retry_of",
             },
         ),
+        "results": [result.model_dump(mode="json") for result in job.all_results],
+        "failure": job.failure_now.model_dump(mode="json") if job.failure_now else None,
         "task": job.request.task,
         "request": job.request.model_dump(mode="json"),
-        "attempts": [attempt.told() for attempt in job.attempts],
+        "attempts": [attempt.told() for attempt in job.attempts_now],
         "timings": job.timings().model_dump(),
         "price_usd": job.price_usd,
+        "delivered_late_at": job.delivered_late_at.isoformat() if job.delivered_late_at else None,
     }
     return json.dumps(document, ensure_ascii=False, indent=2).encode()

@@ -103,6 +103,6 @@ def view_of(job: Job, *, objects: ObjectStore, clock: Clock) -> JobView:
                 ),
                 expires_at,
             )
-            for result in job.results
+            for result in job.all_results
         ),
     )

@@ -47,6 +47,8 @@ def retry_job(
     again_id = derived_id("job", "retry", job.job_id)
     if again := jobs.get(again_id):
         return resume(again, workflow=workflow)
+    if job.delivered_late_at:
+        raise Conflict("not_retryable", "its image arrived after all; for another picture, post another job")
     rules = rules.of(job.tenant)
     request = read_request(_document(job.request), rules)
     request = check_stored_references(request, rules=rules, objects=objects)

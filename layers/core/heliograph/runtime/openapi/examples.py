@@ -19,11 +19,12 @@ from heliograph.domain.events import (
     event_type,
     job_event,
     route_switched,
+    settled_event,
     upload_rejected,
 )
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job, Result, Source
+from heliograph.domain.jobs import Job, Result, Settlement, Source
 from heliograph.domain.keys import ApiKey, KeyRequest
 from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
 from heliograph.domain.listing import Slice
@@ -210,6 +211,21 @@ def events() -> dict[str, PublishedEvent]:
         retryable=True,
         charged=Charged.NO,
     )
+    running = Failure(
+        code=FailureCode.PROVIDER_TIMEOUT,
+        message="task clx4v2m8p0001 was still running at the job's deadline",
+        retryable=False,
+        charged=Charged.UNKNOWN,
+    )
+    timed_out = _processing().failed(running, _after(1206))
+    settlement = Settlement(
+        attempt_id=timed_out.attempts[0].attempt_id,
+        at=_after(4810),
+        charged=Charged.YES,
+        message="task clx4v2m8p0001 was finished after the job had ended, and was delivered",
+        results=_succeeded().results,
+        record_key=timed_out.output_place.record_key(),
+    )
     ended = (
         _succeeded(),
         _processing().failed(blocked, _after(24.9)),
@@ -245,6 +261,7 @@ def events() -> dict[str, PublishedEvent]:
         failing_since=_after(4.2),
         at=_after(PATIENCE.total_seconds() + 1800),
     )
+    told.append(settled_event(timed_out.settled(settlement), settlement, results_bucket=_RESULTS))
     told += [disabled, rejected, warned, exhausted, *(event for event in switched if event)]
     return {event_type(event): event for event in told}
 

@@ -65,6 +65,10 @@ class JobTold(Representation):
     created_at: AwareDatetime
     deadline_at: Annotated[AwareDatetime, Field(description="Until then it may wait for its task.")]
     finished_at: AwareDatetime | None
+    delivered_late_at: Annotated[
+        AwareDatetime | None,
+        Field(description="When the first image arrived after the job's end; its status is still that of its end."),
+    ]
     cancel_requested_at: AwareDatetime | None
     notice: Annotated[str | None, Field(description="What its owner should know.")]
     timings: Timings
@@ -94,15 +98,16 @@ class JobTold(Representation):
             created_at=job.created_at,
             deadline_at=job.deadline_at,
             finished_at=job.finished_at,
+            delivered_late_at=job.delivered_late_at,
             cancel_requested_at=job.cancel_requested_at,
             notice=_notice(job),
             timings=job.timings(),
             price_usd=job.price_usd,
             charged=job.charged,
-            attempts=tuple(AttemptTold(**attempt.told()) for attempt in job.attempts),
+            attempts=tuple(AttemptTold(**attempt.told()) for attempt in job.attempts_now),
             results=tuple(ResultTold.of(linked) for linked in view.results),
-            provider_urls=job.provider_urls,
-            failure=job.failure,
+            provider_urls=job.all_provider_urls,
+            failure=job.failure_now,
         )
 
 
@@ -114,6 +119,10 @@ def _notice(job: Job) -> str | None:
         )
     if job.status is JobStatus.CANCELED and job.charged is not Charged.NO:
         return "its task could not be stopped at the provider; what was made of it was not delivered"
+    if job.delivered_late_at:
+        return "an image arrived after the job had ended; it is in `results`, and the status stays what it was"
+    if job.is_over and any(attempt.task_id for attempt in job.in_doubt) and job.late_look_at:
+        return "its task may still bring an image: the provider is asked for a day after the job's end"
     return None
 
 
