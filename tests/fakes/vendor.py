@@ -33,7 +33,7 @@ from heliograph.domain.provider import (
 from heliograph.ports import Clock
 
 from tests.fakes.provider import result_urls_of
-from tests.fakes.results import PNG_HEAD
+from tests.fakes.results import picture_at
 
 PRICES = {"gpt-image-2-beta": 60_000, "gpt-image-2": 50_000}
 
@@ -258,8 +258,3 @@ class Vendor:
 
 def _at_once(fate: Fate) -> Fate:
     return Fate(End.PICTURES, after_seconds=0, pictures=fate.pictures)
-
-
-def picture_at(url: str) -> bytes:
-    """The bytes that the host keeps at a link."""
-    return PNG_HEAD + url.encode()

@@ -68,9 +68,10 @@ from pydantic import TypeAdapter
 from tests.contract.asl_workflow import STATES, WORKFLOW, branches_of, function_of
 from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.jobs import InMemoryJobStore
+from tests.fakes.results import picture_at
 from tests.fakes.runs import Incident, Run, Through, What
 from tests.fakes.script import Crash
-from tests.fakes.vendor import Call, Creating, End, Fate, Host, Mood, Task, Vendor, picture_at
+from tests.fakes.vendor import Call, Creating, End, Fate, Host, Mood, Task, Vendor
 
 PORTS = ("jobs", "ledger", "states", "objects", "bus", "workflow", "provider", "source")
 # How long a run may last before its process is ended: the functions' time-outs.
