@@ -23,6 +23,7 @@ from heliograph.domain.provider import (
     Completed,
     CreateOutcome,
     NoAnswer,
+    NoResultYet,
     Refused,
     StillRunning,
     TaskFailed,
@@ -97,8 +98,6 @@ _FAILURES = {
     End.MODERATED: (FailureCode.CONTENT_BLOCKED, False, Charged.NO),
     End.UPSTREAM_BUSY: (FailureCode.ROUTE_UNAVAILABLE, True, Charged.NO),
     End.FAILED: (FailureCode.PROVIDER_FAILED, True, Charged.NO),
-    End.NOTHING: (FailureCode.RESULT_UNUSABLE, False, Charged.UNKNOWN),
-    End.NOTHING_BUT_A_BILL: (FailureCode.RESULT_UNUSABLE, False, Charged.UNKNOWN),
 }
 
 
@@ -117,6 +116,8 @@ class Fate:
     end: End = End.PICTURES
     after_seconds: int = 20
     pictures: int = 1
+    # How long after its end it names its pictures.
+    named_after_seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,11 +160,17 @@ class Task:
         """Whether money was taken or is still held."""
         return self.is_running(now) or self.charge(now) > 0
 
-    def links(self, now: datetime) -> tuple[str, ...]:
-        """Where its pictures are, once it has some."""
-        if self.is_running(now) or self.fate.end not in {End.PICTURES, End.BROKEN_PICTURE}:
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Where its pictures are, or will be."""
+        if self.fate.end not in {End.PICTURES, End.BROKEN_PICTURE}:
             return ()
         return result_urls_of(self.task_id, range(1, self.fate.pictures + 1))
+
+    def links(self, now: datetime) -> tuple[str, ...]:
+        """Its pictures, once it names them."""
+        named_at = self.ends_at + timedelta(seconds=self.fate.named_after_seconds) if self.ends_at else None
+        return self.pictures if named_at and now >= named_at else ()
 
 
 @dataclass(frozen=True)
@@ -216,6 +223,8 @@ class Vendor:
             return StillRunning()
         if links := task.links(now):
             return Completed(links)
+        if task.fate.end not in _FAILURES:
+            return NoResultYet()
         code, retryable, charged = _FAILURES[task.fate.end]
         return TaskFailed(Failure(code=code, message=task.fate.end, retryable=retryable, charged=charged))
 

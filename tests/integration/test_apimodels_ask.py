@@ -10,7 +10,7 @@ import pytest
 from heliograph.adapters.apimodels import ApiModels
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
+from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, StillRunning, TaskFailed, TaskState
 
 from tests.integration.loopback import free_port, saying
 
@@ -79,12 +79,8 @@ def test_what_can_be_no_time_of_completion_is_not_believed(complete: object) -> 
         {"resultJson": '{"a":' * 100_000},
     ],
 )
-def test_a_completed_task_without_a_link_is_a_failure_that_may_have_cost(data: dict[str, Any]) -> None:
-    state = told(state="completed", **data)
-    assert isinstance(state, TaskFailed)
-    assert (state.failure.code, state.failure.charged) == (FailureCode.RESULT_UNUSABLE, Charged.UNKNOWN)
-    # Whoever repeats it may pay twice.
-    assert state.failure.retryable is False
+def test_a_completed_task_without_a_link_has_no_result_yet(data: dict[str, Any]) -> None:
+    assert told(state="completed", **data) == NoResultYet()
 
 
 @pytest.mark.parametrize(

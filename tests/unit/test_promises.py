@@ -140,6 +140,7 @@ fates = st.builds(
     end=st.sampled_from([End.PICTURES, End.PICTURES, End.PICTURES, End.PICTURES, *End]),
     after_seconds=st.sampled_from([20, 0, 90, 1500, 3 * 3600, 30 * 3600]),
     pictures=st.sampled_from([1, 1, 2]),
+    named_after_seconds=st.sampled_from([0, 0, 0, 3, 250]),
 )
 moods = st.builds(
     Mood,
@@ -434,7 +435,7 @@ class Judge:
                     self.promise(not task.may_bill(now), f"`charged: no` is never said of money: {said}")
                 case Charged.UNKNOWN if task.task_id in known:
                     given_time = now >= task.made_at + DEADLINE
-                    alive = task.is_running(now) or task.links(now)
+                    alive = task.is_running(now) or task.pictures
                     self.promise(given_time or not alive, f"no known task is given up early: {said}")
                 case Charged.YES if task.task_id in known and task.may_bill(now) and not is_canceled:
                     self.promise(self._is_beyond_hope(task, now), f"no picture is given up early: {said}")

@@ -20,7 +20,7 @@ from heliograph.adapters.lean_transport import LeanTransport
 from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.errors import ConfigurationError, HeliographError
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.provider import Completed, NoAnswer, Refused, TaskFailed, Uncertain
+from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, Refused, TaskFailed, Uncertain
 
 # A vendor's edge cuts silent answers after about 100 s [inferred]: whoever waits as long learns what it says.
 _CREATE_TIMEOUT = httpx.Timeout(connect=5, write=30, read=100, pool=5)
@@ -239,15 +239,10 @@ def task_failed(meaning: Meaning, text: str, fail_code: str) -> TaskFailed:
     return TaskFailed(failure(code, f"the provider's task failed: {text}{label}", again=again))
 
 
-def done(answer: Answer) -> Completed | TaskFailed:
-    """What a finished task brought."""
-    if urls := answer.result_urls:
-        return Completed(urls, answer.took_seconds)
-    # It happens and counts as an error [vendor]; whether it is billed nobody says.
-    message = "the provider completed the task without a result"
-    return TaskFailed(
-        Failure(code=FailureCode.RESULT_UNUSABLE, message=message, retryable=False, charged=Charged.UNKNOWN)
-    )
+def done(answer: Answer) -> Completed | NoResultYet:
+    """What a finished task brought. That it brings nothing happens and counts as an error [vendor]."""
+    urls = answer.result_urls
+    return Completed(urls, answer.took_seconds) if urls else NoResultYet()
 
 
 def _text(fields: dict[str, Any], body: bytes, response: httpx.Response, *, is_json: bool) -> str:

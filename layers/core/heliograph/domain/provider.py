@@ -69,6 +69,11 @@ class Completed:
 
 
 @dataclass(frozen=True, slots=True)
+class NoResultYet:
+    """The task is completed and names no picture. It may be charged, and a moment later the pictures may be named."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFailed:
     """The task ended without a picture."""
 
@@ -82,4 +87,4 @@ class NoAnswer:
     reason: str
 
 
-TaskState = StillRunning | Completed | TaskFailed | NoAnswer
+TaskState = StillRunning | Completed | NoResultYet | TaskFailed | NoAnswer

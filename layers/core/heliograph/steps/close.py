@@ -11,10 +11,11 @@ from heliograph.domain.errors import StaleJob, StorageFailed, Unavailable
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Attempt, Job, JobStatus
 from heliograph.domain.outcomes import CloseOutcome, DeliverAgain, Finished, Over, Watch
-from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
-from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
+from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, StillRunning, TaskFailed, TaskState
+from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES, RESULT_PATIENCE
 from heliograph.domain.routes import Route
 from heliograph.steps.finalize import Ending, announced, expire, fail, finalize, leave_to_sweep
+from heliograph.steps.poll import without_result
 from heliograph.steps.traffic import Control, announce_switches
 
 if TYPE_CHECKING:
@@ -61,13 +62,25 @@ def close(
             return _deliver_now(job, attempt, attempt.task_id, result_urls, ending=ending)
         case TaskFailed(failure):
             return fail(job, failure, ending=ending)
-        case StillRunning() | NoAnswer() as state:
-            # Without an answer, nobody knows whether there is a picture: that is worth a day.
-            patience = GIVE_UP if isinstance(state, NoAnswer) else timedelta(0)
-            if now < job.patience_ends_at + patience:
+        case StillRunning() | NoAnswer() | NoResultYet() as state:
+            if now < job.patience_ends_at + _patience(state):
                 return leave_to_sweep(job, ending=ending)
+            if isinstance(state, NoResultYet):
+                return fail(job, without_result(), ending=ending)
             running = f"{error}, while task {attempt.task_id} was running"
             return fail(job, _crashed(running, Charged.UNKNOWN), ending=ending)
+
+
+def _patience(state: StillRunning | NoAnswer | NoResultYet) -> timedelta:
+    """For how long beyond its time a task is asked about."""
+    match state:
+        case NoAnswer():
+            # Nobody knows whether there is a picture: that is worth a day.
+            return GIVE_UP
+        case NoResultYet():
+            return RESULT_PATIENCE
+        case StillRunning():
+            return timedelta(0)
 
 
 def sweep(
