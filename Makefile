@@ -2,19 +2,25 @@
 
 PYTHON ?= python3
 PORT ?= 8401
-STACK ?= heliograph
-ARCHITECTURE ?= arm64
-SNAPSTART ?= off
-RELEASE := $(shell date -u +%Y%m%dT%H%M%SZ)
+# Which deployment: STACK=heliograph and your AWS profile's Region, unless they are named, or ENV=… of samconfig.toml.
+STACK ?=
+REGION ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+# The newest cfn-lint: the SAM CLI holds the one in the environment back.
+CFN_LINT := .local/cfn-lint
+CFN_LINT_INSTALLED := $(CFN_LINT)/.installed
+include layers/core/python.mk
+LAMBDA_VENV := .venv-$(LAMBDA_PYTHON)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down upstream test screenshots check format bench build deploy key ledger routes open close keys stop resume lock clean
+.PHONY: help demo up down upstream test test-here test-elsewhere unit contract integration e2e screenshots check format \
+	bench build preflight deploy key routes disable enable pause-spending resume-spending ledger keys new-key revoke-key \
+	open close stop resume lock clean
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED) ## see it work: a photo in a bucket, then a call of the API (PHOTO=… for your own)
 	@$(VENV)/bin/python -m local demo $(if $(PHOTO),--photo "$(PHOTO)")
@@ -28,20 +34,55 @@ down: $(INSTALLED) ## end what `make up` started
 upstream: $(INSTALLED) ## the simulated image vendor alone, in the foreground (PORT=8401)
 	@$(VENV)/bin/python -m local.upstream --port $(PORT) --admit-loopback-references
 
-test: check ## everything: lint, types, contracts, unit, integration and end-to-end tests
-	$(VENV)/bin/python -m pytest
+# One's output after the other's, where make can do that (4.0).
+AT_ONCE := --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+test: $(INSTALLED) ## everything: check, and all tests; those that need no local stack also on another Python and day
+	@$(MAKE) --no-print-directory $(AT_ONCE) check test-here test-elsewhere
+	$(VENV)/bin/python -m pytest tests/e2e tests/emulator tests/upstream
+
+QUICK_TESTS := tests/unit tests/contract tests/integration tests/layer
+
+test-here: $(INSTALLED) ## unit, contract and integration tests
+	$(VENV)/bin/python -m pytest $(QUICK_TESTS)
+
+# Where there is no such Python, the day alone is another.
+ELSEWHERE = $(if $(LAMBDA_PYTHON_HERE),$(LAMBDA_VENV),$(VENV))
+
+.SECONDEXPANSION:
+test-elsewhere: $$(ELSEWHERE)/.installed ## the same two years ahead, on the functions' own Python (3.13) where it is here
+	@[ -n "$(LAMBDA_PYTHON_HERE)" ] || echo "no Python $(LAMBDA_PYTHON) is here: this pass runs on the Python at hand"
+	$(ELSEWHERE)/bin/python -m pytest -p no:cacheprovider --days-ahead 731 $(QUICK_TESTS)
+
+unit: $(INSTALLED) ## unit tests: no network, no AWS
+	$(VENV)/bin/python -m pytest -q tests/unit
+
+contract: $(INSTALLED) ## contract tests: the template, the workflows, the API's description, events, imports
+	$(VENV)/bin/python -m pytest -q tests/contract
+
+integration: $(INSTALLED) ## integration tests: functions and adapters, with AWS as moto plays it
+	$(VENV)/bin/python -m pytest -q tests/integration
+
+e2e: $(INSTALLED) ## end-to-end tests: the whole application on the local stack
+	$(VENV)/bin/python -m pytest tests/e2e
 
 screenshots: $(INSTALLED) ## take the playground's pictures anew, into docs/screenshots
 	@mkdir -p docs/screenshots
 	HELIOGRAPH_SCREENSHOTS=docs/screenshots HELIOGRAPH_PICTURE_PX=1536 $(VENV)/bin/python -m pytest -q tests/e2e/test_playground.py -k pictures_can_be_taken
 
-check: $(INSTALLED) ## what needs no running: ruff, mypy, import contracts, cfn-lint, sam validate
+check: $(INSTALLED) $(CFN_LINT_INSTALLED) ## what needs no running: ruff, mypy, import contracts, cfn-lint, rights, workflows, sam validate
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	PYTHONPATH=layers/core:. $(VENV)/bin/lint-imports
-	$(VENV)/bin/cfn-lint template.yaml
+	PYTHONPATH=layers/core:. $(VENV)/bin/python -m tests.contract.linted $(CFN_LINT)/bin/cfn-lint
+	$(VENV)/bin/python -m pytest -q tests/contract/test_rights.py tests/contract/test_asl.py
 	AWS_DEFAULT_REGION=us-east-1 $(VENV)/bin/sam validate --lint
+
+$(CFN_LINT_INSTALLED): tests/tools/cfn-lint.txt
+	@$(PYTHON) -m venv --clear $(CFN_LINT)
+	@$(CFN_LINT)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/tools/cfn-lint.txt
+	@touch $@
 
 format: $(INSTALLED) ## let ruff write
 	$(VENV)/bin/ruff check --fix
@@ -50,42 +91,61 @@ format: $(INSTALLED) ## let ruff write
 bench: $(INSTALLED) ## measure, and write docs/performance.md (TOPIC=… for one; see benchmarks/__main__.py)
 	PYTHONPATH=layers/core:. $(VENV)/bin/python -m benchmarks $(TOPIC)
 
+# What single commands are told counts only where it is typed after `make`: NAME, KEY or ENV may well be in somebody's
+# environment. It reaches them through theirs, so that quotes and spaces stay as they are.
+is_typed = $(filter command,$(origin $(1)))
+option = $(if $(call is_typed,$(1)),$(2) "$$$(1)")
+needs = $(foreach name,$(1),$(if $(call is_typed,$(name)),,$(error make $@ needs $(name)=…)))
+TARGET = $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)") $(call option,ENV,--env)
+OPERATE = @$(VENV)/bin/python -m operations $(TARGET)
+
 build: $(INSTALLED) ## build for AWS (ARCHITECTURE=arm64 or x86_64)
-	PIP="$(abspath $(VENV))/bin/python -m pip" LAMBDA_ARCHITECTURE=$(ARCHITECTURE) \
-		$(VENV)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
-	@test -d .aws-sam/build/CoreLayer/python/heliograph/__pycache__ || echo "The layer has no bytecode, because no Python" \
-		"of the functions' version is here: they will start three times as slowly. See layers/core/Makefile."
+	@$(VENV)/bin/python -m operations.sam $(call option,ARCHITECTURE,--architecture)
 
-deploy: build ## deploy to your AWS account, then ask for the vendor's key (STACK=heliograph; ARCHITECTURE, SNAPSTART)
-	$(VENV)/bin/sam deploy --guided --stack-name $(STACK) \
-		--parameter-overrides Architecture=$(ARCHITECTURE) SnapStart=$(SNAPSTART) Release=$(RELEASE)
-	$(MAKE) key
+preflight: $(INSTALLED) ## check an AWS account before a deployment, or a deployment; changes nothing (STACK, REGION)
+	@$(VENV)/bin/python -m operations.preflight $(TARGET) $(call option,PARAMETERS,--parameters)
 
-key: $(INSTALLED) ## put the vendor's key into a deployed stack's secret (STACK=heliograph)
-	@$(VENV)/bin/python -m operations.upstream_key --stack $(STACK)
+deploy: $(INSTALLED) ## deploy to AWS, or update (STACK, REGION, PARAMETERS='Name=value …'; ENV=… of samconfig.toml)
+	@$(VENV)/bin/python -m operations.deploy $(TARGET) $(call option,PARAMETERS,--parameters) \
+		$(call option,ARCHITECTURE,--architecture) $(call option,SNAPSTART,--snapstart)
 
-OPERATE = @PYTHONPATH=layers/core $(VENV)/bin/python -m operations --stack $(STACK)
+key: $(INSTALLED) ## store the provider's key, from apimodels.app, in a deployment's secret
+	@$(VENV)/bin/python -m operations.upstream_key $(TARGET)
 
-ledger: $(INSTALLED) ## does the ledger agree with the jobs, to the micro-dollar? (STACK=heliograph)
-	$(OPERATE) ledger
-
-routes: $(INSTALLED) ## how every route is doing (STACK=heliograph)
+routes: $(INSTALLED) ## show how every route is doing
 	$(OPERATE) routes
 
-open: $(INSTALLED) ## take a route out of service, for a drill or a repair (ROUTE=… REASON=…)
-	$(OPERATE) open "$(ROUTE)" --reason "$(REASON)"
+disable: $(INSTALLED) ## take a route out of service, for a drill or a repair (ROUTE=… REASON=…)
+	$(call needs,ROUTE REASON)$(OPERATE) disable "$$ROUTE" --reason "$$REASON"
 
-close: $(INSTALLED) ## put a route back into service (ROUTE=…)
-	$(OPERATE) close "$(ROUTE)"
+enable: $(INSTALLED) ## put a route back into service (ROUTE=…)
+	$(call needs,ROUTE)$(OPERATE) enable "$$ROUTE"
 
-keys: $(INSTALLED) ## the API keys there are (new ones: python -m operations new-key --help)
+pause-spending: $(INSTALLED) ## let no create call leave until make resume-spending (REASON=…)
+	$(call needs,REASON)$(OPERATE) pause-spending --reason "$$REASON"
+
+resume-spending: $(INSTALLED) ## let create calls leave again
+	$(OPERATE) resume-spending
+
+ledger: $(INSTALLED) ## compare the ledger with every job, to the micro-dollar (ALL=1 shows what agrees, too)
+	$(OPERATE) ledger $(if $(call is_typed,ALL),--all)
+
+keys: $(INSTALLED) ## list the API keys
 	$(OPERATE) keys
 
-stop: $(INSTALLED) ## the kill switch: no create call leaves until make resume (REASON=…)
-	$(OPERATE) stop --reason "$(REASON)"
+new-key: $(INSTALLED) ## make an API key (NAME=…; TENANT=… SCOPES="jobs:read …" DAILY_USD=25 PER_MINUTE=600)
+	$(call needs,NAME)$(OPERATE) new-key "$$NAME" $(call option,TENANT,--tenant) $(if $(call is_typed,SCOPES),--scopes $$SCOPES) \
+		$(call option,DAILY_USD,--daily-budget-usd) $(call option,PER_MINUTE,--requests-per-minute)
 
-resume: $(INSTALLED) ## let create calls leave again
-	$(OPERATE) resume
+revoke-key: $(INSTALLED) ## end an API key (KEY=key_…, its id as make keys lists it)
+	$(call needs,KEY)$(OPERATE) revoke-key "$$KEY"
+
+now_open := disable ROUTE=… REASON=…
+now_close := enable ROUTE=…
+now_stop := pause-spending REASON=…
+now_resume := resume-spending
+open close stop resume:
+	@echo "Nothing was done: make $@ is called make $(now_$@) now." >&2; exit 1
 
 LOCK := .local/lock
 READ := import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]
@@ -102,11 +162,12 @@ lock: ## take the newest versions that pyproject.toml allows: for the layer, and
 	$(LOCK)/bin/python -m pip freeze > requirements.lock
 
 clean: down ## remove what was built and installed
-	rm -rf $(VENV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output
+	rm -rf $(VENV) $(LAMBDA_VENV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output
 
-$(INSTALLED): requirements.lock
-	@echo "installing into $(VENV) (a minute or two, once)"
+$(LAMBDA_VENV)/.installed: override PYTHON = $(LAMBDA_PYTHON_HERE)
+$(INSTALLED) $(LAMBDA_VENV)/.installed: requirements.lock
+	@echo "installing into $(@D) (a minute or two, once)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
-	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@touch $@

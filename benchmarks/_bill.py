@@ -78,6 +78,11 @@ def bill(use: Use, architecture: Architecture) -> dict[str, Decimal]:
     return {service: usd.quantize(_CENT) for service, usd in told.items()}
 
 
+def downloads() -> Decimal:
+    """Dollars for a thousand results that are each fetched once over the internet."""
+    return (_prices.EGRESS_BYTE.usd * _prices.RESULT_BYTES * JOBS).quantize(_CENT)
+
+
 def total(told: Mapping[str, Decimal]) -> Decimal:
     """All services together."""
     return sum(told.values(), Decimal(0))

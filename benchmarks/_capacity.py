@@ -5,16 +5,17 @@ All of `docs/capacity.md` is written here, from the figures, the template and th
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
 from heliograph.domain.routes import Route
 
-_TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+from benchmarks import _strangers
+from benchmarks._template import TEMPLATE, Template, method_rate, queue_concurrency
+from benchmarks._waits import in_words, wait_seconds
+
 RATES = (1, 10, 100, 1000)
 # [doc] 15-40 s.
 _TASK_SECONDS = 27.5
@@ -37,6 +38,8 @@ class Limit:
     moved_by: str
     source: str
     is_ours: bool = False
+    # Of accounts that are new, or small: not among what usually ends first.
+    is_unusual: bool = False
 
     @property
     def ends_at(self) -> float:
@@ -46,6 +49,7 @@ class Limit:
 
 _IN_TEMPLATE, _IN_ROUTES = "../template.yaml", "../layers/core/heliograph/domain/routes.py"
 _STATES = "https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"
+_NEW_ACCOUNTS = "https://github.com/awslabs/fhir-works-on-aws-deployment/issues/691"
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
 _GATEWAY = "https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"
 _DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"
@@ -57,21 +61,30 @@ _SECRETS = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/referenc
 _TRANSACTIONS = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html"
 
 
-def limits(figures: Mapping[str, Any], setting: str = AS_DEPLOYED) -> list[Limit]:
+# The methods of the API that a job goes through, by the function behind each.
+METHODS = {
+    "SubmitRequest": ("POST", "/v1/jobs"),
+    "ReadApi": ("GET", "/v1/jobs/{job_id}"),
+    "Callback": ("POST", "/v1/callbacks/{job_id}/{token}"),
+}
+# What a new account may run at once.
+NEW_ACCOUNT = 10
+
+
+def limits(figures: Mapping[str, Any], setting: str = AS_DEPLOYED, template: Template = TEMPLATE) -> list[Limit]:
     """Every limit, the first to end first. Of jobs of the API and of uploads, whichever takes more counts."""
     jobs, timed = [figures["settings"][setting][kind] for kind in _KINDS], figures["functions"]
-    return sorted((*_ours(jobs, timed), *_of_aws(jobs, timed)), key=lambda limit: limit.ends_at)
+    return sorted((*_ours(jobs, timed, template), *_of_aws(jobs, timed)), key=lambda limit: limit.ends_at)
 
 
 def _most(jobs: _Jobs, of: Callable[[Mapping[str, Any]], float]) -> float:
     return max(of(job) for job in jobs)
 
 
-def _ours(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
+def _ours(jobs: _Jobs, timed: Mapping[str, Any], template: Template) -> list[Limit]:
     route = {
         name: Route.model_fields[name].default for name in ("creates_per_minute", "fastest_per_minute", "max_in_flight")
     }
-    calls = _most(jobs, lambda job: job["api_calls"])
     ledger = _shared(jobs, lambda item: item.startswith("LedgerTable */"))
     running = _shared(jobs, lambda item: item.endswith("#running"))
     own = [
@@ -96,25 +109,19 @@ def _ours(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
             "`max_in_flight` in `Routes`; more routes",
             _IN_ROUTES,
         ),
-        Limit(
-            "the API's own throttle",
-            _of_template(r"ThrottlingRateLimit: (\d+)"),
-            calls,
-            "`ThrottlingRateLimit` in template.yaml; it holds callbacks too",
-            _IN_TEMPLATE,
-        ),
+        *_throttles(jobs, template),
         Limit(
             "`submit_upload` at once",
-            _of_template(r"MaximumConcurrency: (\d+) } # a burst"),
+            queue_concurrency("SubmitUpload", template),
             _seconds(timed, "SubmitUpload"),
-            "`MaximumConcurrency` of its queue; what is above waits there",
+            "`UploadConcurrency`; what is above waits in the queue",
             _IN_TEMPLATE,
         ),
         Limit(
             "`notify` at once",
-            _of_template(r"MaximumConcurrency: (\d+) }\n"),
+            queue_concurrency("Notify", template),
             _seconds(timed, "Notify"),
-            "`MaximumConcurrency` of its queue; webhooks come later, jobs do not wait",
+            "`NotifyConcurrency`; webhooks come later, jobs do not wait",
             _IN_TEMPLATE,
         ),
         Limit(
@@ -153,7 +160,18 @@ def _ours(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
             _PARTITION,
         ),
     ]
-    return [Limit(each.name, each.amount, each.per_job, each.moved_by, each.source, is_ours=True) for each in own]
+    return [replace(each, is_ours=True) for each in own]
+
+
+def _throttles(jobs: _Jobs, template: Template) -> Iterator[Limit]:
+    """Each method has its own: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html"""
+    for function, (verb, path) in METHODS.items():
+        moved_by = "its `ThrottlingRateLimit` in template.yaml"
+        if function == "Callback":
+            moved_by += "; a task whose callback is refused is asked about, as if there were none"
+        calls = max(float(job["functions"].get(function, {"invocations": 0.0})["invocations"]) for job in jobs)
+        rate = method_rate(verb, path, template)
+        yield Limit(f"calls of `{verb} {path}`, a second", rate, calls, moved_by, _IN_TEMPLATE)
 
 
 def _of_aws(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
@@ -170,8 +188,14 @@ def _of_aws(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
             f"{support} (3,000 in a burst)",
             _STATES,
         ),
+        Limit("Lambda calls at once", _strangers.CONCURRENCY, _concurrency(jobs, timed), support, _LAMBDA),
         Limit(
-            "Lambda calls at once", 1000, _concurrency(jobs, timed), f"{support}; a new account has far fewer", _LAMBDA
+            "Lambda calls at once, in a new account",
+            NEW_ACCOUNT,
+            _concurrency(jobs, timed),
+            f"{support}; AWS raises it by itself, with use",
+            _NEW_ACCOUNTS,
+            is_unusual=True,
         ),
         Limit("API Gateway calls, a second", 10_000, _most(jobs, lambda job: job["api_calls"]), support, _GATEWAY),
         Limit(
@@ -224,40 +248,56 @@ def _seconds(timed: Mapping[str, Any], function: str) -> float:
 
 
 def _concurrency(jobs: _Jobs, timed: Mapping[str, Any]) -> float:
-    """Little's law: calls at once, for each job a second."""
+    """Little's law: calls at once, for each job a second. Calls that wait for others run, too."""
     usual = fmean(each["billed_ms"] for each in timed.values())
 
     def seconds(job: Mapping[str, Any]) -> float:
         calls = {name: float(told["invocations"]) for name, told in job["functions"].items()}
         return sum(
-            each * float(timed.get(name, {"billed_ms": usual})["billed_ms"]) / 1000 for name, each in calls.items()
+            each * (float(timed.get(name, {"billed_ms": usual})["billed_ms"]) / 1000 + wait_seconds(name))
+            for name, each in calls.items()
         )
 
     return _most(jobs, seconds)
 
 
-def _of_template(pattern: str) -> float:
-    found = re.search(pattern, _TEMPLATE.read_text())
-    if found is None:
-        raise LookupError(f"template.yaml has no {pattern}")
-    return float(found[1])
-
-
 # ---- The page
 
 
-def page(figures: Mapping[str, Any]) -> str:
+def page(figures: Mapping[str, Any], template: Template = TEMPLATE) -> str:
     """All of docs/capacity.md."""
-    found = limits(figures)
-    parts = (_HEAD, _by_rate(found), _without_callbacks(figures), _WHAT_ENDS_FIRST, _table(found), _WHAT_IS_NOT_HERE)
+    found = limits(figures, template=template)
+    parts = (
+        _HEAD,
+        _by_rate(found),
+        _without_callbacks(figures),
+        _new_account(found),
+        _WHAT_ENDS_FIRST,
+        _table(found),
+        _WHAT_IS_NOT_HERE,
+        _STRANGERS,
+        _strangers.table(figures, template),
+        _STRANGERS_ALSO,
+    )
     return "\n\n".join(parts) + "\n"
 
 
 def _without_callbacks(figures: Mapping[str, Any]) -> str:
-    first = next(limit for limit in limits(figures, "polling") if not limit.is_ours)
+    first = _usual_of_aws(limits(figures, "polling"))[0]
     return (
         f"Where providers can't call back (`Callbacks=off`), the first of AWS's quotas to end is {_named(first)}. The "
         "table below says what moves each of ours."
+    )
+
+
+def _new_account(found: Sequence[Limit]) -> str:
+    new = next(limit for limit in found if limit.is_unusual)
+    return (
+        f"**A new account** often runs {NEW_ACCOUNT} Lambda calls at once, not {_strangers.CONCURRENCY:,}, and is used "
+        f"up at {_figure(new.ends_at)} jobs a second; what is above is throttled, and tried again. Most of the time a "
+        f"call waits for the provider, and counts meanwhile. Nobody publishes how long; assumed are {in_words()}, here "
+        "and in [the bill](performance.md#throughput-and-cost). A caller who waits in the call (`Prefer: wait`, "
+        "OpenAI's client) holds one more for all that time."
     )
 
 
@@ -267,7 +307,7 @@ _HEAD = """\
 How many jobs a second one deployment takes, what ends first, and what moves it. Computed from what a job was counted
 to use ([performance](performance.md#throughput-and-cost)), AWS's public quotas (us-east-1, an account that has its
 usual ones) and our own settings as they are in the repository; never tried on AWS. Written by `make bench
-TOPIC=load`; not edited by hand."""
+TOPIC=load`, or without measuring by `make bench TOPIC=--page`; not edited by hand."""
 
 _WHAT_ENDS_FIRST = """\
 **What ends first is the provider, and our own restraint.** No provider publishes its limits. On the channel behind
@@ -296,13 +336,29 @@ minutes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-dem
 nothing to 1,000 jobs a second is throttled, and retried, whatever the quotas say. Smaller regions have a fraction of
 these quotas, and new accounts too."""
 
+_STRANGERS = """\
+## What strangers can cost
+
+What callers without a key of ours can make a deployment spend in an hour, at most: every method called as often as its
+limit allows, every call as long as the slowest function that was timed and with as much log as the most talkative, the
+heaviest page each time (`/docs` has some 350 KB), a read of a table for what was made up."""
+
+_STRANGERS_ALSO = """\
+All three run under the account's quota of Lambda calls at once, so they are not added up there. Limits are for each
+method ([AWS](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html)); API
+Gateway charges neither calls that it throttles nor those that the authorizer refuses, as [AWS's
+staff](https://repost.aws/questions/QUY2x146iORPmsJHpff8u0eA/will-i-get-charged-for-these-invalid-api-key-quota-exceeded-or-throttled-request-errors)
+says, though no page does. A call without any key never reaches the authorizer. No image is made, and no budget is
+touched, by any of them. An AWS budget with an alarm tells of it; a web ACL (AWS WAF) with a rate rule stops one
+address."""
+
 
 def _by_rate(found: Sequence[Limit]) -> str:
     lines = [
         "| jobs a second | AWS's quota that ends first | what moves it | AWS's that end as well | ours that end |",
         "|--:|---|---|---|---|",
     ]
-    aws = [limit for limit in found if not limit.is_ours]
+    aws = _usual_of_aws(found)
     for rate in RATES:
         over = [limit for limit in aws if limit.ends_at < rate]
         first = _named(aws[0]) if over else f"none: of {aws[0].name}, {100 * rate / aws[0].ends_at:.1f} % would be used"
@@ -315,6 +371,10 @@ def _by_rate(found: Sequence[Limit]) -> str:
         )
         lines.append(f"| {rate:,} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _usual_of_aws(found: Sequence[Limit]) -> list[Limit]:
+    return [limit for limit in found if not limit.is_ours and not limit.is_unusual]
 
 
 def _named(limit: Limit) -> str:

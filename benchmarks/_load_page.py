@@ -10,20 +10,28 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from benchmarks import _capacity, _prices
-from benchmarks._bill import GOAL, JOBS, Use, bill, gb_seconds, share_of_picture, total
+from benchmarks import _at_rest, _capacity, _prices
+from benchmarks._bill import GOAL, JOBS, Use, bill, downloads, gb_seconds, share_of_picture, total
 from benchmarks._prices import Architecture
+from benchmarks._waits import in_words, wait_seconds, waited_seconds
 
 _SETTINGS = {"callbacks": "callbacks", "polling": "polling only"}
 _KINDS = {"api": "A job of the API", "upload": "A job of an upload"}
 _AS_DEPLOYED = ("callbacks", Architecture.ARM64)
 _CLIENT_READS = "one `POST` and one `GET`"
+# Of a webhook that is taken at once (workflows/webhook_delivery.asl.json).
+WEBHOOK_TRANSITIONS = 3
 
 
 def tell(figures: dict[str, Any], plots: Path) -> str:
     """The page's part; writes docs/capacity.md as well."""
     (plots.parent / "capacity.md").write_text(_capacity.page(figures))
     _plot(figures, plots / "load.svg")
+    return text(figures)
+
+
+def text(figures: dict[str, Any]) -> str:
+    """The page's part."""
     return "\n\n".join(
         (
             _headline(figures),
@@ -38,15 +46,15 @@ def tell(figures: dict[str, Any], plots: Path) -> str:
     )
 
 
-def use_of(figures: Mapping[str, Any], setting: str, kind: str, *, cold: bool = False) -> Use:
-    """What a job uses. `cold`: every call finds no warm function."""
+def use_of(figures: Mapping[str, Any], setting: str, kind: str, *, cold: bool = False, waiting: float = 1) -> Use:
+    """What a job uses. `cold`: every call finds no warm function. `waiting`: times as long as is assumed."""
     about, functions = figures["settings"][setting][kind], figures["functions"]
     # What was too seldom called to be timed (the doorkeeper's answer is kept for a minute) counts as the slowest.
     slowest = max(functions.values(), key=lambda each: each["billed_ms"] * each["memory_mb"])
     seconds = 0.0
     for name, told in about["functions"].items():
         timed = functions.get(name, slowest)
-        milliseconds = timed["billed_ms"] + (timed["init_ms"] if cold else 0.0)
+        milliseconds = timed["billed_ms"] + (timed["init_ms"] if cold else 0.0) + 1000 * waiting * wait_seconds(name)
         seconds += told["invocations"] * gb_seconds(milliseconds, timed["memory_mb"])
     units = about["units"]
     written = sum(count for name, count in units.items() if name.endswith(" write"))
@@ -89,8 +97,20 @@ def _headline(figures: Mapping[str, Any]) -> str:
         f"Around {JOBS:,} pictures, which cost ${picture:.0f}, AWS charges **${own['api']:.2f}** for jobs of the "
         f"API and **${own['upload']:.2f}** for uploads, as deployed (callbacks, arm64): "
         f"{_percent(own['api'])} and {_percent(own['upload'])} of the picture. "
-        f"The goal is under {GOAL:.0%}: {'met' if met else '**missed**'}; {also}."
+        f"The goal is under {GOAL:.0%}: {'met' if met else '**missed**'}; {also}. "
+        f"Whoever then downloads each result once over the internet pays **${downloads():.2f}** more for {JOBS:,} of "
+        f"{_megabytes(_prices.RESULT_BYTES)} MB; the first 100 GB of a month, {_free_downloads():,} such results, are "
+        "free."
     )
+
+
+def _megabytes(size: int) -> int:
+    return size // 1024**2
+
+
+def _free_downloads() -> int:
+    """How many results the free transfer of a month is enough for."""
+    return _prices.FREE_EGRESS_BYTES // _prices.RESULT_BYTES
 
 
 def _percent(usd: Decimal) -> str:
@@ -111,7 +131,8 @@ def _counts(figures: Mapping[str, Any]) -> str:
         ("… of them retries", [about["retries"] for about in abouts], ".2f"),
         ("questions to the provider", asked, ".1f"),
         ("Lambda calls", [use.invocations for use in uses], ".1f"),
-        ("Lambda milliseconds", [_milliseconds(figures, about) for about in abouts], ",.0f"),
+        ("Lambda milliseconds of work", [_milliseconds(figures, about) for about in abouts], ",.0f"),
+        ("… and of waiting (assumed)", [1000 * waited_seconds(about) for about in abouts], ",.0f"),
         ("Lambda GB-seconds", [use.gb_seconds for use in uses], ".2f"),
         ("DynamoDB write units", [use.write_units for use in uses], ".1f"),
         ("DynamoDB read units", [use.read_units for use in uses], ".1f"),
@@ -152,10 +173,14 @@ def _bills(figures: Mapping[str, Any], kind: str) -> str:
             lines.append(f"| {service} | " + " | ".join(f"{usd:.3f}" for usd in values) + " |")
     sums = [total(each) for each in told.values()]
     picture = f"{_prices.IMAGE_USD * JOBS:.2f}"
+    each_once = f"the results ({_megabytes(_prices.RESULT_BYTES)} MB) downloaded once, over the internet"
     lines += [
         "| **together** | " + " | ".join(f"**{usd:.3f}**" for usd in sums) + " |",
+        f"| {each_once} | " + " | ".join([f"{downloads():.3f}"] * len(told)) + " |",
+        "| with that | " + " | ".join(f"{usd + downloads():.3f}" for usd in sums) + " |",
         "| the pictures | " + " | ".join([picture] * len(told)) + " |",
         "| share of the pictures | " + " | ".join(_percent(usd) for usd in sums) + " |",
+        "| … with the downloads | " + " | ".join(_percent(usd + downloads()) for usd in sums) + " |",
     ]
     return "\n".join(lines)
 
@@ -165,7 +190,8 @@ def _notes(figures: Mapping[str, Any]) -> str:
     arm = Architecture.ARM64
     cold = total(bill(use_of(figures, "callbacks", "api", cold=True), arm))
     cold -= total(bill(use_of(figures, "callbacks", "api"), arm))
-    lambda_usd = bill(use_of(figures, "callbacks", "api"), arm)["Lambda"]
+    longer = bill(use_of(figures, "callbacks", "api", waiting=2), arm)["Lambda"]
+    longer -= bill(use_of(figures, "callbacks", "api"), arm)["Lambda"]
     photo_kb = upload["egress_bytes"] / 1024
     return (
         f"**Counted** in real runs at real pace (15-40 s a task, {figures['jobs']} jobs of each kind in each setting, "
@@ -177,23 +203,41 @@ def _notes(figures: Mapping[str, Any]) -> str:
         "chance, over so few: [many](#when-to-ask-the-provider) are computed. The route knows what a day would have "
         "taught it.\n\n"
         "**Estimated**: Lambda's milliseconds. Measured is the CPU of each function's own process, one job at a time; "
-        "it is stretched to its memory's share of a CPU, and what else passed is added. AWS's own latencies, and the "
-        "provider's, are not in it: were every call three times as long, "
-        f"{JOBS:,} jobs would cost ${2 * lambda_usd:.2f} more. Both architectures are taken to be equally fast. "
-        f"Were every call of every job a cold start (whose init is charged), it would be ${cold:.2f} more. "
+        "it is stretched to its memory's share of a CPU, and what else passed is added: AWS answers as fast as the "
+        f"emulator did. **Assumed**: how long functions wait for the provider, which nobody publishes: {in_words()}. "
+        f"Were it twice as long, {JOBS:,} jobs would cost ${longer:.2f} more. Both architectures are taken to be "
+        f"equally fast. Were every call of every job a cold start (whose init is charged), it would be ${cold:.2f} "
+        "more, if init runs as fast as on a whole CPU whatever the memory: many have seen that, AWS documents it "
+        "nowhere. "
         f"References leave for the provider at $0.09 a GB: the photo here has {photo_kb:.0f} KB, and each MB is $"
-        f"{_prices.EGRESS_BYTE.usd * 1024 * 1024 * JOBS:.2f} for {JOBS:,} uploads. "
-        f"Not in it: storage, the alarms and the dashboard ([$5.70 a month](operations.md#what-it-costs)), Lambda's "
-        f"long polls of two idle queues (about ${_idle_queues_usd():.2f} a month), free tiers. "
+        f"{_prices.EGRESS_BYTE.usd * 1024 * 1024 * JOBS:.2f} for {JOBS:,} uploads. So is each MB of results that are "
+        "downloaded over the internet; results have 1 to 8 MB. Within the Region it is not charged.\n\n"
+        f"**Not in it**: what a deployment costs at rest ([{_at_rest_in_words()}](operations.md#what-it-costs)), and "
+        "the metrics of what happens; storage (buckets, tables and their backups, logs); webhooks, mostly their "
+        f"{WEBHOOK_TRANSITIONS} state transitions, ${_webhooks_usd():.2f} for {JOBS:,} that are taken at once; callers "
+        f"who wait in the call (`Prefer: wait`, OpenAI's client), ${_held_usd(10):.2f} for {JOBS:,} such calls and "
+        "each 10 s; retries, tries on other routes, dry runs, lists and pages; free tiers. "
         f"Prices: us-east-1, as of {_prices.READ_ON}, in [`_prices.py`](../benchmarks/_prices.py)."
         f"{'' if api['retries'] else ' No task was retried.'}"
     )
 
 
-def _idle_queues_usd() -> Decimal:
-    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html: five pollers a queue, 20 s a poll."""
-    polls = 2 * 5 * 30 * 24 * 3600 // 20
-    return polls * _prices.QUEUE_REQUEST.usd
+def _at_rest_in_words() -> str:
+    return (
+        f"${_at_rest.watching():.2f} a month for alarms, dashboard and metrics, ${_at_rest.secrets():.2f} for secrets, "
+        f"about ${_at_rest.idle_queues():.2f} for Lambda's long polls of idle queues and ${_at_rest.sweeps():.2f} for "
+        "sweeps"
+    )
+
+
+def _webhooks_usd() -> Decimal:
+    """Of a thousand."""
+    return total(bill(Use(transitions=WEBHOOK_TRANSITIONS), Architecture.ARM64))
+
+
+def _held_usd(seconds: int) -> Decimal:
+    """Of a thousand calls during which a function with 512 MB waits for so long."""
+    return bill(Use(gb_seconds=gb_seconds(1000 * seconds, 512)), Architecture.ARM64)["Lambda"]
 
 
 def _sustained(figures: Mapping[str, Any]) -> str:

@@ -65,11 +65,22 @@ SECRET_CALL = Price(
 EGRESS_BYTE = Price(
     "Data transfer", "byte to the internet", Decimal("0.09") / _GB, "https://aws.amazon.com/ec2/pricing/on-demand/"
 )
+# Of all services of an account together, in a month.
+FREE_EGRESS_BYTES = 100 * 1024**3
+
+# By the month, whether anything happens or not.
+_CLOUDWATCH = "https://aws.amazon.com/cloudwatch/pricing/"
+ALARM = Price("CloudWatch", "alarm", Decimal("0.10"), _CLOUDWATCH)
+DASHBOARD = Price("CloudWatch", "dashboard", Decimal("3.00"), _CLOUDWATCH)
+SERIES = Price("CloudWatch", "custom metric", Decimal("0.30"), _CLOUDWATCH)
+SECRET = Price("Secrets Manager", "secret", Decimal("0.40"), "https://aws.amazon.com/secrets-manager/pricing/")
 
 EVERY = (
     TRANSITION, INVOCATION, *GB_SECOND.values(), WRITE_UNIT, READ_UNIT, API_CALL, EVENT, QUEUE_REQUEST,
-    S3_WRITE, S3_READ, LOG_BYTE, SECRET_CALL, EGRESS_BYTE,
+    S3_WRITE, S3_READ, LOG_BYTE, SECRET_CALL, EGRESS_BYTE, ALARM, DASHBOARD, SERIES, SECRET,
 )  # fmt: skip
 
 # https://apimodels.app, gpt-image-2-beta.
 IMAGE_USD = Decimal("0.06")
+# Results of gpt-image-2-beta have 1 to 8 MB.
+RESULT_BYTES = 2 * 1024**2

@@ -247,9 +247,9 @@ def _level(on: Stage, in_flight: int, count: int, peers: Sequence[str]) -> dict[
     spent: Counter[str] = Counter()
     for _ in range(_ROUNDS):
         for name, wanted in (("ours", kinds), ("peer", [peers[KINDS.index(kind)] for kind in kinds])):
-            cpu_before, began = on.cpu_ms(), time.time()
+            cpu_before, began = on.cpu_ms(), time.perf_counter()
             on.run(wanted, in_flight=in_flight)
-            rates[name].append(count / (time.time() - began))
+            rates[name].append(count / (time.perf_counter() - began))
             if name == "ours":
                 spent.update({who: max(0.0, cpu - cpu_before.get(who, 0.0)) for who, cpu in on.cpu_ms().items() if cpu})
             time.sleep(0.5)

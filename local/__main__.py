@@ -109,7 +109,7 @@ A photo of yours under the preset white-background:
 
   curl -T photo.jpg '{link}'
 
-The routes and the money, as an operator sees them (also: ledger, keys, open, close, stop, resume):
+The routes and the money, as an operator sees them (also: ledger, keys, disable, enable, pause-spending, preflight):
 
   AWS_ENDPOINT_URL={stack.endpoint} AWS_DEFAULT_REGION={REGION} {credentials} make routes
 

@@ -167,8 +167,11 @@ def _books(stack: Stack) -> None:
     charged = sum(task["charged_micro_usd"] for task in tasks) / 1_000_000
     _say("", f"The vendor's books: {len(tasks)} tasks made, ${charged:.2f} charged (simulated).")
     pages = stack.client("dynamodb").scan(TableName=stack.outputs["LedgerTableName"])["Items"]
-    month = next(page for page in pages if page["account"]["S"] == "*" and len(page["period"]["S"]) == len("2026-11"))
-    reserved, spent, unknown = (int(month[column]["N"]) / 1_000_000 for column in ("reserved", "spent", "unknown"))
+    # More than one, where a month ended meanwhile.
+    months = [page for page in pages if page["account"]["S"] == "*" and len(page["period"]["S"]) == len("2026-11")]
+    reserved, spent, unknown = (
+        sum(int(month[column]["N"]) for month in months) / 1_000_000 for column in ("reserved", "spent", "unknown")
+    )
     _say(f"Our ledger:         ${spent:.2f} spent, ${reserved:.2f} reserved, ${unknown:.2f} unknown.")
 
 

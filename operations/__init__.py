@@ -1,0 +1,29 @@
+"""What a person does to a deployment besides using it: deploy it, check it, and operate it.
+
+The programs run from a checkout: this is where they find the package that the functions share, which is installed
+nowhere, and where they say what is missing if another Python than the project's runs them.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+_ROOT = Path(__file__).parent.parent
+# One for each part of what `make` installs: the SDK, the models, the HTTP client.
+_NEEDED = ("boto3", "pydantic", "httpx")
+
+
+def _be_ready() -> None:
+    if find_spec("heliograph") is None:
+        sys.path.insert(0, str(_ROOT / "layers" / "core"))
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        sys.exit(
+            f"{sys.executable} lacks {', '.join(missing)}. Use the project's own Python, .venv/bin/python, which the "
+            "Makefile's targets set up and use (`make help`)."
+        )
+
+
+_be_ready()

@@ -1,6 +1,6 @@
-"""`python -m operations`: what a person does to a deployment besides using it. The Makefile calls it.
+"""`python -m operations`: look after a deployment. The Makefile calls it.
 
-It acts with the person's own AWS rights, on the tables that the functions share; the settings are the deployment's own.
+It acts with your own AWS rights, on the tables that the functions share; the settings are the deployment's own.
 """
 
 from __future__ import annotations
@@ -8,143 +8,182 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from heliograph.domain.errors import InvalidRequest
-from heliograph.domain.keys import read_key_request
-from heliograph.domain.money import usd
+from heliograph.domain.errors import ConfigurationError, HeliographError, InvalidRequest
+from heliograph.domain.keys import KEY_ID, Scope, read_key_request
 from heliograph.domain.routes import Route
 from heliograph.runtime import wiring
 from heliograph.runtime.control_room import ControlRoom
+from heliograph.runtime.environment import variables_of
+from heliograph.runtime.settings.operations import OperationsSettings
 from heliograph.steps.check_ledger import check_ledger, check_usage, running_tasks
 from heliograph.steps.traffic import close_again, halt, hold_open, resume
 
+from operations.command_line import add_target, place_of
+from operations.key_report import key_report
+from operations.ledger_report import Checked, ledger_report
+from operations.refusals import Refused, one_sentence
+from operations.route_report import route_report
+from operations.stacks import Account
+
 _LAST_DAY = "2999-12-31"
+# All that is read of the environment by what this program shares with the functions.
+_SETTINGS = variables_of(OperationsSettings)
 
 
 def main() -> None:
     """Reads the command line, and ends with 1 if what was asked for is not so, or could not be done."""
+    arguments = _parser().parse_args()
+    with one_sentence():
+        place = place_of(arguments)
+        account = Account.here(place.region)
+    with one_sentence(region=account.region):
+        stack = account.usable_stack(place.stack)
+        _take_over(account.variables_of(stack, "Sweep", "Keys"), region=account.region)
+        with _explained():
+            sys.exit(_run(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m operations", description=__doc__)
-    parser.add_argument("--stack", default="heliograph", help="the deployed stack (default: %(default)s)")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("ledger", help="compare the ledger with the jobs")
-    commands.add_parser("routes", help="how every route is doing")
-    opening = commands.add_parser("open", help="take a route out of service")
-    closing = commands.add_parser("close", help="put a route back into service")
-    stopping = commands.add_parser("stop", help="stop all create calls at once")
-    making = commands.add_parser("new-key", help="make an API key; it is shown once")
-    making.add_argument("name")
-    making.add_argument("--tenant", default="default")
-    making.add_argument("--scopes", nargs="+", default=["jobs:write", "jobs:read"])
-    making.add_argument("--daily-budget-usd")
-    making.add_argument("--requests-per-minute", type=int)
-    commands.add_parser("keys", help="list the API keys")
-    commands.add_parser("revoke-key", help="let a key open nothing any more").add_argument("key_id")
-    commands.add_parser("resume", help="let create calls leave again")
-    for command in (opening, closing):
-        command.add_argument("route")
-    for command in (opening, stopping):
-        command.add_argument("--reason", required=True, type=_something)
-    arguments = parser.parse_args()
-    try:
-        room = _control_room(arguments.stack)
-    except (BotoCoreError, ClientError) as error:
-        sys.exit(f"The stack {arguments.stack} can't be read ({error}). Is it another STACK=… or AWS_REGION?")
+    add_target(parser)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, what: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=what, description=what)
+        add_target(made, again=True)
+        return made
+
+    command("routes", "show how every route is doing")
+    disabling = command("disable", "take a route out of service, until it is enabled again")
+    enabling = command("enable", "put a route back into service, and end its suspension")
+    pausing = command("pause-spending", "let no create call leave, on any route, until spending is resumed")
+    command("resume-spending", "let create calls leave again")
+    checking = command("ledger", "compare the ledger with the jobs")
+    checking.add_argument("--all", action="store_true", help="show also what agrees")
+    command("keys", "list the API keys")
+    making = command("new-key", "make an API key; it is shown once")
+    making.add_argument("name", help="what the key is called, for people")
+    making.add_argument("--tenant", default="default", help="whose jobs it sees and makes (default: %(default)s)")
+    making.add_argument(
+        "--scopes",
+        nargs="+",
+        choices=[scope.value for scope in Scope],
+        default=["jobs:write", "jobs:read"],
+        help="what it may do (default: jobs:write jobs:read)",
+    )
+    making.add_argument(
+        "--daily-budget-usd", help="what its jobs may cost in a UTC day, such as 25 (default: no limit)"
+    )
+    making.add_argument("--requests-per-minute", type=int, help="how often it may call (default: no limit)")
+    revoking = command("revoke-key", "end an API key; within a minute it no longer works")
+    revoking.add_argument("key_id", help="the key's id (key_…), as `keys` lists it")
+    for about_a_route in (disabling, enabling):
+        about_a_route.add_argument("route", help="the route's name, as `routes` lists it")
+    for with_a_reason in (disabling, pausing):
+        with_a_reason.add_argument(
+            "--reason", required=True, type=_reason, help="why; for operators only, tenants never see it"
+        )
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    room = wiring.control_room()
     match arguments.command:
         case "ledger":
-            sys.exit(0 if _ledger(room) else 1)
+            return _ledger(room, everything=arguments.all)
         case "routes":
             _routes(room)
-        case "open":
-            _open(room, _route(room, arguments.route), arguments.reason)
-        case "close":
-            _close(room, _route(room, arguments.route))
-        case "stop":
-            _stop(room, arguments.reason)
-        case "resume":
-            _go_on(room)
+        case "disable":
+            _disable(room, _route(room, arguments.route), arguments.reason)
+        case "enable":
+            _enable(room, _route(room, arguments.route))
+        case "pause-spending":
+            _pause(room, arguments.reason)
+        case "resume-spending":
+            _resume(room)
         case "new-key":
             _new_key(arguments)
         case "keys":
-            _keys()
+            print(*key_report(wiring.key_lister()()), sep="\n")
         case "revoke-key":
             _revoke_key(arguments.key_id)
+    return 0
 
 
-def _control_room(stack: str) -> ControlRoom:
-    """Wired with the settings that the deployment gave to its functions."""
-    for logical_id in ("Sweep", "Keys"):
-        resource = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
-        function = str(resource["StackResourceDetail"].get("PhysicalResourceId"))
-        configuration = boto3.client("lambda").get_function_configuration(FunctionName=function)
-        os.environ.update(configuration.get("Environment", {}).get("Variables", {}))
-    return wiring.control_room()
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the shared code raises, as what lies behind it."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise Refused(
+            f"The deployment is of another release than this checkout ({error}). Check that release out."
+        ) from error
+    except HeliographError as error:
+        if isinstance(error.__cause__, ClientError | BotoCoreError):
+            raise error.__cause__ from None
+        raise Refused(f"AWS did not do its part ({error}). Try again.") from error
 
 
-def _ledger(room: ControlRoom) -> bool:
+def _take_over(variables: Mapping[str, str], *, region: str) -> None:
+    """Wires this process with the deployment's settings, and with nothing else of its functions' environment.
+
+    Theirs holds paths of Lambda's machines as well: with AWS_CA_BUNDLE, no client of this process could connect.
+    """
+    for name in _SETTINGS & os.environ.keys():
+        del os.environ[name]
+    os.environ.update({name: variables[name] for name in _SETTINGS & variables.keys()})
+    os.environ["AWS_DEFAULT_REGION"] = region
+
+
+def _ledger(room: ControlRoom, *, everything: bool) -> int:
     jobs = list(room.jobs.every())
     since = datetime.now(UTC) - room.retention
-    lines = check_ledger(jobs, room.ledger.every(), complete_since=since)
-    print(f"{'account':<16} {'period':<10} {'reserved':>12} {'spent':>12} {'unknown':>12}   USD")
-    for line in lines:
-        amounts = " ".join(f"{usd(amount):>12}" for amount in line.booked)
-        print(f"{line.page.account:<16} {line.page.period:<10} {amounts}   {'agrees' if line.agrees else 'DIFFERS'}")
-        if not line.agrees:
-            signed = (f"{'-' if amount < 0 else ''}{usd(abs(amount))}" for amount in line.of_jobs)
-            print(f"{'':<16} {'the jobs':<10} {' '.join(f'{amount:>12}' for amount in signed)}")
-    usage = check_usage(jobs, room.ledger.usage(f"{since:%Y-%m-%d}", _LAST_DAY), complete_since=since)
-    for told in (one for one in usage if not one.agrees):
-        day, tenant, route, amounts_told = told.line
-        print(f"usage of {tenant} on {route}, {day}: DIFFERS: {amounts_told}; {told.of_jobs} by the jobs")
     of_jobs = running_tasks(jobs)
-    counts = {route.name: room.control.states.running(route) for route in room.routes}
-    for name, count in counts.items():
-        said = "agrees" if count == of_jobs[name] else f"DIFFERS: {of_jobs[name]} by the jobs"
-        print(f"{name:<27} {count:>12} running {'':>21}   {said}")
-    agree = all(line.agrees for line in lines) and all(told.agrees for told in usage)
-    agree = agree and all(count == of_jobs[name] for name, count in counts.items())
-    print(f"{len(jobs)} jobs: the ledger {'agrees with them' if agree else 'DIFFERS from them'}.")
-    return agree
+    checked = Checked(
+        jobs=len(jobs),
+        sums=check_ledger(jobs, room.ledger.every(), complete_since=since),
+        usage=check_usage(jobs, room.ledger.usage(f"{since:%Y-%m-%d}", _LAST_DAY), complete_since=since),
+        running={route.name: (room.control.states.running(route), of_jobs[route.name]) for route in room.routes},
+        names={key.key_id: key.name for key in wiring.key_lister()()},
+    )
+    print(*ledger_report(checked, everything=everything), sep="\n")
+    return 0 if checked.agrees else 1
 
 
 def _routes(room: ControlRoom) -> None:
-    now = datetime.now(UTC)
     traffic = room.control.states.look(room.routes)
-    if traffic.halt:
-        print(f"ALL CREATE CALLS ARE STOPPED since {traffic.halt.since:%Y-%m-%d %H:%M:%S} UTC: {traffic.halt.reason}")
-    for route in room.routes:
-        state = traffic.routes[route.name]
-        waiting = [tenant for tenant in state.pace.lanes if state.pace.is_waiting(tenant, now, room.control.weights)]
-        print(
-            f"{route.name:<24} {state.breaker.circuit(now):<10} {state.pace.creates_per_minute:6.1f} creates a minute"
-            f"   {room.control.states.running(route)} of {route.max_in_flight} running"
-            f"{'   waiting: ' + ', '.join(waiting) if waiting else ''}"
-        )
-        if opening := state.breaker.opening:
-            until = f"probed from {opening.until:%H:%M:%S}" if opening.until else "until a person closes it"
-            print(f"{'':<24} since {opening.at:%Y-%m-%d %H:%M:%S} UTC, {until}: {opening.cause}")
+    running = {route.name: room.control.states.running(route) for route in room.routes}
+    report = route_report(room.routes, traffic, running, weights=room.control.weights, now=datetime.now(UTC))
+    print(*report, sep="\n")
 
 
-def _open(room: ControlRoom, route: Route, reason: str) -> None:
+def _disable(room: ControlRoom, route: Route, reason: str) -> None:
     hold_open(route, reason, control=room.control)
-    print(f"{route.name} takes no calls until it is closed again; jobs go to other routes, or wait.")
+    print(f"{route.name} is disabled: jobs take other routes, or wait, until `make enable ROUTE={route.name}`.")
 
 
-def _close(room: ControlRoom, route: Route) -> None:
+def _enable(room: ControlRoom, route: Route) -> None:
     close_again(route, control=room.control)
-    print(f"{route.name} takes calls again.")
+    print(f"{route.name} is in service.")
 
 
-def _stop(room: ControlRoom, reason: str) -> None:
-    stopped = halt(reason, control=room.control)
-    print(f"No create call leaves since {stopped.since:%H:%M:%S} UTC. What runs is still delivered; jobs wait.")
+def _pause(room: ControlRoom, reason: str) -> None:
+    pause = halt(reason, control=room.control)
+    print(
+        f"Spending is paused since {pause.since:%H:%M:%S} UTC: no create call leaves. Running tasks still bring their "
+        "images, and jobs wait, until `make resume-spending`."
+    )
 
 
-def _go_on(room: ControlRoom) -> None:
+def _resume(room: ControlRoom) -> None:
     resume(control=room.control)
-    print("Create calls leave again; jobs that wait look once a minute.")
+    print("Spending is resumed: create calls leave again. Waiting jobs check once a minute.")
 
 
 def _new_key(arguments: argparse.Namespace) -> None:
@@ -158,34 +197,29 @@ def _new_key(arguments: argparse.Namespace) -> None:
     try:
         request = read_key_request({name: value for name, value in asked.items() if value is not None})
     except InvalidRequest as error:
-        sys.exit("\n".join(f"{fault.pointer.strip('/')}: {fault.detail}" for fault in error.faults))
+        raise Refused("\n".join(f"{fault.pointer.strip('/')}: {fault.detail}" for fault in error.faults)) from error
     key, record = wiring.key_maker()(request)
-    print(f"{key}\n\nThis is the only time that it is shown. Its id is {record.key_id}.")
-
-
-def _keys() -> None:
-    for key in sorted(wiring.key_lister()(), key=lambda key: key.created_at):
-        state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "open"
-        used = f"last used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
-        print(f"{key.key_id}  {key.tenant:<12} {' '.join(sorted(key.scopes)):<22} {state:<20} {used:<28} {key.name}")
+    print(f"{key}\n\nThis is the only time that the key is shown. Its id is {record.key_id}.")
 
 
 def _revoke_key(key_id: str) -> None:
+    if not KEY_ID.fullmatch(key_id):
+        raise Refused("A key is revoked by its id (key_…), which `make keys` lists.")
     if wiring.key_revoker()(key_id) is None:
-        sys.exit(f"There is no key {key_id}.")
-    print(f"{key_id} opens nothing any more, within a minute.")
+        raise Refused(f"There is no key {key_id}; `make keys` lists them.")
+    print(f"{key_id} is revoked: within a minute it no longer works.")
 
 
 def _route(room: ControlRoom, name: str) -> Route:
     found = room.routes.named(name)
     if found is None:
-        sys.exit(f"There is no route {name}; there are {', '.join(route.name for route in room.routes)}.")
+        raise Refused(f"There is no route {name}; there are {', '.join(route.name for route in room.routes)}.")
     return found
 
 
-def _something(text: str) -> str:
+def _reason(text: str) -> str:
     if not text.strip():
-        raise argparse.ArgumentTypeError("say why: it will be asked")
+        raise argparse.ArgumentTypeError("say why: others will want to know")
     return text
 
 

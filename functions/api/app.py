@@ -8,18 +8,21 @@ from heliograph.domain.failures import Charged
 from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import observed
 from heliograph.runtime.openapi.methods import methods_of
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.queries import read_query
 from heliograph.runtime.representations.jobs import TimelineTold, job_listing
 from heliograph.runtime.responses import answer, api_resolver, found, sliced
+from heliograph.runtime.settings.api import ApiSettings
 from heliograph.runtime.triggers import ApiCall
 from heliograph.steps.read_job import JobsQuery
 
 app = api_resolver(charged_on_failure=Charged.NO, methods_of=methods_of)
-read_job, list_jobs, read_timeline = wiring.job_reader(), wiring.job_lister(), wiring.timeline_reader()
-count_call = wiring.call_counter()
+settings = read_settings(ApiSettings)
+read_job, list_jobs = wiring.job_reader(settings), wiring.job_lister(settings)
+read_timeline, count_call = wiring.timeline_reader(settings), wiring.call_counter(settings)
 
 
 @app.get("/v1/jobs")

@@ -1,4 +1,4 @@
-"""The API's doorkeeper: a key is known, or nothing behind it runs."""
+"""The API's authorizer: a key is known, or nothing behind it runs."""
 
 from typing import Any
 
@@ -9,10 +9,12 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.runtime import wiring
 from heliograph.runtime.bearer import bearer_of
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import logger, observed
+from heliograph.runtime.settings.authorize import AuthorizeSettings
 from heliograph.runtime.triggers import told_of
 
-recognise = wiring.recogniser()
+recognise = wiring.recogniser(read_settings(AuthorizeSettings))
 
 
 @observed
@@ -27,6 +29,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         aws_account_id=arn.aws_account_id,
         api_id=arn.api_id,
         stage=arn.stage,
+        partition=arn.partition,
     )
     # For every method at once: the gateway remembers the answer for a minute, whatever is called next. What the key's
     # scopes open, each function says.

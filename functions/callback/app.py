@@ -7,12 +7,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
 from heliograph.runtime import wiring
 from heliograph.runtime.callbacks import heard
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.responses import api_resolver
+from heliograph.runtime.settings.callback import CallbackSettings
 from heliograph.runtime.triggers import claimed_task_id
 
 app = api_resolver(charged_on_failure=Charged.NO)
-hear = wiring.callback_hearer()
+hear = wiring.callback_hearer(read_settings(CallbackSettings))
 
 
 @app.post("/v1/callbacks/<job_id>/<token>")

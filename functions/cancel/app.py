@@ -8,14 +8,17 @@ from heliograph.domain.failures import Charged
 from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.responses import accepted, api_resolver
+from heliograph.runtime.settings.cancel import CancelSettings
 from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
-cancel_job, view_of = wiring.job_canceler(), wiring.job_viewer()
-count_call = wiring.call_counter()
+settings = read_settings(CancelSettings)
+cancel_job, view_of = wiring.job_canceler(settings), wiring.job_viewer()
+count_call = wiring.call_counter(settings)
 
 
 @app.post("/v1/jobs/<job_id>/cancel")

@@ -6,10 +6,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.deliveries import DeliveryCrashed, DeliveryTurn
 from heliograph.domain.metrics import of_delivery
 from heliograph.runtime import wiring
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import noted, observed, tell
+from heliograph.runtime.settings.deliver import DeliverSettings
 from pydantic import ConfigDict, TypeAdapter
 
-deliver = wiring.deliverer()
+deliver = wiring.deliverer(read_settings(DeliverSettings))
 read: TypeAdapter[DeliveryTurn | DeliveryCrashed] = TypeAdapter(
     DeliveryTurn | DeliveryCrashed, config=ConfigDict(hide_input_in_errors=True)
 )

@@ -8,15 +8,18 @@ from heliograph.domain.deliveries import DeliveryQuery
 from heliograph.domain.failures import Charged
 from heliograph.runtime import wiring
 from heliograph.runtime.door import READING, WRITING, caller_with, through_the_door
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import noted, observed
 from heliograph.runtime.problems import existing
 from heliograph.runtime.queries import read_query
 from heliograph.runtime.representations import webhooks as told
 from heliograph.runtime.responses import answer, api_resolver, sliced
+from heliograph.runtime.settings.deliveries import DeliveriesSettings
 from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
-desk, count_call = wiring.delivery_desk(), wiring.call_counter()
+settings = read_settings(DeliveriesSettings)
+desk, count_call = wiring.delivery_desk(settings), wiring.call_counter(settings)
 
 
 @app.get("/v1/deliveries")

@@ -5,9 +5,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.outcomes import Turn
 from heliograph.runtime import wiring
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import decided, observed
+from heliograph.runtime.settings.dispatch import DispatchSettings
 
-dispatch = wiring.dispatcher()
+dispatch = wiring.dispatcher(read_settings(DispatchSettings))
 
 
 @observed

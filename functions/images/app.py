@@ -5,6 +5,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.runtime import wiring
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.openai_door import (
     EDITS,
@@ -15,11 +16,13 @@ from heliograph.runtime.openai_door import (
     read_call,
     through_the_images_door,
 )
+from heliograph.runtime.settings.images import ImagesSettings
 from heliograph.steps.make_images import make_images, name_images
 
 app = images_resolver()
-studio = wiring.image_studio()
-recognise, count_call = wiring.recogniser(), wiring.call_counter()
+settings = read_settings(ImagesSettings)
+studio = wiring.image_studio(settings)
+recognise, count_call = wiring.recogniser(settings), wiring.call_counter(settings)
 
 
 @app.post(GENERATIONS)

@@ -9,16 +9,19 @@ from heliograph.domain.keys import Scope, read_key_request
 from heliograph.domain.requests import read_json_object
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.representations import Listing
 from heliograph.runtime.representations.keys import KeyMade, KeyTold
 from heliograph.runtime.responses import answer, api_resolver
+from heliograph.runtime.settings.keys import KeysSettings
 from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
-create_key, every_key, revoke_key = wiring.key_maker(), wiring.key_lister(), wiring.key_revoker()
-count_call = wiring.call_counter()
+settings = read_settings(KeysSettings)
+create_key, every_key = wiring.key_maker(settings), wiring.key_lister(settings)
+revoke_key, count_call = wiring.key_revoker(settings), wiring.call_counter(settings)
 
 
 @app.post("/v1/keys")

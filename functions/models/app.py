@@ -8,16 +8,19 @@ from heliograph.domain.failures import Charged
 from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import observed
 from heliograph.runtime.queries import read_query
 from heliograph.runtime.representations.models import ModelsTold, UsagesTold
 from heliograph.runtime.responses import answer, api_resolver
+from heliograph.runtime.settings.models import ModelsSettings
 from heliograph.runtime.triggers import ApiCall
 from heliograph.steps.read_usage import UsageQuery
 
 app = api_resolver(charged_on_failure=Charged.NO)
-read_models, read_usage = wiring.model_reader(), wiring.usage_reader()
-count_call = wiring.call_counter()
+settings = read_settings(ModelsSettings)
+read_models, read_usage = wiring.model_reader(settings), wiring.usage_reader(settings)
+count_call = wiring.call_counter(settings)
 
 
 @app.get("/v1/models")

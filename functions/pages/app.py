@@ -7,16 +7,19 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.runtime import wiring
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import observed
 from heliograph.runtime.pages import Page, Pages, folder, playground_policy
+from heliograph.runtime.settings.pages import PagesSettings
 
+settings = read_settings(PagesSettings)
 playground = Path(__file__).parent / "playground"
 pages = Pages(
     {
-        "/playground": Page.read(playground / "index.html", playground_policy(wiring.bucket_origins())),
+        "/playground": Page.read(playground / "index.html", playground_policy(wiring.bucket_origins(settings))),
         **folder("/playground", playground),
         **folder("/docs", Path(__file__).parent / "docs"),
-        **wiring.api_pages(),
+        **wiring.api_pages(settings),
     }
 )
 

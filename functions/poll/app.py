@@ -6,9 +6,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.metrics import of_question
 from heliograph.domain.outcomes import Processing
 from heliograph.runtime import wiring
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import decided, observed, tell
+from heliograph.runtime.settings.poll import PollSettings
 
-poll = wiring.poller()
+poll = wiring.poller(read_settings(PollSettings))
 
 
 @observed

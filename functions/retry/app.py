@@ -8,15 +8,18 @@ from heliograph.domain.failures import Charged
 from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.responses import accepted, api_resolver
+from heliograph.runtime.settings.retry import RetrySettings
 from heliograph.runtime.triggers import ApiCall
 
 # A call that breaks midway may have left a job behind, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
-retry_job, view_of = wiring.job_retrier(), wiring.job_viewer()
-count_call = wiring.call_counter()
+settings = read_settings(RetrySettings)
+retry_job, view_of = wiring.job_retrier(settings), wiring.job_viewer()
+count_call = wiring.call_counter(settings)
 
 
 @app.post("/v1/jobs/<job_id>/retry")

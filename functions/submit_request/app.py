@@ -8,16 +8,19 @@ from heliograph.domain.failures import Charged
 from heliograph.domain.keys import Scope
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.representations.jobs import QuoteTold
 from heliograph.runtime.responses import accepted, answer, api_resolver, awaited
+from heliograph.runtime.settings.submit_request import SubmitRequestSettings
 from heliograph.runtime.triggers import ApiCall
 from heliograph.steps.submit_request import Quote
 
 # A call that breaks midway may have left a job behind, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
-submit, await_end, view_of = wiring.request_submitter(), wiring.end_awaiter(), wiring.job_viewer()
-count_call = wiring.call_counter()
+settings = read_settings(SubmitRequestSettings)
+submit, await_end, view_of = wiring.request_submitter(settings), wiring.end_awaiter(settings), wiring.job_viewer()
+count_call = wiring.call_counter(settings)
 # What a wait leaves of the function's time, however long the submission took: no answer would look like no job.
 ANSWERING_SECONDS = 4
 

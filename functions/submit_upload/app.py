@@ -9,12 +9,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.errors import WorkflowFailed
 from heliograph.domain.upload_events import UploadRejected
 from heliograph.runtime import wiring
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import logger, observed
+from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
 from heliograph.runtime.triggers import ObjectCreated
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import Upload
 
-submit = wiring.upload_submitter()
+submit = wiring.upload_submitter(read_settings(SubmitUploadSettings))
 # A batch of which everything failed is no error of the function: each message goes back to the queue by itself.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 

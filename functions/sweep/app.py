@@ -6,9 +6,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.metrics import of_sweep
 from heliograph.runtime import wiring
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import logger, observed, tell
+from heliograph.runtime.settings.sweep import SweepSettings
 
-sweep, look_around = wiring.sweeper(), wiring.surveyor()
+settings = read_settings(SweepSettings)
+sweep, look_around = wiring.sweeper(settings), wiring.surveyor(settings)
 
 
 @observed

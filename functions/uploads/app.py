@@ -10,14 +10,17 @@ from heliograph.domain.requests import read_json_object
 from heliograph.domain.uploads import read_upload_request
 from heliograph.runtime import wiring
 from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import noted, observed
 from heliograph.runtime.representations.uploads import UploadTold
 from heliograph.runtime.responses import answer, api_resolver
+from heliograph.runtime.settings.uploads import UploadsSettings
 from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
-create_upload = wiring.upload_creator()
-count_call = wiring.call_counter()
+settings = read_settings(UploadsSettings)
+create_upload = wiring.upload_creator(settings)
+count_call = wiring.call_counter(settings)
 
 
 @app.post("/v1/uploads")

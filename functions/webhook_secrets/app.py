@@ -8,13 +8,16 @@ from heliograph.domain.failures import Charged
 from heliograph.domain.metrics import SECRETS_SHOWN, Measure
 from heliograph.runtime import wiring
 from heliograph.runtime.door import WRITING, caller_with, through_the_door
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import noted, observed, tell
 from heliograph.runtime.problems import existing
 from heliograph.runtime.representations import webhooks as told
 from heliograph.runtime.responses import answer, api_resolver
+from heliograph.runtime.settings.webhook_secrets import WebhookSecretsSettings
 
 app = api_resolver(charged_on_failure=Charged.NO)
-desk, count_call = wiring.endpoint_desk(), wiring.call_counter()
+settings = read_settings(WebhookSecretsSettings)
+desk, count_call = wiring.endpoint_desk(settings), wiring.call_counter(settings)
 
 
 @app.get("/v1/webhook-endpoints/<endpoint_id>/secret")

@@ -7,15 +7,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
 from heliograph.runtime import wiring
 from heliograph.runtime.door import READING, WRITING, caller_with, through_the_door
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import noted, observed
 from heliograph.runtime.problems import existing
 from heliograph.runtime.representations import webhooks as told
 from heliograph.runtime.responses import answer, api_resolver
+from heliograph.runtime.settings.webhooks import WebhooksSettings
 from heliograph.runtime.triggers import ApiCall
 
-ONE = "/v1/webhook-endpoints/<endpoint_id>"
 app = api_resolver(charged_on_failure=Charged.NO)
-desk, count_call = wiring.endpoint_desk(), wiring.call_counter()
+settings = read_settings(WebhooksSettings)
+desk, count_call = wiring.endpoint_desk(settings), wiring.call_counter(settings)
 
 
 @app.post("/v1/webhook-endpoints")
@@ -31,13 +33,13 @@ def show_all() -> Response[str]:
     return answer(200, told.endpoints_listed(desk.all_of(caller_with(app.current_event, *READING).tenant)))
 
 
-@app.get(ONE)
+@app.get("/v1/webhook-endpoints/<endpoint_id>")
 def show(endpoint_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *READING)
     return answer(200, told.EndpointTold.of(existing(desk.find(endpoint_id, tenant=caller.tenant), "endpoint")))
 
 
-@app.patch(ONE)
+@app.patch("/v1/webhook-endpoints/<endpoint_id>")
 def change(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
     endpoint = existing(desk.change(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
@@ -45,7 +47,7 @@ def change(endpoint_id: str) -> Response[str]:
     return answer(200, told.EndpointTold.of(endpoint))
 
 
-@app.delete(ONE)
+@app.delete("/v1/webhook-endpoints/<endpoint_id>")
 def remove(endpoint_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *WRITING)
     endpoint = existing(desk.remove(endpoint_id, tenant=caller.tenant), "endpoint")

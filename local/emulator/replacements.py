@@ -35,6 +35,7 @@ def install(*, endpoint: str, state: Path, function_python: str, function_site: 
         function_runtime,
         function_urls,
         gateway_responses,
+        mapping_numbers,
         object_versions,
         secure_transport,
         task_timeout,
@@ -55,6 +56,7 @@ def install(*, endpoint: str, state: Path, function_python: str, function_site: 
     function_urls.install()
     gateway_responses.install()
     any_method.install()
+    mapping_numbers.install()
     object_versions.install()
     secure_transport.install()
     execution_timeout.install()

@@ -26,7 +26,7 @@ def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[st
         value = loader.construct_mapping(node, deep=True)
     if suffix == "GetAtt" and isinstance(value, str):
         value = value.split(".")
-    return {"Ref" if suffix == "Ref" else f"Fn::{suffix}": value}
+    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
 
 
 _Loader.add_multi_constructor("!", _intrinsic)
@@ -86,6 +86,10 @@ def holds(condition: str, **parameters: str) -> bool:
 
 def _holds(condition: Any, parameters: dict[str, str]) -> bool:
     match condition:
+        case {"Condition": str(name)}:
+            return holds(name, **parameters)
+        case {"Fn::And": parts}:
+            return all(_holds(part, parameters) for part in parts)
         case {"Fn::Not": [denied]}:
             return not _holds(denied, parameters)
         case {"Fn::Equals": [one, other]}:
@@ -119,6 +123,8 @@ def names_in(value: Any) -> set[str]:
             return {str(name)}
         case {"Fn::Sub": str(text)}:
             return {part.partition("}")[0].partition(".")[0] for part in text.split("${")[1:]}
+        case {"Fn::Sub": [str(text), dict(given)]}:
+            return (names_in({"Fn::Sub": text}) - given.keys()) | names_in(given)
         case dict():
             return set().union(*(names_in(part) for part in value.values()))
         case list():

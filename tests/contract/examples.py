@@ -12,6 +12,7 @@ from heliograph.domain.events import (
     EVENT_SOURCE,
     PublishedEvent,
     budget_exhausted,
+    budget_warning,
     endpoint_disabled,
     event_type,
     job_event,
@@ -48,6 +49,8 @@ ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 ROUTE = Route(provider="apimodels", model="gpt-image-2-beta", price_usd="0.06", max_references=16)
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+# The time of every test: the task of these examples is running, and nothing is late.
+NOW = START + timedelta(seconds=30)
 UPLOAD_KEY = "uploads/white-background/shoe.jpg"
 UPLOAD_VERSION = "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"
 RESULT_VERSION = "jJ3r0pD8mXlQK7eVtHc.u1bWzYfN5sA4"
@@ -177,6 +180,13 @@ def exhausted_budget() -> PublishedEvent:
     return budget_exhausted(Page("shop", "2026-11-22"), booked, limit_microusd=25_000_000, at=after(3600))
 
 
+def nearly_exhausted_budget() -> PublishedEvent:
+    """Of the same day, earlier."""
+    booked = Booking(reserved=240_000, spent=19_740_000, unknown=60_000)
+    at = after(1800)
+    return budget_warning(Page("shop", "2026-11-22"), booked, threshold=80, limit_microusd=25_000_000, at=at)
+
+
 def disabled_endpoint() -> PublishedEvent:
     """One that has failed for five days."""
     return endpoint_disabled(
@@ -213,6 +223,7 @@ def published_examples() -> dict[str, PublishedEvent]:
             for job in (succeeded_job(), failed_job(), expired_job(), canceled_job())
         ),
         rejected_upload(),
+        nearly_exhausted_budget(),
         exhausted_budget(),
         switched_route(opened_route()),
         switched_route(opened_route().after_success(after(36.4), began_at=after(36.4))),

@@ -83,9 +83,9 @@ def test_only_the_wiring_sees_adapters(path: Path) -> None:
 
 # The programs that the API's description shows read theirs.
 @pytest.mark.parametrize("path", [path for path in sources(".") if path.parent.name != "openapi"], ids=named)
-def test_only_the_settings_read_the_environment(path: Path) -> None:
+def test_one_module_reads_the_environment(path: Path) -> None:
     reads = re.search(r"\b(environ|getenv)\b", path.read_text()) is not None
-    assert reads == (path.name in {"environment.py", "settings.py"})
+    assert reads == (path.name == "environment.py")
 
 
 @pytest.mark.parametrize("path", SHELLS, ids=named)
@@ -111,6 +111,28 @@ def test_nothing_sleeps(path: Path) -> None:
     elif path.name != "await_end.py":
         assert not re.search(r"\bsleep\b|^import time\b", path.read_text(), re.MULTILINE)
     assert {name for name in modules_imported_by(path) if name.partition(".")[0] == "time"} <= allowed
+
+
+# Monotonic clocks know no day, and are nobody's concern.
+_READING = re.compile(r"\b(datetime\.(now|today)|date\.today|utcnow|time\.(time|time_ns|gmtime|localtime))\(")
+_READERS = {f"time.{name}" for name in ("time", "time_ns", "gmtime", "localtime")}
+KINDS_OF_ANY_DAY = ("unit", "contract", "integration", "fakes")
+
+
+def reads_the_systems_clock(path: Path) -> bool:
+    return bool(_READING.search(path.read_text()) or modules_imported_by(path) & _READERS)
+
+
+@pytest.mark.parametrize("path", [*sources("."), *SHELLS], ids=named)
+def test_only_one_adapter_reads_the_systems_clock(path: Path) -> None:
+    assert reads_the_systems_clock(path) == (path == PACKAGE / "adapters" / "clock.py")
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_ANY_DAY)
+def test_no_test_reads_the_systems_clock(kind: str) -> None:
+    # The time of a test is that of the fixture `clock`: `NOW`, until the test moves it.
+    readers = [named(path) for path in sorted((ROOT / "tests" / kind).glob("*.py")) if reads_the_systems_clock(path)]
+    assert readers == []
 
 
 PINS = {

@@ -28,10 +28,18 @@ SNAPSHOT = RESOURCES["AuthorizeSnapshot"]
 
 @pytest.mark.parametrize(
     ("parameter", "applied_on", "version"),
-    [("off", "None", "$LATEST"), ("authorizer", "PublishedVersions", "authorizesnapshot")],
+    [
+        # A Region that lacks it must not see the property at all.
+        ("off", {"Ref": "AWS::NoValue"}, "$LATEST"),
+        ("authorizer", {"ApplyOn": "PublishedVersions"}, "authorizesnapshot"),
+    ],
 )
-def test_the_gateway_asks_what_was_deployed_last_or_its_snapshot(parameter: str, applied_on: str, version: str) -> None:
-    assert value_of(SNAPSHOTS["Authorize"]["ApplyOn"], SnapStart=parameter) == applied_on
+def test_the_gateway_asks_what_was_deployed_last_or_its_snapshot(
+    parameter: str, applied_on: dict[str, str], version: str
+) -> None:
+    condition, asked_for, otherwise = SNAPSHOTS["Authorize"]["Fn::If"]
+    chosen = asked_for if holds(condition, SnapStart=parameter) else otherwise
+    assert chosen == applied_on
     assert value_of(ALIAS["FunctionVersion"], SnapStart=parameter) == version
     assert holds(SNAPSHOT["Condition"], SnapStart=parameter) == (parameter != "off")
     assert API["Auth"]["Authorizers"]["BearerKey"]["FunctionArn"] == {"Ref": "AuthorizeLive"}
@@ -39,7 +47,7 @@ def test_the_gateway_asks_what_was_deployed_last_or_its_snapshot(parameter: str,
 
 def test_without_asking_for_it_nobody_has_snapshots() -> None:
     assert list(SNAPSHOTS) == ["Authorize"]
-    assert value_of(SNAPSHOTS["Authorize"]["ApplyOn"]) == "None"
+    assert not holds("HasSnapshots")
     assert "SnapStart" not in GLOBALS
 
 

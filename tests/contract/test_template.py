@@ -1,4 +1,4 @@
-"""What no local emulator checks: rights, secrets, buckets, queues, and the environment of the functions."""
+"""What no local emulator checks: rights, secrets, buckets and queues."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ import pytest
 from heliograph.adapters.dynamodb import BY_TASK_INDEX, OPEN_JOBS_INDEX
 from heliograph.adapters.dynamodb_deliveries import BY_TENANT_INDEX, NARROWED_BY
 from heliograph.domain.events import EVENT_SOURCE
-from heliograph.domain.object_keys import JOBS_PREFIX, UPLOADS_PREFIX
-from heliograph.domain.tenants import Period
-from heliograph.domain.uploads import UNUSED_TAG
-from heliograph.runtime.problems import CONTENT_TYPE, Problem
-from heliograph.runtime.settings import Settings, read_settings
+from heliograph.domain.object_keys import JOBS_PREFIX, TENANTS_PREFIX, UPLOADS_PREFIX, preset_key
+from heliograph.domain.uploads import UNUSED_TAG, upload_location
+from heliograph.runtime.problems import CONTENT_TYPE, TITLES, Problem
 from heliograph.steps.make_images import WAIT
 
 from tests.contract.cfn_template import (
@@ -25,12 +23,12 @@ from tests.contract.cfn_template import (
     ROOT,
     TEMPLATE,
     environment_of,
+    holds,
     listed,
     names_in,
     resources_of,
     statements_of,
     timeout_of,
-    variables_of,
 )
 
 BUCKETS = resources_of("AWS::S3::Bucket")
@@ -107,7 +105,9 @@ def test_nothing_of_ours_writes_to_the_uploads_bucket_or_deletes_anything(name: 
     actions = {action for statement in statements_of(FUNCTIONS[name]) for action in listed(statement["Action"])}
     # An endpoint is its owner's to remove.
     # Tags are what a rule of the bucket deletes by: to take one away deletes nothing.
+    # A message that was read is removed from its queue.
     allowed = {"dynamodb:DeleteItem"} if name == "Webhooks" else set()
+    allowed |= {"sqs:DeleteMessage"} if name in {"SubmitUpload", "Notify"} else set()
     assert not any("Delete" in action and "Tagging" not in action for action in actions - allowed)
     if name not in {"Uploads", "Images"}:
         assert not any("Put" in action for action in actions_on(name, "UploadsBucket"))
@@ -121,16 +121,80 @@ def test_what_is_sent_as_a_reference_can_start_no_job(name: str) -> None:
     assert folders == ["references/*", "tenants/*/references/*"]
 
 
-def test_an_upload_that_no_job_names_is_deleted_after_a_day() -> None:
-    rules = RESOURCES["UploadsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-    [rule] = [rule for rule in rules if "ExpirationInDays" in rule]
+def rules_of(bucket: str, **parameters: str) -> dict[str, dict[str, Any]]:
+    """The bucket's lifecycle rules by their ids, with these parameters and the others as they are by default."""
+    configuration = chosen(BUCKETS[bucket].get("LifecycleConfiguration"), **parameters)
+    rules = [chosen(rule, **parameters) for rule in configuration["Rules"]] if configuration else []
+    return {rule.pop("Id"): rule for rule in map(dict, filter(None, rules))}
+
+
+def chosen(value: Any, **parameters: str) -> Any:
+    """What a condition chooses; nothing for `AWS::NoValue`."""
+    if isinstance(value, dict) and "Fn::If" in value:
+        condition, then, otherwise = value["Fn::If"]
+        value = then if holds(condition, **parameters) else otherwise
+    return None if value == {"Ref": "AWS::NoValue"} else value
+
+
+DELETE_MARKERS = {"Status": "Enabled", "ExpiredObjectDeleteMarker": True}
+
+
+def test_an_upload_that_no_job_names_is_deleted_after_a_day_with_its_bytes() -> None:
+    rules = rules_of("UploadsBucket")
     name, value = UNUSED_TAG
-    assert rule == {
-        "Id": "unused-uploads",
+    assert rules["unused-uploads"] == {
         "Status": "Enabled",
         "TagFilters": [{"Key": name, "Value": value}],
+        # In a bucket with versions, the first adds a delete marker only.
         "ExpirationInDays": 1,
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
     }
+    # S3 takes neither tags nor days in the rule that removes the marker.
+    assert rules["delete-markers"] == DELETE_MARKERS
+
+
+def test_the_version_that_a_job_is_pinned_to_is_kept_as_long_as_the_jobs_record() -> None:
+    # A form can be sent twice, and an upload be written over: the version that a job has is then an old one.
+    for days in ("0", "30"):
+        rules = rules_of("UploadsBucket", OriginalRetentionDays=days)
+        assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": {"Ref": "JobRetentionDays"}}
+        assert "TagFilters" not in rules["old-versions"]
+
+
+def test_originals_and_results_are_kept_for_ever_unless_somebody_limits_it() -> None:
+    assert set(rules_of("UploadsBucket")) == {"old-versions", "unused-uploads", "delete-markers"}
+    assert rules_of("ResultsBucket") == {}
+    for name in ("OriginalRetentionDays", "ResultRetentionDays"):
+        assert (TEMPLATE["Parameters"][name]["Default"], TEMPLATE["Parameters"][name]["MinValue"]) == (0, 0)
+
+
+def test_with_a_limit_every_version_of_a_result_is_kept_that_long_and_its_bytes_are_deleted() -> None:
+    days = {"Ref": "ResultRetentionDays"}
+    assert rules_of("ResultsBucket", ResultRetentionDays="30") == {
+        "results": {
+            "Status": "Enabled",
+            "ExpirationInDays": days,
+            "NoncurrentVersionExpiration": {"NoncurrentDays": days},
+        },
+        "delete-markers": DELETE_MARKERS,
+    }
+
+
+def test_with_a_limit_originals_are_deleted_and_presets_are_not() -> None:
+    before = rules_of("UploadsBucket")
+    rules = rules_of("UploadsBucket", OriginalRetentionDays="30")
+    added = {name: rule for name, rule in rules.items() if name not in before}
+    days = {"Ref": "OriginalRetentionDays"}
+    assert [rule["Prefix"] for rule in added.values()] == [UPLOADS_PREFIX, JOBS_PREFIX, "references/", TENANTS_PREFIX]
+    for rule in added.values():
+        assert rule == {
+            "Status": "Enabled",
+            "Prefix": rule["Prefix"],
+            "ExpirationInDays": days,
+            "NoncurrentVersionExpiration": {"NoncurrentDays": days},
+        }
+        assert not preset_key("white").startswith(rule["Prefix"])
+    assert upload_location("up_x.png", bucket="b", tenant="default").key.startswith("references/")
 
 
 @pytest.mark.parametrize(
@@ -213,10 +277,15 @@ def test_who_makes_keys_touches_nothing_but_keys() -> None:
     assert resources == {"KeysTable"}
 
 
+# What Lambda needs to read a queue for a function: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+MAPPED = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_what_webhooks_need_is_opened_to_those_who_need_it_and_for_what_they_need(name: str) -> None:
     opened = {
         "Notify": {
+            "NotifyQueue": MAPPED,
             "JobsTable": {"dynamodb:GetItem"},
             "EndpointsTable": {"dynamodb:Query"},
             "DeliveriesTable": {"dynamodb:PutItem"},
@@ -263,7 +332,8 @@ def test_deliveries_are_listed_by_the_index_that_the_store_asks_and_that_knows_w
 
 def test_webhooks_to_the_sending_machine_itself_are_off_unless_somebody_turns_them_on() -> None:
     assert TEMPLATE["Parameters"]["LocalWebhooks"]["Default"] == "off"
-    assert GLOBALS["Environment"]["Variables"]["LOCAL_WEBHOOKS"] == {"Ref": "LocalWebhooks"}
+    told = [environment_of(name).get("LOCAL_WEBHOOKS", {"Ref": "LocalWebhooks"}) for name in FUNCTIONS]
+    assert all(value == {"Ref": "LocalWebhooks"} for value in told)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -282,7 +352,8 @@ def test_no_parameter_takes_a_secret_and_no_secret_has_its_value_in_the_template
     for name, parameter in TEMPLATE["Parameters"].items():
         if re.search("key|secret|token|password", name, re.IGNORECASE):
             # Not the secret itself, but where it is kept.
-            assert parameter["AllowedPattern"] == "^(arn:[^:]+:secretsmanager:.+)?$"
+            assert parameter["AllowedPattern"].startswith("^(arn:[a-z-]+:secretsmanager:")
+            assert not re.match(parameter["AllowedPattern"], "0123456789abcdef0123456789abcdef")
     assert not [name for name, secret in SECRETS.items() if "SecretString" in secret]
     assert "resolve:secretsmanager" not in (ROOT / "template.yaml").read_text()
 
@@ -311,18 +382,30 @@ def test_a_bucket_refuses_calls_without_tls(name: str) -> None:
 DATA = sorted({*BUCKETS, *resources_of("AWS::DynamoDB::Table")} - {"WaitsTable"})
 
 
-@pytest.mark.parametrize("name", DATA)
-def test_what_holds_data_outlives_the_stack(name: str) -> None:
-    assert (RESOURCES[name]["DeletionPolicy"], RESOURCES[name]["UpdateReplacePolicy"]) == ("Retain", "Retain")
+# Whatever is lost with them: every webhook's signature, and the key that callers have.
+KEPT_SECRETS = ["ApiKey", "WebhookSecret"]
+
+
+@pytest.mark.parametrize("name", [*DATA, *KEPT_SECRETS])
+def test_what_holds_data_outlives_the_stack_but_not_a_creation_that_failed(name: str) -> None:
+    # Plain `Retain` leaves new and empty ones behind at every try.
+    policies = (RESOURCES[name]["DeletionPolicy"], RESOURCES[name]["UpdateReplacePolicy"])
+    assert policies == ("RetainExceptOnCreate", "Retain")
+
+
+def test_no_release_changes_how_a_secret_is_made() -> None:
+    # CloudFormation generates a new one at any change of these properties: it would end every webhook's signature, and
+    # the deployment's own key.
+    characters = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+    assert {name: secret["GenerateSecretString"] for name, secret in SECRETS.items() if name in KEPT_SECRETS} == {
+        "ApiKey": {"PasswordLength": 48, "ExcludePunctuation": True, "ExcludeCharacters": characters},
+        "WebhookSecret": {"PasswordLength": 64, "ExcludePunctuation": True, "ExcludeCharacters": characters},
+    }
 
 
 def test_a_result_starts_nothing() -> None:
     assert "NotificationConfiguration" not in BUCKETS["ResultsBucket"]
     assert [name for name, rule in RULES.items() if "ResultsBucket" in names_in(rule)] == []
-
-
-def test_current_results_never_expire() -> None:
-    assert "LifecycleConfiguration" not in BUCKETS["ResultsBucket"]
 
 
 def test_uploads_are_announced_on_the_default_bus_and_results_on_our_own() -> None:
@@ -382,11 +465,10 @@ def test_what_a_rule_can_not_deliver_is_put_aside_and_not_lost(name: str) -> Non
 
 
 @pytest.mark.parametrize("queue", READ_BY)
-def test_a_batch_fails_by_message_and_not_as_a_whole(queue: str) -> None:
-    sources = [event for event in FUNCTIONS[READ_BY[queue]]["Events"].values() if event["Type"] == "SQS"]
-    [source] = [event["Properties"] for event in sources]
-    assert names_in(source["Queue"]) == {queue}
-    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+def test_a_queue_is_opened_to_its_function_and_no_other(queue: str) -> None:
+    for name in FUNCTIONS:
+        assert actions_on(name, queue) == (MAPPED if name == READ_BY[queue] else set())
+    assert not [name for name, function in FUNCTIONS.items() if "SQS" in str(function.get("Events"))]
 
 
 def test_webhooks_are_driven_by_every_event_of_ours_on_our_own_bus() -> None:
@@ -502,7 +584,7 @@ def test_the_gateways_own_answer_is_a_problem_like_ours(kind: str) -> None:
     if "StatusCode" in answer:
         status = HTTPStatus(answer["StatusCode"])
         assert set(problem) == PROBLEM_FIELDS
-        assert (problem["status"], problem["title"]) == (status.value, status.phrase)
+        assert (problem["status"], problem["title"]) == (status.value, TITLES[status])
     else:  # stands in for several statuses, and the gateway has no variable that names the one
         assert set(problem) == PROBLEM_FIELDS - {"status"}
     assert problem["retryable"] == ("Retry-After" in answer["ResponseParameters"]["Headers"])
@@ -512,6 +594,8 @@ def test_the_gateways_own_answer_is_a_problem_like_ours(kind: str) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
+        "AUTHORIZER_CONFIGURATION_ERROR",
+        "AUTHORIZER_FAILURE",
         "UNAUTHORIZED",
         "ACCESS_DENIED",
         "MISSING_AUTHENTICATION_TOKEN",
@@ -525,50 +609,76 @@ def test_the_gateway_answers_as_we_do_whatever_happens(kind: str) -> None:
     assert kind in API["GatewayResponses"]
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_variable_is_a_setting(name: str) -> None:
-    libraries = ("POWERTOOLS_", "AWS_", "PYDANTIC_")
-    ours = {variable for variable in environment_of(name) if not variable.startswith(libraries)}
-    assert {variable.lower() for variable in ours} <= set(Settings.model_fields)
-    assert all(variable.isupper() for variable in ours)
+@pytest.mark.parametrize("kind", ["AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR"])
+def test_a_call_whose_key_could_not_be_checked_is_told_that_nothing_was_done(kind: str) -> None:
+    problem = json.loads(API["GatewayResponses"][kind]["ResponseTemplates"]["application/json"])
+    # As a service of AWS that does not answer us: see `Problem.of`.
+    assert (problem["status"], problem["code"]) == (503, "unavailable")
+    assert (problem["retryable"], problem["charged"]) == (True, "no")
 
 
-def test_every_required_setting_is_given_to_every_function() -> None:
-    required = {name.upper() for name, field in Settings.model_fields.items() if field.is_required()}
-    assert required <= set(GLOBALS["Environment"]["Variables"])
+def test_no_metric_is_paid_for_each_method() -> None:
+    # 1.50 USD a month for each method that is called; dashboard and alarms use what API Gateway sends for nothing.
+    assert "MetricsEnabled" not in {name for settings in API["MethodSettings"] for name in settings}
 
 
-MAKERS = {
-    "state_machine_arn": {
-        "upload_submitter",
-        "request_submitter",
-        "job_retrier",
-        "timeline_reader",
-        "sweeper",
-        "image_studio",
-    },
-    "api_key_secret": {"recogniser"},
-    "keys_table": {"recogniser", "call_counter", "key_maker", "key_lister", "key_revoker", "image_studio"},
-    "endpoints_table": {"notifier", "deliverer", "endpoint_desk", "delivery_desk"},
-    "deliveries_table": {"notifier", "deliverer", "delivery_desk"},
-    "delivery_machine_arn": {"notifier", "delivery_desk"},
-    "waits_table": {"callback_hearer"},
-    "webhook_secret": {"deliverer", "endpoint_desk"},
+THROTTLES = {
+    (settings["ResourcePath"].replace("/~1", "/", 1).replace("~1", "/"), settings["HttpMethod"]): settings
+    for settings in API["MethodSettings"]
 }
+# Calls a second.
+MOST_FROM_STRANGERS = 150
 
 
-@pytest.mark.parametrize("setting", MAKERS)
-def test_a_setting_of_some_functions_is_given_to_those_that_use_it(setting: str) -> None:
-    using = {
-        name
-        for name, function in FUNCTIONS.items()
-        if any(f"wiring.{maker}(" in source_of(function) for maker in MAKERS[setting])
+def test_every_method_has_a_throttle_and_every_throttle_a_method() -> None:
+    methods = {(call["Path"], call["Method"]) for function in FUNCTIONS.values() for call in calls_of(function)}
+    assert set(THROTTLES) - {("/*", "*")} <= methods
+    for settings in API["MethodSettings"]:
+        assert set(settings) == {"ResourcePath", "HttpMethod", "ThrottlingRateLimit", "ThrottlingBurstLimit"}
+        assert 0 < settings["ThrottlingRateLimit"] <= settings["ThrottlingBurstLimit"]
+        # As API Gateway wants a path: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
+        # aws-properties-apigateway-stage-methodsetting.html
+        assert settings["ResourcePath"] == "/*" or re.fullmatch(r"/~1[^/]+", settings["ResourcePath"])
+
+
+def test_what_needs_no_key_has_a_throttle_of_its_own_and_together_these_are_few_calls() -> None:
+    calls = [call for function in FUNCTIONS.values() for call in calls_of(function)]
+    open_to_all = {(call["Path"], call["Method"]) for call in calls if call.get("Auth") == {"Authorizer": "NONE"}}
+    assert open_to_all <= set(THROTTLES)
+    assert sum(THROTTLES[method]["ThrottlingRateLimit"] for method in open_to_all) == MOST_FROM_STRANGERS
+    assert f"{MOST_FROM_STRANGERS} calls a second" in (ROOT / "template.yaml").read_text()
+
+
+def test_a_browser_opens_the_playground_within_its_burst() -> None:
+    files = [path for path in (ROOT / "functions/pages/playground").iterdir() if path.name != "index.html"]
+    assert THROTTLES["/playground/{file}", "GET"]["ThrottlingBurstLimit"] >= 2 * len(files)
+
+
+def test_an_access_log_is_written_only_if_somebody_asks_for_one() -> None:
+    assert TEMPLATE["Parameters"]["AccessLog"]["Default"] == "off"
+    condition, settings, otherwise = API["AccessLogSetting"]["Fn::If"]
+    assert (condition, otherwise) == ("HasAccessLog", {"Ref": "AWS::NoValue"})
+    assert RESOURCES["AccessLogs"]["Condition"] == condition
+    assert RESOURCES["AccessLogs"]["Properties"] == {"RetentionInDays": {"Ref": "LogRetentionDays"}}
+    assert settings["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
+
+
+def test_an_access_log_holds_no_secret() -> None:
+    line = API["AccessLogSetting"]["Fn::If"][1]["Format"]
+    assert json.loads(line).keys() >= {"request_id", "status", "error"}
+    # A callback's path ends in its secret, an Authorization header is one, and a query can hold anything.
+    assert set(re.findall(r"\$context\.([\w.]+)", line)) == {
+        "requestId",
+        "requestTime",
+        "httpMethod",
+        "resourcePath",
+        "status",
+        "error.responseType",
+        "responseLatency",
+        "authorizer.principalId",
+        "identity.sourceIp",
     }
-    assert using == {name for name in FUNCTIONS if setting.upper() in environment_of(name)}
-
-
-def source_of(function: dict[str, Any]) -> str:
-    return (ROOT / str(function["CodeUri"]) / "app.py").read_text()
+    assert line.count("$") == line.count("$context.")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -579,26 +689,6 @@ def test_a_function_is_named_in_its_logs_as_its_folder(name: str) -> None:
 def test_every_folder_of_functions_is_deployed_once() -> None:
     deployed = sorted(function["CodeUri"] for function in FUNCTIONS.values())
     assert deployed == sorted(f"functions/{path.parent.name}" for path in (ROOT / "functions").glob("*/app.py"))
-
-
-def test_the_templates_own_defaults_are_settings_that_work() -> None:
-    settings = read_settings(variables_of("Poll"))
-    assert [route.name for route in settings.routes] == ["gpt-image-2-beta", "gpt-image-2", "kie-gpt-image-2"]
-    assert [route.price_usd for route in settings.routes] == ["0.06", "0.05", "0.03"]
-    assert [route.max_references for route in settings.routes] == [16, 10, 16]
-    assert settings.result_origins == {"https://r2.apimodels.app", "https://tempfile.aiquickdraw.com"}
-    # The second provider is off until somebody has a key for it.
-    assert [route.provider for route in settings.usable_routes] == ["apimodels", "apimodels"]
-    assert settings.tenancy.limit("*", Period.DAY) is None
-
-
-@pytest.mark.parametrize("bound", ["MinValue", "MaxValue"])
-@pytest.mark.parametrize("deadline", ["JobDeadlineSeconds", "UploadDeadlineSeconds"])
-def test_the_template_and_the_code_bound_the_deadlines_alike(deadline: str, bound: str) -> None:
-    limit = int(TEMPLATE["Parameters"][deadline][bound])
-    setting = re.sub(r"(?<!^)(?=[A-Z])", "_", deadline).lower()
-    schema = Settings.model_json_schema()["properties"][setting]
-    assert schema["minimum" if bound == "MinValue" else "maximum"] == limit
 
 
 def test_the_largest_result_fits_the_functions_disk() -> None:

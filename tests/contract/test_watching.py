@@ -11,13 +11,16 @@ import pytest
 from heliograph.domain import metrics
 from heliograph.domain.metrics import ANNOUNCED, FUNCTION_ERRORS, METRICS, Metric
 
-from tests.contract.cfn_template import FUNCTIONS, GLOBALS, RESOURCES, ROOT, TEMPLATE, names_in, resources_of
+from tests.contract.cfn_template import FUNCTIONS, GLOBALS, RESOURCES, ROOT, TEMPLATE, holds, names_in, resources_of
 
 NAMESPACE = "Heliograph/${AWS::StackName}"
 TABLE = {metric.name: metric for metric in METRICS}
 CONSTANTS = {value.name: name for name, value in vars(metrics).items() if isinstance(value, Metric)}
 ALARMS = resources_of("AWS::CloudWatch::Alarm")
-BODY = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+TEXT, GIVEN = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+# With the routes in OpenAI's shape and without.
+_, SERIES, NO_SERIES = GIVEN["ImagesSeries"]["Fn::If"]
+BODY = TEXT.replace("${ImagesSeries}", SERIES["Fn::Sub"])
 WIDGETS: list[dict[str, Any]] = [widget["properties"] for widget in json.loads(BODY)["widgets"]]
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
 SEARCH = re.compile(
@@ -74,6 +77,13 @@ def test_what_the_dashboard_names_is_in_the_template() -> None:
     assert all({"title", "period", "metrics"} <= widget.keys() for widget in WIDGETS)
 
 
+def test_without_the_routes_in_openais_shape_the_dashboard_does_not_name_their_function() -> None:
+    assert GIVEN["ImagesSeries"]["Fn::If"][0] == RESOURCES["Images"]["Condition"]
+    without = TEXT.replace("${ImagesSeries}", NO_SERIES)
+    assert len(json.loads(without)["widgets"]) == len(WIDGETS)
+    assert names_in({"Fn::Sub": BODY}) - names_in({"Fn::Sub": without}) == {"Images"}
+
+
 def test_every_queue_is_on_the_dashboard() -> None:
     assert set(QUEUES) <= names_in({"Fn::Sub": BODY})
 
@@ -102,6 +112,10 @@ def test_an_alarm_watches_what_is_told(name: str) -> None:
         metric = TABLE[alarm["MetricName"]]
         assert set(dimensions) == ({metric.dimension} if metric.dimension else set())
         assert metric.dimension != "event" or dimensions["event"] in ANNOUNCED
+    elif dimensions == {"ApiName": {"Ref": "AWS::StackName"}}:
+        assert RESOURCES["Api"]["Properties"]["Name"] == {"Ref": "AWS::StackName"}
+    elif not dimensions:  # functions of an account share their executions
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Throttles")
     else:
         [(dimension, resource)] = dimensions.items()
         [logical_id] = names_in(resource)
@@ -115,12 +129,39 @@ def test_an_alarm_watches_what_is_told(name: str) -> None:
 def test_an_alarm_is_silent_where_nothing_happens_and_tells_the_topic_if_there_is_one(name: str) -> None:
     alarm = ALARMS[name]
     # The sweep always tells.
-    assert alarm["TreatMissingData"] == ("breaching" if name == "NobodySweepsAlarm" else "notBreaching")
-    topic = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
-    assert alarm["AlarmActions"] == alarm["OKActions"] == topic
+    assert alarm["TreatMissingData"] == ("breaching" if name == "SweepMissingAlarm" else "notBreaching")
+    topics = [
+        {"Fn::If": ["HasAlarmTopic", {"Ref": "AlarmTopic"}, {"Ref": "AWS::NoValue"}]},
+        {"Fn::If": ["HasAlarmEmail", {"Ref": "AlarmEmails"}, {"Ref": "AWS::NoValue"}]},
+    ]
+    assert alarm["AlarmActions"] == alarm["OKActions"] == topics
     assert RESOURCES[name]["Condition"] == "HasAlarms"
     # The emulator has no metric math, and each of its metrics would be paid as an alarm of its own.
     assert "Metrics" not in alarm
+
+
+@pytest.mark.parametrize(
+    ("namespace", "metric", "dimensions"),
+    [("AWS/Lambda", "Throttles", set()), ("AWS/ApiGateway", "5XXError", {"ApiName"})],
+)
+def test_what_no_function_can_report_is_watched(namespace: str, metric: str, dimensions: set[str]) -> None:
+    [alarm] = [alarm for alarm in ALARMS.values() if (alarm["Namespace"], alarm["MetricName"]) == (namespace, metric)]
+    assert {dimension["Name"] for dimension in alarm.get("Dimensions", [])} == dimensions
+    assert alarm["Statistic"] == "Sum"
+
+
+def test_an_alarm_is_named_as_the_field_names_it() -> None:
+    assert not [name for name in ALARMS if re.search("Door|Nobody|Break|Silent|Shut|PutAside|UsedUp", name)]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sent"),
+    [({}, False), ({"AlarmEmail": "a@b.test"}, True), ({"AlarmEmail": "a@b.test", "Alarms": "off"}, False)],
+)
+def test_an_address_is_all_that_alarms_need_to_be_mailed(parameters: dict[str, str], sent: bool) -> None:
+    assert holds(RESOURCES["AlarmEmails"]["Condition"], **parameters) is sent
+    [subscription] = RESOURCES["AlarmEmails"]["Properties"]["Subscription"]
+    assert subscription == {"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}
 
 
 @pytest.mark.parametrize("name", ALARMS)
@@ -149,15 +190,23 @@ def test_every_queue_of_dead_letters_has_its_alarm() -> None:
     assert set(QUEUES) <= watched
 
 
-@pytest.mark.parametrize("switch", ["Alarms", "Dashboards", "Tracing"])
+@pytest.mark.parametrize("switch", ["Alarms", "Dashboards"])
 def test_what_costs_money_at_rest_can_be_switched_off(switch: str) -> None:
     parameter = TEMPLATE["Parameters"][switch]
     assert parameter["AllowedValues"] == ["on", "off"]
-    assert parameter["Default"] == ("off" if switch == "Tracing" else "on")
+    assert parameter["Default"] == "on"
+
+
+def test_traces_are_off_unless_somebody_turns_them_on() -> None:
+    # In SAM's words, which it reads before CloudFormation does.
+    parameter = TEMPLATE["Parameters"]["Tracing"]
+    assert (parameter["Default"], parameter["AllowedValues"]) == ("Disabled", ["Disabled", "Active"])
 
 
 def test_traces_are_off_whole_or_on_whole() -> None:
-    assert GLOBALS["Tracing"] == {"Fn::If": ["HasTracing", "Active", "PassThrough"]}
+    assert GLOBALS["Tracing"] == {"Ref": "Tracing"}
+    assert holds("HasTracing", Tracing="Active")
+    assert not holds("HasTracing")
     assert GLOBALS["Environment"]["Variables"]["POWERTOOLS_TRACE_DISABLED"] == {
         "Fn::If": ["HasTracing", "false", "true"]
     }

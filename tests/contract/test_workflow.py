@@ -18,6 +18,7 @@ from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import finalize
 from heliograph.steps.poll import poll
 
+from tests.contract.asl_retries import LOOPING, QUICK_ROUNDS, SLOW_SECONDS, output_of
 from tests.contract.asl_workflow import (
     CHOICES,
     LISTENING,
@@ -259,9 +260,33 @@ def test_a_state_that_hands_a_task_on_is_entered_with_one(name: str) -> None:
         assert "watch" in STATE_MODELS[outcome].model_fields
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in LOOPING])
 def test_a_task_passes_its_functions_answer_on(name: str) -> None:
     assert TASKS[name]["Output"] == "{% $states.result.Payload %}"
+
+
+@pytest.mark.parametrize("name", LOOPING)
+def test_a_task_that_is_come_back_to_passes_its_functions_answer_on_and_counts(name: str) -> None:
+    answer = {"outcome": "not_yet", "wait_seconds": 2, "ticket": None, "result_urls": ["one"]}
+    assert output_of(TASKS[name], {"job_id": "x"}, answer) == {**answer, "rounds": 1}
+    assert output_of(TASKS[name], {"rounds": 7}, answer) == {**answer, "rounds": 8}
+
+
+@pytest.mark.parametrize("name", LOOPING)
+@pytest.mark.parametrize(("said", "waited"), [(2, SLOW_SECONDS), (300, 300), (None, None)])
+def test_after_many_rounds_no_wait_is_short(name: str, said: int | None, waited: int | None) -> None:
+    answer = {"outcome": "x"} if said is None else {"outcome": "x", "wait_seconds": said}
+    passed_on = output_of(TASKS[name], {"rounds": QUICK_ROUNDS}, answer)
+    assert passed_on.get("wait_seconds") == waited
+    assert output_of(TASKS[name], {"rounds": QUICK_ROUNDS - 1}, answer).get("wait_seconds") == said
+
+
+@pytest.mark.parametrize("name", LISTENING)
+def test_a_wait_keeps_the_count(name: str) -> None:
+    counted = {"rounds": 7, "watch": {}}
+    assert output_of(LISTENING[name], counted, {})["rounds"] == 7
+    for catch in LISTENING[name]["Catch"]:
+        assert output_of(catch, counted, {})["rounds"] == 7
 
 
 def test_the_workflow_outlives_every_deadline_that_can_be_configured() -> None:
@@ -314,6 +339,7 @@ def test_the_template_fills_every_placeholder_and_lets_the_workflow_call_those_f
     properties = RESOURCES["ImageJob"]["Properties"]
     filled = dict(properties["DefinitionSubstitutions"])
     assert filled.pop("WaitsTableName") == {"Ref": "WaitsTable"}
+    assert filled.pop("Partition") == {"Ref": "AWS::Partition"}
     assert set(filled) == {function_of(task) for task in TASKS.values()}
     calls, tokens = properties["Policies"][0]["Statement"]
     assert calls["Action"] == "lambda:InvokeFunction"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tests.e2e.world import World
 
@@ -16,6 +18,15 @@ def function(world: World, logical_id: str) -> str:
         StackName="heliograph", LogicalResourceId=logical_id
     )
     return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def invoke(world: World, logical_id: str, payload: dict[str, Any]) -> Any:
+    """What the deployed function answers."""
+    answer = world.stack.client("lambda").invoke(
+        FunctionName=function(world, logical_id), Payload=json.dumps(payload).encode()
+    )
+    assert "FunctionError" not in answer
+    return json.loads(answer["Payload"].read())
 
 
 @contextmanager

@@ -56,6 +56,7 @@ def moments(world: World, job_id: str, key: str = "") -> list[str]:
 
 
 def test_a_tenants_jobs_are_listed_newest_first_filtered_and_in_slices(world: World, mark: str) -> None:
+    world.begin_a_day()
     key = tenant_key(world, mark)
     ids = [
         post(world, key, prompt=f"{mark} {number}", tags=[mark, f"n{number % 2}"], metadata={"n": str(number)})

@@ -145,6 +145,7 @@ def test_a_tenants_pictures_are_its_own(world: World, client: Client, mark: str,
 
 
 def test_a_budget_that_is_used_up_is_an_insufficient_quota(world: World, client: Client, mark: str) -> None:
+    world.begin_a_day()
     poor = key_of(world, daily_budget_usd="0.13")
 
     answer = client(poor).images.generate(prompt=mark, n=3)

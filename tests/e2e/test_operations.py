@@ -1,9 +1,14 @@
-"""What an operator can do: open and close routes, stop everything, and compare the money."""
+"""What an operator can do: disable and enable routes, pause spending, compare the money, and check the deployment."""
 
 from __future__ import annotations
 
+import json
+import re
+import uuid
+
 from tests.e2e.conftest import KIE
-from tests.e2e.deployed import environment, function
+from tests.e2e.deployed import environment, function, invoke, log_lines
+from tests.e2e.receiver import receiving
 from tests.e2e.world import Event, World, wait_until
 
 BETA, SECOND = "gpt-image-2-beta", "gpt-image-2"
@@ -17,41 +22,87 @@ def switched(world: World, detail_type: str, route: str) -> Event:
     return wait_until(look, seconds=30, what=f"{detail_type} of {route}")
 
 
-def test_a_route_can_be_taken_out_of_service_and_put_back(world: World, mark: str) -> None:
-    opened = world.operate("open", BETA, "--reason", f"drill {mark}")
+def test_a_route_can_be_disabled_and_enabled(world: World, mark: str) -> None:
+    disabled = world.operate("disable", BETA, "--reason", f"drill {mark}")
     away = world.finished(world.post(prompt=f"{mark} away")["id"])
     shown = world.operate("routes")
-    closed = world.operate("close", BETA)
+    enabled = world.operate("enable", BETA)
     back = world.finished(world.post(prompt=f"{mark} back")["id"])
 
-    assert (opened.returncode, closed.returncode) == (0, 0), opened.stderr + closed.stderr
+    assert (disabled.returncode, enabled.returncode) == (0, 0), disabled.stderr + enabled.stderr
+    assert "disabled by an operator since" in shown.stdout
     assert f"drill {mark}" in shown.stdout
     assert [attempt["route"] for attempt in away["attempts"]] == [SECOND]
     assert [attempt["route"] for attempt in back["attempts"]] == [BETA]
-    assert switched(world, "image.route.opened", BETA)["detail"]["data"]["cause"] == f"drill {mark}"
+    assert switched(world, "image.route.opened", BETA)["detail"]["data"]["cause"] == "an operator disabled the route"
     assert switched(world, "image.route.closed", BETA)
 
 
-def test_the_kill_switch_stops_every_create_call_until_it_is_released(world: World, mark: str) -> None:
-    stopped = world.operate("stop", "--reason", "too dear")
+def has_waited(world: World, job_id: str, why: str) -> bool:
+    """Whether the job was told to wait for that reason."""
+    return any(why in line for line in log_lines(world, job_id))
+
+
+def test_a_spending_pause_holds_every_create_call_until_it_is_resumed(world: World, mark: str) -> None:
+    paused = world.operate("pause-spending", "--reason", "the bill looks odd")
     job_id = world.post(prompt=mark)["id"]
     table = world.stack.outputs["JobsTableName"]
 
-    def has_waited() -> bool:
-        logs = world.stack.client("logs")
-        groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
-        pages = (logs.filter_log_events(logGroupName=group, filterPattern=f'"{job_id}"') for group in groups)
-        return any("too dear" in event["message"] for page in pages for event in page["events"])
-
-    wait_until(has_waited, seconds=60, what="the job to be told to wait")
+    wait_until(lambda: has_waited(world, job_id, "spending is paused"), seconds=60, what="the job to be told to wait")
     item = world.stack.client("dynamodb").get_item(TableName=table, Key={"job_id": {"S": job_id}})["Item"]
     made = world.tasks(mark)
-    released = world.operate("resume")
+    told = world.call("GET", "/v1/models").json()
+    resumed = world.operate("resume-spending")
 
-    assert (stopped.returncode, released.returncode) == (0, 0)
+    assert (paused.returncode, resumed.returncode) == (0, 0)
     assert not made
     assert item["status"]["S"] == "queued"
+    assert told["spending_paused"] is True
     assert world.finished(job_id)["status"] == "succeeded"
+    assert world.call("GET", "/v1/models").json()["spending_paused"] is False
+
+
+def test_an_operators_words_are_told_to_no_tenant(world: World, mark: str) -> None:
+    words = f"suspected fraud, case {uuid.uuid4().hex}"
+    routes = (BETA, SECOND, KIE)
+    with receiving() as receiver:
+        url = {"url": receiver.url("default")}
+        endpoint = world.call("POST", "/v1/webhook-endpoints", json=url).json()
+        for route in routes:
+            world.operate("disable", route, "--reason", words)
+        unroutable = world.post(prompt=f"{mark} without a route")["id"]
+        wait_until(lambda: has_waited(world, unroutable, "no route is available"), seconds=60, what="a wait")
+        world.operate("pause-spending", "--reason", words)
+        paused = world.post(prompt=f"{mark} paused")["id"]
+        wait_until(lambda: has_waited(world, paused, "spending is paused"), seconds=60, what="another wait")
+        webhooks = wait_until(
+            lambda: [message for message in receiver.got("default") if "image.route.opened" in message.body],
+            seconds=60,
+            what="the webhook of a disabled route",
+        )
+        sent = world.call("GET", "/v1/deliveries").json()["data"][0]["id"]
+        templates = [
+            path for path, methods in world.call("GET", "/v1/openapi.json").json()["paths"].items() if "get" in methods
+        ]
+        paths = {
+            template.format(job_id=job_id, endpoint_id=endpoint["id"], delivery_id=sent)
+            for template in templates
+            for job_id in (unroutable, paused)
+        }
+        answers = {path: world.call("GET", path) for path in sorted(paths)}
+        for route in routes:
+            world.operate("enable", route)
+        world.operate("resume-spending")
+        world.call("DELETE", f"/v1/webhook-endpoints/{endpoint['id']}")
+
+    assert {answer.status_code for answer in answers.values()} == {200}
+    assert [path for path, answer in answers.items() if words in answer.text] == []
+    assert [message.body for message in webhooks if words in message.body] == []
+    assert not world.events(lambda event: words in json.dumps(event))
+    told = answers[f"/v1/jobs/{paused}/events"].text
+    assert "spending is paused by the operator; the job checks once a minute whether it may go on" in told
+    assert "no route is available; the job checks again once a minute" in answers[f"/v1/jobs/{unroutable}/events"].text
+    assert {world.finished(job_id)["status"] for job_id in (unroutable, paused)} == {"succeeded"}
 
 
 def test_the_whole_first_provider_may_fail(world: World, mark: str) -> None:
@@ -77,6 +128,7 @@ def test_a_route_that_keeps_failing_opens_by_itself_and_says_so(world: World, ma
 
 
 def test_a_budget_that_is_used_up_refuses_jobs_and_says_so_once(world: World, mark: str, photo: bytes) -> None:
+    world.begin_a_day()
     preset = world.preset(prompt=mark)
     with (
         environment(world, function(world, "SubmitRequest"), MONTHLY_BUDGET_USD="0.01"),
@@ -104,25 +156,95 @@ def test_a_budget_that_is_used_up_refuses_jobs_and_says_so_once(world: World, ma
     assert exhausted[0]["detail"]["data"]["limit_usd"] == "0.01"
 
 
-def test_the_readmes_commands_do_what_it_says(world: World) -> None:
-    opened = world.make("open", f"ROUTE={SECOND}", "REASON=drill")
-    shown = world.make("routes")
-    closed = world.make("close", f"ROUTE={SECOND}")
-    stopped = world.make("stop", "REASON=too dear")
-    halted = world.make("routes")
-    resumed = world.make("resume")
-    keys = world.make("keys")
+def test_a_budget_that_is_nearly_used_up_is_warned_of_once_by_the_sweep(world: World, mark: str) -> None:
+    world.begin_a_day()
+    world.finished(world.post(prompt=mark)["id"])
+    with environment(world, function(world, "Sweep"), TENANTS='{"default": {"monthly_budget_usd": "0.06"}}'):
+        swept = [line for _ in range(2) for line in invoke(world, "Sweep", {}) if "budget" in line]
 
-    ran = (opened, shown, closed, stopped, halted, resumed, keys)
+    warned = wait_until(
+        lambda: [
+            event["detail"]
+            for event in world.events(lambda event: event["detail-type"] == "image.budget.warning")
+            if event["detail"]["data"]["limit_usd"] == "0.06"
+        ],
+        seconds=30,
+        what="the warnings",
+    )
+    period = warned[0]["data"]["period"]
+    assert swept == [f"warned of the budget of default for {period}: {percent} %" for percent in (50, 80)]
+    assert {event["data"]["threshold_percent"] for event in warned} == {50, 80}
+    assert len({event["event_id"] for event in warned}) == 2
+    assert {event["data"]["account"] for event in warned} == {"default"}
+
+
+def test_the_makefiles_commands_do_what_they_say(world: World) -> None:
+    disabled = world.make("disable", f"ROUTE={SECOND}", 'REASON=a drill, "as they say"')
+    shown = world.make("routes", "REGION=us-east-1", "STACK=heliograph")
+    enabled = world.make("enable", f"ROUTE={SECOND}")
+    paused = world.make("pause-spending", "REASON=the bill looks odd")
+    while_paused = world.make("routes")
+    resumed = world.make("resume-spending")
+    made = world.make("new-key", "NAME=web shop", "TENANT=shop", "SCOPES=jobs:read jobs:write", "DAILY_USD=25")
+    key_id = next(iter(re.findall(r"key_[a-z2-7]{26}", made.stdout)), "")
+    keys = world.make("keys")
+    revoked = world.make("revoke-key", f"KEY={key_id}")
+
+    ran = (disabled, shown, enabled, paused, while_paused, resumed, made, keys, revoked)
     assert [finished.returncode for finished in ran] == [0] * len(ran), [finished.stderr for finished in ran]
-    assert "until a person closes it: drill" in shown.stdout
-    assert "ALL CREATE CALLS ARE STOPPED" in halted.stdout
+    assert "disabled by an operator since" in shown.stdout
+    assert ': a drill, "as they say"' in shown.stdout
+    assert "SPENDING IS PAUSED" in while_paused.stdout
+    assert re.search(rf"{key_id}  web shop +shop +jobs:read jobs:write +25 USD +valid", keys.stdout)
 
 
 def test_an_unknown_route_or_stack_is_named(world: World) -> None:
-    unknown = world.operate("open", "dall-e-3", "--reason", "why not")
-    silent = world.operate("stop", "--reason", " ")
+    unknown = world.operate("disable", "dall-e-3", "--reason", "why not")
+    silent = world.operate("pause-spending", "--reason", " ")
+    elsewhere = world.make("routes", "STACK=shop")
 
     assert unknown.returncode != 0
     assert "There is no route dall-e-3" in unknown.stderr
     assert silent.returncode != 0
+    assert elsewhere.returncode != 0
+    assert elsewhere.stderr.startswith("There is no stack shop in us-east-1.")
+
+
+def test_a_deployment_is_checked_from_the_account_to_the_callbacks_and_makes_no_task(world: World) -> None:
+    before = len(world.tasks(""))
+
+    finished = world.make("preflight")
+
+    lines = finished.stdout.splitlines()
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert lines[-1] == "Nothing is in the way."
+    for about in (
+        "Account",
+        "Region us-east-1",
+        "Concurrency",
+        "Stack heliograph",
+        "Parameters",
+        "The API's own key",
+        "Key of apimodels.app",
+        "Balance at apimodels.app",
+        "Models of apimodels.app",
+        "Key of kie.ai",
+        "Callbacks",
+    ):
+        assert any(line.startswith(f"ok       {about}: ") for line in lines), finished.stdout
+    assert "gpt-image-2-beta, gpt-image-2 supported today." in finished.stdout
+    assert not re.search(r"sk_[A-Za-z0-9]", finished.stdout)
+    assert len(world.tasks("")) == before
+
+
+def test_another_stack_is_checked_before_it_is_deployed_with_a_key_that_nobody_sees(world: World) -> None:
+    key = f"sk_{'before' * 4}"
+    parameters = f"UpstreamBaseUrl={world.stack.upstream}/v1"
+
+    finished = world.check_before_deploying("shop", parameters=parameters, key=key)
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "ok       Stack shop: not deployed yet." in finished.stdout
+    assert "ok       Names: all that a stack shop needs are free." in finished.stdout
+    assert "ok       Key of apimodels.app: the provider accepts it." in finished.stdout
+    assert key not in finished.stdout + finished.stderr

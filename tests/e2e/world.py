@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -124,26 +124,49 @@ class World:
         """What `make ledger`, `make routes` and the others run."""
         return self._run([sys.executable, "-m", "operations", "--stack", "heliograph", *arguments])
 
+    def check_before_deploying(self, stack: str, *, parameters: str, key: str) -> subprocess.CompletedProcess[str]:
+        """`make preflight`, of a stack that is not there yet and with a key that is nowhere yet."""
+        program = [sys.executable, "-m", "operations.preflight", "--key-stdin"]
+        return self._run([*program, "--stack", stack, "--parameters", parameters], typed=f"{key}\n")
+
     def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The command itself, as the README gives it."""
         return self._run(["make", *arguments])
 
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+    def _run(self, command: list[str], *, typed: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             cwd=PROJECT,
-            env={**os.environ, **CREDENTIALS, **self._aws(), "PYTHONPATH": "layers/core"},
+            env={**os.environ, **CREDENTIALS, **self._aws()},
+            input=typed,
             capture_output=True,
             text=True,
             check=False,
         )
 
     def ledger(self, account: str = "*") -> dict[str, int]:
-        """The account's page of today, in micro-dollars."""
-        key = {"account": {"S": account}, "period": {"S": datetime.now(UTC).strftime("%Y-%m-%d")}}
-        ledger = self.stack.client("dynamodb")
-        item = ledger.get_item(TableName=self.stack.outputs["LedgerTableName"], Key=key).get("Item", {})
-        return {column: int(item.get(column, {"N": "0"})["N"]) for column in ("reserved", "spent", "unknown")}
+        """The account's pages of all days, in micro-dollars: a test may begin on one day and end on the next."""
+        pages = self.stack.client("dynamodb").query(
+            TableName=self.stack.outputs["LedgerTableName"],
+            KeyConditionExpression="account = :account",
+            ExpressionAttributeValues={":account": {"S": account}},
+        )["Items"]
+        days = [page for page in pages if len(page["period"]["S"]) == len("2026-11-22")]
+        return {
+            column: sum(int(day.get(column, {"N": "0"})["N"]) for day in days)
+            for column in ("reserved", "spent", "unknown")
+        }
+
+    def begin_a_day(self, *, seconds: float = 60) -> None:
+        """Waits for the next UTC day where less than `seconds` of this one are left: what is limited or told by the day
+        is then all of one day.
+        """
+
+        def is_long_enough() -> bool:
+            now = datetime.now(UTC)
+            return (now + timedelta(seconds=seconds)).date() == now.date()
+
+        wait_until(is_long_enough, seconds=2 * seconds, what="the next day")
 
     def _aws(self) -> dict[str, str]:
         return {"AWS_ENDPOINT_URL": self.stack.endpoint, "AWS_DEFAULT_REGION": REGION, "AWS_CONFIG_FILE": os.devnull}

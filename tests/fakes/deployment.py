@@ -36,6 +36,7 @@ from heliograph.domain.requests import Rules
 from heliograph.domain.routes import Route, Routes
 from heliograph.ports import ImageProvider
 from heliograph.steps import close as closing
+from heliograph.steps.budgets import BudgetWatch
 from heliograph.steps.cancel_job import cancel_job
 from heliograph.steps.create_task import Creating
 from heliograph.steps.dispatch import dispatch
@@ -229,6 +230,7 @@ class InMemoryDeployment:
             ending=self.ending,
             routes=tuple(ROUTES),
             control=self.control,
+            budgets=BudgetWatch(tenants=self.ledger.tenants, ledger=self.ledger, bus=self.bus, clock=self.clock),
             limit=limit,
         )
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from heliograph.domain.errors import BudgetExceeded
 from heliograph.domain.jobs import Job
-from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
+from heliograph.domain.ledger import WARNED_AT, Balance, Booking, Page, Usage, UsageLine
 from heliograph.domain.tenants import Period, Tenants
 
 from tests.fakes.script import Line, Script
@@ -21,17 +21,22 @@ class InMemoryLedger:
         self.pages: dict[Page, Booking] = defaultdict(Booking)
         self.used: dict[tuple[str, str, str], Usage] = {}
         self.tenants = Tenants()
-        self._announcing: dict[Page, datetime] = {}
-        self._announced: set[Page] = set()
+        self._announcing: dict[tuple[Page, int | None], datetime] = {}
+        self._announced: set[tuple[Page, int | None]] = set()
         self._script = Script()
 
     def on(self, method: str, *lines: Line) -> None:
-        """What happens at the next calls of `read`, `may_announce` or `announced`."""
+        """What happens at the next calls of `read`, `balance`, `may_announce` or `announced`."""
         self._script.on(method, *lines)
 
     def read(self, page: Page) -> Booking:
         with self._script.playing("read"):
             return self.pages.get(page, Booking())
+
+    def balance(self, page: Page) -> Balance:
+        with self._script.playing("balance"):
+            warned = (percent for percent in WARNED_AT if (page, percent) in self._announced)
+            return Balance(self.pages.get(page, Booking()), frozenset(warned))
 
     def every(self) -> Iterator[tuple[Page, Booking]]:
         with self._script.playing("every"):
@@ -43,17 +48,17 @@ class InMemoryLedger:
                 if first_day <= day <= last_day:
                     yield UsageLine(day, tenant, route, usage)
 
-    def may_announce(self, page: Page, now: datetime) -> bool:
+    def may_announce(self, page: Page, now: datetime, *, threshold: int | None = None) -> bool:
         with self._script.playing("may_announce"):
-            begun = self._announcing.get(page)
-            if page in self._announced or (begun and now - begun <= timedelta(seconds=60)):
+            begun = self._announcing.get((page, threshold))
+            if (page, threshold) in self._announced or (begun and now - begun <= timedelta(seconds=60)):
                 return False
-            self._announcing[page] = now
+            self._announcing[page, threshold] = now
             return True
 
-    def announced(self, page: Page) -> None:
+    def announced(self, page: Page, *, threshold: int | None = None) -> None:
         with self._script.playing("announced"):
-            self._announced.add(page)
+            self._announced.add((page, threshold))
 
     def check(self, job: Job) -> None:
         """Raises `BudgetExceeded` if what the job may cost now does not fit."""

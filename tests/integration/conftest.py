@@ -18,6 +18,8 @@ from heliograph.adapters.dynamodb import DynamoDBJobStore
 from heliograph.domain.routes import Routes
 from heliograph.domain.tenants import Tenants
 from heliograph.runtime import observability, wiring
+from heliograph.runtime.environment import read_settings
+from heliograph.runtime.settings.jobs import JobStoreSettings
 from moto import mock_aws
 
 from tests.contract.asl_workflow import DELIVERY_WORKFLOW, WORKFLOW
@@ -80,13 +82,6 @@ def secrets_manager() -> SecretsManagerClient:
     return boto3.client("secretsmanager")
 
 
-def forget_settings_and_secrets() -> None:
-    """What a function keeps between two invocations, tests must not. (Clients may stay: they know no account.)"""
-    for kept in (wiring._settings, wiring._providers):
-        kept.cache_clear()
-    secrets.forget_secrets()
-
-
 @pytest.fixture(scope="session")
 def credentials() -> Iterator[None]:
     """Made up, for every client that is made from here on."""
@@ -105,10 +100,10 @@ def credentials() -> Iterator[None]:
 @pytest.fixture
 def cloud(credentials: None) -> Iterator[None]:
     """AWS as moto plays it, empty."""
-    forget_settings_and_secrets()
+    secrets.forget_secrets()
     with mock_aws():
         yield
-    forget_settings_and_secrets()
+    secrets.forget_secrets()
 
 
 @pytest.fixture
@@ -184,7 +179,7 @@ def job_store(*, tenants: Tenants | None = None, routes: Routes = ROUTES) -> Dyn
 
 @pytest.fixture
 def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The variables of a deployed function, set."""
+    """The variables of all deployed functions, set. (`started` gives each function its own.)"""
     variables = {
         "JOBS_TABLE": deployment.jobs_table,
         "LEDGER_TABLE": deployment.ledger_table,
@@ -197,6 +192,15 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         ),
         "UPSTREAM_BASE_URL": "https://api.apimodels.app/v1",
         "UPSTREAM_KEY_SECRET": deployment.upstream_key_secret,
+        "KIE_BASE_URL": "https://api.kie.ai/api/v1",
+        "KIE_KEY_SECRET": "none",
+        "CALLBACK_BASE_URL": "none",
+        "DEFAULT_POLICY": "beta-first",
+        "TENANTS": "{}",
+        "DAILY_BUDGET_USD": "none",
+        "MONTHLY_BUDGET_USD": "none",
+        "LOCAL_WEBHOOKS": "off",
+        "IMAGES_URL": "none",
         "RESULT_ORIGINS": "https://r2.apimodels.app",
         "MAX_RESULT_BYTES": "1048576",
         "JOB_DEADLINE_SECONDS": "1200",
@@ -221,9 +225,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
 @pytest.fixture
 def jobs(deployment: Deployment, environment: dict[str, str]) -> DynamoDBJobStore:
     """The store that the functions use."""
-    del environment
-    forget_settings_and_secrets()
-    return wiring._job_store()
+    return wiring._job_store(read_settings(JobStoreSettings, environment))
 
 
 @pytest.fixture

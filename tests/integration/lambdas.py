@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
+
+from heliograph.adapters.secrets import forget_secrets
 
 from tests.contract.cfn_template import ROOT
-from tests.integration.conftest import forget_settings_and_secrets
+from tests.contract.function_settings import EVERY_SETTING, given_to
 
 Handler = Callable[..., Any]
 
@@ -29,14 +33,20 @@ class Context:
 
 
 def started(name: str) -> Handler:
-    """The handler of a function that was just started: its module is new, its settings are read anew."""
-    forget_settings_and_secrets()
+    """The handler of a function that was just started: its module is new, its settings are read anew.
+
+    Of all settings in the environment it finds those that template.yaml gives it, and no other function's.
+    """
+    forget_secrets()
     path = ROOT / "functions" / name / "app.py"
     spec = importlib.util.spec_from_file_location(f"started_{name}", path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with patch.dict(os.environ):
+        for foreign in EVERY_SETTING - given_to(name):
+            os.environ.pop(foreign, None)
+        spec.loader.exec_module(module)
     handler: Callable[[Any, Any], Any] = module.handler
 
     def called(event: Any, context: Context = Context()) -> Any:

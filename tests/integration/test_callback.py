@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -34,7 +34,7 @@ from heliograph.domain.routes import Route
 from heliograph.steps.create_task import token_digest
 from heliograph.steps.provenance import record_of
 
-from tests.contract.examples import BLOCKED, JOB_ID, ROUTE, RUN_ID, TASK_ID, queued_job, state_examples
+from tests.contract.examples import BLOCKED, JOB_ID, NOW, ROUTE, RUN_ID, TASK_ID, queued_job, state_examples
 from tests.contract.test_triggers import read
 from tests.integration.conftest import Deployment, items
 from tests.integration.lambdas import Handler, started
@@ -78,10 +78,9 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
 
 def attempting(route: Route = ROUTE, job_id: str = JOB_ID, token: str = TOKEN) -> Job:
     """With a call on its way that nobody has heard of since."""
-    now = datetime.now(UTC)
-    job = queued_job(job_id, created_at=now, deadline_at=now + timedelta(minutes=20), quote_microusd=60_000)
+    job = queued_job(job_id, created_at=NOW, deadline_at=NOW + timedelta(minutes=20), quote_microusd=60_000)
     attempt_id = derived_id("att", job_id, "1")
-    return job.attempting(attempt_id, RUN_ID, route, now, callback_sha256=token_digest(token))
+    return job.attempting(attempt_id, RUN_ID, route, NOW, callback_sha256=token_digest(token))
 
 
 def lost(jobs: DynamoDBJobStore, job: Job | None = None) -> Job:
@@ -211,8 +210,7 @@ def test_a_job_without_an_answer_gets_its_task_by_the_link_that_the_provider_was
 
     monkeypatch.setattr(ApiModels, "create", create)
     monkeypatch.setenv("CALLBACK_BASE_URL", CALLBACKS)
-    now = datetime.now(UTC)
-    jobs.add(queued_job(created_at=now, deadline_at=now + timedelta(minutes=20)))
+    jobs.add(queued_job(created_at=NOW, deadline_at=NOW + timedelta(minutes=20)))
     assert started("dispatch")(state_examples()["turn"].model_dump(mode="json"))["outcome"] == "not_yet"
     link = requests[0].callback_url
     assert link
@@ -237,8 +235,7 @@ def test_where_providers_can_not_reach_us_they_are_given_no_link(
         return Accepted(TASK_ID)
 
     monkeypatch.setattr(ApiModels, "create", create)
-    now = datetime.now(UTC)
-    jobs.add(queued_job(created_at=now, deadline_at=now + timedelta(minutes=20)))
+    jobs.add(queued_job(created_at=NOW, deadline_at=NOW + timedelta(minutes=20)))
     started("dispatch")(state_examples()["turn"].model_dump(mode="json"))
     assert requests[0].callback_url is None
     job = jobs.get(JOB_ID)
@@ -251,22 +248,22 @@ def test_where_providers_can_not_reach_us_they_are_given_no_link(
 
 
 def ended() -> Job:
-    return attempting().failed(BLOCKED, datetime.now(UTC))
+    return attempting().failed(BLOCKED, NOW)
 
 
 def on_its_second_attempt() -> Job:
     """The token is that of the first."""
     first = attempting()
     assert first.attempt
-    refused = first.refused(first.attempt.attempt_id, BLOCKED, datetime.now(UTC))
+    refused = first.refused(first.attempt.attempt_id, BLOCKED, NOW)
     second = derived_id("att", JOB_ID, "2")
-    return refused.attempting(second, RUN_ID, ROUTE, datetime.now(UTC), callback_sha256=token_digest("y" * 43))
+    return refused.attempting(second, RUN_ID, ROUTE, NOW, callback_sha256=token_digest("y" * 43))
 
 
 def between_attempts() -> Job:
     first = attempting()
     assert first.attempt
-    return first.refused(first.attempt.attempt_id, BLOCKED, datetime.now(UTC))
+    return first.refused(first.attempt.attempt_id, BLOCKED, NOW)
 
 
 def without_callbacks() -> Job:
@@ -340,7 +337,7 @@ def test_a_task_that_another_job_has_is_not_taken(jobs: DynamoDBJobStore, handle
     other = attempting(job_id=derived_id("job", "other"), token="y" * 43)
     lost(jobs)
     assert other.attempt
-    lost(jobs, other.accepted(other.attempt.attempt_id, TASK_ID, datetime.now(UTC)))
+    lost(jobs, other.accepted(other.attempt.attempt_id, TASK_ID, NOW))
     before = everything()
     told_nothing(call_back(handler))
     assert everything() == before

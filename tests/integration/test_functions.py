@@ -18,17 +18,19 @@ from heliograph.adapters.apimodels import ApiModels
 from heliograph.adapters.dynamodb import DynamoDBJobStore
 from heliograph.adapters.eventbridge import EventBridgeBus
 from heliograph.domain.errors import ConfigurationError, StorageFailed
-from heliograph.domain.events import PublishedEvent, event_type
+from heliograph.domain.events import BudgetWarning, PublishedEvent, event_type
 from heliograph.domain.jobs import ORPHAN_GRACE, Job, JobStatus
 from heliograph.domain.polling import LONGEST_GAP_SECONDS
 from heliograph.domain.provider import Accepted, Completed, NoAnswer, StillRunning, Uncertain
 from heliograph.domain.retrying import CALL_LIMIT
+from heliograph.runtime.environment import variables_of
 from heliograph.steps.close import ONE_JOB
 
-from tests.contract.cfn_template import FUNCTIONS, ROOT
+from tests.contract.cfn_template import ROOT
 from tests.contract.examples import (
     ATTEMPT_ID,
     JOB_ID,
+    NOW,
     RESULT_VERSION,
     TASK_ID,
     UPLOAD_KEY,
@@ -39,6 +41,7 @@ from tests.contract.examples import (
     state_examples,
     succeeded_job,
 )
+from tests.contract.function_settings import settings_of
 from tests.contract.test_triggers import read
 from tests.integration.conftest import API_KEY, Deployment, items, secrets_manager
 from tests.integration.lambdas import Context, Handler, started
@@ -67,28 +70,31 @@ def put(bucket: str, key: str, body: bytes, **metadata: str) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_function_starts_in_a_deployment_that_works(name: str, environment: dict[str, str]) -> None:
+def test_a_function_starts_with_its_own_variables_alone(name: str, environment: dict[str, str]) -> None:
     assert callable(started(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_function_with_what_the_template_gives_it_and_no_more_starts(
+def test_a_function_that_lacks_one_of_its_variables_does_not_start_and_names_it(
     name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [function] = [found for found in FUNCTIONS.values() if found["CodeUri"] == f"functions/{name}"]
-    for variable in ("STATE_MACHINE_ARN", "API_KEY_SECRET", "KEYS_TABLE", "CALLBACK_BASE_URL"):
-        if variable not in function["Environment"]["Variables"]:
-            monkeypatch.delenv(variable, raising=False)
-    assert callable(started(name))
+    for variable in sorted(variables_of(settings_of(name))):
+        with monkeypatch.context() as lacking:
+            lacking.delenv(variable)
+            with pytest.raises(ConfigurationError, match=f"^{variable}: is required$"):
+                started(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_function_starts_in_a_deployment_that_can_not_work(
+def test_all_that_a_function_lacks_is_named_at_once(
     name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("UPSTREAM_BASE_URL")
-    with pytest.raises(ConfigurationError, match="UPSTREAM_BASE_URL: is required"):
+    own = variables_of(settings_of(name))
+    for variable in own:
+        monkeypatch.delenv(variable)
+    with pytest.raises(ConfigurationError) as caught:
         started(name)
+    assert set(str(caught.value).split("; ")) == {f"{variable}: is required" for variable in own}
 
 
 def announcing(*keys: tuple[str, str], bucket: str) -> dict[str, Any]:
@@ -510,6 +516,17 @@ def test_the_right_key_opens_every_path_of_the_stage(environment: dict[str, str]
     assert (answer["principalId"], answer["context"]) == ("default", told)
 
 
+@pytest.mark.parametrize(("partition", "region"), [("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1")])
+@pytest.mark.parametrize(("key", "opened"), [(API_KEY, "Allow"), ("wrong", "Deny")])
+def test_an_answer_is_about_the_partition_of_its_call(
+    environment: dict[str, str], partition: str, region: str, key: str, opened: str
+) -> None:
+    event = read("authorize.json")
+    arn = event["methodArn"].replace("arn:aws:", f"arn:{partition}:").replace("eu-central-1", region)
+    answer = started("authorize")(event | {"methodArn": arn, "authorizationToken": f"Bearer {key}"})
+    assert effect(answer) == (opened, [f"arn:{partition}:execute-api:{region}:123456789012:a1b2c3d4e5/live/*/*"])
+
+
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", API_KEY, f"Basic {API_KEY}", "ä"])
 def test_any_other_key_opens_nothing(environment: dict[str, str], header: str) -> None:
     answer = started("authorize")(read("authorize.json") | {"authorizationToken": header})
@@ -622,20 +639,18 @@ def working_on(jobs: DynamoDBJobStore, job: Job, intended_at: datetime) -> None:
 
 
 def test_the_close_function_leaves_a_create_call_that_may_be_answered_to_the_sweep(jobs: DynamoDBJobStore) -> None:
-    now = datetime.now(UTC)
-    working_on(jobs, attempting_job(), now)
+    working_on(jobs, attempting_job(), NOW)
     crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch: States.Timeout"}
     assert started("close")(crash) == {"outcome": "orphaned", "job_id": JOB_ID}
     job = jobs.get(JOB_ID)
     assert job
-    assert job.orphaned_at
-    assert (job.is_over, now <= job.orphaned_at < now + CALL_LIMIT) == (False, True)
-    assert jobs.needing_attention(now, limit=1) == []
-    assert jobs.needing_attention(job.orphaned_at + ORPHAN_GRACE, limit=1) == [job.job_id]
+    assert (job.is_over, job.orphaned_at) == (False, NOW)
+    assert jobs.needing_attention(NOW, limit=1) == []
+    assert jobs.needing_attention(NOW + ORPHAN_GRACE, limit=1) == [job.job_id]
 
 
 def test_the_close_function_gives_a_create_call_up_in_the_end(jobs: DynamoDBJobStore) -> None:
-    working_on(jobs, attempting_job(), datetime.now(UTC) - CALL_LIMIT)
+    working_on(jobs, attempting_job(), NOW - CALL_LIMIT)
     crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch: States.Timeout"}
     assert started("close")(crash) == {"outcome": "over", "job_id": JOB_ID, "status": "failed"}
     job = jobs.get(JOB_ID)
@@ -655,7 +670,7 @@ def test_the_close_function_leaves_a_running_task_to_the_sweep(
         return StillRunning()
 
     monkeypatch.setattr(ApiModels, "ask", ask)
-    working_on(jobs, written, datetime.now(UTC))
+    working_on(jobs, written, NOW)
     assert started("close")(state("crashed")) == {"outcome": "orphaned", "job_id": JOB_ID}
     job = jobs.get(JOB_ID)
     assert job
@@ -667,7 +682,7 @@ def test_the_close_function_leaves_a_running_task_to_the_sweep(
 
 def test_the_sweep_function_asks_for_an_orphan_again(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ApiModels, "ask", lambda *_: StillRunning())
-    working_on(jobs, processing_job().as_orphaned(LONG_AGO), datetime.now(UTC))
+    working_on(jobs, processing_job().as_orphaned(LONG_AGO), NOW)
     assert started("sweep")(read("every_few_minutes.json")) == [f"closed {JOB_ID}: orphaned"]
     job = jobs.get(JOB_ID)
     assert job
@@ -691,6 +706,32 @@ def test_the_sweep_function_begins_nothing_that_it_could_not_end(jobs: DynamoDBJ
     handler = started("sweep")
     assert handler(read("every_few_minutes.json"), hurried) == []
     assert handler(read("every_few_minutes.json")) == [f"announced {JOB_ID}"]
+
+
+def test_the_sweep_function_warns_once_of_a_budget_that_is_nearly_used_up(
+    jobs: DynamoDBJobStore,
+    published: list[PublishedEvent],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # The one job is of today, whenever that is; what it costs is 60 % of a budget, and less than half of another.
+    monkeypatch.setenv("TENANTS", json.dumps({"default": {"monthly_budget_usd": "0.10"}, "shop": {"weight": 2}}))
+    monkeypatch.setenv("DAILY_BUDGET_USD", "0.13")
+    status, _, _ = post(started("submit_request"))
+    assert status == 202
+    handler = started("sweep")
+    sums = [{name: page.get(name) for name in ("reserved", "spent", "committed")} for page in items("ledger")]
+    capsys.readouterr()
+
+    first, again = handler(read("every_few_minutes.json")), handler(read("every_few_minutes.json"))
+
+    [warned] = published
+    assert isinstance(warned, BudgetWarning)
+    assert (warned.data.account, warned.data.threshold_percent, warned.data.reserved_usd) == ("default", 50, "0.06")
+    assert first == [f"warned of the budget of default for {warned.data.period}: 50 %"]
+    assert again == []
+    assert sums == [{name: page.get(name) for name in ("reserved", "spent", "committed")} for page in items("ledger")]
+    assert {"event": "image.budget.warning", "Announcements": [1.0]} in told_by(capsys)
 
 
 def told_by(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

@@ -6,14 +6,12 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from heliograph.adapters import aws
-from heliograph.adapters.clock import SystemClock
-from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
 from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
 from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
 from heliograph.domain.errors import (
@@ -36,6 +34,7 @@ from heliograph.steps.make_images import Images, Missing
 
 from tests.contract.examples import after, failed_job, processing_job, queued_job
 from tests.contract.test_triggers import read
+from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import API_KEY, Deployment, items
 from tests.integration.lambdas import Handler, started
 from tests.pictures import jpeg, png
@@ -94,13 +93,13 @@ class Workers:
 @pytest.fixture
 def workers(deployment: Deployment, jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> Workers:
     found = Workers(deployment, jobs)
-    get = DynamoDBJobStore.get
+    get = DynamoDBJobReader.get
 
-    def worked_on(store: DynamoDBJobStore, job_id: str) -> Job | None:
+    def worked_on(store: DynamoDBJobReader, job_id: str) -> Job | None:
         job = get(store, job_id)
         return found.done(job) if job else None
 
-    monkeypatch.setattr(DynamoDBJobStore, "get", worked_on)
+    monkeypatch.setattr(DynamoDBJobReader, "get", worked_on)
     return found
 
 
@@ -241,17 +240,16 @@ def test_a_key_has_its_tenant_and_its_budget(images: Handler, jobs: DynamoDBJobS
 
 
 def test_what_is_too_often_is_refused_and_its_repeat_is_no_repeat_of_what_was_answered(
-    images: Handler, monkeypatch: pytest.MonkeyPatch
+    images: Handler, clock: SteppingClock
 ) -> None:
-    now = SystemClock().now().replace(second=18)
-    monkeypatch.setattr("heliograph.adapters.clock.SystemClock.now", lambda _: now)
+    clock.go_to(after(18))
     keep(SHOPS, requests_per_minute=1)
     _, first, headers = call(images, authorization=f"Bearer {SHOPS}")
     assert headers["RateLimit"] == '"key";r=0;t=42'
     status, answer, headers = call(images, number=2, authorization=f"Bearer {SHOPS}")
     assert (status, answer["error"]["code"]) == (429, "rate_limit_exceeded")
     assert (headers["Retry-After"], headers["x-should-retry"]) == ("42", "true")
-    now += timedelta(minutes=1)
+    clock.step(60)
     status, later, _ = call(images, number=3, authorization=f"Bearer {SHOPS}", x_stainless_retry_count="1")
     assert status == 200
     assert first["data"][0]["heliograph"]["job_id"] != later["data"][0]["heliograph"]["job_id"]

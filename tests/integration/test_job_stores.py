@@ -16,7 +16,7 @@ from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull,
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, JobFilter, JobStatus, KeyBudget
-from heliograph.domain.ledger import Booking, Page, Usage, pages
+from heliograph.domain.ledger import Balance, Booking, Page, Usage, pages
 from heliograph.domain.listing import Position
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import Route, Routes
@@ -823,6 +823,42 @@ def test_an_announcement_leaves_the_sums_as_they_are_and_makes_no_room(world: Wo
     assert world.ledger.read(PAGE) == RESERVED
     with pytest.raises(BudgetExceeded):
         world.jobs.add(job("2"))
+
+
+@pytest.mark.parametrize("other", [None, 80])
+def test_each_threshold_of_a_page_is_announced_by_itself(world: World, other: int | None) -> None:
+    assert world.ledger.may_announce(PAGE, after(0), threshold=50)
+    assert not world.ledger.may_announce(PAGE, after(60), threshold=50)
+    assert world.ledger.may_announce(PAGE, after(61), threshold=50)
+    assert world.ledger.may_announce(PAGE, after(61), threshold=other)
+    world.ledger.announced(PAGE, threshold=50)
+    assert not world.ledger.may_announce(PAGE, after(10**7), threshold=50)
+    assert world.ledger.may_announce(PAGE, after(10**7), threshold=other)
+
+
+def test_a_balance_says_which_warnings_went_out(world: World) -> None:
+    assert world.ledger.balance(PAGE) == Balance(Booking())
+    moved(world, job("1"))
+    world.ledger.may_announce(PAGE, after(0), threshold=50)
+    assert world.ledger.balance(PAGE) == Balance(RESERVED)
+    world.ledger.announced(PAGE, threshold=50)
+    world.ledger.announced(PAGE)
+    assert world.ledger.balance(PAGE) == Balance(RESERVED, frozenset({50}))
+    world.ledger.announced(PAGE, threshold=80)
+    assert world.ledger.balance(PAGE) == Balance(RESERVED, frozenset({50, 80}))
+    assert world.ledger.balance(Page("shop", TODAY)) == Balance(RESERVED)
+
+
+def test_a_warning_leaves_the_sums_as_they_are_and_they_leave_it(world: World) -> None:
+    first = moved(world, job("1"))
+    before = world.booked()
+    world.ledger.may_announce(PAGE, after(0), threshold=50)
+    world.ledger.announced(PAGE, threshold=50)
+    assert world.booked() == before
+    assert dict(world.ledger.every()) == before
+    # Whatever is given back: what was announced stays so.
+    world.jobs.save(failed(BLOCKED)(first))
+    assert world.ledger.balance(PAGE) == Balance(Booking(), frozenset({50}))
 
 
 # ---- Anything, in any order

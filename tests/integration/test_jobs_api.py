@@ -6,7 +6,6 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,23 +19,22 @@ from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.keys import Caller, Scope
 from heliograph.runtime.triggers import MAX_WAIT_SECONDS, preferred_wait, told_of
 
-from tests.contract.examples import failed_job, processing_job, queued_job, succeeded_job
+from tests.contract.examples import after, failed_job, processing_job, queued_job, succeeded_job
 from tests.contract.test_triggers import read
+from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import Deployment
 from tests.integration.lambdas import Context, Handler, started
 
 OWNER = Caller(tenant="default", scopes=frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE}))
 THEIRS = Caller(tenant="theirs", scopes=OWNER.scopes)
 NOBODYS = "job_" + "a" * 26
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 Answer = tuple[int, Any, dict[str, list[str]]]
 
 
 @pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The functions log at length; and it is always noon."""
-    monkeypatch.setattr("heliograph.adapters.clock.SystemClock.now", lambda _: NOW)
+def quiet() -> Iterator[None]:
+    """The functions log at length."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
@@ -78,8 +76,7 @@ def several(jobs: DynamoDBJobStore, count: int) -> list[str]:
     """Newest first."""
     made = []
     for number in range(count):
-        at = NOW.replace(second=number)
-        made.append(added(jobs, queued_job(derived_id("job", str(number)), created_at=at)).job_id)
+        made.append(added(jobs, queued_job(derived_id("job", str(number)), created_at=after(number))).job_id)
     return made[::-1]
 
 
@@ -338,7 +335,7 @@ def test_a_form_is_given_out_and_kept_by_nobody(jobs: DynamoDBJobStore, deployme
     assert (status, document["method"], headers["Cache-Control"]) == (201, "POST", ["no-store"])
     assert document["fields"]["key"] == f"references/{document['id']}"
     assert document["url"].startswith(f"https://{deployment.uploads_bucket}.")
-    assert document["expires_at"] == "2026-11-22T12:15:00Z"
+    assert document["expires_at"] == "2026-11-22T10:15:30Z"
 
 
 GIF = {"content_type": "image/gif", "size_bytes": 1}
@@ -380,14 +377,13 @@ def test_a_wait_is_read_as_the_specification_has_it(header: str, seconds: int | 
 
 
 @pytest.fixture
-def no_sleep(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long was slept. It is noon after that, too, unless somebody moves the clock."""
+def no_sleep(monkeypatch: pytest.MonkeyPatch, clock: SteppingClock) -> list[float]:
+    """How long was slept, by the clock alone."""
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
-        later = datetime.fromtimestamp(NOW.timestamp() + sum(slept), UTC)
-        monkeypatch.setattr("heliograph.adapters.clock.SystemClock.now", lambda _: later)
+        clock.step(seconds)
 
     monkeypatch.setattr("heliograph.runtime.wiring.time.sleep", sleep)
     return slept

@@ -18,6 +18,7 @@ from heliograph.runtime.triggers import ApiCall, told_of
 
 from tests.contract.examples import JOB_ID, queued_job
 from tests.contract.test_triggers import read
+from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import API_KEY, items
 from tests.integration.lambdas import Handler, started
 
@@ -31,14 +32,10 @@ Answer = tuple[int, Any, dict[str, list[str]]]
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
-    """Time stands still, in the middle of a minute: no test runs into the next one."""
-
-    def go_to(at: datetime) -> None:
-        monkeypatch.setattr("heliograph.adapters.clock.SystemClock.now", lambda _: at)
-
-    go_to(datetime(2026, 11, 22, 12, 0, 18, tzinfo=UTC))
-    return go_to
+def noon(clock: SteppingClock) -> SteppingClock:
+    """It is noon, and a while later: in the middle of a minute, to which limits are counted."""
+    clock.go_to(datetime(2026, 11, 22, 12, 0, 18, tzinfo=UTC))
+    return clock
 
 
 def call(
@@ -82,7 +79,7 @@ def away(*_: object) -> Any:
 # ---- Making, listing, revoking
 
 
-def test_a_key_is_made_and_shown(environment: dict[str, str], clock: object) -> None:
+def test_a_key_is_made_and_shown(environment: dict[str, str], noon: SteppingClock) -> None:
     asked = {
         "name": "the shop's server",
         "tenant": "shop",
@@ -110,13 +107,11 @@ def test_no_key_is_made_twice(environment: dict[str, str]) -> None:
     assert len({make(handler)["key"] for _ in range(20)}) == 20
 
 
-def test_keys_are_listed_newest_first_and_never_shown_again(
-    environment: dict[str, str], clock: Callable[[datetime], None]
-) -> None:
+def test_keys_are_listed_newest_first_and_never_shown_again(environment: dict[str, str], noon: SteppingClock) -> None:
     handler = started("keys")
     made = []
     for hour in (12, 14, 13):
-        clock(datetime(2026, 11, 22, hour, tzinfo=UTC))
+        noon.go_to(datetime(2026, 11, 22, hour, tzinfo=UTC))
         made.append(make(handler))
     status, listed, headers = call(handler, "GET", "/v1/keys")
     assert (status, headers["Cache-Control"]) == (200, ["no-store"])
@@ -132,15 +127,15 @@ def test_where_there_are_no_keys_none_is_listed(environment: dict[str, str]) -> 
     assert call(started("keys"), "GET", "/v1/keys")[:2] == (200, {"data": [], "next_cursor": None, "has_more": False})
 
 
-def test_a_key_is_revoked_once(environment: dict[str, str], clock: Callable[[datetime], None]) -> None:
+def test_a_key_is_revoked_once(environment: dict[str, str], noon: SteppingClock) -> None:
     handler = started("keys")
     made = make(handler)
-    clock(datetime(2026, 11, 22, 13, tzinfo=UTC))
+    noon.go_to(datetime(2026, 11, 22, 13, tzinfo=UTC))
     status, revoked, _ = call(handler, "DELETE", f"/v1/keys/{made['id']}")
     shown = made.pop("key")
     assert (status, revoked) == (200, made | {"revoked_at": "2026-11-22T13:00:00Z"})
     assert shown not in json.dumps(revoked)
-    clock(datetime(2026, 11, 22, 14, tzinfo=UTC))
+    noon.go_to(datetime(2026, 11, 22, 14, tzinfo=UTC))
     assert call(handler, "DELETE", f"/v1/keys/{made['id']}")[:2] == (200, revoked)
     assert call(handler, "GET", "/v1/keys")[1]["data"] == [revoked]
 
@@ -260,7 +255,7 @@ def test_a_table_that_is_away_lets_nobody_in_but_says_nothing_of_the_key(
     assert at_the_door(authorize, API_KEY)[0] == "Allow"
 
 
-def test_when_a_key_was_used_is_listed(environment: dict[str, str], clock: object) -> None:
+def test_when_a_key_was_used_is_listed(environment: dict[str, str], noon: SteppingClock) -> None:
     keys = started("keys")
     made = make(keys)
     at_the_door(started("authorize"), made["key"])
@@ -343,7 +338,7 @@ def limited(most: int, key_id: str = KEY_ID) -> Caller:
 
 @pytest.mark.parametrize(("function", "method", "path", "scope", "status"), ENDPOINTS)
 def test_a_key_that_was_used_too_often_is_told_when_to_come_again(
-    jobs: DynamoDBJobStore, clock: object, function: str, method: str, path: str, scope: Scope, status: int
+    jobs: DynamoDBJobStore, noon: SteppingClock, function: str, method: str, path: str, scope: Scope, status: int
 ) -> None:
     jobs.add(queued_job())
     handler = started(function)
@@ -365,13 +360,13 @@ def test_a_key_that_was_used_too_often_is_told_when_to_come_again(
     assert [items(table) for table in ("jobs", "ledger")] == before
 
 
-def test_a_key_has_one_limit_for_all_that_it_does(jobs: DynamoDBJobStore, clock: Callable[[datetime], None]) -> None:
+def test_a_key_has_one_limit_for_all_that_it_does(jobs: DynamoDBJobStore, noon: SteppingClock) -> None:
     submit, api, keys = started("submit_request"), started("api"), started("keys")
     assert call(submit, "POST", "/v1/jobs", {"prompt": "x"}, caller=limited(2))[0] == 202
     assert call(keys, "GET", "/v1/keys", caller=limited(2))[0] == 200
     assert call(api, "GET", f"/v1/jobs/{JOB_ID}", caller=limited(2))[0] == 429
     assert call(api, "GET", f"/v1/jobs/{JOB_ID}", caller=limited(2, key_id_of("another")))[0] == 404
-    clock(datetime(2026, 11, 22, 12, 1, 0, tzinfo=UTC))
+    noon.go_to(datetime(2026, 11, 22, 12, 1, 0, tzinfo=UTC))
     assert call(api, "GET", f"/v1/jobs/{JOB_ID}", caller=limited(2))[0] == 404
 
 
@@ -384,7 +379,7 @@ def test_a_key_has_one_limit_for_all_that_it_does(jobs: DynamoDBJobStore, clock:
     ],
 )
 def test_a_refused_call_counts_and_says_so(
-    jobs: DynamoDBJobStore, clock: object, caller: Caller, body: Any, status: int
+    jobs: DynamoDBJobStore, noon: SteppingClock, caller: Caller, body: Any, status: int
 ) -> None:
     handler = started("submit_request")
     answers = [call(handler, "POST", "/v1/jobs", body, caller=caller) for _ in range(2)]

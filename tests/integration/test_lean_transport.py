@@ -96,6 +96,7 @@ def test_who_trickles_is_left_in_time_whatever_still_arrives(head: bytes) -> Non
 def test_only_who_shows_the_right_certificate_is_listened_to(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
         port = server.getsockname()[1]
         context = authority.serving("localhost")
 

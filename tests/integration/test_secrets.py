@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from heliograph.adapters.secrets import read_secret
+from heliograph.adapters.secrets import forget_secrets, read_secret
 from heliograph.domain.errors import StorageFailed
 
-from tests.integration.conftest import forget_settings_and_secrets, secrets_manager
+from tests.integration.conftest import secrets_manager
 
 SECRET = "sk_madeUpForTheseTests1234"
 
@@ -47,5 +47,5 @@ def test_a_changed_secret_is_in_use_once_the_cache_is_old(cloud: None) -> None:
     read_secret(arn)
     secrets_manager().put_secret_value(SecretId=arn, SecretString=SECRET)
     assert read_secret(arn) == "sk_theFormerOneOfThese1234"
-    forget_settings_and_secrets()
+    forget_secrets()
     assert read_secret(arn) == SECRET

@@ -8,9 +8,25 @@ from typing import Any
 
 import pytest
 from heliograph.domain.errors import ConfigurationError
+from heliograph.domain.keys import KeyRequest
 from heliograph.domain.tenants import Period
 from heliograph.runtime import wiring
-from heliograph.runtime.settings import read_settings
+from heliograph.runtime.environment import Settings, read_settings, variables_of
+from heliograph.runtime.settings.cancel import CancelSettings
+from heliograph.runtime.settings.close import CloseSettings
+from heliograph.runtime.settings.dispatch import DispatchSettings
+from heliograph.runtime.settings.images import ImagesSettings
+from heliograph.runtime.settings.models import ModelsSettings
+from heliograph.runtime.settings.operations import OperationsSettings
+from heliograph.runtime.settings.poll import PollSettings
+from heliograph.runtime.settings.providers import ProviderSettings
+from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
+from heliograph.runtime.settings.sweep import SweepSettings
+
+
+class EverySettings(SubmitUploadSettings, ImagesSettings, DispatchSettings, SweepSettings):
+    """All settings whose values have rules."""
+
 
 ROUTE = {"provider": "apimodels", "model": "gpt-image-2-beta", "price_usd": "0.06", "max_references": 16}
 WORKING = {
@@ -23,6 +39,17 @@ WORKING = {
     "ROUTES": json.dumps([ROUTE]),
     "UPSTREAM_BASE_URL": "https://api.apimodels.app/v1",
     "UPSTREAM_KEY_SECRET": "arn:upstream",
+    "KIE_BASE_URL": "https://api.kie.ai/api/v1",
+    "KIE_KEY_SECRET": "none",
+    "CALLBACK_BASE_URL": "none",
+    "DEFAULT_POLICY": "beta-first",
+    "TENANTS": "{}",
+    "DAILY_BUDGET_USD": "none",
+    "MONTHLY_BUDGET_USD": "none",
+    "LOCAL_WEBHOOKS": "off",
+    "STATE_MACHINE_ARN": "arn:machine",
+    "KEYS_TABLE": "keys",
+    "API_KEY_SECRET": "arn:key",
     "RESULT_ORIGINS": "https://r2.apimodels.app, https://cdn.apimodels.app:8443",
     "MAX_RESULT_BYTES": "52428800",
     "JOB_DEADLINE_SECONDS": "1200",
@@ -31,14 +58,18 @@ WORKING = {
 }
 
 
+def settings_with(**changes: str) -> EverySettings:
+    return read_settings(EverySettings, {**WORKING, **changes})
+
+
 def refusal(**changes: str) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        read_settings({**WORKING, **changes})
+        settings_with(**changes)
     return str(caught.value)
 
 
 def test_a_deployment_that_works_is_read() -> None:
-    settings = read_settings({**WORKING, "PATH": "/bin", "AWS_REGION": "eu-central-1"})
+    settings = settings_with(PATH="/bin", AWS_REGION="eu-central-1")
     assert settings.routes.models == ("gpt-image-2-beta",)
     assert settings.result_origins == {"https://r2.apimodels.app", "https://cdn.apimodels.app:8443"}
     assert (settings.job_deadline, settings.job_retention) == (timedelta(seconds=1200), timedelta(days=100))
@@ -48,12 +79,12 @@ def test_a_deployment_that_works_is_read() -> None:
 @pytest.mark.parametrize("name", sorted(WORKING))
 def test_a_missing_setting_is_named(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name}: is required$"):
-        read_settings({other: value for other, value in WORKING.items() if other != name})
+        read_settings(EverySettings, {other: value for other, value in WORKING.items() if other != name})
 
 
 def test_every_missing_setting_is_named_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        read_settings({})
+        read_settings(EverySettings, {})
     assert {line.partition(":")[0] for line in str(caught.value).split("; ")} == set(WORKING)
 
 
@@ -81,15 +112,19 @@ def test_every_missing_setting_is_named_at_once() -> None:
         ("JOB_RETENTION_DAYS", "1.5"),
         ("LOCAL_WEBHOOKS", "yes"),
         ("LOCAL_WEBHOOKS", ""),
+        ("DAILY_BUDGET_USD", ""),
+        ("MONTHLY_BUDGET_USD", ""),
+        ("KIE_KEY_SECRET", ""),
+        ("CALLBACK_BASE_URL", ""),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     assert refusal(**{name: value}).startswith(f"{name}: ")
 
 
-def test_webhooks_to_this_very_machine_are_off_unless_somebody_turned_them_on() -> None:
-    given: list[dict[str, str]] = [{}, {"LOCAL_WEBHOOKS": "off"}, {"LOCAL_WEBHOOKS": "on"}]
-    assert [read_settings({**WORKING, **one}).has_local_webhooks for one in given] == [False, False, True]
+def test_webhooks_to_this_very_machine_are_on_or_off() -> None:
+    assert [settings_with(LOCAL_WEBHOOKS=value).local_webhooks for value in ("off", "on")] == [False, True]
+    assert refusal(LOCAL_WEBHOOKS="true") == "LOCAL_WEBHOOKS: must be on or off"
 
 
 def test_every_wrong_setting_is_named_at_once() -> None:
@@ -177,38 +212,24 @@ def test_every_fault_of_the_routes_is_named_at_once() -> None:
     }
 
 
+def test_a_model_reads_what_its_parts_read_and_what_it_names_itself() -> None:
+    assert variables_of(PollSettings) == variables_of(ProviderSettings)
+    assert variables_of(SweepSettings) == variables_of(CloseSettings) | {"STATE_MACHINE_ARN"}
+    assert variables_of(EverySettings) == set(WORKING)
+
+
+def test_a_function_that_reads_no_money_is_not_stopped_by_it() -> None:
+    assert read_settings(PollSettings, {**WORKING, "TENANTS": "{", "DAILY_BUDGET_USD": "much"})
+
+
 @pytest.mark.parametrize(
-    "name",
-    [
-        "state_machine_arn",
-        "api_key_secret",
-        "keys_table",
-        "endpoints_table",
-        "deliveries_table",
-        "waits_table",
-        "delivery_machine_arn",
-        "webhook_secret",
-    ],
+    "model", [DispatchSettings, SweepSettings, SubmitUploadSettings, ImagesSettings, CancelSettings, ModelsSettings]
 )
-@pytest.mark.parametrize("given", [{}, {"STATE_MACHINE_ARN": "", "API_KEY_SECRET": "", "KEYS_TABLE": ""}])
-def test_a_setting_that_only_some_functions_need_is_missed_by_those(name: str, given: dict[str, str]) -> None:
-    settings = read_settings({**WORKING, **given})
-    with pytest.raises(ConfigurationError, match=f"{name.upper()} is required by this function"):
-        settings.only_here(name)
-
-
-def test_a_setting_that_only_some_functions_need_is_read() -> None:
-    assert read_settings({**WORKING, "STATE_MACHINE_ARN": "arn:x"}).only_here("state_machine_arn") == "arn:x"
-
-
-def test_routes_of_an_unknown_provider_stop_every_function_that_reads_them(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_routes_of_an_unknown_provider_stop_every_function_that_reads_them(model: type[Settings]) -> None:
     routes = [{**ROUTE, "provider": "zeta"}, {**ROUTE, "provider": "alpha", "model": "b"}]
-    monkeypatch.setenv("ROUTES", json.dumps(routes))
-    for maker in (wiring.dispatcher, wiring.finalizer, wiring.sweeper, wiring.request_submitter, wiring.job_reader):
-        with pytest.raises(ConfigurationError, match=r"^ROUTES/0/PROVIDER: .*; ROUTES/1/PROVIDER: "):
-            maker()
+    environment = {**WORKING, "ROUTES": json.dumps(routes)}
+    with pytest.raises(ConfigurationError, match=r"^ROUTES/0/PROVIDER: .*; ROUTES/1/PROVIDER: "):
+        read_settings(model, environment)
 
 
 # ---- The routes' limits, and their providers' keys
@@ -243,7 +264,7 @@ def test_a_routes_name_is_plain(name: str) -> None:
 
 
 def test_a_route_is_called_by_its_model_unless_it_has_a_name() -> None:
-    settings = read_settings({**WORKING, "ROUTES": json.dumps([ROUTE, KIE_ROUTE]), "KIE_KEY_SECRET": "arn:kie"})
+    settings = settings_with(ROUTES=json.dumps([ROUTE, KIE_ROUTE]), KIE_KEY_SECRET="arn:kie")
     assert [route.name for route in settings.routes] == ["gpt-image-2-beta", "kie"]
 
 
@@ -261,7 +282,7 @@ def test_two_routes_can_not_have_one_name(routes: list[dict[str, Any]]) -> None:
 
 def test_one_model_may_be_had_of_two_providers() -> None:
     both = [ROUTE, {**KIE_ROUTE, "model": ROUTE["model"]}]
-    settings = read_settings({**WORKING, "ROUTES": json.dumps(both), "KIE_KEY_SECRET": "arn:kie"})
+    settings = settings_with(ROUTES=json.dumps(both), KIE_KEY_SECRET="arn:kie")
     assert [route.name for route in settings.usable_routes] == ["gpt-image-2-beta", "kie"]
 
 
@@ -285,13 +306,13 @@ def test_every_fault_of_every_route_is_named_at_once() -> None:
 
 
 def test_without_a_key_the_routes_through_kie_are_off() -> None:
-    settings = read_settings({**WORKING, "ROUTES": json.dumps([KIE_ROUTE, ROUTE]), "KIE_KEY_SECRET": ""})
+    settings = settings_with(ROUTES=json.dumps([KIE_ROUTE, ROUTE]), KIE_KEY_SECRET="none")
     assert [route.name for route in settings.usable_routes] == ["gpt-image-2-beta"]
     assert settings.providers == {"apimodels"}
 
 
 def test_with_a_key_the_routes_through_kie_are_on() -> None:
-    settings = read_settings({**WORKING, "ROUTES": json.dumps([KIE_ROUTE, ROUTE]), "KIE_KEY_SECRET": "arn:kie"})
+    settings = settings_with(ROUTES=json.dumps([KIE_ROUTE, ROUTE]), KIE_KEY_SECRET="arn:kie")
     assert [route.name for route in settings.usable_routes] == ["kie", "gpt-image-2-beta"]
     assert settings.providers == {"apimodels", "kie"}
 
@@ -299,26 +320,35 @@ def test_with_a_key_the_routes_through_kie_are_on() -> None:
 def test_routes_through_kie_alone_need_its_key() -> None:
     only = json.dumps([KIE_ROUTE])
     assert "no route of ROUTES goes through a provider that there is a key for" in refusal(ROUTES=only)
-    assert read_settings({**WORKING, "ROUTES": only, "KIE_KEY_SECRET": "arn:kie"}).usable_routes.models == (
-        "gpt-image-2",
-    )
+    assert settings_with(ROUTES=only, KIE_KEY_SECRET="arn:kie").usable_routes.models == ("gpt-image-2",)
 
 
-def test_only_the_providers_with_a_key_are_made(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(wiring._providers()) == {"apimodels"}
-    for kept in (wiring._settings, wiring._providers):
-        kept.cache_clear()
-    monkeypatch.setenv("KIE_KEY_SECRET", "arn:kie")
-    assert set(wiring._providers()) == {"apimodels", "kie"}
+def test_only_the_providers_with_a_key_are_made(environment: dict[str, str]) -> None:
+    without, with_key = environment, {**environment, "KIE_KEY_SECRET": "arn:kie"}
+    assert set(wiring._providers(read_settings(ProviderSettings, without))) == {"apimodels"}
+    assert set(wiring._providers(read_settings(ProviderSettings, with_key))) == {"apimodels", "kie"}
+
+
+def test_operations_are_wired_with_what_they_copy_from_two_functions_and_nothing_else(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in set(environment) - variables_of(OperationsSettings):
+        monkeypatch.delenv(variable)
+    room = wiring.control_room()
+    key, made = wiring.key_maker()(KeyRequest(name="for a drill"))
+    assert (list(room.jobs.every()), room.retention) == ([], timedelta(days=100))
+    assert [found.key_id for found in wiring.key_lister()()] == [made.key_id]
+    assert wiring.key_revoker()(made.key_id)
+    assert key
 
 
 # ---- Policy, callbacks, tenants and budgets
 
 
-def test_what_is_left_out_has_its_default() -> None:
-    settings = read_settings(WORKING)
+def test_where_nothing_is_configured_nothing_is_limited() -> None:
+    settings = settings_with()
     assert settings.default_policy == "beta-first"
-    assert settings.callback_base_url == ""
+    assert settings.callback_base_url is None
     assert settings.tenancy.limit("*", Period.DAY) is None
     assert settings.tenancy.weight("anybody") == 1
     assert settings.upload_deadline == timedelta(hours=6)
@@ -350,7 +380,7 @@ def test_a_budget_is_an_amount_above_nothing(name: str, amount: str) -> None:
 def test_budgets_are_read_to_the_microdollar() -> None:
     shop = {"weight": 3, "daily_budget_usd": "0.000001", "monthly_budget_usd": "400"}
     tenants = json.dumps({"shop": shop, "a.b-c9": {}})
-    settings = read_settings({**WORKING, "TENANTS": tenants, "DAILY_BUDGET_USD": "25.5", "MONTHLY_BUDGET_USD": ""})
+    settings = settings_with(TENANTS=tenants, DAILY_BUDGET_USD="25.5", MONTHLY_BUDGET_USD="none")
     tenancy = settings.tenancy
     assert [tenancy.limit("shop", period) for period in Period] == [1, 400_000_000]
     assert [tenancy.limit("*", period) for period in Period] == [25_500_000, None]

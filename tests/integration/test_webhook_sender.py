@@ -14,7 +14,6 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -22,11 +21,12 @@ from heliograph.adapters import webhook_sender
 from heliograph.adapters.webhook_sender import MOST_ANSWER_BYTES, HttpWebhookSender
 from heliograph.domain.deliveries import WebhookAnswer
 from heliograph.domain.webhooks import secret_of
-from standardwebhooks import Webhook
 
+from tests.contract.examples import NOW
 from tests.integration.certificates import Authority
 from tests.integration.loopback import free_port, saying
 from tests.node.programs import Node
+from tests.receiving import verified
 
 NAME = "hooks.example.com"
 PUBLIC, OTHER_PUBLIC, PUBLIC_V6 = "93.184.216.34", "93.184.216.35", "2606:2800:21f::1"
@@ -159,7 +159,7 @@ class Internet:
         made = HttpWebhookSender(
             resolve=self.resolve, connect=self.connect, ssl_context=self._authority.trusting(), **sender
         )
-        return made.send(url, BODY, event_id="evt_x", at=datetime.now(UTC), secrets=[SECRET])
+        return made.send(url, BODY, event_id="evt_x", at=NOW, secrets=[SECRET])
 
 
 @pytest.fixture
@@ -193,8 +193,8 @@ def test_it_arrives_signed_at_the_name_it_was_sent_to(internet: Internet, node: 
     assert (headers["host"], server.names) == (NAME, [NAME])
     assert (headers["content-type"], body) == ("application/json", BODY)
     assert headers["webhook-id"] == "evt_x"
-    assert Webhook(SECRET).verify(body, headers) == json.loads(BODY)
-    given = {"secret": SECRET, "headers": headers, "body": body}
+    assert verified(SECRET, body, headers, at=NOW) == json.loads(BODY)
+    given = {"secret": SECRET, "headers": headers, "body": body, "at": NOW.timestamp()}
     assert json.loads(node.run("verify.mjs", json.dumps(given)).stdout) == json.loads(BODY)
     changed = node.run("verify.mjs", json.dumps({**given, "body": body + " "}), check=False)
     assert changed.returncode != 0
@@ -226,7 +226,7 @@ def test_no_connection_is_used_twice(internet: Internet) -> None:
         resolve=internet.resolve, connect=internet.connect, ssl_context=internet._authority.trusting()
     )
     for _ in range(2):
-        made.send(f"https://{NAME}/", BODY, event_id="evt_x", at=datetime.now(UTC), secrets=[SECRET])
+        made.send(f"https://{NAME}/", BODY, event_id="evt_x", at=NOW, secrets=[SECRET])
     assert (server.connections, len(internet.looked_up)) == (2, 2)
 
 
@@ -326,7 +326,7 @@ def test_a_certificate_for_another_name_is_none(internet: Internet) -> None:
 def test_a_certificate_of_an_authority_that_nobody_knows_is_none(internet: Internet) -> None:
     server = internet.at(PUBLIC, says(OK))
     stranger = HttpWebhookSender(resolve=internet.resolve, connect=internet.connect)
-    answer = stranger.send(f"https://{NAME}/", BODY, event_id="evt_x", at=datetime.now(UTC), secrets=[SECRET])
+    answer = stranger.send(f"https://{NAME}/", BODY, event_id="evt_x", at=NOW, secrets=[SECRET])
     assert answer == WebhookAnswer(None, webhook_sender.NOT_SECURE)
     assert server.requests in ([], [b""])
 
@@ -414,7 +414,7 @@ def test_a_name_that_is_not_resolved_in_time_is_given_up(internet: Internet) -> 
         return [PUBLIC]
 
     sender = HttpWebhookSender(resolve=never, connect=internet.connect, whole_seconds=_SHORT_SECONDS)
-    answer = sender.send(f"https://{NAME}/", BODY, event_id="evt_x", at=datetime.now(UTC), secrets=[SECRET])
+    answer = sender.send(f"https://{NAME}/", BODY, event_id="evt_x", at=NOW, secrets=[SECRET])
     released.set()
     assert answer == WebhookAnswer(None, webhook_sender.TIMED_OUT)
     assert internet.connected == []
@@ -438,7 +438,7 @@ def test_what_is_no_answer_is_said_to_be_none(internet: Internet, said: bytes, e
 
 
 def send_locally(url: str, *, local: bool) -> WebhookAnswer:
-    return HttpWebhookSender(local=local).send(url, BODY, event_id="evt_x", at=datetime.now(UTC), secrets=[SECRET])
+    return HttpWebhookSender(local=local).send(url, BODY, event_id="evt_x", at=NOW, secrets=[SECRET])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -449,7 +449,7 @@ def test_in_the_local_stack_this_very_machine_can_be_a_receiver(host: str) -> No
     [request] = loopback.requests
     _, headers, body = parts_of(request)
     assert headers["host"] == loopback.origin.removeprefix("http://").replace("127.0.0.1", host)
-    assert Webhook(SECRET).verify(body, headers)
+    assert verified(SECRET, body, headers, at=NOW)
 
 
 def test_anywhere_else_it_is_not() -> None:
@@ -458,7 +458,7 @@ def test_anywhere_else_it_is_not() -> None:
 
 def test_a_name_for_this_machine_that_leads_elsewhere_is_refused() -> None:
     sender = HttpWebhookSender(local=True, resolve=lambda _, __: ["127.0.0.1", "10.0.0.1"])
-    answer = sender.send("http://localhost:80/", BODY, event_id="evt_x", at=datetime.now(UTC), secrets=[SECRET])
+    answer = sender.send("http://localhost:80/", BODY, event_id="evt_x", at=NOW, secrets=[SECRET])
     assert answer == WebhookAnswer(None, webhook_sender.NOT_PUBLIC)
 
 

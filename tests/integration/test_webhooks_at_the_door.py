@@ -11,13 +11,13 @@ from heliograph.adapters.dynamodb import DynamoDBJobStore
 from heliograph.domain.deliveries import message_of
 from heliograph.domain.keys import Caller, Scope
 from heliograph.runtime.triggers import Published
-from standardwebhooks import Webhook
 
-from tests.contract.examples import arriving, published_examples, queued_job
+from tests.contract.examples import NOW, arriving, published_examples, queued_job
 from tests.integration.conftest import MASTER, items
 from tests.integration.lambdas import started
 from tests.integration.loopback import saying
 from tests.integration.test_keys_at_the_door import Answer, call
+from tests.receiving import verified
 
 ENDPOINTS, DELIVERIES = "/v1/webhook-endpoints", "/v1/deliveries"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nthanks"
@@ -101,7 +101,7 @@ def test_an_event_becomes_a_signed_message_at_its_endpoint(logged: Callable[[], 
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:])}
     assert body == message_of(Published.model_validate(arriving(EVENT)).happening())
     assert headers["webhook-id"] == EVENT.event_id
-    assert Webhook(endpoint["secret"]).verify(body, headers)["type"] == "image.job.succeeded"
+    assert verified(endpoint["secret"], body, headers, at=NOW)["type"] == "image.job.succeeded"
     status, told, _ = ask("GET", f"{DELIVERIES}/{delivery_id}")
     assert (status, told["status"], told["payload"]) == (200, "delivered", body)
     assert [(tried["status_code"], tried["error"], tried["answer"]) for tried in told["attempts"]] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
+_KEPT = SOURCES.parents[1] / ".local" / "node"
+_LOCK = "package-lock.json"
+_DONE = ".installed"
 _PATIENCE_SECONDS = 120
 
 
@@ -33,9 +37,22 @@ class Node:
         )
 
 
-def installed(folder: Path) -> Node:
-    """The packages, installed anew and exactly as they are pinned."""
-    for name in ("package.json", "package-lock.json"):
+def kept() -> Node:
+    """The packages exactly as they are pinned, installed anew where the pins have changed."""
+    _KEPT.parent.mkdir(exist_ok=True)
+    with (_KEPT.parent / "node.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not all((_KEPT / name).is_file() for name in (_LOCK, _DONE)) or (
+            (_KEPT / _LOCK).read_text() != (SOURCES / _LOCK).read_text()
+        ):
+            shutil.rmtree(_KEPT, ignore_errors=True)
+            _KEPT.mkdir()
+            _install(_KEPT)
+    return Node(_KEPT)
+
+
+def _install(folder: Path) -> None:
+    for name in ("package.json", _LOCK):
         shutil.copy(SOURCES / name, folder)
     environment = {**os.environ, "PATH": f"{Path(_tool('node')).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     subprocess.run(
@@ -47,7 +64,7 @@ def installed(folder: Path) -> Node:
         check=True,
         timeout=_PATIENCE_SECONDS,
     )
-    return Node(folder)
+    (folder / _DONE).touch()
 
 
 def _tool(name: str) -> str:

@@ -932,6 +932,7 @@ def test_a_pinned_job_waits_for_its_route_and_expires_if_nobody_closes_it(here: 
     job = here.run(job_id)
 
     assert waiting.wait_seconds == spread(60, job_id)
+    assert waiting.reason == "no route is available; the job checks again once a minute"
     assert here.provider.create_calls == 0
     assert job.status is JobStatus.EXPIRED
 
@@ -942,7 +943,7 @@ def test_where_all_routes_are_open_a_job_waits_until_one_may_be_probed(here: InM
 
     waiting = not_yet(here.dispatch(job_id))
     assert waiting.wait_seconds == spread(COOLDOWN_SECONDS, job_id)
-    assert "open" in waiting.reason
+    assert waiting.reason == "no route is available; the job checks again when one of them may be probed"
     assert here.provider.create_calls == 0
     here.clock.step(COOLDOWN_SECONDS)
 
@@ -1083,12 +1084,25 @@ def test_while_the_switch_is_pulled_no_call_leaves(here: InMemoryDeployment) -> 
     waiting = not_yet(here.dispatch(job_id))
 
     assert waiting.wait_seconds == spread(60, job_id)
-    assert "the bill looks odd" in waiting.reason
+    assert waiting.reason == "spending is paused by the operator; the job checks once a minute whether it may go on"
     assert here.provider.create_calls == 0
     assert here.states.writes == 0
     resume(control=here.control)
     here.clock.step(60)
     assert isinstance(here.dispatch(waiting), Processing)
+
+
+def test_an_operators_own_words_are_told_to_no_job(here: InMemoryDeployment) -> None:
+    job_ids = posted(here, 2)
+    for route in ROUTES:
+        hold_open(route, "the rival is suing us", control=here.control)
+    disabled = here.dispatch(job_ids[0])
+    halt("the rival is suing us", control=here.control)
+    paused = here.dispatch(job_ids[1])
+
+    assert not_yet(disabled).reason != not_yet(paused).reason
+    assert all("suing" not in outcome.model_dump_json() for outcome in (disabled, paused))
+    assert all("suing" not in event.model_dump_json() for event in here.bus)
 
 
 def test_the_switch_does_not_lose_what_is_on_its_way(here: InMemoryDeployment) -> None:
@@ -1105,7 +1119,7 @@ def test_the_switch_stops_second_attempts_too(here: InMemoryDeployment) -> None:
     halt("a drill", control=here.control)
     here.clock.step(waiting.wait_seconds)
 
-    assert "a drill" in not_yet(here.dispatch(waiting)).reason
+    assert "spending is paused" in not_yet(here.dispatch(waiting)).reason
     assert here.provider.create_calls == 1
 
 

@@ -11,6 +11,7 @@ from heliograph.domain.events import (
     RouteClosed,
     RouteOpened,
     budget_exhausted,
+    budget_warning,
     event_type,
     job_event,
     route_switched,
@@ -96,6 +97,37 @@ def test_a_budget_has_one_event_for_each_account_and_period_whenever_it_is_told(
     assert len({event_id(*page) for page in pages}) == 5
 
 
+@pytest.mark.parametrize("threshold", [50, 80])
+def test_a_warning_of_a_budget_says_how_much_of_it_is_reached(threshold: int) -> None:
+    booked = Booking(60_000, 1_250_000, 1)
+    event = budget_warning(Page("shop", "2026-11"), booked, threshold=threshold, limit_microusd=1_500_000, at=NOW)
+
+    assert event_type(event) == "image.budget.warning"
+    assert EVENT_TYPES[event_type(event)].model_validate_json(event.model_dump_json()) == event
+    assert event.model_dump(mode="json")["data"] == {
+        "account": "shop",
+        "period": "2026-11",
+        "limit_usd": "1.50",
+        "reserved_usd": "0.06",
+        "spent_usd": "1.25",
+        "unknown_usd": "0.000001",
+        "threshold_percent": threshold,
+    }
+
+
+def test_a_budget_has_one_warning_for_each_account_period_and_threshold_whatever_it_is_spent_on() -> None:
+    def event_id(account: str, period: str, threshold: int, amount: int = 1) -> str:
+        at = NOW + timedelta(seconds=amount)
+        booked = Booking(amount, amount, amount)
+        event = budget_warning(Page(account, period), booked, threshold=threshold, limit_microusd=amount, at=at)
+        return event.event_id
+
+    assert event_id("shop", "2026-11", 50) == event_id("shop", "2026-11", 50, amount=2)
+    of = [("shop", "2026-11", 50), ("shop", "2026-11", 80), ("shop", "2026-11-22", 50), ("*", "2026-11", 50)]
+    used_up = budget_exhausted(Page("shop", "2026-11"), Booking(), limit_microusd=1, at=NOW).event_id
+    assert len({used_up, *(event_id(*each) for each in of)}) == 5
+
+
 # --- routes
 
 
@@ -127,11 +159,12 @@ def test_a_route_that_opens_says_why_and_when_it_is_tried_again() -> None:
     }
 
 
-def test_a_route_that_a_person_holds_open_is_tried_by_nobody() -> None:
-    event = route_switched(ROUTE, Breaker().held_open("a drill", NOW))
+def test_a_disabled_route_is_tried_by_nobody_and_the_operators_words_are_not_published() -> None:
+    event = route_switched(ROUTE, Breaker().held_open("the rival is suing us", NOW))
 
     assert isinstance(event, RouteOpened)
-    assert (event.data.cause, event.data.probed_from) == ("a drill", None)
+    assert (event.data.cause, event.data.probed_from) == ("an operator disabled the route", None)
+    assert "suing" not in event.model_dump_json()
 
 
 def test_a_route_that_closes_says_when() -> None:

@@ -41,7 +41,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count, product
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 from heliograph.domain.errors import Conflict, HeliographError, StorageFailed, WorkflowFailed
@@ -50,7 +50,6 @@ from heliograph.domain.failures import Charged, FailureCode
 from heliograph.domain.jobs import Attempt, Job, JobStatus
 from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.ledger import Booking, Page, pages
-from heliograph.domain.outcomes import Crashed, FinalizeInput, Processing, Turn
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import OnUncertain
 from heliograph.domain.routes import Route
@@ -63,10 +62,10 @@ from heliograph.steps.submit_upload import Upload
 from hypothesis import currently_in_test_context, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from pydantic import TypeAdapter
 
-from tests.contract.asl_workflow import STATES, WORKFLOW, branches_of, function_of
+from tests.contract.asl_workflow import WORKFLOW
 from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
+from tests.fakes.executions import Execution
 from tests.fakes.jobs import InMemoryJobStore
 from tests.fakes.results import picture_at
 from tests.fakes.runs import Incident, Run, Through, What
@@ -93,8 +92,6 @@ A_WHILE = timedelta(minutes=10)
 MOST_JOBS = 3
 NOBODYS_TASK = "task-of-nobody"
 Thing = TypeVar("Thing")
-
-_read_finalize_input: TypeAdapter[FinalizeInput] = TypeAdapter(FinalizeInput)
 
 RESUBMIT = {"on_uncertain": "resubmit"}
 WISHES: list[dict[str, str]] = [
@@ -161,74 +158,6 @@ terms = st.builds(
     tenants=st.sampled_from(TENANTS),
     most_in_flight=st.sampled_from([100, 100, 1]),
 )
-
-
-class Execution:
-    """One execution of the real state machine: where it is, what it carries, and when it goes on."""
-
-    def __init__(self, job_id: str, at: datetime) -> None:
-        self.job_id = job_id
-        self.started_at = at
-        self.goes_on_at = at
-        self.carries: dict[str, Any] = {"job_id": job_id}
-        self.run: Run | None = None
-        self.end: str | None = None
-        self.state = ""
-        # The vendor's tasks that its steps learned of before they ended well.
-        self.told: set[str] = set()
-        self._enter(WORKFLOW["StartAt"], at)
-
-    def function(self) -> str:
-        return function_of(STATES[self.state])
-
-    def call(self, here: InMemoryDeployment) -> Any:
-        """What its step invokes. JSON lies between the two, both ways."""
-        document = json.loads(json.dumps(self.carries))
-        match self.function():
-            case "DispatchFunctionArn":
-                outcome: Any = here.dispatch(Turn.model_validate(document))
-            case "PollFunctionArn":
-                waiting = Processing.model_validate(document)
-                outcome = here.poll(waiting.job_id, waiting.watch)
-            case "FinalizeFunctionArn":
-                outcome = here.finalize(_read_finalize_input.validate_python(document))
-            case _:
-                crashed = Crashed.model_validate(document)
-                outcome = here.close(crashed.job_id, crashed.error, watch=crashed.watch)
-        return outcome.model_dump(mode="json")
-
-    def went_well(self, answer: dict[str, Any], at: datetime) -> None:
-        self.carries = answer
-        self._enter(STATES[self.state]["Next"], at)
-
-    def went_wrong(self, error: str, at: datetime, *, for_good: bool) -> None:
-        """Repeats the step; or, for good, goes where the state machine goes when a step's retries are used up."""
-        self.goes_on_at = at + timedelta(seconds=2)
-        if not for_good:
-            return
-        catchers = STATES[self.state].get("Catch")
-        if not catchers:
-            self.end = "FAILED"
-            return
-        caught = {"outcome": "crashed", "job_id": self.job_id, "error": error}
-        if "watch" in catchers[0]["Output"]:
-            caught["watch"] = self.carries["watch"]
-        self.carries = caught
-        self._enter(catchers[0]["Next"], at)
-
-    def _enter(self, name: str, at: datetime) -> None:
-        state = STATES[name]
-        match state["Type"]:
-            case "Choice":
-                self._enter(branches_of(state).get(self.carries["outcome"], state["Default"]), at)
-            case "Wait":
-                self._enter(state["Next"], at + timedelta(seconds=self.carries["wait_seconds"]))
-            case "Task":
-                self.state, self.goes_on_at = name, at
-            case "Succeed":
-                self.end = "SUCCEEDED"
-            case _:
-                self.end = "FAILED"
 
 
 @dataclass(frozen=True)

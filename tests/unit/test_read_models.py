@@ -10,13 +10,13 @@ from heliograph.domain.errors import StorageFailed
 from heliograph.domain.requests import Policy
 from heliograph.runtime.representations.models import ModelsTold
 from heliograph.steps.read_models import read_models
-from heliograph.steps.traffic import hold_open
+from heliograph.steps.traffic import halt, hold_open, resume
 
 from tests.fakes.deployment import BETA, ROUTES, RULES, SECOND, InMemoryDeployment
 
 
 def told(here: InMemoryDeployment, policy: Policy = Policy.BETA_FIRST) -> ModelsTold:
-    return ModelsTold.of(read_models(rules=replace(RULES, policy=policy), states=here.states, clock=here.clock))
+    return ModelsTold.of(read_models(routes=ROUTES, policy=policy, states=here.states, clock=here.clock))
 
 
 def test_every_route_is_told_in_its_order_with_caps_and_price(here: InMemoryDeployment) -> None:
@@ -40,6 +40,15 @@ def test_a_route_that_takes_no_calls_is_told_as_open(here: InMemoryDeployment) -
     hold_open(ROUTES.default, "a drill", control=here.control)
 
     assert [model.circuit for model in told(here).data] == [Circuit.OPEN, Circuit.CLOSED]
+
+
+def test_a_spending_pause_is_told_without_the_operators_reason(here: InMemoryDeployment) -> None:
+    halt("the rival is suing us", control=here.control)
+    paused = told(here)
+    resume(control=here.control)
+
+    assert (paused.spending_paused, told(here).spending_paused) == (True, False)
+    assert "suing" not in paused.model_dump_json()
 
 
 def test_the_routes_table_being_away_is_told(here: InMemoryDeployment) -> None:

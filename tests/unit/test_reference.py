@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -13,6 +14,7 @@ from heliograph.runtime.openapi.operations import OPERATIONS, Operation
 from heliograph.runtime.openapi.pages import POLICY, description_pages
 from heliograph.runtime.openapi.reference import Reference
 from heliograph.runtime.openapi.samples import samples
+from heliograph.runtime.problems import TITLES
 
 from tests.fakes.deployment import ROUTES
 
@@ -99,11 +101,28 @@ def test_every_operation_and_event_has_its_place_and_every_link_leads_somewhere(
     assert all(name in page for name in document["webhooks"])
 
 
+def test_a_status_has_the_title_that_problems_have_whatever_pythons_phrase_is(page: str) -> None:
+    titles = set(re.findall(r'<b class="status" title="([^"]+)">(\d+)</b>', page))
+    assert ("Content Too Large", "413") in titles
+    assert titles <= {(title, str(status.value)) for status, title in TITLES.items()}
+
+
 def test_the_pages_are_the_document_and_the_reference() -> None:
     pages = description_pages(ROUTES, local_webhooks=False, images_url="")
     assert pages.keys() == {"/v1/openapi.json", "/docs"}
     assert pages["/v1/openapi.json"].content_type == "application/json"
     assert pages["/docs"].policy == POLICY
+
+
+def test_without_the_routes_in_openais_shape_no_page_speaks_of_them() -> None:
+    for url, expected in (("https://images.test", True), ("", False)):
+        pages = description_pages(ROUTES, local_webhooks=False, images_url=url)
+        for page in pages.values():
+            words = re.findall("OpenAI(?!Generator)|ImagesUrl|IMAGES_URL|/v1/images", page.body)
+            assert bool(words) is expected, words
+    document = json.loads(pages["/v1/openapi.json"].body)
+    used = set(re.findall(r'#/components/schemas/(\w+)"', json.dumps(document)))
+    assert set(document["components"]["schemas"]) == used
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)

@@ -332,7 +332,7 @@ def test_a_person_holds_a_route_open_until_a_person_closes_it(here: InMemoryDepl
     assert told(here) == ["image.route.opened", "image.route.closed"]
     opened = next(iter(here.bus))
     assert isinstance(opened, RouteOpened)
-    assert (opened.data.cause, opened.data.probed_from) == ("a drill", None)
+    assert (opened.data.cause, opened.data.probed_from) == ("an operator disabled the route", None)
 
 
 def test_closing_what_is_closed_is_no_news(here: InMemoryDeployment) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from heliograph.domain.events import PublishedEvent
     from heliograph.domain.jobs import Job, JobFilter
     from heliograph.domain.keys import ApiKey
-    from heliograph.domain.ledger import Booking, Page, UsageLine
+    from heliograph.domain.ledger import Balance, Booking, Page, UsageLine
     from heliograph.domain.listing import Position, Slice
     from heliograph.domain.objects import Document, ObjectFacts, Picture, SignedForm
     from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
@@ -115,30 +115,11 @@ class ResultSource(Protocol):
         ...
 
 
-class JobStore(Protocol):
-    """Jobs, one record each, and what follows from them: the ledger's sums, and how many tasks run on each route.
-
-    Those change in the same transaction as the job's record (`Job.booking`, `Job.runs_on`), so they always agree with
-    it. Every method raises `StorageFailed` when the store does not do its part.
-    """
-
-    def add(self, job: Job) -> Job | None:
-        """Writes a new job; `None`, and nothing written, if that id is taken. Of many at once, one wins.
-
-        Raises `BudgetExceeded` if what it may cost does not fit.
-        """
-        ...
+class JobReader(Protocol):
+    """Jobs, as they are recorded. Every method raises `StorageFailed` when the store does not do its part."""
 
     def get(self, job_id: str) -> Job | None:
         """The job as it is now (a consistent read)."""
-        ...
-
-    def save(self, job: Job) -> Job:
-        """Writes a changed job and returns it with its new revision. Raises `StaleJob` if somebody else was faster.
-
-        Of a job that may now cost more, raises `BudgetExceeded` if that does not fit; of one that begins to run on a
-        route, `RouteFull` if too many do. Then nothing was written.
-        """
         ...
 
     def owner_of(self, provider: str, task_id: str) -> str | None:
@@ -162,11 +143,38 @@ class JobStore(Protocol):
         ...
 
 
+class JobStore(JobReader, Protocol):
+    """Jobs, one record each, and what follows from them: the ledger's sums, and how many tasks run on each route.
+
+    Those change in the same transaction as the job's record (`Job.booking`, `Job.runs_on`), so they always agree with
+    it. Every method raises `StorageFailed` when the store does not do its part.
+    """
+
+    def add(self, job: Job) -> Job | None:
+        """Writes a new job; `None`, and nothing written, if that id is taken. Of many at once, one wins.
+
+        Raises `BudgetExceeded` if what it may cost does not fit.
+        """
+        ...
+
+    def save(self, job: Job) -> Job:
+        """Writes a changed job and returns it with its new revision. Raises `StaleJob` if somebody else was faster.
+
+        Of a job that may now cost more, raises `BudgetExceeded` if that does not fit; of one that begins to run on a
+        route, `RouteFull` if too many do. Then nothing was written.
+        """
+        ...
+
+
 class Ledger(Protocol):
     """The sums of what all jobs may cost, did cost and may have cost. Raises `StorageFailed`."""
 
     def read(self, page: Page) -> Booking:
         """What stands on a page."""
+        ...
+
+    def balance(self, page: Page) -> Balance:
+        """The same, and which warnings of its budget went out."""
         ...
 
     def every(self) -> Iterator[tuple[Page, Booking]]:
@@ -177,11 +185,14 @@ class Ledger(Protocol):
         """What was done in these UTC days (both included), by day, tenant and route."""
         ...
 
-    def may_announce(self, page: Page, now: datetime) -> bool:
-        """Whether the caller is the one to announce that this page's budget is used up: one at a time, until done."""
+    def may_announce(self, page: Page, now: datetime, *, threshold: int | None = None) -> bool:
+        """Whether the caller is the one to announce something of this page's budget: one at a time, until done.
+
+        `threshold`: that so many percent of it are reached; `None`: that it is used up. Changes no sum.
+        """
         ...
 
-    def announced(self, page: Page) -> None:
+    def announced(self, page: Page, *, threshold: int | None = None) -> None:
         """It is announced, once for all."""
         ...
 

@@ -49,39 +49,12 @@ class _Beside(NamedTuple):
     refusal: HeliographError | None = None
 
 
-class DynamoDBJobStore:
-    """Jobs in a table of that name; records of ended jobs are kept for `retention`."""
+class DynamoDBJobReader:
+    """Jobs in a table of that name, to be read: no more is needed for that than the table."""
 
-    def __init__(
-        self,
-        client: DynamoDBClient,
-        table: str,
-        *,
-        ledger_table: str,
-        routes_table: str,
-        tenants: Tenants,
-        routes: Routes,
-        retention: timedelta,
-    ) -> None:
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
-        self._ledger_table = ledger_table
-        self._routes_table = routes_table
-        self._tenants = tenants
-        self._routes = routes
-        self._retention = retention
-
-    def add(self, job: Job) -> Job | None:
-        """One transaction of the job and its four pages of the ledger; one conditional write if it costs nothing."""
-        try:
-            return self._write(job, "attribute_not_exists(job_id)", {})
-        except StaleJob:
-            return None
-        except BudgetExceeded:
-            # Whoever repeats a job that fitted at its time is told of that job.
-            if self.get(job.job_id):
-                return None
-            raise
 
     def get(self, job_id: str) -> Job | None:
         """One consistent read."""
@@ -89,11 +62,6 @@ class DynamoDBJobStore:
             answer = self._client.get_item(TableName=self._table, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
         item = answer.get("Item")
         return _job(item) if item else None
-
-    def save(self, job: Job) -> Job:
-        """One conditional write: of two savers of the same revision, one wins. A transaction where money moves."""
-        changed = job.model_copy(update={"revision": job.revision + 1})
-        return self._write(changed, "revision = :read", {":read": {"N": str(job.revision)}})
 
     def owner_of(self, provider: str, task_id: str) -> str | None:
         """One query of the index, which lags behind the table by milliseconds."""
@@ -191,6 +159,45 @@ class DynamoDBJobStore:
         if wanted["Keys"]:
             raise StorageFailed("a list: some of it could not be read")
         return found
+
+
+class DynamoDBJobStore(DynamoDBJobReader):
+    """Jobs in a table of that name; records of ended jobs are kept for `retention`."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        *,
+        ledger_table: str,
+        routes_table: str,
+        tenants: Tenants,
+        routes: Routes,
+        retention: timedelta,
+    ) -> None:
+        super().__init__(client, table)
+        self._ledger_table = ledger_table
+        self._routes_table = routes_table
+        self._tenants = tenants
+        self._routes = routes
+        self._retention = retention
+
+    def add(self, job: Job) -> Job | None:
+        """One transaction of the job and its four pages of the ledger; one conditional write if it costs nothing."""
+        try:
+            return self._write(job, "attribute_not_exists(job_id)", {})
+        except StaleJob:
+            return None
+        except BudgetExceeded:
+            # Whoever repeats a job that fitted at its time is told of that job.
+            if self.get(job.job_id):
+                return None
+            raise
+
+    def save(self, job: Job) -> Job:
+        """One conditional write: of two savers of the same revision, one wins. A transaction where money moves."""
+        changed = job.model_copy(update={"revision": job.revision + 1})
+        return self._write(changed, "revision = :read", {":read": {"N": str(job.revision)}})
 
     def _write(self, job: Job, condition: str, values: dict[str, AttributeValueTypeDef]) -> Job:
         written = job.model_copy(update={"booked": job.booking, "used": job.usage, "ran_on": job.runs_on})

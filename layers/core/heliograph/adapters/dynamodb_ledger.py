@@ -3,6 +3,7 @@
 account (key) · period (sort key)          a tenant or `*`; a UTC day or month
 reserved · spent · unknown · committed     micro-dollars; the last is the sum of the others, for conditions
 announcing_at · announced                  of `image.budget.exhausted`
+announcing_50_at · announced_50            of `image.budget.warning` at 50 %; the same with 80
 
 Under the account `#usage`, `<UTC day>#<tenant>#<route>` says what was done there: pictures · spent · unknown
 """
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, translated
-from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
+from heliograph.domain.ledger import WARNED_AT, Balance, Booking, Page, Usage, UsageLine
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,9 +38,12 @@ class DynamoDBLedger:
 
     def read(self, page: Page) -> Booking:
         """One consistent read."""
-        with translated(str(page)):
-            answer = self._client.get_item(TableName=self._table, Key=_key(page), ConsistentRead=True)
-        return _booking(answer.get("Item", {}))
+        return _booking(self._item(page))
+
+    def balance(self, page: Page) -> Balance:
+        """One consistent read."""
+        item = self._item(page)
+        return Balance(_booking(item), frozenset(percent for percent in WARNED_AT if f"announced_{percent}" in item))
 
     def every(self) -> Iterator[tuple[Page, Booking]]:
         """A scan, page by page."""
@@ -65,16 +69,17 @@ class DynamoDBLedger:
                     day, tenant, route = item["period"]["S"].split("#")
                     yield UsageLine(day, tenant, route, Usage(*_numbers(item, Usage._fields)))
 
-    def may_announce(self, page: Page, now: datetime) -> bool:
+    def may_announce(self, page: Page, now: datetime, *, threshold: int | None = None) -> bool:
         """One conditional write."""
+        begun, done = _marks(threshold)
         with translated(str(page)):
             try:
                 self._client.update_item(
                     TableName=self._table,
                     Key=_key(page),
-                    UpdateExpression="SET announcing_at = :now",
-                    ConditionExpression="attribute_not_exists(announced) AND "
-                    "(attribute_not_exists(announcing_at) OR announcing_at < :gone)",
+                    UpdateExpression=f"SET {begun} = :now",
+                    ConditionExpression=f"attribute_not_exists({done}) AND "
+                    f"(attribute_not_exists({begun}) OR {begun} < :gone)",
                     ExpressionAttributeValues={
                         ":now": {"N": str(int(now.timestamp()))},
                         ":gone": {"N": str(int((now - _ANNOUNCING).timestamp()))},
@@ -86,15 +91,21 @@ class DynamoDBLedger:
                 raise
         return True
 
-    def announced(self, page: Page) -> None:
+    def announced(self, page: Page, *, threshold: int | None = None) -> None:
         """One write."""
+        _, done = _marks(threshold)
         with translated(str(page)):
             self._client.update_item(
                 TableName=self._table,
                 Key=_key(page),
-                UpdateExpression="SET announced = :yes",
+                UpdateExpression=f"SET {done} = :yes",
                 ExpressionAttributeValues={":yes": {"BOOL": True}},
             )
+
+    def _item(self, page: Page) -> Mapping[str, AttributeValueTypeDef]:
+        with translated(str(page)):
+            answer = self._client.get_item(TableName=self._table, Key=_key(page), ConsistentRead=True)
+        return answer.get("Item", {})
 
 
 def usage_update(table: str, line: UsageLine) -> TransactWriteItemTypeDef:
@@ -134,6 +145,13 @@ def page_update(table: str, page: Page, difference: Booking, *, limit_microusd: 
         update["Update"]["ConditionExpression"] = f"{empty}committed <= :room"
         update["Update"]["ExpressionAttributeValues"] = {**values, ":room": {"N": str(room)}}
     return update
+
+
+def _marks(threshold: int | None) -> tuple[str, str]:
+    """The columns that say when an announcement was begun, and that it is made."""
+    if threshold is None:
+        return "announcing_at", "announced"
+    return f"announcing_{threshold}_at", f"announced_{threshold}"
 
 
 def _booking(item: Mapping[str, AttributeValueTypeDef]) -> Booking:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from heliograph.domain.budget_events import BudgetExhausted, budget_exhausted
+from heliograph.domain.budget_events import BudgetExhausted, BudgetWarning, budget_exhausted, budget_warning
 from heliograph.domain.endpoint_events import EndpointDisabled, endpoint_disabled
 from heliograph.domain.failures import FailureCode
 from heliograph.domain.job_events import JobCanceled, JobEnded, JobExpired, JobFailed, JobSucceeded, job_event
@@ -19,7 +19,9 @@ from heliograph.domain.published import EVENT_SOURCE
 from heliograph.domain.route_events import RouteClosed, RouteOpened, route_switched
 from heliograph.domain.upload_events import UploadRejected, upload_rejected
 
-PublishedEvent = JobEnded | UploadRejected | BudgetExhausted | RouteOpened | RouteClosed | EndpointDisabled
+PublishedEvent = (
+    JobEnded | UploadRejected | BudgetWarning | BudgetExhausted | RouteOpened | RouteClosed | EndpointDisabled
+)
 
 EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
     event.event_type: event
@@ -29,6 +31,7 @@ EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
         JobExpired,
         JobCanceled,
         UploadRejected,
+        BudgetWarning,
         BudgetExhausted,
         RouteOpened,
         RouteClosed,
@@ -46,6 +49,7 @@ __all__ = [
     "EVENT_SOURCE",
     "EVENT_TYPES",
     "BudgetExhausted",
+    "BudgetWarning",
     "EndpointDisabled",
     "FailureCode",
     "JobCanceled",
@@ -57,6 +61,7 @@ __all__ = [
     "RouteOpened",
     "UploadRejected",
     "budget_exhausted",
+    "budget_warning",
     "endpoint_disabled",
     "event_type",
     "job_event",

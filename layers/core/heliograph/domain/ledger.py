@@ -10,10 +10,16 @@ difference between a job's old and new `Booking` in the same transaction as the 
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from heliograph.domain.tenants import EVERYBODY, Period
+from heliograph.domain.tenants import EVERYBODY, Period, Tenants
+
+# Percent of a budget at which a warning goes out.
+WARNED_AT = (50, 80)
+# Money that was committed in the last minutes of a day is found by a sweep of the next: as late as this.
+_LATE = timedelta(hours=1)
 
 
 class Booking(NamedTuple):
@@ -35,6 +41,18 @@ class Booking(NamedTuple):
     def minus(self, other: Booking) -> Booking:
         """What is to be added to `other` to have this."""
         return Booking(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class Balance(NamedTuple):
+    """A page of the ledger as it stands: its sums, and the percentages whose warnings went out."""
+
+    booked: Booking
+    warned: frozenset[int] = frozenset()
+
+    def due(self, limit_microusd: int) -> tuple[int, ...]:
+        """Percentages of the limit that are reached and whose warnings did not go out, lowest first."""
+        hundredfold = self.booked.committed * 100
+        return tuple(each for each in WARNED_AT if hundredfold >= limit_microusd * each and each not in self.warned)
 
 
 class Usage(NamedTuple):
@@ -81,3 +99,17 @@ def pages(tenant: str, created_at: datetime) -> tuple[tuple[Page, Period], ...]:
 def key_page(key_id: str, created_at: datetime) -> Page:
     """The page of an API key that has a budget of its own."""
     return Page(key_id, Period.DAY.of(created_at))
+
+
+def budgets(tenants: Tenants, now: datetime) -> Mapping[Page, int]:
+    """Configured budgets of the day and month of `now` and of an hour before: their pages, and limits in micro-dollars.
+
+    Budgets of API keys are in the keys' records, and not among them.
+    """
+    found = (
+        (Page(account, period.of(at)), tenants.limit(account, period))
+        for account in (*tenants.named, EVERYBODY)
+        for period in Period
+        for at in (now - _LATE, now)
+    )
+    return {page: limit for page, limit in found if limit is not None}

@@ -11,6 +11,9 @@ from heliograph.domain.identity import derived_id
 from heliograph.domain.published import Envelope, Published
 from heliograph.domain.routes import Route
 
+# Tenants' webhooks carry the event; an operator's own words are for operators, who read them in `make routes`.
+_DISABLED = "an operator disabled the route"
+
 
 class _RouteSwitched(Published):
     route: str
@@ -19,12 +22,12 @@ class _RouteSwitched(Published):
 
 
 class RouteOpenedData(_RouteSwitched):
-    """A route takes no calls: it kept failing, or a person holds it open."""
+    """A route takes no calls: it kept failing, or an operator disabled it."""
 
     opened_at: AwareDatetime
-    cause: Annotated[str, Field(description="The failure that opened it, or what a person gave as the reason.")]
+    cause: Annotated[str, Field(description="The failure that opened it, or that an operator disabled it.")]
     probed_from: Annotated[
-        AwareDatetime | None, Field(description="When it is first tried again; null: when a person closes it.")
+        AwareDatetime | None, Field(description="When it is first tried again; null: when an operator enables it.")
     ]
 
 
@@ -54,7 +57,8 @@ def route_switched(route: Route, breaker: Breaker) -> RouteOpened | RouteClosed 
     if opening := breaker.opening:
         # The first cooldown: what later probes bring does not change the event.
         probed_from = opening.at + FIRST_COOLDOWN if opening.until else None
-        opened = RouteOpenedData(**names, opened_at=opening.at, cause=opening.cause, probed_from=probed_from)
+        cause = opening.cause if opening.until else _DISABLED
+        opened = RouteOpenedData(**names, opened_at=opening.at, cause=cause, probed_from=probed_from)
         event_id = derived_id("evt", "route", route.name, "opened", opening.at.isoformat())
         return RouteOpened(event_id=event_id, occurred_at=opening.at, data=opened)
     if breaker.closed_at:

@@ -1,34 +1,43 @@
-"""The only reader of the environment, and what those functions need of it that only talk to a provider."""
+"""The only reader of the environment, and what every settings model is made of."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from heliograph.domain.errors import ConfigurationError
 from heliograph.domain.faults import faults_of
 
-Read = TypeVar("Read", bound=BaseModel)
 
+class Settings(BaseModel):
+    """Settings that are read together: each field is a variable of the environment, by the same name in capitals.
 
-class ProviderSettings(BaseModel):
-    """Where the providers are, and which secrets hold their keys."""
+    None has a default: template.yaml gives every function exactly the variables that its model names
+    (tests/contract/test_environments.py), so a missing one is a fault, and never a budget that was not set.
+    """
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    upstream_base_url: Annotated[str, Field(pattern=r"^https?://[^/]+/")]
-    upstream_key_secret: Annotated[str, Field(min_length=1)]
-    # The second provider: off where there is no secret with a key.
-    kie_base_url: Annotated[str, Field(pattern=r"^https?://[^/]+/")] = "https://api.kie.ai/api/v1"
-    kie_key_secret: str = ""
 
-    @property
-    def providers(self) -> frozenset[str]:
-        """The providers that there is a key for."""
-        return frozenset({"apimodels", "kie"} if self.kie_key_secret else {"apimodels"})
+Read = TypeVar("Read", bound=Settings)
+
+
+def read_settings(model: type[Read], environment: Mapping[str, str] = os.environ) -> Read:
+    """The model's settings, checked. Raises `ConfigurationError` naming every fault at once."""
+    try:
+        return model.model_validate({name.lower(): value for name, value in environment.items()})
+    except ValidationError as error:
+        faults = (f"{fault.pointer.strip('/').upper()}: {fault.detail}" for fault in faults_of(error))
+        raise ConfigurationError("; ".join(faults)) from error
+
+
+def variables_of(model: type[Settings]) -> frozenset[str]:
+    """The names of the variables that the model reads."""
+    return frozenset(name.upper() for name in model.model_fields)
 
 
 def is_traced(environment: Mapping[str, str] = os.environ) -> bool:
@@ -36,10 +45,35 @@ def is_traced(environment: Mapping[str, str] = os.environ) -> bool:
     return environment.get("POWERTOOLS_TRACE_DISABLED") == "false"
 
 
-def read(model: type[Read], environment: Mapping[str, str] = os.environ) -> Read:
-    """What the model asks for, checked. Raises `ConfigurationError` naming every fault at once."""
-    try:
-        return model.model_validate({name.lower(): value for name, value in environment.items()})
-    except ValidationError as error:
-        faults = (f"{fault.pointer.strip('/').upper()}: {fault.detail}" for fault in faults_of(error))
-        raise ConfigurationError("; ".join(faults)) from error
+def parsed(value: object) -> object:
+    """The JSON document that a text is. Raises `ValueError` where it is none, or gives one name two values."""
+    return json.loads(value, object_pairs_hook=_each_once) if isinstance(value, str) else value
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"says {', '.join(twice)} twice")
+    return dict(pairs)
+
+
+def none_is_none(value: object) -> object:
+    """`None` for the word: no variable is empty, because not everything that starts a process passes those on."""
+    return None if value == "none" else value
+
+
+def _is_on(value: object) -> object:
+    if value not in {"on", "off"}:
+        raise ValueError("must be on or off")
+    return value == "on"
+
+
+Name = Annotated[str, Field(min_length=1)]
+"""The name, the ARN or the URL of something that the deployment made."""
+
+NameOrNone = Annotated[Name | None, BeforeValidator(none_is_none)]
+"""The same, or `none`."""
+
+Switch = Annotated[bool, BeforeValidator(_is_on)]
+"""`on` or `off`."""

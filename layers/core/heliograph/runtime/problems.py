@@ -28,6 +28,9 @@ Found = TypeVar("Found")
 CONTENT_TYPE = "application/problem+json"
 # Written out, because Python's own phrases change from version to version.
 TITLES = {
+    HTTPStatus.OK: "OK",
+    HTTPStatus.CREATED: "Created",
+    HTTPStatus.ACCEPTED: "Accepted",
     HTTPStatus.BAD_REQUEST: "Bad Request",
     HTTPStatus.UNAUTHORIZED: "Unauthorized",
     HTTPStatus.PAYMENT_REQUIRED: "Payment Required",
@@ -39,6 +42,7 @@ TITLES = {
     HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
     HTTPStatus.TOO_MANY_REQUESTS: "Too Many Requests",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal Server Error",
+    HTTPStatus.BAD_GATEWAY: "Bad Gateway",
     HTTPStatus.SERVICE_UNAVAILABLE: "Service Unavailable",
     HTTPStatus.GATEWAY_TIMEOUT: "Gateway Timeout",
 }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # A callback repeats the order: a prompt and its links.
 _MAX_CALLBACK_BYTES = 256 * 1024
-# The gateway gives up after 29 s, and submitting takes its time as well.
+# The gateway gives up after 29 s (its default), and submitting takes its time as well.
 MAX_WAIT_SECONDS = 25
 _SECONDS = re.compile(r"[0-9]{1,9}")
 

@@ -1,8 +1,9 @@
 """The composition root: which adapter plays which role in which use case. Nothing else sees both.
 
-Each function of this module makes one use case ready to call. A function of ours calls it once, at start, so that a
-wrong deployment fails before any work. Each imports what it puts together, and this module nothing of it: whoever makes
-one use case loads no other (tests/contract/test_cold_imports.py).
+Each function of this module makes one use case ready to call, with the settings that it is given. A function of ours
+reads its settings and calls it once, at start, so that a wrong deployment fails before any work. Each imports what it
+puts together, and this module nothing of it: whoever makes one use case loads no other
+(tests/contract/test_cold_imports.py).
 
 Models are built when they are first used (`defer_build`), because a function uses one in ten of those that it imports;
 those that every call needs are built here, at start.
@@ -13,16 +14,16 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.adapters import aws
 from heliograph.adapters.clock import SystemClock
-from heliograph.runtime.environment import ProviderSettings, read
+from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import tell
 
 if TYPE_CHECKING:
-    from heliograph.adapters.dynamodb import DynamoDBJobStore
+    from heliograph.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
     from heliograph.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
     from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
     from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
@@ -50,7 +51,26 @@ if TYPE_CHECKING:
     from heliograph.ports import EventBus, ImageProvider, JobStore
     from heliograph.runtime.control_room import ControlRoom
     from heliograph.runtime.pages import BucketOrigins, Page
-    from heliograph.runtime.settings import Settings
+    from heliograph.runtime.settings.api import ApiSettings
+    from heliograph.runtime.settings.api_keys import KeysTableSettings, RecogniserSettings
+    from heliograph.runtime.settings.callback import CallbackSettings
+    from heliograph.runtime.settings.cancel import CancelSettings
+    from heliograph.runtime.settings.close import CloseSettings
+    from heliograph.runtime.settings.deliver import DeliverSettings
+    from heliograph.runtime.settings.deliveries import DeliveriesSettings
+    from heliograph.runtime.settings.dispatch import DispatchSettings
+    from heliograph.runtime.settings.ending import EndingSettings
+    from heliograph.runtime.settings.endpoints import EndpointsSettings
+    from heliograph.runtime.settings.images import ImagesSettings
+    from heliograph.runtime.settings.jobs import JobStoreSettings, PublishedJobsSettings
+    from heliograph.runtime.settings.models import ModelsSettings
+    from heliograph.runtime.settings.notify import NotifySettings
+    from heliograph.runtime.settings.pages import PagesSettings
+    from heliograph.runtime.settings.providers import ProviderSettings
+    from heliograph.runtime.settings.submission import RequestSubmissionSettings, SubmissionSettings
+    from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
+    from heliograph.runtime.settings.sweep import SweepSettings
+    from heliograph.runtime.settings.uploads import UploadsSettings
     from heliograph.steps.finalize import Ending
     from heliograph.steps.hear_callback import Heard
     from heliograph.steps.make_images import Studio
@@ -70,75 +90,81 @@ _MOST_COPIES = 4
 _DISK_BYTES = 500_000_000
 
 
-def upload_submitter() -> Callable[[Upload], Submission | UploadRejected | Ignored]:
+def upload_submitter(settings: SubmitUploadSettings) -> Callable[[Upload], Submission | UploadRejected | Ignored]:
     """What `submit_upload` does with one announced object."""
     from heliograph.steps.submit_upload import submit_upload
 
     return partial(
         submit_upload,
-        rules=_rules(),
+        rules=_rules(settings),
         objects=_objects(),
-        jobs=_jobs(),
-        ledger=_ledger(),
-        bus=_bus(),
-        workflow=_workflow(),
+        jobs=_jobs(settings),
+        ledger=_ledger(settings.ledger_table),
+        bus=_bus(settings.event_bus),
+        workflow=_workflow(settings.state_machine_arn),
         clock=SystemClock(),
-        deadline=_settings().upload_deadline,
+        deadline=settings.upload_deadline,
     )
 
 
-def request_submitter() -> Callable[..., Submission | Quote]:
+def request_submitter(settings: RequestSubmissionSettings) -> Callable[..., Submission | Quote]:
     """What `submit_request` does with `(body, idempotency_key=, request_id=, caller=)`."""
     from heliograph.steps.submit_request import submit_request
 
     return partial(
         submit_request,
-        rules=_rules(),
+        rules=_rules(settings),
         objects=_objects(),
-        jobs=_jobs(),
-        ledger=_ledger(),
-        bus=_bus(),
-        workflow=_workflow(),
+        jobs=_jobs(settings),
+        ledger=_ledger(settings.ledger_table),
+        bus=_bus(settings.event_bus),
+        workflow=_workflow(settings.state_machine_arn),
         clock=SystemClock(),
-        deadline=_settings().job_deadline,
+        deadline=settings.job_deadline,
     )
 
 
-def job_retrier() -> Callable[..., Submission | None]:
+def job_retrier(settings: SubmissionSettings) -> Callable[..., Submission | None]:
     """What `submit_request` does with `(job_id, caller=)`."""
     from heliograph.steps.retry_job import retry_job
 
     return partial(
         retry_job,
-        rules=_rules(),
+        rules=_rules(settings),
         objects=_objects(),
-        jobs=_jobs(),
-        ledger=_ledger(),
-        bus=_bus(),
-        workflow=_workflow(),
+        jobs=_jobs(settings),
+        ledger=_ledger(settings.ledger_table),
+        bus=_bus(settings.event_bus),
+        workflow=_workflow(settings.state_machine_arn),
         clock=SystemClock(),
     )
 
 
-def end_awaiter() -> Callable[..., tuple[Job, ...]]:
+def end_awaiter(settings: RequestSubmissionSettings) -> Callable[..., tuple[Job, ...]]:
     """What functions do with `(jobs, seconds=)` whose callers would rather wait."""
     from heliograph.steps.await_end import await_end
 
-    return partial(await_end, jobs=_jobs(), clock=SystemClock(), sleep=time.sleep)
+    return partial(await_end, jobs=_job_reader(settings.jobs_table), clock=SystemClock(), sleep=time.sleep)
 
 
-def job_canceler() -> Callable[..., Job | None]:
+def job_canceler(settings: CancelSettings) -> Callable[..., Job | None]:
     """What `cancel` does with `(job_id, tenant=)`."""
     from heliograph.steps.cancel_job import cancel_job
 
-    return partial(cancel_job, jobs=_jobs(), bus=_bus(), clock=SystemClock(), results_bucket=_settings().results_bucket)
+    return partial(
+        cancel_job,
+        jobs=_jobs(settings),
+        bus=_bus(settings.event_bus),
+        clock=SystemClock(),
+        results_bucket=settings.results_bucket,
+    )
 
 
-def upload_creator() -> Callable[..., UploadForm]:
+def upload_creator(settings: UploadsSettings) -> Callable[..., UploadForm]:
     """What `uploads` does with `(request, tenant=, call=)`."""
     from heliograph.steps.create_upload import create_upload
 
-    return partial(create_upload, objects=_objects(), clock=SystemClock(), bucket=_settings().uploads_bucket)
+    return partial(create_upload, objects=_objects(), clock=SystemClock(), bucket=settings.uploads_bucket)
 
 
 def job_viewer() -> Callable[[Job], JobView]:
@@ -148,277 +174,294 @@ def job_viewer() -> Callable[[Job], JobView]:
     return partial(view_of, objects=_objects(), clock=SystemClock())
 
 
-def job_reader() -> Callable[..., JobView | None]:
+def job_reader(settings: ApiSettings) -> Callable[..., JobView | None]:
     """What `api` does with `(job_id, tenant=)`."""
     from heliograph.steps.read_job import read_job
 
-    return partial(read_job, jobs=_jobs(), objects=_objects(), clock=SystemClock())
+    return partial(read_job, jobs=_job_reader(settings.jobs_table), objects=_objects(), clock=SystemClock())
 
 
-def job_lister() -> Callable[..., Slice[JobView]]:
+def job_lister(settings: ApiSettings) -> Callable[..., Slice[JobView]]:
     """What `api` does with `(query, tenant=)`."""
     from heliograph.steps.read_job import list_jobs
 
-    return partial(list_jobs, jobs=_jobs(), objects=_objects(), clock=SystemClock())
+    return partial(list_jobs, jobs=_job_reader(settings.jobs_table), objects=_objects(), clock=SystemClock())
 
 
-def timeline_reader() -> Callable[..., Timeline | None]:
+def timeline_reader(settings: ApiSettings) -> Callable[..., Timeline | None]:
     """What `api` does with `(job_id, tenant=)`, to tell what happened."""
     from heliograph.steps.read_timeline import read_timeline
 
-    return partial(read_timeline, jobs=_jobs(), workflow=_workflow())
+    return partial(read_timeline, jobs=_job_reader(settings.jobs_table), workflow=_workflow(settings.state_machine_arn))
 
 
-def model_reader() -> Callable[[], Models]:
+def model_reader(settings: ModelsSettings) -> Callable[[], Models]:
     """What `api` tells of the routes."""
     from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
     from heliograph.steps.read_models import read_models
 
-    states = DynamoDBRouteStates(aws.dynamodb(), _settings().routes_table)
-    return partial(read_models, rules=_rules(), states=states, clock=SystemClock())
+    states = DynamoDBRouteStates(aws.dynamodb(), settings.routes_table)
+    return partial(
+        read_models,
+        routes=settings.usable_routes,
+        policy=settings.default_policy,
+        states=states,
+        clock=SystemClock(),
+    )
 
 
-def usage_reader() -> Callable[..., tuple[UsageLine, ...]]:
+def usage_reader(settings: ModelsSettings) -> Callable[..., tuple[UsageLine, ...]]:
     """What `api` does with `(query, caller=)`."""
     from heliograph.steps.read_usage import read_usage
 
-    return partial(read_usage, ledger=_ledger(), clock=SystemClock())
+    return partial(read_usage, ledger=_ledger(settings.ledger_table), clock=SystemClock())
 
 
-def dispatcher() -> Callable[..., DispatchOutcome]:
+def dispatcher(settings: DispatchSettings) -> Callable[..., DispatchOutcome]:
     """What `dispatch` does with `(turn, run_id=)`."""
     from heliograph.steps.create_task import Creating
     from heliograph.steps.dispatch import dispatch
 
     creating = Creating(
-        jobs=_jobs(),
-        ledger=_ledger(),
+        jobs=_jobs(settings),
+        ledger=_ledger(settings.ledger_table),
         objects=_objects(),
-        providers=_providers(),
-        routes=_settings().usable_routes,
-        control=_control(),
-        callback_base=_settings().callback_base_url or None,
+        providers=_providers(settings),
+        routes=settings.usable_routes,
+        control=_control(settings),
+        callback_base=settings.callback_base_url,
         new_token=partial(secrets.token_urlsafe, 32),
     )
     return partial(dispatch, creating=creating)
 
 
-def poller() -> Callable[[str, Watch], PollOutcome]:
+def poller(settings: ProviderSettings) -> Callable[[str, Watch], PollOutcome]:
     """What `poll` does with a job id and the task it waits for."""
     from heliograph.steps.poll import poll
 
-    return partial(poll, providers=_providers(), clock=SystemClock())
+    return partial(poll, providers=_providers(settings), clock=SystemClock())
 
 
-def finalizer() -> Callable[[FinalizeInput], FinalizeOutcome]:
+def finalizer(settings: EndingSettings) -> Callable[[FinalizeInput], FinalizeOutcome]:
     """What `finalize` does with the outcome of a task."""
     from heliograph.steps.finalize import finalize
 
-    return partial(finalize, ending=_ending())
+    return partial(finalize, ending=_ending(settings))
 
 
-def closer() -> Callable[..., CloseOutcome]:
+def closer(settings: CloseSettings) -> Callable[..., CloseOutcome]:
     """What `close` does with `(job_id, error, watch=)`."""
     from heliograph.steps import close as closing
 
-    return partial(closing.close, providers=_providers(), ending=_ending())
+    return partial(closing.close, providers=_providers(settings), ending=_ending(settings))
 
 
-def sweeper() -> Callable[..., list[str]]:
+def sweeper(settings: SweepSettings) -> Callable[..., list[str]]:
     """What `sweep` does with `(time_left=)`."""
     from heliograph.steps import close as closing
+    from heliograph.steps.budgets import BudgetWatch
 
     return partial(
         closing.sweep,
-        workflow=_workflow(),
-        providers=_providers(),
-        ending=_ending(),
-        routes=tuple(_settings().usable_routes),
-        control=_control(),
+        workflow=_workflow(settings.state_machine_arn),
+        providers=_providers(settings),
+        ending=_ending(settings),
+        routes=tuple(settings.usable_routes),
+        control=_control(settings),
+        budgets=BudgetWatch(
+            tenants=settings.tenancy,
+            ledger=_ledger(settings.ledger_table),
+            bus=_bus(settings.event_bus),
+            clock=SystemClock(),
+        ),
     )
 
 
-def surveyor() -> Callable[[], Survey]:
+def surveyor(settings: SweepSettings) -> Callable[[], Survey]:
     """What `sweep` looks at when it is done."""
     from heliograph.steps.look_around import look_around
 
-    return partial(look_around, jobs=_jobs(), routes=tuple(_settings().usable_routes), control=_control())
+    return partial(
+        look_around,
+        jobs=_job_reader(settings.jobs_table),
+        routes=tuple(settings.usable_routes),
+        control=_control(settings),
+    )
 
 
-def callback_hearer() -> Callable[[str, str, str | None], Heard]:
+def callback_hearer(settings: CallbackSettings) -> Callable[[str, str, str | None], Heard]:
     """What `callback` does with `(job_id, token, task_id)`."""
     from heliograph.adapters.task_tokens import TaskTokenWaits
     from heliograph.steps.hear_callback import Hearing, hear_callback
 
-    waits = TaskTokenWaits(aws.dynamodb(), aws.step_functions(), _settings().only_here("waits_table"))
-    hearing = Hearing(jobs=_jobs(), providers=_providers(), waits=waits, clock=SystemClock())
+    waits = TaskTokenWaits(aws.dynamodb(), aws.step_functions(), settings.waits_table)
+    hearing = Hearing(jobs=_jobs(settings), providers=_providers(settings), waits=waits, clock=SystemClock())
     return partial(hear_callback, hearing=hearing)
 
 
 def control_room() -> ControlRoom:
-    """For `operations`; no function of ours has it."""
+    """For `operations`, with the settings that are in its environment; no function of ours has it."""
     from heliograph.adapters.eventbridge import EventBridgeBus
     from heliograph.runtime.control_room import ControlRoom
+    from heliograph.runtime.settings.operations import OperationsSettings
 
+    settings = read_settings(OperationsSettings)
     # A person's terminal is no log: what is done here is measured by nobody.
-    control = _control(EventBridgeBus(aws.events(), _settings().event_bus))
-    return ControlRoom(_settings().usable_routes, control, _job_store(), _ledger(), _settings().job_retention)
+    control = _control(settings, EventBridgeBus(aws.events(), settings.event_bus))
+    ledger = _ledger(settings.ledger_table)
+    return ControlRoom(settings.usable_routes, control, _job_store(settings), ledger, settings.job_retention)
 
 
-def recogniser() -> Callable[[str], Caller | None]:
+def recogniser(settings: RecogniserSettings) -> Callable[[str], Caller | None]:
     """What `authorize` does with a key. The deployment's own is read anew at most once a minute."""
     from heliograph.adapters.secrets import read_secret
     from heliograph.steps.manage_keys import recognise
 
-    own_key = partial(read_secret, _settings().only_here("api_key_secret"))
-    keys = _keys()
+    own_key = partial(read_secret, settings.api_key_secret)
+    keys = _keys(settings)
     return lambda key: recognise(key, own_key=own_key(), keys=keys, clock=SystemClock())
 
 
-def call_counter() -> Callable[[Caller], Allowance | None]:
+def call_counter(settings: KeysTableSettings) -> Callable[[Caller], Allowance | None]:
     """What the API's functions do with every caller, before anything else."""
     from heliograph.steps.manage_keys import count_call
 
-    return partial(count_call, keys=_keys(), clock=SystemClock())
+    return partial(count_call, keys=_keys(settings), clock=SystemClock())
 
 
-def image_studio() -> Studio:
+def image_studio(settings: ImagesSettings) -> Studio:
     """What `images` makes pictures with."""
     from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
     from heliograph.steps.make_images import Studio
 
     return Studio(
-        submit=request_submitter(),
-        await_end=end_awaiter(),
+        submit=request_submitter(settings),
+        await_end=end_awaiter(settings),
         view=job_viewer(),
-        rules=_rules(),
+        rules=_rules(settings),
         objects=_objects(),
-        recent_calls=DynamoDBRecentCalls(aws.dynamodb(), _settings().only_here("keys_table")),
+        recent_calls=DynamoDBRecentCalls(aws.dynamodb(), settings.keys_table),
         clock=SystemClock(),
     )
 
 
-def key_maker() -> Callable[[KeyRequest], tuple[str, ApiKey]]:
-    """What `keys` does with a request for a key."""
+def key_maker(settings: KeysTableSettings | None = None) -> Callable[[KeyRequest], tuple[str, ApiKey]]:
+    """What `keys` does with a request for a key; `operations` too, with the settings that are in its environment."""
     from heliograph.steps.manage_keys import create_key
 
-    return partial(create_key, keys=_keys(), clock=SystemClock(), new_secret=partial(secrets.token_urlsafe, 32))
+    return partial(create_key, keys=_keys(settings), clock=SystemClock(), new_secret=partial(secrets.token_urlsafe, 32))
 
 
-def key_lister() -> Callable[[], Iterator[ApiKey]]:
+def key_lister(settings: KeysTableSettings | None = None) -> Callable[[], Iterator[ApiKey]]:
     """Every key."""
-    return _keys().every
+    return _keys(settings).every
 
 
-def key_revoker() -> Callable[[str], ApiKey | None]:
+def key_revoker(settings: KeysTableSettings | None = None) -> Callable[[str], ApiKey | None]:
     """What `keys` does with the id of a key."""
     from heliograph.steps.manage_keys import revoke_key
 
-    return partial(revoke_key, keys=_keys(), clock=SystemClock())
+    return partial(revoke_key, keys=_keys(settings), clock=SystemClock())
 
 
-def notifier() -> Callable[[Happening], list[Delivery]]:
+def notifier(settings: NotifySettings) -> Callable[[Happening], list[Delivery]]:
     """What `notify` does with an event of the bus."""
     from heliograph.steps.notify import Notifying, notify
 
     notifying = Notifying(
-        jobs=_jobs(),
-        endpoints=_endpoints(),
-        deliveries=_deliveries(),
-        workflow=_delivery_workflow(),
+        jobs=_job_reader(settings.jobs_table),
+        endpoints=_endpoints(settings.endpoints_table),
+        deliveries=_deliveries(settings.deliveries_table),
+        workflow=_delivery_workflow(settings.delivery_machine_arn),
         clock=SystemClock(),
     )
     return partial(notify, notifying=notifying)
 
 
-def deliverer() -> Callable[[DeliveryTurn | DeliveryCrashed], DeliverOutcome]:
+def deliverer(settings: DeliverSettings) -> Callable[[DeliveryTurn | DeliveryCrashed], DeliverOutcome]:
     """What `deliver` does with a turn, or with an execution that ended early."""
     from heliograph.adapters.webhook_sender import HttpWebhookSender
     from heliograph.steps.deliver import Delivering, deliver
 
     delivering = Delivering(
-        deliveries=_deliveries(),
-        endpoints=_endpoints(),
-        sender=HttpWebhookSender(local=_settings().has_local_webhooks),
-        bus=_bus(),
+        deliveries=_deliveries(settings.deliveries_table),
+        endpoints=_endpoints(settings.endpoints_table),
+        sender=HttpWebhookSender(local=settings.local_webhooks),
+        bus=_bus(settings.event_bus),
         clock=SystemClock(),
-        master=_webhook_secret(),
+        master=_webhook_secret(settings.webhook_secret),
     )
     return partial(deliver, delivering=delivering)
 
 
-def endpoint_desk() -> EndpointDesk:
+def endpoint_desk(settings: EndpointsSettings) -> EndpointDesk:
     """What `webhooks` does."""
     from heliograph.steps.manage_endpoints import EndpointDesk
 
     return EndpointDesk(
-        endpoints=_endpoints(), clock=SystemClock(), master=_webhook_secret(), local=_settings().has_local_webhooks
+        endpoints=_endpoints(settings.endpoints_table),
+        clock=SystemClock(),
+        master=_webhook_secret(settings.webhook_secret),
+        local=settings.local_webhooks,
     )
 
 
-def delivery_desk() -> DeliveryDesk:
+def delivery_desk(settings: DeliveriesSettings) -> DeliveryDesk:
     """What `deliveries` does."""
     from heliograph.steps.manage_deliveries import DeliveryDesk
 
     return DeliveryDesk(
-        deliveries=_deliveries(), endpoints=_endpoints(), workflow=_delivery_workflow(), clock=SystemClock()
+        deliveries=_deliveries(settings.deliveries_table),
+        endpoints=_endpoints(settings.endpoints_table),
+        workflow=_delivery_workflow(settings.delivery_machine_arn),
+        clock=SystemClock(),
     )
 
 
-def api_pages() -> dict[str, Page]:
+def api_pages(settings: PagesSettings) -> dict[str, Page]:
     """What `pages` tells of the API of this deployment."""
     from heliograph.runtime.openapi.pages import description_pages
 
-    settings = _settings()
     return description_pages(
-        settings.usable_routes, local_webhooks=settings.has_local_webhooks, images_url=settings.images_url
+        settings.usable_routes, local_webhooks=settings.local_webhooks, images_url=settings.images_url or ""
     )
 
 
-def bucket_origins() -> BucketOrigins:
+def bucket_origins(settings: PagesSettings) -> BucketOrigins:
     """What `pages` lets a browser reach besides the API. Worked out here, without a call."""
     from heliograph.runtime.pages import BucketOrigins
 
-    settings, objects = _settings(), _objects()
+    objects = _objects()
     return BucketOrigins(
         uploads=objects.origin_of_links(settings.uploads_bucket),
         results=objects.origin_of_links(settings.results_bucket),
     )
 
 
-@cache
-def _settings() -> Settings:
-    from heliograph.runtime.settings import read_settings
-
-    return read_settings()
-
-
-def _rules() -> Rules:
+def _rules(settings: SubmissionSettings) -> Rules:
     from heliograph.domain.requests import JobRequest, Rules
 
     JobRequest.model_rebuild()
-    settings = _settings()
     return Rules(
         settings.usable_routes,
         settings.reference_buckets,
         settings.uploads_bucket,
         settings.default_policy,
-        local_webhooks=settings.has_local_webhooks,
+        local_webhooks=settings.local_webhooks,
     )
 
 
-def _jobs() -> JobStore:
+def _jobs(settings: JobStoreSettings) -> JobStore:
     from heliograph.runtime.watched import WatchedJobStore
 
-    return WatchedJobStore(_job_store(), tell)
+    return WatchedJobStore(_job_store(settings), tell)
 
 
-def _job_store() -> DynamoDBJobStore:
+def _job_store(settings: JobStoreSettings) -> DynamoDBJobStore:
     from heliograph.adapters.dynamodb import DynamoDBJobStore
     from heliograph.domain.jobs import Job
 
     Job.model_rebuild()
-    settings = _settings()
     return DynamoDBJobStore(
         aws.dynamodb(),
         settings.jobs_table,
@@ -430,27 +473,37 @@ def _job_store() -> DynamoDBJobStore:
     )
 
 
-def _keys() -> DynamoDBKeyStore:
+def _job_reader(table: str) -> DynamoDBJobReader:
+    from heliograph.adapters.dynamodb import DynamoDBJobReader
+    from heliograph.domain.jobs import Job
+
+    Job.model_rebuild()
+    return DynamoDBJobReader(aws.dynamodb(), table)
+
+
+def _keys(settings: KeysTableSettings | None) -> DynamoDBKeyStore:
     from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
+    from heliograph.runtime.settings.api_keys import KeysTableSettings
 
-    return DynamoDBKeyStore(aws.dynamodb(), _settings().only_here("keys_table"))
+    settings = settings or read_settings(KeysTableSettings)
+    return DynamoDBKeyStore(aws.dynamodb(), settings.keys_table)
 
 
-def _ledger() -> DynamoDBLedger:
+def _ledger(table: str) -> DynamoDBLedger:
     from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
 
-    return DynamoDBLedger(aws.dynamodb(), _settings().ledger_table)
+    return DynamoDBLedger(aws.dynamodb(), table)
 
 
-def _control(bus: EventBus | None = None) -> Control:
+def _control(settings: PublishedJobsSettings, bus: EventBus | None = None) -> Control:
     from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
     from heliograph.steps.traffic import Control
 
     return Control(
-        states=DynamoDBRouteStates(aws.dynamodb(), _settings().routes_table),
-        bus=bus or _bus(),
+        states=DynamoDBRouteStates(aws.dynamodb(), settings.routes_table),
+        bus=bus or _bus(settings.event_bus),
         clock=SystemClock(),
-        weights=_settings().tenancy.weight,
+        weights=settings.tenancy.weight,
     )
 
 
@@ -460,49 +513,47 @@ def _objects() -> S3ObjectStore:
     return S3ObjectStore(aws.s3())
 
 
-def _bus() -> EventBus:
+def _bus(name: str) -> EventBus:
     from heliograph.adapters.eventbridge import EventBridgeBus
     from heliograph.runtime.watched import WatchedBus
 
-    return WatchedBus(EventBridgeBus(aws.events(), _settings().event_bus), tell)
+    return WatchedBus(EventBridgeBus(aws.events(), name), tell)
 
 
-def _workflow() -> StepFunctionsWorkflow:
+def _workflow(state_machine_arn: str) -> StepFunctionsWorkflow:
     from heliograph.adapters.step_functions import StepFunctionsWorkflow
 
-    return StepFunctionsWorkflow(aws.step_functions(), _settings().only_here("state_machine_arn"))
+    return StepFunctionsWorkflow(aws.step_functions(), state_machine_arn)
 
 
-def _endpoints() -> DynamoDBEndpointStore:
+def _endpoints(table: str) -> DynamoDBEndpointStore:
     from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
 
-    return DynamoDBEndpointStore(aws.dynamodb(), _settings().only_here("endpoints_table"))
+    return DynamoDBEndpointStore(aws.dynamodb(), table)
 
 
-def _deliveries() -> DynamoDBDeliveryStore:
+def _deliveries(table: str) -> DynamoDBDeliveryStore:
     from heliograph.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
 
-    return DynamoDBDeliveryStore(aws.dynamodb(), _settings().only_here("deliveries_table"))
+    return DynamoDBDeliveryStore(aws.dynamodb(), table)
 
 
-def _delivery_workflow() -> StepFunctionsDeliveryWorkflow:
+def _delivery_workflow(state_machine_arn: str) -> StepFunctionsDeliveryWorkflow:
     from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow
 
-    return StepFunctionsDeliveryWorkflow(aws.step_functions(), _settings().only_here("delivery_machine_arn"))
+    return StepFunctionsDeliveryWorkflow(aws.step_functions(), state_machine_arn)
 
 
-def _webhook_secret() -> Callable[[], str]:
+def _webhook_secret(secret_id: str) -> Callable[[], str]:
     from heliograph.adapters.secrets import read_secret
 
-    return partial(read_secret, _settings().only_here("webhook_secret"))
+    return partial(read_secret, secret_id)
 
 
-@cache
-def _providers() -> Mapping[str, ImageProvider]:
+def _providers(settings: ProviderSettings) -> Mapping[str, ImageProvider]:
     from heliograph.adapters.apimodels import ApiModels
     from heliograph.adapters.secrets import read_secret
 
-    settings = read(ProviderSettings)
     made: dict[str, ImageProvider] = {
         "apimodels": ApiModels(settings.upstream_base_url, partial(read_secret, settings.upstream_key_secret))
     }
@@ -513,20 +564,19 @@ def _providers() -> Mapping[str, ImageProvider]:
     return made
 
 
-def _ending() -> Ending:
+def _ending(settings: EndingSettings) -> Ending:
     from heliograph.adapters.result_host import ResultHost
     from heliograph.adapters.threads import Threads
     from heliograph.steps.finalize import Ending
 
-    settings = _settings()
     return Ending(
-        jobs=_jobs(),
+        jobs=_jobs(settings),
         objects=_objects(),
         source=ResultHost(settings.result_origins, max_bytes=settings.max_result_bytes),
         together=Threads(max(1, min(_MOST_COPIES, _DISK_BYTES // settings.max_result_bytes))),
-        bus=_bus(),
+        bus=_bus(settings.event_bus),
         clock=SystemClock(),
         results_bucket=settings.results_bucket,
         routes=settings.usable_routes,
-        control=_control(),
+        control=_control(settings),
     )

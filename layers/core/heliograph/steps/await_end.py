@@ -10,14 +10,14 @@ from heliograph.domain.errors import StorageFailed
 from heliograph.domain.jobs import Job
 
 if TYPE_CHECKING:
-    from heliograph.ports import Clock, JobStore, Sleep
+    from heliograph.ports import Clock, JobReader, Sleep
 
 # A picture takes 15 to 40 seconds; a look is one consistent read.
 LOOK_EVERY_SECONDS = 0.5
 
 
 def await_end(
-    open_jobs: Sequence[Job], *, seconds: float, jobs: JobStore, clock: Clock, sleep: Sleep
+    open_jobs: Sequence[Job], *, seconds: float, jobs: JobReader, clock: Clock, sleep: Sleep
 ) -> tuple[Job, ...]:
     """The jobs as they are once all of them are over, or `seconds` have passed.
 
@@ -33,7 +33,7 @@ def await_end(
     return tuple(found[job.job_id] for job in open_jobs)
 
 
-def _look(job: Job, jobs: JobStore) -> Job:
+def _look(job: Job, jobs: JobReader) -> Job:
     try:
         return jobs.get(job.job_id) or job
     except StorageFailed:

@@ -1,17 +1,79 @@
-"""Say, once for each period, that a budget is used up."""
+"""Say that a budget is nearly used up, or used up: once for each period."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heliograph.domain.budget_events import budget_exhausted
+from heliograph.domain.budget_events import budget_exhausted, budget_warning
 from heliograph.domain.errors import BudgetExceeded, Unavailable
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.ledger import Page
+from heliograph.domain.ledger import Page, budgets, key_page
 
 if TYPE_CHECKING:
+    from heliograph.domain.jobs import Job
+    from heliograph.domain.tenants import Tenants
     from heliograph.ports import Clock, EventBus, Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetWatch:
+    """Warns of the configured budgets: those of tenants, and of all together."""
+
+    tenants: Tenants
+    ledger: Ledger
+    bus: EventBus
+    clock: Clock
+
+    def warn(self) -> list[str]:
+        """Publishes the warnings that are due; returns what was done, one entry for each.
+
+        One read for each budget. Never raises, and stops at the first that fails, because the others would take as long
+        to fail: the next sweep tries again.
+        """
+        done: list[str] = []
+        try:
+            for page, limit_microusd in budgets(self.tenants, self.clock.now()).items():
+                published = announce_warnings(page, limit_microusd, ledger=self.ledger, bus=self.bus, clock=self.clock)
+                done += [
+                    f"warned of the budget of {page.account} for {page.period}: {threshold} %"
+                    for threshold in published
+                ]
+        except Unavailable as error:
+            done.append(f"left the budgets: {error}")
+        return done
+
+
+def warn_of_key(job: Job, *, ledger: Ledger, bus: EventBus, clock: Clock) -> None:
+    """Publishes the warnings that are due of the budget of the API key that the job was just made with, if it has one.
+
+    Such budgets are configured nowhere but in the keys, so no sweep knows them. Never raises: the key's next job tries
+    again.
+    """
+    if job.key_budget:
+        page = key_page(job.key_budget.key_id, job.created_at)
+        with suppress(Unavailable):
+            announce_warnings(page, job.key_budget.daily_microusd, ledger=ledger, bus=bus, clock=clock)
+
+
+def announce_warnings(
+    page: Page, limit_microusd: int, *, ledger: Ledger, bus: EventBus, clock: Clock
+) -> tuple[int, ...]:
+    """Publishes `image.budget.warning` for each threshold that is reached, unless somebody did or does; returns which.
+
+    Raises an `Unavailable`; then the same call will do what is missing, a minute later.
+    """
+    balance = ledger.balance(page)
+    published = []
+    for threshold in balance.due(limit_microusd):
+        now = clock.now()
+        if ledger.may_announce(page, now, threshold=threshold):
+            warning = budget_warning(page, balance.booked, threshold=threshold, limit_microusd=limit_microusd, at=now)
+            bus.publish(warning)
+            ledger.announced(page, threshold=threshold)
+            published.append(threshold)
+    return tuple(published)
 
 
 def announce_exhausted(error: BudgetExceeded, *, ledger: Ledger, bus: EventBus, clock: Clock) -> None:

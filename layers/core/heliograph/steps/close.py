@@ -20,6 +20,7 @@ from heliograph.steps.traffic import Control, announce_switches
 
 if TYPE_CHECKING:
     from heliograph.ports import ImageProvider, Workflow
+    from heliograph.steps.budgets import BudgetWatch
 
 # What looking after one job may take: a question, and a download of its longest.
 ONE_JOB = timedelta(seconds=180)
@@ -91,16 +92,17 @@ def sweep(
     ending: Ending,
     routes: Sequence[Route],
     control: Control,
+    budgets: BudgetWatch,
     limit: int = 1000,
 ) -> list[str]:
     """Looks after every job that should have moved by now: starts what never started, asks for what nobody waits for,
-    closes what is stuck, announces what was not, of the jobs and of the routes.
+    closes what is stuck, announces what was not, of the jobs, of the routes and of the budgets.
 
-    Returns what was done, one entry per job that needed anything, for the log; stops while there is `time_left` for
-    one more. The last net under all others: a start that failed after the job was written, a status event that was
-    lost, a bus that was away.
+    Returns what was done, one entry for each, for the log; stops while there is `time_left` for one more job. The last
+    net under all others: a start that failed after the job was written, a status event that was lost, a bus that was
+    away.
     """
-    done = _announce_switches(routes, control=control)
+    done = [*_announce_switches(routes, control=control), *budgets.warn()]
     for job_id in ending.jobs.needing_attention(ending.clock.now(), limit=limit):
         if time_left() < ONE_JOB:
             break

@@ -33,6 +33,10 @@ _LOOK_AGAIN_SECONDS = 60
 # A route that takes the job within this is not busy.
 _SOON = timedelta(seconds=60)
 _PROBE_SECONDS = 10
+# A job's owner reads these in its timeline. An operator's own words are for operators: they are never among them.
+_PAUSED = "spending is paused by the operator; the job checks once a minute whether it may go on"
+_NO_ROUTE = "no route is available; the job checks again once a minute"
+_NO_ROUTE_BUT_A_PROBE = "no route is available; the job checks again when one of them may be probed"
 
 
 def dispatch(turn: Turn, *, run_id: str, creating: Creating) -> DispatchOutcome:
@@ -83,7 +87,7 @@ def _go_on(job: Job, turn: Turn, run_id: str, now: datetime, *, creating: Creati
     traffic = creating.control.states.look(candidates(job.request, creating.routes))
     if traffic.halt:
         wait_seconds = spread(_LOOK_AGAIN_SECONDS, job.job_id)
-        return _not_yet(job, now, wait_seconds, f"all create calls are stopped: {traffic.halt.reason}")
+        return _not_yet(job, now, wait_seconds, _PAUSED)
     shut = {name for name, state in traffic.routes.items() if state.breaker.circuit(now) is Circuit.OPEN}
     # First whoever takes it soon; then whoever takes it at all. The cheapest route is worth any wait.
     patiences = (None,) if job.request.policy is Policy.CHEAPEST else (_SOON, None)
@@ -122,7 +126,7 @@ def _go_on(job: Job, turn: Turn, run_id: str, now: datetime, *, creating: Creati
     waiting = [route for route in left if route.name not in too_dear]
     if not waiting:
         return Failed(job_id=job.job_id, failure=budget_failure(next(iter(too_dear.values()))))
-    return _not_yet(job, now, _until_a_probe(waiting, traffic, now, job), "every route that is left is open")
+    return _until_a_route_is_available(waiting, traffic, now, job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +195,13 @@ def _tell_exhausted(error: BudgetExceeded, *, creating: Creating) -> None:
     announce_exhausted(error, ledger=creating.ledger, bus=creating.control.bus, clock=creating.control.clock)
 
 
-def _until_a_probe(routes: Sequence[Route], traffic: Traffic, now: datetime, job: Job) -> int:
-    """Seconds until one of the routes may be probed, spread; a person's hold is looked at once a minute."""
+def _until_a_route_is_available(routes: Sequence[Route], traffic: Traffic, now: datetime, job: Job) -> NotYet:
+    """Until one of the routes may be probed, spread; a disabled one is looked at once a minute."""
     moments = [traffic.routes[route.name].breaker.opens_next(now) for route in routes]
-    seconds = min((ceil((moment - now).total_seconds()) for moment in moments if moment), default=_LOOK_AGAIN_SECONDS)
-    return spread(max(_PROBE_SECONDS, seconds), job.job_id)
+    first = min((moment for moment in moments if moment), default=None)
+    seconds = _LOOK_AGAIN_SECONDS if first is None else max(_PROBE_SECONDS, ceil((first - now).total_seconds()))
+    reason = _NO_ROUTE if first is None else _NO_ROUTE_BUT_A_PROBE
+    return _not_yet(job, now, spread(seconds, job.job_id), reason)
 
 
 def _internal(message: str) -> Failure:

@@ -12,13 +12,13 @@ from heliograph.domain.routes import Route
 from heliograph.steps.traffic import Control
 
 if TYPE_CHECKING:
-    from heliograph.ports import JobStore
+    from heliograph.ports import JobReader
 
 # Four sweeps: whatever one of them can move has moved by then, and an orphan is looked at by each.
 LONG_OVERDUE = timedelta(minutes=20)
 
 
-def look_around(*, jobs: JobStore, routes: Sequence[Route], control: Control, limit: int = 1000) -> Survey:
+def look_around(*, jobs: JobReader, routes: Sequence[Route], control: Control, limit: int = 1000) -> Survey:
     """Counts the jobs that should have moved long ago (`limit` at most), and the routes that take no calls.
 
     A route that is being probed still counts, as do all of them while the switch is off. Costs one query per shard of

@@ -9,7 +9,7 @@ from heliograph.domain.deliveries import Delivery
 from heliograph.domain.webhooks import Happening, job_urls_id
 
 if TYPE_CHECKING:
-    from heliograph.ports import Clock, DeliveryStore, DeliveryWorkflow, EndpointStore, JobStore
+    from heliograph.ports import Clock, DeliveryStore, DeliveryWorkflow, EndpointStore, JobReader
 
 _OF_JOBS = "image.job."
 
@@ -18,7 +18,7 @@ _OF_JOBS = "image.job."
 class Notifying:
     """What `notify` needs."""
 
-    jobs: JobStore
+    jobs: JobReader
     endpoints: EndpointStore
     deliveries: DeliveryStore
     workflow: DeliveryWorkflow

@@ -17,7 +17,7 @@ from heliograph.domain.query_texts import Moment
 from heliograph.domain.references import ObjectLocation
 
 if TYPE_CHECKING:
-    from heliograph.ports import Clock, JobStore, ObjectStore
+    from heliograph.ports import Clock, JobReader, ObjectStore
 
 RESULT_LINK_SECONDS = 900
 # A function's answer has 6 MB at most. In it a job tells its metadata twice and has links, and the whole is a text in
@@ -64,13 +64,13 @@ class JobView:
     results: tuple[LinkedResult, ...]
 
 
-def read_job(job_id: str, *, tenant: str, jobs: JobStore, objects: ObjectStore, clock: Clock) -> JobView | None:
+def read_job(job_id: str, *, tenant: str, jobs: JobReader, objects: ObjectStore, clock: Clock) -> JobView | None:
     """The tenant's job; `None` where there is none, or where it is another tenant's: nobody learns which."""
     job = own_job(job_id, tenant=tenant, jobs=jobs)
     return view_of(job, objects=objects, clock=clock) if job else None
 
 
-def list_jobs(query: JobsQuery, *, tenant: str, jobs: JobStore, objects: ObjectStore, clock: Clock) -> Slice[JobView]:
+def list_jobs(query: JobsQuery, *, tenant: str, jobs: JobReader, objects: ObjectStore, clock: Clock) -> Slice[JobView]:
     """The tenant's jobs, newest first; fewer than asked for where their records are very large."""
     found = jobs.listed(tenant, query.filter, after=query.after, limit=query.limit)
     told: list[JobView] = []
@@ -84,7 +84,7 @@ def list_jobs(query: JobsQuery, *, tenant: str, jobs: JobStore, objects: ObjectS
     return Slice(tuple(told), found.end)
 
 
-def own_job(job_id: str, *, tenant: str, jobs: JobStore) -> Job | None:
+def own_job(job_id: str, *, tenant: str, jobs: JobReader) -> Job | None:
     """The tenant's job; `None` where there is none, or where it is another tenant's: nobody learns which."""
     job = jobs.get(job_id) if JOB_ID.fullmatch(job_id) else None
     return job if job and job.tenant == tenant else None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heliograph.domain.breaker import Circuit
-from heliograph.domain.requests import Policy, Rules
-from heliograph.domain.routes import Route
+from heliograph.domain.requests import Policy
+from heliograph.domain.routes import Route, Routes
 
 if TYPE_CHECKING:
     from heliograph.ports import Clock, RouteStates
@@ -16,17 +16,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Every usable route, in the configured order, with its circuit; and the one that a plain job takes first."""
+    """Every usable route, in the configured order, with its circuit; and the one that a plain job takes first.
+
+    `spending_paused`: an operator lets no create call leave.
+    """
 
     circuits: Mapping[Route, Circuit]
     default: Route
+    spending_paused: bool = False
 
 
-def read_models(*, rules: Rules, states: RouteStates, clock: Clock) -> Models:
-    """The routes as they are now: one read."""
+def read_models(*, routes: Routes, policy: Policy, states: RouteStates, clock: Clock) -> Models:
+    """The routes as they are now: one read. `policy`: of a job that names neither a model nor a policy."""
     now = clock.now()
-    routes = tuple(rules.routes)
     traffic = states.look(routes)
     circuits = {route: traffic.routes[route.name].breaker.circuit(now) for route in routes}
     cheapest = min(routes, key=lambda route: route.price_microusd)
-    return Models(circuits, cheapest if rules.policy is Policy.CHEAPEST else rules.routes.default)
+    default = cheapest if policy is Policy.CHEAPEST else routes.default
+    return Models(circuits, default, spending_paused=traffic.halt is not None)

@@ -10,7 +10,7 @@ from heliograph.domain.timeline import Moment, timeline
 from heliograph.steps.read_job import own_job
 
 if TYPE_CHECKING:
-    from heliograph.ports import JobStore, Workflow
+    from heliograph.ports import JobReader, Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Timeline:
     complete: bool
 
 
-def read_timeline(job_id: str, *, tenant: str, jobs: JobStore, workflow: Workflow) -> Timeline | None:
+def read_timeline(job_id: str, *, tenant: str, jobs: JobReader, workflow: Workflow) -> Timeline | None:
     """Of the tenant's job; `None` if there is no such. What its record says is always told."""
     job = own_job(job_id, tenant=tenant, jobs=jobs)
     if job is None:

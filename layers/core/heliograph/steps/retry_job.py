@@ -10,7 +10,7 @@ from heliograph.domain.jobs import JobStatus
 from heliograph.domain.keys import Caller
 from heliograph.domain.object_keys import folder_of
 from heliograph.domain.requests import JobRequest, Policy, Rules, read_request
-from heliograph.steps.budgets import announce_exhausted
+from heliograph.steps.budgets import announce_exhausted, warn_of_key
 from heliograph.steps.read_job import own_job
 from heliograph.steps.submission import Submission, check_stored_references, resume, submit
 from heliograph.steps.submit_request import key_budget_of
@@ -51,7 +51,7 @@ def retry_job(
     request = read_request(_document(job.request), rules)
     request = check_stored_references(request, rules=rules, objects=objects)
     try:
-        return submit(
+        submission = submit(
             request,
             job_id=again_id,
             tenant=job.tenant,
@@ -69,6 +69,9 @@ def retry_job(
     except BudgetExceeded as error:
         announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
         raise
+    if submission.created:
+        warn_of_key(submission.job, ledger=ledger, bus=bus, clock=clock)
+    return submission
 
 
 def _document(request: JobRequest) -> dict[str, object]:

@@ -17,7 +17,7 @@ from heliograph.domain.keys import Caller
 from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.requests import JobRequest, Rules, candidates, read_json_object, read_request
 from heliograph.domain.routes import Route
-from heliograph.steps.budgets import announce_exhausted
+from heliograph.steps.budgets import announce_exhausted, warn_of_key
 from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, resume, submit
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def submit_request(
     except BudgetExceeded as error:
         announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
         raise
+    if submission.created:
+        warn_of_key(submission.job, ledger=ledger, bus=bus, clock=clock)
     return _same(submission, fingerprint)
 
 

@@ -63,9 +63,10 @@ does not take is a 405 with `Allow`.\
 def describe(routes: Routes, *, local_webhooks: bool = False, images_url: str = "") -> Json:
     """The document for a deployment with these routes: its models, its caps.
 
-    `local_webhooks`: whether webhooks may go to this very machine. `images_url`: where calls in OpenAI's shape go.
+    `local_webhooks`: whether webhooks may go to this very machine. `images_url`: where calls in OpenAI's shape go;
+    empty where there are none.
     """
-    schemas, names = _schemas()
+    schemas, names = _schemas(with_images=bool(images_url))
     _measure(schemas[names[NewJob, "validation"]], routes)
     told = {name: dict(message) for name, message in examples.messages().items()}
     if local_webhooks:
@@ -126,7 +127,7 @@ class _AsTheyAreSent(GenerateJsonSchema):
         return self.mode == "serialization" or super().field_is_required(field, total)
 
 
-def _models() -> Iterator[tuple[type[BaseModel], Mode]]:
+def _models(*, with_images: bool) -> Iterator[tuple[type[BaseModel], Mode]]:
     for operation in OPERATIONS:
         if operation.body:
             yield operation.body, "validation"
@@ -135,15 +136,16 @@ def _models() -> Iterator[tuple[type[BaseModel], Mode]]:
                 yield model, "serialization"
     for _, _, message in message_models():
         yield message, "serialization"
-    yield from ((model, "validation") for model in images.REQUESTS)
-    yield from ((model, "serialization") for model in images.ANSWERS)
+    if with_images:
+        yield from ((model, "validation") for model in images.REQUESTS)
+        yield from ((model, "serialization") for model in images.ANSWERS)
     # Of what may be missing in it, the schema of its answers would say that it is always there.
     yield ProblemTold, "validation"
 
 
-def _schemas() -> tuple[dict[str, Json], dict[tuple[type[BaseModel], Mode], str]]:
+def _schemas(*, with_images: bool) -> tuple[dict[str, Json], dict[tuple[type[BaseModel], Mode], str]]:
     """Every schema by its published name, and that name of every model."""
-    wanted = list(dict.fromkeys(_models()))
+    wanted = list(dict.fromkeys(_models(with_images=with_images)))
     refs, found = models_json_schema(wanted, ref_template=f"{_REF}{{model}}", schema_generator=_AsTheyAreSent)
     raw: dict[str, Json] = found["$defs"]
     public = {name: _public(name) for name in raw}

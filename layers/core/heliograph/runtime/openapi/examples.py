@@ -14,6 +14,7 @@ from heliograph.domain.errors import Fault
 from heliograph.domain.events import (
     PublishedEvent,
     budget_exhausted,
+    budget_warning,
     endpoint_disabled,
     event_type,
     job_event,
@@ -227,7 +228,10 @@ def events() -> dict[str, PublishedEvent]:
         at=_after(0.8),
     )
     booked = Booking(reserved=180_000, spent=24_720_000, unknown=60_000)
-    exhausted = budget_exhausted(Page("shop", "2026-11-22"), booked, limit_microusd=25_000_000, at=_after(3600))
+    day = Page("shop", "2026-11-22")
+    exhausted = budget_exhausted(day, booked, limit_microusd=25_000_000, at=_after(3600))
+    early = booked._replace(spent=19_800_000)
+    warned = budget_warning(day, early, threshold=80, limit_microusd=25_000_000, at=_after(1800))
     opened = Breaker()
     for second in range(5):
         opened = opened.after_failure("the provider failed with 503", _after(second), began_at=_after(second))
@@ -241,7 +245,7 @@ def events() -> dict[str, PublishedEvent]:
         failing_since=_after(4.2),
         at=_after(PATIENCE.total_seconds() + 1800),
     )
-    told += [disabled, rejected, exhausted, *(event for event in switched if event)]
+    told += [disabled, rejected, warned, exhausted, *(event for event in switched if event)]
     return {event_type(event): event for event in told}
 
 

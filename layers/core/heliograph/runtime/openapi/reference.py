@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from heliograph.runtime.openapi.markup import Html, element, json_code, paragraphs, program_code, prose, together
+from heliograph.runtime.problems import TITLES
 
 Json = Mapping[str, Any]
 _REF = "#/components/schemas/"
@@ -388,7 +389,7 @@ def _method(method: str) -> Html:
 
 
 def _status(status: str) -> Html:
-    return element("b", status, class_="status", title=HTTPStatus(int(status)).phrase)
+    return element("b", status, class_="status", title=TITLES[HTTPStatus(int(status))])
 
 
 def _listed(names: list[str], last: str = "and") -> list[str]:

@@ -35,12 +35,15 @@ class ModelsTold(Representation):
     """Every usable route, in the configured order."""
 
     data: tuple[ModelTold, ...]
+    spending_paused: Annotated[
+        bool, Field(description="The operator has paused spending: jobs are accepted, and wait until it is resumed.")
+    ]
 
     @classmethod
     def of(cls, models: Models) -> ModelsTold:
         """The routes for a caller."""
-        circuits = models.circuits.items()
-        return cls(data=tuple(_model(route, circuit, route == models.default) for route, circuit in circuits))
+        told = tuple(_model(route, circuit, route == models.default) for route, circuit in models.circuits.items())
+        return cls(data=told, spending_paused=models.spending_paused)
 
 
 def _model(route: Route, circuit: Circuit, is_default: bool) -> ModelTold:

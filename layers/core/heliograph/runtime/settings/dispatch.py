@@ -1,0 +1,20 @@
+"""The settings of `dispatch`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from heliograph.runtime.environment import none_is_none
+from heliograph.runtime.settings.jobs import PublishedJobsSettings
+from heliograph.runtime.settings.providers import ProviderSettings
+
+CallbackUrl = Annotated[str, Field(pattern=r"^https?://[^/]+(/.*)?$")]
+
+
+class DispatchSettings(PublishedJobsSettings, ProviderSettings):
+    """A task is created at a provider, once money and the route allow it."""
+
+    # Where providers can call us back. None: they can't, and what is uncertain stays so.
+    callback_base_url: Annotated[CallbackUrl | None, BeforeValidator(none_is_none)]

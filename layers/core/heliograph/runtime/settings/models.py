@@ -1,0 +1,16 @@
+"""The settings of `models`."""
+
+from __future__ import annotations
+
+from heliograph.runtime.environment import Name
+from heliograph.runtime.settings.api_keys import KeysTableSettings
+from heliograph.runtime.settings.default_policy import DefaultPolicy
+from heliograph.runtime.settings.routing import RoutesSettings
+
+
+class ModelsSettings(RoutesSettings, KeysTableSettings):
+    """The routes are shown with how they are doing, and the ledger with what was done on them."""
+
+    routes_table: Name
+    ledger_table: Name
+    default_policy: DefaultPolicy

@@ -1,0 +1,21 @@
+"""Where the providers' APIs are, and which secrets hold their keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from heliograph.runtime.environment import Name, NameOrNone, Settings
+
+Url = Annotated[str, Field(pattern=r"^https?://[^/]+/")]
+
+
+class ProviderSettings(Settings):
+    """What it takes to call every provider that there is a key for."""
+
+    upstream_base_url: Url
+    upstream_key_secret: Name
+    kie_base_url: Url
+    # None: there is no key for the second provider, and it is off. `RoutesSettings` reads it too.
+    kie_key_secret: NameOrNone

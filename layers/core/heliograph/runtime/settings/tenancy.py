@@ -1,0 +1,28 @@
+"""Who pays, and within which limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from heliograph.domain.tenants import Budget, Limits, Tenant, TenantName, Tenants
+from heliograph.runtime.environment import Settings, none_is_none, parsed
+
+ConfiguredTenants = Annotated[Mapping[TenantName, Tenant], BeforeValidator(parsed)]
+TotalBudget = Annotated[Budget | None, BeforeValidator(none_is_none)]
+
+
+class TenancySettings(Settings):
+    """The configured tenants, and the budgets of all of them together."""
+
+    tenants: ConfiguredTenants
+    daily_budget_usd: TotalBudget
+    monthly_budget_usd: TotalBudget
+
+    @property
+    def tenancy(self) -> Tenants:
+        """Who pays, and within which limits."""
+        together = Limits(daily_budget_usd=self.daily_budget_usd, monthly_budget_usd=self.monthly_budget_usd)
+        return Tenants(named=self.tenants, together=together)

@@ -1,0 +1,12 @@
+"""The settings of `uploads`."""
+
+from __future__ import annotations
+
+from heliograph.runtime.environment import Name
+from heliograph.runtime.settings.api_keys import KeysTableSettings
+
+
+class UploadsSettings(KeysTableSettings):
+    """Forms are signed that put references into the bucket."""
+
+    uploads_bucket: Name

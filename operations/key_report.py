@@ -1,0 +1,32 @@
+"""What `make keys` tells: every API key, without the key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from heliograph.domain.keys import ApiKey
+
+from operations.tables import columns
+
+_HEAD = ("id", "name", "tenant", "scopes", "a day", "state", "last used")
+
+
+def key_report(keys: Iterable[ApiKey]) -> Iterator[str]:
+    """Line by line, the oldest first."""
+    rows = [_row(key) for key in sorted(keys, key=lambda key: key.created_at)]
+    if rows:
+        yield from columns([_HEAD, *rows])
+    else:
+        yield "There are no API keys but the deployment's own. `make new-key NAME=…` makes one."
+
+
+def _row(key: ApiKey) -> tuple[str, ...]:
+    return (
+        key.key_id,
+        key.name,
+        key.tenant,
+        " ".join(sorted(key.scopes)),
+        f"{key.daily_budget_usd} USD" if key.daily_budget_usd else "no limit",
+        f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "valid",
+        f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never",
+    )

@@ -1,0 +1,89 @@
+"""The Makefile's commands for operators and deployers: what they are told, and what they run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+from tests.contract.cfn_template import ROOT
+
+MAKE = shutil.which("make") or "make"
+# What somebody may have in their environment for reasons of their own.
+ELSEWHERE = {"NAME": "my-laptop", "KEY": "hg_secret", "ENV": "~/.kshrc", "ROUTE": "x", "REASON": "x", "PARAMETERS": "x"}
+
+
+def make(*arguments: str, run: bool = False) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        # As if everything were installed.
+        [MAKE, "--old-file", ".venv/.installed", *([] if run else ["--dry-run"]), *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **ELSEWHERE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def words(*arguments: str) -> list[str]:
+    """The command that would run, as the shell hands it over."""
+    finished = make(*arguments)
+    assert finished.returncode == 0, finished.stderr
+    return shlex.split(finished.stdout.replace("\\\n", " "))[1:]
+
+
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [
+        (["routes"], "-m operations routes"),
+        (["routes", "STACK=shop", "REGION=eu-west-1"], "-m operations --stack shop --region eu-west-1 routes"),
+        (["disable", "ROUTE=a", "REASON=b"], "-m operations disable $ROUTE --reason $REASON"),
+        (["enable", "ROUTE=a"], "-m operations enable $ROUTE"),
+        (["pause-spending", "REASON=b"], "-m operations pause-spending --reason $REASON"),
+        (["resume-spending", "ENV=prod"], "-m operations --env $ENV resume-spending"),
+        (["ledger"], "-m operations ledger"),
+        (["ledger", "ALL=1"], "-m operations ledger --all"),
+        (["keys"], "-m operations keys"),
+        (["new-key", "NAME=shop"], "-m operations new-key $NAME"),
+        (["new-key", "NAME=shop", "SCOPES=a b"], "-m operations new-key $NAME --scopes $SCOPES"),
+        (["revoke-key", "KEY=key_a"], "-m operations revoke-key $KEY"),
+        (["key"], "-m operations.upstream_key"),
+        (["preflight", "REGION=eu-west-1"], "-m operations.preflight --region eu-west-1"),
+        (["deploy"], "-m operations.deploy"),
+        (
+            ["deploy", "PARAMETERS=a=b", "ARCHITECTURE=arm64"],
+            "-m operations.deploy --parameters $PARAMETERS --architecture $ARCHITECTURE",
+        ),
+        (["build", "ARCHITECTURE=arm64"], "-m operations.sam --architecture $ARCHITECTURE"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_command_runs_the_program_with_what_was_typed(typed: list[str], command: str) -> None:
+    assert words(*typed) == command.split()
+
+
+@pytest.mark.parametrize("command", ["disable", "enable", "pause-spending", "new-key", "revoke-key"])
+def test_what_somebody_has_in_the_environment_is_not_taken_for_what_was_typed(command: str) -> None:
+    finished = make(command)
+
+    assert finished.returncode != 0
+    assert f"make {command} needs" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("open", "disable ROUTE=… REASON=…"),
+        ("close", "enable ROUTE=…"),
+        ("stop", "pause-spending REASON=…"),
+        ("resume", "resume-spending"),
+    ],
+)
+def test_a_command_of_old_says_its_new_name_and_that_nothing_was_done(old: str, new: str) -> None:
+    finished = make(old, run=True)
+
+    assert finished.returncode != 0
+    assert finished.stderr.startswith(f"Nothing was done: make {old} is called make {new} now.\n")

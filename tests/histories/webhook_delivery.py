@@ -1,0 +1,89 @@
+"""Histories of `workflows/webhook_delivery.asl.json`: every state, and every way out of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.histories.scripts import Answers, At, ForGood, History, Raises, Refused, TimesOut, at, error_name
+
+TURN = {"delivery_id": "dlv_dze5jmukxhcic47dc5avvl67mh", "series": 1}
+AGAIN = {
+    "outcome": "again",
+    **TURN,
+    "tries": 1,
+    "wait_seconds": 5,
+    "reason": "answered 503",
+    "tried": {"taken": False, "age_seconds": 1.25},
+}
+DONE = {"outcome": "done", **TURN, "status": "delivered", "tried": {"taken": True, "age_seconds": 6.5}}
+STRANGE = {"outcome": "puzzled", **TURN}
+PATIENT: list[Raises | Refused | TimesOut] = [
+    Refused("ServiceException"),
+    Refused("TooManyRequestsException"),
+    Raises("Lambda.AWSLambdaException"),
+    Raises("Lambda.SdkClientException"),
+    Raises("Lambda.ClientExecutionTimeoutException"),
+    Raises("StorageFailed"),
+    Raises("PublishFailed"),
+    Raises("StaleRecord"),
+]
+CRASHES: list[Raises | Refused | TimesOut] = [Raises("Runtime.ExitError"), TimesOut()]
+
+
+def history(name: str, *steps: At, error: str | None = None, cause: str | None = None) -> History:
+    return History(name, steps, TURN, error, cause)
+
+
+def attempt(answer: Any) -> At:
+    return at("Attempt", Answers(answer))
+
+
+HISTORIES = (
+    history("taken at once", attempt(DONE), at("Taken?"), at("Done")),
+    history(
+        "taken at the third attempt",
+        attempt(AGAIN),
+        at("Taken?"),
+        at("Wait before the next attempt"),
+        attempt({**AGAIN, "tries": 2, "wait_seconds": 300}),
+        at("Taken?"),
+        at("Wait before the next attempt"),
+        attempt(DONE),
+        at("Taken?"),
+        at("Done"),
+    ),
+    history(
+        "the function answers something else",
+        attempt(STRANGE),
+        at("Taken?"),
+        at("Unknown outcome"),
+        error="UnknownOutcome",
+        cause="nobody knows the outcome puzzled",
+    ),
+    history(
+        "the function answers nothing",
+        attempt({}),
+        at("Taken?"),
+        at("Unknown outcome"),
+        error="UnknownOutcome",
+        cause="nobody knows the outcome ",
+    ),
+    *(
+        history(
+            f"the function fails for good: {error_name(failure)}",
+            at("Attempt", ForGood(failure)),
+            error=error_name(failure),
+        )
+        for failure in (Raises("StorageFailed"), Refused("TooManyRequestsException"), TimesOut())
+    ),
+    *(
+        history(
+            f"{error_name(failure)} is retried {times} times",
+            at("Attempt", *[failure] * times, Answers(DONE)),
+            at("Taken?"),
+            at("Done"),
+        )
+        for times, failures in ((8, PATIENT), (2, CRASHES))
+        for failure in failures
+    ),
+)

@@ -1,0 +1,154 @@
+"""What `make routes`, `make ledger` and `make keys` print."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from heliograph.domain.breaker import FIRST_COOLDOWN, IN_A_ROW, Breaker
+from heliograph.domain.keys import ApiKey, Scope
+from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
+from heliograph.domain.traffic import Halt
+from heliograph.steps.check_ledger import Comparison, UsageComparison
+from heliograph.steps.traffic import halt, hold_open
+
+from operations.key_report import key_report
+from operations.ledger_report import Checked, ledger_report
+from operations.route_report import route_report, route_state
+from tests.fakes.deployment import BETA, ROUTES, SECOND, InMemoryDeployment
+
+NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+KEY_ID = f"key_{'a' * 26}"
+DAY = "2026-11-28"
+
+
+def suspended() -> Breaker:
+    breaker = Breaker()
+    for _ in range(IN_A_ROW):
+        breaker = breaker.after_failure("the provider said 503", NOW, began_at=NOW)
+    return breaker
+
+
+@pytest.mark.parametrize(
+    ("breaker", "after", "state"),
+    [
+        (Breaker(), 0, "in service"),
+        (suspended(), 1, "suspended (probe at 12:00:30 UTC)"),
+        (suspended(), 30, "suspended (the next job is the probe)"),
+        (suspended().probed(NOW + FIRST_COOLDOWN), 31, "suspended (a probe is running)"),
+        (Breaker().held_open("a drill", NOW), 60, "disabled by an operator since 2026-11-28 12:00:00 UTC: a drill"),
+    ],
+)
+def test_a_routes_state_is_told_in_everybodys_words(breaker: Breaker, after: int, state: str) -> None:
+    assert route_state(breaker, NOW + timedelta(seconds=after)) == state
+
+
+def routes_told(here: InMemoryDeployment) -> list[str]:
+    running = dict.fromkeys((route.name for route in ROUTES), 3)
+    traffic = here.states.look(ROUTES)
+    return list(route_report(ROUTES, traffic, running, weights=here.control.weights, now=here.clock.now()))
+
+
+def test_every_route_is_told_with_what_runs_on_it(here: InMemoryDeployment) -> None:
+    hold_open(ROUTES.default, "a drill", control=here.control)
+
+    first, second = routes_told(here)
+
+    assert first.startswith(f"{BETA}  disabled by an operator since")
+    assert first.split("  ")[1].endswith(": a drill")
+    assert second.startswith(f"{SECOND} ")
+    assert "in service" in second
+    assert "3 of 100 tasks running" in second
+    assert first.index("3 of") == second.index("3 of")
+
+
+def test_a_suspended_route_says_why(here: InMemoryDeployment) -> None:
+    state = here.states.look(ROUTES).routes[BETA]
+    assert here.states.save(state, state.switched(suspended()))
+
+    assert "  failing since 2026-11-28 12:00:00 UTC: the provider said 503" in routes_told(here)
+
+
+def test_a_spending_pause_comes_first_with_its_reason(here: InMemoryDeployment) -> None:
+    pause = halt("the bill looks odd", control=here.control)
+
+    first = routes_told(here)[0]
+
+    assert isinstance(pause, Halt)
+    assert first.startswith("SPENDING IS PAUSED since")
+    assert "the bill looks odd" in first
+
+
+def summed(account: str = "shop", *, by: int = 60_000) -> Comparison:
+    return Comparison(Page(account, DAY), Booking(spent=60_000), Booking(spent=by))
+
+
+def used(*, by: int = 1) -> UsageComparison:
+    return UsageComparison(UsageLine(DAY, "shop", BETA, Usage(1, 60_000, 0)), Usage(by, 60_000, 0))
+
+
+def ledger_told(checked: Checked, *, everything: bool = False) -> list[str]:
+    return list(ledger_report(checked, everything=everything))
+
+
+def test_a_ledger_that_agrees_is_one_line() -> None:
+    checked = Checked(jobs=12, sums=[summed(), summed("*")], usage=[used()], running={BETA: (2, 2)})
+
+    assert checked.agrees
+    assert ledger_told(checked) == [
+        "12 jobs, 2 accounts, 1 line of usage and the running tasks of 1 route were checked: "
+        "the ledger agrees to the micro-dollar."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("checked", "differs"),
+    [
+        (Checked(jobs=1, sums=[summed("*"), summed(by=60_001)], usage=[used()], running={BETA: (0, 0)}), "0.060001"),
+        (Checked(jobs=1, sums=[summed()], usage=[used(by=2)], running={BETA: (0, 0)}), "DIFFERS: 2 images"),
+        (Checked(jobs=1, sums=[summed()], usage=[used()], running={BETA: (1, 0), SECOND: (1, 1)}), "0 by the jobs"),
+    ],
+    ids=["a sum", "the usage", "the running tasks"],
+)
+def test_only_what_differs_is_told_unless_all_is_asked_for(checked: Checked, differs: str) -> None:
+    told = ledger_told(checked)
+
+    assert not checked.agrees
+    assert told[-1].endswith("the ledger DIFFERS from the jobs.")
+    assert any(differs in line for line in told)
+    assert not any("agrees" in line for line in told)
+    assert any("agrees" in line for line in ledger_told(checked, everything=True))
+
+
+def test_a_keys_sum_is_told_with_the_keys_name_and_columns_end_together() -> None:
+    sums = [summed(KEY_ID, by=0), summed("shop", by=1_000_000_000)]
+    checked = Checked(jobs=1, sums=sums, usage=[], running={}, names={KEY_ID: "web shop"})
+
+    head, first, *rows, _ = ledger_told(checked)
+
+    assert first.startswith(f"{KEY_ID} (web shop)  {DAY}  ledger")
+    # The last column, amounts of what nobody can tell, ends at the same place in every row.
+    assert len({len(line.partition("  DIFFERS")[0]) for line in (first, *rows)}) == 1
+    assert head.split() == ["account", "period", "by", "reserved", "spent", "unknown"]
+
+
+def test_keys_are_listed_oldest_first_without_the_key() -> None:
+    def key(name: str, at: datetime, **more: object) -> ApiKey:
+        made = ApiKey(key_id=KEY_ID, digest="d" * 64, name=name, tenant="shop", scopes={Scope.JOBS_READ}, created_at=at)
+        return made.model_copy(update=more)
+
+    young = key("young", NOW, daily_budget_usd="25", last_used_at=NOW)
+    old = key("old", NOW - timedelta(days=1), revoked_at=NOW)
+
+    head, first, second = key_report([young, old])
+
+    assert head.split() == ["id", "name", "tenant", "scopes", "a", "day", "state", "last", "used"]
+    assert first.split("  ")[1:2] == ["old"]
+    assert "revoked 2026-11-28" in first
+    assert "25 USD" in second
+    assert "2026-11-28 12:00 UTC" in second
+    assert "d" * 64 not in first + second
+
+
+def test_no_keys_are_told_too() -> None:
+    assert list(key_report([])) == ["There are no API keys but the deployment's own. `make new-key NAME=…` makes one."]
