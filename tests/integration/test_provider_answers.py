@@ -137,6 +137,7 @@ def test_no_more_is_read_than_an_answer_may_have() -> None:
 
 NASTY = {
     "questions": "?" * 1_000_000,
+    "questions in words": ("?" * 50_000 + " ") * 20,
     "questions that are none": "?a" * 500_000,
     "queries": "?a=" * 300_000,
     "callbacks": "callbacks" * 110_000,
