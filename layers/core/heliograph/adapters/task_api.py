@@ -62,6 +62,15 @@ Meaning = tuple[FailureCode, bool]
 Texts = tuple[tuple[str, FailureCode, bool], ...]
 """Part of a text in lower case, and what it means; the first that fits."""
 
+# What decoders say of a reference that they can't read [inferred]: its owner's to mend, and no fault of the route.
+UNREADABLE_IMAGE: Texts = (
+    ("image format", FailureCode.UNSUPPORTED_MEDIA, False),
+    ("invalid image file", FailureCode.UNSUPPORTED_MEDIA, False),
+    ("cannot be decoded", FailureCode.UNSUPPORTED_MEDIA, False),
+    ("cannot identify image", FailureCode.UNSUPPORTED_MEDIA, False),
+    ("image file is truncated", FailureCode.UNSUPPORTED_MEDIA, False),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
