@@ -1,22 +1,29 @@
-"""Both ends of a copy, over TLS on this machine: a host of pictures of any size, and as much of S3 as a client meets.
+"""Both ends of a copy, over TLS on this machine: a host of images of any size, and as much of S3 as a client meets.
 
 Leaner than either real one, so that a copy waits for itself. What is put here is counted and dropped.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import socket
 import ssl
+import struct
 import sys
 import threading
+import zlib
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-_BLOCK = os.urandom(1 << 20)
-_PNG_HEAD = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000400000003000802000000")
+from PIL import Image
+
+# Of noise; a narrow one of many megabytes would be higher than a JPEG can be.
+_WIDTH = 4000
+
 _MISSING = b"<Error><Code>NoSuchKey</Code><Message>none</Message></Error>"
 _UPLOAD = b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
 _COMPLETED = b"<CompleteMultipartUploadResult><ETag>&quot;1&quot;</ETag></CompleteMultipartUploadResult>"
@@ -51,8 +58,8 @@ class _Connection:
 
     def _answer(self, method: str, target: Any, headers: dict[str, str]) -> None:
         query = parse_qs(target.query, keep_blank_values=True)
-        if picture := re.fullmatch(r"/pictures/(\d+)\.png", target.path):
-            self._picture(int(picture[1]))
+        if picture := re.fullmatch(r"/pictures/(\d+)\.(jpeg|png|webp)", target.path):
+            self._picture(_image(picture[2], int(picture[1])), picture[2])
         elif target.path == "/stored":
             self._say("200 OK", json.dumps(_stored).encode())
         elif method in {"GET", "HEAD"}:
@@ -63,16 +70,12 @@ class _Connection:
             self._take(headers, None if "uploadId" in query and method == "POST" else target.path)
             self._say("200 OK", _COMPLETED if method == "POST" else b"", 'ETag: "1"', "x-amz-version-id: v1")
 
-    def _picture(self, size_bytes: int) -> None:
+    def _picture(self, image: bytes, kind: str) -> None:
         self._socket.sendall(
-            f'HTTP/1.1 200 OK\r\nContent-Length: {size_bytes}\r\nETag: "{size_bytes}"\r\nAccept-Ranges: bytes\r\n'
-            f"Content-Type: image/png\r\n\r\n".encode()
-            + _PNG_HEAD
+            f'HTTP/1.1 200 OK\r\nContent-Length: {len(image)}\r\nETag: "{len(image)}"\r\nAccept-Ranges: bytes\r\n'
+            f"Content-Type: image/{kind}\r\n\r\n".encode()
         )
-        left, block = size_bytes - len(_PNG_HEAD), memoryview(_BLOCK)
-        while left > 0:
-            self._socket.sendall(block[:left])
-            left -= len(_BLOCK)
+        self._socket.sendall(image)
 
     def _take(self, headers: dict[str, str], key: str | None) -> None:
         if headers.get("expect", "").lower() == "100-continue":
@@ -116,6 +119,38 @@ class _Connection:
     def _say(self, status: str, body: bytes, *headers: str) -> None:
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
         self._socket.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+
+
+@cache
+def _image(kind: str, size_bytes: int) -> bytes:
+    """Noise as an image of exactly that size: what is missing after encoding is filled up with what no reader shows."""
+    encoded = _noise(kind, 400)
+    # A little less than would fit.
+    height = max(1, int(400 * 0.97 * (size_bytes - 20_000) / len(encoded) * 400 / _WIDTH))
+    encoded = _noise(kind, height, _WIDTH)
+    missing = size_bytes - len(encoded)
+    if kind == "png":
+        return encoded[:-12] + _chunk(b"fiLl", bytes(missing - 12)) + encoded[-12:]
+    if kind == "webp":
+        body = encoded[12:] + b"fiLl" + struct.pack("<I", missing - 8) + bytes(missing - 8)
+        return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+    comments = []
+    while missing:
+        part = min(missing, 60_000) if not 0 < missing - 60_000 < len(b"\xff\xfe\0\0") else missing // 2
+        comments.append(b"\xff\xfe" + struct.pack(">H", part - 2) + bytes(part - 4))
+        missing -= part
+    return encoded[:2] + b"".join(comments) + encoded[2:]
+
+
+def _noise(kind: str, height: int, width: int = 400) -> bytes:
+    image = Image.frombytes("RGB", (width, height), os.urandom(3 * width * height))
+    file = io.BytesIO()
+    image.save(file, kind, **{"jpeg": {"quality": 90}, "webp": {"quality": 100, "method": 0}}.get(kind, {}))
+    return file.getvalue()
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def _serve(connection: socket.socket, context: ssl.SSLContext) -> None:

@@ -130,10 +130,11 @@ def main() -> None:
     """Copies a small picture, and then measures."""
     name, size, copies, origin, certificate = sys.argv[1:]
     copy = _way(name, origin, certificate)
-    copy(f"{origin}/pictures/{_WARM_UP_BYTES}.png", f"{name}/{os.getpid()}/first.png")
+    kind = {"ours_png": "png", "ours_webp": "webp"}.get(name, "jpeg")
+    copy(f"{origin}/pictures/{_WARM_UP_BYTES}.{kind}", f"{name}/{os.getpid()}/first.{kind}")
     together = Threads(4 if name == "ours_four" else 1)
-    urls = [f"{origin}/pictures/{size}.png"] * int(copies)
-    calls = [partial(copy, url, f"{name}/{os.getpid()}/{number}.png") for number, url in enumerate(urls)]
+    urls = [f"{origin}/pictures/{size}.{kind}"] * int(copies)
+    calls = [partial(copy, url, f"{name}/{os.getpid()}/{number}.{kind}") for number, url in enumerate(urls)]
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before, began = _memory("VmRSS"), resource.getrusage(resource.RUSAGE_SELF)
     together(calls)

@@ -27,11 +27,13 @@ create   cut_before · cut_after · cut_after_with_header (reset false: a RST in
          html_502 · html_524 · 200_with_code (code 500, msg) · slow (seconds 2) · completed_at_once
          every kind takes task_made: whether a task is made, and its price held, all the same
 task     never_finishes · long_tail (seconds 900, scaled) · fail (failMsg, failCode none, retryable none)
-         · empty_result (charged true) · unknown_state (state queued_upstream, forever false)
-         · result_json_only · output_format (format jpeg|png|webp)
+         · empty_result (charged true, seconds none: so long after its end are the results named)
+         · unknown_state (state queued_upstream, forever false) · result_json_only
+         · output_format (format jpeg|png|webp)
 query    5xx · 401 · 429 (as above) · html (status 502) · 200_with_code (code, msg) · slow (seconds 2)
          · cut (reset)
-result   truncated · cut (bytes: half) · wrong_content_type (content_type text/plain) · not_an_image
+result   truncated · cut (bytes: half) · half (bytes: half, and the length of that) · zero_filled (bytes 1000: from
+         there on) · wrong_content_type (content_type text/plain) · not_an_image
          · slow_body (seconds 5, chunks 10) · 404 · 403 · 5xx (status 503)
          · redirect_private (location) · no_content_length · oversized (bytes 64 MiB, declare true)
 callback duplicate (copies 2) · early · reordered (hold_seconds 30, scaled)

@@ -44,6 +44,8 @@ KINDS: Mapping[str, frozenset[str]] = {
     "result": frozenset(
         {
             "truncated",
+            "half",
+            "zero_filled",
             "wrong_content_type",
             "not_an_image",
             "slow_body",

@@ -48,7 +48,7 @@ def queried(task: Task, now: float) -> dict[str, object]:
     if ending is not None:
         data["completeTime"] = data["updateTime"] = milliseconds(ending.completed_at)
         if ending.state == "completed":
-            data["resultJson"] = json.dumps({"resultUrls": list(ending.result_urls)})
+            data["resultJson"] = json.dumps({"resultUrls": list(ending.links(now))})
             data["costTime"] = round((ending.completed_at - task.walk.created_at) * 1000)
         else:
             data["failCode"] = _FAIL_CODES.get(ending.fail_code, ending.fail_code)

@@ -79,6 +79,12 @@ def _faulty(found: Published, fault: Fault) -> Response:
                 headers=headers.items(),
                 reset=fault.kind == "cut",
             )
+        # Whole answers, as far as their length says.
+        case "half":
+            return Response(data[: fault.whole("bytes", len(data) // 2)], headers=headers)
+        case "zero_filled":
+            kept = min(fault.whole("bytes", 1000), len(data))
+            return Response(data[:kept] + bytes(len(data) - kept), headers=headers)
         case "wrong_content_type":
             return Response(data, headers={**headers, "content-type": fault.text("content_type", "text/plain")})
         case "not_an_image":

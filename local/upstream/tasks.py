@@ -38,9 +38,15 @@ class Ending:
     state: Literal["completed", "failed"]
     completed_at: float
     result_urls: tuple[str, ...] = ()
+    named_at: float | None = None
+    """When the results are named, if that is later than the end."""
     fail_msg: str | None = None
     fail_code: str | None = None
     retryable: bool | None = None
+
+    def links(self, now: float) -> tuple[str, ...]:
+        """The results that are named by now."""
+        return self.result_urls if self.named_at is None or now >= self.named_at else ()
 
 
 @dataclass(frozen=True)

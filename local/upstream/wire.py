@@ -89,7 +89,7 @@ def created(task: Task, *, ended: bool) -> dict[str, object]:
     """``data`` of a create answer; with ``resultUrls`` where the model was synchronous [doc]."""
     data: dict[str, object] = {"taskId": task.task_id, "state": "pending"}
     if ended and task.ending is not None:
-        data |= {"state": task.ending.state, **_ending(task, task.ending)}
+        data |= {"state": task.ending.state, **_ending(task, task.ending, task.ending.completed_at)}
     return data
 
 
@@ -107,7 +107,7 @@ def queried(task: Task, now: float, price_micro_usd: int) -> dict[str, object]:
     }
     if task.ending is not None:
         data["completeTime"] = milliseconds(task.ending.completed_at)
-        data |= _ending(task, task.ending)
+        data |= _ending(task, task.ending, now)
         data["credits"] = usd(price_micro_usd) if task.ending.state == "completed" else 0.0
     return data
 
@@ -123,7 +123,7 @@ def callback_data(task: Task) -> dict[str, object]:
     }
     if task.ending is not None:
         data["completeTime"] = milliseconds(task.ending.completed_at)
-        data |= _ending(task, task.ending)
+        data |= _ending(task, task.ending, task.ending.completed_at)
         data.setdefault("resultJson", "")
         data.setdefault("failMsg", "")
     return data
@@ -134,11 +134,11 @@ def called_back(data: dict[str, object]) -> dict[str, object]:
     return {"code": 200, "msg": "success", "data": data}
 
 
-def _ending(task: Task, ending: Ending) -> dict[str, object]:
+def _ending(task: Task, ending: Ending, now: float) -> dict[str, object]:
     if ending.state == "failed":
         said = {"failMsg": ending.fail_msg, "failCode": ending.fail_code, "retryable": ending.retryable}
         return {name: value for name, value in said.items() if value is not None}
-    told: dict[str, object] = {"resultJson": json.dumps({"resultUrls": list(ending.result_urls)})}
+    told: dict[str, object] = {"resultJson": json.dumps({"resultUrls": list(ending.links(now))})}
     if task.fault is None or task.fault.kind != "result_json_only":
-        told["resultUrls"] = list(ending.result_urls)
+        told["resultUrls"] = list(ending.links(now))
     return told

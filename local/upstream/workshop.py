@@ -144,7 +144,10 @@ class Workshop:
                 self.books.release(task.task_id)
             else:
                 self.books.charge(task.task_id)
-            task.ending = Ending("completed", due_at, result_urls=() if empty else (self._publish(task, work),))
+            late = task.fault.number("seconds", -1) if empty and task.fault is not None else -1
+            urls = () if empty and late < 0 else (self._publish(task, work),)
+            named_at = due_at + late if late >= 0 else None
+            task.ending = Ending("completed", due_at, result_urls=urls, named_at=named_at)
         task.work = None
         del self._open[task.task_id]
         self.callbacks.announce(task)

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from tests.contract.cfn_template import ROOT
 
 PACKAGE = ROOT / "layers" / "core" / "heliograph"
-FOREIGN = {"boto3", "botocore", "httpcore", "httpx", "imagesize", "standardwebhooks"}
+FOREIGN = {"boto3", "botocore", "httpcore", "httpx", "standardwebhooks"}
 LONGEST_SHELL_LINES = 60
 
 

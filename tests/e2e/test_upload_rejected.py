@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.test_upload import PUBLISHED
 from tests.e2e.world import Event, World
+from tests.pictures import IMAGES
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 
@@ -30,8 +31,10 @@ def rejection(world: World, key: str) -> Event:
         (b"just text", "unsupported_media", "no JPEG, PNG or WEBP"),
         (b"", "unsupported_media", "empty"),
         (PNG_HEAD + bytes(30 * 1024 * 1024), "unsupported_media", "at most"),
+        ((IMAGES / "truncated.jpg").read_bytes(), "unsupported_media", "send the whole file again"),
+        ((IMAGES / "bomb_20000.png").read_bytes(), "unsupported_media", "20,000 by 20,000 pixels"),
     ],
-    ids=["no picture", "empty", "oversized"],
+    ids=["no picture", "empty", "oversized", "half a photo", "a bomb"],
 )
 def test_what_is_no_usable_picture_is_rejected(world: World, mark: str, body: bytes, code: str, says: str) -> None:
     preset = world.preset(prompt=mark)

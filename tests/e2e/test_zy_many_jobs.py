@@ -29,7 +29,7 @@ FAULTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("task", "fail", {"failCode": "TIMEOUT"}),
     ("task", "fail", {"failCode": "CONTENT_MODERATION"}),
     ("task", "fail", {}),
-    ("task", "empty_result", {}),
+    ("task", "empty_result", {"seconds": 3}),
     ("task", "unknown_state", {}),
     ("query", "5xx", {}),
     ("query", "html", {}),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -34,6 +35,7 @@ class InMemoryObjectStore:
         self._versions: dict[tuple[str, str], list[StoredObject]] = {}
         self._script = Script()
         self.puts: list[ObjectLocation] = []
+        self.read_from: list[tuple[ObjectLocation, int]] = []
         self.untagged: list[ObjectLocation] = []
         self.presigned: list[tuple[ObjectLocation, int]] = []
 
@@ -58,12 +60,19 @@ class InMemoryObjectStore:
         size_bytes = len(body) if pretended_bytes is None else pretended_bytes
         return self._keep(bucket, key, body, "application/octet-stream", metadata or {}, size_bytes)
 
-    def look(self, location: ObjectLocation) -> ObjectFacts | None:
+    def look(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
         with self._script.playing("look"):
             found = self.peek(location)
             if found is None:
                 return None
-            return ObjectFacts(found.size_bytes, found.version, found.metadata, found.body[:SNIFF_BYTES])
+            return ObjectFacts(found.size_bytes, found.version, found.metadata, found.body[:head_bytes])
+
+    @contextmanager
+    def rest(self, location: ObjectLocation, *, start: int) -> Iterator[Iterator[bytes]]:
+        with self._script.playing("rest"):
+            found = self.peek(location)
+            self.read_from.append((location, start))
+            yield iter([found.body[start:]] if found else [])
 
     def read(self, location: ObjectLocation, *, max_bytes: int) -> Document | None:
         with self._script.playing("read"):

@@ -11,7 +11,12 @@ from contextlib import contextmanager
 from heliograph.domain.media import MediaType
 from heliograph.domain.objects import Picture
 
-PNG_HEAD = b"\x89PNG\r\n\x1a\n"
+from tests.pictures import PNG, png_chunk
+
+
+def picture_at(url: str) -> bytes:
+    """The picture that lies there: each link's is another."""
+    return PNG[:-12] + png_chunk(b"teXt", b"Source\0" + url.encode()) + PNG[-12:]
 
 
 class ScriptedResultSource:
@@ -30,6 +35,6 @@ class ScriptedResultSource:
         self.fetched.append(url)
         if self._wrongs[url]:
             raise self._wrongs[url].popleft()
-        body = PNG_HEAD + url.encode()
+        body = picture_at(url)
         sha256 = hashlib.sha256(body).hexdigest()
         yield Picture(io.BytesIO(body), MediaType.PNG, len(body), sha256, width=1024, height=768)

@@ -25,6 +25,7 @@ from heliograph.domain.provider import (
     Completed,
     CreateOutcome,
     NoAnswer,
+    NoResultYet,
     Refused,
     StillRunning,
     TaskFacts,
@@ -36,7 +37,7 @@ from heliograph.domain.provider import (
 from heliograph.ports import Clock
 
 from tests.fakes.provider import result_urls_of
-from tests.fakes.results import PNG_HEAD
+from tests.fakes.results import picture_at
 
 PRICES = {"gpt-image-2-beta": 60_000, "gpt-image-2": 50_000}
 
@@ -100,8 +101,6 @@ _FAILURES = {
     End.MODERATED: (FailureCode.CONTENT_BLOCKED, False, Charged.NO),
     End.UPSTREAM_BUSY: (FailureCode.ROUTE_UNAVAILABLE, True, Charged.NO),
     End.FAILED: (FailureCode.PROVIDER_FAILED, True, Charged.NO),
-    End.NOTHING: (FailureCode.RESULT_UNUSABLE, False, Charged.UNKNOWN),
-    End.NOTHING_BUT_A_BILL: (FailureCode.RESULT_UNUSABLE, False, Charged.UNKNOWN),
 }
 
 
@@ -120,6 +119,8 @@ class Fate:
     end: End = End.PICTURES
     after_seconds: int = 20
     pictures: int = 1
+    # How long after its end it names its pictures.
+    named_after_seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,17 @@ class Task:
         """Whether money was taken or is still held."""
         return self.is_running(now) or self.charge(now) > 0
 
-    def links(self, now: datetime) -> tuple[str, ...]:
-        """Where its pictures are, once it has some."""
-        if self.is_running(now) or self.fate.end not in {End.PICTURES, End.BROKEN_PICTURE}:
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Where its pictures are, or will be."""
+        if self.fate.end not in {End.PICTURES, End.BROKEN_PICTURE}:
             return ()
         return result_urls_of(self.task_id, range(1, self.fate.pictures + 1))
+
+    def links(self, now: datetime) -> tuple[str, ...]:
+        """Its pictures, once it names them."""
+        named_at = self.ends_at + timedelta(seconds=self.fate.named_after_seconds) if self.ends_at else None
+        return self.pictures if named_at and now >= named_at else ()
 
 
 @dataclass(frozen=True)
@@ -226,6 +233,8 @@ class Vendor:
             return StillRunning(facts)
         if links := task.links(now):
             return Completed(links, facts=facts)
+        if task.fate.end not in _FAILURES:
+            return NoResultYet(facts)
         code, retryable, charged = _FAILURES[task.fate.end]
         return TaskFailed(Failure(code=code, message=task.fate.end, retryable=retryable, charged=charged), facts)
 
@@ -276,8 +285,3 @@ class Vendor:
 
 def _at_once(fate: Fate) -> Fate:
     return Fate(End.PICTURES, after_seconds=0, pictures=fate.pictures)
-
-
-def picture_at(url: str) -> bytes:
-    """The bytes that the host keeps at a link."""
-    return PNG_HEAD + url.encode()

@@ -12,7 +12,7 @@ from heliograph.adapters.apimodels import ApiModels
 from heliograph.domain.absence import Books
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFacts, TaskFailed, TaskState
+from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, StillRunning, TaskFacts, TaskFailed, TaskState
 
 from tests.integration.loopback import free_port, saying
 
@@ -95,12 +95,8 @@ def test_what_can_be_no_time_of_completion_is_not_believed(complete: object) -> 
         {"resultJson": '{"a":' * 100_000},
     ],
 )
-def test_a_completed_task_without_a_link_is_a_failure_that_may_have_cost(data: dict[str, Any]) -> None:
-    state = told(state="completed", **data)
-    assert isinstance(state, TaskFailed)
-    assert (state.failure.code, state.failure.charged) == (FailureCode.RESULT_UNUSABLE, Charged.UNKNOWN)
-    # Whoever repeats it may pay twice.
-    assert state.failure.retryable is False
+def test_a_completed_task_without_a_link_has_no_result_yet(data: dict[str, Any]) -> None:
+    assert told(state="completed", **data) == NoResultYet()
 
 
 @pytest.mark.parametrize(
@@ -120,6 +116,9 @@ def test_a_completed_task_without_a_link_is_a_failure_that_may_have_cost(data: d
         ({"retryable": "no"}, FailureCode.PROVIDER_FAILED, True),
         ({"failMsg": "Content policy violation"}, FailureCode.CONTENT_BLOCKED, False),
         ({"failMsg": "private/reserved IP addresses not allowed"}, FailureCode.INVALID_INPUT, False),
+        ({"failMsg": "Reference image 1 cannot be decoded"}, FailureCode.UNSUPPORTED_MEDIA, False),
+        ({"failMsg": "Unsupported image format: only JPEG"}, FailureCode.UNSUPPORTED_MEDIA, False),
+        ({"failMsg": "Invalid image file or mode for image 1"}, FailureCode.UNSUPPORTED_MEDIA, False),
         ({"failMsg": None}, FailureCode.PROVIDER_FAILED, True),
         ({"failMsg": {"text": "x"}}, FailureCode.PROVIDER_FAILED, True),
     ],

@@ -45,7 +45,7 @@ from tests.contract.function_settings import settings_of
 from tests.contract.test_triggers import read
 from tests.integration.conftest import API_KEY, Deployment, items, secrets_manager
 from tests.integration.lambdas import Context, Handler, started
-from tests.integration.pictures import jpeg, png
+from tests.pictures import jpeg, png
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FAR_AWAY = datetime(2126, 1, 1, tzinfo=UTC)
@@ -330,6 +330,17 @@ def test_a_reference_in_our_buckets_is_looked_at(deployment: Deployment, jobs: D
     uri = f"s3://{deployment.uploads_bucket}/logos/a b.png"
     status, document, _ = post(started("submit_request"), {"prompt": "x", "references": [uri]})
     assert (status, document["task"], document["request"]["references"]) == (202, "edit", [uri])
+
+
+def test_a_broken_reference_is_its_owners_to_mend(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+    put(deployment.uploads_bucket, "logos/half.png", png()[:-10])
+    uri = f"s3://{deployment.uploads_bucket}/logos/half.png"
+    status, problem, _ = post(started("submit_request"), {"prompt": "x", "references": [uri]})
+    assert (status, problem["code"], problem["charged"]) == (422, "unsupported_media", "no")
+    [fault] = problem["errors"]
+    assert fault["pointer"] == "/references/0"
+    assert "send the whole file again" in fault["detail"]
+    assert not list(jobs.every())
 
 
 def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(

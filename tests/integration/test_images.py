@@ -37,7 +37,7 @@ from tests.contract.test_triggers import read
 from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import API_KEY, Deployment, items
 from tests.integration.lambdas import Handler, started
-from tests.integration.pictures import jpeg, png
+from tests.pictures import jpeg, png
 
 STRANGER = "hg_" + "s" * 43
 SHOPS = "hg_" + "p" * 43
@@ -288,8 +288,9 @@ def test_a_prompt_that_is_too_long_for_anybody_is_not_read(images: Handler) -> N
 @pytest.mark.parametrize(
     ("files", "param", "code"),
     [
-        ([("image", b"no picture")], "image", "invalid_value"),
-        ([("image", b"")], "image", "invalid_value"),
+        ([("image", b"no picture")], "image", "unsupported_media"),
+        ([("image", b"")], "image", "unsupported_media"),
+        ([("image", jpeg()[:-2])], "image", "unsupported_media"),
         ([("image", b"\xff\xd8\xff")] * 17, "image", "invalid_value"),
         ([("other", b"\xff\xd8\xff")], "other", "invalid_value"),
         ([("image", b"\xff\xd8\xff"), ("mask", b"x")], "mask", "unsupported_parameter"),

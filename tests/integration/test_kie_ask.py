@@ -12,7 +12,7 @@ from heliograph.adapters.kie import Kie
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.failures import Charged, FailureCode
 from heliograph.domain.identity import token_digest
-from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFacts, TaskFailed, TaskState
+from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, StillRunning, TaskFacts, TaskFailed, TaskState
 
 from tests.integration.loopback import free_port, saying
 
@@ -86,12 +86,8 @@ def test_what_can_be_no_time_of_completion_is_not_believed(complete: object) -> 
 @pytest.mark.parametrize(
     "result_json", [None, "", "garbage", "[]", "null", "{}", results(), results(None), '{"resultObject": {}}', 7]
 )
-def test_a_successful_task_without_a_link_is_a_failure_that_may_have_cost(result_json: object) -> None:
-    state = told(state="success", resultJson=result_json)
-    assert isinstance(state, TaskFailed)
-    assert (state.failure.code, state.failure.charged) == (FailureCode.RESULT_UNUSABLE, Charged.UNKNOWN)
-    # Whoever repeats it may pay twice.
-    assert state.failure.retryable is False
+def test_a_successful_task_without_a_link_has_no_result_yet(result_json: object) -> None:
+    assert told(state="success", resultJson=result_json) == NoResultYet()
 
 
 @pytest.mark.parametrize(
@@ -110,7 +106,8 @@ def test_a_successful_task_without_a_link_is_a_failure_that_may_have_cost(result
         ("500", "Failed to fetch the image at input_urls[0]", FailureCode.INVALID_INPUT, False),
         ("500", "could not download image", FailureCode.INVALID_INPUT, False),
         ("500", "could not download the image", FailureCode.INVALID_INPUT, False),
-        ("500", "Unsupported image format", FailureCode.INVALID_INPUT, False),
+        ("500", "Unsupported image format", FailureCode.UNSUPPORTED_MEDIA, False),
+        ("500", "Reference image 1 cannot be decoded", FailureCode.UNSUPPORTED_MEDIA, False),
         ("500", "private/reserved IP addresses not allowed", FailureCode.INVALID_INPUT, False),
         ("422", "something else", FailureCode.INVALID_INPUT, False),
         ("500", "Internal Error, Please try again later.", FailureCode.PROVIDER_FAILED, True),

@@ -21,6 +21,7 @@ from heliograph.domain.errors import (
     ResultUnusable,
     StaleJob,
     StorageFailed,
+    UnsupportedMedia,
     WorkflowFailed,
 )
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -49,6 +50,7 @@ FAULTS = (Fault("/prompt", "is required"), Fault("/references/1", "is no URL"))
 CASES: list[tuple[Exception, int, str, bool]] = [
     (MalformedDocument(Fault("", "the body is no valid JSON")), 400, "malformed_body", False),
     (InvalidRequest(*FAULTS), 422, "invalid_input", False),
+    (UnsupportedMedia(Fault("/references/0", "is broken")), 422, "unsupported_media", False),
     (Problem.not_found("job"), 404, "not_found", False),
     (Problem.payload_too_large(9), 413, "payload_too_large", False),
     (BudgetExceeded("*", "2026-11-22", 5_000_000), 402, "budget_exceeded", True),

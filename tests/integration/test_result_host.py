@@ -16,12 +16,16 @@ from heliograph.domain.errors import ResultUnusable
 from heliograph.domain.media import MediaType
 
 from tests.integration.loopback import free_port, saying
-from tests.integration.pictures import jpeg, png, webp
+from tests.pictures import jpeg, png, png_chunk, webp
 
 ORIGIN = "https://r2.apimodels.app"
 URL = f"{ORIGIN}/images/1.png"
 MOST_BYTES = 1000
 PICTURE = png()
+SIZE = len(PICTURE)
+
+
+NO_WIDTH = png()[:8] + png_chunk(b"IHDR", bytes(4) + png()[20:29])
 
 
 def chunked(*parts: bytes, status: int = 200, **headers: str) -> httpx.Response:
@@ -92,8 +96,12 @@ def test_a_file_is_gone_when_nobody_needs_it() -> None:
 @pytest.mark.parametrize(
     ("response", "reason", "again"),
     [
-        pytest.param(chunked(PICTURE, content_length="65"), "only 64 of 65 bytes", True, id="truncated"),
-        pytest.param(chunked(PICTURE, content_length="63"), "only 64 of 63 bytes", True, id="longer than announced"),
+        pytest.param(
+            chunked(PICTURE, content_length=str(SIZE + 1)), f"only {SIZE} of {SIZE + 1} bytes", True, id="truncated"
+        ),
+        pytest.param(
+            chunked(PICTURE, content_length=str(SIZE - 1)), f"only {SIZE} of {SIZE - 1} bytes", True, id="too long"
+        ),
         pytest.param(chunked(PICTURE), "no length", True, id="no length at all"),
         pytest.param(chunked(PICTURE, content_length="many"), "no length", True, id="a length that is no number"),
         pytest.param(chunked(b"", content_length="1001"), "larger than the 1000 bytes", False, id="oversized header"),
@@ -104,10 +112,11 @@ def test_a_file_is_gone_when_nobody_needs_it() -> None:
         pytest.param(whole(b"GIF89a" + bytes(50)), "no JPEG, PNG or WEBP", True, id="another format"),
         pytest.param(whole(b""), "no JPEG, PNG or WEBP", True, id="nothing"),
         *(
-            pytest.param(whole(head), "no size in pixels", True, id=f"a header cut after {len(head)} bytes")
-            for head in (png()[:8], png()[:20], jpeg()[:3], jpeg()[:22], webp()[:12], webp()[:24])
+            pytest.param(whole(part), f"ends after {len(part)} bytes", True, id=f"cut after {len(part)} bytes")
+            for part in (png()[:8], png()[:20], png()[:-1], jpeg()[:3], jpeg()[:22], jpeg()[:-1])
         ),
-        pytest.param(whole(png(0, 7)), "no size in pixels", True, id="no width"),
+        pytest.param(whole(webp()[:12]), f"has 12 of the {len(webp())} bytes", True, id="a WEBP cut"),
+        pytest.param(whole(NO_WIDTH), "no size in pixels", True, id="no width"),
         pytest.param(whole(PICTURE, content_encoding="gzip"), "encoded", True, id="encoded"),
         *(
             pytest.param(chunked(status=status), f"its host said {status}", True, id=str(status))
@@ -230,26 +239,27 @@ def test_a_download_that_breaks_off_is_worth_another_try(error: Exception) -> No
 class Slow(httpx.SyncByteStream):
     """A picture of which each part takes its time, on a clock that can be read."""
 
-    part: bytes
+    picture: bytes
     parts: int
     seconds_each: float
     now: float = 1000.0
 
     def __iter__(self) -> Iterator[bytes]:
-        for _ in range(self.parts):
+        size_bytes = len(self.picture) // self.parts
+        for part in range(self.parts):
             self.now += self.seconds_each
-            yield self.part
+            yield self.picture[part * size_bytes :][:size_bytes]
 
     def downloads(self, monkeypatch: pytest.MonkeyPatch) -> ResultHost:
         monkeypatch.setattr(result_host, "monotonic", lambda: self.now)
-        size_bytes = len(self.part) * self.parts
+        size_bytes = len(self.picture)
         response = httpx.Response(200, headers={"content-length": str(size_bytes)}, stream=self)
         transport = httpx.MockTransport(lambda _: response)
         return ResultHost(frozenset({ORIGIN}), max_bytes=size_bytes, transport=transport)
 
 
 def test_a_download_may_take_two_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = Slow(png(size_bytes=256 * 1024), parts=4, seconds_each=30)
+    slow = Slow(png(size_bytes=1024 * 1024), parts=4, seconds_each=30)
     with slow.downloads(monkeypatch).fetch(URL) as picture:
         assert picture.size_bytes == 1024 * 1024
 
@@ -259,7 +269,7 @@ def test_a_download_that_takes_longer_is_given_up_and_worth_another_try(
     monkeypatch: pytest.MonkeyPatch, part_bytes: int
 ) -> None:
     # However little arrives at a time: whoever waits for a whole chunk of it waits for as long as the host likes.
-    slow = Slow(png(size_bytes=part_bytes)[:part_bytes], parts=40, seconds_each=30)
+    slow = Slow(bytes(40 * part_bytes), parts=40, seconds_each=30)
     error = unusable(slow.downloads(monkeypatch))
     assert "more than 120 s" in str(error)
     assert (error.again, error.host_failed) == (True, True)
@@ -267,14 +277,13 @@ def test_a_download_that_takes_longer_is_given_up_and_worth_another_try(
 
 
 def test_a_large_picture_takes_little_memory() -> None:
-    part = 64 * 1024
-    size_bytes = 640 * part
+    size_bytes = 40 * 1024 * 1024
+    body = memoryview(png(size_bytes=size_bytes))
 
     class Large(httpx.SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
-            yield png(size_bytes=part)
-            for _ in range(639):
-                yield bytes(part)
+            for start in range(0, size_bytes, 64 * 1024):
+                yield bytes(body[start : start + 64 * 1024])
 
     response = httpx.Response(200, headers={"content-length": str(size_bytes)}, stream=Large())
     transport = httpx.MockTransport(lambda _: response)
@@ -308,10 +317,10 @@ SHA256 = hashlib.sha256(PICTURE).hexdigest()
 @pytest.mark.parametrize(
     ("head", "body"),
     [
-        ("200 OK\r\nContent-Length: 64", PICTURE),
-        ("200 OK\r\nContent-Length: 64\r\nContent-Type: text/html", PICTURE),
-        ("200 OK\r\nTransfer-Encoding: chunked", b"40\r\n" + PICTURE + b"\r\n0\r\n\r\n"),
-        ("200 OK\r\nContent-Length: 64", PICTURE + b"and more"),
+        (f"200 OK\r\nContent-Length: {SIZE}", PICTURE),
+        (f"200 OK\r\nContent-Length: {SIZE}\r\nContent-Type: text/html", PICTURE),
+        ("200 OK\r\nTransfer-Encoding: chunked", f"{SIZE:x}\r\n".encode() + PICTURE + b"\r\n0\r\n\r\n"),
+        (f"200 OK\r\nContent-Length: {SIZE}", PICTURE + b"and more"),
     ],
 )
 def test_a_whole_picture_arrives_over_a_real_socket(head: str, body: bytes) -> None:
@@ -324,9 +333,9 @@ def test_a_whole_picture_arrives_over_a_real_socket(head: str, body: bytes) -> N
 @pytest.mark.parametrize(
     ("head", "body"),
     [
-        ("200 OK\r\nContent-Length: 65", PICTURE),
-        ("200 OK\r\nTransfer-Encoding: chunked", b"40\r\n" + PICTURE + b"\r\n"),
-        ("200 OK\r\nTransfer-Encoding: chunked", b"40\r\n" + PICTURE[:30]),
+        (f"200 OK\r\nContent-Length: {SIZE + 1}", PICTURE),
+        ("200 OK\r\nTransfer-Encoding: chunked", f"{SIZE:x}\r\n".encode() + PICTURE + b"\r\n"),
+        ("200 OK\r\nTransfer-Encoding: chunked", f"{SIZE:x}\r\n".encode() + PICTURE[:30]),
         ("200 OK\r\nX-Nothing: else", PICTURE),
         ("404 Not Found\r\nContent-Length: 0", b""),
         ("503 Busy\r\nContent-Length: 0", b""),
@@ -352,7 +361,7 @@ def test_a_host_that_does_not_hand_a_picture_over_says_nothing_about_it(status: 
     "response",
     [
         whole(b"<html>not yet</html>"),
-        whole(png(0, 7)),
+        whole(NO_WIDTH),
         chunked(PICTURE, content_length="1001"),
         chunked(status=400),
         chunked(status=302, location="/x"),

@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import boto3
 import pytest
 import time_machine
+from botocore.exceptions import ReadTimeoutError
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from heliograph.adapters import aws
 from heliograph.adapters.s3 import S3ObjectStore
@@ -295,12 +297,14 @@ def test_whatever_else_s3_says_is_a_failed_storage_that_names_it(cloud: None, co
     store = S3ObjectStore(client)
     place = ObjectLocation("b", "k")
     with Stubber(client) as stub:
-        for operation in ("get_object", "get_object", "put_object"):
+        for operation in ("get_object", "get_object", "get_object", "put_object"):
             stub.add_client_error(operation, code, http_status_code=403)
         with pytest.raises(StorageFailed, match=f"s3://b/k: {code}"):
             store.look(place)
         with pytest.raises(StorageFailed, match=f"s3://b/k: {code}"):
             store.read(place, max_bytes=1)
+        with pytest.raises(StorageFailed, match=f"s3://b/k: {code}"), store.rest(place, start=1):
+            pass
         with pytest.raises(StorageFailed, match=f"s3://b/k: {code}"):
             store.put(place, b"", content_type="image/png", sha256="00" * 32, metadata={})
 
@@ -312,6 +316,51 @@ def test_a_look_asks_for_the_first_bytes_only(cloud: None) -> None:
             "get_object", "NoSuchKey", expected_params={"Bucket": "b", "Key": "k", "Range": "bytes=0-15"}
         )
         assert S3ObjectStore(client).look(ObjectLocation("b", "k")) is None
+
+
+def test_a_look_reads_as_much_as_it_is_told(bucket: str, store: S3ObjectStore) -> None:
+    facts = store.look(put(bucket, b"0123456789" * 10), head_bytes=42)
+    assert facts
+    assert (facts.size_bytes, len(facts.head)) == (100, 42)
+
+
+@pytest.mark.parametrize("start", [0, 1, 599_999])
+def test_the_rest_of_an_object_comes_in_pieces(bucket: str, store: S3ObjectStore, start: int) -> None:
+    body = bytes(range(256)) * 2344
+    with store.rest(put(bucket, body), start=start) as pieces:
+        found = list(pieces)
+    assert b"".join(found) == body[start:]
+    assert max(map(len, found)) <= 256 * 1024
+
+
+def test_who_has_enough_of_an_object_leaves_the_rest(bucket: str, store: S3ObjectStore) -> None:
+    with store.rest(put(bucket, bytes(2_000_000)), start=5) as pieces:
+        assert next(pieces)
+
+
+def test_of_an_object_that_is_gone_there_is_no_rest(bucket: str, store: S3ObjectStore) -> None:
+    with store.rest(ObjectLocation(bucket, "nothing"), start=5) as pieces:
+        assert list(pieces) == []
+
+
+def test_an_object_that_breaks_off_is_a_failed_storage(cloud: None) -> None:
+    client = aws.s3()
+
+    class Torn(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise ReadTimeoutError(endpoint_url="slow")
+
+    with Stubber(client) as stub:
+        stub.add_response(
+            "get_object",
+            {"Body": StreamingBody(Torn(), 10)},
+            expected_params={"Bucket": "b", "Key": "k", "Range": "bytes=7-"},
+        )
+        with (
+            pytest.raises(StorageFailed, match="s3://b/k: ReadTimeoutError"),
+            S3ObjectStore(client).rest(ObjectLocation("b", "k"), start=7) as pieces,
+        ):
+            list(pieces)
 
 
 def test_a_store_that_can_not_be_reached_is_a_failed_storage(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,12 +15,13 @@ from heliograph.domain.provider import (
     Completed,
     CreateOutcome,
     NoAnswer,
+    NoResultYet,
     Refused,
     StillRunning,
     TaskFailed,
     TaskState,
 )
-from heliograph.domain.retrying import CALL_LIMIT, GIVE_UP
+from heliograph.domain.retrying import CALL_LIMIT, GIVE_UP, RESULT_PATIENCE
 from heliograph.steps.close import ONE_JOB
 
 from tests.fakes.deployment import BETA, InMemoryDeployment
@@ -236,7 +237,7 @@ def test_a_watch_of_something_else_changes_nothing(here: InMemoryDeployment, kno
     assert job.status is (JobStatus.SUCCEEDED if known else JobStatus.FAILED)
 
 
-@pytest.mark.parametrize("state", [StillRunning(), NoAnswer("502")])
+@pytest.mark.parametrize("state", [StillRunning(), NoResultYet(), NoAnswer("502")])
 def test_a_task_that_may_still_bring_a_picture_is_left_to_the_sweep_which_delivers_it(
     here: InMemoryDeployment, state: TaskState
 ) -> None:
@@ -426,6 +427,25 @@ def test_a_task_that_does_not_end_with_its_deadline_leaves_its_name_and_an_unkno
     assert watch.task_id in failure_of(job).message
     assert job.attempt
     assert job.attempt.task_id == watch.task_id
+
+
+def test_a_task_that_never_names_a_picture_is_given_up_some_minutes_after_its_time(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    here.provider.will_say(NoResultYet(), NoResultYet())
+    here.clock.go_to(watch.deadline_at + RESULT_PATIENCE - timedelta(seconds=1))
+    assert here.close(job_id) == Orphaned(job_id=job_id)
+
+    here.clock.step(1)
+    here.close(job_id)
+
+    failure = failure_of(here.jobs.peek(job_id))
+    assert (failure.code, failure.charged, failure.retryable) == (
+        FailureCode.RESULT_UNUSABLE,
+        Charged.UNKNOWN,
+        False,
+    )
+    assert "without a result" in failure.message
 
 
 def test_a_job_that_is_over_is_announced_again_and_stays_as_it_is(here: InMemoryDeployment) -> None:

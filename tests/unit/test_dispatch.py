@@ -25,9 +25,9 @@ from heliograph.steps.traffic import halt, hold_open, resume, went_well, went_wr
 
 from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.jobs import InMemoryJobStore
-from tests.fakes.results import PNG_HEAD
 from tests.fakes.route_states import InMemoryRouteStates
 from tests.fakes.script import Afterwards, Crash
+from tests.pictures import PNG
 
 CALL_LIMIT_SECONDS = CALL_LIMIT.total_seconds()
 
@@ -129,7 +129,7 @@ def test_the_filter_is_off_and_said_to_be_off_where_nobody_asked_for_it(here: In
 def test_an_object_is_handed_over_as_a_link_to_its_very_version_that_outlives_the_providers_queue(
     here: InMemoryDeployment,
 ) -> None:
-    first = here.objects.drop(UPLOADS, "a.png", PNG_HEAD)
+    first = here.objects.drop(UPLOADS, "a.png", PNG)
     job_id = here.job_id(references=[f"s3://{UPLOADS}/a.png?versionId={first}"])
     here.objects.drop(UPLOADS, "a.png", b"something else by now")
 
@@ -679,7 +679,7 @@ def test_a_model_that_is_no_longer_configured_ends_the_job_for_free(here: InMemo
 
 
 def test_a_link_that_can_not_be_signed_is_a_reason_to_come_back_and_no_attempt(here: InMemoryDeployment) -> None:
-    here.objects.drop(UPLOADS, "a.png", PNG_HEAD)
+    here.objects.drop(UPLOADS, "a.png", PNG)
     job_id = here.job_id(references=[f"s3://{UPLOADS}/a.png"])
     here.objects.on("presigned_get", StorageFailed("no credentials"))
 

@@ -36,7 +36,7 @@ from heliograph.steps.provenance import MARKER
 
 from tests.fakes.deployment import RESULTS, ROUTES, InMemoryDeployment
 from tests.fakes.provider import result_urls_of
-from tests.fakes.results import PNG_HEAD, ScriptedResultSource
+from tests.fakes.results import ScriptedResultSource, picture_at
 from tests.fakes.script import Afterwards, Crash
 
 BROKEN = Failure(code=FailureCode.PROVIDER_FAILED, message="broken", retryable=True, charged=Charged.NO)
@@ -66,7 +66,7 @@ def test_the_picture_is_stored_byte_for_byte_with_its_provenance(here: InMemoryD
 
     stored = here.result(f"api/{finished.job_id}/1.png")
     assert stored
-    assert stored.body == PNG_HEAD + finished.result_urls[0].encode()
+    assert stored.body == picture_at(finished.result_urls[0])
     assert stored.content_type == "image/png"
     assert stored.metadata[MARKER] == finished.job_id
     assert stored.metadata["heliograph-sha256"] == hashlib.sha256(stored.body).hexdigest()
@@ -408,7 +408,7 @@ def test_results_are_copied_all_at_once(here: InMemoryDeployment) -> None:
     job = here.jobs.peek(finished.job_id)
     assert [result.key for result in job.results] == [f"api/{job.job_id}/{index}.png" for index in (1, 2, 3)]
     for result, url in zip(job.results, THREE, strict=True):
-        assert result.sha256 == hashlib.sha256(PNG_HEAD + url.encode()).hexdigest()
+        assert result.sha256 == hashlib.sha256(picture_at(url)).hexdigest()
 
 
 def test_a_failure_is_saved_and_told(here: InMemoryDeployment) -> None:

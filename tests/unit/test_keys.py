@@ -29,7 +29,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.deployment import RESULTS, UPLOADS, InMemoryDeployment
-from tests.fakes.results import PNG_HEAD
+from tests.pictures import PNG
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEY = "hg_" + "x9Zk3_vQ-7bT1cLw5rNfYp2HsJdKgMaEuVoXiBqWzRt"
@@ -323,7 +323,7 @@ def test_two_tenants_who_name_the_same_place_do_not_meet(here: InMemoryDeploymen
 
 def test_an_upload_into_a_tenants_folder_starts_nothing(here: InMemoryDeployment) -> None:
     key = "tenants/shop/uploads/white/a.png"
-    here.announce_upload(Upload(UPLOADS, key, here.objects.drop(UPLOADS, key, PNG_HEAD), "e", "1"))
+    here.announce_upload(Upload(UPLOADS, key, here.objects.drop(UPLOADS, key, PNG), "e", "1"))
     assert (len(here.jobs), len(list(here.bus))) == (0, 0)
 
 
@@ -340,7 +340,7 @@ def test_no_upload_of_the_owner_ends_in_a_tenants_folder(
 ) -> None:
     preset = upload.split("/")[1]
     here.objects.drop(UPLOADS, f"presets/{preset}.json", json.dumps({"prompt": "x", **recipe}).encode())
-    here.announce_upload(Upload(UPLOADS, upload, here.objects.drop(UPLOADS, upload, PNG_HEAD), "e", "1"))
+    here.announce_upload(Upload(UPLOADS, upload, here.objects.drop(UPLOADS, upload, PNG), "e", "1"))
     for job in list(here.jobs):
         here.run(job.job_id)
     assert not [key for key in here.objects.keys(RESULTS) if key.startswith("tenants/")]
@@ -399,7 +399,7 @@ def test_a_link_is_anybodys(tenant: str) -> None:
 def test_a_call_is_measured_by_the_folder_of_its_caller(here: InMemoryDeployment) -> None:
     own, others = "tenants/shop/a.png", "tenants/blog/a.png"
     for key in (own, others):
-        here.objects.drop(UPLOADS, key, PNG_HEAD)
+        here.objects.drop(UPLOADS, key, PNG)
     wish = {"prompt": "x", "references": [f"s3://{UPLOADS}/{own}", f"s3://{UPLOADS}/{others}"]}
     for tenant, refused in (("shop", {"/references/1"}), ("default", {"/references/0", "/references/1"})):
         with pytest.raises(InvalidRequest) as error:
@@ -409,7 +409,7 @@ def test_a_call_is_measured_by_the_folder_of_its_caller(here: InMemoryDeployment
 
 
 def test_an_upload_references_nothing_of_a_tenant(here: InMemoryDeployment) -> None:
-    here.objects.drop(UPLOADS, "tenants/shop/a.png", PNG_HEAD)
+    here.objects.drop(UPLOADS, "tenants/shop/a.png", PNG)
     body = json.dumps({"prompt": "x", "references": [f"s3://{UPLOADS}/tenants/shop/a.png"]}).encode()
     version = here.objects.drop(UPLOADS, "jobs/a.json", body)
     here.announce_upload(Upload(UPLOADS, "jobs/a.json", version, "e", "1"))

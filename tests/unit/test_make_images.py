@@ -29,11 +29,10 @@ from heliograph.steps.submit_request import submit_request
 from tests.fakes.deployment import DEADLINE, RESULTS, RULES, UPLOADS, InMemoryDeployment
 from tests.fakes.recent_calls import InMemoryRecentCalls
 from tests.fakes.script import Afterwards, Crash
+from tests.pictures import JPEG, PNG
 
 OWNER = Caller(tenant="default", scopes=frozenset(Scope))
 SHOP = Caller(tenant="shop", scopes=frozenset(Scope), key_id="key_" + "a" * 26)
-PNG = b"\x89PNG\r\n\x1a\n" + b"a picture"
-JPEG = b"\xff\xd8\xff" + b"another picture"
 BLOCKED = Refused(Failure(code=FailureCode.CONTENT_BLOCKED, message="no", retryable=False, charged=Charged.NO))
 
 

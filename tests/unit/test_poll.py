@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.outcomes import Failed, Finished, PollOutcome, Processing, Watch
-from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed, TaskState
-from heliograph.domain.retrying import GIVE_UP
+from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, StillRunning, TaskFailed, TaskState
+from heliograph.domain.retrying import GIVE_UP, RESULT_PATIENCE
 
 from tests.fakes.deployment import InMemoryDeployment
 
@@ -170,6 +170,107 @@ def test_asking_writes_nothing(here: InMemoryDeployment) -> None:
     here.poll(job_id, watch)
 
     assert here.jobs.peek(job_id) == before
+
+
+# --- completed, and no picture is named
+
+
+def test_a_task_that_names_its_pictures_late_is_delivered(here: InMemoryDeployment) -> None:
+    here.provider.will_say(StillRunning(), *[NoResultYet()] * 5)
+
+    job = here.run(here.job_id())
+
+    assert job.results
+    assert job.charged is Charged.YES
+    assert here.provider.create_calls == 1
+
+
+def test_a_task_that_names_no_picture_is_asked_again_and_nothing_is_said_of_it(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    before = here.jobs.peek(job_id)
+    here.provider.will_say(NoResultYet())
+
+    outcome = here.poll(job_id, watch)
+
+    assert isinstance(outcome, Processing)
+    assert (outcome.wait_seconds, outcome.unanswered) == (2, None)
+    assert (outcome.watch.completed_at, outcome.watch.questions) == (here.clock.now(), 1)
+    assert here.jobs.peek(job_id) == before
+
+
+def test_it_is_asked_for_minutes_the_less_often_the_longer(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    here.provider.will_say(*[NoResultYet()] * 1000)
+    outcome: PollOutcome = here.poll(job_id, here.watched(job_id))
+    began_at, waits = here.clock.now(), []
+
+    while isinstance(outcome, Processing):
+        waits.append(outcome.wait_seconds)
+        here.clock.step(outcome.wait_seconds)
+        outcome = here.poll(job_id, outcome.watch)
+
+    assert here.clock.now() - began_at == RESULT_PATIENCE
+    assert waits[:6] == [2, 2, 4, 8, 16, 30]
+    assert len(waits) == 14
+    assert isinstance(outcome, Failed)
+    failure = outcome.failure
+    assert (failure.code, failure.charged) == (FailureCode.RESULT_UNUSABLE, Charged.UNKNOWN)
+    # Whoever repeats it may pay twice.
+    assert failure.retryable is False
+
+
+def test_a_job_whose_task_never_names_a_picture_ends_with_an_unknown_cost(here: InMemoryDeployment) -> None:
+    here.provider.will_say(*[NoResultYet()] * 1000)
+
+    job = here.run(here.job_id())
+
+    assert job.failure
+    assert "without a result" in job.failure.message
+    assert (job.charged, job.price_usd) == (Charged.UNKNOWN, None)
+    assert here.provider.create_calls == 1
+
+
+def test_the_deadline_does_not_end_the_wait_for_a_paid_picture(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    here.clock.go_to(watch.deadline_at + timedelta(minutes=1))
+    here.provider.will_say(NoResultYet())
+
+    outcome = here.poll(job_id, watch)
+
+    assert isinstance(outcome, Processing)
+    here.clock.step(outcome.wait_seconds)
+    assert isinstance(here.poll(job_id, outcome.watch), Finished)
+
+
+def test_what_a_task_took_ends_where_it_was_first_completed(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    watch = here.watched(job_id)
+    assert watch.began_at
+    here.provider.will_say(StillRunning(), NoResultYet(), Completed(("https://a.test/1",)))
+
+    outcome: PollOutcome | None = None
+    for seconds in (20, 22, 200):
+        here.clock.go_to(watch.began_at + timedelta(seconds=seconds))
+        outcome = here.poll(job_id, outcome.watch if isinstance(outcome, Processing) else watch)
+
+    assert isinstance(outcome, Finished)
+    assert outcome.took_seconds == pytest.approx(21, abs=0.1)
+
+
+def test_patience_is_not_begun_anew_by_another_answer_in_between(here: InMemoryDeployment) -> None:
+    job_id = here.job_id()
+    here.provider.will_say(NoResultYet(), NOTHING_USABLE, StillRunning(), NoResultYet())
+    outcome: PollOutcome = here.poll(job_id, here.watched(job_id))
+
+    for seconds in (100, 100, 100):
+        assert isinstance(outcome, Processing)
+        here.clock.step(seconds)
+        outcome = here.poll(job_id, outcome.watch)
+
+    assert isinstance(outcome, Failed)
+    assert outcome.failure.code is FailureCode.RESULT_UNUSABLE
 
 
 # --- callbacks

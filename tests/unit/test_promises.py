@@ -71,9 +71,10 @@ from tests.contract.asl_workflow import WORKFLOW
 from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.executions import Execution
 from tests.fakes.jobs import InMemoryJobStore
+from tests.fakes.results import picture_at
 from tests.fakes.runs import Incident, Run, Through, What
 from tests.fakes.script import Crash
-from tests.fakes.vendor import Call, Creating, End, Fate, Host, Mood, Task, Vendor, picture_at
+from tests.fakes.vendor import Call, Creating, End, Fate, Host, Mood, Task, Vendor
 
 PORTS = ("jobs", "ledger", "states", "objects", "bus", "workflow", "provider", "source")
 # How long a run may last before its process is ended: the functions' time-outs.
@@ -142,6 +143,7 @@ fates = st.builds(
     end=st.sampled_from([End.PICTURES, End.PICTURES, End.PICTURES, End.PICTURES, *End]),
     after_seconds=st.sampled_from([20, 0, 90, 1500, 3 * 3600, 30 * 3600]),
     pictures=st.sampled_from([1, 1, 2]),
+    named_after_seconds=st.sampled_from([0, 0, 0, 3, 250]),
 )
 moods = st.builds(
     Mood,
@@ -426,7 +428,7 @@ class Judge:
                     self.promise(not task.may_bill(now), f"`charged: no` is never said of money: {said}")
                 case Charged.UNKNOWN if task.task_id in known:
                     given_time = now >= task.made_at + DEADLINE
-                    alive = task.is_running(now) or task.links(now)
+                    alive = task.is_running(now) or task.pictures
                     self.promise(given_time or not alive, f"no known task is given up early: {said}")
                 case Charged.YES if task.task_id in known and task.may_bill(now) and not is_canceled:
                     self.promise(self._is_beyond_hope(task, now), f"no picture is given up early: {said}")

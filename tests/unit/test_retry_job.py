@@ -20,7 +20,7 @@ from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import Upload
 
 from tests.fakes.deployment import BETA, OWNER, RESULTS, ROUTES, RULES, SECOND, UPLOADS, InMemoryDeployment
-from tests.fakes.results import PNG_HEAD
+from tests.pictures import PNG
 
 BLOCKED = Failure(code=FailureCode.CONTENT_BLOCKED, message="no", retryable=False, charged=Charged.NO)
 WHOLE: dict[str, Any] = {
@@ -217,7 +217,7 @@ def test_a_job_that_left_the_choice_to_a_policy_gets_todays_choice(here: InMemor
 def uploaded(here: InMemoryDeployment, recipe: bytes = b'{"prompt": "x", "output_key": "shop/{name}.{ext}"}') -> Job:
     """An upload's job, without a picture; its results are written over those of the last one of that name."""
     here.objects.drop(UPLOADS, "presets/p.json", recipe)
-    version = here.objects.drop(UPLOADS, "uploads/p/shoe.png", PNG_HEAD)
+    version = here.objects.drop(UPLOADS, "uploads/p/shoe.png", PNG)
     submission = here.announce_upload(Upload(UPLOADS, "uploads/p/shoe.png", version, "etag", "1"))
     assert isinstance(submission, Submission)
     here.provider.will_say(TaskFailed(BLOCKED))

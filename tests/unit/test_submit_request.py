@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import InvalidRequest, MalformedDocument, StorageFailed, WorkflowFailed
+from heliograph.domain.errors import InvalidRequest, MalformedDocument, StorageFailed, UnsupportedMedia, WorkflowFailed
 from heliograph.domain.identity import JOB_ID
 from heliograph.domain.jobs import JobStatus, Source
 from heliograph.domain.requests import Rules
@@ -13,8 +13,8 @@ from heliograph.domain.routes import Routes
 from heliograph.domain.uploads import MAX_REFERENCE_BYTES
 
 from tests.fakes.deployment import DEADLINE, RESULTS, ROUTES, RULES, SECOND, UPLOADS, InMemoryDeployment
-from tests.fakes.results import PNG_HEAD
 from tests.fakes.script import Afterwards
+from tests.pictures import PNG, png
 
 PROMPT = {"prompt": "a lighthouse at dawn"}
 
@@ -60,7 +60,7 @@ def test_the_same_key_with_another_body_is_refused_and_changes_nothing(here: InM
 
 
 def test_a_repeat_finds_its_job_though_its_reference_is_gone(here: InMemoryDeployment) -> None:
-    here.objects.drop(UPLOADS, "a.png", PNG_HEAD)
+    here.objects.drop(UPLOADS, "a.png", PNG)
     document = {**PROMPT, "references": [f"s3://{UPLOADS}/a.png"]}
     first = here.post(document, key="order-17")
     here.objects.drop(UPLOADS, "a.png", b"")
@@ -172,10 +172,10 @@ def test_a_request_with_a_fault_makes_no_job(here: InMemoryDeployment) -> None:
 
 
 def test_every_object_that_can_not_be_a_reference_is_named_at_once(here: InMemoryDeployment) -> None:
-    here.objects.drop(UPLOADS, "good.png", PNG_HEAD)
+    here.objects.drop(UPLOADS, "good.png", PNG)
     here.objects.drop(UPLOADS, "empty.png", b"")
     here.objects.drop(UPLOADS, "page.png", b"<html></html>")
-    here.objects.drop(RESULTS, "huge.png", PNG_HEAD, pretended_bytes=MAX_REFERENCE_BYTES + 1)
+    here.objects.drop(RESULTS, "huge.png", PNG, pretended_bytes=MAX_REFERENCE_BYTES + 1)
     links = [
         f"s3://{UPLOADS}/good.png",
         f"s3://{UPLOADS}/gone.png",
@@ -199,8 +199,21 @@ def test_every_object_that_can_not_be_a_reference_is_named_at_once(here: InMemor
     assert len(here.jobs) == 0
 
 
+def test_references_that_are_there_and_broken_are_unsupported_media(here: InMemoryDeployment) -> None:
+    here.objects.drop(UPLOADS, "good.png", PNG)
+    here.objects.drop(UPLOADS, "half.png", PNG[:-5])
+
+    with pytest.raises(UnsupportedMedia) as refused:
+        here.post({**PROMPT, "references": [f"s3://{UPLOADS}/good.png", f"s3://{UPLOADS}/half.png"]})
+
+    [fault] = refused.value.faults
+    assert fault.pointer == "/references/1"
+    assert "send the whole file again" in fault.detail
+    assert len(here.jobs) == 0
+
+
 def test_the_largest_reference_is_still_welcome(here: InMemoryDeployment) -> None:
-    here.objects.drop(UPLOADS, "a.png", PNG_HEAD, pretended_bytes=MAX_REFERENCE_BYTES)
+    here.objects.drop(UPLOADS, "a.png", png(size_bytes=MAX_REFERENCE_BYTES))
 
     assert here.post({**PROMPT, "references": [f"s3://{UPLOADS}/a.png"]}).created
 

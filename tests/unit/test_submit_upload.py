@@ -23,10 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.deployment import BETA, RESULTS, SECOND, UPLOADS, InMemoryDeployment
-from tests.fakes.results import PNG_HEAD
+from tests.pictures import IMAGES, JPEG, PNG, jpeg
 
 SHOE = "uploads/white/shoe.jpg"
-JPEG = b"\xff\xd8\xff\xe0 a shoe"
 RECIPE: dict[str, Any] = {"prompt": "a white background", "aspect_ratio": "1:1"}
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
 
@@ -116,7 +115,7 @@ def test_an_announcement_that_comes_again_finds_the_same_job(here: InMemoryDeplo
 
 def test_announcements_out_of_order_are_one_job_for_each_version(here: InMemoryDeployment) -> None:
     preset(here)
-    older, newer = dropped(here), dropped(here, body=JPEG + b", retouched")
+    older, newer = dropped(here), dropped(here, body=jpeg(4, 4))
 
     jobs = [job_of(here.announce_upload(upload)).job_id for upload in (newer, older, newer, older)]
 
@@ -179,9 +178,12 @@ def test_what_we_store_would_be_refused_as_an_upload(here: InMemoryDeployment) -
     ("how", "word"),
     [
         ({"body": b""}, "is empty"),
-        ({"body": PNG_HEAD, "pretended_bytes": MAX_REFERENCE_BYTES + 1}, "at most"),
+        ({"body": PNG, "pretended_bytes": MAX_REFERENCE_BYTES + 1}, "at most"),
         ({"body": b"GIF89a"}, "no JPEG, PNG or WEBP"),
         ({"body": b"%PDF-1.7"}, "no JPEG, PNG or WEBP"),
+        ({"body": JPEG[:-2]}, "without its end marker; send the whole file again"),
+        ({"body": PNG[:40] + bytes(len(PNG) - 40)}, "is broken"),
+        ({"body": (IMAGES / "bomb_20000.png").read_bytes()}, "at most 120,000,000 in all are allowed"),
     ],
 )
 def test_an_upload_that_the_model_can_not_read_is_rejected(
@@ -196,12 +198,31 @@ def test_an_upload_that_the_model_can_not_read_is_rejected(
     assert (rejection.data.bucket, rejection.data.key, rejection.data.preset) == (UPLOADS, SHOE, "white")
 
 
+def test_a_preset_with_a_broken_reference_is_rejected_as_media(here: InMemoryDeployment) -> None:
+    preset(here, {**RECIPE, "references": [f"s3://{UPLOADS}/logos/a.png"]})
+    here.objects.drop(UPLOADS, "logos/a.png", PNG[:-5])
+
+    rejection = rejected(here, dropped(here))
+
+    assert rejection.data.failure.code is FailureCode.UNSUPPORTED_MEDIA
+    assert [fault.pointer for fault in rejection.data.errors] == ["/references/1"]
+
+
+def test_an_upload_is_looked_at_once(here: InMemoryDeployment) -> None:
+    preset(here)
+    upload = dropped(here)
+    here.objects.on("look", None, StorageFailed("a second look"))
+
+    job_of(here.announce_upload(upload))
+
+
 def test_an_upload_that_is_gone_is_rejected(here: InMemoryDeployment) -> None:
     preset(here)
 
     rejection = rejected(here, Upload(UPLOADS, SHOE, "v9", etag="e", sequencer="1"))
 
-    assert "no such object" in rejection.data.failure.message
+    assert rejection.data.failure.code is FailureCode.INVALID_INPUT
+    assert "the upload is gone" in rejection.data.failure.message
 
 
 def test_an_upload_without_its_preset_is_told_where_to_put_one(here: InMemoryDeployment) -> None:
@@ -337,7 +358,7 @@ def test_what_only_looks_encoded_stays_as_it_is(text: str) -> None:
 
 
 def test_a_job_document_is_a_whole_request(here: InMemoryDeployment) -> None:
-    here.objects.drop(UPLOADS, "logos/a.png", PNG_HEAD)
+    here.objects.drop(UPLOADS, "logos/a.png", PNG)
     links = [f"s3://{UPLOADS}/logos/a.png", "https://images.example.com/b.png"]
     document = json.dumps({"prompt": "fuse", "references": links, "metadata": {"order": "17"}}).encode()
 

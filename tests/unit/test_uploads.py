@@ -29,7 +29,7 @@ from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import Upload
 
 from tests.fakes.deployment import RULES, UPLOADS, InMemoryDeployment
-from tests.fakes.results import PNG_HEAD
+from tests.pictures import PNG, png
 
 
 def form(here: InMemoryDeployment, *, tenant: str = "default", call: str = "call-1") -> UploadForm:
@@ -41,7 +41,7 @@ def sent(here: InMemoryDeployment, *, tenant: str = "default") -> tuple[str, Obj
     """An upload that has arrived: its id, and where its bytes lie."""
     upload_id = form(here, tenant=tenant).upload_id
     location = upload_location(upload_id, bucket=UPLOADS, tenant=tenant)
-    version_id = here.objects.drop(UPLOADS, location.key, PNG_HEAD)
+    version_id = here.objects.drop(UPLOADS, location.key, PNG)
     return upload_id, replace(location, version_id=version_id)
 
 
@@ -111,7 +111,7 @@ def test_an_upload_is_a_reference_by_its_id_and_is_kept_from_then_on(here: InMem
 def test_what_is_sent_by_the_same_form_later_is_no_jobs_reference(here: InMemoryDeployment) -> None:
     upload_id, location = sent(here)
     job = here.post({"prompt": "brighter", "references": [upload_id]}).job
-    here.objects.drop(UPLOADS, location.key, PNG_HEAD + b"another picture")
+    here.objects.drop(UPLOADS, location.key, png(4, 4))
 
     here.run(job.job_id)
 
@@ -121,7 +121,7 @@ def test_what_is_sent_by_the_same_form_later_is_no_jobs_reference(here: InMemory
 def test_only_uploads_are_kept_and_each_where_it_lies(here: InMemoryDeployment) -> None:
     upload_id, location = sent(here, tenant="shop")
     logo = "tenants/shop/logos/a.png"
-    here.objects.drop(UPLOADS, logo, PNG_HEAD)
+    here.objects.drop(UPLOADS, logo, PNG)
     references = ["https://images.acme.com/a.png", f"s3://{UPLOADS}/{logo}", location.uri, upload_id]
 
     job = here.post({"prompt": "all", "references": references}, tenant="shop").job
@@ -200,7 +200,7 @@ def test_an_upload_that_a_preset_or_a_job_document_names_is_kept_too(here: InMem
     recipe = f'{{"prompt": "with our logo", "references": ["{upload_id}"]}}'.encode()
     key = "jobs/order.json" if kind == "document" else "uploads/p/shoe.png"
     here.objects.drop(UPLOADS, "presets/p.json", recipe)
-    version = here.objects.drop(UPLOADS, key, recipe if kind == "document" else PNG_HEAD)
+    version = here.objects.drop(UPLOADS, key, recipe if kind == "document" else PNG)
 
     submission = here.announce_upload(Upload(UPLOADS, key, version, "etag", "1"))
 

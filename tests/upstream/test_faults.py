@@ -143,6 +143,31 @@ def test_a_completed_task_can_have_no_result(simulation: Simulation, charged: bo
     assert simulation.books()["charged_micro_usd"] == expected
 
 
+def test_a_completed_task_can_name_its_result_later(simulation: Simulation) -> None:
+    simulation.fault("task", "empty_result", seconds=100)
+    task_id = simulation.task()
+    simulation.advance(60)
+    done = simulation.query(task_id)
+    assert (done["state"], done["resultUrls"]) == ("completed", [])
+    simulation.advance(100)
+    done = simulation.query(task_id)
+    assert simulation.picture(done).format == "JPEG"
+    assert json.loads(done["resultJson"])["resultUrls"] == done["resultUrls"]
+
+
+@pytest.mark.parametrize(("kind", "named"), [("half", {}), ("half", {"bytes": 700}), ("zero_filled", {"bytes": 700})])
+def test_a_result_can_be_damaged_and_have_the_right_length(
+    simulation: Simulation, kind: str, named: dict[str, int]
+) -> None:
+    url = simulation.finished()["resultUrls"][0]
+    whole = simulation.result(url).content
+    simulation.fault("result", kind, **named)
+    damaged = simulation.result(url)
+    kept = named.get("bytes", len(whole) // 2)
+    assert int(damaged.headers["content-length"]) == len(damaged.content)
+    assert damaged.content == whole[:kept] + (bytes(len(whole) - kept) if kind == "zero_filled" else b"")
+
+
 def test_a_task_can_be_in_a_state_nobody_knows_and_still_end(simulation: Simulation) -> None:
     simulation.fault("task", "unknown_state", state="warming_up")
     task_id = simulation.task()

@@ -299,6 +299,15 @@ def test_a_finished_task_can_have_no_result(simulation: Simulation) -> None:
     assert json.loads(_finished(simulation)["resultJson"]) == {"resultUrls": []}
 
 
+def test_a_finished_task_can_name_its_result_later(simulation: Simulation) -> None:
+    simulation.fault("task", "empty_result", seconds=100)
+    task_id = _task(simulation)
+    simulation.advance(60)
+    assert json.loads(_record(simulation, task_id)["resultJson"]) == {"resultUrls": []}
+    simulation.advance(100)
+    assert json.loads(_record(simulation, task_id)["resultJson"])["resultUrls"]
+
+
 def test_one_callback_arrives_in_kies_shape(simulation: Simulation) -> None:
     task_id = _task(simulation, hook=_HOOK)
     simulation.advance(60)

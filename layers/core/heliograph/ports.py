@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
+from heliograph.domain.media import SNIFF_BYTES
+
 if TYPE_CHECKING:
     from heliograph.domain.absence import Books
     from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
@@ -68,8 +70,12 @@ class ImageProvider(Protocol):
 class ObjectStore(Protocol):
     """Buckets. Every method raises `StorageFailed` when the store does not do its part."""
 
-    def look(self, location: ObjectLocation) -> ObjectFacts | None:
+    def look(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
         """Size, metadata and first bytes, for one request; `None` where there is no such object (version)."""
+        ...
+
+    def rest(self, location: ObjectLocation, *, start: int) -> AbstractContextManager[Iterator[bytes]]:
+        """The bytes from `start` on, in pieces, for one request; whoever has enough may stop. None of a missing one."""
         ...
 
     def read(self, location: ObjectLocation, *, max_bytes: int) -> Document | None:

@@ -14,7 +14,17 @@ from typing import Any
 
 import httpx
 
-from heliograph.adapters.task_api import Answer, Meaning, Refusals, TaskApi, Texts, by_text, done, task_failed
+from heliograph.adapters.task_api import (
+    UNREADABLE_IMAGE,
+    Answer,
+    Meaning,
+    Refusals,
+    TaskApi,
+    Texts,
+    by_text,
+    done,
+    task_failed,
+)
 from heliograph.domain.absence import Books
 from heliograph.domain.failures import FailureCode
 from heliograph.domain.money import MICRODOLLARS
@@ -40,6 +50,7 @@ _TEXTS: Texts = (
     ("content policy", FailureCode.CONTENT_BLOCKED, False),
     ("private/reserved ip", FailureCode.INVALID_INPUT, False),
     ("invalid model", FailureCode.ROUTE_UNAVAILABLE, False),
+    *UNREADABLE_IMAGE,
 )
 
 _REFUSALS = Refusals(

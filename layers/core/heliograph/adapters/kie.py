@@ -15,7 +15,17 @@ from typing import Any
 
 import httpx
 
-from heliograph.adapters.task_api import Answer, Meaning, Refusals, TaskApi, Texts, by_text, done, task_failed
+from heliograph.adapters.task_api import (
+    UNREADABLE_IMAGE,
+    Answer,
+    Meaning,
+    Refusals,
+    TaskApi,
+    Texts,
+    by_text,
+    done,
+    task_failed,
+)
 from heliograph.domain.failures import FailureCode
 from heliograph.domain.identity import token_digest
 from heliograph.domain.provider import (
@@ -45,12 +55,12 @@ _TEXTS: Texts = (
     ("flagged", FailureCode.CONTENT_BLOCKED, False),
     ("nsfw", FailureCode.CONTENT_BLOCKED, False),
     ("file type", FailureCode.INVALID_INPUT, False),
-    ("image format", FailureCode.INVALID_INPUT, False),
     ("fetch image", FailureCode.INVALID_INPUT, False),
     ("fetch the image", FailureCode.INVALID_INPUT, False),
     ("download image", FailureCode.INVALID_INPUT, False),
     ("download the image", FailureCode.INVALID_INPUT, False),
     ("private/reserved ip", FailureCode.INVALID_INPUT, False),
+    *UNREADABLE_IMAGE,
     # With 422, but no fault of the job's: another route may have it.
     ("model name you specified", FailureCode.ROUTE_UNAVAILABLE, False),
 )

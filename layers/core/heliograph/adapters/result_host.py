@@ -11,13 +11,12 @@ from time import monotonic
 from typing import BinaryIO
 
 import httpx
-import imagesize
 
 from heliograph.adapters import trust
 from heliograph.adapters.lean_transport import LeanTransport
 from heliograph.adapters.user_agent import USER_AGENT
-from heliograph.domain.errors import ResultUnusable
-from heliograph.domain.media import SNIFF_BYTES, sniff
+from heliograph.domain.errors import ResultUnusable, UnusableImage
+from heliograph.domain.imaging.inspection import Inspection
 from heliograph.domain.objects import Picture
 
 # A missing User-Agent gets 403 there [client]. Our key is never sent to it.
@@ -126,12 +125,13 @@ def _told(error: httpx.HTTPError) -> str:
 
 @dataclass
 class _Arrived:
-    """What has come of a picture so far, hashed as it comes."""
+    """What has come of a picture so far, hashed and inspected as it comes."""
 
     file: BinaryIO
     size_bytes: int = 0
     expected_bytes: int | None = None
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    inspection: Inspection = field(default_factory=Inspection)
     _etag: str = ""
 
     @property
@@ -159,23 +159,22 @@ class _Arrived:
         self.file.seek(0)
         self.file.truncate()
         self.size_bytes, self.expected_bytes, self.digest = 0, expected_bytes, hashlib.sha256()
+        self.inspection = Inspection(size_bytes=expected_bytes)
 
     def add(self, chunk: bytes) -> None:
         self.digest.update(chunk)
+        self.inspection.read(chunk)
         self.file.write(chunk)
         self.size_bytes += len(chunk)
 
 
 def _verified(arrived: _Arrived) -> Picture:
-    file = arrived.file
-    file.seek(0)
-    media_type = sniff(file.read(SNIFF_BYTES))
-    if media_type is None:
-        # An error page served with 200 is gone a moment later.
-        raise ResultUnusable("it is no JPEG, PNG or WEBP by its bytes", again=True)
-    file.seek(0)
-    width, height = imagesize.get(file)
-    if width <= 0 or height <= 0:
-        raise ResultUnusable("its header names no size in pixels", again=True)
-    file.seek(0)
-    return Picture(file, media_type, arrived.size_bytes, arrived.digest.hexdigest(), int(width), int(height))
+    try:
+        facts = arrived.inspection.end()
+    except UnusableImage as error:
+        # An error page served with 200, or half of a file, is gone a moment later.
+        raise ResultUnusable(str(error), again=error.again) from error
+    arrived.file.seek(0)
+    return Picture(
+        arrived.file, facts.media_type, arrived.size_bytes, arrived.digest.hexdigest(), facts.width, facts.height
+    )

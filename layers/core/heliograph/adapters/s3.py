@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, TypedDict
 from urllib.parse import urlsplit
 
@@ -23,6 +23,9 @@ _MISSING = frozenset(
     {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "InvalidArgument", "KeyTooLongError"}
 )
 
+# How much of a long object is in memory.
+_PIECE_BYTES = 256 * 1024
+
 
 class _Which(TypedDict, total=False):
     Bucket: str
@@ -36,12 +39,12 @@ class S3ObjectStore:
     def __init__(self, client: S3Client) -> None:
         self._client = client
 
-    def look(self, location: ObjectLocation) -> ObjectFacts | None:
+    def look(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
         """One ranged GET instead of HEAD and GET: metadata and first bytes together."""
         with _translated(location):
             try:
-                answer = self._client.get_object(**_which(location), Range=f"bytes=0-{SNIFF_BYTES - 1}")
-                head = answer["Body"].read(SNIFF_BYTES)
+                answer = self._client.get_object(**_which(location), Range=f"bytes=0-{head_bytes - 1}")
+                head = answer["Body"].read(head_bytes)
             except ClientError as error:
                 if _code(error) in _MISSING:
                     return None
@@ -51,6 +54,20 @@ class S3ObjectStore:
         _, _, total = answer.get("ContentRange", "").rpartition("/")
         size_bytes = int(total) if total.isdecimal() else answer["ContentLength"]
         return ObjectFacts(size_bytes, _version_id(answer.get("VersionId")), answer["Metadata"], head)
+
+    @contextmanager
+    def rest(self, location: ObjectLocation, *, start: int) -> Iterator[Iterator[bytes]]:
+        """One ranged GET. The connection is given up where not all of it is read."""
+        with _translated(location):
+            try:
+                body = self._client.get_object(**_which(location), Range=f"bytes={start}-")["Body"]
+            except ClientError as error:
+                if _code(error) not in _MISSING:
+                    raise
+                yield iter(())
+                return
+            with closing(body):
+                yield iter(lambda: body.read(_PIECE_BYTES), b"")
 
     def read(self, location: ObjectLocation, *, max_bytes: int) -> Document | None:
         """Reads at most one byte more than allowed, whatever the object's size."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import islice
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -21,15 +24,26 @@ from heliograph.adapters.lean_transport import LeanTransport
 from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.errors import ConfigurationError, HeliographError
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.provider import Completed, NoAnswer, Refused, TaskFailed, Uncertain
+from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, Refused, TaskFailed, Uncertain
 
 # A vendor's edge cuts silent answers after about 100 s [inferred]: whoever waits as long learns what it says.
 _CREATE_TIMEOUT = httpx.Timeout(connect=5, write=30, read=100, pool=5)
 _ASK_TIMEOUT = httpx.Timeout(connect=5, write=10, read=20, pool=5)
 # Books are worth no wait: a call is about to leave.
 _BOOKS_TIMEOUT = httpx.Timeout(connect=2, write=2, read=3, pool=2)
+# Of a whole call, however little at a time arrives: within the time-outs of the functions.
+_CREATE_SECONDS = 150
+_ASK_SECONDS = 25
+_BOOKS_SECONDS = 5
+# Of an answer, as it is sent and as it is meant.
 _MAX_ANSWER_BYTES = 1024 * 1024
+# By coding, what zlib calls it.
+_INFLATED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+# Of a text that is looked at, and of one that is kept.
+_MAX_READ_CHARACTERS = 4096
 _MAX_TEXT_CHARACTERS = 300
+# Nothing that must not be told goes beyond one of these.
+_WORD_ENDS = " \t\r\n\"'<>"
 _LARGEST_CODE = 99_999
 _TASK_ID = re.compile(r"[\x21-\x7e]{1,256}")
 # What is no link is no result; and the workflow passes the links on, within its limits. (One is usual.)
@@ -40,7 +54,7 @@ _SECONDS = re.compile(r"[0-9]{1,5}")
 # Links sign in their query strings; keys of one vendor show themselves; our callback's links end in a secret, and may
 # come back escaped, as JSON in JSON or as part of another link.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SIGNATURE = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")
+_QUERY = re.compile(r"\?[^\s\"'<>]*")
 _KEY_BY_FORM = re.compile(r"sk_[A-Za-z0-9]+")
 _CALLBACK = re.compile(r"callbacks(?:\\*/|\\+u002f|%(?:25)*2f)[^\s\"'<>]*", re.IGNORECASE)
 # A vendor may repeat a key cut short: this much of its beginning tells it.
@@ -51,6 +65,15 @@ Meaning = tuple[FailureCode, bool]
 
 Texts = tuple[tuple[str, FailureCode, bool], ...]
 """Part of a text in lower case, and what it means; the first that fits."""
+
+# What decoders say of a reference that they can't read [inferred]: its owner's to mend, and no fault of the route.
+UNREADABLE_IMAGE: Texts = (
+    ("image format", FailureCode.UNSUPPORTED_MEDIA, False),
+    ("invalid image file", FailureCode.UNSUPPORTED_MEDIA, False),
+    ("cannot be decoded", FailureCode.UNSUPPORTED_MEDIA, False),
+    ("cannot identify image", FailureCode.UNSUPPORTED_MEDIA, False),
+    ("image file is truncated", FailureCode.UNSUPPORTED_MEDIA, False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +94,9 @@ class Answer:
     @classmethod
     def read(cls, response: httpx.Response, *, key: str, task_id_header: str | None) -> Answer:
         """As much of the answer as arrives and may be read; never raises for what is in it."""
-        body = bytearray()
+        body = _body_of(response)
         try:
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > _MAX_ANSWER_BYTES:
-                    break
-        except httpx.HTTPError:
-            # The status line and the headers arrived, and a header may name the task.
-            body.clear()
-        try:
-            document = json.loads(bytes(body))
+            document = json.loads(body)
         except (ValueError, RecursionError):
             document = None
         fields = document if isinstance(document, dict) else {}
@@ -92,7 +107,7 @@ class Answer:
         return cls(
             code=response.status_code if code is None else code,
             in_body=code is not None,
-            text=_clean(_text(fields, bytes(body), response, is_json=document is not None), key),
+            text=_clean(_text(fields, body, response, is_json=document is not None), key),
             data=data if isinstance(data, dict) else {},
             task_id_header=response.headers.get(task_id_header) if task_id_header else None,
             retry_after_seconds=int(retry_after) if _SECONDS.fullmatch(retry_after) else None,
@@ -116,7 +131,8 @@ class Answer:
                 urls = None
         if not isinstance(urls, list):
             return ()
-        return tuple(url for url in urls if isinstance(url, str) and _LINK.fullmatch(url))[:_MAX_RESULTS]
+        links = (url for url in urls if isinstance(url, str) and _LINK.fullmatch(url))
+        return tuple(islice(links, _MAX_RESULTS))
 
     @property
     def took_seconds(self) -> float | None:
@@ -136,7 +152,10 @@ class Answer:
 
     def clean(self, value: object) -> str:
         """Fit for logs and records: valid text, short, without signatures, callback links and keys."""
-        return _clean(str(value), self._key)
+        try:
+            return _clean(value if isinstance(value, str) else str(value), self._key)
+        except RecursionError:
+            return "…"
 
 
 class TaskApi:
@@ -162,7 +181,7 @@ class TaskApi:
         # without an answer, which would have to count as uncertain. A handshake is cheap against 15-40 s.
         self._client = httpx.Client(
             base_url=base_url.rstrip("/") + "/",
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"},
             timeout=_CREATE_TIMEOUT,
             follow_redirects=False,
             transport=transport or LeanTransport(trust.ssl_context()),
@@ -175,7 +194,7 @@ class TaskApi:
         except HeliographError as error:
             return Refused(failure(FailureCode.ROUTE_UNAVAILABLE, f"our API key can't be had: {error}", again=True))
         try:
-            return self._call("POST", path, key, json=body)
+            return self._call("POST", path, key, _CREATE_SECONDS, json=body)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             message = f"the provider can't be reached ({type(error).__name__})"
             return Refused(failure(FailureCode.ROUTE_UNAVAILABLE, message, again=True))
@@ -184,9 +203,9 @@ class TaskApi:
 
     def ask(self, path: str, parameters: Mapping[str, str], *, quickly: bool = False) -> Answer | NoAnswer:
         """One GET; `quickly`: or none that is slow."""
-        timeout = _BOOKS_TIMEOUT if quickly else _ASK_TIMEOUT
+        timeout, seconds = (_BOOKS_TIMEOUT, _BOOKS_SECONDS) if quickly else (_ASK_TIMEOUT, _ASK_SECONDS)
         try:
-            return self._call("GET", path, self._key(), params=parameters, timeout=timeout)
+            return self._call("GET", path, self._key(), seconds, params=parameters, timeout=timeout)
         except HeliographError as error:
             return NoAnswer(f"our API key can't be had: {error}")
         except httpx.HTTPError as error:
@@ -198,9 +217,9 @@ class TaskApi:
             raise ConfigurationError("it is no key of the vendor's form")
         return key
 
-    def _call(self, method: str, path: str, key: str, **arguments: Any) -> Answer:
-        headers = {"Authorization": f"Bearer {key}"}
-        with self._client.stream(method, path, headers=headers, **arguments) as response:
+    def _call(self, method: str, path: str, key: str, seconds: float, **arguments: Any) -> Answer:
+        headers, extensions = {"Authorization": f"Bearer {key}"}, {"give_up_at": monotonic() + seconds}
+        with self._client.stream(method, path, headers=headers, extensions=extensions, **arguments) as response:
             return Answer.read(response, key=key, task_id_header=self._task_id_header)
 
 
@@ -251,15 +270,43 @@ def task_failed(meaning: Meaning, text: str, fail_code: str) -> TaskFailed:
     return TaskFailed(failure(code, f"the provider's task failed: {text}{label}", again=again))
 
 
-def done(answer: Answer) -> Completed | TaskFailed:
-    """What a finished task brought."""
-    if urls := answer.result_urls:
-        return Completed(urls, answer.took_seconds)
-    # It happens and counts as an error [vendor]; whether it is billed nobody says.
-    message = "the provider completed the task without a result"
-    return TaskFailed(
-        Failure(code=FailureCode.RESULT_UNUSABLE, message=message, retryable=False, charged=Charged.UNKNOWN)
-    )
+def done(answer: Answer) -> Completed | NoResultYet:
+    """What a finished task brought. That it brings nothing happens and counts as an error [vendor]."""
+    urls = answer.result_urls
+    return Completed(urls, answer.took_seconds) if urls else NoResultYet()
+
+
+def _body_of(response: httpx.Response) -> bytes:
+    """The answer's body, as far as it is looked at; nothing of one that breaks off or can't be read.
+
+    An edge may encode it, though it was asked not to: the answer to a create call must not be lost for that. What it
+    unpacks to has the same limit.
+    """
+    body = bytearray()
+    try:
+        for part in _decoded(response):
+            body += part
+            if len(body) > _MAX_ANSWER_BYTES:
+                break
+    except (httpx.HTTPError, zlib.error):
+        # The status line and the headers arrived, and a header may name the task.
+        return b""
+    return bytes(body)
+
+
+def _decoded(response: httpx.Response) -> Iterator[bytes]:
+    """The body in parts, none of them larger than the whole may be, and one more byte."""
+    stream = response.stream
+    assert isinstance(stream, httpx.SyncByteStream)  # noqa: S101 - nothing here is asynchronous
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding in {"identity", ""}:
+        yield from stream
+        return
+    if coding not in _INFLATED:
+        raise zlib.error(coding)
+    inflater = zlib.decompressobj(_INFLATED[coding])
+    for part in stream:
+        yield inflater.decompress(part, _MAX_ANSWER_BYTES + 1)
 
 
 def _text(fields: dict[str, Any], body: bytes, response: httpx.Response, *, is_json: bool) -> str:
@@ -270,14 +317,25 @@ def _text(fields: dict[str, Any], body: bytes, response: httpx.Response, *, is_j
         return said
     content_type = response.headers.get("content-type", "untyped")
     if not is_json and content_type.startswith("text/plain"):
-        return body.decode(errors="replace")
+        # Of UTF-8, a character has four bytes at most; and one more is missed.
+        return body[: 4 * (_MAX_READ_CHARACTERS + 1)].decode(errors="replace")
     return f"HTTP {response.status_code}, {'no message' if is_json else f'{content_type} instead of JSON'}"
 
 
 def _clean(text: str, key: str) -> str:
-    text = _CONTROL.sub(" ", text.encode(errors="replace").decode())
+    """Takes time in proportion to `_MAX_READ_CHARACTERS`, whatever there is."""
+    text = _beginning(text).encode(errors="replace").decode()
+    text = _CONTROL.sub(" ", text)
     text = _CALLBACK.sub("callbacks/…", text)
-    text = _SIGNATURE.sub("?…", text)
+    text = _QUERY.sub(lambda query: "?…" if "=" in query[0] else query[0], text)
     text = _KEY_BY_FORM.sub("sk_…", text)
     text = re.sub(re.escape(key[:_TELLING_CHARACTERS]) + r"[A-Za-z0-9_-]*", "…", text, flags=re.IGNORECASE)
     return text[:_MAX_TEXT_CHARACTERS]
+
+
+def _beginning(text: str) -> str:
+    """The beginning of a long text, in whole words: of half a signature or key, nobody could see what it is."""
+    if len(text) <= _MAX_READ_CHARACTERS:
+        return text
+    end = max(text.rfind(mark, 0, _MAX_READ_CHARACTERS) for mark in _WORD_ENDS)
+    return text[: end + 1] + "…"

@@ -6,6 +6,7 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
     HeliographError
     ├── InvalidRequest        the caller's input is wrong; every fault named; never retried
     │   ├── MalformedDocument  it is no JSON object at all
+    │   ├── UnsupportedMedia   references that no model could read, and nothing else
     │   └── UnusableParameters  of a call in OpenAI's shape; says by OpenAI's code which kind of fault it is
     ├── ConfigurationError    the deployment is wrong; every fault named; never retried
     ├── Conflict              what is asked for can't be done to the thing as it is; nothing was changed
@@ -14,6 +15,7 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
     ├── BudgetExceeded        a limit would be passed; nothing was written
     ├── RouteFull             as many tasks as may be are running on the route; nothing was written
     ├── Interrupted           some of several jobs were made, then something gave way; a repeat makes the others
+    ├── UnusableImage         bytes that are no whole image, or one of too many pixels; says whether to try another copy
     ├── ResultUnusable        a result could not be fetched or is no picture; says whether to try again
     └── Unavailable           an AWS service did not do its part; safe to repeat
         ├── StorageFailed     a bucket, the job table or the secret store
@@ -61,6 +63,10 @@ class InvalidRequest(HeliographError):
 
 class MalformedDocument(InvalidRequest):
     """What should be a JSON object is none; nothing in it could be looked at."""
+
+
+class UnsupportedMedia(InvalidRequest):
+    """References that are no images, no whole ones, or too large. All faults are of that kind."""
 
 
 class UnusableParameters(InvalidRequest):
@@ -115,6 +121,14 @@ class Interrupted(HeliographError):
     def __init__(self, job_ids: tuple[str, ...]) -> None:
         super().__init__(f"{len(job_ids)} were made: {', '.join(job_ids)}")
         self.job_ids = job_ids
+
+
+class UnusableImage(HeliographError):
+    """Bytes that are no image to use. `again`: another copy of it may be whole."""
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        super().__init__(message)
+        self.again = again
 
 
 class ResultUnusable(HeliographError):

@@ -44,7 +44,7 @@ class Watch(_State):
     `asking_at`: in seconds from `began_at` on. `running_at`: when it was last seen running. `called_back`: the
     provider's callback ended the last wait; `callbacks_left`: how many more are worth a question, none where it was not
     told where to call. `asked_at_ms`: since the epoch, when the last question began (or the create call): a callback
-    that came later is news.
+    that came later is news. `completed_at`: when it was first called completed, without a picture.
     """
 
     attempt_id: str
@@ -59,6 +59,7 @@ class Watch(_State):
     called_back: bool = False
     callbacks_left: NonNegativeInt = 0
     asked_at_ms: NonNegativeInt = 0
+    completed_at: AwareDatetime | None = None
 
     @property
     def was_called_back(self) -> bool:

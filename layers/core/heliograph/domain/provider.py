@@ -84,6 +84,13 @@ class Completed:
 
 
 @dataclass(frozen=True, slots=True)
+class NoResultYet:
+    """The task is completed and names no picture. It may be charged, and a moment later the pictures may be named."""
+
+    facts: TaskFacts = field(default=TaskFacts(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFailed:
     """The task ended without a picture."""
 
@@ -98,5 +105,5 @@ class NoAnswer:
     reason: str
 
 
-KnownState = StillRunning | Completed | TaskFailed
+KnownState = StillRunning | Completed | NoResultYet | TaskFailed
 TaskState = KnownState | NoAnswer

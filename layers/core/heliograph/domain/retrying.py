@@ -15,6 +15,10 @@ CALL_LIMIT = timedelta(seconds=210)
 # long as results are promised to be kept.
 GIVE_UP = timedelta(hours=24)
 MAX_DELIVERIES = 6
+# How long a provider may take to name the pictures of a task that it calls completed. Clients saw seconds.
+RESULT_PATIENCE = timedelta(minutes=5)
+_SOON_SECONDS = 2
+_LONGEST_RESULT_WAIT_SECONDS = 30
 _LONGEST_WAIT_SECONDS = 60
 
 
@@ -48,3 +52,10 @@ def wait_for_news(since: datetime, until: datetime, now: datetime) -> int:
 def wait_before_delivery(deliveries: int) -> int:
     """Seconds before a result is fetched again after `deliveries` failed tries."""
     return min(1 << deliveries, _LONGEST_WAIT_SECONDS)
+
+
+def wait_for_result(since: datetime, now: datetime) -> int:
+    """Seconds before asking again for the pictures of a task that is completed `since` then; the longer, the longer."""
+    age = (now - since).total_seconds()
+    left = (since + RESULT_PATIENCE - now).total_seconds()
+    return max(1, ceil(min(max(_SOON_SECONDS, age), _LONGEST_RESULT_WAIT_SECONDS, left)))

@@ -20,6 +20,7 @@ from heliograph.domain.errors import (
     InvalidRequest,
     MalformedDocument,
     Unavailable,
+    UnsupportedMedia,
     UnusableParameters,
 )
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -103,7 +104,7 @@ class Refusal(Exception):
             case MalformedDocument():
                 return cls(HTTPStatus.BAD_REQUEST, _INVALID, "invalid_body", error.faults[0].detail)
             case InvalidRequest():
-                code = error.code if isinstance(error, UnusableParameters) else Code.INVALID
+                code = _code_of(error)
                 param = _param(error.faults[0].pointer)
                 told = "; ".join(f"{_param(fault.pointer) or 'the call'}: {fault.detail}" for fault in error.faults)
                 return cls(HTTPStatus.BAD_REQUEST, _INVALID, code, told, param)
@@ -132,6 +133,12 @@ _REPEAT = (
     "Jobs may have been made: the official client's own repeat finds them; so does a call with the same "
     "Idempotency-Key, if it had one."
 )
+
+
+def _code_of(error: InvalidRequest) -> str:
+    if isinstance(error, UnsupportedMedia):
+        return _FAILURES[FailureCode.UNSUPPORTED_MEDIA][2]
+    return error.code if isinstance(error, UnusableParameters) else Code.INVALID
 
 
 def _param(pointer: str) -> str | None:

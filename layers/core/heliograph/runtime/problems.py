@@ -18,6 +18,7 @@ from heliograph.domain.errors import (
     MalformedDocument,
     StaleJob,
     Unavailable,
+    UnsupportedMedia,
 )
 from heliograph.domain.failures import Charged, FailureCode
 from heliograph.runtime.representations.problems import FaultTold, ProblemTold
@@ -106,6 +107,12 @@ class Problem(Exception):
                 return error
             case MalformedDocument():
                 return cls(HTTPStatus.BAD_REQUEST, "malformed_body", str(error), errors=error.faults)
+            case UnsupportedMedia():
+                detail = (
+                    f"{len(error.faults)} reference(s) that no model can read; nothing was done and nothing charged"
+                )
+                code = FailureCode.UNSUPPORTED_MEDIA
+                return cls(HTTPStatus.UNPROCESSABLE_ENTITY, code, detail, errors=error.faults)
             case InvalidRequest():
                 detail = f"{len(error.faults)} thing(s) to mend; nothing was done and nothing charged"
                 return cls(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=error.faults)

@@ -11,12 +11,13 @@ from heliograph.domain.errors import StaleJob, StorageFailed, Unavailable
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Attempt, Job, JobStatus
 from heliograph.domain.outcomes import CloseOutcome, DeliverAgain, Finished, Over, Watch
-from heliograph.domain.provider import Completed, NoAnswer, StillRunning, TaskFailed
-from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
+from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, StillRunning, TaskFailed
+from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES, RESULT_PATIENCE
 from heliograph.domain.routes import Route
 from heliograph.steps.absence import proven_absence
 from heliograph.steps.announce import announce, announce_settlements
 from heliograph.steps.finalize import Ending, announced, expire, fail, finalize, leave_to_sweep
+from heliograph.steps.poll import without_result
 from heliograph.steps.settle import ask, settle
 from heliograph.steps.traffic import Control, announce_switches
 
@@ -56,25 +57,45 @@ def close(
             return expire(job, ending=ending)
         return fail(job, _crashed(error, Charged.NO), ending=ending)
     if attempt.task_id is None:
-        if absence := proven_absence(attempt, now, providers):
-            job = job.without_a_task(attempt.attempt_id, absence, now)
-            return fail(job, _crashed(error, Charged.NO), ending=ending)
-        if now < job.doubt_ends_at:
-            # Its answer may still be noted, or its task announce itself; only then can anybody say how the job stands.
-            return leave_to_sweep(job, ending=ending)
-        return fail(job, _lost(error), ending=ending)
+        return _close_lost(job, attempt, error, providers=providers, ending=ending)
     match ask(attempt, attempt.task_id, providers):
         case Completed(result_urls):
             return _deliver_now(job, attempt, attempt.task_id, result_urls, ending=ending)
         case TaskFailed(failure):
             return fail(job, failure, ending=ending)
-        case StillRunning() | NoAnswer() as state:
-            # Without an answer, nobody knows whether there is a picture: that is worth a day.
-            patience = GIVE_UP if isinstance(state, NoAnswer) else timedelta(0)
-            if now < job.patience_ends_at + patience:
+        case StillRunning() | NoAnswer() | NoResultYet() as state:
+            if now < job.patience_ends_at + _patience(state):
                 return leave_to_sweep(job, ending=ending)
+            if isinstance(state, NoResultYet):
+                return fail(job, without_result(), ending=ending)
             running = f"{error}, while task {attempt.task_id} was running"
             return fail(job, _crashed(running, Charged.UNKNOWN), ending=ending)
+
+
+def _close_lost(
+    job: Job, attempt: Attempt, error: str, *, providers: Mapping[str, ImageProvider], ending: Ending
+) -> CloseOutcome:
+    """Ends a job whose create call got no answer that was noted; or leaves it to `sweep` while a task may turn up."""
+    now = ending.clock.now()
+    if absence := proven_absence(attempt, now, providers):
+        job = job.without_a_task(attempt.attempt_id, absence, now)
+        return fail(job, _crashed(error, Charged.NO), ending=ending)
+    if now < job.doubt_ends_at:
+        # Its answer may still be noted, or its task announce itself; only then can anybody say how the job stands.
+        return leave_to_sweep(job, ending=ending)
+    return fail(job, _lost(error), ending=ending)
+
+
+def _patience(state: StillRunning | NoAnswer | NoResultYet) -> timedelta:
+    """For how long beyond its time a task is asked about."""
+    match state:
+        case NoAnswer():
+            # Nobody knows whether there is a picture: that is worth a day.
+            return GIVE_UP
+        case NoResultYet():
+            return RESULT_PATIENCE
+        case StillRunning():
+            return timedelta(0)
 
 
 def sweep(

@@ -10,18 +10,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.domain.errors import BudgetExceeded, Fault, Interrupted, InvalidRequest, StorageFailed
+from heliograph.domain.errors import (
+    BudgetExceeded,
+    Fault,
+    Interrupted,
+    InvalidRequest,
+    StorageFailed,
+    UnsupportedMedia,
+)
 from heliograph.domain.failures import Failure
 from heliograph.domain.faults import pointer
 from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.keys import Caller
-from heliograph.domain.media import MediaType, sniff
+from heliograph.domain.media import SNIFF_BYTES, MediaType, sniff
 from heliograph.domain.openai_shape import MOST_IMAGES, EditRequest, ImagesRequest
 from heliograph.domain.recent_calls import Arrival, Stage
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import Rules
-from heliograph.domain.uploads import MAX_REFERENCE_BYTES, content_location
+from heliograph.domain.uploads import content_location
 from heliograph.steps.budgets import budget_failure
+from heliograph.steps.check_image import problem_of
 from heliograph.steps.name_call import name_call, note_stage
 from heliograph.steps.read_job import JobView, LinkedResult
 from heliograph.steps.submission import Submission
@@ -200,20 +208,11 @@ def _kinds(images: Sequence[bytes]) -> list[MediaType]:
         raise InvalidRequest(Fault("/image", "is required: one picture, or several"))
     if len(images) > MOST_IMAGES:
         raise InvalidRequest(Fault("/image", f"has {len(images)} pictures; at most {MOST_IMAGES} are allowed"))
-    kinds = [sniff(image) for image in images]
     faults = [
-        Fault(pointer("image", index), _unusable(image))
-        for index, (image, kind) in enumerate(zip(images, kinds, strict=True))
-        if kind is None or len(image) > MAX_REFERENCE_BYTES
+        Fault(pointer("image", index), problem)
+        for index, image in enumerate(images)
+        if (problem := problem_of(image)) is not None
     ]
     if faults:
-        raise InvalidRequest(*faults)
-    return [kind for kind in kinds if kind]
-
-
-def _unusable(image: bytes) -> str:
-    if not image:
-        return "is empty"
-    if len(image) > MAX_REFERENCE_BYTES:
-        return f"has {len(image)} bytes; at most {MAX_REFERENCE_BYTES} are allowed"
-    return "is no JPEG, PNG or WEBP by its bytes"
+        raise UnsupportedMedia(*faults)
+    return [kind for image in images if (kind := sniff(image[:SNIFF_BYTES]))]

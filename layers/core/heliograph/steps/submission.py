@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed, WorkflowFailed
+from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed, UnsupportedMedia, WorkflowFailed
 from heliograph.domain.faults import pointer
 from heliograph.domain.jobs import Job, KeyBudget, Source
-from heliograph.domain.media import MediaType, sniff
+from heliograph.domain.media import MediaType
 from heliograph.domain.object_keys import TENANTS_PREFIX, OutputPlace, folder_of
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import JobRequest, Rules, candidates
 from heliograph.domain.routes import Routes
-from heliograph.domain.uploads import MAX_REFERENCE_BYTES, is_upload
+from heliograph.domain.uploads import is_upload
+from heliograph.steps.check_image import ImageCheck
 
 if TYPE_CHECKING:
-    from heliograph.domain.objects import ObjectFacts
     from heliograph.ports import Clock, JobStore, ObjectStore, Workflow
 
 
@@ -96,20 +96,30 @@ def resume(job: Job, *, workflow: Workflow, created: bool = False) -> Submission
     return Submission(job, created, started=True)
 
 
-def check_stored_references(request: JobRequest, *, rules: Rules, objects: ObjectStore) -> JobRequest:
+def check_stored_references(
+    request: JobRequest, *, rules: Rules, objects: ObjectStore, checked: ObjectLocation | None = None
+) -> JobRequest:
     """Looks at every `s3://` reference; the request with the uploads of the API pinned to the bytes that were seen.
 
-    (Their forms can be sent again for a while.) Raises `InvalidRequest` naming each that the model could not use.
+    (Their forms can be sent again for a while.) `checked`: one of which is known already that it can be used.
+    Raises `InvalidRequest` naming each that the model could not use: `UnsupportedMedia` where all of them are there.
     """
-    faults, references = [], list(request.references)
+    check = ImageCheck(objects)
+    references = list(request.references)
+    faults, all_are_there = [], True
     for index, location in _stored(request):
-        facts = objects.look(location)
-        if unusable := why_unusable(facts):
-            faults.append(Fault(pointer("references", index), unusable))
-        elif facts and _is_upload(location, rules) and not location.version_id:
+        if location == checked:
+            continue
+        facts = check.look(location)
+        if facts is None:
+            faults.append(Fault(pointer("references", index), "there is no such object"))
+            all_are_there = False
+        elif problem := check.problem(location, facts):
+            faults.append(Fault(pointer("references", index), problem))
+        elif _is_upload(location, rules) and not location.version_id:
             references[index] = replace(location, version_id=facts.version_id).uri
     if faults:
-        raise InvalidRequest(*faults)
+        raise UnsupportedMedia(*faults) if all_are_there else InvalidRequest(*faults)
     return request.model_copy(update={"references": tuple(references)})
 
 
@@ -128,16 +138,3 @@ def _stored(request: JobRequest) -> Iterator[tuple[int, ObjectLocation]]:
 
 def _is_upload(location: ObjectLocation, rules: Rules) -> bool:
     return is_upload(location, bucket=rules.uploads_bucket, tenant=rules.tenant)
-
-
-def why_unusable(facts: ObjectFacts | None) -> str | None:
-    """Why an object can't be a reference; `None` if it can."""
-    if facts is None:
-        return "there is no such object"
-    if facts.size_bytes == 0:
-        return "is empty"
-    if facts.size_bytes > MAX_REFERENCE_BYTES:
-        return f"has {facts.size_bytes} bytes; at most {MAX_REFERENCE_BYTES} are allowed"
-    if sniff(facts.head) is None:
-        return "is no JPEG, PNG or WEBP by its bytes"
-    return None

@@ -10,7 +10,7 @@ from email.header import decode_header
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest
+from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest, UnsupportedMedia
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Source
@@ -26,8 +26,9 @@ from heliograph.domain.requests import Rules, read_json_object, read_request
 from heliograph.domain.tenants import DEFAULT_TENANT
 from heliograph.domain.upload_events import UploadRejected, upload_rejected
 from heliograph.steps.budgets import announce_exhausted
+from heliograph.steps.check_image import ImageCheck
 from heliograph.steps.provenance import MARKER
-from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, submit, why_unusable
+from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, submit
 
 if TYPE_CHECKING:
     from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
@@ -89,8 +90,11 @@ def submit_upload(
             return Ignored()
         document, provenance = _read(upload, source, objects)
         request = read_request(document, rules)
-        request = check_stored_references(request, rules=rules, objects=objects)
+        request = check_stored_references(request, rules=rules, objects=objects, checked=upload.location)
         keep_uploads(request, rules=rules, objects=objects)
+    except UnsupportedMedia as error:
+        rejection = _Rejection(FailureCode.UNSUPPORTED_MEDIA, str(error), error.faults)
+        return _publish(rejection, upload, source, bus=bus, clock=clock)
     except InvalidRequest as error:
         rejection = _Rejection(FailureCode.INVALID_INPUT, str(error), error.faults)
         return _publish(rejection, upload, source, bus=bus, clock=clock)
@@ -135,7 +139,8 @@ def _meaning(key: str) -> PresetUpload | JobDocument | None:
 
 
 def _read(upload: Upload, source: PresetUpload | JobDocument, objects: ObjectStore) -> tuple[dict[str, Any], Source]:
-    facts = objects.look(upload.location)
+    check = ImageCheck(objects)
+    facts = objects.look(upload.location) if isinstance(source, JobDocument) else check.look(upload.location)
     if facts and MARKER in facts.metadata:
         raise _Rejection(
             FailureCode.INVALID_INPUT,
@@ -148,8 +153,13 @@ def _read(upload: Upload, source: PresetUpload | JobDocument, objects: ObjectSto
         return read_json_object(found.body, what="the job document"), Source(
             kind="document", bucket=upload.bucket, key=upload.key, version_id=upload.version_id
         )
-    if unusable := why_unusable(facts):
-        raise _Rejection(FailureCode.UNSUPPORTED_MEDIA, f"the upload {unusable}")
+    if facts is None:
+        raise _Rejection(
+            FailureCode.INVALID_INPUT, "the upload is gone: another was put in its place, or it was deleted"
+        )
+    # Nobody waits for an answer: all of it is read.
+    if problem := check.problem(upload.location, facts, whole=True):
+        raise _Rejection(FailureCode.UNSUPPORTED_MEDIA, f"the upload {problem}")
     recipe = objects.read(ObjectLocation(upload.bucket, preset_key(source.preset)), max_bytes=MAX_DOCUMENT_BYTES)
     if recipe is None:
         raise _Rejection(
@@ -157,7 +167,7 @@ def _read(upload: Upload, source: PresetUpload | JobDocument, objects: ObjectSto
             f"there is no preset {source.preset}: put its recipe at {preset_key(source.preset)}",
         )
     document = read_json_object(recipe.body, what=f"the preset {source.preset}")
-    overrides = _overrides(facts.metadata if facts else {})
+    overrides = _overrides(facts.metadata)
     if _ROUTE_FIELDS & overrides.keys():
         # A model and a policy exclude each other: the object's choice replaces the preset's, whichever that was.
         document = {field: value for field, value in document.items() if field not in _ROUTE_FIELDS}

@@ -35,6 +35,9 @@ CONFLICTS: Codes = {
 }
 TOO_LARGE: Codes = {"payload_too_large": "the body is over 256 KB"}
 UNPROCESSABLE: Codes = {"invalid_input": "something to mend; `errors` names everything at once"}
+UNSUPPORTED: Codes = {
+    "unsupported_media": "references that no model can read: no images, broken or too large ones; see `errors`"
+}
 TOO_MANY: Codes = {"rate_limited": "too many calls, of everybody or of this key; see `Retry-After`"}
 INTERNAL: Codes = {"internal": "our side; where a job may have been made, `charged` is `unknown`"}
 UNAVAILABLE: Codes = {"unavailable": "a service behind us did not answer; see `charged` and `retryable`"}
@@ -52,7 +55,11 @@ def problems_of(operation: Operation) -> dict[HTTPStatus, Codes]:
         HTTPStatus.NOT_FOUND: NOT_FOUND if operation.parameters else None,
         HTTPStatus.CONFLICT: {code: CONFLICTS[code] for code in operation.conflicts},
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TOO_LARGE if reads else None,
-        HTTPStatus.UNPROCESSABLE_ENTITY: UNPROCESSABLE if reads or operation.query or operation.spends else None,
+        HTTPStatus.UNPROCESSABLE_ENTITY: {**UNPROCESSABLE, **UNSUPPORTED}
+        if operation.spends
+        else UNPROCESSABLE
+        if reads or operation.query
+        else None,
         HTTPStatus.TOO_MANY_REQUESTS: TOO_MANY,
         HTTPStatus.INTERNAL_SERVER_ERROR: INTERNAL,
         HTTPStatus.SERVICE_UNAVAILABLE: UNAVAILABLE,
