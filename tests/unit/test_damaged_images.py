@@ -41,7 +41,7 @@ WITHOUT_END = {
 }
 ALL = {**WITH_END, **WITHOUT_END}
 # Of a WEBP: with less than that gone, what is left can be another picture that is whole.
-LAST_BYTES = 40
+LAST_BYTES = 100
 
 
 def problem(image: bytes, **how: bool) -> str | None:
