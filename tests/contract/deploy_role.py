@@ -41,8 +41,15 @@ class DeployRole:
             if "Condition" not in resource or self._holds({"Condition": resource["Condition"]})
         }
 
-    def arn(self, role: str) -> str:
-        return self._attribute(role)
+    def arn(self, name: str) -> str:
+        """Of a role, or of the boundary."""
+        return self._attribute(name)
+
+    @property
+    def boundary(self) -> dict[str, Any]:
+        """What the stack's roles can allow at most."""
+        document: dict[str, Any] = self.resources["Boundary"]["Properties"]["PolicyDocument"]
+        return {**document, "Statement": [one for one in document["Statement"] if one != "AWS::NoValue"]}
 
     def trust_of(self, role: str) -> dict[str, Any]:
         """The one statement of a role's trust policy."""
@@ -68,8 +75,8 @@ class DeployRole:
                 return self._resolved(then if self._holds({"Condition": condition}) else otherwise)
             case {"Ref": name} if name in PARAMETERS or name.startswith("AWS::"):
                 return self._parameter(name)
-            case {"Ref": "GitHubProvider"}:
-                return self._attribute("GitHubProvider")
+            case {"Ref": "Boundary" | "GitHubProvider" as name}:
+                return self._attribute(name)
             case {"Ref": name}:
                 return name
             case {"Fn::GetAtt": [name, "Arn"]}:
@@ -111,5 +118,6 @@ class DeployRole:
             what = "oidc-provider/token.actions.githubusercontent.com"
         else:
             path = TEMPLATE["Resources"][name]["Properties"].get("Path", "/")
-            what = f"role{path}{STACK_OF_THE_ROLES}-{name}-1U44TLUZ7OR55"
+            kind = "policy" if name == "Boundary" else "role"
+            what = f"{kind}{path}{STACK_OF_THE_ROLES}-{name}-1U44TLUZ7OR55"
         return f"arn:{self.partition}:iam::{ACCOUNT}:{what}"

@@ -89,7 +89,8 @@ ONLY_WITH: Mapping[str, Mapping[str, set[str]]] = {
     "AWS::Events::Rule": {"RoleArn": {"iam:PassRole"}},
     "AWS::IAM::Role": {
         "ManagedPolicyArns": {"iam:AttachRolePolicy", "iam:DetachRolePolicy"},
-        "PermissionsBoundary": {"iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary"},
+        "PermissionsBoundary": {"iam:PutRolePermissionsBoundary"},
+        "": {"iam:DeleteRolePermissionsBoundary"},  # a role that has a boundary keeps it
     },
     "AWS::Lambda::Alias": {
         "ProvisionedConcurrencyConfig": {

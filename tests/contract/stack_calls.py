@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.contract.deploy_role import ACCOUNT
+from tests.contract.deploy_role import ACCOUNT, DeployRole
 from tests.contract.handler_permissions import needed
 from tests.contract.sam_calls import REGION, SAMS_BUCKET
 
+# Of every role of a stack that is deployed as docs/deploying.md says.
+BOUNDED = {"iam:PermissionsBoundary": DeployRole().arn("Boundary")}
 # As CloudFormation ends the names that it gives.
 RANDOM = "1U44TLUZ7OR55"
 
@@ -101,10 +103,10 @@ def _iam(action: str, of: _Resource) -> Call:
             role = arn("iam", f"role/{of.stack}-{of.name}Role-{RANDOM}", region="")
             return Call(action, role, {"iam:PassedToService": f"{service}.amazonaws.com"})
         case "iam:AttachRolePolicy" | "iam:DetachRolePolicy":
-            policy = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
-            return Call(action, arn("iam", f"role/{of.physical_name}", region=""), {"iam:PolicyARN": policy})
+            policy = {"iam:PolicyARN": "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}
+            return Call(action, arn("iam", f"role/{of.physical_name}", region=""), policy | BOUNDED)
         case _:
-            return Call(action, arn("iam", f"role/{of.physical_name}", region=""))
+            return Call(action, arn("iam", f"role/{of.physical_name}", region=""), BOUNDED)
 
 
 def _lambda(action: str, of: _Resource) -> Call | None:

@@ -20,7 +20,7 @@ from tests.contract.deploy_role import ACCOUNT, REPOSITORY, DeployRole
 from tests.contract.documents import blocks
 from tests.contract.handler_permissions import needed
 from tests.contract.sam_calls import REGION, SAMS_BUCKET, SAMS_STACK, STACK, Story, calls_of
-from tests.contract.stack_calls import RANDOM, Call, arn, calls_for, of_the_stack
+from tests.contract.stack_calls import BOUNDED, RANDOM, Call, arn, calls_for, of_the_stack
 from tests.contract.transformed import transformed_template
 from tests.node.programs import Node
 
@@ -106,10 +106,22 @@ CLOUDFORMATION_MAY_NOT = [
     Call("iam:CreateUser", arn("iam", f"user/{STACK}-me", region="")),
     Call("iam:CreateAccessKey", arn("iam", f"user/{STACK}-me", region="")),
     Call("iam:CreatePolicy", arn("iam", f"policy/{STACK}-mine", region="")),
-    Call("iam:CreateRole", arn("iam", "role/Administrator", region="")),
-    Call("iam:PutRolePolicy", ROLES.arn("CloudFormationRole")),
-    Call("iam:UpdateAssumeRolePolicy", ROLES.arn("CiRole")),
-    Call("iam:AttachRolePolicy", ROLE, {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+    Call("iam:CreateRole", arn("iam", "role/Administrator", region=""), BOUNDED),
+    Call("iam:CreateRole", ROLE),
+    Call("iam:CreateRole", ROLE, {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+    Call("iam:PutRolePolicy", ROLE),
+    Call(
+        "iam:AttachRolePolicy",
+        ROLE,
+        {"iam:PolicyARN": "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"},
+    ),
+    Call("iam:UpdateAssumeRolePolicy", ROLE),
+    Call("iam:PutRolePermissionsBoundary", ROLE, {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/Everything"}),
+    Call("iam:DeleteRolePermissionsBoundary", ROLE, BOUNDED),
+    Call("iam:CreatePolicyVersion", ROLES.arn("Boundary")),
+    Call("iam:PutRolePolicy", ROLES.arn("CloudFormationRole"), BOUNDED),
+    Call("iam:UpdateAssumeRolePolicy", ROLES.arn("CiRole"), BOUNDED),
+    Call("iam:AttachRolePolicy", ROLE, {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess", **BOUNDED}),
     Call("iam:PassRole", ROLE, {"iam:PassedToService": "ec2.amazonaws.com"}),
     Call("iam:PassRole", arn("iam", "role/Administrator", region=""), {"iam:PassedToService": "lambda.amazonaws.com"}),
     Call("lambda:InvokeFunction", FUNCTION),
