@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
 
 from local.deployment import CREDENTIALS, PROJECT, REGION
 from tests.e2e.world import World
+from tests.environment import without_make
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
@@ -21,7 +21,7 @@ def blocks(label: str) -> list[str]:
 
 def shell(command: str, **variables: str) -> dict[str, object]:
     finished = subprocess.run(
-        command, shell=True, capture_output=True, text=True, check=True, env={**os.environ, **variables}
+        command, shell=True, capture_output=True, text=True, check=True, env={**without_make(), **variables}
     )
     document: dict[str, object] = json.loads(finished.stdout)
     return document
@@ -81,7 +81,12 @@ def test_the_readmes_program_makes_a_picture_with_openais_client(world: World) -
 def test_the_vendors_key_is_stored_from_standard_input_and_a_wrong_one_is_refused(world: World) -> None:
     secrets, secret = world.stack.client("secretsmanager"), world.stack.outputs["UpstreamKeySecret"]
     usual = secrets.get_secret_value(SecretId=secret)["SecretString"]
-    environment = {**os.environ, **CREDENTIALS, "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": world.stack.endpoint}
+    environment = {
+        **without_make(),
+        **CREDENTIALS,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": world.stack.endpoint,
+    }
 
     def store(key: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "operations.upstream_key"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from heliograph.runtime.openapi.samples import Sample, samples
 
 from tests.e2e.receiver import Receiver, receiving
 from tests.e2e.world import World, wait_until
+from tests.environment import without_make
 
 NODE = Path(sys.executable).parent / "node"
 PROGRAMS = {
@@ -102,7 +102,7 @@ def test_an_example_does_what_it_says(world: World, subjects: Subjects, operatio
 
     finished = subprocess.run(
         [*PROGRAMS[sample.label], sample.source],
-        env={**os.environ, **access, **subjects.of(operation)},
+        env={**without_make(), **access, **subjects.of(operation)},
         capture_output=True,
         text=True,
         check=False,
@@ -130,7 +130,7 @@ def test_an_example_in_openais_shape_does_what_it_says(
 
     finished = subprocess.run(
         [*PROGRAMS[sample.label], sample.source],
-        env={**os.environ, **access},
+        env={**without_make(), **access},
         capture_output=True,
         text=True,
         check=False,

@@ -18,6 +18,7 @@ import httpx
 
 from local.deployment import CREDENTIALS, PROJECT, REGION
 from local.stack import Stack
+from tests.environment import without_make
 
 Found = TypeVar("Found")
 Event = dict[str, Any]
@@ -137,7 +138,7 @@ class World:
         return subprocess.run(
             command,
             cwd=PROJECT,
-            env={**os.environ, **CREDENTIALS, **self._aws()},
+            env={**without_make(), **CREDENTIALS, **self._aws()},
             input=typed,
             capture_output=True,
             text=True,

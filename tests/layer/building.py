@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from tests.contract.assembled_layer import SOURCE
 from tests.contract.cfn_template import ROOT
+from tests.environment import without_make
 
 _CACHE = ROOT / ".local" / "build-cache"
 _PATIENCE_SECONDS = 300
@@ -62,7 +62,7 @@ def _build(python: Path, folder: Path) -> None:
     made = subprocess.run(
         ["make", "-C", SOURCE, "build-CoreLayer"],  # noqa: S607 - whichever make runs these tests
         env={
-            **{name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PYTHON"))},
+            **{name: value for name, value in without_make().items() if not name.startswith("PYTHON")},
             "ARTIFACTS_DIR": str(folder),
             "LAYER_PYTHON": str(python),
             "PIP": f"{sys.executable} -m pip",
