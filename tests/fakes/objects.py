@@ -65,6 +65,10 @@ class InMemoryObjectStore:
         size_bytes = len(body) if pretended_bytes is None else pretended_bytes
         return self._keep(bucket, key, body, "application/octet-stream", metadata or {}, size_bytes)
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Somebody deletes an object, with all its versions."""
+        del self._versions[(bucket, key)]
+
     def look(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
         with self._script.playing("look"):
             found = self.peek(location)

@@ -420,9 +420,14 @@ class Job(_Record):
         return record_key(self.job_id, self.tenant)
 
     @property
+    def shares_key(self) -> bool:
+        """Whether later jobs of its source write their results to the same key."""
+        return self.source.key is not None and self.output_place.is_shared
+
+    @property
     def result_order(self) -> ResultOrder:
         """Its results' place among all that are written to the same key."""
-        key_id = derived_id("key", self.output_place.first_key())
+        key_id = derived_id("key", self.output_place.first_key() if self.shares_key else self.job_id)
         return ResultOrder.of(key_id, holder=self.key_holder, sequencer=self.sequencer, accepted_at=self.created_at)
 
     @property

@@ -21,10 +21,9 @@ def add_holding_its_key(job: Job, *, jobs: JobStore, objects: ObjectStore) -> Jo
     A job whose keys carry its own id shares them with nobody, and holds nothing. Raises `InvalidRequest` if another
     source holds the key and still lies in its bucket. Nothing is written then.
     """
-    source = job.source
-    if source.bucket is None or source.key is None or not job.output_place.is_shared:
+    if not job.shares_key:
         return jobs.add(job)
-    location = ObjectLocation(source.bucket, source.key)
+    location = ObjectLocation(job.source.bucket or "", job.source.key or "")
     key = job.output_place.first_key()
     for _ in range(_TRIES):
         before = jobs.holder_of(key)
