@@ -268,6 +268,17 @@ def test_places_that_share_a_first_result_are_known_by_it(
             assert one.first_key() == place.first_key()
 
 
+@pytest.mark.parametrize("media_type", MediaType)
+def test_names_that_are_cut_to_one_key_are_known_by_it(media_type: MediaType) -> None:
+    shared = 0
+    for length in range(MAX_KEY_BYTES - 80, MAX_KEY_BYTES):
+        one, other = (OutputPlace("{name}.{ext}", JOB_ID, "x" * length + end, None) for end in "ab")
+        if one.result_key(1, media_type) == other.result_key(1, media_type):
+            shared += 1
+            assert one.first_key() == other.first_key()
+    assert shared
+
+
 def test_records_lie_apart_from_results_by_the_jobs_id() -> None:
     assert record_key(JOB_ID, "default") == f"records/{JOB_ID}.json"
     assert record_key(JOB_ID, "shop") == f"records/tenants/shop/{JOB_ID}.json"

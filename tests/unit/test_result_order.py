@@ -54,7 +54,7 @@ def test_uploads_follow_each_other_as_s3_numbers_them(older: str, newer: str) ->
 
 
 def test_of_one_upload_the_job_that_was_accepted_later_is_newer() -> None:
-    first, second = order("1", accepted=1), order("10", accepted=2)
+    first, second = order("10", accepted=1), order("1", accepted=2)
     assert (first.is_older_than(second), second.is_older_than(first)) == (True, False)
 
 
