@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contract.examples import succeeded_job
-from tests.fakes.deployment import UPLOADS, InMemoryDeployment
+from tests.fakes.deployment import BETA, UPLOADS, InMemoryDeployment
 from tests.fakes.results import ScriptedResultSource
 from tests.pictures import JPEG
 
@@ -111,14 +111,26 @@ def test_an_upload_chooses_keys_under_its_presets_prefix(output_key: str | None,
 
 FIELDS = st.sampled_from(["{preset}", "{name}", "{job_id}", "{index}", "{ext}"])
 PIECES = st.sampled_from(["shop/", "../", "./", "/", "..", "white/", "a", "%2e%2e/", "tenants/", "records/", ".", ""])
-PATTERNS = st.lists(FIELDS | PIECES, max_size=5).map("".join).map(lambda pattern: pattern + ".{ext}")
-VALUES = st.sampled_from(["true", "false", "TRUE", "", "gpt-image-2", "cheapest", "1:1", "x"]) | PATTERNS
-METADATA = st.dictionaries(st.sampled_from([*NAMES, "mtime", "camera-model"]), VALUES, max_size=6)
+PATTERNS = st.builds(
+    lambda start, pieces: start + "".join(pieces) + "{name}.{ext}",
+    st.sampled_from(["", "shop/", "shop/x-", "white/", "{preset}/", "{job_id}"]),
+    st.lists(FIELDS | PIECES, max_size=2),
+)
+METADATA = st.fixed_dictionaries(
+    {},
+    optional={
+        "prompt": st.sampled_from(["mine", "%C3%A4", ""]),
+        "aspect-ratio": st.sampled_from(["1:1", "16:9"]),
+        "nsfw-checker": st.sampled_from(["true", "false", "false", "FALSE", "%66alse", "0"]),
+        "model": st.just(BETA),
+        "output-key": PATTERNS,
+        "mtime": st.just("1"),
+    },
+)
 RECIPES = st.fixed_dictionaries(
-    {"prompt": st.just("x")},
+    {"prompt": st.just("x"), "overrides": st.just(EVERYTHING) | st.lists(st.sampled_from(EVERYTHING), max_size=6)},
     optional={
         "nsfw_checker": st.booleans(),
-        "overrides": st.lists(st.sampled_from(EVERYTHING), max_size=6),
         "output_key": st.sampled_from(["shop/{name}.{ext}", "shop/x-{name}{job_id}.{ext}", "{name}.{ext}"]),
         "policy": st.just("beta-first"),
     },
