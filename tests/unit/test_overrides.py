@@ -12,7 +12,7 @@ from heliograph.domain.overrides import NAMES, RESULT_NAMES, fixed_prefix, overr
 from heliograph.steps.provenance import metadata_of
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import Upload
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.contract.examples import succeeded_job
@@ -138,6 +138,7 @@ RECIPES = st.fixed_dictionaries(
 FILES = st.lists(st.sampled_from(["a", "shop", "..", ".", "", "tenants", "records", "api"]), max_size=4).map("/".join)
 
 
+@example({"nsfw-checker": "false"}, {"prompt": "x", "overrides": EVERYTHING, "nsfw_checker": True}, "")
 @given(METADATA, RECIPES, FILES)
 def test_whatever_an_upload_says_its_filter_is_as_strict_and_its_results_lie_under_the_prefix(
     metadata: dict[str, str], recipe: dict[str, Any], file: str
