@@ -14,6 +14,7 @@ from typing import Any
 
 from heliograph.domain.errors import Fault, InvalidRequest
 from heliograph.domain.object_keys import PresetUpload, default_output_key
+from heliograph.domain.printable import without_unprintable
 
 # The metadata names, and the fields of a request that they stand for.
 NAMES = {
@@ -115,7 +116,7 @@ def _faults_of_names(named: Mapping[str, str]) -> Iterator[Fault]:
             detail = f"is not known: there are {', '.join(f'x-amz-meta-{known}' for known in NAMES)}"
         else:
             continue
-        yield Fault("", f"x-amz-meta-{_told(name)} {detail}")
+        yield Fault("", f"x-amz-meta-{without_unprintable(name)[:64]} {detail}")
 
 
 def _meant(name: str) -> str | None:
@@ -149,7 +150,3 @@ def _distance(one: str, other: str) -> int:
             line.append(cost)
         before, last = last, line
     return last[-1]
-
-
-def _told(name: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in name)[:64]
