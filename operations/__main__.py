@@ -26,6 +26,7 @@ from heliograph.steps.traffic import close_again, halt, hold_open, resume
 from operations.command_line import add_target, place_of
 from operations.key_report import key_report
 from operations.ledger_report import Checked, ledger_report
+from operations.printing import print_lines
 from operations.refusals import Refused, one_sentence
 from operations.route_report import route_report
 from operations.stacks import Account
@@ -109,7 +110,7 @@ def _run(arguments: argparse.Namespace) -> int:
         case "new-key":
             _new_key(arguments)
         case "keys":
-            print(*key_report(wiring.key_lister()()), sep="\n")
+            print_lines(key_report(wiring.key_lister()()))
         case "revoke-key":
             _revoke_key(arguments.key_id)
     return 0
@@ -152,7 +153,7 @@ def _ledger(room: ControlRoom, *, everything: bool) -> int:
         running={route.name: (room.control.states.running(route), of_jobs[route.name]) for route in room.routes},
         names={key.key_id: key.name for key in wiring.key_lister()()},
     )
-    print(*ledger_report(checked, everything=everything), sep="\n")
+    print_lines(ledger_report(checked, everything=everything))
     return 0 if checked.agrees else 1
 
 
@@ -160,7 +161,7 @@ def _routes(room: ControlRoom) -> None:
     traffic = room.control.states.look(room.routes)
     running = {route.name: room.control.states.running(route) for route in room.routes}
     report = route_report(room.routes, traffic, running, weights=room.control.weights, now=datetime.now(UTC))
-    print(*report, sep="\n")
+    print_lines(report)
 
 
 def _disable(room: ControlRoom, route: Route, reason: str) -> None:

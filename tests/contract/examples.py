@@ -165,7 +165,7 @@ def settled_job() -> Job:
             charged=Charged.YES,
             message=f"task {TASK_ID} was finished after the job had ended, and was delivered",
             results=(picture_of(job),),
-            record_key=job.output_place.record_key(),
+            record_key=job.record_key,
         )
     )
 

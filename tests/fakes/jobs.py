@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from heliograph.domain.errors import RouteFull, StaleJob
+from heliograph.domain.errors import KeyHeld, RouteFull, StaleJob
 from heliograph.domain.jobs import Job, JobFilter
 from heliograph.domain.listing import Position, Slice
+from heliograph.domain.result_order import KeyHolder, Taking
 
 from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.script import Line, Script
@@ -19,6 +20,7 @@ class InMemoryJobStore:
 
     def __init__(self, ledger: InMemoryLedger, caps: Mapping[str, int] | None = None) -> None:
         self._documents: dict[str, str] = {}
+        self._holders: dict[str, KeyHolder] = {}
         self._script = Script()
         self._ledger = ledger
         self._caps = caps or {}
@@ -33,12 +35,20 @@ class InMemoryJobStore:
         """From now on every call just works."""
         self._script.clear()
 
-    def add(self, job: Job) -> Job | None:
+    def add(self, job: Job, *, taking: Taking | None = None) -> Job | None:
         with self._script.playing("add"):
             if job.job_id in self._documents:
                 return None
             self._check(job)
+            if taking and self._holders.get(taking.holder.key) != taking.before:
+                raise KeyHeld(taking.holder.key)
+            if taking:
+                self._holders[taking.holder.key] = taking.holder
             return self._write(job)
+
+    def holder_of(self, key: str) -> KeyHolder | None:
+        with self._script.playing("holder_of"):
+            return self._holders.get(key)
 
     def get(self, job_id: str) -> Job | None:
         with self._script.playing("get"):

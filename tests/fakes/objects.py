@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed
+from heliograph.domain.errors import Fault, InvalidRequest, ObjectChanged, StorageFailed
 from heliograph.domain.media import SNIFF_BYTES
 from heliograph.domain.object_keys import MAX_KEY_BYTES
-from heliograph.domain.objects import Document, ObjectFacts, SignedForm
+from heliograph.domain.objects import Document, ObjectFacts, Replacing, SignedForm
 from heliograph.domain.references import ObjectLocation
 
 from tests.fakes.script import Line, Script
@@ -26,6 +26,11 @@ class StoredObject:
     content_type: str
     metadata: Mapping[str, str]
     size_bytes: int
+
+    @property
+    def etag(self) -> str:
+        """Of the bytes and nothing else, as S3's is."""
+        return f'"{hashlib.md5(self.body, usedforsecurity=False).hexdigest()}"'
 
 
 class InMemoryObjectStore:
@@ -60,12 +65,16 @@ class InMemoryObjectStore:
         size_bytes = len(body) if pretended_bytes is None else pretended_bytes
         return self._keep(bucket, key, body, "application/octet-stream", metadata or {}, size_bytes)
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Somebody deletes an object, with all its versions."""
+        del self._versions[(bucket, key)]
+
     def look(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
         with self._script.playing("look"):
             found = self.peek(location)
             if found is None:
                 return None
-            return ObjectFacts(found.size_bytes, found.version, found.metadata, found.body[:head_bytes])
+            return ObjectFacts(found.size_bytes, found.version, found.metadata, found.body[:head_bytes], found.etag)
 
     @contextmanager
     def rest(self, location: ObjectLocation, *, start: int) -> Iterator[Iterator[bytes]]:
@@ -107,8 +116,12 @@ class InMemoryObjectStore:
         content_type: str,
         sha256: str,
         metadata: Mapping[str, str],
+        replacing: Replacing | None = None,
     ) -> str:
         with self._script.playing("put"):
+            there = self.peek(ObjectLocation(location.bucket, location.key))
+            if replacing and replacing.etag != (there.etag if there else None):
+                raise ObjectChanged(f"{location.key}: PreconditionFailed")
             whole = body if isinstance(body, bytes) else body.read()
             if hashlib.sha256(whole).hexdigest() != sha256:
                 raise StorageFailed(f"{location.key}: BadDigest")

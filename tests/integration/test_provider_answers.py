@@ -232,3 +232,12 @@ def test_a_call_has_a_time_limit_as_a_whole(
     asked: ImageProvider = vendor("https://api.test/v1", lambda: KEY, transport=httpx.MockTransport(reply))
     asked.create(REQUEST) if call == "create" else asked.ask("clx1")
     assert limits == [1000 + seconds]
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\x1b", "\x7f", "\x9b", "\x85", "\u2028", "\u202e", "\u2066", "\ufeff"])
+def test_nothing_that_moves_a_terminal_is_kept_of_a_providers_text(letter: str) -> None:
+    body = json.dumps({"code": 400, "msg": f"a{letter}[31mb"}).encode()
+    outcome = provider(streamed(body, 400)).create(REQUEST)
+    assert isinstance(outcome, Refused)
+    assert "a [31mb" in outcome.failure.message
+    assert outcome.failure.message.isprintable()

@@ -317,7 +317,7 @@ def test_a_wish_that_comes_when_a_run_stored_the_pictures_and_died_is_too_late_t
 def test_anothers_pictures_of_the_same_name_are_not_taken_for_the_jobs_own(here: InMemoryDeployment) -> None:
     here.run(here.job_id(output_key="shop/{name}.{ext}"))
     again = here.post({"prompt": "x", "output_key": "shop/{name}.{ext}"}, key="2").job
-    place = again.output_place.record_key()
+    place = again.record_key
     here.objects.drop(RESULTS, place, b"{}", metadata={"heliograph-job-id": "job_another"})
     finished = here.finished(again.job_id)
     canceled(here, again.job_id)

@@ -164,7 +164,7 @@ def test_the_event_of_success_says_where_everything_is(here: InMemoryDeployment)
     assert isinstance(event, JobSucceeded)
     assert event_type(event) == "image.job.succeeded"
     assert event.data.results == here.jobs.peek(job_id).results
-    assert event.data.record.key == f"api/{job_id}/job.json"
+    assert event.data.record.key == f"records/{job_id}.json"
     assert (event.data.price_usd, event.data.metadata, event.data.attempts) == ("0.06", {"order": "17"}, 1)
 
 
@@ -172,7 +172,7 @@ def test_the_record_tells_how_the_picture_came_to_be(here: InMemoryDeployment) -
     job_id = here.job_id(prompt="灯台の夜明け")
     here.finalize(here.finished(job_id))
 
-    stored = here.result(f"api/{job_id}/job.json")
+    stored = here.result(f"records/{job_id}.json")
     assert stored
     record = json.loads(stored.body)
     assert "灯台の夜明け".encode() in stored.body
@@ -202,7 +202,7 @@ def test_when_the_event_goes_out_the_job_is_over_and_its_record_written(here: In
     here.finalize(finished)
 
     folder = f"api/{finished.job_id}"
-    assert seen == [(JobStatus.SUCCEEDED, {f"{folder}/1.png", f"{folder}/job.json"})]
+    assert seen == [(JobStatus.SUCCEEDED, {f"{folder}/1.png", f"records/{finished.job_id}.json"})]
 
 
 def test_a_second_run_changes_nothing_and_says_the_same(here: InMemoryDeployment) -> None:
@@ -331,7 +331,7 @@ def test_after_that_day_the_picture_is_given_up(here: InMemoryDeployment) -> Non
     assert outcomes[-1] == Over(job_id=finished.job_id, status=JobStatus.FAILED)
     (event,) = here.bus
     assert isinstance(event, JobFailed)
-    assert event.data.provider_urls == finished.result_urls
+    assert here.jobs.peek(finished.job_id).provider_urls == finished.result_urls
     assert event.data.failure.charged is Charged.YES
 
 
@@ -363,9 +363,8 @@ def test_of_several_results_the_good_ones_are_kept(here: InMemoryDeployment) -> 
     (event,) = here.bus
     assert isinstance(event, JobFailed)
     assert event.data.results == job.results
-    assert event.data.provider_urls == THREE
     assert (event.data.failure.charged, event.data.price_usd) == (Charged.YES, "0.06")
-    record = here.result(f"api/{job.job_id}/job.json")
+    record = here.result(f"records/{job.job_id}.json")
     assert record
     assert json.loads(record.body)["failure"]["code"] == "result_unusable"
 

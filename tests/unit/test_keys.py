@@ -303,14 +303,15 @@ def test_results_and_their_record_lie_in_the_folder_of_their_tenant(
     here.run(job_id)
     keys = here.objects.keys(RESULTS)
     assert len(keys) == 2
-    assert {key.endswith("job.json") for key in keys} == {True, False}
-    assert all(key.startswith(folder.format(job_id=job_id)) for key in keys)
+    record = f"records/tenants/shop/{job_id}.json"
+    assert record in keys
+    assert all(key.startswith(folder.format(job_id=job_id)) for key in keys - {record})
 
 
 def test_results_of_the_owner_lie_where_they_always_lay(here: InMemoryDeployment) -> None:
     job_id = here.post().job.job_id
     here.run(job_id)
-    assert here.objects.keys(RESULTS) == {f"api/{job_id}/1.png", f"api/{job_id}/job.json"}
+    assert here.objects.keys(RESULTS) == {f"api/{job_id}/1.png", f"records/{job_id}.json"}
 
 
 def test_two_tenants_who_name_the_same_place_do_not_meet(here: InMemoryDeployment) -> None:

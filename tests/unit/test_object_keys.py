@@ -15,6 +15,7 @@ from heliograph.domain.object_keys import (
     default_output_key,
     preset_key,
     read_upload_key,
+    record_key,
 )
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -92,6 +93,7 @@ def test_a_pattern_may_use_the_fields_that_exist(pattern: str) -> None:
         ("{job_id}", "must end with"),
         ("{job_id}.png", "must end with"),
         ("{job_id}/job.json", "must end with"),
+        ("records/{name}.{ext}", "where the records of jobs are"),
         ("{job_id}/{name}", "must end with"),
         ("{job_id}{ext}", "must end with"),
         ("{job_id}.{ext}/", "must end with"),
@@ -129,12 +131,11 @@ def test_a_pattern_that_could_not_store_results_is_refused(pattern: str, reason:
         check_output_key(pattern)
 
 
-def test_results_and_their_record_lie_in_a_folder_of_the_job() -> None:
+def test_results_lie_in_a_folder_of_the_job() -> None:
     place = OutputPlace(default_output_key(PresetUpload("white", "a/shoe")), JOB_ID, "a/shoe", "white")
 
     assert place.result_key(1, MediaType.JPEG) == f"white/a/shoe/{JOB_ID}/1.jpg"
     assert place.result_key(2, MediaType.WEBP) == f"white/a/shoe/{JOB_ID}/2.webp"
-    assert place.record_key() == f"white/a/shoe/{JOB_ID}/job.json"
 
 
 def test_a_pattern_without_an_index_numbers_the_second_result() -> None:
@@ -145,7 +146,6 @@ def test_a_pattern_without_an_index_numbers_the_second_result() -> None:
         "shop/shoe.v1-2.png",
         "shop/shoe.v1-3.png",
     ]
-    assert place.record_key() == "shop/shoe.v1.job.json"
 
 
 def test_a_name_is_never_read_as_a_pattern() -> None:
@@ -182,7 +182,6 @@ def test_a_name_keeps_only_what_is_no_way_up(name: str, part: str) -> None:
     place = OutputPlace("{preset}/{name}/{job_id}/{index}.{ext}", JOB_ID, name, "white")
 
     assert place.result_key(1, PNG) == f"white/{part}/{JOB_ID}/1.png"
-    assert place.record_key() == f"white/{part}/{JOB_ID}/job.json"
 
 
 def test_a_longest_pattern_with_the_longest_name_still_fits() -> None:
@@ -190,9 +189,9 @@ def test_a_longest_pattern_with_the_longest_name_still_fits() -> None:
     pattern = check_output_key("x" * (MAX_KEY_BYTES // 2 - len(ending)) + ending)
     place = OutputPlace(pattern, JOB_ID, "靴" * 340, "p" * 64)
 
-    for key in (place.result_key(99, PNG), place.record_key()):
-        assert len(key.encode()) <= MAX_KEY_BYTES
-        assert JOB_ID in key
+    key = place.result_key(99, PNG)
+    assert len(key.encode()) <= MAX_KEY_BYTES
+    assert JOB_ID in key
 
 
 # File names as people and attackers make them.
@@ -229,9 +228,9 @@ def is_allowed(pattern: str) -> bool:
 def test_every_key_fits(place: OutputPlace, index: int, media_type: MediaType) -> None:
     assume(is_allowed(place.pattern))
 
-    for key in (place.result_key(index, media_type), place.record_key()):
-        assert 0 < len(key.encode()) <= MAX_KEY_BYTES
-        assert not key.startswith("/")
+    key = place.result_key(index, media_type)
+    assert 0 < len(key.encode()) <= MAX_KEY_BYTES
+    assert not key.startswith("/")
 
 
 @given(PLACES, SHORT_NAMES, st.integers(1, 99))
@@ -239,15 +238,14 @@ def test_every_key_stays_inside_the_bucket(place: OutputPlace, name: str, index:
     assume(is_allowed(place.pattern))
     place = replace(place, name=name)
 
-    for key in (place.result_key(index, PNG), place.record_key()):
-        assert not {"", ".", ".."} & set(key.split("/"))
+    assert not {"", ".", ".."} & set(place.result_key(index, PNG).split("/"))
 
 
 @given(PLACES, st.sets(st.integers(1, 99), min_size=2, max_size=5))
-def test_results_of_one_job_never_share_a_key_nor_take_the_records(place: OutputPlace, indexes: set[int]) -> None:
+def test_results_of_one_job_never_share_a_key(place: OutputPlace, indexes: set[int]) -> None:
     assume(is_allowed(place.pattern))
 
-    keys = [place.result_key(index, PNG) for index in indexes] + [place.record_key()]
+    keys = [place.result_key(index, PNG) for index in indexes]
 
     assert len(set(keys)) == len(keys)
 
@@ -257,4 +255,30 @@ def test_two_jobs_of_one_name_never_share_a_key_by_default(name: str) -> None:
     source = PresetUpload("white", name)
     first, second = (OutputPlace(default_output_key(source), job, name, "white") for job in (JOB_ID, JOB_ID[::-1]))
 
-    assert {first.result_key(1, PNG), first.record_key()}.isdisjoint({second.result_key(1, PNG), second.record_key()})
+    assert first.result_key(1, PNG) != second.result_key(1, PNG)
+
+
+@given(PLACES, PLACES, st.integers(1, 99), st.sampled_from(MediaType), st.sampled_from(MediaType))
+def test_places_that_share_a_first_result_are_known_by_it(
+    one: OutputPlace, other: OutputPlace, cut: int, first: MediaType, second: MediaType
+) -> None:
+    assume(is_allowed(one.pattern) and is_allowed(other.pattern))
+    for place in (other, replace(other, pattern=one.pattern), replace(one, name=one.name + "x" * cut)):
+        if one.result_key(1, first) == place.result_key(1, second):
+            assert one.first_key() == place.first_key()
+
+
+@pytest.mark.parametrize("media_type", MediaType)
+def test_names_that_are_cut_to_one_key_are_known_by_it(media_type: MediaType) -> None:
+    shared = 0
+    for length in range(MAX_KEY_BYTES - 80, MAX_KEY_BYTES):
+        one, other = (OutputPlace("{name}.{ext}", JOB_ID, "x" * length + end, None) for end in "ab")
+        if one.result_key(1, media_type) == other.result_key(1, media_type):
+            shared += 1
+            assert one.first_key() == other.first_key()
+    assert shared
+
+
+def test_records_lie_apart_from_results_by_the_jobs_id() -> None:
+    assert record_key(JOB_ID, "default") == f"records/{JOB_ID}.json"
+    assert record_key(JOB_ID, "shop") == f"records/tenants/shop/{JOB_ID}.json"

@@ -14,6 +14,7 @@ from heliograph.steps.traffic import halt, hold_open
 
 from operations.key_report import key_report
 from operations.ledger_report import Checked, ledger_report
+from operations.printing import print_lines
 from operations.route_report import route_report, route_state
 from tests.fakes.deployment import BETA, ROUTES, SECOND, InMemoryDeployment
 
@@ -152,3 +153,11 @@ def test_keys_are_listed_oldest_first_without_the_key() -> None:
 
 def test_no_keys_are_told_too() -> None:
     assert list(key_report([])) == ["There are no API keys but the deployment's own. `make new-key NAME=…` makes one."]
+
+
+def test_what_tenants_and_providers_wrote_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_lines(["a\x1b[2Jb\x9b31mc\u202ed\u2066e\r\nf", "名前 é"])
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "a [2Jb 31mc d e  f"
+    assert second == "名前 é"

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from tests.fakes.deployment import BETA, RULES, SECOND, InMemoryDeployment
 
 LINK = "https://images.example.com/shoe.jpg"
-CONTROL = {chr(code) for code in (*range(32), 127)} - {"\t", "\n", "\r"}
+CONTROL = {chr(code) for code in (*range(32), *range(127, 160))} - {"\t", "\n", "\r"}
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
 
 
@@ -77,6 +77,20 @@ def test_control_characters_are_refused_in_prompts_and_metadata(letter: str) -> 
     document = {"prompt": f"a{letter}b", "metadata": {"key": letter, f"a{letter}": "x"}}
 
     assert faults(document).keys() == {"/prompt", "/metadata/key", pointer("metadata", f"a{letter}")}
+
+
+@pytest.mark.parametrize("letter", [chr(code) for code in (*range(0x2028, 0x202F), *range(0x2066, 0x206A))])
+def test_what_reorders_a_line_is_refused_where_lists_show_it_and_not_in_prompts(letter: str) -> None:
+    found = faults({"prompt": "x", "tags": [f"a{letter}"], "metadata": {f"a{letter}": "b", "c": f"d{letter}"}})
+    assert sorted(where.split("/")[1] for where in found) == ["metadata", "metadata", "tags"]
+    assert read_request({"prompt": f"שלט {letter} x"}, RULES).prompt
+
+
+@pytest.mark.parametrize(
+    "text", ["👨‍👩‍👧", "می‌خواهم", "שלום\u200f", "全角　空白", "non\u00a0breaking", "soft\u00adhyphen"]
+)
+def test_what_scripts_and_emoji_are_made_of_is_taken(text: str) -> None:
+    assert read_request({"prompt": text, "tags": [text], "metadata": {text: text}}, RULES).tags == (text,)
 
 
 def test_tabs_and_lines_are_not_control_characters() -> None:

@@ -141,11 +141,11 @@ def test_its_owner_sees_the_image_the_charge_and_when_it_came(here: InMemoryDepl
     assert told.attempts[0].failure.charged is Charged.YES
 
 
-def test_the_record_beside_the_image_tells_of_it(here: InMemoryDeployment) -> None:
+def test_the_record_of_a_late_image_tells_of_it(here: InMemoryDeployment) -> None:
     job_id = timed_out(here)
     look(here)
 
-    stored = here.result(here.jobs.peek(job_id).output_place.record_key())
+    stored = here.result(here.jobs.peek(job_id).record_key)
     assert stored
     record = json.loads(stored.body)
     assert (record["status"], record["price_usd"], len(record["results"])) == ("failed", "0.06", 1)
@@ -384,7 +384,8 @@ def test_a_late_image_does_not_take_the_place_of_another_jobs(here: InMemoryDepl
     [late] = here.jobs.peek(first).all_results
     assert late.key != theirs.key
     assert first in late.key
-    assert here.jobs.peek(first).settlements[0].record_key != here.jobs.peek(second).output_place.record_key()
+    assert here.jobs.peek(first).superseded_by == second
+    assert here.jobs.peek(first).settlements[0].record_key != here.jobs.peek(second).record_key
     assert here.objects.puts.count(ObjectLocation(RESULTS, theirs.key)) == 1
 
 

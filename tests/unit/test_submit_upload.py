@@ -262,13 +262,13 @@ def test_a_preset_with_a_reference_that_is_gone_is_rejected(here: InMemoryDeploy
 
 
 def test_the_uploads_own_metadata_overrides_its_preset(here: InMemoryDeployment) -> None:
-    preset(here)
+    preset(here, {**RECIPE, "overrides": ["prompt", "aspect_ratio", "model", "output_key"]})
     metadata = {
         "prompt": quote("灯台の夜明け 100%"),
         "aspect-ratio": "16:9",
         "nsfw-checker": "true",
         "model": SECOND,
-        "output-key": "shop/{job_id}.{ext}",
+        "output-key": "white/shop/{job_id}.{ext}",
         "camera": "an old one",
     }
 
@@ -277,15 +277,7 @@ def test_the_uploads_own_metadata_overrides_its_preset(here: InMemoryDeployment)
     assert job.request.prompt == "灯台の夜明け 100%"
     assert job.request.aspect_ratio is AspectRatio.LANDSCAPE_16_9
     assert job.request.nsfw_checker is True
-    assert (job.request.model, job.output_key) == (SECOND, "shop/{job_id}.{ext}")
-
-
-def test_metadata_can_switch_the_filter_off_again(here: InMemoryDeployment) -> None:
-    preset(here, {**RECIPE, "nsfw_checker": True})
-
-    assert job_of(here.announce_upload(dropped(here))).request.nsfw_checker is True
-    off = dropped(here, metadata={"nsfw-checker": "false"})
-    assert job_of(here.announce_upload(off)).request.nsfw_checker is False
+    assert (job.request.model, job.output_key) == (SECOND, "white/shop/{job_id}.{ext}")
 
 
 def test_metadata_in_rfc_2047_is_read_as_s3_writes_it(here: InMemoryDeployment) -> None:
@@ -309,7 +301,7 @@ def test_metadata_in_rfc_2047_is_read_as_s3_writes_it(here: InMemoryDeployment) 
 def test_metadata_that_makes_no_sense_is_rejected_not_ignored(
     here: InMemoryDeployment, metadata: dict[str, str], pointer: str
 ) -> None:
-    preset(here)
+    preset(here, {**RECIPE, "overrides": ["prompt", "aspect_ratio", "model", "output_key"]})
 
     assert pointers(rejected(here, dropped(here, metadata=metadata))) == {pointer}
 
@@ -503,6 +495,6 @@ def test_the_upload_itself_is_never_touched(here: InMemoryDeployment) -> None:
 def test_the_uploads_own_choice_of_a_route_replaces_its_presets(
     here: InMemoryDeployment, recipe: dict[str, str], metadata: dict[str, str], model: str
 ) -> None:
-    preset(here, {"prompt": "x", **recipe})
+    preset(here, {"prompt": "x", "overrides": ["model", "policy"], **recipe})
 
     assert job_of(here.announce_upload(dropped(here, metadata=metadata))).request.model == model

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from heliograph.domain.keys import ApiKey
     from heliograph.domain.ledger import Balance, Booking, Page, UsageLine
     from heliograph.domain.listing import Position, Slice
-    from heliograph.domain.objects import Document, ObjectFacts, Picture, SignedForm
+    from heliograph.domain.objects import Document, ObjectFacts, Picture, Replacing, SignedForm
     from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
     from heliograph.domain.recent_calls import Recent
     from heliograph.domain.references import ObjectLocation
+    from heliograph.domain.result_order import KeyHolder, Taking
     from heliograph.domain.routes import Route
     from heliograph.domain.timeline import Stay
     from heliograph.domain.traffic import Halt, RouteState, Traffic
@@ -104,9 +105,11 @@ class ObjectStore(Protocol):
         content_type: str,
         sha256: str,
         metadata: Mapping[str, str],
+        replacing: Replacing | None = None,
     ) -> str | None:
         """Stores the object whole or not at all; the store itself verifies `sha256` (hex) on arrival.
 
+        `replacing`: only if the key still holds what it says; else raises `ObjectChanged`, and nothing was written.
         Returns the version's id, where the bucket keeps versions.
         """
         ...
@@ -143,6 +146,10 @@ class JobReader(Protocol):
         """All jobs that there are a record of. Reads the whole table: for checks, not for work."""
         ...
 
+    def holder_of(self, key: str) -> KeyHolder | None:
+        """The source that holds the key for its results (a consistent read)."""
+        ...
+
     def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
         """The ids of jobs whose `attention_at` has passed (a moment ago may be too fresh), longest overdue first."""
         ...
@@ -155,10 +162,11 @@ class JobStore(JobReader, Protocol):
     it. Every method raises `StorageFailed` when the store does not do its part.
     """
 
-    def add(self, job: Job) -> Job | None:
+    def add(self, job: Job, *, taking: Taking | None = None) -> Job | None:
         """Writes a new job; `None`, and nothing written, if that id is taken. Of many at once, one wins.
 
-        Raises `BudgetExceeded` if what it may cost does not fit.
+        `taking`: its source takes the key of its results in the same write; raises `KeyHeld` if the key's holder has
+        changed. Raises `BudgetExceeded` if what the job may cost does not fit.
         """
         ...
 

@@ -7,6 +7,9 @@ task                                                     of its latest attempt, 
 open_shard, attention_at                                 until it is over and announced: the index `open-jobs`
 expires_at                                               only once it is over: DynamoDB deletes it then (TTL)
 
+Each key of results that several jobs write to has an item that names its holder (`key_…`, with the
+holder as JSON in `held_by`, and nothing else). It stays for good, as results do.
+
 Each task of an earlier attempt has an item of its own (`<job_id>#<attempt_id>`, with `task` and nothing else), so that
 the index finds the owner of every task.
 
@@ -25,10 +28,12 @@ from pydantic import ValidationError
 
 from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, failed_conditions, running_key, translated
 from heliograph.adapters.dynamodb_ledger import page_update, usage_update
-from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob, StorageFailed
+from heliograph.domain.errors import BudgetExceeded, HeliographError, KeyHeld, RouteFull, StaleJob, StorageFailed
+from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, JobFilter
 from heliograph.domain.ledger import UsageLine
 from heliograph.domain.listing import MOST, Position, Slice
+from heliograph.domain.result_order import KeyHolder, Taking
 from heliograph.domain.routes import Routes
 from heliograph.domain.tenants import Period, Tenants
 
@@ -65,6 +70,15 @@ class DynamoDBJobReader:
             answer = self._client.get_item(TableName=self._table, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
         item = answer.get("Item")
         return _job(item) if item else None
+
+    def holder_of(self, key: str) -> KeyHolder | None:
+        """One consistent read."""
+        with translated(key):
+            answer = self._client.get_item(
+                TableName=self._table, Key={"job_id": {"S": _holder_id(key)}}, ConsistentRead=True
+            )
+        item = answer.get("Item")
+        return KeyHolder.model_validate_json(item["held_by"]["S"]) if item else None
 
     def owner_of(self, provider: str, task_id: str) -> str | None:
         """One query of the index, which lags behind the table by milliseconds."""
@@ -186,10 +200,10 @@ class DynamoDBJobStore(DynamoDBJobReader):
         self._routes = routes
         self._retention = retention
 
-    def add(self, job: Job) -> Job | None:
+    def add(self, job: Job, *, taking: Taking | None = None) -> Job | None:
         """One transaction of the job and its four pages of the ledger; one conditional write if it costs nothing."""
         try:
-            return self._write(job, "attribute_not_exists(job_id)", {})
+            return self._write(job, "attribute_not_exists(job_id)", {}, taking)
         except StaleJob:
             return None
         except BudgetExceeded:
@@ -203,7 +217,9 @@ class DynamoDBJobStore(DynamoDBJobReader):
         changed = job.model_copy(update={"revision": job.revision + 1})
         return self._write(changed, "revision = :read", {":read": {"N": str(job.revision)}})
 
-    def _write(self, job: Job, condition: str, values: dict[str, AttributeValueTypeDef]) -> Job:
+    def _write(
+        self, job: Job, condition: str, values: dict[str, AttributeValueTypeDef], taking: Taking | None = None
+    ) -> Job:
         written = job.model_copy(update={"booked": job.booking, "used": job.usage, "ran_on": job.runs_on})
         put: dict[str, Any] = {
             "TableName": self._table,
@@ -212,6 +228,8 @@ class DynamoDBJobStore(DynamoDBJobReader):
             **({"ExpressionAttributeValues": values} if values else {}),
         }
         others = [*self._bookings(job), *self._usages(job), *self._counts(job), *self._earlier_tasks(job)]
+        if taking:
+            others.append(_Beside(self._holder(taking), KeyHeld(taking.holder.key)))
         with translated(job.job_id):
             try:
                 if others:
@@ -263,6 +281,18 @@ class DynamoDBJobStore(DynamoDBJobReader):
                 }
                 yield _Beside({"Put": {"TableName": self._table, "Item": item}})
 
+    def _holder(self, taking: Taking) -> TransactWriteItemTypeDef:
+        held_by = taking.holder.model_dump_json()
+        put: Any = {
+            "TableName": self._table,
+            "Item": {"job_id": {"S": _holder_id(taking.holder.key)}, "held_by": {"S": held_by}},
+            "ConditionExpression": "attribute_not_exists(job_id)",
+        }
+        if taking.before:
+            put["ConditionExpression"] = "held_by = :before"
+            put["ExpressionAttributeValues"] = {":before": {"S": taking.before.model_dump_json()}}
+        return {"Put": put}
+
     def _running(self, route: str, difference: int, most: int | None) -> TransactWriteItemTypeDef:
         update: TransactWriteItemTypeDef = {
             "Update": {
@@ -309,6 +339,10 @@ def _job(item: dict[str, AttributeValueTypeDef]) -> Job:
     except ValidationError as error:
         # Of another release than this.
         raise StorageFailed(f"{item['job_id']['S']}: its record can't be read") from error
+
+
+def _holder_id(key: str) -> str:
+    return derived_id("key", key)
 
 
 def _sortable(at: datetime) -> str:

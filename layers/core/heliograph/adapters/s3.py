@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed
+from heliograph.domain.errors import Fault, InvalidRequest, ObjectChanged, StorageFailed
 from heliograph.domain.media import SNIFF_BYTES
-from heliograph.domain.objects import Document, ObjectFacts, SignedForm
+from heliograph.domain.objects import Document, ObjectFacts, Replacing, SignedForm
 from heliograph.domain.references import ObjectLocation
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _MISSING = frozenset(
     {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "InvalidArgument", "KeyTooLongError"}
 )
+
+# The answers to a conditional write whose condition does not hold, or that met another write.
+_CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchKey"})
+_ETAG_OF_NOTHING = '"d41d8cd98f00b204e9800998ecf8427e"'
 
 # How much of a long object is in memory.
 _PIECE_BYTES = 256 * 1024
@@ -49,11 +53,11 @@ class S3ObjectStore:
                 if _code(error) in _MISSING:
                     return None
                 if _code(error) == "InvalidRange":  # only an empty object has no first byte
-                    return ObjectFacts(0, None, {}, b"")
+                    return ObjectFacts(0, None, {}, b"", _ETAG_OF_NOTHING)
                 raise
         _, _, total = answer.get("ContentRange", "").rpartition("/")
         size_bytes = int(total) if total.isdecimal() else answer["ContentLength"]
-        return ObjectFacts(size_bytes, _version_id(answer.get("VersionId")), answer["Metadata"], head)
+        return ObjectFacts(size_bytes, _version_id(answer.get("VersionId")), answer["Metadata"], head, answer["ETag"])
 
     @contextmanager
     def rest(self, location: ObjectLocation, *, start: int) -> Iterator[Iterator[bytes]]:
@@ -121,9 +125,10 @@ class S3ObjectStore:
         content_type: str,
         sha256: str,
         metadata: Mapping[str, str],
+        replacing: Replacing | None = None,
     ) -> str | None:
-        """One PUT: S3 compares the checksum and keeps the whole object or nothing."""
-        with _translated(location):
+        """One PUT: S3 compares the checksum and keeps the whole object or nothing. A condition needs `s3:GetObject`."""
+        with _translated(location), _conditional(location, replacing):
             answer = self._client.put_object(
                 Bucket=location.bucket,
                 Key=location.key,
@@ -131,8 +136,30 @@ class S3ObjectStore:
                 ContentType=content_type,
                 ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
                 Metadata=metadata,
+                **_condition(replacing),
             )
         return _version_id(answer.get("VersionId"))
+
+
+class _Condition(TypedDict, total=False):
+    IfMatch: str
+    IfNoneMatch: str
+
+
+def _condition(replacing: Replacing | None) -> _Condition:
+    if replacing is None:
+        return {}
+    return {"IfNoneMatch": "*"} if replacing.etag is None else {"IfMatch": replacing.etag}
+
+
+@contextmanager
+def _conditional(location: ObjectLocation, replacing: Replacing | None) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if replacing and _code(error) in _CHANGED:
+            raise ObjectChanged(f"s3://{location.bucket}/{location.key}: {_code(error)}") from error
+        raise
 
 
 def _which(location: ObjectLocation) -> _Which:

@@ -24,6 +24,7 @@ from heliograph.adapters.lean_transport import LeanTransport
 from heliograph.adapters.user_agent import USER_AGENT
 from heliograph.domain.errors import ConfigurationError, HeliographError
 from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.printable import without_unprintable
 from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, Refused, TaskFailed, Uncertain
 
 # A vendor's edge cuts silent answers after about 100 s [inferred]: whoever waits as long learns what it says.
@@ -53,7 +54,6 @@ _LATEST_MILLISECONDS = 10**14
 _SECONDS = re.compile(r"[0-9]{1,5}")
 # Links sign in their query strings; keys of one vendor show themselves; our callback's links end in a secret, and may
 # come back escaped, as JSON in JSON or as part of another link.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _QUERY = re.compile(r"\?[^\s\"'<>]*")
 _KEY_BY_FORM = re.compile(r"sk_[A-Za-z0-9]+")
 _CALLBACK = re.compile(r"callbacks(?:\\*/|\\+u002f|%(?:25)*2f)[^\s\"'<>]*", re.IGNORECASE)
@@ -325,7 +325,7 @@ def _text(fields: dict[str, Any], body: bytes, response: httpx.Response, *, is_j
 def _clean(text: str, key: str) -> str:
     """Takes time in proportion to `_MAX_READ_CHARACTERS`, whatever there is."""
     text = _beginning(text).encode(errors="replace").decode()
-    text = _CONTROL.sub(" ", text)
+    text = without_unprintable(text)
     text = _CALLBACK.sub("callbacks/…", text)
     text = _QUERY.sub(lambda query: "?…" if "=" in query[0] else query[0], text)
     text = _KEY_BY_FORM.sub("sk_…", text)

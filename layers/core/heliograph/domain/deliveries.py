@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 
 from heliograph.domain.identity import derived_id
 from heliograph.domain.listing import SliceQuery
+from heliograph.domain.printable import without_unprintable
 from heliograph.domain.retrying import lateness
 from heliograph.domain.webhooks import Happening
 
@@ -230,7 +231,7 @@ def asked_wait(retry_after: str | None, now: datetime) -> timedelta | None:
 def printable(answer: bytes) -> str:
     """The first of what a receiver answered, for people: nothing in it moves a terminal."""
     text = answer[: 4 * MOST_ANSWER_CHARACTERS].decode(errors="replace")
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:MOST_ANSWER_CHARACTERS].strip()
+    return without_unprintable(text)[:MOST_ANSWER_CHARACTERS].strip()
 
 
 class DeliveryQuery(SliceQuery):

@@ -12,6 +12,7 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
     ├── Conflict              what is asked for can't be done to the thing as it is; nothing was changed
     ├── StaleJob              somebody else changed the job first: read it again and decide anew
     ├── StaleRecord           the same of a webhook endpoint or a delivery
+    ├── KeyHeld               another source took the key for its results first; nothing was written
     ├── BudgetExceeded        a limit would be passed; nothing was written
     ├── RouteFull             as many tasks as may be are running on the route; nothing was written
     ├── Interrupted           some of several jobs were made, then something gave way; a repeat makes the others
@@ -19,6 +20,7 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
     ├── ResultUnusable        a result could not be fetched or is no picture; says whether to try again
     └── Unavailable           an AWS service did not do its part; safe to repeat
         ├── StorageFailed     a bucket, the job table or the secret store
+        │   └── ObjectChanged  the key holds another object than before: look again and decide anew
         ├── PublishFailed     the event bus took none or not all of the entries
         └── WorkflowFailed    the state machine could not be started
 
@@ -97,6 +99,10 @@ class StaleRecord(HeliographError):
     """A webhook endpoint or a delivery changed between reading and writing it. Nothing was written."""
 
 
+class KeyHeld(HeliographError):
+    """The holder of a result's key changed between reading and writing it. Nothing was written."""
+
+
 class BudgetExceeded(HeliographError):
     """What a job may cost does not fit into the budget of `account` (a tenant, or everybody) for `period`."""
 
@@ -150,6 +156,10 @@ class Unavailable(HeliographError):
 
 class StorageFailed(Unavailable):
     """A bucket, the job table or the secret store did not read or write."""
+
+
+class ObjectChanged(StorageFailed):
+    """A conditional write of an object found another object than before. Nothing was written."""
 
 
 class PublishFailed(Unavailable):

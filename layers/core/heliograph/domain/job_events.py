@@ -13,6 +13,11 @@ from heliograph.domain.money import usd
 from heliograph.domain.published import USD_PATTERN, Envelope, Published
 from heliograph.domain.requests import Task
 
+# Of a job, in events and in the API.
+SUPERSEDED_BY = Field(
+    description="The job whose newer result has the key that this job's was meant for; this job's has one of its own."
+)
+
 
 class ObjectRef(Published):
     """An object in a bucket."""
@@ -38,10 +43,11 @@ class _JobEnded(Published):
     metadata: Annotated[dict[str, str], Field(description="As the request gave it.")]
     tags: Annotated[tuple[str, ...], Field(description="As the request gave them.")] = ()
     retry_of: Annotated[str | None, Field(description="The job that this one was made to do again.")] = None
+    superseded_by: Annotated[str | None, SUPERSEDED_BY] = None
 
 
 class JobSucceededData(_JobEnded):
-    """Every picture of the job lies in the results bucket, with its record beside it."""
+    """Every picture of the job lies in the results bucket, and its record under `records/`."""
 
     status: Literal["succeeded"] = "succeeded"
     provider: str
@@ -50,14 +56,14 @@ class JobSucceededData(_JobEnded):
 
 
 class JobFailedData(_JobEnded):
-    """There is no picture, or not every one; `failure` says why, whether to retry, and whether it cost money."""
+    """There is no picture, or not every one; `failure` says why, whether to retry, and whether it cost money.
+
+    Where the provider keeps what could not be stored is for the job's owner alone: `GET /v1/jobs/{id}` says it.
+    """
 
     status: Literal["failed"] = "failed"
     failure: Failure
     results: tuple[Result, ...] = ()
-    provider_urls: Annotated[
-        tuple[str, ...], Field(description="Where the provider keeps pictures that could not be stored, for some days.")
-    ] = ()
 
 
 class JobExpiredData(_JobEnded):
@@ -72,10 +78,6 @@ class JobCanceledData(_JobEnded):
 
     status: Literal["canceled"] = "canceled"
     charged: Charged
-    provider_urls: Annotated[
-        tuple[str, ...],
-        Field(description="Where the provider keeps pictures that were paid all the same, for a while."),
-    ] = ()
 
 
 class JobSettledData(Published):
@@ -101,12 +103,10 @@ class JobSettledData(Published):
     message: Annotated[str, Field(description="What the task came to, in words.")]
     results: tuple[Result, ...] = ()
     record: ObjectRef | None = None
-    provider_urls: Annotated[
-        tuple[str, ...], Field(description="Where the provider keeps paid images that were not stored, for some days.")
-    ] = ()
     metadata: Annotated[dict[str, str], Field(description="As the request gave it.")]
     tags: Annotated[tuple[str, ...], Field(description="As the request gave them.")] = ()
     retry_of: Annotated[str | None, Field(description="The job that this one was made to do again.")] = None
+    superseded_by: Annotated[str | None, SUPERSEDED_BY] = None
 
 
 class JobSucceeded(Envelope):
@@ -170,19 +170,20 @@ def job_event(job: Job, *, results_bucket: str) -> JobEnded:
         "metadata": job.request.metadata,
         "tags": job.request.tags,
         "retry_of": job.retry_of,
+        "superseded_by": job.superseded_by,
     }
     if job.status is JobStatus.SUCCEEDED and job.attempt:
-        record = ObjectRef(bucket=results_bucket, key=job.output_place.record_key())
+        record = ObjectRef(bucket=results_bucket, key=job.record_key)
         succeeded = JobSucceededData(**ended, provider=job.attempt.provider, results=job.results, record=record)
         return JobSucceeded(**envelope, data=succeeded)
     if job.status is JobStatus.CANCELED and job.charged:
-        canceled = JobCanceledData(**ended, charged=job.charged, provider_urls=job.provider_urls)
+        canceled = JobCanceledData(**ended, charged=job.charged)
         return JobCanceled(**envelope, data=canceled)
     if job.failure is None:
         raise ValueError(f"{job.job_id} is {job.status} without a reason")
     if job.status is JobStatus.EXPIRED:
         return JobExpired(**envelope, data=JobExpiredData(**ended, failure=job.failure))
-    failed = JobFailedData(**ended, failure=job.failure, results=job.results, provider_urls=job.provider_urls)
+    failed = JobFailedData(**ended, failure=job.failure, results=job.results)
     return JobFailed(**envelope, data=failed)
 
 
@@ -210,10 +211,10 @@ def settled_event(job: Job, settlement: Settlement, *, results_bucket: str) -> J
         message=settlement.message,
         results=settlement.results,
         record=ObjectRef(bucket=results_bucket, key=record_key) if record_key else None,
-        provider_urls=settlement.provider_urls,
         metadata=job.request.metadata,
         tags=job.request.tags,
         retry_of=job.retry_of,
+        superseded_by=next((result.superseded_by for result in settlement.results if result.superseded_by), None),
     )
     event_id = derived_id("evt", job.job_id, "settled", settlement.attempt_id)
     return JobSettled(event_id=event_id, occurred_at=settlement.at, data=data)

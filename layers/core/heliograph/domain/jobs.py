@@ -10,12 +10,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from heliograph.domain.absence import SETTLED_AFTER, Books, can_prove
 from heliograph.domain.failures import Charged, Failure
+from heliograph.domain.identity import derived_id
 from heliograph.domain.ledger import Booking, Page, Usage, key_page, pages
 from heliograph.domain.media import MediaType
 from heliograph.domain.money import usd
-from heliograph.domain.object_keys import OutputPlace
+from heliograph.domain.object_keys import OutputPlace, record_key
 from heliograph.domain.provider import TaskFacts
 from heliograph.domain.requests import JobRequest, OnUncertain
+from heliograph.domain.result_order import KeyHolder, ResultOrder
 from heliograph.domain.retrying import CALL_LIMIT, GIVE_UP
 from heliograph.domain.routes import Route
 from heliograph.domain.statuses import MOVES as MOVES  # noqa: PLC0414 - whoever has jobs has these too
@@ -131,7 +133,10 @@ class Attempt(_Record):
 
 
 class Result(_Record):
-    """One stored picture. `version_id` pins its bytes; `sha256` in hex; sizes in bytes and pixels."""
+    """One stored picture. `version_id` pins its bytes; `sha256` in hex; sizes in bytes and pixels.
+
+    `superseded_by`: the job whose newer result has the key that this one was meant for. This one has a key of its own.
+    """
 
     bucket: str
     key: str
@@ -141,6 +146,7 @@ class Result(_Record):
     sha256: str
     width: int
     height: int
+    superseded_by: str | None = None
 
 
 class Settlement(_Record):
@@ -173,6 +179,10 @@ class Job(_Record):
     key_budget: KeyBudget | None = None
     output_key: str
     output_name: str
+    # Of a job whose results go to a key that later jobs of its source write to as well: who holds that key, and the
+    # number that S3 gave the upload.
+    key_holder: KeyHolder | None = None
+    sequencer: str = ""
     created_at: AwareDatetime
     deadline_at: AwareDatetime
     finished_at: AwareDatetime | None = None
@@ -403,6 +413,31 @@ class Job(_Record):
     def output_place(self) -> OutputPlace:
         """Where its results go."""
         return OutputPlace(self.output_key, self.job_id, self.output_name, self.source.preset)
+
+    @property
+    def record_key(self) -> str:
+        """Where its record lies in the results bucket."""
+        return record_key(self.job_id, self.tenant)
+
+    @property
+    def shares_key(self) -> bool:
+        """Whether later jobs of its source write their results to the same key."""
+        return self.source.key is not None and self.output_place.is_shared
+
+    @property
+    def result_order(self) -> ResultOrder:
+        """Its results' place among all that are written to the same key."""
+        key_id = derived_id("key", self.output_place.first_key() if self.shares_key else self.job_id)
+        return ResultOrder.of(key_id, holder=self.key_holder, sequencer=self.sequencer, accepted_at=self.created_at)
+
+    @property
+    def superseded_by(self) -> str | None:
+        """The job whose newer result has the key that this one's was meant for."""
+        return next((result.superseded_by for result in self.all_results if result.superseded_by), None)
+
+    def held_by(self, holder: KeyHolder) -> Job:
+        """With the holder of its results' key."""
+        return self._changed(key_holder=holder)
 
     def attempting(
         self,

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StrictBool, WithJsonSchema
 
+from heliograph.domain.printable import CONTROLS
 from heliograph.domain.references import LINK_PATTERN, MAX_URL_CHARACTERS, WEBHOOK_PATTERN
 from heliograph.domain.requests import JobRequest, Policy
 
 # Text without control characters, but not of white space alone.
-_WORDS = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*[^\s\x00-\x08\x0b\x0c\x0e-\x1f\x7f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+_WORDS = rf"^[^{CONTROLS}]*[^\s{CONTROLS}][^{CONTROLS}]*$"
 _FIELD = r"(?:[^{}]|\{(?:preset|name|job_id|index)\})*"
 
 _REFERENCE = {

@@ -4,9 +4,11 @@ Uploads bucket:   uploads/<preset>/<path>   an image to be edited by a preset
                   jobs/<name>.json          a whole job document
                   presets/<preset>.json     a recipe; starts nothing
                   anything else             starts nothing; references may lie there
-Results bucket:   <output key>, and `job.json` beside it
+Results bucket:   <output key>            a result
+                  records/<job id>.json   the record of a job
 
-In both, everything of a tenant other than `default` lies under `tenants/<tenant>/`, and nothing else does.
+In both, everything of a tenant other than `default` lies under `tenants/<tenant>/`, and nothing else does. Records are
+the exception: all of them lie under `records/`, those of a tenant under `records/tenants/<tenant>/`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from heliograph.domain.tenants import DEFAULT_TENANT
 UPLOADS_PREFIX = "uploads/"
 JOBS_PREFIX = "jobs/"
 TENANTS_PREFIX = "tenants/"
+RECORDS_PREFIX = "records/"
 PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # The limit of S3, in bytes of UTF-8.
 MAX_KEY_BYTES = 1024
@@ -85,6 +88,8 @@ def check_output_key(pattern: str) -> str:
         raise ValueError("must contain {name} or {job_id}: else every job would write over the last one's result")
     if pattern.startswith(TENANTS_PREFIX):
         raise ValueError(f"must not begin with {TENANTS_PREFIX}, where each tenant has a folder of its own")
+    if pattern.startswith(RECORDS_PREFIX):
+        raise ValueError(f"must not begin with {RECORDS_PREFIX}, where the records of jobs are")
     if pattern.startswith("/") or pattern.endswith("/") or any(part in {"", ".", ".."} for part in pattern.split("/")):
         raise ValueError("must be a key without empty, '.' or '..' parts")
     if len(pattern.encode()) > MAX_KEY_BYTES // 2 or not pattern.isprintable():
@@ -109,13 +114,16 @@ class OutputPlace:
             key = str(path.with_name(f"{path.stem}-{index}{path.suffix}"))
         return key
 
-    def record_key(self) -> str:
-        """The key of the job's record: `job.json` in the job's own folder, or `<result>.job.json` where it has none."""
-        folder, _, _ = self.pattern.rpartition("/")
-        first = self._filled(1, "")
-        if "{job_id}" in folder and "{index}" not in folder and "{ext}" not in folder:
-            return first.rpartition("/")[0] + "/job.json"
-        return f"{first.removesuffix('.')}.job.json"
+    @property
+    def is_shared(self) -> bool:
+        """Whether other jobs may write to the same keys: the pattern does not hold the job's id."""
+        return "{job_id}" not in self.pattern
+
+    def first_key(self) -> str:
+        """The key of the first result without its extension: two places share it if they share any first key."""
+        # With the longest extension, which cuts a long name the most.
+        longest = max((media_type.extension for media_type in MediaType), key=len)
+        return self._filled(1, longest).removesuffix(f".{longest}")
 
     def of_the_job_alone(self) -> OutputPlace:
         """A place beside this one that no other job has: its keys carry the job's id."""
@@ -136,6 +144,11 @@ class OutputPlace:
         cut = self.name.encode()[: max(room, 0)].decode(errors="ignore")
         name = "/".join(part for part in cut.split("/") if part not in {"", ".", ".."}) or "_"
         return self.pattern.format(**values, name=name)
+
+
+def record_key(job_id: str, tenant: str) -> str:
+    """Where a job's record lies in the results bucket: no other job has that key, whatever the two are named."""
+    return f"{RECORDS_PREFIX}{folder_of(tenant)}{job_id}.json"
 
 
 def folder_of(tenant: str) -> str:

@@ -18,6 +18,15 @@ class ObjectFacts:
     version_id: str | None
     metadata: Mapping[str, str]
     head: bytes
+    # Of the object's bytes and nothing else; quoted, as the store writes it.
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replacing:
+    """The condition of a write: the key still holds the object of that ETag; `None`: it still holds no object."""
+
+    etag: str | None
 
 
 @dataclass(frozen=True, slots=True)

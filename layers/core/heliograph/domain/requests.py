@@ -28,6 +28,7 @@ from heliograph.domain.errors import Fault, InvalidRequest, MalformedDocument
 from heliograph.domain.faults import faults_of, pointer
 from heliograph.domain.json_numbers import WHOLE_NUMBER
 from heliograph.domain.object_keys import check_output_key
+from heliograph.domain.printable import CONTROLS, REORDERING
 from heliograph.domain.references import check_reference, check_webhook_url
 from heliograph.domain.routes import AspectRatio, Route, Routes
 from heliograph.domain.tenants import DEFAULT_TENANT
@@ -41,9 +42,11 @@ SHORTEST_DEADLINE_SECONDS, LONGEST_DEADLINE_SECONDS = 60, 21_600
 
 
 # All but tab, line feed and carriage return. (In JSON each takes six bytes, and no model reads them.)
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(f"[{CONTROLS}]")
+# Tags and metadata are listed and printed as well; a prompt may be in a script that is written from the right.
+_REORDERING = re.compile(f"[{REORDERING}]")
 # The same as the API's description says it.
-NO_CONTROL = {"pattern": r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"}
+NO_CONTROL = {"pattern": f"^[^{CONTROLS}{REORDERING}]*$"}
 
 
 def _without_control(value: str) -> str:
@@ -52,14 +55,20 @@ def _without_control(value: str) -> str:
     return value
 
 
+def _of_one_direction(value: str) -> str:
+    if _REORDERING.search(value):
+        raise ValueError("holds characters that reorder or break its line")
+    return _without_control(value)
+
+
 Label = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64),
-    AfterValidator(_without_control),
+    AfterValidator(_of_one_direction),
     Field(json_schema_extra={**NO_CONTROL}),
 ]
 Remark = Annotated[
-    str, StringConstraints(max_length=512), AfterValidator(_without_control), Field(json_schema_extra={**NO_CONTROL})
+    str, StringConstraints(max_length=512), AfterValidator(_of_one_direction), Field(json_schema_extra={**NO_CONTROL})
 ]
 
 

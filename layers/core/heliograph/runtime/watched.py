@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from heliograph.domain.jobs import Job, JobFilter
 from heliograph.domain.listing import Position, Slice
 from heliograph.domain.metrics import Measure, of_announcement, of_end, of_submission
+from heliograph.domain.result_order import KeyHolder, Taking
 
 if TYPE_CHECKING:
     from heliograph.domain.events import PublishedEvent
@@ -28,9 +29,9 @@ class WatchedJobStore:
         self._jobs = jobs
         self._tell = tell
 
-    def add(self, job: Job) -> Job | None:
+    def add(self, job: Job, *, taking: Taking | None = None) -> Job | None:
         """As the store does."""
-        added = self._jobs.add(job)
+        added = self._jobs.add(job, taking=taking)
         if added:
             self._told(of_submission(added), added)
         return added
@@ -45,6 +46,10 @@ class WatchedJobStore:
     def get(self, job_id: str) -> Job | None:
         """As the store does."""
         return self._jobs.get(job_id)
+
+    def holder_of(self, key: str) -> KeyHolder | None:
+        """As the store does."""
+        return self._jobs.holder_of(key)
 
     def owner_of(self, provider: str, task_id: str) -> str | None:
         """As the store does."""

@@ -34,11 +34,11 @@ from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES, wait_before_delivery
 from heliograph.domain.routes import Routes
 from heliograph.steps.announce import announce
-from heliograph.steps.provenance import MARKER, is_same_result, metadata_of, record_of
+from heliograph.steps.provenance import MARKER, record_of
+from heliograph.steps.store_result import store_result
 from heliograph.steps.traffic import Control, went_well
 
 if TYPE_CHECKING:
-    from heliograph.domain.objects import Picture
     from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, ResultSource, Together
 
 
@@ -131,7 +131,7 @@ def announced(job: Job, *, ending: Ending) -> Over:
 
 def _is_stored(job: Job, *, ending: Ending) -> bool:
     """Whether an earlier run stored its pictures and their record, and ended before it could save that."""
-    record = ending.objects.look(ObjectLocation(ending.results_bucket, job.output_place.record_key()))
+    record = ending.objects.look(ObjectLocation(ending.results_bucket, job.record_key))
     return record is not None and record.metadata.get(MARKER) == job.job_id
 
 
@@ -156,7 +156,7 @@ def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> 
     if unusable := [copy for copy in copies if isinstance(copy, ResultUnusable)]:
         return _not_all(job, finished, results, unusable, ending=ending)
     succeeded = job.succeeded(results, ending.clock.now(), ready_at=_ready_at(finished))
-    write_record(succeeded, succeeded.output_place, ending=ending)
+    write_record(succeeded, ending=ending)
     over = _conclude(succeeded, ending=ending)
     _tell_route(succeeded.attempts[-1], finished, ending=ending)
     return over
@@ -199,32 +199,7 @@ def copied(
 
 def _copy(job: Job, attempt: Attempt | None, output: OutputPlace, index: int, url: str, *, ending: Ending) -> Result:
     with ending.source.fetch(url) as picture:
-        place = ObjectLocation(ending.results_bucket, output.result_key(index, picture.media_type))
-        stored = ending.objects.look(place)
-        if stored is None or not is_same_result(stored.metadata, job, picture):
-            version_id = ending.objects.put(
-                place,
-                picture.file,
-                content_type=picture.media_type,
-                sha256=picture.sha256,
-                metadata=metadata_of(job, attempt, picture),
-            )
-        else:
-            version_id = stored.version_id
-        return _result(place, version_id, picture)
-
-
-def _result(place: ObjectLocation, version_id: str | None, picture: Picture) -> Result:
-    return Result(
-        bucket=place.bucket,
-        key=place.key,
-        version_id=version_id,
-        content_type=picture.media_type,
-        size_bytes=picture.size_bytes,
-        sha256=picture.sha256,
-        width=picture.width,
-        height=picture.height,
-    )
+        return store_result(job, attempt, output, index, picture, objects=ending.objects, bucket=ending.results_bucket)
 
 
 def _not_all(
@@ -258,15 +233,15 @@ def _not_all(
     )
     ended = job.failed(failure, now, results=results, provider_urls=finished.result_urls)
     if results:
-        write_record(ended, ended.output_place, ending=ending)
+        write_record(ended, ending=ending)
     return _conclude(ended, ending=ending)
 
 
-def write_record(job: Job, place: OutputPlace, *, ending: Ending) -> None:
-    """Stores the job's record beside its results."""
+def write_record(job: Job, *, ending: Ending) -> None:
+    """Stores the job's record, apart from its results."""
     record = record_of(job)
     ending.objects.put(
-        ObjectLocation(ending.results_bucket, place.record_key()),
+        ObjectLocation(ending.results_bucket, job.record_key),
         record,
         content_type="application/json",
         sha256=hashlib.sha256(record).hexdigest(),

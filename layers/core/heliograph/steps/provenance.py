@@ -1,4 +1,4 @@
-"""What a stored result says about itself: the object's metadata, and the record (`job.json`) beside it."""
+"""What a stored result says about itself: the object's metadata, and the job's record apart from it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from heliograph.domain.jobs import Attempt, Job
+from heliograph.domain.redaction import shown
+from heliograph.domain.result_order import ORDER
 
 if TYPE_CHECKING:
     from heliograph.domain.objects import Picture
@@ -25,6 +27,7 @@ def metadata_of(job: Job, attempt: Attempt | None, picture: Picture) -> dict[str
         "heliograph-width": str(picture.width),
         "heliograph-height": str(picture.height),
     }
+    metadata[ORDER] = job.result_order.written()
     if attempt:
         metadata |= {"heliograph-model": attempt.model, "heliograph-attempt-id": attempt.attempt_id}
     if job.source.preset:
@@ -38,7 +41,10 @@ def is_same_result(metadata: Mapping[str, str], job: Job, picture: Picture) -> b
 
 
 def record_of(job: Job) -> bytes:
-    """`job.json`: how the results came to be. UTF-8 JSON; prompts in their own script."""
+    """The job's record: how its results came to be. UTF-8 JSON; prompts in their own script.
+
+    Where its owner is told of it is no part of that; and of links to references, only what does not let anybody in.
+    """
     document = {
         "version": "1",
         **job.model_dump(
@@ -56,10 +62,11 @@ def record_of(job: Job) -> bytes:
         "results": [result.model_dump(mode="json") for result in job.all_results],
         "failure": job.failure_now.model_dump(mode="json") if job.failure_now else None,
         "task": job.request.task,
-        "request": job.request.model_dump(mode="json"),
+        "request": shown(job.request).model_dump(mode="json", exclude={"webhook_url"}),
         "attempts": [attempt.told() for attempt in job.attempts_now],
         "timings": job.timings().model_dump(),
         "price_usd": job.price_usd,
+        "superseded_by": job.superseded_by,
         "delivered_late_at": job.delivered_late_at.isoformat() if job.delivered_late_at else None,
     }
     return json.dumps(document, ensure_ascii=False, indent=2).encode()

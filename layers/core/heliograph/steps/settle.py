@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING
 
 from heliograph.domain.failures import Charged
 from heliograph.domain.jobs import Attempt, Job, JobStatus, Result, Settlement
-from heliograph.domain.object_keys import OutputPlace
 from heliograph.domain.provider import Completed, NoAnswer, TaskFailed, TaskState
-from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP
 from heliograph.steps.announce import announce_settlements
 from heliograph.steps.finalize import Ending, copied, write_record
-from heliograph.steps.provenance import MARKER
 
 if TYPE_CHECKING:
     from heliograph.ports import ImageProvider
@@ -38,7 +35,7 @@ def settle(job: Job, *, providers: Mapping[str, ImageProvider], ending: Ending) 
         if attempt.task_id and (settlement := _settlement(job, attempt, providers=providers, ending=ending)):
             settled = job.settled(settlement)
             if settlement.results:
-                write_record(settled, _place(job, ending=ending), ending=ending)
+                write_record(settled, ending=ending)
             job = ending.jobs.save(settled.looked_late(now))
     if (looked := job.looked_late(now)) != job:
         job = ending.jobs.save(looked)
@@ -70,11 +67,10 @@ def _settlement(
 
 
 def _delivery(job: Job, attempt: Attempt, result_urls: tuple[str, ...], *, ending: Ending) -> Settlement | None:
-    place = _place(job, ending=ending)
     first = len(job.all_results) + 1
     copies = ending.together(
         [
-            partial(copied, job, attempt, place, index, url, ending=ending)
+            partial(copied, job, attempt, job.output_place, index, url, ending=ending)
             for index, url in enumerate(result_urls, start=first)
         ]
     )
@@ -83,12 +79,15 @@ def _delivery(job: Job, attempt: Attempt, result_urls: tuple[str, ...], *, endin
     is_last = job.late_since is None or ending.clock.now() >= job.late_since + GIVE_UP
     if not is_last and any(error.again or error.host_failed for error in unusable):
         return None
+    record_key = job.record_key if results else None
     if unusable:
         reason = "; ".join(str(error) for error in unusable)
         message = f"task {attempt.task_id} was finished after the job had ended, but {reason}"
-        return _charged(attempt, message, results=results, place=place, provider_urls=result_urls, ending=ending)
+        return _charged(
+            attempt, message, results=results, record_key=record_key, provider_urls=result_urls, ending=ending
+        )
     message = f"task {attempt.task_id} was finished after the job had ended, and was delivered"
-    return _charged(attempt, message, results=results, place=place, ending=ending)
+    return _charged(attempt, message, results=results, record_key=record_key, ending=ending)
 
 
 def _charged(
@@ -97,7 +96,7 @@ def _charged(
     *,
     ending: Ending,
     results: tuple[Result, ...] = (),
-    place: OutputPlace | None = None,
+    record_key: str | None = None,
     provider_urls: tuple[str, ...] = (),
 ) -> Settlement:
     return Settlement(
@@ -106,14 +105,6 @@ def _charged(
         charged=Charged.YES,
         message=message,
         results=results,
-        record_key=place.record_key() if results and place else None,
+        record_key=record_key,
         provider_urls=provider_urls,
     )
-
-
-def _place(job: Job, *, ending: Ending) -> OutputPlace:
-    """Where its late images go: to its usual place, unless another job has been delivered there meanwhile."""
-    place = job.output_place
-    record = ending.objects.look(ObjectLocation(ending.results_bucket, place.record_key()))
-    is_taken = record is not None and record.metadata.get(MARKER) not in (None, job.job_id)
-    return place.of_the_job_alone() if is_taken else place

@@ -11,15 +11,22 @@ from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed, Unsup
 from heliograph.domain.faults import pointer
 from heliograph.domain.jobs import Job, KeyBudget, Source
 from heliograph.domain.media import MediaType
-from heliograph.domain.object_keys import TENANTS_PREFIX, OutputPlace, folder_of
+from heliograph.domain.object_keys import RECORDS_PREFIX, TENANTS_PREFIX, OutputPlace, folder_of
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import JobRequest, Rules, candidates
 from heliograph.domain.routes import Routes
 from heliograph.domain.uploads import is_upload
 from heliograph.steps.check_image import ImageCheck
+from heliograph.steps.hold_key import add_holding_its_key
 
 if TYPE_CHECKING:
     from heliograph.ports import Clock, JobStore, ObjectStore, Workflow
+
+
+_NOT_FOR_RESULTS = {
+    TENANTS_PREFIX: "each tenant has a folder of its own",
+    RECORDS_PREFIX: "the records of jobs are",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,9 @@ def submit(
     output_name: str,
     fingerprint: str = "",
     key_budget: KeyBudget | None = None,
+    sequencer: str = "",
     routes: Routes,
+    objects: ObjectStore,
     jobs: JobStore,
     workflow: Workflow,
     clock: Clock,
@@ -51,7 +60,8 @@ def submit(
     """The one job of that id, now written down and started: a repeat finds it instead of making another.
 
     Once the job is written it is accepted: if the workflow can't be started at the moment, `sweep` will start it.
-    Raises `InvalidRequest` if its results would lie among another tenant's. The price of its first route is reserved in
+    Raises `InvalidRequest` if its results would lie among another tenant's, among records, or where those of another
+    source go. The price of its first route is reserved in
     the same write: raises `BudgetExceeded` if it does not fit (then there is no job), and `StorageFailed` if the job
     could not be written (then nothing happened, or a repeat will find it).
     """
@@ -59,10 +69,10 @@ def submit(
     if request.deadline_seconds:
         deadline = timedelta(seconds=request.deadline_seconds)
     place = OutputPlace(output_key, job_id, output_name, source.preset)
-    if not folder_of(tenant) and place.result_key(1, MediaType.JPEG).startswith(TENANTS_PREFIX):
+    for prefix, contents in _NOT_FOR_RESULTS.items():
         # A preset, or a name where the pattern begins with it, can spell that too.
-        detail = f"leads to {TENANTS_PREFIX}, where each tenant has a folder of its own"
-        raise InvalidRequest(Fault("/output_key", detail))
+        if not folder_of(tenant) and place.result_key(1, MediaType.JPEG).startswith(prefix):
+            raise InvalidRequest(Fault("/output_key", f"leads to {prefix}, where {contents}"))
     route = candidates(request, routes)[0]
     job = Job(
         job_id=job_id,
@@ -73,12 +83,13 @@ def submit(
         key_budget=key_budget,
         output_key=folder_of(tenant) + output_key,
         output_name=output_name,
+        sequencer=sequencer,
         created_at=now,
         deadline_at=now + deadline,
         quote_microusd=route.price_microusd,
         fingerprint=fingerprint,
     )
-    created = jobs.add(job)
+    created = add_holding_its_key(job, jobs=jobs, objects=objects)
     found = created or jobs.get(job_id)
     if found is None:
         raise StorageFailed(f"{job_id} is taken, but can't be read")

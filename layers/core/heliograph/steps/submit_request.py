@@ -86,6 +86,7 @@ def submit_request(
             fingerprint=fingerprint,
             key_budget=key_budget_of(caller),
             routes=rules.routes,
+            objects=objects,
             jobs=jobs,
             workflow=workflow,
             clock=clock,

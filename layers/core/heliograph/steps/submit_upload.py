@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from email.errors import HeaderParseError
@@ -21,6 +20,7 @@ from heliograph.domain.object_keys import (
     preset_key,
     read_upload_key,
 )
+from heliograph.domain.overrides import overridden
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import Rules, read_json_object, read_request
 from heliograph.domain.tenants import DEFAULT_TENANT
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 MAX_DOCUMENT_BYTES = 256 * 1024
 # Whoever may write to the uploads bucket is the one tenant that it belongs to.
 UPLOADS_TENANT = DEFAULT_TENANT
-_OVERRIDES = ("prompt", "aspect-ratio", "nsfw-checker", "model", "policy", "output-key")
-_ROUTE_FIELDS = frozenset({"model", "policy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,9 @@ def submit_upload(
             source=provenance,
             output_key=request.output_key or default_output_key(source),
             output_name=source.name,
+            sequencer=upload.sequencer,
             routes=rules.routes,
+            objects=objects,
             jobs=jobs,
             workflow=workflow,
             clock=clock,
@@ -167,11 +167,7 @@ def _read(upload: Upload, source: PresetUpload | JobDocument, objects: ObjectSto
             f"there is no preset {source.preset}: put its recipe at {preset_key(source.preset)}",
         )
     document = read_json_object(recipe.body, what=f"the preset {source.preset}")
-    overrides = _overrides(facts.metadata)
-    if _ROUTE_FIELDS & overrides.keys():
-        # A model and a policy exclude each other: the object's choice replaces the preset's, whichever that was.
-        document = {field: value for field, value in document.items() if field not in _ROUTE_FIELDS}
-    document |= overrides
+    document = overridden(document, facts.metadata, preset=source.preset, decode=decode_metadata)
     # The upload is image 1; a preset may add others (a background, a logo) after it.
     more = document.get("references", [])
     document["references"] = [upload.location.uri, *more] if isinstance(more, list) else more
@@ -211,16 +207,6 @@ def _publish(
     )
     bus.publish(event)
     return event
-
-
-def _overrides(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """What the object's own metadata (`x-amz-meta-…`) says over its preset. Other metadata means nothing here."""
-    values: dict[str, Any] = {
-        name.replace("-", "_"): decode_metadata(metadata[name]) for name in _OVERRIDES if name in metadata
-    }
-    if (flag := values.get("nsfw_checker")) in {"true", "false"}:
-        values["nsfw_checker"] = flag == "true"
-    return values
 
 
 def decode_metadata(value: str) -> str:

@@ -224,7 +224,7 @@ def events() -> dict[str, PublishedEvent]:
         charged=Charged.YES,
         message="task clx4v2m8p0001 was finished after the job had ended, and was delivered",
         results=_succeeded().results,
-        record_key=timed_out.output_place.record_key(),
+        record_key=timed_out.record_key,
     )
     ended = (
         _succeeded(),

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AwareDatetime, Field
 
 from heliograph.domain.failures import Charged, Failure
+from heliograph.domain.job_events import SUPERSEDED_BY
 from heliograph.domain.jobs import Job, JobStatus, Result, Source, Timings
 from heliograph.domain.listing import Slice, cursor_of
 from heliograph.domain.money import usd
+from heliograph.domain.redaction import shown
 from heliograph.domain.requests import JobRequest, Task
 from heliograph.domain.timeline import Moment, MomentKind
 from heliograph.runtime.representations import Listing, Representation
@@ -57,11 +59,15 @@ class JobTold(Representation):
     id: str
     status: JobStatus
     task: Task
-    request: Annotated[JobRequest, Field(description="As it was sent, with everything filled in.")]
+    request: Annotated[
+        JobRequest,
+        Field(description="As it was sent, with everything filled in. Of URLs, the query is left out: `?…`."),
+    ]
     metadata: dict[str, str]
     tags: tuple[str, ...]
     source: Source
     retry_of: Annotated[str | None, Field(description="The job that this one was made to do again.")]
+    superseded_by: Annotated[str | None, SUPERSEDED_BY]
     created_at: AwareDatetime
     deadline_at: Annotated[AwareDatetime, Field(description="Until then it may wait for its task.")]
     finished_at: AwareDatetime | None
@@ -90,11 +96,12 @@ class JobTold(Representation):
             id=job.job_id,
             status=job.status,
             task=job.request.task,
-            request=job.request,
+            request=shown(job.request),
             metadata=job.request.metadata,
             tags=job.request.tags,
             source=job.source,
             retry_of=job.retry_of,
+            superseded_by=job.superseded_by,
             created_at=job.created_at,
             deadline_at=job.deadline_at,
             finished_at=job.finished_at,
@@ -151,7 +158,7 @@ class QuoteTold(Representation):
         prices = [route.price_microusd for route in quote.routes]
         return cls(
             task=quote.request.task,
-            request=quote.request,
+            request=shown(quote.request),
             routes=tuple(
                 RouteQuoted(
                     name=route.name, provider=route.provider, model=route.model, price_usd=usd(route.price_microusd)

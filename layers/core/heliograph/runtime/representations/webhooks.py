@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from heliograph.domain.deliveries import Delivery, DeliveryAttempt, DeliveryStatus, DeliverySummary
 from heliograph.domain.listing import Slice, cursor_of
+from heliograph.domain.redaction import masked_url
 from heliograph.domain.webhooks import Endpoint, EndpointStatus
 from heliograph.runtime.representations import Listing, Representation
 from heliograph.steps.manage_endpoints import Secret
@@ -68,7 +69,7 @@ class DeliverySummaryTold(Representation):
 
     id: str
     endpoint_id: Annotated[str | None, Field(description="null: to the URL that was given with the job.")]
-    url: Annotated[str, Field(description="Where it was sent last, or will be first.")]
+    url: Annotated[str, Field(description="Where it was sent last, or will be first; of its query, only `?…`.")]
     event_id: Annotated[str, Field(description="`webhook-id`, the same at every attempt.")]
     event_type: str
     job_id: str | None
@@ -118,10 +119,11 @@ def _told(endpoint: Endpoint) -> dict[str, object]:
 
 
 def _summary(delivery: DeliverySummary) -> dict[str, object]:
-    told = ("endpoint_id", "url", "event_id", "event_type", "job_id", "status", "tries", "next_attempt_at")
+    told = ("endpoint_id", "event_id", "event_type", "job_id", "status", "tries", "next_attempt_at")
     return {
         "id": delivery.delivery_id,
         **{name: getattr(delivery, name) for name in told},
+        "url": masked_url(delivery.url),
         "replays": delivery.series - 1,
         "created_at": delivery.created_at,
     }
