@@ -136,8 +136,8 @@ new-key: $(INSTALLED) ## make an API key (NAME=…; TENANT=… SCOPES="jobs:read
 	$(call needs,NAME)$(OPERATE) new-key "$$NAME" $(call option,TENANT,--tenant) $(if $(call is_typed,SCOPES),--scopes $$SCOPES) \
 		$(call option,DAILY_USD,--daily-budget-usd) $(call option,PER_MINUTE,--requests-per-minute)
 
-revoke-key: $(INSTALLED) ## end an API key (KEY=key_…, its id as make keys lists it)
-	$(call needs,KEY)$(OPERATE) revoke-key "$$KEY"
+revoke-key: $(INSTALLED) ## end an API key (KEY=key_…, its id as make keys lists it; MADE=1: and every key that it made)
+	$(call needs,KEY)$(OPERATE) revoke-key "$$KEY" $(if $(call is_typed,MADE),--with-made)
 
 now_open := disable ROUTE=… REASON=…
 now_close := enable ROUTE=…

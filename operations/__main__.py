@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("--requests-per-minute", type=int, help="how often it may call (default: no limit)")
     revoking = command("revoke-key", "end an API key; within a minute it no longer works")
     revoking.add_argument("key_id", help="the key's id (key_…), as `keys` lists it")
+    revoking.add_argument("--with-made", action="store_true", help="revoke also every key that it made")
     for about_a_route in (disabling, enabling):
         about_a_route.add_argument("route", help="the route's name, as `routes` lists it")
     for with_a_reason in (disabling, pausing):
@@ -110,9 +111,9 @@ def _run(arguments: argparse.Namespace) -> int:
         case "new-key":
             _new_key(arguments)
         case "keys":
-            print_lines(key_report(wiring.key_lister()()))
+            print_lines(key_report(wiring.key_desk().every(by=None)))
         case "revoke-key":
-            _revoke_key(arguments.key_id)
+            _revoke_key(arguments.key_id, with_made=arguments.with_made)
     return 0
 
 
@@ -151,7 +152,7 @@ def _ledger(room: ControlRoom, *, everything: bool) -> int:
         sums=check_ledger(jobs, room.ledger.every(), complete_since=since),
         usage=check_usage(jobs, room.ledger.usage(f"{since:%Y-%m-%d}", _LAST_DAY), complete_since=since),
         running={route.name: (room.control.states.running(route), of_jobs[route.name]) for route in room.routes},
-        names={key.key_id: key.name for key in wiring.key_lister()()},
+        names={key.key_id: key.name for key in wiring.key_desk().every(by=None)},
     )
     print_lines(ledger_report(checked, everything=everything))
     return 0 if checked.agrees else 1
@@ -199,16 +200,19 @@ def _new_key(arguments: argparse.Namespace) -> None:
         request = read_key_request({name: value for name, value in asked.items() if value is not None})
     except InvalidRequest as error:
         raise Refused("\n".join(f"{fault.pointer.strip('/')}: {fault.detail}" for fault in error.faults)) from error
-    key, record = wiring.key_maker()(request)
+    key, record = wiring.key_desk().create(request, by=None)
     print(f"{key}\n\nThis is the only time that the key is shown. Its id is {record.key_id}.")
 
 
-def _revoke_key(key_id: str) -> None:
+def _revoke_key(key_id: str, *, with_made: bool) -> None:
     if not KEY_ID.fullmatch(key_id):
         raise Refused("A key is revoked by its id (key_…), which `make keys` lists.")
-    if wiring.key_revoker()(key_id) is None:
+    revoked = wiring.key_desk().revoke(key_id, by=None, with_made=with_made)
+    if revoked is None:
         raise Refused(f"There is no key {key_id}; `make keys` lists them.")
-    print(f"{key_id} is revoked: within a minute it no longer works.")
+    print(f"{key_id} is revoked: it makes no more keys, sees no secrets, and within a minute it no longer works.")
+    for key in revoked.made:
+        print(f"{key.key_id} ({key.name}), which it made, is revoked as well.")
 
 
 def _route(room: ControlRoom, name: str) -> Route:

@@ -8,7 +8,7 @@ from heliograph.domain.keys import ApiKey
 
 from operations.tables import columns
 
-_HEAD = ("id", "name", "tenant", "scopes", "a day", "state", "last used")
+_HEAD = ("id", "name", "tenant", "scopes", "a day", "state", "last used", "made by")
 
 
 def key_report(keys: Iterable[ApiKey]) -> Iterator[str]:
@@ -29,4 +29,5 @@ def _row(key: ApiKey) -> tuple[str, ...]:
         f"{key.daily_budget_usd} USD" if key.daily_budget_usd else "no limit",
         f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "valid",
         f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never",
+        key.made_by or "not noted",
     )

@@ -1,55 +1,56 @@
-"""`POST`, `GET` and `DELETE /v1/keys`: API keys, for those with the scope `admin`."""
+"""`POST`, `GET` and `DELETE /v1/keys`: API keys, for those with the scope `admin`. No key is taken on trust here."""
 
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
-from heliograph.domain.keys import Scope, read_key_request
+from heliograph.domain.keys import MadeKeys, RevocationQuery, Scope, read_key_request
 from heliograph.domain.requests import read_json_object
 from heliograph.runtime import wiring
-from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.door import caller_now, through_the_door
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.problems import Problem
+from heliograph.runtime.queries import read_query
 from heliograph.runtime.representations import Listing
-from heliograph.runtime.representations.keys import KeyMade, KeyTold
+from heliograph.runtime.representations.keys import KeyMade, KeyRevoked, KeyTold
 from heliograph.runtime.responses import answer, api_resolver
 from heliograph.runtime.settings.keys import KeysSettings
 from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(KeysSettings)
-create_key, every_key = wiring.key_maker(settings), wiring.key_lister(settings)
-revoke_key, count_call = wiring.key_revoker(settings), wiring.call_counter(settings)
+desk, count_call, again = wiring.key_desk(settings), wiring.call_counter(settings), wiring.caller_again(settings)
 
 
 @app.post("/v1/keys")
 def make() -> Response[str]:
-    call = ApiCall.read(app.current_event)
-    require(call.caller, Scope.ADMIN)
-    key, record = create_key(read_key_request(read_json_object(call.body, what="the body")))
-    logger.info("made a key", extra={"key_id": record.key_id, "by": call.caller.key_id})
+    caller = caller_now(app, again, Scope.ADMIN)
+    document = read_json_object(ApiCall.read(app.current_event).body, what="the body")
+    key, record = desk.create(read_key_request(document, tenant=caller.tenant), by=caller)
+    logger.info("made a key", extra={"key_id": record.key_id, "by": caller.key_id})
     return answer(201, KeyMade.made(key, record))
 
 
 @app.get("/v1/keys")
 def show() -> Response[str]:
-    require(ApiCall.caller_of(app.current_event), Scope.ADMIN)
-    newest_first = sorted(every_key(), key=lambda record: record.created_at, reverse=True)
+    caller = caller_now(app, again, Scope.ADMIN)
+    newest_first = sorted(desk.every(by=caller), key=lambda record: record.created_at, reverse=True)
     return answer(200, Listing[KeyTold](data=tuple(map(KeyTold.of, newest_first))))
 
 
 @app.delete("/v1/keys/<key_id>")
 def revoke(key_id: str) -> Response[str]:
-    caller = ApiCall.caller_of(app.current_event)
-    require(caller, Scope.ADMIN)
-    record = revoke_key(key_id)
-    if record is None:
+    caller = caller_now(app, again, Scope.ADMIN)
+    with_made = read_query(RevocationQuery, app.current_event).made is MadeKeys.REVOKE
+    revoked = desk.revoke(key_id, by=caller, with_made=with_made)
+    if revoked is None:
         # What is no id of ours is not logged: it may be the key itself, given by mistake.
         raise Problem.not_found("key")
-    logger.info("revoked a key", extra={"key_id": record.key_id, "by": caller.key_id})
-    return answer(200, KeyTold.of(record))
+    made = [key.key_id for key in revoked.made]
+    logger.info("revoked a key", extra={"key_id": revoked.key.key_id, "made": made, "by": caller.key_id})
+    return answer(200, KeyRevoked.revoked(revoked.key, revoked.made) if with_made else KeyTold.of(revoked.key))
 
 
 @observed

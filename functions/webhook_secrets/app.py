@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
 from heliograph.domain.metrics import SECRETS_SHOWN, Measure
 from heliograph.runtime import wiring
-from heliograph.runtime.door import WRITING, caller_with, through_the_door
+from heliograph.runtime.door import WRITING, caller_now, through_the_door
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import noted, observed, tell
 from heliograph.runtime.problems import existing
@@ -18,11 +18,12 @@ from heliograph.runtime.settings.webhook_secrets import WebhookSecretsSettings
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(WebhookSecretsSettings)
 desk, count_call = wiring.endpoint_desk(settings), wiring.call_counter(settings)
+look_up_again = wiring.caller_again(settings)
 
 
 @app.get("/v1/webhook-endpoints/<endpoint_id>/secret")
 def show(endpoint_id: str) -> Response[str]:
-    caller = caller_with(app.current_event, *WRITING)
+    caller = caller_now(app, look_up_again, *WRITING)
     secret = existing(desk.secret(endpoint_id, tenant=caller.tenant), "endpoint")
     noted("SecretShown", endpoint_id=secret.endpoint_id, by=caller.key_id)
     tell([Measure(SECRETS_SHOWN, 1)], tenant=caller.tenant)
@@ -31,7 +32,7 @@ def show(endpoint_id: str) -> Response[str]:
 
 @app.post("/v1/webhook-endpoints/<endpoint_id>/rotate-secret")
 def rotate(endpoint_id: str) -> Response[str]:
-    caller = caller_with(app.current_event, *WRITING)
+    caller = caller_now(app, look_up_again, *WRITING)
     secret = existing(desk.rotate(endpoint_id, tenant=caller.tenant), "endpoint")
     noted("SecretRotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
     return answer(200, told.SecretTold.of(secret))

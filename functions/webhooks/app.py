@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
 from heliograph.runtime import wiring
-from heliograph.runtime.door import READING, WRITING, caller_with, through_the_door
+from heliograph.runtime.door import READING, WRITING, caller_now, caller_with, through_the_door
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import noted, observed
 from heliograph.runtime.problems import existing
@@ -17,12 +17,12 @@ from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(WebhooksSettings)
-desk, count_call = wiring.endpoint_desk(settings), wiring.call_counter(settings)
+desk, count_call, again = wiring.endpoint_desk(settings), wiring.call_counter(settings), wiring.caller_again(settings)
 
 
 @app.post("/v1/webhook-endpoints")
 def register() -> Response[str]:
-    caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
+    caller, call = caller_now(app, again, *WRITING), ApiCall.read(app.current_event)
     endpoint, secret = desk.register(call.document, tenant=caller.tenant, request_id=call.request_id)
     noted("EndpointRegistered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(201, told.NewEndpointTold.with_secret(endpoint, secret))
@@ -41,7 +41,7 @@ def show(endpoint_id: str) -> Response[str]:
 
 @app.patch("/v1/webhook-endpoints/<endpoint_id>")
 def change(endpoint_id: str) -> Response[str]:
-    caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
+    caller, call = caller_now(app, again, *WRITING), ApiCall.read(app.current_event)
     endpoint = existing(desk.change(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
     noted("EndpointChanged", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
     return answer(200, told.EndpointTold.of(endpoint))
@@ -49,7 +49,7 @@ def change(endpoint_id: str) -> Response[str]:
 
 @app.delete("/v1/webhook-endpoints/<endpoint_id>")
 def remove(endpoint_id: str) -> Response[str]:
-    caller = caller_with(app.current_event, *WRITING)
+    caller = caller_now(app, again, *WRITING)
     endpoint = existing(desk.remove(endpoint_id, tenant=caller.tenant), "endpoint")
     noted("EndpointRemoved", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(200, told.EndpointTold.of(endpoint))

@@ -50,6 +50,7 @@ def words(*arguments: str) -> list[str]:
         (["new-key", "NAME=shop"], "-m operations new-key $NAME"),
         (["new-key", "NAME=shop", "SCOPES=a b"], "-m operations new-key $NAME --scopes $SCOPES"),
         (["revoke-key", "KEY=key_a"], "-m operations revoke-key $KEY"),
+        (["revoke-key", "KEY=key_a", "MADE=1"], "-m operations revoke-key $KEY --with-made"),
         (["key"], "-m operations.upstream_key"),
         (["preflight", "REGION=eu-west-1"], "-m operations.preflight --region eu-west-1"),
         (["deploy"], "-m operations.deploy"),

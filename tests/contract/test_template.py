@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatchcase
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.contract.cfn_template import (
     statements_of,
     timeout_of,
 )
+from tests.contract.deployed import Deployed, on_off_parameters
 
 BUCKETS = resources_of("AWS::S3::Bucket")
 QUEUES = resources_of("AWS::SQS::Queue")
@@ -259,22 +261,58 @@ def test_nobody_can_write_to_the_ledger_but_by_adding() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_table_of_keys_is_opened_to_those_who_need_it_and_for_what_they_need(name: str) -> None:
+    looks_up = {"dynamodb:GetItem"}
     actions = {
-        "Authorize": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
-        "SubmitRequest": {"dynamodb:UpdateItem"},
-        **{name: {"dynamodb:UpdateItem"} for name in ("ReadApi", "Models", "Retry", "Cancel", "Uploads")},
-        "Keys": {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"},
-        "Images": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
-        "Webhooks": {"dynamodb:UpdateItem"},
-        "WebhookSecrets": {"dynamodb:UpdateItem"},
-        "Deliveries": {"dynamodb:UpdateItem"},
+        **dict.fromkeys(("Authorize", "Images", "Models", "Webhooks", "WebhookSecrets"), looks_up),
+        "Keys": {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"},
     }
     assert actions_on(name, "KeysTable") == actions.get(name, set())
 
 
-def test_who_makes_keys_touches_nothing_but_keys() -> None:
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_table_of_calls_is_opened_to_those_who_need_it_and_for_what_they_need(name: str) -> None:
+    counts = {"dynamodb:UpdateItem"}
+    counting = (
+        *("Authorize", "SubmitRequest", "ReadApi", "Models", "Retry", "Cancel", "Uploads"),
+        *("Webhooks", "WebhookSecrets", "Deliveries"),
+    )
+    actions = {
+        **dict.fromkeys(counting, counts),
+        "Keys": {*counts, "dynamodb:BatchGetItem"},
+        "Images": {*counts, "dynamodb:GetItem"},
+    }
+    assert actions_on(name, "CallsTable") == actions.get(name, set())
+
+
+READS = ("BatchGet", "ConditionCheck", "Describe", "Get", "List", "Query", "Scan")
+
+
+def test_nothing_but_the_function_of_keys_may_write_a_key() -> None:
+    stack = Deployed(on_off_parameters("on"))
+    writers = set()
+    for name, role in stack.of_type("AWS::IAM::Role").items():
+        for policy in role.get("Policies", []):
+            for statement in listed(policy["PolicyDocument"]["Statement"]):
+                reaches = any(opens(resource, "KeysTable") for resource in listed(statement["Resource"]))
+                writes = [
+                    action
+                    for action in listed(statement["Action"])
+                    if action == "*" or (action.startswith("dynamodb:") and not action[9:].startswith(READS))
+                ]
+                if statement["Effect"] == "Allow" and reaches and writes:
+                    writers.add(name)
+    assert writers == {"KeysRole"}
+
+
+def opens(resource: str, logical_id: str) -> bool:
+    """Whether a statement's resource, with its wildcards, may be that table."""
+    arn = Deployed().value({"Fn::GetAtt": [logical_id, "Arn"]})
+    return fnmatchcase(arn, resource)
+
+
+def test_who_makes_keys_touches_nothing_but_keys_and_their_uses() -> None:
     resources = {name for statement in statements_of(FUNCTIONS["Keys"]) for name in names_in(statement["Resource"])}
-    assert resources == {"KeysTable"}
+    assert resources == {"KeysTable", "CallsTable"}
 
 
 # What Lambda needs to read a queue for a function: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
@@ -300,18 +338,20 @@ def test_what_webhooks_need_is_opened_to_those_who_need_it_and_for_what_they_nee
         "Webhooks": {
             "EndpointsTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:DeleteItem"},
             "WebhookSecret": {"secretsmanager:GetSecretValue"},
-            "KeysTable": {"dynamodb:UpdateItem"},
+            "KeysTable": {"dynamodb:GetItem"},
+            "CallsTable": {"dynamodb:UpdateItem"},
         },
         "WebhookSecrets": {
             "EndpointsTable": {"dynamodb:GetItem", "dynamodb:PutItem"},
             "WebhookSecret": {"secretsmanager:GetSecretValue"},
-            "KeysTable": {"dynamodb:UpdateItem"},
+            "KeysTable": {"dynamodb:GetItem"},
+            "CallsTable": {"dynamodb:UpdateItem"},
         },
         "Deliveries": {
             "EndpointsTable": {"dynamodb:GetItem"},
             "DeliveriesTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
             "WebhookDelivery": {"states:StartExecution"},
-            "KeysTable": {"dynamodb:UpdateItem"},
+            "CallsTable": {"dynamodb:UpdateItem"},
         },
     }
     if name in opened:
@@ -378,8 +418,8 @@ def test_a_bucket_refuses_calls_without_tls(name: str) -> None:
     assert statement["Resource"] == [{"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": f"${{{name}.Arn}}/*"}]
 
 
-# Of a wait nothing is left when it is over.
-DATA = sorted({*BUCKETS, *resources_of("AWS::DynamoDB::Table")} - {"WaitsTable"})
+# Of a wait nothing is left when it is over, and of calls nothing that matters to a stack that is made anew.
+DATA = sorted({*BUCKETS, *resources_of("AWS::DynamoDB::Table")} - {"WaitsTable", "CallsTable"})
 
 
 # Whatever is lost with them: every webhook's signature, and the key that callers have.
@@ -421,7 +461,7 @@ def test_the_rule_of_uploads_knows_the_two_prefixes_of_the_code() -> None:
     assert detail["object"] == {"key": [{"prefix": UPLOADS_PREFIX}, {"prefix": JOBS_PREFIX}]}
 
 
-@pytest.mark.parametrize("table", ["JobsTable", "KeysTable", "DeliveriesTable"])
+@pytest.mark.parametrize("table", ["JobsTable", "CallsTable", "DeliveriesTable"])
 def test_what_is_done_with_is_deleted_by_the_attribute_that_the_store_writes(table: str) -> None:
     assert RESOURCES[table]["Properties"]["TimeToLiveSpecification"] == {
         "AttributeName": "expires_at",

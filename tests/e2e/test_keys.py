@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import boto3
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
+from local.deployment import REGION, STACK_NAME
 from tests.e2e.world import World, wait_until
 
 
@@ -131,3 +134,62 @@ def test_keys_are_made_from_the_command_line_too(world: World) -> None:
     assert (no_tenant.returncode, "tenant" in no_tenant.stderr) == (1, True)
     assert (no_scope.returncode, "jobs:write" in no_scope.stderr) == (2, True)
     assert "Traceback" not in no_tenant.stderr + no_scope.stderr
+
+
+def test_a_revoked_key_makes_no_key_and_reads_no_secret_while_the_gateway_still_lets_it_in(
+    world: World, mark: str
+) -> None:
+    thief = make(world, scopes=["admin"])
+    endpoint = world.call("POST", "/v1/webhook-endpoints", json={"url": f"https://{mark}.example.com/hooks"}).json()
+    secret = f"/v1/webhook-endpoints/{endpoint['id']}/secret"
+    allowed = world.call("GET", secret, key=thief["key"])
+    child = world.call("POST", "/v1/keys", key=thief["key"], json={"name": mark, "scopes": ["admin"]}).json()
+
+    revoked = world.call("DELETE", f"/v1/keys/{thief['id']}", params={"made": "revoke"})
+
+    assert allowed.status_code == 200
+    # The gateway remembers it, as it does on AWS.
+    assert world.call("GET", "/v1/jobs", key=thief["key"]).status_code == 200
+    assert code_of(world.call("POST", "/v1/keys", key=thief["key"], json={"name": mark})) == (401, "unauthenticated")
+    assert code_of(world.call("GET", secret, key=thief["key"])) == (401, "unauthenticated")
+    assert (child["made_by"], [key["id"] for key in revoked.json()["made"]]) == (thief["id"], [child["id"]])
+    assert world.call("GET", "/v1/keys", key=child["key"]).status_code in {401, 403}
+    world.call("DELETE", f"/v1/webhook-endpoints/{endpoint['id']}")
+
+
+def test_no_role_but_one_can_write_a_key(world: World) -> None:
+    stack = world.stack.client("cloudformation").list_stack_resources(StackName=STACK_NAME)
+    roles = {
+        found["LogicalResourceId"]: found["PhysicalResourceId"]
+        for found in stack["StackResourceSummaries"]
+        if found["ResourceType"] == "AWS::IAM::Role"
+    }
+    assert {"ModelsRole", "AuthorizeRole", "ImagesRole", "KeysRole"} <= roles.keys()
+    writers = {name for name, role in roles.items() if may_write_keys(world, role)}
+    assert writers == {"KeysRole"}
+
+
+def may_write_keys(world: World, role: str) -> bool:
+    """Whether code with that role's credentials can put a key's record into the table."""
+    arn = world.stack.client("iam").get_role(RoleName=role)["Role"]["Arn"]
+    given = world.stack.client("sts").assume_role(RoleArn=arn, RoleSessionName="somebody")["Credentials"]
+    table = boto3.client(
+        "dynamodb",
+        endpoint_url=world.stack.endpoint,
+        region_name=REGION,
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
+    try:
+        table.update_item(
+            TableName=world.stack.outputs["KeysTableName"],
+            Key={"id": {"S": "key_of_somebody"}},
+            UpdateExpression="SET note = :x",
+            ExpressionAttributeValues={":x": {"S": "x"}},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}:
+            return False
+        raise
+    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from heliograph.domain.keys import ApiKey
@@ -16,14 +16,19 @@ class InMemoryKeyStore:
 
     def __init__(self) -> None:
         self._keys: dict[str, str] = {}
-        self._used: dict[str, datetime] = {}
-        self._calls: Counter[tuple[str, str]] = Counter()
         self._script = Script()
         self.reads = 0
 
     def on(self, method: str, *lines: Line) -> None:
         """What happens at the next calls of a method."""
         self._script.on(method, *lines)
+
+    def add(self, key: ApiKey, *, maker: str | None) -> bool:
+        with self._script.playing("add"):
+            if maker is not None and (maker not in self._keys or self._read(maker).revoked_at):
+                return False
+            self._keys[key.key_id] = key.model_dump_json(exclude={"last_used_at"})
+            return True
 
     def save(self, key: ApiKey) -> None:
         with self._script.playing("save"):
@@ -38,6 +43,22 @@ class InMemoryKeyStore:
         with self._script.playing("every"):
             yield from map(self._read, self._keys)
 
+    def _read(self, key_id: str) -> ApiKey:
+        return ApiKey.model_validate_json(self._keys[key_id])
+
+
+class InMemoryKeyUses:
+    """A `KeyUses` that fails when told to."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, datetime] = {}
+        self._calls: Counter[tuple[str, str]] = Counter()
+        self._script = Script()
+
+    def on(self, method: str, *lines: Line) -> None:
+        """What happens at the next calls of a method."""
+        self._script.on(method, *lines)
+
     def note_use(self, key_id: str, at: datetime) -> None:
         with self._script.playing("note_use"):
             self._used[key_id] = at
@@ -48,6 +69,6 @@ class InMemoryKeyStore:
             self._calls[key_id, minute] += 1
             return self._calls[key_id, minute]
 
-    def _read(self, key_id: str) -> ApiKey:
-        key = ApiKey.model_validate_json(self._keys[key_id])
-        return key.model_copy(update={"last_used_at": self._used.get(key_id)})
+    def last_uses(self, key_ids: Iterable[str]) -> Mapping[str, datetime]:
+        with self._script.playing("last_uses"):
+            return {key_id: self._used[key_id] for key_id in key_ids if key_id in self._used}

@@ -40,6 +40,7 @@ TABLES = {
     "ledger": "LedgerTable",
     "routes": "RoutesTable",
     "keys": "KeysTable",
+    "calls": "CallsTable",
     "endpoints": "EndpointsTable",
     "deliveries": "DeliveriesTable",
     "waits": "WaitsTable",
@@ -58,6 +59,7 @@ class Deployment:
     ledger_table: str
     routes_table: str
     keys_table: str
+    calls_table: str
     endpoints_table: str
     deliveries_table: str
     waits_table: str
@@ -126,6 +128,7 @@ def deployment(cloud: None) -> Deployment:
         ledger_table=table("ledger"),
         routes_table=table("routes"),
         keys_table=table("keys"),
+        calls_table=table("calls"),
         endpoints_table=table("endpoints"),
         deliveries_table=table("deliveries"),
         waits_table=table("waits"),
@@ -209,6 +212,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         "STATE_MACHINE_ARN": deployment.state_machine_arn,
         "API_KEY_SECRET": deployment.api_key_secret,
         "KEYS_TABLE": deployment.keys_table,
+        "CALLS_TABLE": deployment.calls_table,
         "ENDPOINTS_TABLE": deployment.endpoints_table,
         "DELIVERIES_TABLE": deployment.deliveries_table,
         "WAITS_TABLE": deployment.waits_table,

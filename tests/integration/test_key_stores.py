@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 import pytest
 from botocore.stub import Stubber
 from heliograph.adapters import aws
+from heliograph.adapters.dynamodb_key_uses import DynamoDBKeyUses
 from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.keys import ApiKey, KeyRequest, Scope, read_key_request
-from heliograph.ports import KeyStore
+from heliograph.ports import KeyStore, KeyUses
 
 from tests.contract.examples import after
-from tests.fakes.keys import InMemoryKeyStore
+from tests.fakes.keys import InMemoryKeyStore, InMemoryKeyUses
 from tests.integration.conftest import items, table
 
 KEYS = ["hg_" + letter * 43 for letter in "abc"]
@@ -75,78 +75,121 @@ def test_of_two_records_of_a_key_the_later_is_kept(store: KeyStore) -> None:
     assert list(store.every()) == [revoked]
 
 
-def test_a_use_is_noted_and_the_last_one_stays(store: KeyStore) -> None:
-    store.save(record())
-    for seconds in (1, 61.5):
-        store.note_use(record().key_id, after(seconds))
-    used = record().model_copy(update={"last_used_at": after(61.5)})
-    assert store.get(used.key_id) == used
-    assert list(store.every()) == [used]
+def test_a_key_is_added_while_its_maker_is_not_revoked(store: KeyStore) -> None:
+    maker = record(0)
+    store.save(maker)
+    assert store.add(record(1), maker=maker.key_id)
+    assert store.get(record(1).key_id) == record(1)
+    store.save(maker.model_copy(update={"revoked_at": after(5)}))
+    assert not store.add(record(2), maker=maker.key_id)
+    assert store.get(record(2).key_id) is None
 
 
-@pytest.mark.parametrize("at", [None, after(5)])
-def test_to_write_a_key_leaves_its_last_use_as_it_is(store: KeyStore, at: datetime | None) -> None:
-    store.save(record())
-    store.note_use(record().key_id, after(10))
-    store.save(record().model_copy(update={"last_used_at": at, "revoked_at": after(11)}))
-    found = store.get(record().key_id)
-    assert found
-    assert (found.last_used_at, found.revoked_at) == (after(10), after(11))
+def test_a_key_of_a_maker_that_is_not_there_is_not_added(store: KeyStore) -> None:
+    assert not store.add(record(1), maker=record(0).key_id)
+    assert list(store.every()) == []
 
 
-def test_a_use_that_nobody_noted_is_not_written_with_the_key(store: KeyStore) -> None:
+def test_a_key_without_a_maker_is_added(store: KeyStore) -> None:
+    assert store.add(record(), maker=None)
+    assert list(store.every()) == [record()]
+
+
+def test_the_last_use_is_not_written_with_the_key(store: KeyStore) -> None:
     store.save(record().model_copy(update={"last_used_at": after(5)}))
     assert store.get(record().key_id) == record()
 
 
-def test_the_use_of_a_key_that_is_not_there_makes_none(store: KeyStore) -> None:
-    store.note_use(record().key_id, after(0))
-    assert store.get(record().key_id) is None
-    assert list(store.every()) == []
+# ---- Its uses, which others write
 
 
-def test_calls_are_counted_from_one_for_each_key_and_minute(store: KeyStore) -> None:
+def used_in_dynamodb() -> KeyUses:
+    return DynamoDBKeyUses(aws.dynamodb(), table("calls"))
+
+
+@pytest.fixture(params=[InMemoryKeyUses, used_in_dynamodb], ids=["in memory", "in DynamoDB"])
+def uses(request: pytest.FixtureRequest, cloud: None) -> KeyUses:
+    """Either of them, empty."""
+    found: KeyUses = request.param()
+    return found
+
+
+def test_a_use_is_noted_and_the_last_one_stays(uses: KeyUses) -> None:
+    for seconds in (1, 61.5):
+        uses.note_use(record().key_id, after(seconds))
+    assert uses.last_uses([record().key_id]) == {record().key_id: after(61.5)}
+
+
+def test_of_a_key_that_was_not_used_there_is_no_last_use(uses: KeyUses) -> None:
+    uses.note_use(record(0).key_id, after(1))
+    uses.count_call(record(1).key_id, after(1))
+    assert uses.last_uses([record(1).key_id]) == {}
+    assert uses.last_uses([]) == {}
+
+
+def test_the_last_uses_of_more_keys_than_one_read_takes_are_all_found(uses: KeyUses) -> None:
+    expected = {f"key_{number}": after(number) for number in range(205)}
+    for key_id, at in expected.items():
+        uses.note_use(key_id, at)
+    assert uses.last_uses([*expected, "key_0", "key_x"]) == expected
+
+
+def test_calls_are_counted_from_one_for_each_key_and_minute(uses: KeyUses) -> None:
     one, other = record(0).key_id, record(1).key_id
-    assert [store.count_call(one, after(seconds)) for seconds in (0, 30, 59.999)] == [1, 2, 3]
-    assert store.count_call(other, after(59)) == 1
-    assert [store.count_call(one, after(seconds)) for seconds in (60, 60, 120, 3600)] == [1, 2, 1, 1]
-    assert store.count_call(one, after(59)) == 4
+    assert [uses.count_call(one, after(seconds)) for seconds in (0, 30, 59.999)] == [1, 2, 3]
+    assert uses.count_call(other, after(59)) == 1
+    assert [uses.count_call(one, after(seconds)) for seconds in (60, 60, 120, 3600)] == [1, 2, 1, 1]
+    assert uses.count_call(one, after(59)) == 4
 
 
-def test_a_count_is_no_key(store: KeyStore) -> None:
+# ---- The tables themselves
+
+
+def test_what_an_earlier_release_counted_in_the_table_of_keys_is_no_key(cloud: None) -> None:
+    store = in_dynamodb()
+    aws.dynamodb().put_item(TableName="keys", Item={"id": {"S": "calls#key_x#2026"}, "calls": {"N": "3"}})
     store.save(record())
-    store.count_call(record().key_id, after(0))
     assert list(store.every()) == [record()]
-    assert store.get(record().key_id) == record()
-
-
-# ---- The table itself
 
 
 def test_the_same_minute_of_another_day_is_another_minute(cloud: None) -> None:
-    store = in_dynamodb()
-    assert [store.count_call("key_x", after(days * 86_400)) for days in (0, 1, 365)] == [1, 1, 1]
+    uses = used_in_dynamodb()
+    assert [uses.count_call("key_x", after(days * 86_400)) for days in (0, 1, 365)] == [1, 1, 1]
 
 
 def test_neither_a_key_nor_anything_but_its_hash_is_in_the_table(cloud: None) -> None:
     store = in_dynamodb()
     store.save(record())
-    store.note_use(record().key_id, after(1))
     [item] = items("keys")
-    assert set(item) == {"id", "document", "last_used_at"}
+    assert set(item) == {"id", "document"}
     assert KEYS[0].removeprefix("hg_") not in str(item)
     assert record().digest in item["document"]["S"]
 
 
-def test_a_key_never_expires_and_a_count_does_when_its_minute_is_over(cloud: None) -> None:
-    store = in_dynamodb()
-    store.save(record())
-    store.note_use(record().key_id, after(0))
-    store.count_call(record().key_id, after(0))
-    expiring = [item for item in items("keys") if "expires_at" in item]
+def test_a_last_use_never_expires_and_a_count_does_when_its_minute_is_over(cloud: None) -> None:
+    uses = used_in_dynamodb()
+    uses.note_use(record().key_id, after(0))
+    uses.count_call(record().key_id, after(0))
+    expiring = [item for item in items("calls") if "expires_at" in item]
     assert [item["id"]["S"].partition("#")[0] for item in expiring] == ["calls"]
     expires_in = int(expiring[0]["expires_at"]["N"]) - after(0).timestamp()
     assert 60 <= expires_in <= 3600
+
+
+def test_keys_that_a_read_did_not_come_to_are_read_again(cloud: None) -> None:
+    client = aws.dynamodb()
+    keys = [{"id": {"S": f"used#key_{letter}"}} for letter in "ab"]
+    found = [{**key, "used_at": {"S": after(1).isoformat()}} for key in keys]
+    with Stubber(client) as stub:
+        stub.add_response(
+            "batch_get_item",
+            {"Responses": {"calls": found[:1]}, "UnprocessedKeys": {"calls": {"Keys": keys[1:]}}},
+            {"RequestItems": {"calls": {"Keys": keys}}},
+        )
+        stub.add_response(
+            "batch_get_item", {"Responses": {"calls": found[1:]}}, {"RequestItems": {"calls": {"Keys": keys[1:]}}}
+        )
+        assert DynamoDBKeyUses(client, "calls").last_uses(["key_a", "key_b"]) == {"key_a": after(1), "key_b": after(1)}
 
 
 def test_more_keys_than_fit_one_page_are_listed(cloud: None) -> None:
@@ -172,8 +215,7 @@ def test_a_key_is_read_consistently_because_it_may_just_have_been_revoked(cloud:
         ("update_item", lambda store: store.save(record())),
         ("get_item", lambda store: store.get(record().key_id)),
         ("scan", lambda store: list(store.every())),
-        ("update_item", lambda store: store.note_use(record().key_id, after(0))),
-        ("update_item", lambda store: store.count_call(record().key_id, after(0))),
+        ("transact_write_items", lambda store: store.add(record(), maker="key_x")),
     ],
 )
 def test_whatever_dynamodb_says_is_a_failed_storage(
@@ -184,3 +226,21 @@ def test_whatever_dynamodb_says_is_a_failed_storage(
         stub.add_client_error(operation, "ProvisionedThroughputExceededException", http_status_code=400)
         with pytest.raises(StorageFailed, match="ProvisionedThroughputExceededException"):
             call(DynamoDBKeyStore(client, "keys"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [
+        ("update_item", lambda uses: uses.note_use("key_x", after(0))),
+        ("update_item", lambda uses: uses.count_call("key_x", after(0))),
+        ("batch_get_item", lambda uses: uses.last_uses(["key_x"])),
+    ],
+)
+def test_whatever_dynamodb_says_of_uses_is_a_failed_storage(
+    cloud: None, operation: str, call: Callable[[KeyUses], object]
+) -> None:
+    client = aws.dynamodb()
+    with Stubber(client) as stub:
+        stub.add_client_error(operation, "ProvisionedThroughputExceededException", http_status_code=400)
+        with pytest.raises(StorageFailed, match="ProvisionedThroughputExceededException"):
+            call(DynamoDBKeyUses(client, "calls"))

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+from heliograph.adapters import aws
 from heliograph.adapters.dynamodb import DynamoDBJobStore
+from heliograph.adapters.dynamodb_key_uses import DynamoDBKeyUses
 from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.jobs import KeyBudget
-from heliograph.domain.keys import Caller, Scope, digest_of, is_a_key, key_id_of
+from heliograph.domain.keys import ApiKey, Caller, Scope, digest_of, is_a_key, key_id_of, read_key_request
 from heliograph.runtime.triggers import ApiCall, told_of
 
-from tests.contract.examples import JOB_ID, queued_job
+from tests.contract.examples import JOB_ID, after, queued_job
 from tests.contract.test_triggers import read
 from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import API_KEY, items
@@ -39,11 +41,19 @@ def noon(clock: SteppingClock) -> SteppingClock:
 
 
 def call(
-    handler: Handler, method: str, path: str, body: Any = None, *, caller: Caller = ADMIN, name: str = "a"
+    handler: Handler,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    caller: Caller = ADMIN,
+    name: str = "a",
+    query: dict[str, str] | None = None,
 ) -> Answer:
     """The answer to a call of whoever that is. `name`: the call's Idempotency-Key."""
     event = read("post_job.json" if method == "POST" else "get_job.json")
     event |= {"httpMethod": method, "path": path, "resource": path}
+    event["multiValueQueryStringParameters"] = {key: [value] for key, value in query.items()} if query else None
     event |= {"body": body if isinstance(body, str) or body is None else json.dumps(body)}
     event["requestContext"]["authorizer"] = {"principalId": caller.tenant, **told_of(caller)}
     event["requestContext"]["requestId"] = REQUEST_ID
@@ -95,6 +105,7 @@ def test_a_key_is_made_and_shown(environment: dict[str, str], noon: SteppingCloc
         "id": key_id_of(key),
         "scopes": ["jobs:read", "jobs:write"],
         "created_at": "2026-11-22T12:00:18Z",
+        "made_by": "deployment",
         "last_used_at": None,
         "revoked_at": None,
     }
@@ -332,8 +343,18 @@ def test_a_call_that_broke_says_so_too(jobs: DynamoDBJobStore, monkeypatch: pyte
     assert (status, headers["X-Request-Id"], "s3cret" in str(problem)) == (500, [REQUEST_ID], False)
 
 
-def limited(most: int, key_id: str = KEY_ID) -> Caller:
-    return Caller(tenant="default", scopes=frozenset(Scope), key_id=key_id, requests_per_minute=most)
+LIMITED = "hg_" + "l" * 43
+
+
+def limited(most: int, key: str = LIMITED) -> Caller:
+    return Caller(tenant="default", scopes=frozenset(Scope), key_id=key_id_of(key), requests_per_minute=most)
+
+
+def keep_record(key: str, **asked: Any) -> ApiKey:
+    """As if the key had been made."""
+    record = ApiKey.of(key, read_key_request({"name": "a key", **asked}), after(0))
+    DynamoDBKeyStore(aws.dynamodb(), "keys").save(record)
+    return record
 
 
 @pytest.mark.parametrize(("function", "method", "path", "scope", "status"), ENDPOINTS)
@@ -341,6 +362,7 @@ def test_a_key_that_was_used_too_often_is_told_when_to_come_again(
     jobs: DynamoDBJobStore, noon: SteppingClock, function: str, method: str, path: str, scope: Scope, status: int
 ) -> None:
     jobs.add(queued_job())
+    keep_record(LIMITED, scopes=["admin"], requests_per_minute=2)
     handler = started(function)
     answers = [call(handler, method, path, BODY.get(path), caller=limited(2)) for _ in range(2)]
     before = [items(table) for table in ("jobs", "ledger")]
@@ -361,11 +383,12 @@ def test_a_key_that_was_used_too_often_is_told_when_to_come_again(
 
 
 def test_a_key_has_one_limit_for_all_that_it_does(jobs: DynamoDBJobStore, noon: SteppingClock) -> None:
+    keep_record(LIMITED, scopes=["admin", "jobs:write"], requests_per_minute=2)
     submit, api, keys = started("submit_request"), started("api"), started("keys")
     assert call(submit, "POST", "/v1/jobs", {"prompt": "x"}, caller=limited(2))[0] == 202
     assert call(keys, "GET", "/v1/keys", caller=limited(2))[0] == 200
     assert call(api, "GET", f"/v1/jobs/{JOB_ID}", caller=limited(2))[0] == 429
-    assert call(api, "GET", f"/v1/jobs/{JOB_ID}", caller=limited(2, key_id_of("another")))[0] == 404
+    assert call(api, "GET", f"/v1/jobs/{JOB_ID}", caller=limited(2, "another"))[0] == 404
     noon.go_to(datetime(2026, 11, 22, 12, 1, 0, tzinfo=UTC))
     assert call(api, "GET", f"/v1/jobs/{JOB_ID}", caller=limited(2))[0] == 404
 
@@ -390,7 +413,7 @@ def test_a_refused_call_counts_and_says_so(
 
 
 def test_a_count_that_is_away_shuts_nobody_out(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DynamoDBKeyStore, "count_call", away)
+    monkeypatch.setattr(DynamoDBKeyUses, "count_call", away)
     status, _, headers = call(started("submit_request"), "POST", "/v1/jobs", {"prompt": "x"}, caller=limited(1))
     assert (status, "RateLimit" in headers) == (202, False)
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.stub import Stubber
 from heliograph.adapters import aws
-from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
 from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.recent_calls import REMEMBERED, Arrival, Recent, Stage, advanced, placed
@@ -21,7 +20,7 @@ START = datetime(2026, 11, 22, 12, 0, 18, 123000, tzinfo=UTC)
 
 
 def in_dynamodb() -> RecentCalls:
-    return DynamoDBRecentCalls(aws.dynamodb(), table("keys"))
+    return DynamoDBRecentCalls(aws.dynamodb(), table("calls"))
 
 
 @pytest.fixture(params=[InMemoryRecentCalls, in_dynamodb], ids=["in memory", "in DynamoDB"])
@@ -79,17 +78,16 @@ def test_a_record_that_is_never_free_is_a_failure_of_the_store(store: RecentCall
         name_call("d", arrival(), recent_calls=Contended())
 
 
-def test_the_record_is_forgotten_and_is_no_key(cloud: None) -> None:
+def test_the_record_is_forgotten(cloud: None) -> None:
     store = in_dynamodb()
     store.save("d", (), advanced("call-1", Stage.ANSWERED, recent(1)))
-    [item] = items("keys")
+    [item] = items("calls")
     assert item["id"] == {"S": "same#d"}
     assert int(item["expires_at"]["N"]) == int((START + REMEMBERED).timestamp())
-    assert list(DynamoDBKeyStore(aws.dynamodb(), "keys").every()) == []
 
 
 def test_a_table_that_is_away_is_a_failure_of_the_store(cloud: None) -> None:
-    store = DynamoDBRecentCalls(aws.dynamodb(), "keys")
+    store = DynamoDBRecentCalls(aws.dynamodb(), "calls")
     with Stubber(aws.dynamodb()) as stub:
         stub.add_client_error("get_item", "InternalServerError")
         stub.add_client_error("update_item", "ProvisionedThroughputExceededException")

@@ -49,6 +49,7 @@ WORKING = {
     "LOCAL_WEBHOOKS": "off",
     "STATE_MACHINE_ARN": "arn:machine",
     "KEYS_TABLE": "keys",
+    "CALLS_TABLE": "calls",
     "API_KEY_SECRET": "arn:key",
     "RESULT_ORIGINS": "https://r2.apimodels.app, https://cdn.apimodels.app:8443",
     "MAX_RESULT_BYTES": "52428800",
@@ -335,11 +336,12 @@ def test_operations_are_wired_with_what_they_copy_from_two_functions_and_nothing
     for variable in set(environment) - variables_of(OperationsSettings):
         monkeypatch.delenv(variable)
     room = wiring.control_room()
-    key, made = wiring.key_maker()(KeyRequest(name="for a drill"))
+    desk = wiring.key_desk()
+    key, made = desk.create(KeyRequest(name="for a drill"), by=None)
     assert (list(room.jobs.every()), room.retention) == ([], timedelta(days=100))
-    assert [found.key_id for found in wiring.key_lister()()] == [made.key_id]
-    assert wiring.key_revoker()(made.key_id)
     assert key
+    assert [found.key_id for found in desk.every(by=None)] == [made.key_id]
+    assert desk.revoke(made.key_id, by=None)
 
 
 # ---- Policy, callbacks, tenants and budgets

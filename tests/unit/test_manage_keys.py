@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import BudgetExceeded, StorageFailed
+from heliograph.domain.errors import BudgetExceeded, InvalidRequest, KeyRevoked, StorageFailed
 from heliograph.domain.events import BudgetExhausted
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Job, JobStatus
@@ -16,45 +16,45 @@ from heliograph.domain.ledger import Booking, Page
 from heliograph.domain.provider import Refused, Uncertain
 from heliograph.domain.tenants import EVERYBODY, Tenants
 from heliograph.steps.check_ledger import check_ledger
-from heliograph.steps.manage_keys import Allowance, count_call, create_key, recognise, revoke_key
+from heliograph.steps.manage_keys import Allowance, KeyBook, KeyDesk, count_call, look_up_again
 
 from tests.fakes.clock import SteppingClock
 from tests.fakes.deployment import BETA, SECOND, InMemoryDeployment
-from tests.fakes.keys import InMemoryKeyStore
+from tests.fakes.keys import InMemoryKeyStore, InMemoryKeyUses
 from tests.fakes.script import Afterwards
 
 OWN = "an-api-key"
 STRANGER = "hg_" + "s" * 43
+OPERATOR = Caller(tenant="default", scopes=frozenset(Scope))
 
 
 class Office:
     """Where keys are made, and shown at the door."""
 
     def __init__(self) -> None:
-        self.keys = InMemoryKeyStore()
+        self.keys, self.uses = InMemoryKeyStore(), InMemoryKeyUses()
         self.clock = SteppingClock()
-        self._numbers = count(1)
+        numbers = count(1)
+        self.desk = KeyDesk(keys=self.keys, uses=self.uses, clock=self.clock, new_secret=lambda: f"{next(numbers):043}")
+        self.own_key = OWN
+        self.book = KeyBook(own_key=lambda: self.own_key, keys=self.keys, uses=self.uses, clock=self.clock)
 
-    def make(self, **request: Any) -> tuple[str, ApiKey]:
-        return create_key(
-            read_key_request({"name": "a key", **request}),
-            keys=self.keys,
-            clock=self.clock,
-            new_secret=lambda: f"{next(self._numbers):043}",
-        )
+    def make(self, *, by: Caller | None = OPERATOR, **request: Any) -> tuple[str, ApiKey]:
+        return self.desk.create(read_key_request({"name": "a key", **request}), by=by)
 
-    def revoke(self, key_id: str) -> ApiKey | None:
-        return revoke_key(key_id, keys=self.keys, clock=self.clock)
+    def revoke(self, key_id: str, *, by: Caller | None = OPERATOR) -> ApiKey | None:
+        revoked = self.desk.revoke(key_id, by=by)
+        return revoked.key if revoked else None
 
     def at_the_door(self, key: str, *, own_key: str = OWN) -> Caller | None:
-        return recognise(key, own_key=own_key, keys=self.keys, clock=self.clock)
+        self.own_key = own_key
+        return self.book.recognise(key)
 
     def count(self, caller: Caller) -> Allowance | None:
-        return count_call(caller, keys=self.keys, clock=self.clock)
+        return count_call(caller, uses=self.uses, clock=self.clock)
 
     def record(self, key_id: str) -> ApiKey:
-        found = self.keys.get(key_id)
-        assert found
+        [found] = [key for key in self.desk.every(by=None) if key.key_id == key_id]
         return found
 
 
@@ -82,7 +82,7 @@ def test_each_key_is_another(office: Office) -> None:
 
 
 def test_a_key_that_could_not_be_written_down_is_shown_to_nobody(office: Office) -> None:
-    office.keys.on("save", StorageFailed("away"))
+    office.keys.on("add", StorageFailed("away"))
     with pytest.raises(StorageFailed):
         office.make()
     assert list(office.keys.every()) == []
@@ -163,14 +163,14 @@ def test_a_use_is_noted_once_a_minute_at_most(office: Office, seconds: float, no
 @pytest.mark.parametrize("trouble", [StorageFailed("away"), Afterwards(StorageFailed("timed out"))])
 def test_a_store_that_can_not_note_shuts_nobody_out(office: Office, trouble: StorageFailed | Afterwards) -> None:
     key, record = office.make()
-    office.keys.on("note_use", trouble)
+    office.uses.on("note_use", trouble)
     assert office.at_the_door(key) == record.caller()
 
 
 def test_a_stranger_leaves_no_trace(office: Office) -> None:
-    before = repr(vars(office.keys))
+    before = repr([vars(office.keys), vars(office.uses), office.book.noted])
     office.at_the_door("x")
-    assert repr(vars(office.keys)) == before
+    assert repr([vars(office.keys), vars(office.uses), office.book.noted]) == before
 
 
 # ---- Revoking
@@ -214,6 +214,94 @@ def test_a_key_that_is_not_there_can_not_be_revoked(office: Office) -> None:
 def test_what_is_no_id_costs_no_read(office: Office, text: str) -> None:
     assert office.revoke(text) is None
     assert office.keys.reads == 0
+
+
+# ---- Who made a key, and who manages it
+
+
+def test_it_is_written_down_who_made_a_key(office: Office) -> None:
+    _, admin = office.make(scopes=["admin"])
+    made_by = [office.make(by=by)[1].made_by for by in (None, OPERATOR, admin.caller())]
+    assert made_by == ["operator", "deployment", admin.key_id]
+
+
+def test_a_key_that_was_revoked_since_it_was_let_in_makes_none(office: Office) -> None:
+    _, admin = office.make(scopes=["admin"])
+    office.revoke(admin.key_id)
+    with pytest.raises(KeyRevoked):
+        office.make(by=admin.caller())
+    assert [key.key_id for key in office.keys.every()] == [admin.key_id]
+
+
+def test_a_caller_is_looked_up_again_as_its_record_is_now(office: Office) -> None:
+    _, record = office.make(scopes=["admin"])
+    before = record.caller()
+    office.keys.save(record.model_copy(update={"scopes": frozenset({Scope.JOBS_READ})}))
+    now = look_up_again(before, keys=office.keys)
+    assert (before.may(Scope.ADMIN), now.may(Scope.ADMIN)) == (True, False)
+    office.revoke(record.key_id)
+    with pytest.raises(KeyRevoked):
+        look_up_again(before, keys=office.keys)
+
+
+def test_the_deployments_own_key_has_no_record_to_look_up(office: Office) -> None:
+    assert look_up_again(OPERATOR, keys=office.keys) == OPERATOR
+    assert office.keys.reads == 0
+
+
+def test_all_that_a_key_made_is_revoked_with_it_if_that_is_asked_for(office: Office) -> None:
+    _, thief = office.make(scopes=["admin"])
+    _, child = office.make(scopes=["admin"], by=thief.caller())
+    _, grandchild = office.make(by=child.caller(), tenant="shop")
+    _, gone = office.make(by=child.caller())
+    _, other = office.make(scopes=["admin"])
+    office.revoke(gone.key_id)
+    revoked_at = office.clock.now()
+    office.clock.step(60)
+    revoked = office.desk.revoke(thief.key_id, by=OPERATOR, with_made=True)
+    assert revoked
+    assert {key.key_id for key in revoked.made} == {child.key_id, grandchild.key_id, gone.key_id}
+    valid = [key.key_id for key in office.keys.every() if key.revoked_at is None]
+    assert valid == [other.key_id]
+    assert office.record(gone.key_id).revoked_at == revoked_at
+
+
+def test_what_a_revoked_key_made_can_still_be_revoked_later(office: Office) -> None:
+    _, thief = office.make(scopes=["admin"])
+    _, child = office.make(by=thief.caller())
+    office.revoke(thief.key_id)
+    assert office.record(child.key_id).revoked_at is None
+    office.desk.revoke(thief.key_id, by=OPERATOR, with_made=True)
+    assert office.record(child.key_id).revoked_at
+
+
+def admin_of(tenant: str) -> Caller:
+    return Caller(tenant=tenant, scopes=frozenset({Scope.ADMIN}))
+
+
+def test_an_admin_of_a_tenant_manages_that_tenants_keys_and_no_others(office: Office) -> None:
+    _, theirs = office.make(tenant="shop-a")
+    _, operators = office.make()
+    mine = [office.make(tenant="shop-b")[1], office.make(tenant="shop-b", by=admin_of("shop-b"))[1]]
+    assert office.desk.every(by=admin_of("shop-b")) == mine
+    for key in (theirs, operators):
+        assert office.revoke(key.key_id, by=admin_of("shop-b")) is None
+        assert office.record(key.key_id).revoked_at is None
+    assert office.revoke(mine[0].key_id, by=admin_of("shop-b"))
+    assert len(office.desk.every(by=OPERATOR)) == 4
+
+
+@pytest.mark.parametrize("tenant", ["shop-a", "default", "shop-b.x"])
+def test_an_admin_of_a_tenant_makes_no_key_of_another(office: Office, tenant: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"/tenant.*shop-b"):
+        office.make(tenant=tenant, scopes=["admin"], by=admin_of("shop-b"))
+    assert list(office.keys.every()) == []
+
+
+def test_a_key_of_jobs_manages_nothing_even_of_the_default_tenant() -> None:
+    jobs_only = Caller(tenant="default", scopes=frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE}))
+    assert not jobs_only.is_operator
+    assert not jobs_only.governs("default")
 
 
 # ---- Counting
@@ -266,14 +354,14 @@ def test_each_key_is_counted_by_itself(office: Office) -> None:
 
 @pytest.mark.parametrize("caller", [limited(None), limited(5, None), limited(None, None)])
 def test_who_has_no_limit_is_not_counted(office: Office, caller: Caller) -> None:
-    office.keys.on("count_call", StorageFailed("nobody asks"))
+    office.uses.on("count_call", StorageFailed("nobody asks"))
     assert office.count(caller) is None
     with pytest.raises(StorageFailed):
-        office.keys.count_call("key_x", office.clock.now())
+        office.uses.count_call("key_x", office.clock.now())
 
 
 def test_a_count_that_is_away_shuts_nobody_out(office: Office) -> None:
-    office.keys.on("count_call", StorageFailed("away"))
+    office.uses.on("count_call", StorageFailed("away"))
     assert office.count(limited(1)) is None
     found = office.count(limited(1))
     assert found

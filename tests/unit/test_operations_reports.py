@@ -143,7 +143,7 @@ def test_keys_are_listed_oldest_first_without_the_key() -> None:
 
     head, first, second = key_report([young, old])
 
-    assert head.split() == ["id", "name", "tenant", "scopes", "a", "day", "state", "last", "used"]
+    assert head.split() == ["id", "name", "tenant", "scopes", "a", "day", "state", "last", "used", "made", "by"]
     assert first.split("  ")[1:2] == ["old"]
     assert "revoked 2026-11-28" in first
     assert "25 USD" in second

@@ -213,8 +213,12 @@ class Ledger(Protocol):
 class KeyStore(Protocol):
     """API keys, by their ids. Every method raises `StorageFailed` when the store does not do its part."""
 
+    def add(self, key: ApiKey, *, maker: str | None) -> bool:
+        """Writes a new key's record; with a `maker`, only while that key is there and not revoked. Tells whether."""
+        ...
+
     def save(self, key: ApiKey) -> None:
-        """Writes a key's record, new or changed; leaves its last use as it is."""
+        """Writes a key's record, new or changed."""
         ...
 
     def get(self, key_id: str) -> ApiKey | None:
@@ -225,12 +229,20 @@ class KeyStore(Protocol):
         """All keys there ever were, in no order."""
         ...
 
+
+class KeyUses(Protocol):
+    """How keys are used. Every method raises `StorageFailed` when the store does not do its part."""
+
+    def count_call(self, key_id: str, at: datetime) -> int:
+        """One more call of the key: which one it is in its minute (UTC), from 1."""
+        ...
+
     def note_use(self, key_id: str, at: datetime) -> None:
         """The key was used."""
         ...
 
-    def count_call(self, key_id: str, at: datetime) -> int:
-        """One more call of the key: which one it is in its minute (UTC), from 1."""
+    def last_uses(self, key_ids: Iterable[str]) -> Mapping[str, datetime]:
+        """When each key was used last, as far as a use was noted."""
         ...
 
 

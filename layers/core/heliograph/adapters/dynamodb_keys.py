@@ -1,25 +1,23 @@
-"""Amazon DynamoDB as a `KeyStore`: one item per key, and one per key and minute that counts its calls.
+"""Amazon DynamoDB as a `KeyStore`: one item per key, in a table of credentials and nothing else.
 
-id (key)            the key's id; or `calls#<key's id>#<minute>`
+id (key)            the key's id
 document            the record, as JSON
-last_used_at        apart, because it is written without reading the rest
-calls, expires_at   how often the key was used in that minute; deleted soon after (TTL)
+revoked_at          where the key is revoked; the condition of what it makes is that it is not
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from heliograph.adapters.dynamodb_calls import translated
+from botocore.exceptions import ClientError
+
+from heliograph.adapters.dynamodb_calls import failed_conditions, translated
 from heliograph.domain.keys import ApiKey
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
-
-_KEPT = timedelta(minutes=10)
 
 
 class DynamoDBKeyStore:
@@ -29,15 +27,31 @@ class DynamoDBKeyStore:
         self._client = client
         self._table = table
 
+    def add(self, key: ApiKey, *, maker: str | None) -> bool:
+        """One write; with a maker, one transaction with a condition on the maker's item."""
+        if maker is None:
+            self.save(key)
+            return True
+        unrevoked = {
+            "TableName": self._table,
+            "Key": {"id": {"S": maker}},
+            "ConditionExpression": "attribute_exists(document) AND attribute_not_exists(revoked_at)",
+        }
+        with translated(key.key_id):
+            try:
+                self._client.transact_write_items(
+                    TransactItems=[{"ConditionCheck": unrevoked}, {"Update": self._update(key)}]  # type: ignore[typeddict-item]
+                )
+            except ClientError as error:
+                if failed_conditions(error) == [0]:
+                    return False
+                raise
+        return True
+
     def save(self, key: ApiKey) -> None:
         """One write."""
         with translated(key.key_id):
-            self._client.update_item(
-                TableName=self._table,
-                Key={"id": {"S": key.key_id}},
-                UpdateExpression="SET document = :document",
-                ExpressionAttributeValues={":document": {"S": key.model_dump_json(exclude={"last_used_at"})}},
-            )
+            self._client.update_item(**self._update(key))
 
     def get(self, key_id: str) -> ApiKey | None:
         """One consistent read."""
@@ -51,32 +65,18 @@ class DynamoDBKeyStore:
             for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
                 yield from (key for item in page["Items"] if (key := _key(item)))
 
-    def note_use(self, key_id: str, at: datetime) -> None:
-        """One write."""
-        with translated(key_id):
-            self._client.update_item(
-                TableName=self._table,
-                Key={"id": {"S": key_id}},
-                UpdateExpression="SET last_used_at = :at",
-                ExpressionAttributeValues={":at": {"S": at.isoformat()}},
-            )
-
-    def count_call(self, key_id: str, at: datetime) -> int:
-        """One atomic write."""
-        with translated(key_id):
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key={"id": {"S": f"calls#{key_id}#{at:%Y-%m-%dT%H:%M}"}},
-                UpdateExpression="ADD calls :one SET expires_at = :soon",
-                ExpressionAttributeValues={":one": {"N": "1"}, ":soon": {"N": str(int((at + _KEPT).timestamp()))}},
-                ReturnValues="UPDATED_NEW",
-            )
-        return int(answer["Attributes"]["calls"]["N"])
+    def _update(self, key: ApiKey) -> dict[str, Any]:
+        values = {":document": {"S": key.model_dump_json(exclude={"last_used_at"})}}
+        if key.revoked_at:
+            values[":revoked_at"] = {"S": key.revoked_at.isoformat()}
+        return {
+            "TableName": self._table,
+            "Key": {"id": {"S": key.key_id}},
+            "UpdateExpression": "SET " + ", ".join(f"{name[1:]} = {name}" for name in values),
+            "ExpressionAttributeValues": values,
+        }
 
 
 def _key(item: Mapping[str, AttributeValueTypeDef]) -> ApiKey | None:
-    if "document" not in item:
-        return None
-    key = ApiKey.model_validate_json(item["document"]["S"])
-    used = item.get("last_used_at")
-    return key.model_copy(update={"last_used_at": datetime.fromisoformat(used["S"])}) if used else key
+    # An earlier release counted calls in this table.
+    return ApiKey.model_validate_json(item["document"]["S"]) if "document" in item else None

@@ -1,4 +1,4 @@
-"""Amazon DynamoDB as `RecentCalls`: one item for all calls that asked for the same, in the table of keys.
+"""Amazon DynamoDB as `RecentCalls`: one item for all calls that asked for the same, in the table of calls.
 
 id (key)         `same#<digest>`
 recent           the calls, as JSON; the condition of every write is what it was

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -34,11 +34,18 @@ _KEY = re.compile(r"hg_[A-Za-z0-9_-]{43}")
 
 
 class Scope(StrEnum):
-    """What a key opens. `admin` opens everything."""
+    """What a key opens. `admin` opens everything of its tenant; with the tenant `default`, of all tenants."""
 
     JOBS_WRITE = "jobs:write"
     JOBS_READ = "jobs:read"
     ADMIN = "admin"
+
+
+class Origin(StrEnum):
+    """Who makes keys without being a made key: the deployment's own key, or an operator at the command line."""
+
+    DEPLOYMENT = "deployment"
+    OPERATOR = "operator"
 
 
 class Caller(BaseModel):
@@ -57,6 +64,15 @@ class Caller(BaseModel):
         """Whether the key opens this."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
+    def governs(self, tenant: str) -> bool:
+        """Whether the key manages the keys of a tenant and sees its usage: its own, or as an operator everybody's."""
+        return Scope.ADMIN in self.scopes and self.tenant in (DEFAULT_TENANT, tenant)
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the key is for all tenants: `admin`, of the tenant `default`."""
+        return Scope.ADMIN in self.scopes and self.tenant == DEFAULT_TENANT
+
 
 def _says_something(value: str) -> str:
     if not value.isprintable() or not value.strip():
@@ -70,6 +86,10 @@ def _as_a_list(schema: dict[str, Any]) -> None:
     schema["default"] = [Scope.JOBS_WRITE.value, Scope.JOBS_READ.value]
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
 class KeyRequest(BaseModel):
     """What somebody may ask for who makes a key."""
 
@@ -81,10 +101,20 @@ class KeyRequest(BaseModel):
         AfterValidator(_says_something),
         Field(description="For people, in printable characters.", examples=["web shop"]),
     ]
-    tenant: Annotated[TenantName, Field(description="Whose jobs it sees and makes.")] = DEFAULT_TENANT
+    tenant: Annotated[
+        TenantName,
+        Field(
+            description="Whose jobs it sees and makes; unless given, its maker's tenant.",
+            json_schema_extra=_without_default,
+        ),
+    ] = DEFAULT_TENANT
     scopes: Annotated[
         frozenset[Scope],
-        Field(min_length=1, description="What it opens; `admin` opens everything.", json_schema_extra=_as_a_list),
+        Field(
+            min_length=1,
+            description="What it opens; `admin` opens everything of its tenant, and with the tenant `default` of all.",
+            json_schema_extra=_as_a_list,
+        ),
     ] = frozenset({Scope.JOBS_WRITE, Scope.JOBS_READ})
     daily_budget_usd: Annotated[
         Budget | None, Field(description="What its jobs may cost in a UTC day; no limit of its own unless given.")
@@ -103,8 +133,26 @@ class KeyRequest(BaseModel):
         return frozenset(value)
 
 
+class MadeKeys(StrEnum):
+    """What becomes of the keys that a revoked key has made."""
+
+    KEEP = "keep"
+    REVOKE = "revoke"
+
+
+class RevocationQuery(BaseModel):
+    """How a key is revoked."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
+
+    made: Annotated[
+        MadeKeys,
+        Field(description="`revoke`: also every key that it made, and that those made; for a key that was stolen."),
+    ] = MadeKeys.KEEP
+
+
 class ApiKey(BaseModel):
-    """A key's record. `digest`: SHA-256 of the key, in hex."""
+    """A key's record. `digest`: SHA-256, in hex. `made_by`: the id of the key that made it, or its `Origin`."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
@@ -114,17 +162,19 @@ class ApiKey(BaseModel):
     tenant: str
     scopes: frozenset[Scope]
     created_at: AwareDatetime
+    # `None`: made by a release that did not note it.
+    made_by: str | None = None
     daily_budget_usd: str | None = None
     requests_per_minute: int | None = None
-    # To the minute or so.
+    # To the minute or so. Not part of the stored record: those who note it may not write keys.
     last_used_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
 
     @classmethod
-    def of(cls, key: str, request: KeyRequest, at: AwareDatetime) -> ApiKey:
+    def of(cls, key: str, request: KeyRequest, at: AwareDatetime, *, made_by: str | None = None) -> ApiKey:
         """The record of a new key."""
         digest = digest_of(key)
-        return cls(key_id=key_id_of(key), digest=digest, created_at=at, **request.model_dump())
+        return cls(key_id=key_id_of(key), digest=digest, created_at=at, made_by=made_by, **request.model_dump())
 
     def opens_for(self, key: str) -> bool:
         """Whether this is the record of that very key, and it is not revoked; in constant time."""
@@ -142,12 +192,23 @@ class ApiKey(BaseModel):
         )
 
 
-def read_key_request(document: Mapping[str, Any]) -> KeyRequest:
-    """The request in `document`. Raises `InvalidRequest` that names every fault at once."""
+def read_key_request(document: Mapping[str, Any], *, tenant: str = DEFAULT_TENANT) -> KeyRequest:
+    """The request in `document`, for `tenant` unless it names one. Raises `InvalidRequest` with every fault."""
     try:
-        return KeyRequest.model_validate(document)
+        return KeyRequest.model_validate({"tenant": tenant, **document})
     except ValidationError as error:
         raise InvalidRequest(*faults_of(error)) from None
+
+
+def made_from(key_id: str, keys: Iterable[ApiKey]) -> tuple[ApiKey, ...]:
+    """All keys that a key made, and that those made, and so on."""
+    made: dict[str | None, list[ApiKey]] = {}
+    for key in keys:
+        made.setdefault(key.made_by, []).append(key)
+    found = made.pop(key_id, [])
+    for key in found:
+        found.extend(made.pop(key.key_id, ()))
+    return tuple(found)
 
 
 def is_a_key(text: str) -> bool:

@@ -21,6 +21,7 @@ READING = (Scope.JOBS_READ,)
 WRITING = (Scope.JOBS_WRITE, Scope.JOBS_READ)
 
 CountCall = Callable[[Caller], Allowance | None]
+LookUpAgain = Callable[[Caller], Caller]
 
 
 def through_the_door(
@@ -61,6 +62,21 @@ def require(caller: Caller, scope: Scope) -> None:
 def caller_with(event: APIGatewayProxyEvent, *scopes: Scope) -> Caller:
     """Who calls. Raises a `Problem` (403) unless the key opens all of this."""
     caller = ApiCall.caller_of(event)
+    for scope in scopes:
+        require(caller, scope)
+    return caller
+
+
+def caller_now(app: APIGatewayRestResolver, look_up_again: LookUpAgain, *scopes: Scope) -> Caller:
+    """Who calls, by the key's record as it is now: for what outlives the minute in which the gateway lets a key in.
+
+    That is whatever makes or shows keys and secrets, says where events go, or sees all tenants. Raises a `Problem`
+    (403) unless the key opens all of this, and `KeyRevoked` (401).
+    """
+    known = ApiCall.caller_of(app.current_event)
+    for scope in scopes:
+        require(known, scope)
+    caller = look_up_again(known)
     for scope in scopes:
         require(caller, scope)
     return caller

@@ -15,6 +15,7 @@ from heliograph.domain.errors import (
     Conflict,
     Fault,
     InvalidRequest,
+    KeyRevoked,
     MalformedDocument,
     StaleJob,
     Unavailable,
@@ -118,6 +119,9 @@ class Problem(Exception):
                 return cls(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=error.faults)
             case Conflict():
                 return cls(HTTPStatus.CONFLICT, error.code, f"{error}; nothing was changed")
+            case KeyRevoked():
+                detail = "this key was revoked; nothing was done and nothing shown"
+                return cls(HTTPStatus.UNAUTHORIZED, "unauthenticated", detail)
             case StaleJob():
                 detail = "the job changed in the same moment, again and again"
                 return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)

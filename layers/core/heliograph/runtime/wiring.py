@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from heliograph.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
     from heliograph.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
     from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
+    from heliograph.adapters.dynamodb_key_uses import DynamoDBKeyUses
     from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
     from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
     from heliograph.adapters.s3 import S3ObjectStore
     from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow, StepFunctionsWorkflow
     from heliograph.domain.deliveries import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
     from heliograph.domain.jobs import Job
-    from heliograph.domain.keys import ApiKey, Caller, KeyRequest
+    from heliograph.domain.keys import Caller
     from heliograph.domain.ledger import UsageLine
     from heliograph.domain.listing import Slice
     from heliograph.domain.metrics import Survey
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from heliograph.runtime.control_room import ControlRoom
     from heliograph.runtime.pages import BucketOrigins, Page
     from heliograph.runtime.settings.api import ApiSettings
-    from heliograph.runtime.settings.api_keys import KeysTableSettings, RecogniserSettings
+    from heliograph.runtime.settings.api_keys import CallsTableSettings, KeysTableSettings, RecogniserSettings
     from heliograph.runtime.settings.callback import CallbackSettings
     from heliograph.runtime.settings.cancel import CancelSettings
     from heliograph.runtime.settings.close import CloseSettings
@@ -76,7 +77,7 @@ if TYPE_CHECKING:
     from heliograph.steps.make_images import Studio
     from heliograph.steps.manage_deliveries import DeliveryDesk
     from heliograph.steps.manage_endpoints import EndpointDesk
-    from heliograph.steps.manage_keys import Allowance
+    from heliograph.steps.manage_keys import Allowance, KeyDesk
     from heliograph.steps.read_job import JobView
     from heliograph.steps.read_models import Models
     from heliograph.steps.read_timeline import Timeline
@@ -315,18 +316,28 @@ def control_room() -> ControlRoom:
 def recogniser(settings: RecogniserSettings) -> Callable[[str], Caller | None]:
     """What `authorize` does with a key. The deployment's own is read anew at most once a minute."""
     from heliograph.adapters.secrets import read_secret
-    from heliograph.steps.manage_keys import recognise
+    from heliograph.steps.manage_keys import KeyBook
 
-    own_key = partial(read_secret, settings.api_key_secret)
-    keys = _keys(settings)
-    return lambda key: recognise(key, own_key=own_key(), keys=keys, clock=SystemClock())
+    return KeyBook(
+        own_key=partial(read_secret, settings.api_key_secret),
+        keys=_keys(settings.keys_table),
+        uses=_key_uses(settings.calls_table),
+        clock=SystemClock(),
+    ).recognise
 
 
-def call_counter(settings: KeysTableSettings) -> Callable[[Caller], Allowance | None]:
+def caller_again(settings: KeysTableSettings) -> Callable[[Caller], Caller]:
+    """What the API's functions do before a privileged act: the gateway remembers for a minute what a key opens."""
+    from heliograph.steps.manage_keys import look_up_again
+
+    return partial(look_up_again, keys=_keys(settings.keys_table))
+
+
+def call_counter(settings: CallsTableSettings) -> Callable[[Caller], Allowance | None]:
     """What the API's functions do with every caller, before anything else."""
     from heliograph.steps.manage_keys import count_call
 
-    return partial(count_call, keys=_keys(settings), clock=SystemClock())
+    return partial(count_call, uses=_key_uses(settings.calls_table), clock=SystemClock())
 
 
 def image_studio(settings: ImagesSettings) -> Studio:
@@ -340,28 +351,23 @@ def image_studio(settings: ImagesSettings) -> Studio:
         view=job_viewer(),
         rules=_rules(settings),
         objects=_objects(),
-        recent_calls=DynamoDBRecentCalls(aws.dynamodb(), settings.keys_table),
+        recent_calls=DynamoDBRecentCalls(aws.dynamodb(), settings.calls_table),
         clock=SystemClock(),
     )
 
 
-def key_maker(settings: KeysTableSettings | None = None) -> Callable[[KeyRequest], tuple[str, ApiKey]]:
-    """What `keys` does with a request for a key; `operations` too, with the settings that are in its environment."""
-    from heliograph.steps.manage_keys import create_key
+def key_desk(settings: KeysTableSettings | None = None) -> KeyDesk:
+    """What `keys` does; `operations` too, with the settings that are in its environment."""
+    from heliograph.runtime.settings.api_keys import KeysTableSettings
+    from heliograph.steps.manage_keys import KeyDesk
 
-    return partial(create_key, keys=_keys(settings), clock=SystemClock(), new_secret=partial(secrets.token_urlsafe, 32))
-
-
-def key_lister(settings: KeysTableSettings | None = None) -> Callable[[], Iterator[ApiKey]]:
-    """Every key."""
-    return _keys(settings).every
-
-
-def key_revoker(settings: KeysTableSettings | None = None) -> Callable[[str], ApiKey | None]:
-    """What `keys` does with the id of a key."""
-    from heliograph.steps.manage_keys import revoke_key
-
-    return partial(revoke_key, keys=_keys(settings), clock=SystemClock())
+    settings = settings or read_settings(KeysTableSettings)
+    return KeyDesk(
+        keys=_keys(settings.keys_table),
+        uses=_key_uses(settings.calls_table),
+        clock=SystemClock(),
+        new_secret=partial(secrets.token_urlsafe, 32),
+    )
 
 
 def notifier(settings: NotifySettings) -> Callable[[Happening], list[Delivery]]:
@@ -481,12 +487,16 @@ def _job_reader(table: str) -> DynamoDBJobReader:
     return DynamoDBJobReader(aws.dynamodb(), table)
 
 
-def _keys(settings: KeysTableSettings | None) -> DynamoDBKeyStore:
+def _keys(table: str) -> DynamoDBKeyStore:
     from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
-    from heliograph.runtime.settings.api_keys import KeysTableSettings
 
-    settings = settings or read_settings(KeysTableSettings)
-    return DynamoDBKeyStore(aws.dynamodb(), settings.keys_table)
+    return DynamoDBKeyStore(aws.dynamodb(), table)
+
+
+def _key_uses(table: str) -> DynamoDBKeyUses:
+    from heliograph.adapters.dynamodb_key_uses import DynamoDBKeyUses
+
+    return DynamoDBKeyUses(aws.dynamodb(), table)
 
 
 def _ledger(table: str) -> DynamoDBLedger:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.keys import KEY_ID, PREFIX, ApiKey, Caller, KeyRequest, Scope, is_a_key, key_id_of
+from heliograph.domain.errors import Fault, InvalidRequest, KeyRevoked, StorageFailed
+from heliograph.domain.keys import (
+    KEY_ID,
+    PREFIX,
+    ApiKey,
+    Caller,
+    KeyRequest,
+    Origin,
+    Scope,
+    is_a_key,
+    key_id_of,
+    made_from,
+)
 from heliograph.domain.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
-    from heliograph.ports import Clock, KeyStore
+    from heliograph.ports import Clock, KeyStore, KeyUses
 
 # A key's last use is noted this often at most: it is for people, and every note is a write.
 _NOTED_EVERY = timedelta(minutes=1)
@@ -39,49 +50,130 @@ class Allowance:
         return self.used > self.most
 
 
-def count_call(caller: Caller, *, keys: KeyStore, clock: Clock) -> Allowance | None:
+def count_call(caller: Caller, *, uses: KeyUses, clock: Clock) -> Allowance | None:
     """One more call of the caller's key; `None` where it has no limit, or the store is away: that shuts nobody out."""
     if caller.key_id is None or caller.requests_per_minute is None:
         return None
     now = clock.now()
     with suppress(StorageFailed):
-        used = keys.count_call(caller.key_id, now)
+        used = uses.count_call(caller.key_id, now)
         return Allowance(caller.requests_per_minute, used, 60 - now.second)
     return None
 
 
-def create_key(
-    request: KeyRequest, *, keys: KeyStore, clock: Clock, new_secret: Callable[[], str]
-) -> tuple[str, ApiKey]:
-    """A new key, for the one time that it is shown, and its record. `new_secret`: 43 unguessable characters."""
-    key = PREFIX + new_secret()
-    record = ApiKey.of(key, request, clock.now())
-    keys.save(record)
-    return key, record
+@dataclass(frozen=True, slots=True)
+class RevokedKeys:
+    """A key that was revoked, and those that it had made where they were revoked with it."""
+
+    key: ApiKey
+    made: tuple[ApiKey, ...] = ()
 
 
-def revoke_key(key_id: str, *, keys: KeyStore, clock: Clock) -> ApiKey | None:
-    """The key, which opens nothing from now on (the gateway forgets it within a minute); `None` if there is none."""
-    record = keys.get(key_id) if KEY_ID.fullmatch(key_id) else None
-    if record is None or record.revoked_at:
-        return record
-    revoked = record.model_copy(update={"revoked_at": clock.now()})
-    keys.save(revoked)
-    return revoked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyDesk:
+    """Manages keys. `by`: who asks; `None` for an operator at the command line, who manages all of them.
 
-
-def recognise(key: str, *, own_key: str, keys: KeyStore, clock: Clock) -> Caller | None:
-    """Who has this key; `None` if nobody has. `own_key`: the deployment's, which opens everything.
-
-    Costs no read for what has not the form of a key. Raises `StorageFailed`.
+    `new_secret`: 43 unguessable characters.
     """
-    if own_key and hmac.compare_digest(key.encode(errors="surrogatepass"), own_key.encode()):
-        return Caller(tenant=DEFAULT_TENANT, scopes=frozenset(Scope))
-    record = keys.get(key_id_of(key)) if is_a_key(key) else None
-    if record is None or not record.opens_for(key):
-        return None
-    now = clock.now()
-    if record.last_used_at is None or now - record.last_used_at >= _NOTED_EVERY:
-        with suppress(StorageFailed):
-            keys.note_use(record.key_id, now)
+
+    keys: KeyStore
+    uses: KeyUses
+    clock: Clock
+    new_secret: Callable[[], str]
+
+    def create(self, request: KeyRequest, *, by: Caller | None) -> tuple[str, ApiKey]:
+        """A new key, for the one time that it is shown, and its record.
+
+        Raises `InvalidRequest` for a tenant whose keys the caller does not manage, and `KeyRevoked` if the caller's
+        key was revoked before the new one was written.
+        """
+        if by and not by.governs(request.tenant):
+            told = f"an admin key of the tenant {by.tenant} makes keys of that tenant only"
+            raise InvalidRequest(Fault("/tenant", told))
+        key = PREFIX + self.new_secret()
+        record = ApiKey.of(key, request, self.clock.now(), made_by=_maker(by))
+        if not self.keys.add(record, maker=by.key_id if by else None):
+            raise KeyRevoked(record.made_by)
+        return key, record
+
+    def every(self, *, by: Caller | None) -> list[ApiKey]:
+        """Every key that the caller manages, with its last use, in no order."""
+        return self._with_uses(key for key in self.keys.every() if by is None or by.governs(key.tenant))
+
+    def revoke(self, key_id: str, *, by: Caller | None, with_made: bool = False) -> RevokedKeys | None:
+        """The key, which makes nothing from now on and opens nothing within a minute; `None` if there is none.
+
+        `with_made`: also all keys that it made, and that those made. It is revoked first, so that none is missed.
+        """
+        record = self.keys.get(key_id) if KEY_ID.fullmatch(key_id) else None
+        if record is None or (by and not by.governs(record.tenant)):
+            return None
+        revoked = self._revoked(record)
+        made = [self._revoked(key) for key in made_from(key_id, self.keys.every())] if with_made else []
+        first, *others = self._with_uses([revoked, *made])
+        return RevokedKeys(first, tuple(others))
+
+    def _revoked(self, record: ApiKey) -> ApiKey:
+        if record.revoked_at:
+            return record
+        revoked = record.model_copy(update={"revoked_at": self.clock.now()})
+        self.keys.save(revoked)
+        return revoked
+
+    def _with_uses(self, keys: Iterable[ApiKey]) -> list[ApiKey]:
+        found = list(keys)
+        used = self.uses.last_uses([key.key_id for key in found])
+        return [key.model_copy(update={"last_used_at": used.get(key.key_id)}) for key in found]
+
+
+def _maker(by: Caller | None) -> str:
+    return Origin.OPERATOR if by is None else by.key_id or Origin.DEPLOYMENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyBook:
+    """Tells whose key a key is. `own_key` reads the deployment's, which opens everything.
+
+    `noted`: when this process last noted the use of each key.
+    """
+
+    own_key: Callable[[], str]
+    keys: KeyStore
+    uses: KeyUses
+    clock: Clock
+    noted: dict[str, datetime] = field(default_factory=dict)
+
+    def recognise(self, key: str) -> Caller | None:
+        """Who has this key; `None` if nobody has. Costs no read for what has not the form of a key.
+
+        Raises `StorageFailed`.
+        """
+        own_key = self.own_key()
+        if own_key and hmac.compare_digest(key.encode(errors="surrogatepass"), own_key.encode()):
+            return Caller(tenant=DEFAULT_TENANT, scopes=frozenset(Scope))
+        record = self.keys.get(key_id_of(key)) if is_a_key(key) else None
+        if record is None or not record.opens_for(key):
+            return None
+        self._note_use(record.key_id)
+        return record.caller()
+
+    def _note_use(self, key_id: str) -> None:
+        now = self.clock.now()
+        noted_at = self.noted.get(key_id)
+        if noted_at is None or now - noted_at >= _NOTED_EVERY:
+            with suppress(StorageFailed):
+                self.uses.note_use(key_id, now)
+                self.noted[key_id] = now
+
+
+def look_up_again(caller: Caller, *, keys: KeyStore) -> Caller:
+    """The caller as its key's record says now. The deployment's own key has no record.
+
+    Raises `KeyRevoked` if the key was revoked since the gateway checked it, and `StorageFailed`.
+    """
+    if caller.key_id is None:
+        return caller
+    record = keys.get(caller.key_id)
+    if record is None or record.revoked_at:
+        raise KeyRevoked(caller.key_id)
     return record.caller()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from heliograph.domain.errors import Fault, InvalidRequest
-from heliograph.domain.keys import Caller, Scope
+from heliograph.domain.keys import Caller
 from heliograph.domain.ledger import UsageLine
 from heliograph.domain.query_texts import DAY
 from heliograph.domain.tenants import TenantName
@@ -36,7 +36,7 @@ class UsageQuery(BaseModel):
 
 
 def read_usage(query: UsageQuery, *, caller: Caller, ledger: Ledger, clock: Clock) -> tuple[UsageLine, ...]:
-    """Newest day first. Whoever is no admin sees their own tenant's; another's is empty, as if there were none.
+    """Newest day first. Whoever is no operator sees their own tenant's; another's is empty, as if there were none.
 
     Raises `InvalidRequest` for more days than can be told at once: part of them would look like all.
     """
@@ -44,8 +44,8 @@ def read_usage(query: UsageQuery, *, caller: Caller, ledger: Ledger, clock: Cloc
     first = query.first or last - timedelta(days=_USUAL_DAYS - 1)
     if not first <= last < first + timedelta(days=MOST_DAYS):
         raise InvalidRequest(Fault("?to", f"must be on or after `from`, and within {MOST_DAYS} days of it"))
-    wanted = query.tenant or (None if caller.may(Scope.ADMIN) else caller.tenant)
-    if not caller.may(Scope.ADMIN) and wanted != caller.tenant:
+    wanted = query.tenant or (None if caller.is_operator else caller.tenant)
+    if not caller.is_operator and wanted != caller.tenant:
         return ()
     lines = ledger.usage(first.isoformat(), last.isoformat())
     mine = (line for line in lines if wanted in (None, line.tenant))

@@ -16,7 +16,7 @@ BAD_REQUEST: Codes = {
     "malformed_body": "the body is no JSON object",
     "bad_request": "the gateway could make nothing of the call",
 }
-UNAUTHORIZED: Codes = {"unauthenticated": "no key"}
+UNAUTHORIZED: Codes = {"unauthenticated": "no key, or one that was revoked a moment ago"}
 PAYMENT_REQUIRED: Codes = {
     "budget_exceeded": "what the job may cost does not fit into a budget of the day or month; nothing was reserved"
 }

@@ -39,7 +39,7 @@ from heliograph.runtime.openapi.messages import message_example
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.representations import Listing
 from heliograph.runtime.representations.jobs import JobTold, QuoteTold, TimelineTold
-from heliograph.runtime.representations.keys import KeyMade, KeyTold
+from heliograph.runtime.representations.keys import KeyMade, KeyRevoked, KeyTold
 from heliograph.runtime.representations.models import ModelsTold, UsagesTold
 from heliograph.runtime.representations.uploads import UploadTold
 from heliograph.runtime.representations.webhooks import (
@@ -190,6 +190,13 @@ def new_key() -> KeyMade:
 def revoked_key() -> KeyTold:
     """Opens nothing any more."""
     return KeyTold.of(_key().model_copy(update={"last_used_at": _after(60), "revoked_at": _after(86_400)}))
+
+
+def revoked_with_made() -> KeyRevoked:
+    """With the one that it made."""
+    revoked = {"revoked_at": _after(86_400)}
+    made = _key().model_copy(update={**revoked, "made_by": _key().key_id, "name": "made by it"})
+    return KeyRevoked.revoked(_key().model_copy(update=revoked), (made,))
 
 
 def keys() -> Listing[KeyTold]:

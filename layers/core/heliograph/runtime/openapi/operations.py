@@ -15,14 +15,14 @@ from pydantic import BaseModel
 
 from heliograph.domain.deliveries import DELIVERY_ID, DeliveryQuery
 from heliograph.domain.identity import JOB_ID
-from heliograph.domain.keys import KEY_ID, KeyRequest, Scope
+from heliograph.domain.keys import KEY_ID, KeyRequest, RevocationQuery, Scope
 from heliograph.domain.new_job import NewJob
 from heliograph.domain.uploads import UploadRequest
 from heliograph.domain.webhooks import ENDPOINT_ID, JOB_URLS, EndpointChange, EndpointRequest
 from heliograph.runtime.openapi import examples
 from heliograph.runtime.representations import Listing, Representation
 from heliograph.runtime.representations.jobs import JobTold, QuoteTold, TimelineTold
-from heliograph.runtime.representations.keys import KeyMade, KeyTold
+from heliograph.runtime.representations.keys import KeyMade, KeyRevoked, KeyTold
 from heliograph.runtime.representations.models import ModelsTold, UsagesTold
 from heliograph.runtime.representations.uploads import UploadTold
 from heliograph.runtime.representations.webhooks import (
@@ -504,7 +504,7 @@ OPERATIONS: tuple[Operation, ...] = (
         scopes=(Scope.ADMIN,),
         summary="Make a key",
         description="A key belongs to a tenant, who sees only its own jobs. It is shown here and never again: only its "
-        "hash is kept.",
+        "hash is kept. An admin key of a tenant makes keys of that tenant only; one of the tenant `default`, of all.",
         body=KeyRequest,
         example={"name": "web shop", "tenant": "shop", "daily_budget_usd": "25"},
         successes=(
@@ -523,7 +523,8 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.KEYS,
         scopes=(Scope.ADMIN,),
         summary="List keys",
-        description="All of them, revoked ones too, newest first; never the keys themselves.",
+        description="Revoked ones too, newest first; never the keys themselves. An admin key of the tenant `default` "
+        "lists those of all tenants, another those of its own.",
         successes=(
             Success(status=HTTPStatus.OK, description="The records.", bodies={Listing[KeyTold]: examples.keys}),
         ),
@@ -535,8 +536,18 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.KEYS,
         scopes=(Scope.ADMIN,),
         summary="Revoke a key",
-        description="Within a minute it opens nothing. Its record stays; revoking it twice changes nothing.",
-        successes=(Success(status=HTTPStatus.OK, description="The record.", bodies={KeyTold: examples.revoked_key}),),
+        description="From then on it makes no keys and sees no secrets, and within a minute it opens nothing. Its "
+        "record stays; revoking it twice changes nothing. `made=revoke` is for a key that was stolen: it also revokes "
+        "every key that it made, and that those made.",
+        query=RevocationQuery,
+        example_query={"made": "revoke"},
+        successes=(
+            Success(
+                status=HTTPStatus.OK,
+                description="The record; with `made=revoke`, also those of the keys that it made.",
+                bodies={KeyTold: examples.revoked_key, KeyRevoked: examples.revoked_with_made},
+            ),
+        ),
     ),
 )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from heliograph.runtime.environment import Name
-from heliograph.runtime.settings.api_keys import KeysTableSettings
+from heliograph.runtime.settings.api_keys import CallsTableSettings
 
 
-class ApiSettings(KeysTableSettings):
+class ApiSettings(CallsTableSettings):
     """Jobs are only read here; the workflow is asked what happened to one."""
 
     jobs_table: Name

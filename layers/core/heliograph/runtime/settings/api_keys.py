@@ -5,8 +5,14 @@ from __future__ import annotations
 from heliograph.runtime.environment import Name, Settings
 
 
-class KeysTableSettings(Settings):
-    """The table of API keys: enough to count a caller's calls, and to make and revoke keys."""
+class CallsTableSettings(Settings):
+    """The table of calls: counters of each key, and recent calls. Everybody writes to it; it opens nothing."""
+
+    calls_table: Name
+
+
+class KeysTableSettings(CallsTableSettings):
+    """The table of API keys as well: to look a key up. `keys` alone may write to it."""
 
     keys_table: Name
 

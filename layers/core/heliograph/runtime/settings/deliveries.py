@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from heliograph.runtime.environment import Name
-from heliograph.runtime.settings.api_keys import KeysTableSettings
+from heliograph.runtime.settings.api_keys import CallsTableSettings
 
 
-class DeliveriesSettings(KeysTableSettings):
+class DeliveriesSettings(CallsTableSettings):
     """Deliveries are shown, and started again."""
 
     deliveries_table: Name

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from heliograph.runtime.settings.api_keys import KeysTableSettings
+from heliograph.runtime.settings.api_keys import CallsTableSettings
 from heliograph.runtime.settings.submission import RequestSubmissionSettings
 
 
-class SubmitRequestSettings(RequestSubmissionSettings, KeysTableSettings):
+class SubmitRequestSettings(RequestSubmissionSettings, CallsTableSettings):
     """A call of the API becomes a job."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from heliograph.runtime.environment import Name
-from heliograph.runtime.settings.api_keys import KeysTableSettings
+from heliograph.runtime.settings.api_keys import CallsTableSettings
 
 
-class UploadsSettings(KeysTableSettings):
+class UploadsSettings(CallsTableSettings):
     """Forms are signed that put references into the bucket."""
 
     uploads_bucket: Name
