@@ -13,7 +13,7 @@ from urllib.parse import quote
 import jsonschema
 from PIL import Image
 
-from tests.e2e.world import World, wait_until
+from tests.e2e.world import Event, World, wait_until
 
 PUBLISHED = Path("events/published")
 
@@ -99,8 +99,60 @@ def test_a_presets_output_key_decides_where_the_result_lies(world: World, mark: 
     event = world.event_about(key)
 
     assert event["detail"]["data"]["results"][0]["key"] == f"cdn/{mark}.jpg"
-    assert event["detail"]["data"]["record"]["key"] == f"cdn/{mark}.job.json"
-    assert world.record(event)["job_id"] == event["detail"]["data"]["job_id"]
+    job_id = event["detail"]["data"]["job_id"]
+    assert event["detail"]["data"]["record"]["key"] == f"records/{job_id}.json"
+    assert world.record(event)["job_id"] == job_id
+
+
+def test_the_newest_upload_has_the_key_whichever_task_ends_first(world: World, mark: str, photo: bytes) -> None:
+    preset = world.preset(prompt=mark, output_key="cdn/{name}.{ext}")
+    key = f"uploads/{preset}/{mark}.png"
+    world.fault("task", "never_finishes", f"older {mark}")
+    older = world.upload(key, photo, prompt=f"older {mark}")
+    wait_until(lambda: world.tasks(f"older {mark}"), seconds=30, what="the older task")
+    newer = world.upload(key, photo, prompt=f"newer {mark}")
+    first = _event_of_version(world, newer)
+
+    world.finish(f"older {mark}")
+    last = _event_of_version(world, older)
+
+    assert [event["detail-type"] for event in (first, last)] == ["image.job.succeeded"] * 2
+    stored = world.s3.head_object(Bucket=world.results, Key=f"cdn/{mark}.jpg")
+    winner, loser = (event["detail"]["data"]["job_id"] for event in (first, last))
+    assert stored["Metadata"]["heliograph-job-id"] == winner
+    assert last["detail"]["data"]["superseded_by"] == world.job(loser)["superseded_by"] == winner
+    [result] = last["detail"]["data"]["results"]
+    assert result["key"] == f"cdn/{mark}-{loser}.jpg"
+    assert hashlib.sha256(world.result(last)[0]).hexdigest() == result["sha256"]
+    assert world.job(winner)["superseded_by"] is None
+
+
+def test_a_second_file_that_would_share_a_key_is_refused_and_nothing_is_paid(
+    world: World, mark: str, photo: bytes, jpeg: bytes
+) -> None:
+    preset = world.preset(prompt=mark, output_key="cdn/{name}.{ext}")
+    world.upload(f"uploads/{preset}/{mark}.png", photo)
+    world.event_about(f"uploads/{preset}/{mark}.png")
+    world.upload(f"uploads/{preset}/{mark}.jpg", jpeg)
+
+    event = world.event_about(f"uploads/{preset}/{mark}.jpg")
+
+    assert event["detail-type"] == "image.upload.rejected"
+    assert f"uploads/{preset}/{mark}.png" in event["detail"]["data"]["failure"]["message"]
+    assert len(world.tasks(mark)) == 1
+
+
+def test_an_upload_says_no_more_than_its_preset_allows(world: World, mark: str, photo: bytes) -> None:
+    preset = world.preset(prompt=mark, nsfw_checker=True)
+    said = {"off": {"nsfw_checker": "false"}, "model": {"model": "gpt-image-2"}, "typo": {"promt": "a hat"}}
+    for name, metadata in said.items():
+        world.upload(f"uploads/{preset}/{mark}-{name}.png", photo, **metadata)
+
+    for name, field in {"off": "/nsfw_checker", "model": "/model", "typo": ""}.items():
+        event = world.event_about(f"uploads/{preset}/{mark}-{name}.png")
+        assert event["detail-type"] == "image.upload.rejected"
+        assert [fault["pointer"] for fault in event["detail"]["data"]["errors"]] == [field]
+    assert world.tasks(mark) == []
 
 
 def test_a_job_document_fuses_up_to_sixteen_references(world: World, mark: str, photo: bytes, jpeg: bytes) -> None:
@@ -177,6 +229,15 @@ def test_twenty_uploads_at_once_are_twenty_jobs_each_paid_once(world: World, mar
     tasks = world.tasks(mark)
     assert len(tasks) == 20
     assert sum(task["charged_micro_usd"] for task in tasks) == 20 * 60_000
+
+
+def _event_of_version(world: World, version: str) -> Event:
+    """The event of the job of that very upload."""
+
+    def is_of_it(event: Event) -> bool:
+        return bool(event["detail"]["data"].get("source", {}).get("version_id") == version)
+
+    return wait_until(lambda: next(iter(world.events(is_of_it)), None), seconds=60, what=f"an event of {version}")
 
 
 def _queue_is_empty(world: World) -> None:

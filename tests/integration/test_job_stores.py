@@ -12,13 +12,14 @@ from typing import Any, Protocol
 import pytest
 from heliograph.adapters import aws
 from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
-from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob
+from heliograph.domain.errors import BudgetExceeded, HeliographError, KeyHeld, RouteFull, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, JobFilter, JobStatus, KeyBudget, Settlement
 from heliograph.domain.ledger import Balance, Booking, Page, Usage, pages
 from heliograph.domain.listing import Position
 from heliograph.domain.requests import JobRequest
+from heliograph.domain.result_order import KeyHolder, Taking
 from heliograph.domain.routes import Route, Routes
 from heliograph.domain.tenants import EVERYBODY, Limits, Tenant, Tenants
 from heliograph.ports import JobStore, Ledger
@@ -992,3 +993,56 @@ def test_whatever_happens_the_sums_are_those_of_the_jobs_and_both_stores_say_the
             assert world.booked() == added_up(jobs)
             assert world.used() == used_by(jobs)
             assert world.running() == Counter(each.runs_on for each in jobs if each.runs_on)
+
+
+# ---- Who holds a key of results
+
+RESULTS_KEY = "shop/läden/shoe"
+
+
+def holding(source: str, *, since: float = 0, key: str = RESULTS_KEY) -> KeyHolder:
+    return KeyHolder(key=key, source=source, held_since=after(since))
+
+
+def test_a_key_is_taken_together_with_the_job_that_takes_it(world: World) -> None:
+    first = holding("s3://u/shoe.jpg")
+    assert world.jobs.holder_of(RESULTS_KEY) is None
+    assert world.jobs.add(job().held_by(first), taking=Taking(first, None))
+    assert world.jobs.holder_of(RESULTS_KEY) == first
+    assert world.jobs.holder_of("shop/other") is None
+    assert [found.key_holder for found in world.jobs.every()] == [first]
+
+
+def test_a_key_that_another_took_first_is_not_taken_and_no_job_is_written(world: World) -> None:
+    first, second = holding("s3://u/shoe.jpg"), holding("s3://u/shoe.png", since=1)
+    world.jobs.add(job("1").held_by(first), taking=Taking(first, None))
+    before = world.everything()
+    for wrong in (None, holding("s3://u/shoe.gif"), holding("s3://u/shoe.jpg", since=2)):
+        with pytest.raises(KeyHeld):
+            world.jobs.add(job("2").held_by(second), taking=Taking(second, wrong))
+    assert world.everything() == before
+
+    assert world.jobs.add(job("2").held_by(second), taking=Taking(second, first))
+    assert world.jobs.holder_of(RESULTS_KEY) == second
+
+
+def test_a_job_that_does_not_fit_the_budget_takes_no_key(world: World) -> None:
+    world.limit(for_all(daily="0.01"))
+    first = holding("s3://u/shoe.jpg")
+    with pytest.raises(BudgetExceeded):
+        world.jobs.add(job().held_by(first), taking=Taking(first, None))
+    assert world.jobs.holder_of(RESULTS_KEY) is None
+
+
+def test_a_repeat_of_a_job_takes_no_key(world: World) -> None:
+    first, second = holding("s3://u/shoe.jpg"), holding("s3://u/shoe.png")
+    world.jobs.add(job().held_by(first), taking=Taking(first, None))
+    assert world.jobs.add(job().held_by(second), taking=Taking(second, first)) is None
+    assert world.jobs.holder_of(RESULTS_KEY) == first
+
+
+def test_the_holder_of_a_key_is_no_job(world: World) -> None:
+    first = holding("s3://u/shoe.jpg")
+    added = world.jobs.add(job().held_by(first), taking=Taking(first, None))
+    assert [found.job_id for found in world.jobs.every()] == [added.job_id if added else None]
+    assert len(world.jobs.listed("shop", JobFilter(), after=None, limit=9).items) == 1

@@ -18,11 +18,12 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from heliograph.adapters import aws
 from heliograph.adapters.s3 import S3ObjectStore
-from heliograph.domain.errors import InvalidRequest, StorageFailed
-from heliograph.domain.objects import SignedForm
+from heliograph.domain.errors import InvalidRequest, ObjectChanged, StorageFailed
+from heliograph.domain.objects import Replacing, SignedForm
 from heliograph.domain.references import ObjectLocation
 
 from tests.contract.examples import NOW
+from tests.fakes.objects import InMemoryObjectStore
 from tests.integration.conftest import versioned_bucket
 
 KEY = "uploads/white-background/Schuh rot 50%+?.jpg"
@@ -450,3 +451,62 @@ def test_tags_that_can_not_be_taken_are_a_failed_storage(cloud: None) -> None:
         stub.add_client_error("delete_object_tagging", "NoSuchKey", http_status_code=404)
         with pytest.raises(StorageFailed, match="s3://b/k: NoSuchKey"):
             S3ObjectStore(client).untag(ObjectLocation("b", "k"))
+
+
+# ---- Conditional writes: the fake of the unit tests and S3 behave alike
+
+
+@pytest.fixture(params=["in memory", "in S3"])
+def either(request: pytest.FixtureRequest, bucket: str) -> InMemoryObjectStore | S3ObjectStore:
+    return InMemoryObjectStore() if request.param == "in memory" else S3ObjectStore(aws.s3())
+
+
+def put_if(
+    store: InMemoryObjectStore | S3ObjectStore, bucket: str, body: bytes, replacing: Replacing | None
+) -> str | None:
+    sha256 = hashlib.sha256(body).hexdigest()
+    place = ObjectLocation(bucket, KEY)
+    return store.put(place, io.BytesIO(body), content_type="image/png", sha256=sha256, metadata={}, replacing=replacing)
+
+
+def body_of(store: InMemoryObjectStore | S3ObjectStore, bucket: str) -> bytes | None:
+    found = store.read(ObjectLocation(bucket, KEY), max_bytes=100)
+    return found.body if found else None
+
+
+def test_an_object_is_replaced_only_while_it_is_the_one_that_was_looked_at(
+    bucket: str, either: InMemoryObjectStore | S3ObjectStore
+) -> None:
+    assert put_if(either, bucket, b"first", Replacing(None))
+    seen = either.look(ObjectLocation(bucket, KEY))
+    assert seen
+    assert put_if(either, bucket, b"second", Replacing(seen.etag))
+    for stale in (Replacing(seen.etag), Replacing(None)):
+        with pytest.raises(ObjectChanged):
+            put_if(either, bucket, b"third", stale)
+    assert body_of(either, bucket) == b"second"
+    assert put_if(either, bucket, b"fourth", None)
+
+
+def test_an_object_that_is_gone_is_not_replaced(bucket: str, either: InMemoryObjectStore | S3ObjectStore) -> None:
+    with pytest.raises(ObjectChanged):
+        put_if(either, bucket, b"first", Replacing('"d41d8cd98f00b204e9800998ecf8427f"'))
+    assert body_of(either, bucket) is None
+
+
+def test_an_empty_object_can_be_replaced_like_any_other(
+    bucket: str, either: InMemoryObjectStore | S3ObjectStore
+) -> None:
+    put_if(either, bucket, b"", None)
+    seen = either.look(ObjectLocation(bucket, KEY))
+    assert seen
+    assert put_if(either, bucket, b"x", Replacing(seen.etag))
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"])
+def test_every_way_in_which_s3_refuses_a_condition_is_a_changed_object(cloud: None, code: str) -> None:
+    client = aws.s3()
+    with Stubber(client) as stub:
+        stub.add_client_error("put_object", code, http_status_code=412)
+        with pytest.raises(ObjectChanged):
+            put_if(S3ObjectStore(client), "b", b"x", Replacing("e"))

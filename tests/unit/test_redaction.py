@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 from heliograph.domain.errors import InvalidRequest
-from heliograph.domain.events import JobSettled
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.job_events import job_event, settled_event
 from heliograph.domain.jobs import Job, Settlement
@@ -136,10 +135,11 @@ def test_where_the_provider_keeps_images_is_in_the_jobs_view_and_in_no_event(lin
         attempt_id=attempt_id, at=after(99), charged=Charged.YES, message="x", provider_urls=tuple(links)
     )
     settled = late.model_copy(update={"settlements": (settlement,)})
-    event = settled_event(settled, settlement, results_bucket=RESULTS)
-    assert isinstance(event, JobSettled)
-
-    events = [event, job_event(failed, results_bucket=RESULTS), job_event(canceled, results_bucket=RESULTS)]
+    events = [
+        settled_event(settled, settlement, results_bucket=RESULTS),
+        job_event(failed, results_bucket=RESULTS),
+        job_event(canceled, results_bucket=RESULTS),
+    ]
 
     here = InMemoryDeployment()
     for event in events:

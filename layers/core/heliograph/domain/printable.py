@@ -6,7 +6,7 @@ one). A bidirectional control reorders the line that it is in.
 
 from __future__ import annotations
 
-# For the character class of a pattern, in Python and in JSON Schema: C0 but tab, line feed and carriage return; DEL; C1.
+# For the character class of a pattern, in Python and JSON Schema: C0 but tab, line feed and carriage return; DEL; C1.
 CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 # Line and paragraph separators, embeddings, overrides and isolates. (A mark such as U+200F reorders nothing by itself.)
 REORDERING = r"\u2028-\u202e\u2066-\u2069"
