@@ -76,7 +76,7 @@ from tests.fakes.runs import Incident, Run, Through, What
 from tests.fakes.script import Crash
 from tests.fakes.vendor import Call, Creating, End, Fate, Host, Mood, Task, Vendor
 
-PORTS = ("jobs", "ledger", "states", "objects", "bus", "workflow", "provider", "source")
+PORTS = ("jobs", "ledger", "states", "objects", "index", "bus", "workflow", "provider", "source")
 # How long a run may last before its process is ended: the functions' time-outs.
 LIMITS = {
     "DispatchFunctionArn": timedelta(seconds=180),

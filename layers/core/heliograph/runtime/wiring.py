@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from heliograph.domain.upload_events import UploadRejected
     from heliograph.domain.uploads import UploadForm
     from heliograph.domain.webhooks import Happening
-    from heliograph.ports import EventBus, ImageProvider, JobStore
+    from heliograph.ports import EventBus, ImageProvider, JobStore, ReuseIndex
     from heliograph.runtime.control_room import ControlRoom
     from heliograph.runtime.pages import BucketOrigins, Page
     from heliograph.runtime.settings.api import ApiSettings
@@ -100,6 +100,7 @@ def upload_submitter(settings: SubmitUploadSettings) -> Callable[[Upload], Submi
         objects=_objects(),
         jobs=_jobs(settings),
         ledger=_ledger(settings.ledger_table),
+        index=_reuse_index(settings.reuse_table, settings),
         bus=_bus(settings.event_bus),
         workflow=_workflow(settings.state_machine_arn),
         clock=SystemClock(),
@@ -107,8 +108,13 @@ def upload_submitter(settings: SubmitUploadSettings) -> Callable[[Upload], Submi
     )
 
 
-def request_submitter(settings: RequestSubmissionSettings) -> Callable[..., Submission | Quote]:
-    """What `submit_request` does with `(body, idempotency_key=, request_id=, caller=)`."""
+def request_submitter(
+    settings: RequestSubmissionSettings, *, reuse_table: str | None = None
+) -> Callable[..., Submission | Quote]:
+    """What `submit_request` does with `(body, idempotency_key=, request_id=, caller=)`.
+
+    `reuse_table`: for those whose callers can ask for reuse.
+    """
     from heliograph.steps.submit_request import submit_request
 
     return partial(
@@ -117,6 +123,7 @@ def request_submitter(settings: RequestSubmissionSettings) -> Callable[..., Subm
         objects=_objects(),
         jobs=_jobs(settings),
         ledger=_ledger(settings.ledger_table),
+        index=_reuse_index(reuse_table, settings) if reuse_table else None,
         bus=_bus(settings.event_bus),
         workflow=_workflow(settings.state_machine_arn),
         clock=SystemClock(),
@@ -221,16 +228,26 @@ def dispatcher(settings: DispatchSettings) -> Callable[..., DispatchOutcome]:
     """What `dispatch` does with `(turn, run_id=)`."""
     from heliograph.steps.create_task import Creating
     from heliograph.steps.dispatch import dispatch
+    from heliograph.steps.reuse import Reusing
 
+    jobs, objects, control = _jobs(settings), _objects(), _control(settings)
     creating = Creating(
-        jobs=_jobs(settings),
+        jobs=jobs,
         ledger=_ledger(settings.ledger_table),
-        objects=_objects(),
+        objects=objects,
         providers=_providers(settings),
         routes=settings.usable_routes,
-        control=_control(settings),
+        control=control,
         callback_base=settings.callback_base_url,
         new_token=partial(secrets.token_urlsafe, 32),
+        reusing=Reusing(
+            index=_reuse_index(settings.reuse_table, settings),
+            jobs=jobs,
+            objects=objects,
+            bus=control.bus,
+            clock=SystemClock(),
+            results_bucket=settings.results_bucket,
+        ),
     )
     return partial(dispatch, creating=creating)
 
@@ -489,6 +506,12 @@ def _keys(settings: KeysTableSettings | None) -> DynamoDBKeyStore:
     return DynamoDBKeyStore(aws.dynamodb(), settings.keys_table)
 
 
+def _reuse_index(table: str, settings: JobStoreSettings) -> ReuseIndex:
+    from heliograph.adapters.dynamodb_reuse import DynamoDBReuseIndex
+
+    return DynamoDBReuseIndex(aws.dynamodb(), table, retention=settings.job_retention, clock=SystemClock())
+
+
 def _ledger(table: str) -> DynamoDBLedger:
     from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
 
@@ -579,4 +602,5 @@ def _ending(settings: EndingSettings) -> Ending:
         results_bucket=settings.results_bucket,
         routes=settings.usable_routes,
         control=_control(settings),
+        index=_reuse_index(settings.reuse_table, settings),
     )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from heliograph.domain.errors import ResultUnusable, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -39,7 +39,7 @@ from heliograph.steps.traffic import Control, went_well
 
 if TYPE_CHECKING:
     from heliograph.domain.objects import Picture
-    from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, ResultSource, Together
+    from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, ResultSource, ReuseIndex, Together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,21 @@ class Ending:
     results_bucket: str
     routes: Routes
     control: Control
+    index: ReuseIndex
+
+
+class Storing(Protocol):
+    """What storing a record takes."""
+
+    @property
+    def objects(self) -> ObjectStore:
+        """The buckets."""
+        ...
+
+    @property
+    def results_bucket(self) -> str:
+        """The one of the results."""
+        ...
 
 
 def finalize(outcome: FinalizeInput, *, ending: Ending) -> FinalizeOutcome:
@@ -202,6 +217,8 @@ def _copy(job: Job, attempt: Attempt | None, output: OutputPlace, index: int, ur
         place = ObjectLocation(ending.results_bucket, output.result_key(index, picture.media_type))
         stored = ending.objects.look(place)
         if stored is None or not is_same_result(stored.metadata, job, picture):
+            # Known before it can be copied back into an uploads folder.
+            ending.index.note_result(picture.sha256, job.origin or picture.sha256)
             version_id = ending.objects.put(
                 place,
                 picture.file,
@@ -262,7 +279,7 @@ def _not_all(
     return _conclude(ended, ending=ending)
 
 
-def write_record(job: Job, place: OutputPlace, *, ending: Ending) -> None:
+def write_record(job: Job, place: OutputPlace, *, ending: Storing) -> None:
     """Stores the job's record beside its results."""
     record = record_of(job)
     ending.objects.put(

@@ -42,6 +42,9 @@ def submit(
     output_name: str,
     fingerprint: str = "",
     key_budget: KeyBudget | None = None,
+    reuse_key: str | None = None,
+    origin: str | None = None,
+    is_free: bool = False,
     routes: Routes,
     jobs: JobStore,
     workflow: Workflow,
@@ -53,7 +56,7 @@ def submit(
     Once the job is written it is accepted: if the workflow can't be started at the moment, `sweep` will start it.
     Raises `InvalidRequest` if its results would lie among another tenant's. The price of its first route is reserved in
     the same write: raises `BudgetExceeded` if it does not fit (then there is no job), and `StorageFailed` if the job
-    could not be written (then nothing happened, or a repeat will find it).
+    could not be written (then nothing happened, or a repeat will find it). `is_free`: it will reuse a result.
     """
     now = clock.now()
     if request.deadline_seconds:
@@ -75,7 +78,9 @@ def submit(
         output_name=output_name,
         created_at=now,
         deadline_at=now + deadline,
-        quote_microusd=route.price_microusd,
+        quote_microusd=0 if is_free else route.price_microusd,
+        reuse_key=reuse_key,
+        origin=origin,
         fingerprint=fingerprint,
     )
     created = jobs.add(job)

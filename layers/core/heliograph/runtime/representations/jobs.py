@@ -62,6 +62,10 @@ class JobTold(Representation):
     tags: tuple[str, ...]
     source: Source
     retry_of: Annotated[str | None, Field(description="The job that this one was made to do again.")]
+    reused_from: Annotated[
+        str | None,
+        Field(description="The job whose results this one has copies of; it cost nothing. See `reuse`."),
+    ]
     created_at: AwareDatetime
     deadline_at: Annotated[AwareDatetime, Field(description="Until then it may wait for its task.")]
     finished_at: AwareDatetime | None
@@ -95,6 +99,7 @@ class JobTold(Representation):
             tags=job.request.tags,
             source=job.source,
             retry_of=job.retry_of,
+            reused_from=job.reused_from,
             created_at=job.created_at,
             deadline_at=job.deadline_at,
             finished_at=job.finished_at,
