@@ -255,8 +255,23 @@ class RecentCalls(Protocol):
         ...
 
 
-class ReuseIndex(Protocol):
-    """Who makes which image, from which bytes which upload was made, and which bytes are results of ours.
+class ResultIndex(Protocol):
+    """Which bytes are results of ours. Entries are kept as long as records of jobs are. Raises `StorageFailed`."""
+
+    def origin_of(self, sha256: str) -> str | None:
+        """Where a result of ours with those bytes comes from in the end; `None` where the bytes are no result of ours.
+
+        (The SHA-256 of an upload; of a result that was made of no upload, its own.)
+        """
+        ...
+
+    def note_result(self, sha256: str, origin: str) -> None:
+        """Those bytes are a result of ours."""
+        ...
+
+
+class ReuseIndex(ResultIndex, Protocol):
+    """Besides: who makes which image, and which bytes which upload has.
 
     Entries are kept as long as records of jobs are. Every method raises `StorageFailed` when the store does not do its
     part.
@@ -284,17 +299,6 @@ class ReuseIndex(Protocol):
 
     def note_sha256(self, fingerprint: str, sha256: str) -> None:
         """An object with that fingerprint was read, and has that SHA-256."""
-        ...
-
-    def origin_of(self, sha256: str) -> str | None:
-        """Where a result of ours with those bytes comes from in the end; `None` where the bytes are no result of ours.
-
-        (The SHA-256 of an upload; of a result that was made of no upload, its own.)
-        """
-        ...
-
-    def note_result(self, sha256: str, origin: str) -> None:
-        """Those bytes are a result of ours."""
         ...
 
     def count_job(self, preset_version: str, origin: str, day: str) -> int:

@@ -1,10 +1,16 @@
-"""Amazon DynamoDB as a `ReuseIndex`: small items of several kinds in one table, told apart by how their ids begin.
+"""Amazon DynamoDB as a `ResultIndex` and as a `ReuseIndex`: small items, told apart by how their ids begin.
+
+In the table of jobs, whose writers are those who store results:
+
+job_id (key)                     attributes
+result#<sha256>                  origin                          bytes of a result of ours
+
+In a table that only those reach who take jobs and begin them:
 
 id (key)                         attributes
 image#<reuse key>                job_id                          the job that makes or has made that image
 upload#<digest of bucket, key>   identity, job_id, sequencer     the newest upload of a key
 bytes#<fingerprint>              sha256                          of an object that was read
-result#<sha256>                  origin                          bytes of a result of ours
 preset#<version>                                                 a version of a preset that was stopped
 preset#<version>#<origin>#<day>  jobs                            how many jobs one origin had on a day
 
@@ -32,14 +38,57 @@ if TYPE_CHECKING:
 _COUNTED = timedelta(days=2)
 
 
-class DynamoDBReuseIndex:
-    """The index in a table of that name; entries are kept for `retention`."""
+class DynamoDBResultIndex:
+    """The index of results, in the table of jobs of that name; entries are kept for `retention`."""
 
-    def __init__(self, client: DynamoDBClient, table: str, *, retention: timedelta, clock: Clock) -> None:
+    def __init__(self, client: DynamoDBClient, jobs_table: str, *, retention: timedelta, clock: Clock) -> None:
         self._client = client
-        self._table = table
+        self._jobs_table = jobs_table
         self._retention = retention
         self._clock = clock
+
+    def origin_of(self, sha256: str) -> str | None:
+        """One consistent read."""
+        return self._read(self._jobs_table, {"job_id": f"result#{sha256}"}).get("origin")
+
+    def note_result(self, sha256: str, origin: str) -> None:
+        """One write."""
+        self._write(self._jobs_table, {"job_id": f"result#{sha256}", "origin": origin})
+
+    def _read(self, table: str, key: Mapping[str, str]) -> dict[str, str]:
+        with translated("the index of results"):
+            answer = self._client.get_item(TableName=table, Key=_texts(key), ConsistentRead=True)
+        return {name: value["S"] for name, value in answer.get("Item", {}).items() if "S" in value}
+
+    def _write(
+        self, table: str, entry: Mapping[str, str], *, condition: str = "", values: Mapping[str, str] | None = None
+    ) -> bool:
+        """`False`, and nothing written, if the condition does not hold."""
+        only: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        if values:
+            only["ExpressionAttributeValues"] = _texts(values)
+        item = {**_texts(entry), "expires_at": {"N": self._after(self._retention)}}
+        with translated("the index of results"):
+            try:
+                self._client.put_item(TableName=table, Item=item, **only)
+            except ClientError as error:
+                if code_of(error) == CONDITION_FAILED:
+                    return False
+                raise
+        return True
+
+    def _after(self, time: timedelta) -> str:
+        return str(int((self._clock.now() + time).timestamp()))
+
+
+class DynamoDBReuseIndex(DynamoDBResultIndex):
+    """The whole index, the rest of it in a table of its own."""
+
+    def __init__(
+        self, client: DynamoDBClient, table: str, *, jobs_table: str, retention: timedelta, clock: Clock
+    ) -> None:
+        super().__init__(client, jobs_table, retention=retention, clock=clock)
+        self._table = table
 
     def holder(self, reuse_key: str) -> str | None:
         """One consistent read."""
@@ -76,14 +125,6 @@ class DynamoDBReuseIndex:
         """One write."""
         self._put(f"bytes#{fingerprint}", {"sha256": sha256})
 
-    def origin_of(self, sha256: str) -> str | None:
-        """One consistent read."""
-        return self._get(f"result#{sha256}").get("origin")
-
-    def note_result(self, sha256: str, origin: str) -> None:
-        """One write."""
-        self._put(f"result#{sha256}", {"origin": origin})
-
     def count_job(self, preset_version: str, origin: str, day: str) -> int:
         """One atomic write."""
         with translated("the index of results"):
@@ -105,35 +146,16 @@ class DynamoDBReuseIndex:
         self._put(f"preset#{preset_version}", {"stopped": "yes"})
 
     def _get(self, entry_id: str) -> dict[str, str]:
-        with translated("the index of results"):
-            answer = self._client.get_item(TableName=self._table, Key={"id": {"S": entry_id}}, ConsistentRead=True)
-        return {name: value["S"] for name, value in answer.get("Item", {}).items() if "S" in value}
+        return self._read(self._table, {"id": entry_id})
 
     def _put(
         self, entry_id: str, entry: Mapping[str, str], *, condition: str = "", values: Mapping[str, str] | None = None
     ) -> bool:
-        only: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
-        if values:
-            only["ExpressionAttributeValues"] = {name: {"S": value} for name, value in values.items()}
-        with translated("the index of results"):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item={
-                        "id": {"S": entry_id},
-                        "expires_at": {"N": self._after(self._retention)},
-                        **{name: {"S": value} for name, value in entry.items()},
-                    },
-                    **only,
-                )
-            except ClientError as error:
-                if code_of(error) == CONDITION_FAILED:
-                    return False
-                raise
-        return True
+        return self._write(self._table, {"id": entry_id, **entry}, condition=condition, values=values)
 
-    def _after(self, time: timedelta) -> str:
-        return str(int((self._clock.now() + time).timestamp()))
+
+def _texts(values: Mapping[str, str]) -> dict[str, Any]:
+    return {name: {"S": value} for name, value in values.items()}
 
 
 def _upload(bucket: str, key: str) -> str:

@@ -509,7 +509,13 @@ def _keys(settings: KeysTableSettings | None) -> DynamoDBKeyStore:
 def _reuse_index(table: str, settings: JobStoreSettings) -> ReuseIndex:
     from heliograph.adapters.dynamodb_reuse import DynamoDBReuseIndex
 
-    return DynamoDBReuseIndex(aws.dynamodb(), table, retention=settings.job_retention, clock=SystemClock())
+    return DynamoDBReuseIndex(
+        aws.dynamodb(),
+        table,
+        jobs_table=settings.jobs_table,
+        retention=settings.job_retention,
+        clock=SystemClock(),
+    )
 
 
 def _ledger(table: str) -> DynamoDBLedger:
@@ -588,6 +594,7 @@ def _providers(settings: ProviderSettings) -> Mapping[str, ImageProvider]:
 
 
 def _ending(settings: EndingSettings) -> Ending:
+    from heliograph.adapters.dynamodb_reuse import DynamoDBResultIndex
     from heliograph.adapters.result_host import ResultHost
     from heliograph.adapters.threads import Threads
     from heliograph.steps.finalize import Ending
@@ -602,5 +609,7 @@ def _ending(settings: EndingSettings) -> Ending:
         results_bucket=settings.results_bucket,
         routes=settings.usable_routes,
         control=_control(settings),
-        index=_reuse_index(settings.reuse_table, settings),
+        index=DynamoDBResultIndex(
+            aws.dynamodb(), settings.jobs_table, retention=settings.job_retention, clock=SystemClock()
+        ),
     )

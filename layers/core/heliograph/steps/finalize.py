@@ -39,7 +39,7 @@ from heliograph.steps.traffic import Control, went_well
 
 if TYPE_CHECKING:
     from heliograph.domain.objects import Picture
-    from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, ResultSource, ReuseIndex, Together
+    from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, ResultIndex, ResultSource, Together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Ending:
     results_bucket: str
     routes: Routes
     control: Control
-    index: ReuseIndex
+    index: ResultIndex
 
 
 class Storing(Protocol):

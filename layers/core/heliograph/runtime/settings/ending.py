@@ -21,6 +21,5 @@ class EndingSettings(PublishedJobsSettings):
     """Where results come from and where they go."""
 
     results_bucket: Name
-    reuse_table: Name
     result_origins: Annotated[frozenset[Origin], BeforeValidator(_origins), Field(min_length=1)]
     max_result_bytes: Annotated[int, Field(gt=0)]
