@@ -469,15 +469,25 @@ def in_place(bucket: str, **how: Any) -> ObjectLocation:
     return ObjectLocation(bucket, KEY, answer["VersionId"])
 
 
-def test_a_summary_tells_what_s3_knows_without_reading(bucket: str, store: S3ObjectStore) -> None:
-    body = b"0123456789"
-    version = store.put(ObjectLocation(bucket, KEY), body, content_type="x/y", sha256=sha256(body), metadata={"a": "b"})
+def test_a_summary_tells_size_version_and_metadata(bucket: str, store: S3ObjectStore) -> None:
+    placed = put(bucket, b"0123456789", a="b")
 
     summary = store.summary(ObjectLocation(bucket, KEY))
 
     assert summary
-    assert (summary.size_bytes, summary.version_id, summary.metadata) == (10, version, {"a": "b"})
-    assert summary.sha256 == sha256(body)
+    assert (summary.size_bytes, summary.version_id, summary.metadata) == (10, placed.version_id, {"a": "b"})
+
+
+def test_a_summary_has_the_sha256_that_s3_computed_of_the_whole(cloud: None, store: S3ObjectStore) -> None:
+    # Moto keeps none that a client gave.
+    checksum = base64.b64encode(bytes.fromhex(sha256(b"0123456789"))).decode()
+    facts = {"ContentLength": 10, "ETag": '"e"', "Metadata": {}, "ChecksumSHA256": checksum}
+    with Stubber(aws.s3()) as stub:
+        stub.add_response("head_object", {**facts, "ChecksumType": "FULL_OBJECT"})
+        summary = store.summary(ObjectLocation("pictures", KEY))
+
+    assert summary
+    assert summary.sha256 == sha256(b"0123456789")
 
 
 def test_a_summary_of_nothing_is_nothing(bucket: str, store: S3ObjectStore) -> None:
@@ -540,7 +550,7 @@ def test_where_a_head_says_no_a_get_says_why(cloud: None, store: S3ObjectStore, 
 
 
 def copied(store: S3ObjectStore, source: ObjectLocation, wanted: str) -> CopyOutcome:
-    target = ObjectLocation(source.bucket, "white/Stiefel – 1.png")
+    target = ObjectLocation(source.bucket, "white/Stiefel 1+ü.png")
     return store.copy(source, target, content_type="image/png", sha256=wanted, metadata={"a": "b"})
 
 
@@ -551,7 +561,7 @@ def test_a_copy_is_of_that_version_and_has_metadata_of_its_own(bucket: str, stor
     outcome = copied(store, source, sha256(b"first"))
 
     assert isinstance(outcome, Copied)
-    answer = aws.s3().get_object(Bucket=bucket, Key="white/Stiefel – 1.png", VersionId=outcome.version_id or "")
+    answer = aws.s3().get_object(Bucket=bucket, Key="white/Stiefel 1+ü.png", VersionId=outcome.version_id or "")
     assert (answer["Body"].read(), answer["Metadata"], answer["ContentType"]) == (b"first", {"a": "b"}, "image/png")
 
 
