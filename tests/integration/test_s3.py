@@ -574,9 +574,12 @@ def test_what_is_gone_or_has_other_bytes_is_not_copied(bucket: str, store: S3Obj
 
 
 def test_an_archived_result_is_not_copied_and_a_forbidden_one_is_a_failure(cloud: None, store: S3ObjectStore) -> None:
+    checksum = base64.b64encode(bytes.fromhex(sha256(b"x"))).decode()
     for code, is_answer in (("InvalidObjectState", True), ("AccessDenied", False)):
         with Stubber(aws.s3()) as stub:
-            stub.add_response("head_object", {"ContentLength": 3, "ETag": '"e"', "Metadata": {}})
+            stub.add_response(
+                "head_object", {"ContentLength": 3, "ETag": '"e"', "Metadata": {}, "ChecksumSHA256": checksum}
+            )
             stub.add_client_error("copy_object", code, http_status_code=403)
             if is_answer:
                 assert isinstance(copied(store, ObjectLocation("pictures", KEY), sha256(b"x")), NotCopied)
