@@ -19,7 +19,11 @@ from heliograph.steps.submit_request import Quote
 # A call that breaks midway may have left a job behind, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(SubmitRequestSettings)
-submit, await_end, view_of = wiring.request_submitter(settings), wiring.end_awaiter(settings), wiring.job_viewer()
+submit, await_end, view_of = (
+    wiring.request_submitter(settings, reuse_table=settings.reuse_table),
+    wiring.end_awaiter(settings),
+    wiring.job_viewer(),
+)
 count_call = wiring.call_counter(settings)
 # What a wait leaves of the function's time, however long the submission took: no answer would look like no job.
 ANSWERING_SECONDS = 4

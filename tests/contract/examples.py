@@ -16,6 +16,7 @@ from heliograph.domain.events import (
     endpoint_disabled,
     event_type,
     job_event,
+    preset_stopped,
     route_switched,
     settled_event,
     upload_rejected,
@@ -205,6 +206,20 @@ def rejected_upload() -> PublishedEvent:
     )
 
 
+def stopped_preset() -> PublishedEvent:
+    """One whose results were copied back."""
+    return preset_stopped(
+        preset="white-background",
+        bucket=UPLOADS_BUCKET,
+        preset_key="presets/white-background.json",
+        preset_version="9f86d081884c7d659a2feaa0c55ad015",
+        upload_key="uploads/white-background/shoe-21.jpg",
+        jobs=21,
+        most=20,
+        at=after(1200),
+    )
+
+
 def exhausted_budget() -> PublishedEvent:
     """Of a shop's day."""
     booked = Booking(reserved=180_000, spent=24_720_000, unknown=60_000)
@@ -255,6 +270,7 @@ def published_examples() -> dict[str, PublishedEvent]:
         ),
         settled_event(settled_job(), settled_job().settlements[0], results_bucket=RESULTS_BUCKET),
         rejected_upload(),
+        stopped_preset(),
         nearly_exhausted_budget(),
         exhausted_budget(),
         switched_route(opened_route()),

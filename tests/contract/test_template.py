@@ -219,10 +219,10 @@ def test_whoever_tells_of_a_job_that_is_over_may_read_what_its_links_lead_to(nam
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_whoever_reads_objects_that_may_be_missing_may_list_their_bucket(name: str) -> None:
     # Without it S3 says "forbidden" of what is missing. Those who only sign links need it not.
-    if name in {"Dispatch", "ReadApi"}:
+    if name == "ReadApi":
         return
     for bucket in BUCKETS:
-        if "s3:GetObject" in actions_on(name, bucket):
+        if (name, bucket) != ("Dispatch", "UploadsBucket") and "s3:GetObject" in actions_on(name, bucket):
             assert "s3:ListBucket" in actions_on(name, bucket)
 
 
@@ -231,7 +231,18 @@ def test_whoever_reads_objects_that_may_be_missing_may_list_their_bucket(name: s
 )
 def test_whoever_signs_a_link_to_a_version_may_read_versions(function: str, buckets: tuple[str, ...]) -> None:
     for bucket in buckets:
-        assert actions_on(function, bucket) == {"s3:GetObject", "s3:GetObjectVersion"}
+        copying = {"s3:ListBucket", "s3:PutObject"} if (function, bucket) == ("Dispatch", "ResultsBucket") else set()
+        assert actions_on(function, bucket) == {"s3:GetObject", "s3:GetObjectVersion", *copying}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_index_of_equal_jobs_is_opened_to_those_who_take_jobs_and_begin_them(name: str) -> None:
+    actions = {
+        "SubmitUpload": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "SubmitRequest": {"dynamodb:GetItem"},
+        "Dispatch": {"dynamodb:GetItem", "dynamodb:PutItem"},
+    }
+    assert actions_on(name, "ReuseTable") == actions.get(name, set())
 
 
 def test_the_sweep_may_query_the_index_that_the_store_asks() -> None:
@@ -461,7 +472,7 @@ def test_the_rule_of_uploads_knows_the_two_prefixes_of_the_code() -> None:
     assert detail["object"] == {"key": [{"prefix": UPLOADS_PREFIX}, {"prefix": JOBS_PREFIX}]}
 
 
-@pytest.mark.parametrize("table", ["JobsTable", "CallsTable", "DeliveriesTable"])
+@pytest.mark.parametrize("table", ["JobsTable", "CallsTable", "DeliveriesTable", "ReuseTable"])
 def test_what_is_done_with_is_deleted_by_the_attribute_that_the_store_writes(table: str) -> None:
     assert RESOURCES[table]["Properties"]["TimeToLiveSpecification"] == {
         "AttributeName": "expires_at",

@@ -97,7 +97,12 @@ def test_an_announced_upload_is_read_with_its_version() -> None:
     [record] = SQSEvent(read("upload_created.sqs.json")).records
     upload = ObjectCreated.model_validate_json(record.body).upload()
     assert upload == Upload(
-        UPLOADS_BUCKET, UPLOAD_KEY, UPLOAD_VERSION, "b1946ac92492d2347c6235b4d2611184", "00673FA0E1C5A0B2D4"
+        UPLOADS_BUCKET,
+        UPLOAD_KEY,
+        UPLOAD_VERSION,
+        "b1946ac92492d2347c6235b4d2611184",
+        "00673FA0E1C5A0B2D4",
+        "PutObject",
     )
 
 

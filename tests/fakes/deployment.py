@@ -45,6 +45,7 @@ from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
 from heliograph.steps.poll import poll
 from heliograph.steps.read_job import JobsQuery, JobView, list_jobs, read_job
 from heliograph.steps.retry_job import retry_job
+from heliograph.steps.reuse import Reusing
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_request import submit_request
 from heliograph.steps.submit_upload import Ignored, Upload, submit_upload
@@ -57,6 +58,7 @@ from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.objects import InMemoryObjectStore, StoredObject
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.results import ScriptedResultSource
+from tests.fakes.reuse_index import InMemoryReuseIndex
 from tests.fakes.route_states import InMemoryRouteStates
 from tests.fakes.waits import RecordingWaits
 from tests.fakes.workflow import InMemoryWorkflow
@@ -85,6 +87,7 @@ class InMemoryDeployment:
         self.states = InMemoryRouteStates()
         self.jobs = InMemoryJobStore(self.ledger, {route.name: route.max_in_flight for route in ROUTES})
         self.objects = InMemoryObjectStore()
+        self.index = InMemoryReuseIndex()
         self.bus = RecordingBus()
         self.workflow = InMemoryWorkflow()
         self.waits = RecordingWaits()
@@ -111,6 +114,7 @@ class InMemoryDeployment:
             results_bucket=RESULTS,
             routes=ROUTES,
             control=self.control,
+            index=self.index,
         )
 
     def post(
@@ -135,6 +139,7 @@ class InMemoryDeployment:
             objects=self.objects,
             jobs=self.jobs,
             ledger=self.ledger,
+            index=self.index,
             bus=self.bus,
             workflow=self.workflow,
             clock=self.clock,
@@ -154,6 +159,7 @@ class InMemoryDeployment:
             objects=self.objects,
             jobs=self.jobs,
             ledger=self.ledger,
+            index=self.index,
             bus=self.bus,
             workflow=self.workflow,
             clock=self.clock,
@@ -173,6 +179,14 @@ class InMemoryDeployment:
             control=self.control,
             callback_base=self.callback_base,
             new_token=lambda: f"token-{next(self._tokens)}",
+            reusing=Reusing(
+                index=self.index,
+                jobs=self.jobs,
+                objects=self.objects,
+                bus=self.bus,
+                clock=self.clock,
+                results_bucket=RESULTS,
+            ),
         )
         return dispatch(
             Turn(job_id=turn) if isinstance(turn, str) else Turn.model_validate(turn.model_dump()),

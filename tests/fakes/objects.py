@@ -6,12 +6,21 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from heliograph.domain.errors import Fault, InvalidRequest, ObjectChanged, StorageFailed
 from heliograph.domain.media import SNIFF_BYTES
 from heliograph.domain.object_keys import MAX_KEY_BYTES
-from heliograph.domain.objects import Document, ObjectFacts, Replacing, SignedForm
+from heliograph.domain.objects import (
+    Copied,
+    CopyOutcome,
+    Document,
+    NotCopied,
+    ObjectFacts,
+    ObjectSummary,
+    Replacing,
+    SignedForm,
+)
 from heliograph.domain.references import ObjectLocation
 
 from tests.fakes.script import Line, Script
@@ -26,6 +35,8 @@ class StoredObject:
     content_type: str
     metadata: Mapping[str, str]
     size_bytes: int
+    # What the store computed of the body when it arrived.
+    checksum: Literal["sha256", "crc", "none"] = "crc"
 
     @property
     def etag(self) -> str:
@@ -41,6 +52,7 @@ class InMemoryObjectStore:
         self._script = Script()
         self.puts: list[ObjectLocation] = []
         self.read_from: list[tuple[ObjectLocation, int]] = []
+        self.copies: list[tuple[ObjectLocation, ObjectLocation]] = []
         self.untagged: list[ObjectLocation] = []
         self.presigned: list[tuple[ObjectLocation, int]] = []
 
@@ -60,10 +72,56 @@ class InMemoryObjectStore:
         *,
         metadata: Mapping[str, str] | None = None,
         pretended_bytes: int | None = None,
+        checksum: Literal["sha256", "crc", "none"] = "crc",
     ) -> str:
         """Somebody else puts an object; returns its version."""
         size_bytes = len(body) if pretended_bytes is None else pretended_bytes
-        return self._keep(bucket, key, body, "application/octet-stream", metadata or {}, size_bytes)
+        return self._keep(bucket, key, body, "application/octet-stream", metadata or {}, size_bytes, checksum)
+
+    def lose(self, location: ObjectLocation) -> None:
+        """Somebody else deletes an object, with all its versions."""
+        del self._versions[location.bucket, location.key]
+
+    def summary(self, location: ObjectLocation) -> ObjectSummary | None:
+        with self._script.playing("summary"):
+            found = self.peek(location)
+            if found is None:
+                return None
+            sha256 = hashlib.sha256(found.body).hexdigest()
+            return ObjectSummary(
+                found.size_bytes,
+                found.version,
+                found.metadata,
+                sha256 if found.checksum == "sha256" else None,
+                None if found.checksum == "none" else f"{location.bucket}/{location.key}: {sha256}",
+            )
+
+    def copy(
+        self,
+        source: ObjectLocation,
+        target: ObjectLocation,
+        *,
+        content_type: str,
+        sha256: str,
+        metadata: Mapping[str, str],
+        replacing: Replacing | None = None,
+    ) -> CopyOutcome:
+        with self._script.playing("copy"):
+            found = self.peek(source)
+            if found is None:
+                return NotCopied("it is gone")
+            if hashlib.sha256(found.body).hexdigest() != sha256:
+                return NotCopied("its bytes are others")
+            there = self.peek(ObjectLocation(target.bucket, target.key))
+            if replacing and replacing.etag != (there.etag if there else None):
+                raise ObjectChanged(f"{target.key}: PreconditionFailed")
+            if len(target.key.encode()) > MAX_KEY_BYTES:
+                raise StorageFailed(f"{target.key}: KeyTooLongError")
+            version = self._keep(
+                target.bucket, target.key, found.body, content_type, metadata, found.size_bytes, "sha256"
+            )
+            self.copies.append((source, target))
+            return Copied(version)
 
     def delete(self, bucket: str, key: str) -> None:
         """Somebody deletes an object, with all its versions."""
@@ -127,7 +185,7 @@ class InMemoryObjectStore:
                 raise StorageFailed(f"{location.key}: BadDigest")
             if len(location.key.encode()) > MAX_KEY_BYTES:
                 raise StorageFailed(f"{location.key}: KeyTooLongError")
-            version = self._keep(location.bucket, location.key, whole, content_type, metadata, len(whole))
+            version = self._keep(location.bucket, location.key, whole, content_type, metadata, len(whole), "sha256")
             self.puts.append(location)
         return version
 
@@ -143,9 +201,16 @@ class InMemoryObjectStore:
         return {key for held_in, key in self._versions if held_in == bucket}
 
     def _keep(
-        self, bucket: str, key: str, body: bytes, content_type: str, metadata: Mapping[str, str], size_bytes: int
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        content_type: str,
+        metadata: Mapping[str, str],
+        size_bytes: int,
+        checksum: Literal["sha256", "crc", "none"],
     ) -> str:
         versions = self._versions.setdefault((bucket, key), [])
         version = f"v{len(versions) + 1}"
-        versions.append(StoredObject(body, version, content_type, dict(metadata), size_bytes))
+        versions.append(StoredObject(body, version, content_type, dict(metadata), size_bytes, checksum))
         return version

@@ -40,6 +40,7 @@ _ERRORS = {
     "jobs": StorageFailed,
     "ledger": StorageFailed,
     "states": StorageFailed,
+    "index": StorageFailed,
     "objects": StorageFailed,
     "bus": PublishFailed,
     "workflow": WorkflowFailed,

@@ -44,6 +44,7 @@ TABLES = {
     "endpoints": "EndpointsTable",
     "deliveries": "DeliveriesTable",
     "waits": "WaitsTable",
+    "reuse": "ReuseTable",
 }
 RETENTION = timedelta(days=90)
 ROUTES = Routes((ROUTE,))
@@ -63,6 +64,7 @@ class Deployment:
     endpoints_table: str
     deliveries_table: str
     waits_table: str
+    reuse_table: str
     event_bus: str
     state_machine_arn: str
     delivery_machine_arn: str
@@ -132,6 +134,7 @@ def deployment(cloud: None) -> Deployment:
         endpoints_table=table("endpoints"),
         deliveries_table=table("deliveries"),
         waits_table=table("waits"),
+        reuse_table=table("reuse"),
         event_bus="heliograph-events",
         state_machine_arn=machine["stateMachineArn"],
         delivery_machine_arn=deliveries["stateMachineArn"],
@@ -216,6 +219,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         "ENDPOINTS_TABLE": deployment.endpoints_table,
         "DELIVERIES_TABLE": deployment.deliveries_table,
         "WAITS_TABLE": deployment.waits_table,
+        "REUSE_TABLE": deployment.reuse_table,
         "DELIVERY_MACHINE_ARN": deployment.delivery_machine_arn,
         "WEBHOOK_SECRET": deployment.webhook_secret,
         "POWERTOOLS_SERVICE_NAME": "tests",

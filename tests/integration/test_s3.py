@@ -19,7 +19,7 @@ from botocore.stub import Stubber
 from heliograph.adapters import aws
 from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.domain.errors import InvalidRequest, ObjectChanged, StorageFailed
-from heliograph.domain.objects import Replacing, SignedForm
+from heliograph.domain.objects import Copied, CopyOutcome, NotCopied, Replacing, SignedForm
 from heliograph.domain.references import ObjectLocation
 
 from tests.contract.examples import NOW
@@ -510,3 +510,139 @@ def test_every_way_in_which_s3_refuses_a_condition_is_a_changed_object(cloud: No
         stub.add_client_error("put_object", code, http_status_code=412)
         with pytest.raises(ObjectChanged):
             put_if(S3ObjectStore(client), "b", b"x", Replacing("e"))
+
+
+def sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def crc(bucket: str, body: bytes, key: str = KEY, **how: Any) -> ObjectLocation:
+    """As clients of today put it, with a checksum of their own choosing."""
+    answer = aws.s3().put_object(Bucket=bucket, Key=key, Body=body, ChecksumAlgorithm="CRC32", **how)
+    return ObjectLocation(bucket, key, answer["VersionId"])
+
+
+def in_place(bucket: str, **how: Any) -> ObjectLocation:
+    """The object, copied onto itself inside S3."""
+    source: CopySourceTypeDef = {"Bucket": bucket, "Key": KEY}
+    answer = aws.s3().copy_object(Bucket=bucket, Key=KEY, CopySource=source, **how)
+    return ObjectLocation(bucket, KEY, answer["VersionId"])
+
+
+def test_a_summary_tells_size_version_and_metadata(bucket: str, store: S3ObjectStore) -> None:
+    placed = put(bucket, b"0123456789", a="b")
+
+    summary = store.summary(ObjectLocation(bucket, KEY))
+
+    assert summary
+    assert (summary.size_bytes, summary.version_id, summary.metadata) == (10, placed.version_id, {"a": "b"})
+
+
+def test_a_summary_has_the_sha256_that_s3_computed_of_the_whole(cloud: None, store: S3ObjectStore) -> None:
+    # Moto keeps none that a client gave.
+    checksum = base64.b64encode(bytes.fromhex(sha256(b"0123456789"))).decode()
+    facts = {"ContentLength": 10, "ETag": '"e"', "Metadata": {}, "ChecksumSHA256": checksum}
+    with Stubber(aws.s3()) as stub:
+        stub.add_response("head_object", {**facts, "ChecksumType": "FULL_OBJECT"})
+        summary = store.summary(ObjectLocation("pictures", KEY))
+
+    assert summary
+    assert summary.sha256 == sha256(b"0123456789")
+
+
+def test_a_summary_of_nothing_is_nothing(bucket: str, store: S3ObjectStore) -> None:
+    assert store.summary(ObjectLocation(bucket, KEY)) is None
+
+
+def test_copies_in_place_have_the_fingerprint_of_what_they_are_copies_of(bucket: str, store: S3ObjectStore) -> None:
+    first = store.summary(crc(bucket, b"0123456789"))
+    copies = [
+        in_place(bucket, StorageClass="STANDARD_IA"),
+        in_place(bucket, MetadataDirective="REPLACE", CacheControl="max-age=60"),
+    ]
+    other = store.summary(crc(bucket, b"0123456780"))
+
+    assert first
+    assert other
+    assert first.fingerprint
+    assert first.sha256 is None
+    assert {found.fingerprint for copy in copies if (found := store.summary(copy))} == {first.fingerprint}
+    assert other.fingerprint != first.fingerprint
+
+
+def test_another_key_has_another_fingerprint(bucket: str, store: S3ObjectStore) -> None:
+    here, there = store.summary(crc(bucket, b"0")), store.summary(crc(bucket, b"0", "another"))
+
+    assert here
+    assert there
+    assert here.fingerprint != there.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("told", "is_known"),
+    [
+        ({}, False),
+        ({"ChecksumCRC64NVME": "AAAAAAAAAAA=", "ChecksumType": "FULL_OBJECT"}, True),
+        ({"ChecksumSHA256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=-2", "ChecksumType": "COMPOSITE"}, True),
+        ({"ChecksumType": "FULL_OBJECT"}, False),
+    ],
+)
+def test_an_etag_alone_is_no_fingerprint_and_parts_checksums_are_no_sha256(
+    cloud: None, store: S3ObjectStore, told: dict[str, str], is_known: bool
+) -> None:
+    with Stubber(aws.s3()) as stub:
+        facts = {"ContentLength": 3, "ETag": '"098f6bcd4621d373cade4e832627b4f6"', "Metadata": {}, **told}
+        stub.add_response("head_object", facts)
+        summary = store.summary(ObjectLocation("pictures", KEY))
+
+    assert summary
+    assert summary.sha256 is None
+    assert (summary.fingerprint is not None) is is_known
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_where_a_head_says_no_a_get_says_why(cloud: None, store: S3ObjectStore, status: int) -> None:
+    with Stubber(aws.s3()) as stub:
+        stub.add_client_error("head_object", str(status), http_status_code=status)
+        stub.add_client_error("get_object", "InvalidObjectState", http_status_code=403)
+        with pytest.raises(StorageFailed, match="InvalidObjectState"):
+            store.summary(ObjectLocation("pictures", KEY))
+
+
+def copied(store: S3ObjectStore, source: ObjectLocation, wanted: str) -> CopyOutcome:
+    target = ObjectLocation(source.bucket, "white/Stiefel 1+ü.png")
+    return store.copy(source, target, content_type="image/png", sha256=wanted, metadata={"a": "b"})
+
+
+def test_a_copy_is_of_that_version_and_has_metadata_of_its_own(bucket: str, store: S3ObjectStore) -> None:
+    source = put(bucket, b"first", prompt="a red shoe")
+    put(bucket, b"second")
+
+    outcome = copied(store, source, sha256(b"first"))
+
+    assert isinstance(outcome, Copied)
+    answer = aws.s3().get_object(Bucket=bucket, Key="white/Stiefel 1+ü.png", VersionId=outcome.version_id or "")
+    assert (answer["Body"].read(), answer["Metadata"], answer["ContentType"]) == (b"first", {"a": "b"}, "image/png")
+
+
+def test_what_is_gone_or_has_other_bytes_is_not_copied(bucket: str, store: S3ObjectStore) -> None:
+    source = put(bucket, b"first")
+
+    assert isinstance(copied(store, source, sha256(b"other")), NotCopied)
+    aws.s3().delete_object(Bucket=bucket, Key=KEY, VersionId=source.version_id or "")
+    assert isinstance(copied(store, source, sha256(b"first")), NotCopied)
+
+
+def test_an_archived_result_is_not_copied_and_a_forbidden_one_is_a_failure(cloud: None, store: S3ObjectStore) -> None:
+    checksum = base64.b64encode(bytes.fromhex(sha256(b"x"))).decode()
+    for code, is_answer in (("InvalidObjectState", True), ("AccessDenied", False)):
+        with Stubber(aws.s3()) as stub:
+            stub.add_response(
+                "head_object", {"ContentLength": 3, "ETag": '"e"', "Metadata": {}, "ChecksumSHA256": checksum}
+            )
+            stub.add_client_error("copy_object", code, http_status_code=403)
+            if is_answer:
+                assert isinstance(copied(store, ObjectLocation("pictures", KEY), sha256(b"x")), NotCopied)
+            else:
+                with pytest.raises(StorageFailed, match=code):
+                    copied(store, ObjectLocation("pictures", KEY), sha256(b"x"))

@@ -210,6 +210,7 @@ def test_told_is_told() -> None:
 
 
 COUNTS = {
+    FailureCode.PRESET_STOPPED: False,
     FailureCode.ROUTE_UNAVAILABLE: True,
     FailureCode.PROVIDER_TIMEOUT: True,
     FailureCode.SUBMISSION_UNCERTAIN: True,

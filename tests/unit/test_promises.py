@@ -31,6 +31,9 @@ the vendor's books, the results bucket, the event bus, the ledger and the stored
 11. A job is canceled only if its owner asked for that. From then on no new call of it leaves; one that was canceled is
     never delivered, and costs nothing if no call ever left.
 12. A job has one retry at most, which is a job of its own, and every promise is kept for each of the two.
+13. Of uploads of the same bytes under the same key and recipe, one task is charged at most, however often they are
+    written and announced; another only where somebody asked for a retry. A job that reuses a result makes no call,
+    costs nothing, and has the very bytes of a job of the same tenant and recipe.
 
 (`--hypothesis-profile=default` looks for new stories; see `conftest.py`.)
 """
@@ -75,8 +78,9 @@ from tests.fakes.results import picture_at
 from tests.fakes.runs import Incident, Run, Through, What
 from tests.fakes.script import Crash
 from tests.fakes.vendor import Call, Creating, End, Fate, Host, Mood, Task, Vendor
+from tests.pictures import JPEG, PNG
 
-PORTS = ("jobs", "ledger", "states", "objects", "bus", "workflow", "provider", "source")
+PORTS = ("jobs", "ledger", "states", "objects", "index", "bus", "workflow", "provider", "source")
 # How long a run may last before its process is ended: the functions' time-outs.
 LIMITS = {
     "DispatchFunctionArn": timedelta(seconds=180),
@@ -94,6 +98,8 @@ CALLS_BACK_FOR = timedelta(minutes=30)
 # A lost task has so long to announce itself, where a second bill is accepted; or half of the time that is left.
 A_WHILE = timedelta(minutes=10)
 MOST_JOBS = 3
+MOST_IMAGES = 5
+RECIPE = {"prompt": "the preset's"}
 NOBODYS_TASK = "task-of-nobody"
 Thing = TypeVar("Thing")
 
@@ -284,6 +290,7 @@ class Judge:
             self._judge_the_bill(job, now)
         self.promise(not self._here.jobs.needing_attention(now + 100 * A_DAY, limit=1000), "nothing is left to do")
         self._judge_the_ledger(jobs)
+        self._judge_uploads(jobs, now)
         charged = sum(task.charge(now) for task in self._vendor.tasks.values())
         again = Counter(job.retry_of for job in jobs if job.retry_of)
         self.promise(all(number == 1 for number in again.values()), "a job has one retry at most")
@@ -440,7 +447,8 @@ class Judge:
     def _judge_the_last_event(self) -> None:
         *_, event = self._here.bus
         if isinstance(event, UploadRejected):
-            taken = [job for job in self._here.jobs if job.source.key == event.data.key]
+            this = (event.data.key, event.data.version_id)
+            taken = [job for job in self._here.jobs if (job.source.key, job.source.version_id) == this]
             self.promise(not taken, "no upload is taken and rejected")
         if isinstance(event, JobSettled):
             self._judge_the_event_of_a_settlement(event)
@@ -482,7 +490,28 @@ class Judge:
         self.promise(running == +self._here.jobs.running, f"as many are counted as run: {running}")
         self.promise(all(number <= self.most_in_flight for number in running.values()), "no more run than may")
 
+    def _judge_reuse(self, job: Job) -> None:
+        made_by = self._here.jobs.peek(job.reused_from or "")
+        free = not job.attempts and not any(job.booking) and job.charged is Charged.NO
+        self.promise(free and not self._made_for(job), "a job that reuses a result makes no call and costs nothing")
+        equal = (made_by.tenant, made_by.reuse_key) == (job.tenant, job.reuse_key) and job.reuse_key is not None
+        self.promise(equal, "a result is reused for equal jobs of its tenant alone")
+        bodies = [self._stored(result) for result in job.results]
+        theirs = [self._stored(result) for result in made_by.all_results]
+        self.promise(bool(bodies) and bodies == theirs, "a reused result has the bytes of the other job's")
+
+    def _judge_uploads(self, jobs: list[Job], now: datetime) -> None:
+        charged: Counter[tuple[str, str]] = Counter()
+        for job in jobs:
+            if job.source.kind == "upload" and job.retry_of is None:
+                tasks = [task for task in self._made_for(job) if task.charge(now)]
+                charged[job.source.key or "", job.reuse_key or ""] += len(tasks)
+        self.promise(all(number <= 1 for number in charged.values()), f"an upload is charged once at most: {charged}")
+
     def _judge_the_bill(self, job: Job, now: datetime) -> None:
+        if job.reused_from:
+            self._judge_reuse(job)
+            return
         billed = [task for task in self._made_for(job) if task.charge(now)]
         in_doubt = any(_is_uncertain(attempt) for attempt in job.attempts)
         most = 2 if in_doubt and job.request.on_uncertain is OnUncertain.RESUBMIT else 1
@@ -550,6 +579,7 @@ class Promises(RuleBasedStateMachine):
         self.judge = Judge(self.here, self.vendor, self.executions)
         self.messages: list[Upload] = []
         self.uploads = 0
+        self.images = 0
         self.wishes: dict[int, dict[str, str]] = {}
         self.status_events: list[str] = []
         # Runs that nobody waits for (any more); a workflow knows its own.
@@ -607,6 +637,17 @@ class Promises(RuleBasedStateMachine):
         body = json.dumps({"prompt": f"uploaded wish {self.uploads}", **wish}).encode()
         version = self.here.objects.drop(UPLOADS, key, body)
         self.messages.append(Upload(UPLOADS, key, version, "etag", "1"))
+
+    @precondition(lambda self: self.images < MOST_IMAGES)
+    @rule(key=st.sampled_from("aab"), body=st.sampled_from([JPEG, JPEG, PNG]), is_copy=st.booleans())
+    def somebody_uploads_an_image_perhaps_again(self, key: str, body: bytes, is_copy: bool) -> None:
+        self.images += 1
+        if self.images == 1:
+            self.here.objects.drop(UPLOADS, "presets/p.json", json.dumps(RECIPE).encode())
+        version = self.here.objects.drop(UPLOADS, f"uploads/p/{key}.jpg", body)
+        reason = "CopyObject" if is_copy else "PutObject"
+        sequencer = f"{self.images + 14:X}"
+        self.messages.append(Upload(UPLOADS, f"uploads/p/{key}.jpg", version, "etag", sequencer, reason))
 
     @precondition(lambda self: self.messages)
     @rule(which=whiches, again=st.booleans(), trouble=troubles)
@@ -1538,3 +1579,68 @@ def test_a_stolen_token_does_not_take_an_earlier_task_of_another_job() -> None:
     world._hear(Callback.of(first, "task-1", is_genuine=False), Mood(), None)
 
     world.teardown()
+
+
+def two_equal_uploads(keys: str = "ab") -> Promises:
+    """A world with two jobs of the same bytes and recipe, beside the client's."""
+    world = Promises()
+    world.a_client_posts()
+    for key in keys:
+        world.somebody_uploads_an_image_perhaps_again(key, JPEG, is_copy=False)
+        world.the_queue_delivers_a_message(which=0, again=False, trouble=None)
+    return world
+
+
+@pytest.mark.parametrize("creating", [Creating.ACCEPTED, Creating.CUT_AFTER])
+@pytest.mark.parametrize("steps", [0, 3])
+def test_one_trouble_at_any_moment_of_an_equal_jobs_step_breaks_no_promise(creating: Creating, steps: int) -> None:
+    """Before the first one calls, while its task runs, and when its result is there."""
+
+    def story(trouble: Incident) -> Run | None:
+        world = two_equal_uploads()
+        _, first, second = list(world.executions.values())
+        world._steps(first, Mood(creating, AT_ONCE), steps)
+        world._step(second, Mood(creating, AT_ONCE), trouble)
+        run = world.last_run
+        world._steps(second, Mood(fate=AT_ONCE), 1)
+        world._steps(first, Mood(fate=AT_ONCE), 1)
+        world.teardown()
+        return run
+
+    at_every_moment(story, What.DIES, What.KEEPS_FAILING, What.STANDS_STILL)
+
+
+def test_two_equal_jobs_that_begin_at_the_same_moment_are_paid_once() -> None:
+    for moment in range(24):
+        world = two_equal_uploads()
+        _, first, second = list(world.executions.values())
+        world._step(first, Mood(fate=AT_ONCE), Incident(moment, What.STANDS_STILL))
+        world._step(second, Mood(fate=AT_ONCE), None)
+        if first.run:
+            world._wake(first.run, Mood(fate=AT_ONCE))
+        world._steps(second, Mood(fate=AT_ONCE), 4)
+        world.teardown()
+        jobs = [job for job in world.here.jobs if job.source.kind == "upload"]
+        paid = [job for job in jobs if any(task.charge(world.here.clock.now()) for task in world.judge._made_for(job))]
+        assert len(paid) == 1
+        assert {job.status for job in jobs} == {JobStatus.SUCCEEDED}
+
+
+def test_one_trouble_at_any_moment_of_an_uploads_announcement_breaks_no_promise() -> None:
+    """Also where the message comes again, and the same bytes with another version."""
+
+    def story(trouble: Incident) -> Run | None:
+        world = Promises()
+        world.a_client_posts()
+        for _ in range(2):
+            world.somebody_uploads_an_image_perhaps_again("a", JPEG, is_copy=False)
+        world.the_queue_delivers_a_message(which=0, again=True, trouble=trouble)
+        run = world.last_run
+        world.the_queue_delivers_a_message(which=1, again=False, trouble=None)
+        if run and not run.ended:
+            world._wake(run, Mood())
+        world.the_queue_delivers_a_message(which=0, again=True, trouble=None)
+        world.teardown()
+        return run
+
+    at_every_moment(story)

@@ -96,12 +96,19 @@ def shop(here: InMemoryDeployment, **recipe: Any) -> None:
 
 
 def uploaded(
-    here: InMemoryDeployment, key: str = "uploads/shop/shoe.jpg", *, sequencer: str = "1", body: bytes = JPEG
+    here: InMemoryDeployment, key: str = "uploads/shop/shoe.jpg", *, sequencer: str = "1", body: bytes = b""
 ) -> Submission | UploadRejected | Ignored:
-    """A photo drops into the bucket and is announced."""
+    """A photo drops into the bucket and is announced. Unless `body` is given, each is another photo."""
     here.clock.step(1)
+    body = body or _photo(sequencer)
     version = here.objects.drop(UPLOADS, key, body)
     return here.announce_upload(Upload(UPLOADS, key, version, etag="e", sequencer=sequencer))
+
+
+def _photo(mark: str) -> bytes:
+    """A JPEG with the mark in a comment."""
+    comment = mark.encode()
+    return JPEG[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + JPEG[2:]
 
 
 def job_of(outcome: Submission | UploadRejected | Ignored) -> Job:

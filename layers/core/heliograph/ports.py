@@ -17,9 +17,18 @@ if TYPE_CHECKING:
     from heliograph.domain.keys import ApiKey
     from heliograph.domain.ledger import Balance, Booking, Page, UsageLine
     from heliograph.domain.listing import Position, Slice
-    from heliograph.domain.objects import Document, ObjectFacts, Picture, Replacing, SignedForm
+    from heliograph.domain.objects import (
+        CopyOutcome,
+        Document,
+        ObjectFacts,
+        ObjectSummary,
+        Picture,
+        Replacing,
+        SignedForm,
+    )
     from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
     from heliograph.domain.recent_calls import Recent
+    from heliograph.domain.recipes import KeyedUpload
     from heliograph.domain.references import ObjectLocation
     from heliograph.domain.result_order import KeyHolder, Taking
     from heliograph.domain.routes import Route
@@ -73,6 +82,26 @@ class ObjectStore(Protocol):
 
     def look(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
         """Size, metadata and first bytes, for one request; `None` where there is no such object (version)."""
+        ...
+
+    def summary(self, location: ObjectLocation) -> ObjectSummary | None:
+        """What the store knows of an object, for one request and without reading it; `None` where there is none."""
+        ...
+
+    def copy(
+        self,
+        source: ObjectLocation,
+        target: ObjectLocation,
+        *,
+        content_type: str,
+        sha256: str,
+        metadata: Mapping[str, str],
+        replacing: Replacing | None = None,
+    ) -> CopyOutcome:
+        """Copies an object inside the store, with metadata of its own, if its bytes still have that `sha256` (hex).
+
+        Raises `ObjectChanged` where `replacing` does not hold.
+        """
         ...
 
     def rest(self, location: ObjectLocation, *, start: int) -> AbstractContextManager[Iterator[bytes]]:
@@ -255,6 +284,65 @@ class RecentCalls(Protocol):
 
     def save(self, digest: str, before: Recent, after: Recent) -> bool:
         """Writes them; `False`, and nothing written, if somebody else was faster."""
+        ...
+
+
+class ResultIndex(Protocol):
+    """Which bytes are results of ours. Entries are kept as long as records of jobs are. Raises `StorageFailed`."""
+
+    def origin_of(self, sha256: str) -> str | None:
+        """Where a result of ours with those bytes comes from in the end; `None` where the bytes are no result of ours.
+
+        (The SHA-256 of an upload; of a result that was made of no upload, its own.)
+        """
+        ...
+
+    def note_result(self, sha256: str, origin: str) -> None:
+        """Those bytes are a result of ours."""
+        ...
+
+
+class ReuseIndex(ResultIndex, Protocol):
+    """Besides: who makes which image, and which bytes which upload has.
+
+    Entries are kept as long as records of jobs are. Every method raises `StorageFailed` when the store does not do its
+    part.
+    """
+
+    def holder(self, reuse_key: str) -> str | None:
+        """The id of the job that makes, or has made, the image of that key (a consistent read)."""
+        ...
+
+    def hold(self, reuse_key: str, job_id: str, *, instead_of: str | None) -> bool:
+        """Makes the job the holder; `False`, and nothing written, unless `instead_of` was it. Of many, one wins."""
+        ...
+
+    def upload(self, bucket: str, key: str) -> KeyedUpload | None:
+        """The newest upload of that key (a consistent read)."""
+        ...
+
+    def note_upload(self, bucket: str, key: str, upload: KeyedUpload) -> None:
+        """It is the newest, unless a newer one was noted."""
+        ...
+
+    def sha256_of(self, fingerprint: str) -> str | None:
+        """The SHA-256 of the bytes that were read of an object with that fingerprint."""
+        ...
+
+    def note_sha256(self, fingerprint: str, sha256: str) -> None:
+        """An object with that fingerprint was read, and has that SHA-256."""
+        ...
+
+    def count_job(self, preset_version: str, origin: str, day: str) -> int:
+        """One more job of that origin under that version of a preset: which one it is on that day, from 1."""
+        ...
+
+    def is_stopped(self, preset_version: str) -> bool:
+        """Whether that version of a preset was stopped."""
+        ...
+
+    def stop(self, preset_version: str) -> None:
+        """It is stopped."""
         ...
 
 

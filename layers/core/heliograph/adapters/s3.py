@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, TypedDict
@@ -12,20 +13,32 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from heliograph.domain.errors import Fault, InvalidRequest, ObjectChanged, StorageFailed
 from heliograph.domain.media import SNIFF_BYTES
-from heliograph.domain.objects import Document, ObjectFacts, Replacing, SignedForm
+from heliograph.domain.objects import (
+    Copied,
+    CopyOutcome,
+    Document,
+    NotCopied,
+    ObjectFacts,
+    ObjectSummary,
+    Replacing,
+    SignedForm,
+)
 from heliograph.domain.references import ObjectLocation
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
 
 # A key or version id that can't be is as absent as one that isn't.
 _MISSING = frozenset(
-    {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "InvalidArgument", "KeyTooLongError"}
+    {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "405", "InvalidArgument", "KeyTooLongError"}
 )
 
 # The answers to a conditional write whose condition does not hold, or that met another write.
 _CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchKey"})
 _ETAG_OF_NOTHING = '"d41d8cd98f00b204e9800998ecf8427e"'
+# What a HEAD answers where a GET would say why: it has no body.
+_UNSAID = frozenset({400, 403})
 
 # How much of a long object is in memory.
 _PIECE_BYTES = 256 * 1024
@@ -58,6 +71,88 @@ class S3ObjectStore:
         _, _, total = answer.get("ContentRange", "").rpartition("/")
         size_bytes = int(total) if total.isdecimal() else answer["ContentLength"]
         return ObjectFacts(size_bytes, _version_id(answer.get("VersionId")), answer["Metadata"], head, answer["ETag"])
+
+    def summary(self, location: ObjectLocation) -> ObjectSummary | None:
+        """One HEAD, with the checksums that S3 keeps of the object."""
+        with _translated(location):
+            try:
+                answer = self._client.head_object(**_which(location), ChecksumMode="ENABLED")
+            except ClientError as error:
+                if _code(error) in _MISSING:
+                    return None
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] not in _UNSAID:
+                    raise
+                answer = None
+        if answer is None:
+            # Or the object needs a right or a key for its checksums alone.
+            facts = self.look(location)
+            if facts is None:
+                return None
+            return ObjectSummary(facts.size_bytes, facts.version_id, facts.metadata, None, None)
+        return ObjectSummary(
+            answer["ContentLength"],
+            _version_id(answer.get("VersionId")),
+            answer["Metadata"],
+            _sha256_of(answer),
+            _fingerprint_of(location, answer),
+        )
+
+    def copy(
+        self,
+        source: ObjectLocation,
+        target: ObjectLocation,
+        *,
+        content_type: str,
+        sha256: str,
+        metadata: Mapping[str, str],
+        replacing: Replacing | None = None,
+    ) -> CopyOutcome:
+        """One HEAD and one CopyObject, of the very object that was looked at. Tags stay behind.
+
+        One without a SHA-256 of S3's, as whoever restores a bucket may put it, is read before.
+        """
+        with _translated(source):
+            found: HeadObjectOutputTypeDef | None = None
+            try:
+                found = self._client.head_object(**_which(source), ChecksumMode="ENABLED")
+                if (_sha256_of(found) or self._read_sha256(source)) != sha256:
+                    return NotCopied("its bytes are others")
+                answer = self._client.copy_object(
+                    Bucket=target.bucket,
+                    Key=target.key,
+                    CopySource=_source(source),
+                    CopySourceIfMatch=found["ETag"],
+                    ContentType=content_type,
+                    ChecksumAlgorithm="SHA256",
+                    Metadata=metadata,
+                    MetadataDirective="REPLACE",
+                    TaggingDirective="REPLACE",
+                    **_condition(replacing),
+                )
+            except ClientError as error:
+                # S3 does not say whether the source or the target is another by now.
+                if found and replacing and _code(error) in _CHANGED and self._is_still(source, found):
+                    raise ObjectChanged(f"s3://{target.bucket}/{target.key}: {_code(error)}") from error
+                if _code(error) in _MISSING | {"PreconditionFailed"}:
+                    return NotCopied("it is gone")
+                if _code(error) == "InvalidObjectState":
+                    return NotCopied("it is archived")
+                raise
+        # Stores that are only like S3 may compute none of a copy; what was copied was looked at.
+        if answer["CopyObjectResult"].get("ChecksumSHA256", _base64(sha256)) != _base64(sha256):
+            return NotCopied("its bytes are others")
+        return Copied(_version_id(answer.get("VersionId")))
+
+    def _is_still(self, location: ObjectLocation, found: HeadObjectOutputTypeDef) -> bool:
+        facts = self.look(location)
+        return facts is not None and facts.etag == found["ETag"]
+
+    def _read_sha256(self, location: ObjectLocation) -> str:
+        digest = hashlib.sha256()
+        with self.rest(location, start=0) as pieces:
+            for piece in pieces:
+                digest.update(piece)
+        return digest.hexdigest()
 
     @contextmanager
     def rest(self, location: ObjectLocation, *, start: int) -> Iterator[Iterator[bytes]]:
@@ -134,7 +229,7 @@ class S3ObjectStore:
                 Key=location.key,
                 Body=body,
                 ContentType=content_type,
-                ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
+                ChecksumSHA256=_base64(sha256),
                 Metadata=metadata,
                 **_condition(replacing),
             )
@@ -167,6 +262,35 @@ def _which(location: ObjectLocation) -> _Which:
     if location.version_id:
         which["VersionId"] = location.version_id
     return which
+
+
+def _source(location: ObjectLocation) -> CopySourceTypeDef:
+    source: CopySourceTypeDef = {"Bucket": location.bucket, "Key": location.key}
+    if location.version_id:
+        source["VersionId"] = location.version_id
+    return source
+
+
+def _base64(sha256: str) -> str:
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
+
+
+def _sha256_of(answer: HeadObjectOutputTypeDef) -> str | None:
+    """In hex. That of a multipart upload is of its parts' checksums (`COMPOSITE`, with the number of parts): none."""
+    checksum = answer.get("ChecksumSHA256", "")
+    if not checksum or "-" in checksum or answer.get("ChecksumType") == "COMPOSITE":
+        return None
+    return base64.b64decode(checksum).hex()
+
+
+def _fingerprint_of(location: ObjectLocation, answer: HeadObjectOutputTypeDef) -> str | None:
+    told: Mapping[str, object] = dict(answer)
+    # Their names are what S3 adds to.
+    checksums = sorted(f"{name}={told[name]}" for name in told if name.startswith("Checksum") and told[name])
+    if not any(not checksum.startswith("ChecksumType") for checksum in checksums):
+        return None
+    facts = (location.bucket, location.key, str(answer["ContentLength"]), answer["ETag"], *checksums)
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
 def _version_id(version_id: str | None) -> str | None:

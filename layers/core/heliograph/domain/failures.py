@@ -15,6 +15,7 @@ class FailureCode(StrEnum):
     UNSUPPORTED_MEDIA = "unsupported_media"
     CONTENT_BLOCKED = "content_blocked"
     BUDGET_EXCEEDED = "budget_exceeded"
+    PRESET_STOPPED = "preset_stopped"
     RATE_LIMITED = "rate_limited"
     ROUTE_UNAVAILABLE = "route_unavailable"
     PROVIDER_TIMEOUT = "provider_timeout"

@@ -50,7 +50,11 @@ class JobSucceededData(_JobEnded):
     """Every picture of the job lies in the results bucket, and its record under `records/`."""
 
     status: Literal["succeeded"] = "succeeded"
-    provider: str
+    provider: Annotated[str, Field(description="Which made the images.")]
+    reused_from: Annotated[
+        str | None,
+        Field(description="The job whose results these are copies of: nothing was made and nothing paid for this one."),
+    ] = None
     results: Annotated[tuple[Result, ...], Field(min_length=1)]
     record: ObjectRef
 
@@ -172,9 +176,12 @@ def job_event(job: Job, *, results_bucket: str) -> JobEnded:
         "retry_of": job.retry_of,
         "superseded_by": job.superseded_by,
     }
-    if job.status is JobStatus.SUCCEEDED and job.attempt:
+    if job.status is JobStatus.SUCCEEDED:
         record = ObjectRef(bucket=results_bucket, key=job.record_key)
-        succeeded = JobSucceededData(**ended, provider=job.attempt.provider, results=job.results, record=record)
+        provider = job.attempt.provider if job.attempt else job.reused_provider or ""
+        succeeded = JobSucceededData(
+            **ended, provider=provider, reused_from=job.reused_from, results=job.results, record=record
+        )
         return JobSucceeded(**envelope, data=succeeded)
     if job.status is JobStatus.CANCELED and job.charged:
         canceled = JobCanceledData(**ended, charged=job.charged)

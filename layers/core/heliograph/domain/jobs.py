@@ -190,6 +190,13 @@ class Job(_Record):
     cancel_requested_at: AwareDatetime | None = None
     # The job that this one was made to do again.
     retry_of: str | None = None
+    # The digest under which equal jobs find its result, if they may: domain/recipes.py.
+    reuse_key: str | None = None
+    # Of the upload's bytes; where those are a result of ours, of what that was made of in the first place.
+    origin: str | None = None
+    # The job whose result it has a copy of, and the provider that made that.
+    reused_from: str | None = None
+    reused_provider: str | None = None
     # Its event is on the bus.
     announced: bool = False
     # Its workflow is known to have begun.
@@ -329,8 +336,11 @@ class Job(_Record):
 
     @property
     def is_ending(self) -> bool:
-        """Whether to write this is what ends it: what was reserved for it is released by that write and no other."""
-        return self.is_over and self.booked.reserved > 0
+        """Whether to write this is what ends it: what was reserved for it is released by that write and no other.
+
+        For one that was meant to reuse a result, nothing was: it is the first write before it is announced.
+        """
+        return self.is_over and (self.booked.reserved > 0 or (self.quote_microusd == 0 and not self.announced))
 
     @property
     def charged(self) -> Charged | None:
@@ -521,6 +531,19 @@ class Job(_Record):
             attempts=self._attempts_with(attempt.attempt_id, ended_at=at, ready_at=ready_at),
             results=tuple(results),
             price_microusd=attempt.price_microusd,
+            finished_at=at,
+        )
+
+    def reusing(self, results: Sequence[Result], at: datetime, *, made_by: Job) -> Job:
+        """Terminal, with copies of another job's results: no call was made, and nothing was paid."""
+        if self.attempts or not results:
+            raise ValueError(f"{self.job_id} can't reuse a result after a call, nor without one")
+        provider = made_by.attempt.provider if made_by.attempt else made_by.reused_provider
+        return self._moved(
+            JobStatus.SUCCEEDED,
+            results=tuple(results),
+            reused_from=made_by.job_id,
+            reused_provider=provider,
             finished_at=at,
         )
 

@@ -101,12 +101,14 @@ OF_THE_OWNER = frozenset(
         FailureCode.UNSUPPORTED_MEDIA,
         FailureCode.CONTENT_BLOCKED,
         FailureCode.BUDGET_EXCEEDED,
+        FailureCode.PRESET_STOPPED,
     }
 )
 # The others are counted as jobs.
 ANNOUNCED = frozenset(
     {
         "image.upload.rejected",
+        "image.preset.stopped",
         "image.budget.warning",
         "image.budget.exhausted",
         "image.route.opened",

@@ -30,6 +30,38 @@ class Replacing:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectSummary:
+    """What the store itself knows of an object's bytes. `sha256`: in hex, where the store computed it over the whole.
+
+    `fingerprint`: of the store's checksums, the size and the ETag together; two objects with the same have the same
+    bytes. None where the store has no checksum of the object: an ETag alone is no proof.
+    """
+
+    size_bytes: int
+    version_id: str | None
+    metadata: Mapping[str, str]
+    sha256: str | None
+    fingerprint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The copy is there."""
+
+    version_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotCopied:
+    """There is nothing to copy: the object is gone, or its bytes are others."""
+
+    reason: str
+
+
+CopyOutcome = Copied | NotCopied
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A small object, read whole. `version`: its version id, or its ETag where the bucket keeps none."""
 

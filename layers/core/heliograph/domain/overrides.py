@@ -32,7 +32,7 @@ _OF_PRESETS = ("references", "webhook-url", "deadline-seconds", "on-uncertain", 
 # What our results carry: a copy of one may be uploaded.
 RESULT_NAMES = frozenset(
     f"heliograph-{name}"
-    for name in ("job-id", "sha256", "task", "width", "height", "model", "attempt-id", "preset", "order")
+    for name in ("job-id", "sha256", "task", "width", "height", "model", "attempt-id", "preset", "order", "reused-from")
 )
 # What people write in front of a name: S3's own header among them, which a client adds once more.
 _OUR_PREFIX = re.compile(r"(x-amz-meta-)*(x-)?heliograph(-|$)")

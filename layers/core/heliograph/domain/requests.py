@@ -95,6 +95,13 @@ class OnUncertain(StrEnum):
     RESUBMIT = "resubmit"
 
 
+class Reuse(StrEnum):
+    """Whose earlier results a job takes instead of paying for an equal image: its tenant's, or nobody's."""
+
+    TENANT = "tenant"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What a request is measured by: the deployment's routes, its policy for those that name none, the buckets that
@@ -150,6 +157,16 @@ class JobRequest(BaseModel):
             "`resubmit` and accept a possible second bill."
         ),
     ] = OnUncertain.FAIL
+    reuse: Annotated[
+        Reuse,
+        Field(
+            description="`tenant`: where the tenant has the result of an equal job (same bytes, prompt, ratio, filter, "
+            "and model or policy) that said the same, this one gets a copy of it for nothing. `never`: it is made anew."
+        ),
+    ] = Reuse.NEVER
+    refresh: Annotated[
+        StrictBool, Field(description="Makes and pays a new image, also where an equal one could be reused.")
+    ] = False
     output_key: Annotated[
         str | None,
         Field(
@@ -235,6 +252,13 @@ class JobRequest(BaseModel):
     def _is_a_choice(cls, value: Any) -> Any:
         if not isinstance(value, str) or value not in OnUncertain._value2member_map_:
             raise ValueError(f"must be one of {', '.join(OnUncertain)}")
+        return value
+
+    @field_validator("reuse", mode="before")
+    @classmethod
+    def _is_a_scope(cls, value: Any) -> Any:
+        if not isinstance(value, str) or value not in Reuse._value2member_map_:
+            raise ValueError(f"must be one of {', '.join(Reuse)}")
         return value
 
     @field_validator("output_key")

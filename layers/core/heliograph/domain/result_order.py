@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from heliograph.domain.sequencers import sortable
+
 # The metadata in which a result says its order.
 ORDER = "heliograph-order"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,9 +81,7 @@ class ResultOrder:
         """Whether the other is newer: of a later holder of the key, a later upload, or accepted later."""
         if self.held_since != other.held_since:
             return self.held_since < other.held_since
-        # S3 documents: pad the shorter one with zeros on the right, then compare as texts.
-        digits = max(len(self.sequencer), len(other.sequencer))
-        mine, theirs = self.sequencer.ljust(digits, "0"), other.sequencer.ljust(digits, "0")
+        mine, theirs = sortable(self.sequencer), sortable(other.sequencer)
         return (mine, self.accepted_at) < (theirs, other.accepted_at)
 
 

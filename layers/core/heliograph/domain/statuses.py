@@ -1,9 +1,10 @@
 """Where a job can be, and its legal moves.
 
     queued ──→ processing ──→ succeeded | failed | canceled | expired
-       └─────────────────────→ failed | canceled | expired
+       └─────────────────────→ succeeded | failed | canceled | expired
 
-`queued`: no task of the provider's is known. `processing`: there is or was one. `expired`: the deadline passed, and
+`queued`: no task of the provider's is known; a job that reuses a result succeeds from there. `processing`: there is or
+was one. `expired`: the deadline passed, and
 nothing was charged.
 The four on the right are terminal: a job that has reached one never leaves it.
 """
@@ -30,7 +31,9 @@ class JobStatus(StrEnum):
 
 
 MOVES: dict[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.QUEUED: frozenset({JobStatus.PROCESSING, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED}),
+    JobStatus.QUEUED: frozenset(
+        {JobStatus.PROCESSING, JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED}
+    ),
     JobStatus.PROCESSING: frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED}),
     JobStatus.SUCCEEDED: frozenset(),
     JobStatus.FAILED: frozenset(),

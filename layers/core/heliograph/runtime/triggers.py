@@ -46,6 +46,7 @@ class _Object(_Event):
 class _Detail(_Event):
     bucket: _Bucket
     object: _Object
+    reason: str = ""
 
 
 class _Task(_Event):
@@ -77,8 +78,8 @@ class ObjectCreated(_Event):
         """The announced object."""
         from heliograph.steps.submit_upload import Upload
 
-        found = self.detail.object
-        return Upload(self.detail.bucket.name, found.key, found.version_id, found.etag, found.sequencer)
+        found, reason = self.detail.object, self.detail.reason
+        return Upload(self.detail.bucket.name, found.key, found.version_id, found.etag, found.sequencer, reason)
 
 
 class _Detailed(_Event):

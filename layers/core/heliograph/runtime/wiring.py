@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from heliograph.domain.upload_events import UploadRejected
     from heliograph.domain.uploads import UploadForm
     from heliograph.domain.webhooks import Happening
-    from heliograph.ports import EventBus, ImageProvider, JobStore
+    from heliograph.ports import EventBus, ImageProvider, JobStore, ReuseIndex
     from heliograph.runtime.control_room import ControlRoom
     from heliograph.runtime.pages import BucketOrigins, Page
     from heliograph.runtime.settings.api import ApiSettings
@@ -101,6 +101,7 @@ def upload_submitter(settings: SubmitUploadSettings) -> Callable[[Upload], Submi
         objects=_objects(),
         jobs=_jobs(settings),
         ledger=_ledger(settings.ledger_table),
+        index=_reuse_index(settings.reuse_table, settings),
         bus=_bus(settings.event_bus),
         workflow=_workflow(settings.state_machine_arn),
         clock=SystemClock(),
@@ -108,8 +109,13 @@ def upload_submitter(settings: SubmitUploadSettings) -> Callable[[Upload], Submi
     )
 
 
-def request_submitter(settings: RequestSubmissionSettings) -> Callable[..., Submission | Quote]:
-    """What `submit_request` does with `(body, idempotency_key=, request_id=, caller=)`."""
+def request_submitter(
+    settings: RequestSubmissionSettings, *, reuse_table: str | None = None
+) -> Callable[..., Submission | Quote]:
+    """What `submit_request` does with `(body, idempotency_key=, request_id=, caller=)`.
+
+    `reuse_table`: for those whose callers can ask for reuse.
+    """
     from heliograph.steps.submit_request import submit_request
 
     return partial(
@@ -118,6 +124,7 @@ def request_submitter(settings: RequestSubmissionSettings) -> Callable[..., Subm
         objects=_objects(),
         jobs=_jobs(settings),
         ledger=_ledger(settings.ledger_table),
+        index=_reuse_index(reuse_table, settings) if reuse_table else None,
         bus=_bus(settings.event_bus),
         workflow=_workflow(settings.state_machine_arn),
         clock=SystemClock(),
@@ -222,16 +229,26 @@ def dispatcher(settings: DispatchSettings) -> Callable[..., DispatchOutcome]:
     """What `dispatch` does with `(turn, run_id=)`."""
     from heliograph.steps.create_task import Creating
     from heliograph.steps.dispatch import dispatch
+    from heliograph.steps.reuse import Reusing
 
+    jobs, objects, control = _jobs(settings), _objects(), _control(settings)
     creating = Creating(
-        jobs=_jobs(settings),
+        jobs=jobs,
         ledger=_ledger(settings.ledger_table),
-        objects=_objects(),
+        objects=objects,
         providers=_providers(settings),
         routes=settings.usable_routes,
-        control=_control(settings),
+        control=control,
         callback_base=settings.callback_base_url,
         new_token=partial(secrets.token_urlsafe, 32),
+        reusing=Reusing(
+            index=_reuse_index(settings.reuse_table, settings),
+            jobs=jobs,
+            objects=objects,
+            bus=control.bus,
+            clock=SystemClock(),
+            results_bucket=settings.results_bucket,
+        ),
     )
     return partial(dispatch, creating=creating)
 
@@ -499,6 +516,18 @@ def _key_uses(table: str) -> DynamoDBKeyUses:
     return DynamoDBKeyUses(aws.dynamodb(), table)
 
 
+def _reuse_index(table: str, settings: JobStoreSettings) -> ReuseIndex:
+    from heliograph.adapters.dynamodb_reuse import DynamoDBReuseIndex
+
+    return DynamoDBReuseIndex(
+        aws.dynamodb(),
+        table,
+        jobs_table=settings.jobs_table,
+        retention=settings.job_retention,
+        clock=SystemClock(),
+    )
+
+
 def _ledger(table: str) -> DynamoDBLedger:
     from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
 
@@ -575,6 +604,7 @@ def _providers(settings: ProviderSettings) -> Mapping[str, ImageProvider]:
 
 
 def _ending(settings: EndingSettings) -> Ending:
+    from heliograph.adapters.dynamodb_reuse import DynamoDBResultIndex
     from heliograph.adapters.result_host import ResultHost
     from heliograph.adapters.threads import Threads
     from heliograph.steps.finalize import Ending
@@ -589,4 +619,7 @@ def _ending(settings: EndingSettings) -> Ending:
         results_bucket=settings.results_bucket,
         routes=settings.usable_routes,
         control=_control(settings),
+        index=DynamoDBResultIndex(
+            aws.dynamodb(), settings.jobs_table, retention=settings.job_retention, clock=SystemClock()
+        ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from heliograph.domain.errors import UnusableImage
 from heliograph.domain.imaging.inspection import Inspection
@@ -22,6 +22,14 @@ TAIL_BYTES = 64 * 1024
 MOST_READ_BYTES = 96 * 1024 * 1024
 
 
+class Digest(Protocol):
+    """A hash that is being computed."""
+
+    def update(self, data: bytes, /) -> None:
+        """Takes the next bytes."""
+        ...
+
+
 class ImageCheck:
     """Checks the images of one request."""
 
@@ -33,28 +41,32 @@ class ImageCheck:
         """The facts that `problem` asks for."""
         return self._objects.look(location, head_bytes=HEAD_BYTES)
 
-    def problem(self, location: ObjectLocation, facts: ObjectFacts, *, whole: bool = False) -> str | None:
+    def problem(
+        self, location: ObjectLocation, facts: ObjectFacts, *, whole: bool = False, digest: Digest | None = None
+    ) -> str | None:
         """Why the object can't be a reference, and what to do; `None` if it can.
 
         From its beginning and its end, unless the `whole` of it is to be read: one that was cut anywhere, or filled up
         with zeros, has not the end of a whole one. One with something behind its end is read to there.
-        Raises `StorageFailed`.
+        `digest`: takes every byte, unless there is a problem. Raises `StorageFailed`.
         """
         if problem := _at_first_sight(facts.size_bytes, facts.head):
             return problem
+        if digest:
+            digest.update(facts.head)
         # The very bytes that were seen.
         location = replace(location, version_id=location.version_id or facts.version_id)
         inspection = Inspection(size_bytes=facts.size_bytes)
         inspection.read(facts.head)
-        if inspection.is_over or len(facts.head) == facts.size_bytes:
+        if len(facts.head) == facts.size_bytes or (inspection.is_over and digest is None):
             return _at_its_end(inspection)
-        if not whole:
+        if not whole and digest is None:
             if inspection.is_in_pixels and inspection.ends_as_it_should(self._tail(location, facts)):
                 return None
             self._left_bytes -= facts.size_bytes
             if self._left_bytes < 0:
                 return "does not end where the image does, and is too much to read with the others: send it alone"
-        self._read_on(inspection, location, len(facts.head))
+        self._read_on(inspection, location, len(facts.head), digest)
         return _at_its_end(inspection)
 
     def _tail(self, location: ObjectLocation, facts: ObjectFacts) -> bytes:
@@ -63,11 +75,15 @@ class ImageCheck:
         with self._objects.rest(location, start=start) as pieces:
             return b"".join(pieces)
 
-    def _read_on(self, inspection: Inspection, location: ObjectLocation, start: int) -> None:
+    def _read_on(
+        self, inspection: Inspection, location: ObjectLocation, start: int, digest: Digest | None = None
+    ) -> None:
         with self._objects.rest(location, start=start) as pieces:
             for piece in pieces:
                 inspection.read(piece)
-                if inspection.is_over:
+                if digest:
+                    digest.update(piece)
+                elif inspection.is_over:
                     return
 
 

@@ -19,6 +19,7 @@ from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import wait_for_news
 from heliograph.domain.routes import Route, Routes
 from heliograph.domain.routing import Call, Stop, next_call
+from heliograph.steps.reuse import Reusing
 from heliograph.steps.traffic import Control, lately, was_accepted, went_wrong
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Creating:
     control: Control
     callback_base: str | None
     new_token: Callable[[], str]
+    reusing: Reusing
 
 
 def create_task(

@@ -25,6 +25,7 @@ from heliograph.domain.traffic import RouteState, Traffic
 from heliograph.steps.absence import proven_absence
 from heliograph.steps.budgets import announce_exhausted, budget_failure
 from heliograph.steps.create_task import Creating, await_task, create_task, for_news, report, uncertain
+from heliograph.steps.reuse import reuse
 from heliograph.steps.traffic import give_back_probe, may_probe, was_full
 from heliograph.steps.turns import turn_on
 
@@ -66,6 +67,8 @@ def dispatch(turn: Turn, *, run_id: str, creating: Creating) -> DispatchOutcome:
         job = ended
     if job.cancel_requested_at:
         return Canceled(job_id=job_id)
+    if reused := reuse(job, now, reusing=creating.reusing):
+        return reused
     return _go_on(job, turn, run_id, now, creating=creating)
 
 

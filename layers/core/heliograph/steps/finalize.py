@@ -7,16 +7,17 @@ Every function here may run twice: a job that is over stays as it is, and its ev
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from heliograph.domain.errors import ResultUnusable, StaleJob
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Attempt, Job, JobStatus, Result
 from heliograph.domain.object_keys import OutputPlace
+from heliograph.domain.objects import Copied
 from heliograph.domain.outcomes import (
     Canceled,
     DeliverAgain,
@@ -39,7 +40,8 @@ from heliograph.steps.store_result import store_result
 from heliograph.steps.traffic import Control, went_well
 
 if TYPE_CHECKING:
-    from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, ResultSource, Together
+    from heliograph.domain.objects import Replacing
+    from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, ResultIndex, ResultSource, Together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,21 @@ class Ending:
     results_bucket: str
     routes: Routes
     control: Control
+    index: ResultIndex
+
+
+class Storing(Protocol):
+    """What storing a record takes."""
+
+    @property
+    def objects(self) -> ObjectStore:
+        """The buckets."""
+        ...
+
+    @property
+    def results_bucket(self) -> str:
+        """The one of the results."""
+        ...
 
 
 def finalize(outcome: FinalizeInput, *, ending: Ending) -> FinalizeOutcome:
@@ -199,7 +216,27 @@ def copied(
 
 def _copy(job: Job, attempt: Attempt | None, output: OutputPlace, index: int, url: str, *, ending: Ending) -> Result:
     with ending.source.fetch(url) as picture:
-        return store_result(job, attempt, output, index, picture, objects=ending.objects, bucket=ending.results_bucket)
+
+        def write(place: ObjectLocation, metadata: Mapping[str, str], replacing: Replacing) -> Copied:
+            # Known before it can be copied back into an uploads folder.
+            ending.index.note_result(picture.sha256, job.origin or picture.sha256)
+            picture.file.seek(0)
+            return Copied(
+                ending.objects.put(
+                    place,
+                    picture.file,
+                    content_type=picture.media_type,
+                    sha256=picture.sha256,
+                    metadata=metadata,
+                    replacing=replacing,
+                )
+            )
+
+        result = store_result(
+            job, attempt, output, index, picture, objects=ending.objects, bucket=ending.results_bucket, write=write
+        )
+        assert isinstance(result, Result)  # noqa: S101 - only a copy can find nothing to copy
+        return result
 
 
 def _not_all(
@@ -237,7 +274,7 @@ def _not_all(
     return _conclude(ended, ending=ending)
 
 
-def write_record(job: Job, *, ending: Ending) -> None:
+def write_record(job: Job, *, ending: Storing) -> None:
     """Stores the job's record, apart from its results."""
     record = record_of(job)
     ending.objects.put(

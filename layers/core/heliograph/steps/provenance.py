@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from heliograph.domain.jobs import Attempt, Job
+from heliograph.domain.jobs import Attempt, Job, Result
 from heliograph.domain.redaction import shown
 from heliograph.domain.result_order import ORDER
 
@@ -18,7 +18,7 @@ MARKER = "heliograph-job-id"
 _SHA256 = "heliograph-sha256"
 
 
-def metadata_of(job: Job, attempt: Attempt | None, picture: Picture) -> dict[str, str]:
+def metadata_of(job: Job, attempt: Attempt | None, picture: Picture | Result) -> dict[str, str]:
     """The metadata of a result that the attempt brought. ASCII, small, and nothing that would let anybody in."""
     metadata = {
         MARKER: job.job_id,
@@ -35,7 +35,7 @@ def metadata_of(job: Job, attempt: Attempt | None, picture: Picture) -> dict[str
     return metadata
 
 
-def is_same_result(metadata: Mapping[str, str], job: Job, picture: Picture) -> bool:
+def is_same_result(metadata: Mapping[str, str], job: Job, picture: Picture | Result) -> bool:
     """Whether an object with this metadata is that very picture of that very job, stored by an earlier run."""
     return metadata.get(MARKER) == job.job_id and metadata.get(_SHA256) == picture.sha256
 
@@ -57,6 +57,7 @@ def record_of(job: Job) -> bytes:
                 "created_at",
                 "finished_at",
                 "retry_of",
+                "reused_from",
             },
         ),
         "results": [result.model_dump(mode="json") for result in job.all_results],

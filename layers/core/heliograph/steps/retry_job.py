@@ -59,6 +59,8 @@ def retry_job(
             tenant=job.tenant,
             source=job.source,
             retry_of=job.job_id,
+            reuse_key=job.reuse_key,
+            origin=job.origin,
             output_key=job.output_key.removeprefix(folder_of(job.tenant)),
             output_name=again_id if job.output_name == job.job_id else job.output_name,
             key_budget=key_budget_of(caller),

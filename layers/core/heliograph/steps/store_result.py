@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import ObjectChanged, StorageFailed
 from heliograph.domain.jobs import Attempt, Job, Result
 from heliograph.domain.object_keys import OutputPlace
-from heliograph.domain.objects import ObjectFacts, Picture, Replacing
+from heliograph.domain.objects import Copied, NotCopied, Picture, Replacing
 from heliograph.domain.references import ObjectLocation
 from heliograph.steps.provenance import MARKER, is_same_result, metadata_of
 
@@ -17,66 +18,55 @@ if TYPE_CHECKING:
 # Each lost try means that another job stored its result.
 _TRIES = 10
 
+# Writes the image to that place, with that metadata, on that condition. Raises `ObjectChanged` where it does not hold.
+Write = Callable[[ObjectLocation, Mapping[str, str], Replacing], Copied | NotCopied]
+
 
 def store_result(
     job: Job,
     attempt: Attempt | None,
     output: OutputPlace,
     index: int,
-    picture: Picture,
+    image: Picture | Result,
     *,
     objects: ObjectStore,
     bucket: str,
-) -> Result:
+    write: Write,
+) -> Result | NotCopied:
     """The image as the job's `index`-th result. Where a newer result has its key, it gets a key of the job's own.
 
-    An image that an earlier run stored is found, not stored again. Each write is conditional on the object that was
-    looked at, so of two jobs at once the older can't replace the newer.
+    `image`: downloaded, or another job's result. An image that an earlier run stored is found, not stored again. Each
+    write is conditional on the object that was looked at, so of two jobs at once the older can't replace the newer.
     """
-    place = ObjectLocation(bucket, output.result_key(index, picture.media_type))
-    metadata = metadata_of(job, attempt, picture)
+    media_type = image.content_type if isinstance(image, Result) else image.media_type
+    place = ObjectLocation(bucket, output.result_key(index, media_type))
+    metadata = metadata_of(job, attempt, image)
     for _ in range(_TRIES):
         there = objects.look(place)
-        if there and is_same_result(there.metadata, job, picture):
-            return _result(place, there.version_id, picture)
+        if there and is_same_result(there.metadata, job, image):
+            return _result(place, there.version_id, image)
         if there and output.is_shared and job.result_order.is_overruled_by(there.metadata):
-            own = store_result(job, attempt, output.of_the_job_alone(), index, picture, objects=objects, bucket=bucket)
+            alone = output.of_the_job_alone()
+            own = store_result(job, attempt, alone, index, image, objects=objects, bucket=bucket, write=write)
+            if isinstance(own, NotCopied):
+                return own
             return own.model_copy(update={"superseded_by": there.metadata.get(MARKER)})
         try:
-            version_id = _put(place, picture, metadata, there, objects=objects)
+            stored = write(place, metadata, Replacing(there.etag if there else None))
         except ObjectChanged:
             continue
-        return _result(place, version_id, picture)
+        return stored if isinstance(stored, NotCopied) else _result(place, stored.version_id, image)
     raise StorageFailed(f"{place.key}: it changes all the time")
 
 
-def _put(
-    place: ObjectLocation,
-    picture: Picture,
-    metadata: dict[str, str],
-    there: ObjectFacts | None,
-    *,
-    objects: ObjectStore,
-) -> str | None:
-    picture.file.seek(0)
-    return objects.put(
-        place,
-        picture.file,
-        content_type=picture.media_type,
-        sha256=picture.sha256,
-        metadata=metadata,
-        replacing=Replacing(there.etag if there else None),
-    )
-
-
-def _result(place: ObjectLocation, version_id: str | None, picture: Picture) -> Result:
+def _result(place: ObjectLocation, version_id: str | None, image: Picture | Result) -> Result:
     return Result(
         bucket=place.bucket,
         key=place.key,
         version_id=version_id,
-        content_type=picture.media_type,
-        size_bytes=picture.size_bytes,
-        sha256=picture.sha256,
-        width=picture.width,
-        height=picture.height,
+        content_type=image.content_type if isinstance(image, Result) else image.media_type,
+        size_bytes=image.size_bytes,
+        sha256=image.sha256,
+        width=image.width,
+        height=image.height,
     )

@@ -50,6 +50,9 @@ def submit(
     fingerprint: str = "",
     key_budget: KeyBudget | None = None,
     sequencer: str = "",
+    reuse_key: str | None = None,
+    origin: str | None = None,
+    is_free: bool = False,
     routes: Routes,
     objects: ObjectStore,
     jobs: JobStore,
@@ -63,7 +66,7 @@ def submit(
     Raises `InvalidRequest` if its results would lie among another tenant's, among records, or where those of another
     source go. The price of its first route is reserved in
     the same write: raises `BudgetExceeded` if it does not fit (then there is no job), and `StorageFailed` if the job
-    could not be written (then nothing happened, or a repeat will find it).
+    could not be written (then nothing happened, or a repeat will find it). `is_free`: it will reuse a result.
     """
     now = clock.now()
     if request.deadline_seconds:
@@ -86,7 +89,9 @@ def submit(
         sequencer=sequencer,
         created_at=now,
         deadline_at=now + deadline,
-        quote_microusd=route.price_microusd,
+        quote_microusd=0 if is_free else route.price_microusd,
+        reuse_key=reuse_key,
+        origin=origin,
         fingerprint=fingerprint,
     )
     created = add_holding_its_key(job, jobs=jobs, objects=objects)

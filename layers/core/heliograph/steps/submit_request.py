@@ -15,13 +15,16 @@ from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import KeyBudget, Source
 from heliograph.domain.keys import Caller
 from heliograph.domain.object_keys import default_output_key
-from heliograph.domain.requests import JobRequest, Rules, candidates, read_json_object, read_request
+from heliograph.domain.recipes import reuse_key_of
+from heliograph.domain.requests import JobRequest, Reuse, Rules, candidates, read_json_object, read_request
 from heliograph.domain.routes import Route
 from heliograph.steps.budgets import announce_exhausted, warn_of_key
+from heliograph.steps.contents import MOST_READ_BYTES, Contents
+from heliograph.steps.reuse import is_reusable
 from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, resume, submit
 
 if TYPE_CHECKING:
-    from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
+    from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, ReuseIndex, Workflow
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -44,6 +47,7 @@ def submit_request(
     objects: ObjectStore,
     jobs: JobStore,
     ledger: Ledger,
+    index: ReuseIndex | None = None,
     bus: EventBus,
     workflow: Workflow,
     clock: Clock,
@@ -52,6 +56,7 @@ def submit_request(
     """The job for this call. With an idempotency key, the same key and body always give the same job.
 
     Without one, each call is a job of its own, named by `request_id`, which must be unique to the call.
+    Without an `index`, results are not reused.
     With `dry_run: true` in the body, the answer is what the job would be, and nothing is written.
     Raises `InvalidRequest` naming every fault, or `BudgetExceeded`; then there is no job.
     """
@@ -75,6 +80,7 @@ def submit_request(
     request = read_request(document, rules)
     request = check_stored_references(request, rules=rules, objects=objects)
     keep_uploads(request, rules=rules, objects=objects)
+    reuse_key = _reuse_key(request, tenant, objects, index) if index else None
     try:
         submission = submit(
             request,
@@ -85,6 +91,8 @@ def submit_request(
             output_name=job_id,
             fingerprint=fingerprint,
             key_budget=key_budget_of(caller),
+            reuse_key=reuse_key,
+            is_free=bool(index and not request.refresh and is_reusable(reuse_key, index=index, jobs=jobs)),
             routes=rules.routes,
             objects=objects,
             jobs=jobs,
@@ -98,6 +106,14 @@ def submit_request(
     if submission.created:
         warn_of_key(submission.job, ledger=ledger, bus=bus, clock=clock)
     return _same(submission, fingerprint)
+
+
+def _reuse_key(request: JobRequest, tenant: str, objects: ObjectStore, index: ReuseIndex) -> str | None:
+    if request.reuse is Reuse.NEVER:
+        return None
+    contents = Contents(objects=objects, index=index, notes=False)
+    sources = contents.sources_of(request, read={}, most_bytes=MOST_READ_BYTES)
+    return reuse_key_of(request, sources, tenant=tenant, key=None) if sources else None
 
 
 def _faults_in(document: dict[str, Any], rules: Rules) -> Sequence[Fault]:

@@ -18,6 +18,7 @@ from heliograph.domain.events import (
     endpoint_disabled,
     event_type,
     job_event,
+    preset_stopped,
     route_switched,
     settled_event,
     upload_rejected,
@@ -250,6 +251,16 @@ def events() -> dict[str, PublishedEvent]:
         faults=(fault,),
         at=_after(0.8),
     )
+    stopped = preset_stopped(
+        preset="white-background",
+        bucket="heliograph-uploadsbucket-1a2b3c",
+        preset_key="presets/white-background.json",
+        preset_version="9f86d081884c7d659a2feaa0c55ad015",
+        upload_key="uploads/white-background/shoe-21.jpg",
+        jobs=21,
+        most=20,
+        at=_after(1200),
+    )
     booked = Booking(reserved=180_000, spent=24_720_000, unknown=60_000)
     day = Page("shop", "2026-11-22")
     exhausted = budget_exhausted(day, booked, limit_microusd=25_000_000, at=_after(3600))
@@ -269,7 +280,7 @@ def events() -> dict[str, PublishedEvent]:
         at=_after(PATIENCE.total_seconds() + 1800),
     )
     told.append(settled_event(timed_out.settled(settlement), settlement, results_bucket=_RESULTS))
-    told += [disabled, rejected, warned, exhausted, *(event for event in switched if event)]
+    told += [disabled, rejected, stopped, warned, exhausted, *(event for event in switched if event)]
     return {event_type(event): event for event in told}
 
 

@@ -68,6 +68,10 @@ class JobTold(Representation):
     source: Source
     retry_of: Annotated[str | None, Field(description="The job that this one was made to do again.")]
     superseded_by: Annotated[str | None, SUPERSEDED_BY]
+    reused_from: Annotated[
+        str | None,
+        Field(description="The job whose results this one has copies of; it cost nothing. See `reuse`."),
+    ]
     created_at: AwareDatetime
     deadline_at: Annotated[AwareDatetime, Field(description="Until then it may wait for its task.")]
     finished_at: AwareDatetime | None
@@ -102,6 +106,7 @@ class JobTold(Representation):
             source=job.source,
             retry_of=job.retry_of,
             superseded_by=job.superseded_by,
+            reused_from=job.reused_from,
             created_at=job.created_at,
             deadline_at=job.deadline_at,
             finished_at=job.finished_at,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from heliograph.runtime.environment import Name
 from heliograph.runtime.settings.api_keys import CallsTableSettings
 from heliograph.runtime.settings.submission import RequestSubmissionSettings
 
 
 class SubmitRequestSettings(RequestSubmissionSettings, CallsTableSettings):
     """A call of the API becomes a job."""
+
+    reuse_table: Name
