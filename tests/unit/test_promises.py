@@ -31,6 +31,7 @@ the vendor's books, the results bucket, the event bus, the ledger and the stored
 11. A job is canceled only if its owner asked for that. From then on no new call of it leaves; one that was canceled is
     never delivered, and costs nothing if no call ever left.
 12. A job has one retry at most, which is a job of its own, and every promise is kept for each of the two.
+13. With a stable key, the result of an older upload never replaces that of a newer one.
 
 (`--hypothesis-profile=default` looks for new stories; see `conftest.py`.)
 """
@@ -61,6 +62,7 @@ from heliograph.domain.tenants import Limits, Tenant, Tenants
 from heliograph.steps import traffic
 from heliograph.steps.check_ledger import check_usage
 from heliograph.steps.hear_callback import Heard
+from heliograph.steps.provenance import MARKER
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import Upload
 from hypothesis import currently_in_test_context, note, settings
@@ -68,7 +70,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.contract.asl_workflow import WORKFLOW
-from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
+from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, RESULTS, ROUTES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.executions import Execution
 from tests.fakes.jobs import InMemoryJobStore
 from tests.fakes.results import picture_at
@@ -76,6 +78,8 @@ from tests.fakes.runs import Incident, Run, Through, What
 from tests.fakes.script import Crash
 from tests.fakes.vendor import Call, Creating, End, Fate, Host, Mood, Task, Vendor
 
+# The document that is written over again and again, each time for a result at the same key.
+SHOP = "jobs/shop.json"
 PORTS = ("jobs", "ledger", "states", "objects", "bus", "workflow", "provider", "source")
 # How long a run may last before its process is ended: the functions' time-outs.
 LIMITS = {
@@ -232,6 +236,8 @@ class Judge:
                 self._judge_the_last_create_call(run)
             case "provider", "ask":
                 self._questions[run] += 1
+            case "objects", "put":
+                self._judge_the_shared_key()
             case "jobs", "save" | "add":
                 jobs = list(self._here.jobs)
                 for job in jobs:
@@ -437,10 +443,16 @@ class Judge:
         is_no_picture = task.fate.end is End.BROKEN_PICTURE or self._vendor.pages_served & set(task.links(now))
         return bool(is_no_picture) or now >= task.made_at + DEADLINE + A_DAY
 
+    def _judge_the_shared_key(self) -> None:
+        stored = self._here.objects.history(ObjectLocation(RESULTS, "shop/shop.png"))
+        uploads = [self._here.jobs.peek(found.metadata[MARKER]).sequencer for found in stored]
+        self.promise(uploads == sorted(uploads), f"no older upload's result replaces a newer one's: {uploads}")
+
     def _judge_the_last_event(self) -> None:
         *_, event = self._here.bus
         if isinstance(event, UploadRejected):
-            taken = [job for job in self._here.jobs if job.source.key == event.data.key]
+            upload = (event.data.key, event.data.version_id)
+            taken = [job for job in self._here.jobs if (job.source.key, job.source.version_id) == upload]
             self.promise(not taken, "no upload is taken and rejected")
         if isinstance(event, JobSettled):
             self._judge_the_event_of_a_settlement(event)
@@ -600,13 +612,14 @@ class Promises(RuleBasedStateMachine):
             self.judge.promise(job.status is not JobStatus.SUCCEEDED, "what succeeded is not done again")
 
     @precondition(lambda self: self._number_of_wishes() < MOST_JOBS)
-    @rule(wish=wishes)
-    def somebody_uploads_a_job_document(self, wish: dict[str, str]) -> None:
+    @rule(wish=wishes, same_key=st.booleans())
+    def somebody_uploads_a_job_document(self, wish: dict[str, str], same_key: bool) -> None:
         self.uploads += 1
-        key = f"jobs/{self.uploads}.json"
-        body = json.dumps({"prompt": f"uploaded wish {self.uploads}", **wish}).encode()
+        key = SHOP if same_key else f"jobs/{self.uploads}.json"
+        stable = {"output_key": "shop/{name}.{ext}"} if same_key else {}
+        body = json.dumps({"prompt": f"uploaded wish {self.uploads}", **wish, **stable}).encode()
         version = self.here.objects.drop(UPLOADS, key, body)
-        self.messages.append(Upload(UPLOADS, key, version, "etag", "1"))
+        self.messages.append(Upload(UPLOADS, key, version, "etag", f"{self.uploads:02}"))
 
     @precondition(lambda self: self.messages)
     @rule(which=whiches, again=st.booleans(), trouble=troubles)
