@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from heliograph.domain.printable import without_unprintable
-
 
 class Level(StrEnum):
     """How bad it is. Only a problem keeps a deployment from working."""
@@ -27,7 +25,7 @@ class Finding:
     @property
     def line(self) -> str:
         """As it is printed."""
-        return without_unprintable(f"{self.level:<8} {self.about}: {self.text}")
+        return f"{self.level:<8} {self.about}: {self.text}"
 
 
 def ok(about: str, text: str) -> Finding:

@@ -196,6 +196,10 @@ class InMemoryObjectStore:
             return versions[-1] if versions else None
         return next((found for found in versions if found.version == location.version_id), None)
 
+    def history(self, location: ObjectLocation) -> list[StoredObject]:
+        """All versions of an object, the oldest first."""
+        return list(self._versions.get((location.bucket, location.key), []))
+
     def keys(self, bucket: str) -> set[str]:
         """What lies in a bucket."""
         return {key for held_in, key in self._versions if held_in == bucket}

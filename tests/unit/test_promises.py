@@ -34,6 +34,7 @@ the vendor's books, the results bucket, the event bus, the ledger and the stored
 13. Of uploads of the same bytes under the same key and recipe, one task is charged at most, however often they are
     written and announced; another only where somebody asked for a retry. A job that reuses a result makes no call,
     costs nothing, and has the very bytes of a job of the same tenant and recipe.
+14. With a stable key, the result of an older upload never replaces that of a newer one.
 
 (`--hypothesis-profile=default` looks for new stories; see `conftest.py`.)
 """
@@ -64,6 +65,7 @@ from heliograph.domain.tenants import Limits, Tenant, Tenants
 from heliograph.steps import traffic
 from heliograph.steps.check_ledger import check_usage
 from heliograph.steps.hear_callback import Heard
+from heliograph.steps.provenance import MARKER
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import Upload
 from hypothesis import currently_in_test_context, note, settings
@@ -71,7 +73,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.contract.asl_workflow import WORKFLOW
-from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
+from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, RESULTS, ROUTES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.executions import Execution
 from tests.fakes.jobs import InMemoryJobStore
 from tests.fakes.results import picture_at
@@ -80,6 +82,8 @@ from tests.fakes.script import Crash
 from tests.fakes.vendor import Call, Creating, End, Fate, Host, Mood, Task, Vendor
 from tests.pictures import JPEG, PNG
 
+# The document that is written over again and again, each time for a result at the same key.
+SHOP = "jobs/shop.json"
 PORTS = ("jobs", "ledger", "states", "objects", "index", "bus", "workflow", "provider", "source")
 # How long a run may last before its process is ended: the functions' time-outs.
 LIMITS = {
@@ -238,6 +242,8 @@ class Judge:
                 self._judge_the_last_create_call(run)
             case "provider", "ask":
                 self._questions[run] += 1
+            case "objects", "put":
+                self._judge_the_shared_key()
             case "jobs", "save" | "add":
                 jobs = list(self._here.jobs)
                 for job in jobs:
@@ -444,6 +450,11 @@ class Judge:
         is_no_picture = task.fate.end is End.BROKEN_PICTURE or self._vendor.pages_served & set(task.links(now))
         return bool(is_no_picture) or now >= task.made_at + DEADLINE + A_DAY
 
+    def _judge_the_shared_key(self) -> None:
+        stored = self._here.objects.history(ObjectLocation(RESULTS, "shop/shop.png"))
+        uploads = [self._here.jobs.peek(found.metadata[MARKER]).sequencer for found in stored]
+        self.promise(uploads == sorted(uploads), f"no older upload's result replaces a newer one's: {uploads}")
+
     def _judge_the_last_event(self) -> None:
         *_, event = self._here.bus
         if isinstance(event, UploadRejected):
@@ -630,13 +641,14 @@ class Promises(RuleBasedStateMachine):
             self.judge.promise(job.status is not JobStatus.SUCCEEDED, "what succeeded is not done again")
 
     @precondition(lambda self: self._number_of_wishes() < MOST_JOBS)
-    @rule(wish=wishes)
-    def somebody_uploads_a_job_document(self, wish: dict[str, str]) -> None:
+    @rule(wish=wishes, same_key=st.booleans())
+    def somebody_uploads_a_job_document(self, wish: dict[str, str], same_key: bool) -> None:
         self.uploads += 1
-        key = f"jobs/{self.uploads}.json"
-        body = json.dumps({"prompt": f"uploaded wish {self.uploads}", **wish}).encode()
+        key = SHOP if same_key else f"jobs/{self.uploads}.json"
+        stable = {"output_key": "shop/{name}.{ext}"} if same_key else {}
+        body = json.dumps({"prompt": f"uploaded wish {self.uploads}", **wish, **stable}).encode()
         version = self.here.objects.drop(UPLOADS, key, body)
-        self.messages.append(Upload(UPLOADS, key, version, "etag", "1"))
+        self.messages.append(Upload(UPLOADS, key, version, "etag", f"{self.uploads:02}"))
 
     @precondition(lambda self: self.images < MOST_IMAGES)
     @rule(key=st.sampled_from("aab"), body=st.sampled_from([JPEG, JPEG, PNG]), is_copy=st.booleans())
@@ -646,7 +658,7 @@ class Promises(RuleBasedStateMachine):
             self.here.objects.drop(UPLOADS, "presets/p.json", json.dumps(RECIPE).encode())
         version = self.here.objects.drop(UPLOADS, f"uploads/p/{key}.jpg", body)
         reason = "CopyObject" if is_copy else "PutObject"
-        sequencer = f"{self.images + 14:X}"
+        sequencer = f"{self.images:02X}"
         self.messages.append(Upload(UPLOADS, f"uploads/p/{key}.jpg", version, "etag", sequencer, reason))
 
     @precondition(lambda self: self.messages)

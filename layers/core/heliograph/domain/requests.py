@@ -172,7 +172,7 @@ class JobRequest(BaseModel):
         Field(
             description="Where results go in the results bucket: `{preset}`, `{name}`, `{job_id}`, `{index}` and "
             "`{ext}` at most once each, `{name}` or `{job_id}` at least; ends with `.{ext}`; no empty, `.` or `..` "
-            "parts, and not under `tenants/`.",
+            "parts, and not under `tenants/` or `records/`.",
             examples=["shoes/{job_id}/{index}.{ext}"],
         ),
     ] = None
