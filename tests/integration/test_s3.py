@@ -524,6 +524,7 @@ def test_another_key_has_another_fingerprint(bucket: str, store: S3ObjectStore) 
         ({}, False),
         ({"ChecksumCRC64NVME": "AAAAAAAAAAA=", "ChecksumType": "FULL_OBJECT"}, True),
         ({"ChecksumSHA256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=-2", "ChecksumType": "COMPOSITE"}, True),
+        ({"ChecksumSHA256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=-2"}, True),
         ({"ChecksumType": "FULL_OBJECT"}, False),
     ],
 )
