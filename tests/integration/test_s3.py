@@ -464,8 +464,7 @@ def crc(bucket: str, body: bytes, key: str = KEY, **how: Any) -> ObjectLocation:
 
 def in_place(bucket: str, **how: Any) -> ObjectLocation:
     """The object, copied onto itself inside S3."""
-    source = {"Bucket": bucket, "Key": KEY}
-    answer = aws.s3().copy_object(Bucket=bucket, Key=KEY, CopySource=source, **how)
+    answer = aws.s3().copy_object(Bucket=bucket, Key=KEY, CopySource={"Bucket": bucket, "Key": KEY}, **how)
     return ObjectLocation(bucket, KEY, answer["VersionId"])
 
 
