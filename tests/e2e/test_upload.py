@@ -14,6 +14,7 @@ import jsonschema
 from PIL import Image
 
 from tests.e2e.world import Event, World, wait_until
+from tests.pictures import jpeg as small_jpeg
 
 PUBLISHED = Path("events/published")
 
@@ -173,10 +174,10 @@ def test_a_job_document_fuses_up_to_sixteen_references(world: World, mark: str, 
     ] * 16
 
 
-def test_duplicate_and_reordered_announcements_make_one_job(world: World, mark: str, photo: bytes) -> None:
+def test_duplicate_and_reordered_announcements_make_one_job(world: World, mark: str, photo: bytes, jpeg: bytes) -> None:
     preset = world.preset(prompt=mark)
     keys = [f"uploads/{preset}/{mark}-{index}.png" for index in range(2)]
-    versions = {key: world.upload(key, photo) for key in keys}
+    versions = {key: world.upload(key, photo if key == keys[0] else jpeg) for key in keys}
     announcements = [
         json.dumps(
             {
@@ -216,11 +217,11 @@ def test_results_start_nothing_even_when_somebody_copies_one_back(world: World, 
     assert len(world.tasks(mark)) == 1
 
 
-def test_twenty_uploads_at_once_are_twenty_jobs_each_paid_once(world: World, mark: str, photo: bytes) -> None:
+def test_twenty_uploads_at_once_are_twenty_jobs_each_paid_once(world: World, mark: str) -> None:
     preset = world.preset(prompt=mark)
-    keys = [f"uploads/{preset}/{mark}-{index:02}.png" for index in range(20)]
+    keys = [f"uploads/{preset}/{mark}-{index:02}.jpg" for index in range(20)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda key: world.upload(key, photo), keys))
+        list(pool.map(lambda index: world.upload(keys[index], small_jpeg(index + 1, 5)), range(20)))
 
     events = [world.event_about(key, seconds=120) for key in keys]
 

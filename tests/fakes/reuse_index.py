@@ -18,7 +18,7 @@ class InMemoryReuseIndex:
         self._holders: dict[str, str] = {}
         self._uploads: dict[tuple[str, str], KeyedUpload] = {}
         self._contents: dict[str, str] = {}
-        self._results: dict[str, str] = {}
+        self.results: dict[str, str] = {}
         self._jobs: Counter[tuple[str, str, str]] = Counter()
         self._stopped: set[str] = set()
         self._script = Script()
@@ -65,11 +65,11 @@ class InMemoryReuseIndex:
 
     def origin_of(self, sha256: str) -> str | None:
         with self._script.playing("origin_of"):
-            return self._results.get(sha256)
+            return self.results.get(sha256)
 
     def note_result(self, sha256: str, origin: str) -> None:
         with self._script.playing("note_result"):
-            self._results[sha256] = origin
+            self.results[sha256] = origin
 
     def count_job(self, preset_version: str, origin: str, day: str) -> int:
         with self._script.playing("count_job"):

@@ -524,8 +524,7 @@ def crc(bucket: str, body: bytes, key: str = KEY, **how: Any) -> ObjectLocation:
 
 def in_place(bucket: str, **how: Any) -> ObjectLocation:
     """The object, copied onto itself inside S3."""
-    source: CopySourceTypeDef = {"Bucket": bucket, "Key": KEY}
-    answer = aws.s3().copy_object(Bucket=bucket, Key=KEY, CopySource=source, **how)
+    answer = aws.s3().copy_object(Bucket=bucket, Key=KEY, CopySource={"Bucket": bucket, "Key": KEY}, **how)
     return ObjectLocation(bucket, KEY, answer["VersionId"])
 
 
@@ -584,6 +583,7 @@ def test_another_key_has_another_fingerprint(bucket: str, store: S3ObjectStore) 
         ({}, False),
         ({"ChecksumCRC64NVME": "AAAAAAAAAAA=", "ChecksumType": "FULL_OBJECT"}, True),
         ({"ChecksumSHA256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=-2", "ChecksumType": "COMPOSITE"}, True),
+        ({"ChecksumSHA256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=-2"}, True),
         ({"ChecksumType": "FULL_OBJECT"}, False),
     ],
 )

@@ -33,6 +33,7 @@ WORKING = {
     "JOBS_TABLE": "jobs",
     "LEDGER_TABLE": "ledger",
     "ROUTES_TABLE": "routes",
+    "REUSE_TABLE": "reuse",
     "UPLOADS_BUCKET": "up",
     "RESULTS_BUCKET": "down",
     "EVENT_BUS": "bus",

@@ -259,7 +259,7 @@ def test_refresh_makes_a_new_image_of_an_upload_but_not_of_a_copy_in_place(shop:
 
     again = shop.gets(reason=reason) if calls == 2 else shop.uploads(reason=reason)
 
-    assert (again.reused_from, shop.calls) == (None, calls)
+    assert (again.reused_from, shop.calls, len(shop.here.jobs)) == (None, calls, calls)
 
 
 # ---- Elsewhere
@@ -427,6 +427,14 @@ def test_a_result_that_is_copied_back_is_not_edited_again(shop: Shop, marked: bo
     assert "a result of ours" in rejection.data.failure.message
     assert "accept_results" in rejection.data.failure.message
     assert first.job_id not in rejection.data.failure.message
+
+
+def test_a_copy_is_a_result_too_when_the_first_one_is_forgotten(shop: Shop) -> None:
+    shop.gets()
+    shop.here.index.results.clear()
+    image = shop.stored(shop.gets("uploads/white/boot.jpg"))
+
+    assert "a result of ours" in shop.is_refused("uploads/white/copy.png", image).data.failure.message
 
 
 @pytest.mark.parametrize("marked", [True, False])

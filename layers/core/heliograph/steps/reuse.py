@@ -26,7 +26,8 @@ from heliograph.steps.store_result import store_result
 if TYPE_CHECKING:
     from heliograph.ports import Clock, EventBus, JobStore, ObjectStore, ReuseIndex
 
-_LOOK_AGAIN_SECONDS = 20
+# While its task runs; while it waits for its own turn.
+_LOOK_AGAIN_SECONDS, _LOOK_LATER_SECONDS = 20, 60
 # Each time, somebody else was faster.
 _TRIES = 20
 
@@ -90,7 +91,8 @@ def _wait_for(holder: Job, job: Job, now: datetime) -> NotYet | None:
     if left <= 0:
         # It ends like any job that got no turn.
         return None
-    wait_seconds = max(1, min(spread(_LOOK_AGAIN_SECONDS, job.job_id), int(left)))
+    seconds = _LOOK_AGAIN_SECONDS if holder.attempt else _LOOK_LATER_SECONDS
+    wait_seconds = max(1, min(spread(seconds, job.job_id), int(left)))
     reason = f"an equal job is being made: when {holder.job_id} has its result, this one gets a copy"
     return NotYet(job_id=job.job_id, wait_seconds=wait_seconds, reason=reason)
 
