@@ -204,7 +204,7 @@ class DynamoDBJobStore(DynamoDBJobReader):
         return self._write(changed, "revision = :read", {":read": {"N": str(job.revision)}})
 
     def _write(self, job: Job, condition: str, values: dict[str, AttributeValueTypeDef]) -> Job:
-        written = job.model_copy(update={"booked": job.booking, "used": job.usage, "ran_on": job.runs_on})
+        written = job.model_copy(update={"booked": job.booking, "used": job.usage, **job.places})
         put: dict[str, Any] = {
             "TableName": self._table,
             "Item": self._item(written),
@@ -247,10 +247,17 @@ class DynamoDBJobStore(DynamoDBJobReader):
         if job.runs_on == job.ran_on:
             return
         if job.ran_on:
-            yield _Beside(self._running(job.ran_on, -1, None))
+            yield _Beside(self._running(running_key(job.ran_on), -1, None))
+        if job.held_share_of:
+            yield _Beside(self._running(running_key(job.held_share_of, job.tenant), -1, None))
         if job.runs_on:
             route = self._routes.named(job.runs_on)
-            yield _Beside(self._running(job.runs_on, 1, route.max_in_flight if route else None), RouteFull(job.runs_on))
+            most = route.max_in_flight if route else None
+            yield _Beside(self._running(running_key(job.runs_on), 1, most), RouteFull(job.runs_on))
+            if job.places["held_share_of"]:
+                share = route.most_of(job.tenant) if route else None
+                refusal = RouteFull(job.runs_on, of_tenant=True)
+                yield _Beside(self._running(running_key(job.runs_on, job.tenant), 1, share), refusal)
 
     def _earlier_tasks(self, job: Job) -> Iterator[_Beside]:
         until = (job.finished_at or job.deadline_at) + self._retention
@@ -263,11 +270,11 @@ class DynamoDBJobStore(DynamoDBJobReader):
                 }
                 yield _Beside({"Put": {"TableName": self._table, "Item": item}})
 
-    def _running(self, route: str, difference: int, most: int | None) -> TransactWriteItemTypeDef:
+    def _running(self, key: str, difference: int, most: int | None) -> TransactWriteItemTypeDef:
         update: TransactWriteItemTypeDef = {
             "Update": {
                 "TableName": self._routes_table,
-                "Key": {"route": {"S": running_key(route)}},
+                "Key": {"route": {"S": key}},
                 "UpdateExpression": "ADD running :difference",
                 "ExpressionAttributeValues": {":difference": {"N": str(difference)}},
             }
