@@ -85,7 +85,11 @@ class InMemoryDeployment:
     def __init__(self) -> None:
         self.ledger = InMemoryLedger()
         self.states = InMemoryRouteStates()
-        self.jobs = InMemoryJobStore(self.ledger, {route.name: route.max_in_flight for route in ROUTES})
+        self.jobs = InMemoryJobStore(
+            self.ledger,
+            {route.name: route.max_in_flight for route in ROUTES},
+            {route.name: route.most_of for route in ROUTES},
+        )
         self.objects = InMemoryObjectStore()
         self.index = InMemoryReuseIndex()
         self.bus = RecordingBus()

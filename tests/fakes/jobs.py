@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from heliograph.domain.errors import KeyHeld, RouteFull, StaleJob
@@ -18,13 +18,20 @@ from tests.fakes.script import Line, Script
 class InMemoryJobStore:
     """A `JobStore` that compares revisions as the table does, and fails when told to."""
 
-    def __init__(self, ledger: InMemoryLedger, caps: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        ledger: InMemoryLedger,
+        caps: Mapping[str, int] | None = None,
+        shares: Mapping[str, Callable[[str], int]] | None = None,
+    ) -> None:
         self._documents: dict[str, str] = {}
         self._holders: dict[str, KeyHolder] = {}
         self._script = Script()
         self._ledger = ledger
         self._caps = caps or {}
+        self._shares = shares or {}
         self.running: Counter[str] = Counter()
+        self.shares: Counter[tuple[str, str]] = Counter()
         self.saves = 0
 
     def on(self, method: str, *lines: Line) -> None:
@@ -104,15 +111,20 @@ class InMemoryJobStore:
     def _check(self, job: Job) -> None:
         self._ledger.check(job)
         name = job.runs_on
-        if name and name != job.ran_on and self.running[name] >= self._caps.get(name, 1_000_000):
-            raise RouteFull(name)
+        if name and name != job.ran_on:
+            if self.running[name] >= self._caps.get(name, 1_000_000):
+                raise RouteFull(name)
+            if self.shares[name, job.tenant] >= self._shares.get(name, lambda _: 1_000_000)(job.tenant):
+                raise RouteFull(name, of_tenant=True)
 
     def _write(self, job: Job) -> Job:
         """The job, the ledger and the counts, in one go."""
         self._ledger.book(job)
         self.running.update({route: 1 for route in [job.runs_on] if route})
         self.running.subtract({route: 1 for route in [job.ran_on] if route})
-        written = job.model_copy(update={"booked": job.booking, "used": job.usage, "ran_on": job.runs_on})
+        self.shares.update({(job.places["held_share_of"], job.tenant): 1} if job.places["held_share_of"] else {})
+        self.shares.subtract({(job.held_share_of, job.tenant): 1} if job.held_share_of else {})
+        written = job.model_copy(update={"booked": job.booking, "used": job.usage, **job.places})
         # Through JSON, as the real store does: what can't be written and read again fails here too.
         self._documents[job.job_id] = written.model_dump_json()
         return written

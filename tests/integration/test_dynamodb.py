@@ -56,7 +56,7 @@ def item(job_id: str = JOB_ID) -> dict[str, dict[str, str]]:
 
 def as_written(job: Job) -> Job:
     """With what the ledger holds for it and where it runs, as the store notes them."""
-    return job.model_copy(update={"booked": job.booking, "used": job.usage, "ran_on": job.runs_on})
+    return job.model_copy(update={"booked": job.booking, "used": job.usage, **job.places})
 
 
 def attributes(job: Job, store: DynamoDBJobStore) -> set[str]:

@@ -34,7 +34,8 @@ from tests.integration.conftest import items, job_store, table
 
 CHEAP = Route(provider="kie", model="m", name="cheap", price_usd="0.05", max_references=16, max_in_flight=2)
 DEAR = Route(provider="apimodels", model="m", name="dear", price_usd="0.06", max_references=16, max_in_flight=2)
-ROUTES = Routes((CHEAP, DEAR))
+WIDE = Route(provider="kie", model="wide", price_usd="0.05", max_references=1, max_in_flight=4)
+ROUTES = Routes((CHEAP, DEAR, WIDE))
 TODAY, THIS_MONTH = "2026-11-22", "2026-11"
 RESULT = succeeded_job().results[0]
 UNKNOWN = Failure(code=FailureCode.SUBMISSION_UNCERTAIN, message="lost", retryable=False, charged=Charged.UNKNOWN)
@@ -79,7 +80,11 @@ class InMemory:
 
     def __init__(self) -> None:
         self.ledger = InMemoryLedger()
-        self.jobs = InMemoryJobStore(self.ledger, {route.name: route.max_in_flight for route in ROUTES})
+        self.jobs = InMemoryJobStore(
+            self.ledger,
+            {route.name: route.max_in_flight for route in ROUTES},
+            {route.name: route.most_of for route in ROUTES},
+        )
 
     def limit(self, tenants: Tenants) -> None:
         self.ledger.tenants = tenants
@@ -122,8 +127,9 @@ class InDynamoDB:
 
     def running(self) -> dict[str, int]:
         counts = {item["route"]["S"]: int(item["running"]["N"]) for item in items("routes")}
-        assert all(key.endswith("#running") for key in counts)
-        return {key.removesuffix("#running"): count for key, count in counts.items() if count}
+        assert all(key.endswith(("#running", "#running#shop")) for key in counts)
+        assert all(count >= 0 for count in counts.values())
+        return {key.removesuffix("#running"): n for key, n in counts.items() if n and key.endswith("#running")}
 
     def everything(self) -> Any:
         return [items(name) for name in ("jobs", "ledger", "routes")]
@@ -563,6 +569,37 @@ def test_no_more_tasks_begin_on_a_route_than_may_run_there(world: World) -> None
     with_no_effect(world, lambda: world.jobs.save(calling(CHEAP)(third)), RouteFull)
     world.jobs.save(calling(DEAR)(third))
     assert world.running() == {"cheap": 2, "dear": 1}
+
+
+def test_a_tenants_tasks_leave_places_for_the_others_and_the_default_tenants_may_have_all(world: World) -> None:
+    first, *_ = (moved(world, job(name), calling(WIDE)) for name in "123")
+    waiting = moved(world, job("4"))
+    with pytest.raises(RouteFull) as caught:
+        world.jobs.save(calling(WIDE)(waiting))
+    assert caught.value.of_tenant
+    other = moved(world, job("5").model_copy(update={"tenant": "default"}), calling(WIDE))
+    with pytest.raises(RouteFull) as caught:
+        world.jobs.save(calling(WIDE)(waiting))
+    assert not caught.value.of_tenant
+    world.jobs.save(failed(BLOCKED)(first))
+    world.jobs.save(calling(WIDE)(waiting))
+    world.jobs.save(failed(BLOCKED)(other))
+    for name in "678":
+        moved(world, job(name).model_copy(update={"tenant": "default"}))
+    assert world.running() == {"wide": 3}
+
+
+def test_a_job_of_a_release_without_shares_gives_none_back(world: World) -> None:
+    moved(world, job("1"), calling(WIDE))
+    # As that release wrote it.
+    old = world.jobs.get(moved(world, job("2"), calling(WIDE)).job_id)
+    assert old
+    assert old.held_share_of == "wide"
+    unshared = old.model_copy(update={"held_share_of": None})
+    world.jobs.save(failed(BLOCKED)(unshared))
+    moved(world, job("3"), calling(WIDE))
+    with pytest.raises(RouteFull):
+        moved(world, job("4"), calling(WIDE))
 
 
 @pytest.mark.parametrize("end", [succeeded, failed(BLOCKED), failed(UNKNOWN), refused(LATE)])

@@ -206,6 +206,65 @@ def test_told_is_told() -> None:
     assert OPEN.as_told().opening == OPEN.opening
 
 
+# --- whose failures they are
+
+
+def failures(breaker: Breaker, *tenants: str, at: datetime = START) -> Breaker:
+    """After a failure of each."""
+    for tenant in tenants:
+        breaker = breaker.after_failure("504", at, began_at=at, tenant=tenant)
+    return breaker
+
+
+def successes(breaker: Breaker, *tenants: str, at: datetime = START) -> Breaker:
+    for tenant in tenants:
+        breaker = breaker.after_success(at, began_at=at, tenant=tenant)
+    return breaker
+
+
+def open_for(breaker: Breaker, at: datetime = START) -> set[str]:
+    return {tenant for tenant in ("a", "b", "c") if breaker.circuit(at, tenant) is not Circuit.CLOSED}
+
+
+@pytest.mark.parametrize(
+    ("tenants", "shut"),
+    [
+        ("aaaa", set()),
+        ("aaaaa", {"a"}),
+        ("a" * 60, {"a"}),
+        ("aaaab", {"a"}),
+        ("baaaa", {"a"}),
+        ("a" * 30 + "b", {"a"}),
+        ("a" * 30 + "bb", {"a", "b", "c"}),
+        ("aaabb", {"a", "b", "c"}),
+        ("ababa", {"a", "b", "c"}),
+        ("aabbc", {"a", "b", "c"}),
+    ],
+)
+def test_a_route_is_shut_for_all_only_if_several_tenants_calls_fail(tenants: str, shut: set[str]) -> None:
+    assert open_for(failures(Breaker(), *tenants)) == shut
+
+
+def test_half_of_the_samples_of_one_tenant_shut_it_out_and_nobody_else() -> None:
+    breaker = Breaker()
+    for _ in range(SAMPLES // 2):
+        breaker = failures(successes(breaker, "b"), "a")
+    assert open_for(breaker) == {"a"}
+
+
+def test_an_operator_sees_a_route_that_is_shut_for_one_tenant_as_open_for_there_may_be_no_other() -> None:
+    assert failures(Breaker(), *"aaaaa").circuit(START) is Circuit.OPEN
+
+
+def test_a_tenant_that_is_shut_out_comes_back_by_its_own_probe_and_by_nobody_elses_success() -> None:
+    shut = failures(Breaker(), *"aaaaa")
+    later = seconds(COOLDOWN)
+    assert shut.circuit(later, "a") is Circuit.HALF_OPEN
+    assert open_for(successes(shut, *"bbb", at=later), later) == {"a"}
+    assert open_for(successes(shut, "a", at=later), later) == set()
+    assert failures(shut, "a", at=later).circuit(later, "a") is Circuit.OPEN
+
+
 # --- what counts
 
 

@@ -123,6 +123,36 @@ def test_what_is_wrong_with_a_request_says_nothing_about_the_route(here: InMemor
     assert here.states.writes == 0
 
 
+LATE_SECONDS = 10 * ROUTE.usual_seconds
+
+
+@pytest.mark.parametrize(
+    ("ran", "expected"),
+    [(60, Circuit.CLOSED), (LATE_SECONDS - 1, Circuit.CLOSED), (LATE_SECONDS, Circuit.OPEN), (86_400, Circuit.OPEN)],
+)
+def test_a_task_given_up_at_its_jobs_deadline_counts_only_if_it_was_late_for_the_route_too(
+    here: InMemoryDeployment, ran: int, expected: Circuit
+) -> None:
+    began_at = here.clock.now() - timedelta(seconds=ran)
+    for number in range(IN_A_ROW):
+        timed_out = failure(FailureCode.PROVIDER_TIMEOUT)
+        went_wrong(ROUTE, timed_out, began_at, control=here.control, tenant=f"tenant-{number}")
+
+    assert circuit(here) is expected
+
+
+def test_what_one_tenants_calls_bring_leaves_the_route_to_the_others(here: InMemoryDeployment) -> None:
+    for _ in range(50):
+        went_wrong(ROUTE, DOWN, here.clock.now(), control=here.control, tenant="careless")
+
+    breaker, now = state(here).breaker, here.clock.now()
+    assert (breaker.circuit(now, "careless"), breaker.circuit(now, "other")) == (Circuit.OPEN, Circuit.CLOSED)
+    assert may_probe(ROUTE, now=now, states=here.states, tenant="other")
+    assert not may_probe(ROUTE, now=now, states=here.states, tenant="careless")
+    went_well(ROUTE, now, control=here.control, tenant="other")
+    assert state(here).breaker.circuit(now, "careless") is Circuit.OPEN
+
+
 # --- told and untold
 
 
@@ -167,7 +197,7 @@ def test_an_event_that_comes_again_after_a_failed_probe_is_the_same_event(here: 
     here.bus.on("publish", Afterwards(PublishFailed("timed out")))
     fails(here, 1)
     here.clock.step(COOLDOWN_SECONDS)
-    went_wrong(ROUTE, failure(FailureCode.PROVIDER_TIMEOUT), here.clock.now(), control=here.control)
+    went_wrong(ROUTE, failure(FailureCode.SUBMISSION_UNCERTAIN), here.clock.now(), control=here.control)
 
     first, again = here.bus
 

@@ -220,7 +220,7 @@ class DynamoDBJobStore(DynamoDBJobReader):
     def _write(
         self, job: Job, condition: str, values: dict[str, AttributeValueTypeDef], taking: Taking | None = None
     ) -> Job:
-        written = job.model_copy(update={"booked": job.booking, "used": job.usage, "ran_on": job.runs_on})
+        written = job.model_copy(update={"booked": job.booking, "used": job.usage, **job.places})
         put: dict[str, Any] = {
             "TableName": self._table,
             "Item": self._item(written),
@@ -265,10 +265,17 @@ class DynamoDBJobStore(DynamoDBJobReader):
         if job.runs_on == job.ran_on:
             return
         if job.ran_on:
-            yield _Beside(self._running(job.ran_on, -1, None))
+            yield _Beside(self._running(running_key(job.ran_on), -1, None))
+        if job.held_share_of:
+            yield _Beside(self._running(running_key(job.held_share_of, job.tenant), -1, None))
         if job.runs_on:
             route = self._routes.named(job.runs_on)
-            yield _Beside(self._running(job.runs_on, 1, route.max_in_flight if route else None), RouteFull(job.runs_on))
+            most = route.max_in_flight if route else None
+            yield _Beside(self._running(running_key(job.runs_on), 1, most), RouteFull(job.runs_on))
+            if job.places["held_share_of"]:
+                share = route.most_of(job.tenant) if route else None
+                refusal = RouteFull(job.runs_on, of_tenant=True)
+                yield _Beside(self._running(running_key(job.runs_on, job.tenant), 1, share), refusal)
 
     def _earlier_tasks(self, job: Job) -> Iterator[_Beside]:
         until = (job.finished_at or job.deadline_at) + self._retention
@@ -293,11 +300,11 @@ class DynamoDBJobStore(DynamoDBJobReader):
             put["ExpressionAttributeValues"] = {":before": {"S": taking.before.model_dump_json()}}
         return {"Put": put}
 
-    def _running(self, route: str, difference: int, most: int | None) -> TransactWriteItemTypeDef:
+    def _running(self, key: str, difference: int, most: int | None) -> TransactWriteItemTypeDef:
         update: TransactWriteItemTypeDef = {
             "Update": {
                 "TableName": self._routes_table,
-                "Key": {"route": {"S": running_key(route)}},
+                "Key": {"route": {"S": key}},
                 "UpdateExpression": "ADD running :difference",
                 "ExpressionAttributeValues": {":difference": {"N": str(difference)}},
             }

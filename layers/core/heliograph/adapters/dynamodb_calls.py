@@ -28,9 +28,12 @@ def failed_conditions(error: ClientError) -> list[int]:
     return [index for index, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"]
 
 
-def running_key(route: str) -> str:
-    """The item that counts a route's tasks: not the route's own, so that transactions don't meet its queue."""
-    return f"{route}#running"
+def running_key(route: str, tenant: str | None = None) -> str:
+    """The item that counts a route's tasks: not the route's own, so that transactions don't meet its queue.
+
+    `tenant`: the one that counts those of one tenant.
+    """
+    return f"{route}#running" if tenant is None else f"{route}#running#{tenant}"
 
 
 @contextmanager

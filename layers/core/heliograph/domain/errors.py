@@ -123,7 +123,11 @@ class BudgetExceeded(HeliographError):
 
 
 class RouteFull(HeliographError):
-    """The cap on tasks that run on a route at once is reached. Nothing was written."""
+    """The cap on tasks that run on a route at once is reached: of all, or `of_tenant`. Nothing was written."""
+
+    def __init__(self, route: str, *, of_tenant: bool = False) -> None:
+        super().__init__(route)
+        self.of_tenant = of_tenant
 
 
 class Interrupted(HeliographError):

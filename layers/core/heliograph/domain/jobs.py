@@ -22,7 +22,7 @@ from heliograph.domain.retrying import CALL_LIMIT, GIVE_UP
 from heliograph.domain.routes import Route
 from heliograph.domain.statuses import MOVES as MOVES  # noqa: PLC0414 - whoever has jobs has these too
 from heliograph.domain.statuses import JobStatus as JobStatus  # noqa: PLC0414
-from heliograph.domain.tenants import Tenants
+from heliograph.domain.tenants import DEFAULT_TENANT, Tenants
 
 START_GRACE = timedelta(minutes=2)
 ORPHAN_GRACE = timedelta(minutes=1)
@@ -220,6 +220,8 @@ class Job(_Record):
     booked: Booking = Booking()
     used: Mapping[str, Usage] = {}
     ran_on: str | None = None
+    # The same of the places of its tenant on a route; a job of the tenant `default` needs none.
+    held_share_of: str | None = None
     # Of the request as it was sent, to tell a repeat from a reused idempotency key.
     fingerprint: str = ""
     revision: int = 0
@@ -333,6 +335,14 @@ class Job(_Record):
     def runs_on(self) -> str | None:
         """The route whose tasks it is counted among."""
         return self.attempt.route if self.attempt and self.attempt.is_open and not self.is_over else None
+
+    @property
+    def places(self) -> dict[str, str | None]:
+        """What a writer of the job notes of its places: on a route, and among those of its tenant there."""
+        held = self.held_share_of
+        if self.runs_on != self.ran_on:
+            held = None if self.tenant == DEFAULT_TENANT else self.runs_on
+        return {"ran_on": self.runs_on, "held_share_of": held}
 
     @property
     def is_ending(self) -> bool:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from heliograph.domain.money import microdollars
+from heliograph.domain.tenants import DEFAULT_TENANT
 
 
 class AspectRatio(StrEnum):
@@ -84,6 +85,13 @@ class Route(BaseModel):
     def price_microusd(self) -> int:
         """What one image costs, in micro-dollars."""
         return microdollars(self.price_usd)
+
+    def most_of(self, tenant: str) -> int:
+        """How many tasks of a tenant may run at once: should they hang, a quarter of the places is left for others.
+
+        The tenant `default` is the operator's own, and in most deployments the only one: it may have all.
+        """
+        return self.max_in_flight - (0 if tenant == DEFAULT_TENANT else self.max_in_flight // 4)
 
 
 class Routes(RootModel[tuple[Route, ...]]):

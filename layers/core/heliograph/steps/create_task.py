@@ -95,11 +95,20 @@ def for_news(job: Job, attempt: Attempt, now: datetime, wait_seconds: int, reaso
     )
 
 
-def report(attempt: Attempt, failure: Failure | None, *, creating: Creating, wait_seconds: int | None = None) -> None:
+def report(
+    job: Job, attempt: Attempt, failure: Failure | None, *, creating: Creating, wait_seconds: int | None = None
+) -> None:
     """Tells the attempt's route how it did. Never raises."""
     route = creating.routes.named(attempt.route)
     if route and failure:
-        went_wrong(route, failure, attempt.intended_at, control=creating.control, wait_seconds=wait_seconds)
+        went_wrong(
+            route,
+            failure,
+            attempt.intended_at,
+            control=creating.control,
+            tenant=job.tenant,
+            wait_seconds=wait_seconds,
+        )
     elif route:
         was_accepted(route, control=creating.control)
 
@@ -127,7 +136,7 @@ def _record(
     match outcome:
         case Accepted(task_id, result_urls):
             _note(job, lambda current: current.accepted(attempt_id, task_id, now), jobs=creating.jobs)
-            report(attempt, None, creating=creating)
+            report(job, attempt, None, creating=creating)
             accepted = job.accepted(attempt_id, task_id, now)
             processing = _watch(accepted, attempt, task_id, now, began_at=now, latencies=latencies)
             if result_urls:
@@ -135,7 +144,7 @@ def _record(
             return processing
         case Uncertain(reason):
             noted = _note(job, lambda current: current.doubting(attempt_id, reason, now), jobs=creating.jobs)
-            report(attempt, uncertain(reason), creating=creating)
+            report(job, attempt, uncertain(reason), creating=creating)
             # What is not noted waits for as long as if this run had crashed.
             doubted = noted or job
             if doubted.attempt and (doubted.attempt.task_id or now < doubted.doubt_ends_at):
@@ -149,7 +158,7 @@ def _record(
                 lambda current: current.refused(attempt_id, failure, now, retry_after_seconds=retry_after_seconds),
                 jobs=creating.jobs,
             )
-            report(attempt, failure, creating=creating, wait_seconds=retry_after_seconds)
+            report(job, attempt, failure, creating=creating, wait_seconds=retry_after_seconds)
             if noted is None:
                 # What can't be noted must not be tried again: the next run could not tell it from an uncertain call.
                 return Failed(job_id=job.job_id, failure=failure, attempt_id=attempt_id)

@@ -35,6 +35,8 @@ _LOOK_AGAIN_SECONDS = 60
 # A route that takes the job within this is not busy.
 _SOON = timedelta(seconds=60)
 _PROBE_SECONDS = 10
+# How often in the time of a usual task a job looks whether its tenant has a place again.
+_LOOKS_FOR_A_PLACE = 4
 # A job's owner reads these in its timeline. An operator's own words are for operators: they are never among them.
 _PAUSED = "spending is paused by the operator; the job checks once a minute whether it may go on"
 _NO_ROUTE = "no route is available; the job checks again once a minute"
@@ -78,7 +80,7 @@ def _after_the_attempt(
     """The job with its open attempt ended, if another may follow it; else what to do."""
     failure = turn.failure if turn.attempt_id == attempt.attempt_id else None
     if failure:
-        report(attempt, failure, creating=creating)
+        report(job, attempt, failure, creating=creating)
     elif absence := proven_absence(attempt, now, creating.providers):
         return creating.jobs.save(job.without_a_task(attempt.attempt_id, absence, now))
     elif attempt.task_id or now < job.doubt_ends_at:
@@ -114,7 +116,7 @@ def _go_on(job: Job, turn: Turn, run_id: str, now: datetime, *, creating: Creati
     if traffic.halt:
         wait_seconds = spread(_LOOK_AGAIN_SECONDS, job.job_id)
         return _not_yet(job, now, wait_seconds, _PAUSED)
-    shut = {name for name, state in traffic.routes.items() if state.breaker.circuit(now) is Circuit.OPEN}
+    shut = {name for name, state in traffic.routes.items() if state.breaker.circuit(now, job.tenant) is Circuit.OPEN}
     # First whoever takes it soon; then whoever takes it at all. The cheapest route is worth any wait.
     patiences = (None,) if job.request.policy is Policy.CHEAPEST else (_SOON, None)
     too_dear: dict[str, BudgetExceeded] = {}
@@ -193,8 +195,8 @@ def _call(
     if place.moment > now + _NOW:
         wait_seconds = ceil((place.moment - now).total_seconds())
         return _not_yet(job, now, wait_seconds, f"its turn on {route.name} comes later", place.ticket)
-    probes = state.breaker.circuit(now) is Circuit.HALF_OPEN
-    if probes and not may_probe(route, now=now, states=control.states):
+    probes = state.breaker.circuit(now, job.tenant) is Circuit.HALF_OPEN
+    if probes and not may_probe(route, now=now, states=control.states, tenant=job.tenant):
         wait_seconds = spread(_PROBE_SECONDS, job.job_id)
         return _Busy(_not_yet(job, now, wait_seconds, f"{route.name} is being probed", place.ticket))
     try:
@@ -205,6 +207,11 @@ def _call(
             give_back_probe(route, control=control)
         if not isinstance(error, RouteFull):
             raise
+        if error.of_tenant:
+            # The others find places there: it is no reason to call the route less often.
+            wait_seconds = spread(ceil(route.usual_seconds / _LOOKS_FOR_A_PLACE), job.job_id)
+            reason = f"as many of the tenant's tasks run on {route.name} as may"
+            return _Busy(_not_yet(job, now, wait_seconds, reason, place.ticket))
         was_full(route, control=control)
         wait_seconds = spread(ceil(route.usual_seconds / route.max_in_flight), job.job_id)
         return _Busy(_not_yet(job, now, wait_seconds, f"{route.name} has as many tasks as it may", place.ticket))

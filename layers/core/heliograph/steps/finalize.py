@@ -157,7 +157,7 @@ def _withhold(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) ->
     now = ending.clock.now()
     job = job.knowing(finished.watch.attempt_id, finished.watch.task_id, now)
     over = _conclude(job.canceled(now, provider_urls=finished.result_urls), ending=ending)
-    _tell_route(job.attempts[-1], finished, ending=ending)
+    _tell_route(job, finished, ending=ending)
     return over
 
 
@@ -175,7 +175,7 @@ def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> 
     succeeded = job.succeeded(results, ending.clock.now(), ready_at=_ready_at(finished))
     write_record(succeeded, ending=ending)
     over = _conclude(succeeded, ending=ending)
-    _tell_route(succeeded.attempts[-1], finished, ending=ending)
+    _tell_route(succeeded, finished, ending=ending)
     return over
 
 
@@ -185,11 +185,12 @@ def _ready_at(finished: Finished | DeliverAgain) -> datetime | None:
     return began_at + timedelta(seconds=took_seconds) if began_at and took_seconds is not None else None
 
 
-def _tell_route(attempt: Attempt, finished: Finished | DeliverAgain, *, ending: Ending) -> None:
+def _tell_route(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> None:
+    attempt = job.attempts[-1]
     if route := ending.routes.named(attempt.route):
         has_callback = attempt.callback_sha256 is not None
         learn = partial(_learned, finished.watch, finished.took_seconds, has_callback)
-        went_well(route, attempt.intended_at, control=ending.control, learn=learn)
+        went_well(route, attempt.intended_at, control=ending.control, tenant=job.tenant, learn=learn)
 
 
 def _learned(watch: Watch, took_seconds: float | None, has_callback: bool, latencies: Latencies) -> Latencies:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from heliograph.domain.breaker import Breaker, Circuit, is_of_the_route
+from heliograph.domain.breaker import Breaker, Circuit, is_late, is_of_the_route
 from heliograph.domain.errors import PublishFailed, StorageFailed
 from heliograph.domain.failures import Failure, FailureCode
 from heliograph.domain.pacing import Weights
@@ -54,13 +54,14 @@ def went_well(
     began_at: datetime,
     *,
     control: Control,
+    tenant: str | None = None,
     learn: Callable[[Latencies], Latencies] = lambda latencies: latencies,
 ) -> None:
     """A task that was begun at `began_at` brought its picture; `learn`: what there is to know of it. Never raises."""
     now = control.clock.now()
 
     def change(state: RouteState) -> RouteState:
-        switched = state.switched(state.breaker.after_success(now, began_at=began_at))
+        switched = state.switched(state.breaker.after_success(now, began_at=began_at, tenant=tenant))
         return switched.learning(learn(switched.latencies))
 
     _report(route, change, control=control)
@@ -75,16 +76,28 @@ def lately(route: Route | None, *, control: Control) -> Latencies:
 
 
 def went_wrong(
-    route: Route, failure: Failure, began_at: datetime, *, control: Control, wait_seconds: int | None = None
+    route: Route,
+    failure: Failure,
+    began_at: datetime,
+    *,
+    control: Control,
+    tenant: str | None = None,
+    wait_seconds: int | None = None,
 ) -> None:
-    """A call was refused, lost, or its task failed; `wait_seconds` as the provider wished. Never raises."""
+    """A call was refused, lost, or its task failed; `wait_seconds` as the provider wished. Never raises.
+
+    A task that was given up at its job's deadline says nothing about the route, unless it was late for the route too.
+    """
     now = control.clock.now()
+    timed_out = failure.code is FailureCode.PROVIDER_TIMEOUT
+    gave_up_early = timed_out and not is_late(now - began_at, usual_seconds=route.usual_seconds)
 
     def change(state: RouteState) -> RouteState:
         if failure.code is FailureCode.RATE_LIMITED:
             state = state.paced(state.pace.slowed(now, control.weights, route, wait_seconds=wait_seconds or 0))
-        if is_of_the_route(failure):
-            return state.switched(state.breaker.after_failure(failure.message, now, began_at=began_at))
+        if is_of_the_route(failure) and not gave_up_early:
+            breaker = state.breaker.after_failure(failure.message, now, began_at=began_at, tenant=tenant)
+            return state.switched(breaker)
         # It says nothing of the route; if it was the probe, another may be.
         return state.switched(state.breaker.not_probed())
 
@@ -97,10 +110,10 @@ def was_full(route: Route, *, control: Control) -> None:
     _report(route, lambda state: state.paced(state.pace.eased(now, control.weights, route)), control=control)
 
 
-def may_probe(route: Route, *, now: datetime, states: RouteStates) -> bool:
+def may_probe(route: Route, *, now: datetime, states: RouteStates, tenant: str | None = None) -> bool:
     """Whether the caller may call a route that was half-open a moment ago. Raises `StorageFailed`."""
     state = states.look([route]).routes[route.name]
-    match state.breaker.circuit(now):
+    match state.breaker.circuit(now, tenant):
         case Circuit.CLOSED:
             return True
         case Circuit.HALF_OPEN:
