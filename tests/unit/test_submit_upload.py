@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from email.charset import Charset
-from email.header import Header
 from typing import Any
 from urllib.parse import quote
 
@@ -18,16 +16,13 @@ from heliograph.domain.routes import AspectRatio
 from heliograph.domain.uploads import MAX_REFERENCE_BYTES
 from heliograph.steps.provenance import MARKER
 from heliograph.steps.submission import Submission
-from heliograph.steps.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload, decode_metadata
-from hypothesis import given
-from hypothesis import strategies as st
+from heliograph.steps.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload
 
 from tests.fakes.deployment import BETA, RESULTS, SECOND, UPLOADS, InMemoryDeployment
 from tests.pictures import IMAGES, JPEG, PNG, jpeg
 
 SHOE = "uploads/white/shoe.jpg"
 RECIPE: dict[str, Any] = {"prompt": "a white background", "aspect_ratio": "1:1"}
-ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
 
 
 def preset(here: InMemoryDeployment, recipe: dict[str, Any] | bytes = RECIPE, name: str = "white") -> str:
@@ -312,49 +307,6 @@ def test_metadata_that_makes_no_sense_is_rejected_not_ignored(
     preset(here)
 
     assert pointers(rejected(here, dropped(here, metadata=metadata))) == {pointer}
-
-
-@given(ANY_TEXT)
-def test_any_text_survives_percent_encoding(text: str) -> None:
-    assert decode_metadata(quote(text)) == text
-
-
-@given(ANY_TEXT)
-def test_any_text_survives_rfc_2047_in_base64(text: str) -> None:
-    assert decode_metadata(f"=?UTF-8?B?{base64.b64encode(text.encode()).decode()}?=") == text
-
-
-@given(ANY_TEXT.filter(lambda text: text == text.strip() and text.isprintable() and not text.isascii()))
-def test_any_text_survives_rfc_2047_as_others_write_it(text: str) -> None:
-    in_words = Header(text, Charset("utf-8"), maxlinelen=75).encode(linesep="", maxlinelen=75)
-
-    assert decode_metadata(in_words) == text
-
-
-@given(ANY_TEXT.filter(lambda text: text and "%" not in text and not text.startswith("=?")))
-def test_plain_text_stays_as_it_is(text: str) -> None:
-    assert decode_metadata(text) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "50% off",
-        "100%",
-        "%zz",
-        "%E4%BD",
-        "%FF",
-        "=?utf-8?x?aa?=",
-        "=?nonsense?q?a?=",
-        "=?utf-8?b?a?=",
-        "=?=",
-        "=??=",
-        "=?undefined?q?a?=",
-        "=?utf-8\x00?q?a?=",
-    ],
-)
-def test_what_only_looks_encoded_stays_as_it_is(text: str) -> None:
-    assert decode_metadata(text) == text
 
 
 def test_a_job_document_is_a_whole_request(here: InMemoryDeployment) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from email.errors import HeaderParseError
-from email.header import decode_header
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest, UnsupportedMedia
 from heliograph.domain.failures import Charged, Failure, FailureCode
@@ -24,6 +21,7 @@ from heliograph.domain.object_keys import (
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import Rules, read_json_object, read_request
 from heliograph.domain.tenants import DEFAULT_TENANT
+from heliograph.domain.texts import decode_metadata
 from heliograph.domain.upload_events import UploadRejected, upload_rejected
 from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.check_image import ImageCheck
@@ -221,22 +219,3 @@ def _overrides(metadata: Mapping[str, str]) -> dict[str, Any]:
     if (flag := values.get("nsfw_checker")) in {"true", "false"}:
         values["nsfw_checker"] = flag == "true"
     return values
-
-
-def decode_metadata(value: str) -> str:
-    """S3 metadata is ASCII only: this undoes RFC 2047 (S3 itself makes it of other text) or percent-encoding.
-
-    A value that is neither, such as `50% off`, stays as it is.
-    """
-    if value.startswith("=?") and value.endswith("?="):
-        try:
-            return "".join(
-                part if isinstance(part, str) else part.decode(charset or "ascii")
-                for part, charset in decode_header(value)
-            )
-        except (HeaderParseError, LookupError, ValueError):
-            return value
-    try:
-        return unquote(value, errors="strict")
-    except UnicodeDecodeError:
-        return value
