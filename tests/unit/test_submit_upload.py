@@ -19,7 +19,7 @@ from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload
 
 from tests.fakes.deployment import BETA, RESULTS, SECOND, UPLOADS, InMemoryDeployment
-from tests.pictures import IMAGES, JPEG, PNG, jpeg
+from tests.pictures import IMAGES, JPEG, PNG, jpeg, png
 
 SHOE = "uploads/white/shoe.jpg"
 RECIPE: dict[str, Any] = {"prompt": "a white background", "aspect_ratio": "1:1"}
@@ -218,6 +218,36 @@ def test_an_upload_that_is_gone_is_rejected(here: InMemoryDeployment) -> None:
 
     assert rejection.data.failure.code is FailureCode.INVALID_INPUT
     assert "the upload is gone" in rejection.data.failure.message
+
+
+ARCHIVED = StorageFailed("s3://b/k: InvalidObjectState", refusal="k can't be read: it is archived: restore it")
+
+
+@pytest.mark.parametrize(("key", "method"), [(SHOE, "look"), (SHOE, "rest"), (SHOE, "read"), ("jobs/a.json", "read")])
+def test_what_the_store_refuses_for_good_is_rejected_with_its_reason(
+    here: InMemoryDeployment, key: str, method: str
+) -> None:
+    preset(here)
+    upload = dropped(here, key, png(size_bytes=400_000) if key == SHOE else json.dumps(RECIPE).encode())
+    here.objects.on(method, ARCHIVED)
+
+    rejection = rejected(here, upload)
+
+    assert rejection.data.failure.code is FailureCode.INVALID_INPUT
+    assert "restore it" in rejection.data.failure.message
+
+
+@pytest.mark.parametrize("method", ["look", "read", "untag"])
+def test_what_the_store_may_do_later_is_tried_again(here: InMemoryDeployment, method: str) -> None:
+    preset(here, {**RECIPE, "references": ["up_" + "a" * 26 + ".png"]})
+    here.objects.drop(UPLOADS, "references/up_" + "a" * 26 + ".png", PNG)
+    upload = dropped(here)
+    here.objects.on(method, StorageFailed("s3://b/k: SlowDown"))
+
+    with pytest.raises(StorageFailed):
+        here.announce_upload(upload)
+    assert len(here.bus) == 0
+    assert job_of(here.announce_upload(upload))
 
 
 def test_an_upload_without_its_preset_is_told_where_to_put_one(here: InMemoryDeployment) -> None:

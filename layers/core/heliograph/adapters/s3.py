@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from heliograph.adapters.s3_errors import MISSING, code_of, refusal_of
 from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed
 from heliograph.domain.media import SNIFF_BYTES
 from heliograph.domain.objects import Document, ObjectFacts, SignedForm
@@ -17,11 +18,6 @@ from heliograph.domain.references import ObjectLocation
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-# A key or version id that can't be is as absent as one that isn't.
-_MISSING = frozenset(
-    {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "InvalidArgument", "KeyTooLongError"}
-)
 
 # How much of a long object is in memory.
 _PIECE_BYTES = 256 * 1024
@@ -46,9 +42,9 @@ class S3ObjectStore:
                 answer = self._client.get_object(**_which(location), Range=f"bytes=0-{head_bytes - 1}")
                 head = answer["Body"].read(head_bytes)
             except ClientError as error:
-                if _code(error) in _MISSING:
+                if code_of(error) in MISSING:
                     return None
-                if _code(error) == "InvalidRange":  # only an empty object has no first byte
+                if code_of(error) == "InvalidRange":  # only an empty object has no first byte
                     return ObjectFacts(0, None, {}, b"")
                 raise
         _, _, total = answer.get("ContentRange", "").rpartition("/")
@@ -62,7 +58,7 @@ class S3ObjectStore:
             try:
                 body = self._client.get_object(**_which(location), Range=f"bytes={start}-")["Body"]
             except ClientError as error:
-                if _code(error) not in _MISSING:
+                if code_of(error) not in MISSING:
                     raise
                 yield iter(())
                 return
@@ -76,7 +72,7 @@ class S3ObjectStore:
                 answer = self._client.get_object(**_which(location))
                 body = answer["Body"].read(max_bytes + 1)
             except ClientError as error:
-                if _code(error) in _MISSING:
+                if code_of(error) in MISSING:
                     return None
                 raise
         if len(body) > max_bytes:
@@ -105,7 +101,7 @@ class S3ObjectStore:
 
     def untag(self, location: ObjectLocation) -> None:
         """One request."""
-        with _translated(location):
+        with _translated(location, reading=False):
             self._client.delete_object_tagging(**_which(location))
 
     def origin_of_links(self, bucket: str) -> str:
@@ -123,7 +119,7 @@ class S3ObjectStore:
         metadata: Mapping[str, str],
     ) -> str | None:
         """One PUT: S3 compares the checksum and keeps the whole object or nothing."""
-        with _translated(location):
+        with _translated(location, reading=False):
             answer = self._client.put_object(
                 Bucket=location.bucket,
                 Key=location.key,
@@ -146,15 +142,14 @@ def _version_id(version_id: str | None) -> str | None:
     return None if version_id == "null" else version_id
 
 
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")
-
-
 @contextmanager
-def _translated(location: ObjectLocation) -> Iterator[None]:
+def _translated(location: ObjectLocation, *, reading: bool = True) -> Iterator[None]:
+    """S3's errors as ours. What can't be written is never given up: it may be paid for."""
     try:
         yield
     except ClientError as error:
-        raise StorageFailed(f"s3://{location.bucket}/{location.key}: {_code(error)}") from error
+        reason = refusal_of(error) if reading else None
+        refusal = reason and f"{location.key} can't be read: {reason}"
+        raise StorageFailed(f"s3://{location.bucket}/{location.key}: {code_of(error)}", refusal=refusal) from error
     except BotoCoreError as error:
         raise StorageFailed(f"s3://{location.bucket}/{location.key}: {type(error).__name__}") from error

@@ -34,6 +34,7 @@ from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES, wait_before_delivery
 from heliograph.domain.routes import Routes
 from heliograph.steps.announce import announce
+from heliograph.steps.look_if_readable import look_if_readable
 from heliograph.steps.provenance import MARKER, is_same_result, metadata_of, record_of
 from heliograph.steps.traffic import Control, went_well
 
@@ -200,7 +201,7 @@ def copied(
 def _copy(job: Job, attempt: Attempt | None, output: OutputPlace, index: int, url: str, *, ending: Ending) -> Result:
     with ending.source.fetch(url) as picture:
         place = ObjectLocation(ending.results_bucket, output.result_key(index, picture.media_type))
-        stored = ending.objects.look(place)
+        stored = look_if_readable(place, objects=ending.objects)
         if stored is None or not is_same_result(stored.metadata, job, picture):
             version_id = ending.objects.put(
                 place,

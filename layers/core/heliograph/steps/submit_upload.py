@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest, UnsupportedMedia
+from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest, StorageFailed, UnsupportedMedia
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Source
@@ -26,7 +26,7 @@ from heliograph.domain.upload_events import UploadRejected, upload_rejected
 from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.check_image import ImageCheck
 from heliograph.steps.provenance import MARKER
-from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, submit
+from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, refused, submit
 
 if TYPE_CHECKING:
     from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
@@ -95,6 +95,9 @@ def submit_upload(
         return _publish(rejection, upload, source, bus=bus, clock=clock)
     except InvalidRequest as error:
         rejection = _Rejection(FailureCode.INVALID_INPUT, str(error), error.faults)
+        return _publish(rejection, upload, source, bus=bus, clock=clock)
+    except StorageFailed as error:
+        rejection = _Rejection(FailureCode.INVALID_INPUT, refused(error))
         return _publish(rejection, upload, source, bus=bus, clock=clock)
     except _Rejection as rejection:
         return _publish(rejection, upload, source, bus=bus, clock=clock)
