@@ -288,6 +288,14 @@ def test_a_link_to_the_newest_version_names_none(bucket: str, store: S3ObjectSto
     assert "versionId" not in store.presigned_get(ObjectLocation(bucket, KEY), seconds=900)
 
 
+def test_a_link_can_say_that_the_bytes_are_the_object_whatever_it_was_stored_with(
+    bucket: str, store: S3ObjectStore
+) -> None:
+    query = parse_qs(urlsplit(store.presigned_get(ObjectLocation(bucket, KEY), seconds=900, unencoded=True)).query)
+    assert query["response-content-encoding"] == ["identity"]
+    assert "response-content-encoding" not in store.presigned_get(ObjectLocation(bucket, KEY), seconds=900)
+
+
 def test_a_link_is_signed_for_our_region(bucket: str, store: S3ObjectStore) -> None:
     assert "eu-central-1%2Fs3%2Faws4_request" in store.presigned_get(ObjectLocation(bucket, KEY), seconds=900)
 

@@ -220,6 +220,16 @@ def test_an_upload_that_is_gone_is_rejected(here: InMemoryDeployment) -> None:
     assert "the upload is gone" in rejection.data.failure.message
 
 
+@pytest.mark.parametrize("key", ["uploads/white/a/../b.jpg", "uploads/white/./c.jpg"])
+def test_an_upload_whose_link_no_provider_can_fetch_is_rejected(here: InMemoryDeployment, key: str) -> None:
+    preset(here)
+
+    rejection = rejected(here, dropped(here, key))
+
+    assert pointers(rejection) == {"/references/0"}
+    assert "give the object another key" in rejection.data.failure.message
+
+
 ARCHIVED = StorageFailed("s3://b/k: InvalidObjectState", refusal="k can't be read: it is archived: restore it")
 
 

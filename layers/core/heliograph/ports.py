@@ -82,8 +82,12 @@ class ObjectStore(Protocol):
         """The whole object; `None` where there is none. Raises `InvalidRequest` for one larger than `max_bytes`."""
         ...
 
-    def presigned_get(self, location: ObjectLocation, *, seconds: int) -> str:
-        """A link that reads the object for `seconds` (less, if our own credentials end before). A secret."""
+    def presigned_get(self, location: ObjectLocation, *, seconds: int, unencoded: bool = False) -> str:
+        """A link that reads the object for `seconds` (less, if our own credentials end before). A secret.
+
+        `unencoded`: whoever fetches it is told that the bytes are the object itself, whatever `Content-Encoding` it was
+        stored with.
+        """
         ...
 
     def presigned_post(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, BinaryIO, TypedDict
+from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -79,9 +79,13 @@ class S3ObjectStore:
             raise InvalidRequest(Fault("", f"{location.key} is larger than the {max_bytes} bytes allowed"))
         return Document(body, _version_id(answer.get("VersionId")) or answer["ETag"].strip('"'))
 
-    def presigned_get(self, location: ObjectLocation, *, seconds: int) -> str:
+    def presigned_get(self, location: ObjectLocation, *, seconds: int, unencoded: bool = False) -> str:
         """Signed here, without a request. Dies with the role's session if that is sooner."""
-        return self._client.generate_presigned_url("get_object", Params=dict(_which(location)), ExpiresIn=seconds)
+        which: dict[str, Any] = {**_which(location)}
+        if unencoded:
+            # S3 answers with this instead of what the object was stored with.
+            which["ResponseContentEncoding"] = "identity"
+        return self._client.generate_presigned_url("get_object", Params=which, ExpiresIn=seconds)
 
     def presigned_post(
         self, location: ObjectLocation, *, content_type: str, size_bytes: int, tag: tuple[str, str], seconds: int
