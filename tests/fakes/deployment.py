@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from heliograph.adapters.threads import in_order
-from heliograph.domain.events import UploadRejected
+from heliograph.domain.events import PresetRejected, UploadRejected
 from heliograph.domain.jobs import Job
 from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.listing import Slice
@@ -56,6 +56,7 @@ from tests.fakes.jobs import InMemoryJobStore
 from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.objects import InMemoryObjectStore, StoredObject
 from tests.fakes.provider import ScriptedProvider
+from tests.fakes.rejections import InMemoryRejectionStore
 from tests.fakes.results import ScriptedResultSource
 from tests.fakes.route_states import InMemoryRouteStates
 from tests.fakes.waits import RecordingWaits
@@ -85,6 +86,7 @@ class InMemoryDeployment:
         self.states = InMemoryRouteStates()
         self.jobs = InMemoryJobStore(self.ledger, {route.name: route.max_in_flight for route in ROUTES})
         self.objects = InMemoryObjectStore()
+        self.rejections = InMemoryRejectionStore()
         self.bus = RecordingBus()
         self.workflow = InMemoryWorkflow()
         self.waits = RecordingWaits()
@@ -147,13 +149,14 @@ class InMemoryDeployment:
         """The id of a job that was just posted."""
         return self.post({"prompt": "a lighthouse at dawn", **document}).job.job_id
 
-    def announce_upload(self, upload: Upload) -> Submission | UploadRejected | Ignored:
+    def announce_upload(self, upload: Upload) -> Submission | UploadRejected | PresetRejected | Ignored:
         return submit_upload(
             upload,
             rules=RULES,
             objects=self.objects,
             jobs=self.jobs,
             ledger=self.ledger,
+            rejections=self.rejections,
             bus=self.bus,
             workflow=self.workflow,
             clock=self.clock,

@@ -42,6 +42,7 @@ TABLES = {
     "keys": "KeysTable",
     "endpoints": "EndpointsTable",
     "deliveries": "DeliveriesTable",
+    "rejections": "RejectionsTable",
     "waits": "WaitsTable",
 }
 RETENTION = timedelta(days=90)
@@ -60,6 +61,7 @@ class Deployment:
     keys_table: str
     endpoints_table: str
     deliveries_table: str
+    rejections_table: str
     waits_table: str
     event_bus: str
     state_machine_arn: str
@@ -128,6 +130,7 @@ def deployment(cloud: None) -> Deployment:
         keys_table=table("keys"),
         endpoints_table=table("endpoints"),
         deliveries_table=table("deliveries"),
+        rejections_table=table("rejections"),
         waits_table=table("waits"),
         event_bus="heliograph-events",
         state_machine_arn=machine["stateMachineArn"],
@@ -211,6 +214,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         "KEYS_TABLE": deployment.keys_table,
         "ENDPOINTS_TABLE": deployment.endpoints_table,
         "DELIVERIES_TABLE": deployment.deliveries_table,
+        "REJECTIONS_TABLE": deployment.rejections_table,
         "WAITS_TABLE": deployment.waits_table,
         "DELIVERY_MACHINE_ARN": deployment.delivery_machine_arn,
         "WEBHOOK_SECRET": deployment.webhook_secret,

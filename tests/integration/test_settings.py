@@ -49,6 +49,7 @@ WORKING = {
     "LOCAL_WEBHOOKS": "off",
     "STATE_MACHINE_ARN": "arn:machine",
     "KEYS_TABLE": "keys",
+    "REJECTIONS_TABLE": "rejections",
     "API_KEY_SECRET": "arn:key",
     "RESULT_ORIGINS": "https://r2.apimodels.app, https://cdn.apimodels.app:8443",
     "MAX_RESULT_BYTES": "52428800",

@@ -36,7 +36,7 @@ def dropped(here: InMemoryDeployment, key: str = SHOE, body: bytes = JPEG, **how
     return Upload(UPLOADS, key, version, etag="e", sequencer="1")
 
 
-def job_of(outcome: Submission | UploadRejected | Ignored) -> Job:
+def job_of(outcome: object) -> Job:
     assert isinstance(outcome, Submission)
     return outcome.job
 
@@ -139,7 +139,7 @@ def test_a_later_preset_does_not_change_a_job_that_exists(here: InMemoryDeployme
 
 
 @pytest.mark.parametrize(
-    "key", ["uploads/", "uploads/white/", "uploads/white/autumn/", "jobs/", "presets/white.json", "logo.png"]
+    "key", ["uploads/", "uploads/white/", "uploads/white/autumn/", "jobs/", "presets/", "logo.png"]
 )
 def test_folder_markers_and_other_objects_are_ignored(here: InMemoryDeployment, key: str) -> None:
     assert here.announce_upload(dropped(here, key, b"")) == Ignored()

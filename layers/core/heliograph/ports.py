@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
     from heliograph.domain.recent_calls import Recent
     from heliograph.domain.references import ObjectLocation
+    from heliograph.domain.rejections import Rejection, RejectionQuery
     from heliograph.domain.routes import Route
     from heliograph.domain.timeline import Stay
     from heliograph.domain.traffic import Halt, RouteState, Traffic
@@ -266,6 +267,18 @@ class RouteStates(Protocol):
 
     def halt(self, halt: Halt | None) -> None:
         """Pulls the kill switch, or releases it."""
+        ...
+
+
+class RejectionStore(Protocol):
+    """Rejected objects of the uploads bucket. Every method raises `StorageFailed`."""
+
+    def add(self, rejection: Rejection) -> bool:
+        """Writes a rejection; `False`, and nothing written, if that object's is there already."""
+        ...
+
+    def list(self, tenant: str, query: RejectionQuery) -> Slice[Rejection]:
+        """The tenant's rejections that fit, newest first (one of a moment ago may be missing)."""
         ...
 
 

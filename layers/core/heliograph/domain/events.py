@@ -24,6 +24,7 @@ from heliograph.domain.job_events import (
     job_event,
     settled_event,
 )
+from heliograph.domain.preset_events import PresetRejected, preset_rejected
 from heliograph.domain.published import EVENT_SOURCE
 from heliograph.domain.route_events import RouteClosed, RouteOpened, route_switched
 from heliograph.domain.upload_events import UploadRejected, upload_rejected
@@ -32,6 +33,7 @@ PublishedEvent = (
     JobEnded
     | JobSettled
     | UploadRejected
+    | PresetRejected
     | BudgetWarning
     | BudgetExhausted
     | RouteOpened
@@ -48,6 +50,7 @@ EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
         JobCanceled,
         JobSettled,
         UploadRejected,
+        PresetRejected,
         BudgetWarning,
         BudgetExhausted,
         RouteOpened,
@@ -74,6 +77,7 @@ __all__ = [
     "JobFailed",
     "JobSettled",
     "JobSucceeded",
+    "PresetRejected",
     "PublishedEvent",
     "RouteClosed",
     "RouteOpened",
@@ -83,6 +87,7 @@ __all__ = [
     "endpoint_disabled",
     "event_type",
     "job_event",
+    "preset_rejected",
     "route_switched",
     "settled_event",
     "upload_rejected",

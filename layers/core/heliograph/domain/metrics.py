@@ -107,6 +107,7 @@ OF_THE_OWNER = frozenset(
 ANNOUNCED = frozenset(
     {
         "image.upload.rejected",
+        "image.preset.rejected",
         "image.budget.warning",
         "image.budget.exhausted",
         "image.route.opened",

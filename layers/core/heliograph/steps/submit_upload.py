@@ -12,24 +12,29 @@ from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Source
 from heliograph.domain.object_keys import (
+    PRESETS_PREFIX,
     JobDocument,
     PresetUpload,
     default_output_key,
     preset_key,
     read_upload_key,
 )
+from heliograph.domain.preset_events import PresetRejected
 from heliograph.domain.references import ObjectLocation
+from heliograph.domain.rejections import headline
 from heliograph.domain.requests import Rules, read_json_object, read_request
 from heliograph.domain.tenants import DEFAULT_TENANT
 from heliograph.domain.texts import decode_metadata
 from heliograph.domain.upload_events import UploadRejected, upload_rejected
 from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.check_image import ImageCheck
+from heliograph.steps.check_preset import check_preset
 from heliograph.steps.provenance import MARKER
+from heliograph.steps.reject_upload import announce_rejection
 from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, refused, submit
 
 if TYPE_CHECKING:
-    from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, Workflow
+    from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, RejectionStore, Workflow
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 # Whoever may write to the uploads bucket is the one tenant that it belongs to.
@@ -61,7 +66,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Nothing was meant by this object: a folder marker, or a key outside the prefixes."""
+    """Nothing was meant by this object: a folder marker, a preset that can be used, or a key outside the prefixes."""
 
 
 def submit_upload(
@@ -71,16 +76,19 @@ def submit_upload(
     objects: ObjectStore,
     jobs: JobStore,
     ledger: Ledger,
+    rejections: RejectionStore,
     bus: EventBus,
     workflow: Workflow,
     clock: Clock,
     deadline: timedelta,
-) -> Submission | UploadRejected | Ignored:
-    """The upload's one job; or the rejection, published; or nothing.
+) -> Submission | UploadRejected | PresetRejected | Ignored:
+    """The upload's one job; or the rejection, listed and published; or nothing.
 
     Raises only what a later delivery of the same announcement may find mended (`Unavailable`).
     The object itself is never touched.
     """
+    if upload.key.startswith(PRESETS_PREFIX):
+        return _preset(upload, rules=rules, objects=objects, rejections=rejections, bus=bus, clock=clock)
     source: PresetUpload | JobDocument | None = None
     try:
         source = _meaning(upload.key)
@@ -91,16 +99,16 @@ def submit_upload(
         request = check_stored_references(request, rules=rules, objects=objects, checked=upload.location)
         keep_uploads(request, rules=rules, objects=objects)
     except UnsupportedMedia as error:
-        rejection = _Rejection(FailureCode.UNSUPPORTED_MEDIA, str(error), error.faults)
-        return _publish(rejection, upload, source, bus=bus, clock=clock)
+        rejection = _Rejection(FailureCode.UNSUPPORTED_MEDIA, _told(error.faults, source), error.faults)
+        return _publish(rejection, upload, source, rejections=rejections, bus=bus, clock=clock)
     except InvalidRequest as error:
-        rejection = _Rejection(FailureCode.INVALID_INPUT, str(error), error.faults)
-        return _publish(rejection, upload, source, bus=bus, clock=clock)
+        rejection = _Rejection(FailureCode.INVALID_INPUT, _told(error.faults, source), error.faults)
+        return _publish(rejection, upload, source, rejections=rejections, bus=bus, clock=clock)
     except StorageFailed as error:
         rejection = _Rejection(FailureCode.INVALID_INPUT, refused(error))
-        return _publish(rejection, upload, source, bus=bus, clock=clock)
+        return _publish(rejection, upload, source, rejections=rejections, bus=bus, clock=clock)
     except _Rejection as rejection:
-        return _publish(rejection, upload, source, bus=bus, clock=clock)
+        return _publish(rejection, upload, source, rejections=rejections, bus=bus, clock=clock)
     try:
         return submit(
             request,
@@ -116,20 +124,51 @@ def submit_upload(
             deadline=deadline,
         )
     except InvalidRequest as error:
-        misplaced = _Rejection(FailureCode.INVALID_INPUT, str(error), error.faults)
-        return _publish(misplaced, upload, source, bus=bus, clock=clock)
+        misplaced = _Rejection(FailureCode.INVALID_INPUT, _told(error.faults, source), error.faults)
+        return _publish(misplaced, upload, source, rejections=rejections, bus=bus, clock=clock)
     except BudgetExceeded as error:
         announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
-        return _publish(_Rejection(FailureCode.BUDGET_EXCEEDED, str(error)), upload, source, bus=bus, clock=clock)
+        too_much = _Rejection(FailureCode.BUDGET_EXCEEDED, str(error))
+        return _publish(too_much, upload, source, rejections=rejections, bus=bus, clock=clock)
 
 
 class _Rejection(Exception):
-    """Why an upload can't become a job."""
+    """Why an upload can't become a job. Its faults are always told, also where there is one."""
 
     def __init__(self, code: FailureCode, message: str, faults: tuple[Fault, ...] = ()) -> None:
         super().__init__(message)
         self.code = code
-        self.faults = faults
+        self.faults = faults or (Fault("", message),)
+
+
+def _told(faults: tuple[Fault, ...], source: PresetUpload | JobDocument | None) -> str:
+    """The first fault in a sentence, with the preset's name where it is in what that makes of the upload."""
+    told = headline(faults)
+    return (
+        f"with the preset {source.preset}, {told}" if isinstance(source, PresetUpload) and faults[0].pointer else told
+    )
+
+
+def _preset(
+    upload: Upload,
+    *,
+    rules: Rules,
+    objects: ObjectStore,
+    rejections: RejectionStore,
+    bus: EventBus,
+    clock: Clock,
+) -> PresetRejected | Ignored:
+    rejected = check_preset(
+        upload,
+        tenant=UPLOADS_TENANT,
+        max_bytes=MAX_DOCUMENT_BYTES,
+        rules=rules,
+        objects=objects,
+        rejections=rejections,
+        bus=bus,
+        clock=clock,
+    )
+    return rejected or Ignored()
 
 
 def _meaning(key: str) -> PresetUpload | JobDocument | None:
@@ -191,6 +230,7 @@ def _publish(
     upload: Upload,
     source: PresetUpload | JobDocument | None,
     *,
+    rejections: RejectionStore,
     bus: EventBus,
     clock: Clock,
 ) -> UploadRejected:
@@ -210,8 +250,7 @@ def _publish(
         faults=rejection.faults,
         at=clock.now(),
     )
-    bus.publish(event)
-    return event
+    return announce_rejection(event, tenant=UPLOADS_TENANT, rejections=rejections, bus=bus)
 
 
 def _overrides(metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from heliograph.runtime.environment import Name
 from heliograph.runtime.settings.submission import SubmissionSettings
 
 
 class SubmitUploadSettings(SubmissionSettings):
     """An upload becomes a job."""
 
+    rejections_table: Name
     upload_deadline_seconds: Annotated[int, Field(ge=60, le=21600)]
 
     @property
