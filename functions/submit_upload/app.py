@@ -7,6 +7,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.errors import WorkflowFailed
+from heliograph.domain.preset_events import PresetRejected
 from heliograph.domain.upload_events import UploadRejected
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
@@ -35,7 +36,7 @@ def decide(upload: Upload) -> None:
             logger.info("submitted", extra={"job_id": job.job_id, "key": upload.key, "repeated": not created})
             if not started:
                 raise WorkflowFailed(f"{job.job_id} is written down but not started: delivered again, it will be")
-        case UploadRejected(data=data):
+        case UploadRejected(data=data) | PresetRejected(data=data):
             logger.info("rejected", extra={"key": upload.key, "failure": data.failure.model_dump(mode="json")})
         case _:
             logger.info("ignored", extra={"key": upload.key})

@@ -1,4 +1,4 @@
-"""`POST /v1/uploads`: 201 with a form that takes one reference."""
+"""`POST /v1/uploads`: 201 with a form that takes one reference. `GET /v1/uploads`: those that were rejected."""
 
 from typing import Any
 
@@ -6,20 +6,22 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
 from heliograph.domain.keys import Scope
+from heliograph.domain.rejections import RejectionQuery
 from heliograph.domain.requests import read_json_object
 from heliograph.domain.uploads import read_upload_request
 from heliograph.runtime import wiring
-from heliograph.runtime.door import require, through_the_door
+from heliograph.runtime.door import READING, caller_with, require, through_the_door
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import noted, observed
-from heliograph.runtime.representations.uploads import UploadTold
-from heliograph.runtime.responses import answer, api_resolver
+from heliograph.runtime.queries import read_query
+from heliograph.runtime.representations.uploads import UploadTold, rejections_listed
+from heliograph.runtime.responses import answer, api_resolver, sliced
 from heliograph.runtime.settings.uploads import UploadsSettings
 from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(UploadsSettings)
-create_upload = wiring.upload_creator(settings)
+create_upload, list_rejections = wiring.upload_creator(settings), wiring.rejection_lister(settings)
 count_call = wiring.call_counter(settings)
 
 
@@ -31,6 +33,13 @@ def make() -> Response[str]:
     form = create_upload(request, tenant=call.caller.tenant, call=call.request_id)
     noted("UploadMade", tenant=call.caller.tenant)
     return answer(201, UploadTold.of(form))
+
+
+@app.get("/v1/uploads")
+def show_rejected() -> Response[str]:
+    caller = caller_with(app.current_event, *READING)
+    found = list_rejections(read_query(RejectionQuery, app.current_event), tenant=caller.tenant)
+    return sliced(app.current_event, rejections_listed(found))
 
 
 @observed

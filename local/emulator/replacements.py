@@ -39,6 +39,7 @@ def install(*, endpoint: str, state: Path, function_python: str, function_site: 
         object_versions,
         secure_transport,
         task_timeout,
+        version_headers,
     )
 
     home = state / "home"
@@ -58,6 +59,7 @@ def install(*, endpoint: str, state: Path, function_python: str, function_site: 
     any_method.install()
     mapping_numbers.install()
     object_versions.install()
+    version_headers.install()
     secure_transport.install()
     execution_timeout.install()
     task_timeout.install()

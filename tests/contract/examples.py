@@ -16,6 +16,7 @@ from heliograph.domain.events import (
     endpoint_disabled,
     event_type,
     job_event,
+    preset_rejected,
     preset_stopped,
     route_switched,
     settled_event,
@@ -186,6 +187,26 @@ def expired_job() -> Job:
     return queued_job().expired(LATE, after(1201))
 
 
+def rejected_preset() -> PublishedEvent:
+    """The preset of the same, when it arrived."""
+    fault = Fault("/aspect_ratio", "must be one of auto, 1:1, 2:3, 3:2, 3:4, 4:3, 4:5, 5:4, 9:16, 16:9, 21:9")
+    return preset_rejected(
+        bucket=UPLOADS_BUCKET,
+        key="presets/white-background.json",
+        version=UPLOAD_VERSION,
+        version_id=UPLOAD_VERSION,
+        preset="white-background",
+        failure=Failure(
+            code=FailureCode.INVALID_INPUT,
+            message=f"{fault.pointer}: {fault.detail}",
+            retryable=False,
+            charged=Charged.NO,
+        ),
+        faults=(fault,),
+        at=after(0.4),
+    )
+
+
 def rejected_upload() -> PublishedEvent:
     """A preset that asks for what cannot be."""
     fault = Fault("/aspect_ratio", "must be one of auto, 1:1, 2:3, 3:2, 3:4, 4:3, 4:5, 5:4, 9:16, 16:9, 21:9")
@@ -197,7 +218,7 @@ def rejected_upload() -> PublishedEvent:
         preset="white-background",
         failure=Failure(
             code=FailureCode.INVALID_INPUT,
-            message=f"{fault.pointer}: {fault.detail}",
+            message=f"with the preset white-background, {fault.pointer}: {fault.detail}",
             retryable=False,
             charged=Charged.NO,
         ),
@@ -271,6 +292,7 @@ def published_examples() -> dict[str, PublishedEvent]:
         settled_event(settled_job(), settled_job().settlements[0], results_bucket=RESULTS_BUCKET),
         rejected_upload(),
         stopped_preset(),
+        rejected_preset(),
         nearly_exhausted_budget(),
         exhausted_budget(),
         switched_route(opened_route()),

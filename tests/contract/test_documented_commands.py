@@ -29,7 +29,7 @@ RENAMED = {"s3api": "s3"}
 # What the AWS CLI has besides AWS's own calls, with the options that we use.
 OWN_COMMANDS = {
     ("cloudformation", "deploy"): {"--template-file", "--stack-name", "--capabilities", "--parameter-overrides"},
-    ("s3", "cp"): set(),
+    ("s3", "cp"): {"--metadata"},
 }
 
 

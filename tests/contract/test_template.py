@@ -9,10 +9,11 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+from heliograph.adapters import dynamodb_rejections
 from heliograph.adapters.dynamodb import BY_TASK_INDEX, OPEN_JOBS_INDEX
 from heliograph.adapters.dynamodb_deliveries import BY_TENANT_INDEX, NARROWED_BY
 from heliograph.domain.events import EVENT_SOURCE
-from heliograph.domain.object_keys import JOBS_PREFIX, TENANTS_PREFIX, UPLOADS_PREFIX, preset_key
+from heliograph.domain.object_keys import JOBS_PREFIX, PRESETS_PREFIX, TENANTS_PREFIX, UPLOADS_PREFIX, preset_key
 from heliograph.domain.uploads import UNUSED_TAG, upload_location
 from heliograph.runtime.problems import CONTENT_TYPE, TITLES, Problem
 from heliograph.steps.make_images import WAIT
@@ -381,6 +382,19 @@ def test_deliveries_are_listed_by_the_index_that_the_store_asks_and_that_knows_w
     assert set(index["Projection"]["NonKeyAttributes"]) == {*NARROWED_BY, "summary"}
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_rejections_are_written_by_one_function_and_listed_by_another(name: str) -> None:
+    opened = {"SubmitUpload": {"dynamodb:PutItem"}, "Uploads": {"dynamodb:Query"}}
+    assert actions_on(name, "RejectionsTable") == opened.get(name, set())
+
+
+def test_rejections_are_listed_by_the_index_that_the_store_asks_and_that_knows_what_lists_tell() -> None:
+    [query] = [found for found in statements_of(FUNCTIONS["Uploads"]) if found["Action"] == "dynamodb:Query"]
+    assert query["Resource"] == {"Fn::Sub": f"${{RejectionsTable.Arn}}/index/{dynamodb_rejections.BY_TENANT_INDEX}"}
+    [index] = RESOURCES["RejectionsTable"]["Properties"]["GlobalSecondaryIndexes"]
+    assert set(index["Projection"]["NonKeyAttributes"]) == {*dynamodb_rejections.NARROWED_BY, "document"}
+
+
 def test_webhooks_to_the_sending_machine_itself_are_off_unless_somebody_turns_them_on() -> None:
     assert TEMPLATE["Parameters"]["LocalWebhooks"]["Default"] == "off"
     told = [environment_of(name).get("LOCAL_WEBHOOKS", {"Ref": "LocalWebhooks"}) for name in FUNCTIONS]
@@ -466,13 +480,14 @@ def test_uploads_are_announced_on_the_default_bus_and_results_on_our_own() -> No
     assert "EventBusName" not in RULES["UploadCreated"]
 
 
-def test_the_rule_of_uploads_knows_the_two_prefixes_of_the_code() -> None:
+def test_the_rule_of_uploads_knows_the_prefixes_of_the_code() -> None:
     detail = RULES["UploadCreated"]["EventPattern"]["detail"]
     assert detail["bucket"] == {"name": [{"Ref": "UploadsBucket"}]}
-    assert detail["object"] == {"key": [{"prefix": UPLOADS_PREFIX}, {"prefix": JOBS_PREFIX}]}
+    prefixes = (UPLOADS_PREFIX, JOBS_PREFIX, PRESETS_PREFIX)
+    assert detail["object"] == {"key": [{"prefix": prefix} for prefix in prefixes]}
 
 
-@pytest.mark.parametrize("table", ["JobsTable", "CallsTable", "DeliveriesTable", "ReuseTable"])
+@pytest.mark.parametrize("table", ["JobsTable", "CallsTable", "DeliveriesTable", "ReuseTable", "RejectionsTable"])
 def test_what_is_done_with_is_deleted_by_the_attribute_that_the_store_writes(table: str) -> None:
     assert RESOURCES[table]["Properties"]["TimeToLiveSpecification"] == {
         "AttributeName": "expires_at",

@@ -75,7 +75,6 @@ def test_the_rule_of_uploads_takes_an_upload(name: str) -> None:
 @pytest.mark.parametrize(
     ("bucket", "key"),
     [
-        (UPLOADS_BUCKET, "presets/white-background.json"),
         (UPLOADS_BUCKET, "logos/uploads/x.png"),
         (UPLOADS_BUCKET, "Uploads/white-background/shoe.jpg"),
         ("heliograph-results", "uploads/white-background/shoe.jpg"),
@@ -86,6 +85,12 @@ def test_the_rule_of_uploads_takes_nothing_else(bucket: str, key: str) -> None:
     event["detail"]["bucket"]["name"] = bucket
     event["detail"]["object"]["key"] = key
     assert not matches(UPLOAD_RULE, event)
+
+
+def test_the_rule_of_uploads_takes_a_preset() -> None:
+    event = announced("upload_created.sqs.json")
+    event["detail"]["object"]["key"] = "presets/white-background.json"
+    assert matches(UPLOAD_RULE, event)
 
 
 @pytest.mark.parametrize("kind", ["Object Deleted", "Object Tags Added", "Object Restore Completed"])

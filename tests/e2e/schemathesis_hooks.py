@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import schemathesis
+from heliograph.domain.texts import prompt_fault, text_fault
 from schemathesis import Case, HookContext
 
 PICTURE = os.environ["SENT_PICTURE"]
@@ -56,6 +57,14 @@ def _mended(body: dict[str, Any]) -> dict[str, Any]:
     for name in {"url", "webhook_url"} & body.keys():
         # Nobody's host is called by chance.
         mended[name] = body[name] and RECEIVER
+    if prompt_fault(body.get("prompt") or "x"):
+        mended["prompt"] = "a lighthouse at dawn"
+    if tags := body.get("tags"):
+        mended["tags"] = ["x" if text_fault(str(tag)) else tag for tag in tags]
+    if metadata := body.get("metadata"):
+        mended["metadata"] = {
+            "x" if text_fault(name) else name: "x" if text_fault(str(text)) else text for name, text in metadata.items()
+        }
     if body.get("output_key"):
         # So are: each field once, and no empty parts.
         mended["output_key"] = f"{{job_id}}/{len(body['output_key'])}.{{ext}}"

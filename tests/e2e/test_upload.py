@@ -250,3 +250,14 @@ def _queue_is_empty(world: World) -> None:
         return all(int(count) == 0 for count in attributes.values())
 
     wait_until(is_empty, seconds=30, what="an empty queue")
+
+
+def test_an_image_that_was_stored_with_a_wrong_encoding_is_edited_all_the_same(
+    world: World, mark: str, photo: bytes
+) -> None:
+    preset = world.preset(prompt=mark)
+    key = f"uploads/{preset}/{mark}.png"
+    world.s3.put_object(Bucket=world.uploads, Key=key, Body=photo, ContentEncoding="gzip")
+
+    assert world.event_about(key)["detail-type"] == "image.job.succeeded"
+    assert len(world.tasks(mark)) == 1

@@ -104,3 +104,42 @@ def test_a_good_upload_after_bad_ones_is_not_kept_waiting(world: World, mark: st
     world.upload(key, photo)
 
     assert world.event_about(key)["detail-type"] == "image.job.succeeded"
+
+
+def test_an_archived_upload_is_rejected_with_what_to_do_and_listed(world: World, mark: str, photo: bytes) -> None:
+    preset = world.preset(prompt=mark)
+    key = f"uploads/{preset}/{mark}.png"
+    world.s3.put_object(Bucket=world.uploads, Key=key, Body=photo, StorageClass="GLACIER")
+
+    data = rejection(world, key)
+
+    assert "restore it" in data["failure"]["message"]
+    assert [error["detail"] for error in data["errors"]] == [data["failure"]["message"]]
+    [listed] = world.call("GET", f"/v1/uploads?status=rejected&preset={preset}").json()["data"]
+    assert (listed["key"], listed["code"], listed["message"]) == (key, "invalid_input", data["failure"]["message"])
+
+
+def test_a_broken_preset_is_announced_when_it_arrives_and_listed(world: World, mark: str) -> None:
+    preset = world.preset(prompt=mark, aspect_ratio="4x5", colour="red")
+    key = f"presets/{preset}.json"
+
+    event = world.event_about(key)
+
+    assert event["detail-type"] == "image.preset.rejected"
+    schema = json.loads((PUBLISHED / "image.preset.rejected.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(event["detail"], schema)
+    assert {error["pointer"] for error in event["detail"]["data"]["errors"]} == {"/aspect_ratio", "/colour"}
+    [listed] = world.call("GET", f"/v1/uploads?status=rejected&preset={preset}").json()["data"]
+    assert (listed["kind"], listed["key"]) == ("preset", key)
+
+
+@pytest.mark.parametrize("part", ["..", "."])
+def test_an_upload_whose_link_no_provider_can_fetch_costs_no_call(
+    world: World, mark: str, photo: bytes, part: str
+) -> None:
+    preset = world.preset(prompt=mark)
+    key = f"uploads/{preset}/a/{part}/{mark}.png"
+    world.upload(key, photo)
+
+    assert "give the object another key" in rejection(world, key)["failure"]["message"]
+    assert not world.tasks(mark)

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from heliograph.adapters.threads import in_order
-from heliograph.domain.events import UploadRejected
+from heliograph.domain.events import PresetRejected, UploadRejected
 from heliograph.domain.jobs import Job
 from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.listing import Slice
@@ -57,6 +57,7 @@ from tests.fakes.jobs import InMemoryJobStore
 from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.objects import InMemoryObjectStore, StoredObject
 from tests.fakes.provider import ScriptedProvider
+from tests.fakes.rejections import InMemoryRejectionStore
 from tests.fakes.results import ScriptedResultSource
 from tests.fakes.reuse_index import InMemoryReuseIndex
 from tests.fakes.route_states import InMemoryRouteStates
@@ -92,6 +93,7 @@ class InMemoryDeployment:
         )
         self.objects = InMemoryObjectStore()
         self.index = InMemoryReuseIndex()
+        self.rejections = InMemoryRejectionStore()
         self.bus = RecordingBus()
         self.workflow = InMemoryWorkflow()
         self.waits = RecordingWaits()
@@ -156,7 +158,7 @@ class InMemoryDeployment:
         """The id of a job that was just posted."""
         return self.post({"prompt": "a lighthouse at dawn", **document}).job.job_id
 
-    def announce_upload(self, upload: Upload) -> Submission | UploadRejected | Ignored:
+    def announce_upload(self, upload: Upload) -> Submission | UploadRejected | PresetRejected | Ignored:
         return submit_upload(
             upload,
             rules=RULES,
@@ -164,6 +166,7 @@ class InMemoryDeployment:
             jobs=self.jobs,
             ledger=self.ledger,
             index=self.index,
+            rejections=self.rejections,
             bus=self.bus,
             workflow=self.workflow,
             clock=self.clock,

@@ -55,6 +55,7 @@ class InMemoryObjectStore:
         self.copies: list[tuple[ObjectLocation, ObjectLocation]] = []
         self.untagged: list[ObjectLocation] = []
         self.presigned: list[tuple[ObjectLocation, int]] = []
+        self.unencoded: list[ObjectLocation] = []
 
     def on(self, method: str, *lines: Line) -> None:
         """What happens at the next calls of one of its methods."""
@@ -150,9 +151,11 @@ class InMemoryObjectStore:
                 raise InvalidRequest(Fault("", f"{location.key} is larger than the {max_bytes} bytes allowed"))
             return Document(found.body, found.version)
 
-    def presigned_get(self, location: ObjectLocation, *, seconds: int) -> str:
+    def presigned_get(self, location: ObjectLocation, *, seconds: int, unencoded: bool = False) -> str:
         with self._script.playing("presigned_get"):
             self.presigned.append((location, seconds))
+            if unencoded:
+                self.unencoded.append(location)
             return f"https://signed.test/{location.bucket}/{location.key}?version={location.version_id}"
 
     def presigned_post(

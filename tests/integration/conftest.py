@@ -43,6 +43,7 @@ TABLES = {
     "calls": "CallsTable",
     "endpoints": "EndpointsTable",
     "deliveries": "DeliveriesTable",
+    "rejections": "RejectionsTable",
     "waits": "WaitsTable",
     "reuse": "ReuseTable",
 }
@@ -63,6 +64,7 @@ class Deployment:
     calls_table: str
     endpoints_table: str
     deliveries_table: str
+    rejections_table: str
     waits_table: str
     reuse_table: str
     event_bus: str
@@ -133,6 +135,7 @@ def deployment(cloud: None) -> Deployment:
         calls_table=table("calls"),
         endpoints_table=table("endpoints"),
         deliveries_table=table("deliveries"),
+        rejections_table=table("rejections"),
         waits_table=table("waits"),
         reuse_table=table("reuse"),
         event_bus="heliograph-events",
@@ -218,6 +221,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         "CALLS_TABLE": deployment.calls_table,
         "ENDPOINTS_TABLE": deployment.endpoints_table,
         "DELIVERIES_TABLE": deployment.deliveries_table,
+        "REJECTIONS_TABLE": deployment.rejections_table,
         "WAITS_TABLE": deployment.waits_table,
         "REUSE_TABLE": deployment.reuse_table,
         "DELIVERY_MACHINE_ARN": deployment.delivery_machine_arn,

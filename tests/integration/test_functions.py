@@ -179,6 +179,18 @@ def test_a_rejected_upload_is_done_with_and_starts_nothing(
     assert executions(deployment) == []
 
 
+def test_a_preset_with_faults_is_announced_and_listed_when_it_arrives(
+    deployment: Deployment, jobs: DynamoDBJobStore, published: list[PublishedEvent]
+) -> None:
+    key = "presets/white.json"
+    version = put(deployment.uploads_bucket, key, b'{"prompt": "x", "aspect_ratio": "4x5"}')
+    batch = announcing((key, version), (key, version), bucket=deployment.uploads_bucket)
+    assert failed_messages(started("submit_upload")(batch)) == []
+    assert types_of(published) == ["image.preset.rejected"] * 2
+    [item] = items(deployment.rejections_table)
+    assert (item["kind"], item["preset"]) == ({"S": "preset"}, {"S": "white"})
+
+
 def test_a_result_that_is_put_among_the_uploads_starts_nothing(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
     put(deployment.uploads_bucket, "presets/white-background.json", PRESET)
     metadata = {"heliograph-job-id": JOB_ID}

@@ -7,16 +7,21 @@ import logging
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from heliograph.adapters import aws
 from heliograph.adapters.dynamodb import DynamoDBJobStore
 from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
+from heliograph.adapters.dynamodb_rejections import DynamoDBRejectionStore
 from heliograph.adapters.step_functions import StepFunctionsWorkflow
-from heliograph.domain.errors import StaleJob, StorageFailed, WorkflowFailed
+from heliograph.domain.errors import Fault, StaleJob, StorageFailed, WorkflowFailed
+from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.keys import Caller, Scope
+from heliograph.domain.rejections import Rejection
+from heliograph.domain.upload_events import upload_rejected
 from heliograph.runtime.triggers import MAX_WAIT_SECONDS, preferred_wait, told_of
 
 from tests.contract.examples import after, failed_job, processing_job, queued_job, succeeded_job
@@ -90,6 +95,7 @@ PATHS = [
     ("cancel", "POST", f"/v1/jobs/{NOBODYS}/cancel", Scope.JOBS_WRITE),
     ("retry", "POST", f"/v1/jobs/{NOBODYS}/retry", Scope.JOBS_WRITE),
     ("uploads", "POST", "/v1/uploads", Scope.JOBS_WRITE),
+    ("uploads", "GET", "/v1/uploads", Scope.JOBS_READ),
     ("submit_request", "POST", "/v1/jobs", Scope.JOBS_WRITE),
     ("models", "GET", "/v1/models", Scope.JOBS_READ),
     ("models", "GET", "/v1/usage", Scope.JOBS_READ),
@@ -345,6 +351,59 @@ GIF = {"content_type": "image/gif", "size_bytes": 1}
 def test_a_form_for_something_else_is_refused(jobs: DynamoDBJobStore, body: Any, code: int) -> None:
     status, problem, _ = call("uploads", "POST", "/v1/uploads", body)
     assert (status, problem["charged"]) == (code, "no")
+
+
+def rejection(number: int, **changes: Any) -> Rejection:
+    event = upload_rejected(
+        bucket="b",
+        key=f"uploads/white/{number}.jpg",
+        version=str(number),
+        version_id=None,
+        preset="white",
+        failure=Failure(code=FailureCode.INVALID_INPUT, message="it is gone", retryable=False, charged=Charged.NO),
+        faults=(Fault("", "it is gone"),),
+        at=after(number),
+    )
+    return Rejection.of(event, tenant="default").model_copy(update=changes)
+
+
+def test_rejected_uploads_are_listed_with_every_fault_and_newest_first(
+    jobs: DynamoDBJobStore, deployment: Deployment
+) -> None:
+    store = DynamoDBRejectionStore(aws.dynamodb(), deployment.rejections_table)
+    for number in range(3):
+        store.add(rejection(number))
+    store.add(rejection(9, tenant="theirs"))
+
+    status, document, headers = call("uploads", "GET", "/v1/uploads", query={"status": ["rejected"], "limit": ["2"]})
+    query = parse_qs(urlsplit(headers["Link"][0].partition(">")[0].removeprefix("<")).query)
+    _, rest, _ = call("uploads", "GET", "/v1/uploads", query=query)
+
+    assert (status, document["has_more"], rest["has_more"]) == (200, True, False)
+    listed = [*document["data"], *rest["data"]]
+    assert [item["key"] for item in listed] == [f"uploads/white/{number}.jpg" for number in (2, 1, 0)]
+    assert listed[0] == {
+        "id": rejection(2).rejection_id,
+        "status": "rejected",
+        "kind": "upload",
+        "bucket": "b",
+        "key": "uploads/white/2.jpg",
+        "version_id": None,
+        "preset": "white",
+        "code": "invalid_input",
+        "message": "it is gone",
+        "errors": [{"pointer": "", "detail": "it is gone"}],
+        "retryable": False,
+        "charged": "no",
+        "rejected_at": "2026-11-22T10:00:02Z",
+        "expires_at": "2026-12-22T10:00:02Z",
+    }
+
+
+@pytest.mark.parametrize("query", [{"status": ["accepted"]}, {"kind": ["image"]}, {"cursor": ["x"]}, {"other": ["x"]}])
+def test_a_list_of_uploads_that_there_is_not_is_refused(jobs: DynamoDBJobStore, query: dict[str, list[str]]) -> None:
+    status, problem, _ = call("uploads", "GET", "/v1/uploads", query=query)
+    assert (status, problem["errors"][0]["pointer"]) == (422, f"?{next(iter(query))}")
 
 
 # ---- Waiting

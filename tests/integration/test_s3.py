@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -286,6 +287,14 @@ def test_a_link_names_bucket_key_and_version_and_its_life(bucket: str, store: S3
 
 def test_a_link_to_the_newest_version_names_none(bucket: str, store: S3ObjectStore) -> None:
     assert "versionId" not in store.presigned_get(ObjectLocation(bucket, KEY), seconds=900)
+
+
+def test_a_link_can_say_that_the_bytes_are_the_object_whatever_it_was_stored_with(
+    bucket: str, store: S3ObjectStore
+) -> None:
+    query = parse_qs(urlsplit(store.presigned_get(ObjectLocation(bucket, KEY), seconds=900, unencoded=True)).query)
+    assert query["response-content-encoding"] == ["identity"]
+    assert "response-content-encoding" not in store.presigned_get(ObjectLocation(bucket, KEY), seconds=900)
 
 
 def test_a_link_is_signed_for_our_region(bucket: str, store: S3ObjectStore) -> None:
@@ -646,3 +655,99 @@ def test_an_archived_result_is_not_copied_and_a_forbidden_one_is_a_failure(cloud
             else:
                 with pytest.raises(StorageFailed, match=code):
                     copied(store, ObjectLocation("pictures", KEY), sha256(b"x"))
+
+
+# ---- What S3 says of an object that is there, and what it means
+
+REFUSED = [
+    ("InvalidObjectState", 403, "archived in GLACIER: restore it"),
+    ("InvalidRequest", 400, "SSE-C"),
+    ("400", 400, "SSE-C"),
+    ("AccessDenied", 403, "allow it in the bucket's policy"),
+    ("403", 403, "allow it in the bucket's policy"),
+    ("KMS.DisabledException", 400, "KMS key can't be used"),
+    ("KMS.KMSInvalidStateException", 400, "KMS key can't be used"),
+    ("KMS.NotFoundException", 400, "KMS key can't be used"),
+    ("KMS.AccessDeniedException", 400, "KMS key"),
+    ("InvalidKeyUsageException", 400, "KMS key can't be used"),
+    ("XAmzContentSHA256Mismatch", 400, "XAmzContentSHA256Mismatch"),
+    ("ANewCode", 422, "ANewCode"),
+]
+PASSING = [
+    ("InternalError", 500),
+    ("ServiceUnavailable", 503),
+    ("SlowDown", 503),
+    ("ANewCode", 502),
+    ("RequestTimeout", 400),
+    ("RequestTimeTooSkewed", 403),
+    ("ExpiredToken", 400),
+    ("InvalidAccessKeyId", 403),
+    ("SignatureDoesNotMatch", 403),
+    ("NoSuchBucket", 404),
+    ("OperationAborted", 409),
+    ("PreconditionFailed", 412),
+    ("304", 304),
+    ("TooManyRequests", 429),
+    ("PermanentRedirect", 301),
+    ("KMS.ThrottlingException", 400),
+    ("KMS.KMSInternalException", 400),
+    ("KMS.DependencyTimeoutException", 400),
+    ("KMS.KeyUnavailableException", 400),
+]
+
+
+def said_of(code: str, status: int, method: str, **more: str) -> StorageFailed:
+    """What the store raises where S3 answers a call so."""
+    client = aws.s3()
+    store, place = S3ObjectStore(client), ObjectLocation("b", "a/k.png")
+    operations = {"put": "put_object", "untag": "delete_object_tagging"}
+    calls: dict[str, Callable[[], object]] = {
+        "look": lambda: store.look(place),
+        "read": lambda: store.read(place, max_bytes=1),
+        "rest": lambda: store.rest(place, start=1).__enter__(),
+        "untag": lambda: store.untag(place),
+        "put": lambda: store.put(place, b"", content_type="image/png", sha256="00" * 32, metadata={}),
+    }
+    with Stubber(client) as stub:
+        stub.add_client_error(
+            operations.get(method, "get_object"), code, http_status_code=status, modeled_fields=dict(more) or None
+        )
+        with pytest.raises(StorageFailed) as failure:
+            calls[method]()
+    return failure.value
+
+
+@pytest.mark.parametrize("method", ["look", "read", "rest"])
+@pytest.mark.parametrize(("code", "status", "says"), REFUSED)
+def test_an_object_that_is_refused_for_good_is_told_by_name_with_what_to_do(
+    cloud: None, method: str, code: str, status: int, says: str
+) -> None:
+    more = {"StorageClass": "GLACIER"} if code == "InvalidObjectState" else {}
+    refusal = said_of(code, status, method, **more).refusal
+
+    assert refusal
+    assert refusal.startswith("a/k.png can't be read: S3 refuses it")
+    assert says in refusal
+
+
+@pytest.mark.parametrize("method", ["look", "read", "rest"])
+@pytest.mark.parametrize(("code", "status"), PASSING)
+def test_what_may_pass_is_no_refusal(cloud: None, method: str, code: str, status: int) -> None:
+    assert said_of(code, status, method).refusal is None
+
+
+@pytest.mark.parametrize("method", ["put", "untag"])
+@pytest.mark.parametrize(("code", "status", "says"), REFUSED)
+def test_what_can_not_be_written_is_never_given_up(cloud: None, method: str, code: str, status: int, says: str) -> None:
+    assert said_of(code, status, method).refusal is None
+
+
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+def test_an_archived_object_is_refused_until_it_is_restored(
+    bucket: str, store: S3ObjectStore, storage_class: Any
+) -> None:
+    aws.s3().put_object(Bucket=bucket, Key=KEY, Body=b"x", StorageClass=storage_class)
+    with pytest.raises(StorageFailed) as failure:
+        store.look(ObjectLocation(bucket, KEY))
+    assert failure.value.refusal
+    assert "is archived" in failure.value.refusal

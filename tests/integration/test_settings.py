@@ -51,6 +51,7 @@ WORKING = {
     "STATE_MACHINE_ARN": "arn:machine",
     "KEYS_TABLE": "keys",
     "CALLS_TABLE": "calls",
+    "REJECTIONS_TABLE": "rejections",
     "API_KEY_SECRET": "arn:key",
     "RESULT_ORIGINS": "https://r2.apimodels.app, https://cdn.apimodels.app:8443",
     "MAX_RESULT_BYTES": "52428800",

@@ -136,6 +136,7 @@ def test_an_object_is_handed_over_as_a_link_to_its_very_version_that_outlives_th
     here.dispatch(job_id)
 
     assert here.objects.presigned == [(ObjectLocation(UPLOADS, "a.png", first), REFERENCE_LINK_SECONDS)]
+    assert here.objects.unencoded == [ObjectLocation(UPLOADS, "a.png", first)]
     assert here.provider.requests[0].reference_urls == (f"https://signed.test/{UPLOADS}/a.png?version={first}",)
 
 

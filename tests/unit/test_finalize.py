@@ -282,6 +282,28 @@ def test_a_picture_of_another_job_under_the_same_key_is_no_reason_not_to_store_t
     assert here.jobs.peek(finished.job_id).results[0].version_id == stored.version == "v2"
 
 
+def test_an_older_result_that_was_archived_does_not_keep_a_paid_one_from_being_stored(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.objects.on("look", StorageFailed("s3://b/k: InvalidObjectState", refusal="k can't be read: it is archived"))
+
+    here.finalize(finished)
+
+    assert here.jobs.peek(finished.job_id).status is JobStatus.SUCCEEDED
+    assert here.result(f"api/{finished.job_id}/1.png")
+
+
+def test_a_refusal_to_store_a_paid_image_is_a_failure_that_is_tried_again(here: InMemoryDeployment) -> None:
+    finished = here.finished(here.job_id())
+    here.objects.on("put", StorageFailed("s3://b/k: KMS.DisabledException"))
+    with pytest.raises(StorageFailed):
+        here.finalize(finished)
+    assert not here.jobs.peek(finished.job_id).is_over
+
+    here.finalize(finished)
+
+    assert here.jobs.peek(finished.job_id).status is JobStatus.SUCCEEDED
+
+
 def test_a_result_that_breaks_off_is_fetched_again_later(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.source.will_refuse(finished.result_urls[0], TORN, TORN)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from ipaddress import IPv6Network
+from urllib.parse import quote, urlsplit
 
+import httpx
 import pytest
-from heliograph.domain.references import MAX_URL_CHARACTERS, ObjectLocation, check_public_url, check_reference
+from heliograph.domain.references import (
+    MAX_URL_CHARACTERS,
+    ObjectLocation,
+    check_public_url,
+    check_reference,
+    has_plain_link,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -204,3 +212,26 @@ def test_an_unpinned_location_survives_its_uri_whatever_its_key(key: str) -> Non
     location = ObjectLocation("the-uploads", key)
 
     assert ObjectLocation.parse(location.uri) == location
+
+
+@pytest.mark.parametrize(
+    "key", ["a/../b.jpg", "a/./b.jpg", "./a.jpg", "../a.jpg", "a/..", "a/.", "uploads/p/.././b.jpg"]
+)
+def test_an_object_whose_link_no_client_fetches_as_it_was_signed_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match=r"the part \. or \.\..*give the object another key"):
+        check_reference(f"s3://the-uploads/{key}?versionId=v1", buckets=BUCKETS)
+
+
+@pytest.mark.parametrize(
+    "key", ["a//b.jpg", "a/...jpg", "..a/b.", "a/.../b", "a/%2e%2e/b.jpg", ".hidden/a.jpg", "a..b/c.jpg"]
+)
+def test_an_odd_key_whose_link_is_fetched_as_it_was_signed_is_taken(key: str) -> None:
+    assert check_reference(f"s3://the-uploads/{key}", buckets=BUCKETS)
+
+
+@given(st.lists(st.sampled_from(["a", ".", "..", "...", "%2e", "", "ü", "a b"]), min_size=1, max_size=5))
+def test_a_plain_link_is_one_that_a_client_leaves_as_it_is(parts: list[str]) -> None:
+    key = "/".join(parts)
+    link = f"https://the-uploads.s3.eu-central-1.amazonaws.com/{quote(key)}"
+
+    assert has_plain_link(key) == (httpx.URL(link).raw_path == urlsplit(link).path.encode())

@@ -20,6 +20,7 @@ from heliograph.domain.requests import (
     read_request,
 )
 from heliograph.domain.routes import AspectRatio, Route, Routes
+from heliograph.domain.texts import prompt_fault
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,7 +104,7 @@ def test_every_ratio_of_the_product_page_is_offered() -> None:
     assert [read_request({"prompt": "x", "aspect_ratio": ratio}, RULES).aspect_ratio for ratio in offered] == offered
 
 
-@given(ANY_TEXT.filter(str.strip).filter(lambda text: not set(text) & CONTROL))
+@given(ANY_TEXT.filter(lambda text: prompt_fault(text) is None and not set(text) & CONTROL))
 def test_a_prompt_in_any_script_arrives_unchanged(prompt: str) -> None:
     body = json.dumps({"prompt": prompt}, ensure_ascii=False).encode()
 

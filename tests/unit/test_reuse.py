@@ -12,6 +12,7 @@ from heliograph.domain.failures import Charged, FailureCode
 from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.ledger import Booking
 from heliograph.domain.outcomes import NotYet, Over
+from heliograph.domain.preset_events import PresetRejected
 from heliograph.domain.provider import TaskFailed
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.result_rules import USUAL_JOBS_PER_SOURCE
@@ -51,7 +52,7 @@ class Shop:
         self.written += 1
         return Upload(UPLOADS, key, version, "e", f"{self.written:X}", reason)
 
-    def announced(self, upload: Upload) -> Submission | UploadRejected | Ignored:
+    def announced(self, upload: Upload) -> Submission | UploadRejected | PresetRejected | Ignored:
         return self.here.announce_upload(upload)
 
     def uploads(self, key: str = SHOE, body: bytes = JPEG, **how: Any) -> Job:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import InvalidRequest, MalformedDocument, StorageFailed, UnsupportedMedia, WorkflowFailed
+from heliograph.domain.errors import (
+    Fault,
+    InvalidRequest,
+    MalformedDocument,
+    StorageFailed,
+    UnsupportedMedia,
+    WorkflowFailed,
+)
 from heliograph.domain.identity import JOB_ID
 from heliograph.domain.jobs import JobStatus, Source
 from heliograph.domain.requests import Rules
@@ -196,6 +203,20 @@ def test_every_object_that_can_not_be_a_reference_is_named_at_once(here: InMemor
         "/references/5": f"has {MAX_REFERENCE_BYTES + 1} bytes",
         "/references/6": "there is no such object",
     }
+    assert len(here.jobs) == 0
+
+
+@pytest.mark.parametrize("method", ["look", "rest"])
+def test_a_reference_that_the_store_refuses_for_good_is_named_with_what_to_do(
+    here: InMemoryDeployment, method: str
+) -> None:
+    here.objects.drop(UPLOADS, "logo.png", png(size_bytes=400_000))
+    here.objects.on(method, StorageFailed("s3://b/k: AccessDenied", refusal="logo.png can't be read: allow it"))
+
+    with pytest.raises(InvalidRequest) as refused:
+        here.post({**PROMPT, "references": ["https://images.example.com/a.png", f"s3://{UPLOADS}/logo.png"]})
+
+    assert refused.value.faults == (Fault("/references/1", "logo.png can't be read: allow it"),)
     assert len(here.jobs) == 0
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from email.charset import Charset
-from email.header import Header
 from typing import Any
 from urllib.parse import quote
 
@@ -18,16 +16,13 @@ from heliograph.domain.routes import AspectRatio
 from heliograph.domain.uploads import MAX_REFERENCE_BYTES
 from heliograph.steps.provenance import MARKER
 from heliograph.steps.submission import Submission
-from heliograph.steps.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload, decode_metadata
-from hypothesis import given
-from hypothesis import strategies as st
+from heliograph.steps.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload
 
 from tests.fakes.deployment import BETA, RESULTS, SECOND, UPLOADS, InMemoryDeployment
-from tests.pictures import IMAGES, JPEG, PNG, jpeg
+from tests.pictures import IMAGES, JPEG, PNG, jpeg, png
 
 SHOE = "uploads/white/shoe.jpg"
 RECIPE: dict[str, Any] = {"prompt": "a white background", "aspect_ratio": "1:1"}
-ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
 
 
 def preset(here: InMemoryDeployment, recipe: dict[str, Any] | bytes = RECIPE, name: str = "white") -> str:
@@ -41,7 +36,7 @@ def dropped(here: InMemoryDeployment, key: str = SHOE, body: bytes = JPEG, **how
     return Upload(UPLOADS, key, version, etag="e", sequencer="1")
 
 
-def job_of(outcome: Submission | UploadRejected | Ignored) -> Job:
+def job_of(outcome: object) -> Job:
     assert isinstance(outcome, Submission)
     return outcome.job
 
@@ -147,7 +142,7 @@ def test_a_later_preset_does_not_change_a_job_that_exists(here: InMemoryDeployme
 
 
 @pytest.mark.parametrize(
-    "key", ["uploads/", "uploads/white/", "uploads/white/autumn/", "jobs/", "presets/white.json", "logo.png"]
+    "key", ["uploads/", "uploads/white/", "uploads/white/autumn/", "jobs/", "presets/", "logo.png"]
 )
 def test_folder_markers_and_other_objects_are_ignored(here: InMemoryDeployment, key: str) -> None:
     assert here.announce_upload(dropped(here, key, b"")) == Ignored()
@@ -226,6 +221,46 @@ def test_an_upload_that_is_gone_is_rejected(here: InMemoryDeployment) -> None:
 
     assert rejection.data.failure.code is FailureCode.INVALID_INPUT
     assert "the upload is gone" in rejection.data.failure.message
+
+
+@pytest.mark.parametrize("key", ["uploads/white/a/../b.jpg", "uploads/white/./c.jpg"])
+def test_an_upload_whose_link_no_provider_can_fetch_is_rejected(here: InMemoryDeployment, key: str) -> None:
+    preset(here)
+
+    rejection = rejected(here, dropped(here, key))
+
+    assert pointers(rejection) == {"/references/0"}
+    assert "give the object another key" in rejection.data.failure.message
+
+
+ARCHIVED = StorageFailed("s3://b/k: InvalidObjectState", refusal="k can't be read: it is archived: restore it")
+
+
+@pytest.mark.parametrize(("key", "method"), [(SHOE, "look"), (SHOE, "rest"), (SHOE, "read"), ("jobs/a.json", "read")])
+def test_what_the_store_refuses_for_good_is_rejected_with_its_reason(
+    here: InMemoryDeployment, key: str, method: str
+) -> None:
+    preset(here)
+    upload = dropped(here, key, png(size_bytes=400_000) if key == SHOE else json.dumps(RECIPE).encode())
+    here.objects.on(method, ARCHIVED)
+
+    rejection = rejected(here, upload)
+
+    assert rejection.data.failure.code is FailureCode.INVALID_INPUT
+    assert "restore it" in rejection.data.failure.message
+
+
+@pytest.mark.parametrize("method", ["look", "read", "untag"])
+def test_what_the_store_may_do_later_is_tried_again(here: InMemoryDeployment, method: str) -> None:
+    preset(here, {**RECIPE, "references": ["up_" + "a" * 26 + ".png"]})
+    here.objects.drop(UPLOADS, "references/up_" + "a" * 26 + ".png", PNG)
+    upload = dropped(here)
+    here.objects.on(method, StorageFailed("s3://b/k: SlowDown"))
+
+    with pytest.raises(StorageFailed):
+        here.announce_upload(upload)
+    assert len(here.bus) == 0
+    assert job_of(here.announce_upload(upload))
 
 
 def test_an_upload_without_its_preset_is_told_where_to_put_one(here: InMemoryDeployment) -> None:
@@ -307,49 +342,6 @@ def test_metadata_that_makes_no_sense_is_rejected_not_ignored(
     preset(here, {**RECIPE, "overrides": ["prompt", "aspect_ratio", "model", "output_key"]})
 
     assert pointers(rejected(here, dropped(here, metadata=metadata))) == {pointer}
-
-
-@given(ANY_TEXT)
-def test_any_text_survives_percent_encoding(text: str) -> None:
-    assert decode_metadata(quote(text)) == text
-
-
-@given(ANY_TEXT)
-def test_any_text_survives_rfc_2047_in_base64(text: str) -> None:
-    assert decode_metadata(f"=?UTF-8?B?{base64.b64encode(text.encode()).decode()}?=") == text
-
-
-@given(ANY_TEXT.filter(lambda text: text == text.strip() and text.isprintable() and not text.isascii()))
-def test_any_text_survives_rfc_2047_as_others_write_it(text: str) -> None:
-    in_words = Header(text, Charset("utf-8"), maxlinelen=75).encode(linesep="", maxlinelen=75)
-
-    assert decode_metadata(in_words) == text
-
-
-@given(ANY_TEXT.filter(lambda text: text and "%" not in text and not text.startswith("=?")))
-def test_plain_text_stays_as_it_is(text: str) -> None:
-    assert decode_metadata(text) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "50% off",
-        "100%",
-        "%zz",
-        "%E4%BD",
-        "%FF",
-        "=?utf-8?x?aa?=",
-        "=?nonsense?q?a?=",
-        "=?utf-8?b?a?=",
-        "=?=",
-        "=??=",
-        "=?undefined?q?a?=",
-        "=?utf-8\x00?q?a?=",
-    ],
-)
-def test_what_only_looks_encoded_stays_as_it_is(text: str) -> None:
-    assert decode_metadata(text) == text
 
 
 def test_a_job_document_is_a_whole_request(here: InMemoryDeployment) -> None:

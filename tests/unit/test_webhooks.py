@@ -183,6 +183,7 @@ def test_another_url_or_being_enabled_begins_an_endpoints_health_anew() -> None:
         (happening("image.budget.exhausted", account="*"), "default"),
         (happening("image.budget.exhausted", account="key_" + "a" * 26), "default"),
         (happening("image.upload.rejected", bucket="b", key="k"), "default"),
+        (happening("image.preset.rejected", bucket="b", key="k"), "default"),
         (happening("image.route.opened", route="gpt-image-2"), "default"),
         (happening("image.route.closed", route="gpt-image-2"), "default"),
         (happening(DISABLED_EVENT, tenant="shop", endpoint_id="ep_x"), "shop"),

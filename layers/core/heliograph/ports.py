@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from heliograph.domain.recent_calls import Recent
     from heliograph.domain.recipes import KeyedUpload
     from heliograph.domain.references import ObjectLocation
+    from heliograph.domain.rejections import Rejection, RejectionQuery
     from heliograph.domain.result_order import KeyHolder, Taking
     from heliograph.domain.routes import Route
     from heliograph.domain.timeline import Stay
@@ -112,8 +113,12 @@ class ObjectStore(Protocol):
         """The whole object; `None` where there is none. Raises `InvalidRequest` for one larger than `max_bytes`."""
         ...
 
-    def presigned_get(self, location: ObjectLocation, *, seconds: int) -> str:
-        """A link that reads the object for `seconds` (less, if our own credentials end before). A secret."""
+    def presigned_get(self, location: ObjectLocation, *, seconds: int, unencoded: bool = False) -> str:
+        """A link that reads the object for `seconds` (less, if our own credentials end before). A secret.
+
+        `unencoded`: whoever fetches it is told that the bytes are the object itself, whatever `Content-Encoding` it was
+        stored with.
+        """
         ...
 
     def presigned_post(
@@ -370,6 +375,18 @@ class RouteStates(Protocol):
 
     def halt(self, halt: Halt | None) -> None:
         """Pulls the kill switch, or releases it."""
+        ...
+
+
+class RejectionStore(Protocol):
+    """Rejected objects of the uploads bucket. Every method raises `StorageFailed`."""
+
+    def add(self, rejection: Rejection) -> bool:
+        """Writes a rejection; `False`, and nothing written, if that object's is there already."""
+        ...
+
+    def list(self, tenant: str, query: RejectionQuery) -> Slice[Rejection]:
+        """The tenant's rejections that fit, newest first (one of a moment ago may be missing)."""
         ...
 
 

@@ -6,11 +6,12 @@ import base64
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, BinaryIO, TypedDict
+from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from heliograph.adapters.s3_errors import MISSING, code_of, refusal_of
 from heliograph.domain.errors import Fault, InvalidRequest, ObjectChanged, StorageFailed
 from heliograph.domain.media import SNIFF_BYTES
 from heliograph.domain.objects import (
@@ -28,11 +29,6 @@ from heliograph.domain.references import ObjectLocation
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
-
-# A key or version id that can't be is as absent as one that isn't.
-_MISSING = frozenset(
-    {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "405", "InvalidArgument", "KeyTooLongError"}
-)
 
 # The answers to a conditional write whose condition does not hold, or that met another write.
 _CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchKey"})
@@ -63,9 +59,9 @@ class S3ObjectStore:
                 answer = self._client.get_object(**_which(location), Range=f"bytes=0-{head_bytes - 1}")
                 head = answer["Body"].read(head_bytes)
             except ClientError as error:
-                if _code(error) in _MISSING:
+                if code_of(error) in MISSING:
                     return None
-                if _code(error) == "InvalidRange":  # only an empty object has no first byte
+                if code_of(error) == "InvalidRange":  # only an empty object has no first byte
                     return ObjectFacts(0, None, {}, b"", _ETAG_OF_NOTHING)
                 raise
         _, _, total = answer.get("ContentRange", "").rpartition("/")
@@ -78,7 +74,7 @@ class S3ObjectStore:
             try:
                 answer = self._client.head_object(**_which(location), ChecksumMode="ENABLED")
             except ClientError as error:
-                if _code(error) in _MISSING:
+                if code_of(error) in MISSING:
                     return None
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] not in _UNSAID:
                     raise
@@ -111,7 +107,7 @@ class S3ObjectStore:
 
         One without a SHA-256 of S3's, as whoever restores a bucket may put it, is read before.
         """
-        with _translated(source):
+        with _translated(source, reading=False):
             found: HeadObjectOutputTypeDef | None = None
             try:
                 found = self._client.head_object(**_which(source), ChecksumMode="ENABLED")
@@ -131,11 +127,11 @@ class S3ObjectStore:
                 )
             except ClientError as error:
                 # S3 does not say whether the source or the target is another by now.
-                if found and replacing and _code(error) in _CHANGED and self._is_still(source, found):
-                    raise ObjectChanged(f"s3://{target.bucket}/{target.key}: {_code(error)}") from error
-                if _code(error) in _MISSING | {"PreconditionFailed"}:
+                if found and replacing and code_of(error) in _CHANGED and self._is_still(source, found):
+                    raise ObjectChanged(f"s3://{target.bucket}/{target.key}: {code_of(error)}") from error
+                if code_of(error) in MISSING | {"PreconditionFailed"}:
                     return NotCopied("it is gone")
-                if _code(error) == "InvalidObjectState":
+                if code_of(error) == "InvalidObjectState":
                     return NotCopied("it is archived")
                 raise
         # Stores that are only like S3 may compute none of a copy; what was copied was looked at.
@@ -161,7 +157,7 @@ class S3ObjectStore:
             try:
                 body = self._client.get_object(**_which(location), Range=f"bytes={start}-")["Body"]
             except ClientError as error:
-                if _code(error) not in _MISSING:
+                if code_of(error) not in MISSING:
                     raise
                 yield iter(())
                 return
@@ -175,16 +171,20 @@ class S3ObjectStore:
                 answer = self._client.get_object(**_which(location))
                 body = answer["Body"].read(max_bytes + 1)
             except ClientError as error:
-                if _code(error) in _MISSING:
+                if code_of(error) in MISSING:
                     return None
                 raise
         if len(body) > max_bytes:
             raise InvalidRequest(Fault("", f"{location.key} is larger than the {max_bytes} bytes allowed"))
         return Document(body, _version_id(answer.get("VersionId")) or answer["ETag"].strip('"'))
 
-    def presigned_get(self, location: ObjectLocation, *, seconds: int) -> str:
+    def presigned_get(self, location: ObjectLocation, *, seconds: int, unencoded: bool = False) -> str:
         """Signed here, without a request. Dies with the role's session if that is sooner."""
-        return self._client.generate_presigned_url("get_object", Params=dict(_which(location)), ExpiresIn=seconds)
+        which: dict[str, Any] = {**_which(location)}
+        if unencoded:
+            # S3 answers with this instead of what the object was stored with.
+            which["ResponseContentEncoding"] = "identity"
+        return self._client.generate_presigned_url("get_object", Params=which, ExpiresIn=seconds)
 
     def presigned_post(
         self, location: ObjectLocation, *, content_type: str, size_bytes: int, tag: tuple[str, str], seconds: int
@@ -204,7 +204,7 @@ class S3ObjectStore:
 
     def untag(self, location: ObjectLocation) -> None:
         """One request."""
-        with _translated(location):
+        with _translated(location, reading=False):
             self._client.delete_object_tagging(**_which(location))
 
     def origin_of_links(self, bucket: str) -> str:
@@ -223,7 +223,7 @@ class S3ObjectStore:
         replacing: Replacing | None = None,
     ) -> str | None:
         """One PUT: S3 compares the checksum and keeps the whole object or nothing. A condition needs `s3:GetObject`."""
-        with _translated(location), _conditional(location, replacing):
+        with _translated(location, reading=False), _conditional(location, replacing):
             answer = self._client.put_object(
                 Bucket=location.bucket,
                 Key=location.key,
@@ -252,8 +252,8 @@ def _conditional(location: ObjectLocation, replacing: Replacing | None) -> Itera
     try:
         yield
     except ClientError as error:
-        if replacing and _code(error) in _CHANGED:
-            raise ObjectChanged(f"s3://{location.bucket}/{location.key}: {_code(error)}") from error
+        if replacing and code_of(error) in _CHANGED:
+            raise ObjectChanged(f"s3://{location.bucket}/{location.key}: {code_of(error)}") from error
         raise
 
 
@@ -297,15 +297,14 @@ def _version_id(version_id: str | None) -> str | None:
     return None if version_id == "null" else version_id
 
 
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")
-
-
 @contextmanager
-def _translated(location: ObjectLocation) -> Iterator[None]:
+def _translated(location: ObjectLocation, *, reading: bool = True) -> Iterator[None]:
+    """S3's errors as ours. What can't be written is never given up: it may be paid for."""
     try:
         yield
     except ClientError as error:
-        raise StorageFailed(f"s3://{location.bucket}/{location.key}: {_code(error)}") from error
+        reason = refusal_of(error) if reading else None
+        refusal = reason and f"{location.key} can't be read: {reason}"
+        raise StorageFailed(f"s3://{location.bucket}/{location.key}: {code_of(error)}", refusal=refusal) from error
     except BotoCoreError as error:
         raise StorageFailed(f"s3://{location.bucket}/{location.key}: {type(error).__name__}") from error

@@ -164,7 +164,15 @@ class Unavailable(HeliographError):
 
 
 class StorageFailed(Unavailable):
-    """A bucket, the job table or the secret store did not read or write."""
+    """A bucket, the job table or the secret store did not read or write.
+
+    `refusal`: why an object that is there can't be read, however often it is tried, and what to do about it. Those who
+    take work in reject it with that; to everybody else it is one more failure that passes when somebody mends it.
+    """
+
+    def __init__(self, message: str = "", *, refusal: str | None = None) -> None:
+        super().__init__(message)
+        self.refusal = refusal
 
 
 class ObjectChanged(StorageFailed):

@@ -24,7 +24,7 @@ from heliograph.domain.job_events import (
     job_event,
     settled_event,
 )
-from heliograph.domain.preset_events import PresetStopped, preset_stopped
+from heliograph.domain.preset_events import PresetRejected, PresetStopped, preset_rejected, preset_stopped
 from heliograph.domain.published import EVENT_SOURCE
 from heliograph.domain.route_events import RouteClosed, RouteOpened, route_switched
 from heliograph.domain.upload_events import UploadRejected, upload_rejected
@@ -34,6 +34,7 @@ PublishedEvent = (
     | JobSettled
     | UploadRejected
     | PresetStopped
+    | PresetRejected
     | BudgetWarning
     | BudgetExhausted
     | RouteOpened
@@ -51,6 +52,7 @@ EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
         JobSettled,
         UploadRejected,
         PresetStopped,
+        PresetRejected,
         BudgetWarning,
         BudgetExhausted,
         RouteOpened,
@@ -77,6 +79,7 @@ __all__ = [
     "JobFailed",
     "JobSettled",
     "JobSucceeded",
+    "PresetRejected",
     "PresetStopped",
     "PublishedEvent",
     "RouteClosed",
@@ -87,6 +90,7 @@ __all__ = [
     "endpoint_disabled",
     "event_type",
     "job_event",
+    "preset_rejected",
     "preset_stopped",
     "route_switched",
     "settled_event",

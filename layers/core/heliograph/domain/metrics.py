@@ -109,6 +109,7 @@ ANNOUNCED = frozenset(
     {
         "image.upload.rejected",
         "image.preset.stopped",
+        "image.preset.rejected",
         "image.budget.warning",
         "image.budget.exhausted",
         "image.route.opened",

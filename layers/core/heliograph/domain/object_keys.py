@@ -2,7 +2,7 @@
 
 Uploads bucket:   uploads/<preset>/<path>   an image to be edited by a preset
                   jobs/<name>.json          a whole job document
-                  presets/<preset>.json     a recipe; starts nothing
+                  presets/<preset>.json     a recipe; checked, starts nothing
                   anything else             starts nothing; references may lie there
 Results bucket:   <output key>            a result
                   records/<job id>.json   the record of a job
@@ -22,6 +22,7 @@ from heliograph.domain.tenants import DEFAULT_TENANT
 
 UPLOADS_PREFIX = "uploads/"
 JOBS_PREFIX = "jobs/"
+PRESETS_PREFIX = "presets/"
 TENANTS_PREFIX = "tenants/"
 RECORDS_PREFIX = "records/"
 PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -68,7 +69,20 @@ def read_upload_key(key: str) -> PresetUpload | JobDocument | None:
 
 def preset_key(preset: str) -> str:
     """Where a preset's recipe lies in the uploads bucket."""
-    return f"presets/{preset}.json"
+    return f"{PRESETS_PREFIX}{preset}.json"
+
+
+def read_preset_key(key: str) -> str | None:
+    """The preset whose recipe lies there; `None` for a folder marker. Raises `ValueError` for a key that names none."""
+    if key.endswith("/"):
+        return None
+    name = key.removeprefix(PRESETS_PREFIX).removesuffix(".json")
+    if key != preset_key(name) or not PRESET_NAME.fullmatch(name):
+        raise ValueError(
+            "a preset lies at presets/<name>.json; its name begins with a letter or a digit and has at most 64 "
+            "letters, digits, - and _"
+        )
+    return name
 
 
 def check_output_key(pattern: str) -> str:

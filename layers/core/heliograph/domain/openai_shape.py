@@ -24,7 +24,7 @@ from pydantic import (
 
 from heliograph.domain.errors import UnusableParameters
 from heliograph.domain.faults import faults_of
-from heliograph.domain.requests import Rules
+from heliograph.domain.requests import Rules, check_prompt
 from heliograph.domain.routes import AspectRatio
 
 MOST_PICTURES = 10
@@ -113,7 +113,8 @@ class ImagesRequest(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    prompt: Annotated[str, Field(description="What to make.")]
+    # Checked before the images of the call are stored.
+    prompt: Annotated[str, AfterValidator(check_prompt), Field(description="What to make.")]
     model: Annotated[
         str | None, AfterValidator(_is_configured), Field(description="One of the deployment's; or the preferred one.")
     ] = None

@@ -83,8 +83,18 @@ def check_reference(reference: str, *, buckets: frozenset[str], tenant: str = DE
         own = folder_of(tenant)
         if not location.key.startswith(own) or (not own and location.key.startswith(TENANTS_PREFIX)):
             raise ValueError(f"must lie under {own}, where your objects are" if own else "belongs to another tenant")
+        if not has_plain_link(location.key):
+            raise ValueError(
+                "has a key with the part . or .., which HTTP clients take out of a link, so that no provider can fetch "
+                "it; give the object another key"
+            )
         return reference
     return check_public_url(reference)
+
+
+def has_plain_link(key: str) -> bool:
+    """Whether HTTP clients fetch the link to an object of that key as it was signed (RFC 3986, 5.2.4)."""
+    return not {".", ".."} & set(key.split("/"))
 
 
 def check_public_url(url: str) -> str:

@@ -32,6 +32,7 @@ from heliograph.domain.printable import CONTROLS, REORDERING
 from heliograph.domain.references import check_reference, check_webhook_url
 from heliograph.domain.routes import AspectRatio, Route, Routes
 from heliograph.domain.tenants import DEFAULT_TENANT
+from heliograph.domain.texts import prompt_fault, text_fault
 from heliograph.domain.uploads import UPLOAD_ID, upload_location
 
 MAX_BODY_BYTES = 256 * 1024
@@ -61,14 +62,32 @@ def _of_one_direction(value: str) -> str:
     return _without_control(value)
 
 
+def _intact(value: str) -> str:
+    if fault := text_fault(value):
+        raise ValueError(fault)
+    return value
+
+
+def check_prompt(value: str) -> str:
+    """The prompt itself if it says something and arrived intact; else `ValueError` with the reason."""
+    if fault := prompt_fault(value):
+        raise ValueError(fault)
+    return value
+
+
 Label = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64),
     AfterValidator(_of_one_direction),
+    AfterValidator(_intact),
     Field(json_schema_extra={**NO_CONTROL}),
 ]
 Remark = Annotated[
-    str, StringConstraints(max_length=512), AfterValidator(_of_one_direction), Field(json_schema_extra={**NO_CONTROL})
+    str,
+    StringConstraints(max_length=512),
+    AfterValidator(_of_one_direction),
+    AfterValidator(_intact),
+    Field(json_schema_extra={**NO_CONTROL}),
 ]
 
 
@@ -225,13 +244,12 @@ class JobRequest(BaseModel):
     @field_validator("prompt")
     @classmethod
     def _says_something(cls, value: str, info: ValidationInfo) -> str:
-        if not value.strip():
-            raise ValueError("must say something")
         try:
             value.encode()
         except UnicodeEncodeError:
             raise ValueError("is no valid Unicode: it holds half of a surrogate pair") from None
         _without_control(value)
+        check_prompt(value)
         if rules := _rules(info):
             limit = rules.scope(info.data.get("model")).longest_prompt
             if len(value) > limit:
@@ -264,7 +282,7 @@ class JobRequest(BaseModel):
     @field_validator("output_key")
     @classmethod
     def _is_a_key_pattern(cls, value: str | None) -> str | None:
-        return value if value is None else check_output_key(value)
+        return value if value is None else check_output_key(_intact(value))
 
     @field_validator("tags")
     @classmethod

@@ -11,6 +11,7 @@ from python_multipart.multipart import Field, File, FormParser, parse_options_he
 
 from heliograph.domain.errors import Fault, MalformedDocument, UnusableParameters
 from heliograph.domain.openai_shape import Code
+from heliograph.domain.texts import not_utf8
 
 _MOST_PARTS = 64
 _MOST_TEXT_BYTES = 256 * 1024
@@ -53,7 +54,7 @@ def read_form(body: bytes, content_type: str, *, files: Sequence[str]) -> Form:
         elif name in texts:
             faults.append(Fault(f"/{name[:128]}", "is given more than once"))
         else:
-            texts[name] = _text(content)
+            texts[name] = _text(name, content)
     if faults:
         raise UnusableParameters(Code.INVALID, *faults)
     given = {name: text for name, text in texts.items() if text}
@@ -101,8 +102,7 @@ def _parts(body: bytes, boundary: bytes) -> list[tuple[str, bytes, bool]]:
     return parts
 
 
-def _text(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise MalformedDocument(Fault("", "the form's texts must be UTF-8")) from None
+def _text(name: str, content: bytes) -> str:
+    if fault := not_utf8(content):
+        raise MalformedDocument(Fault("", f"the form's field {name[:128]} {fault}"))
+    return content.decode()

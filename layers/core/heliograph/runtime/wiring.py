@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from heliograph.adapters.dynamodb_key_uses import DynamoDBKeyUses
     from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
     from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
+    from heliograph.adapters.dynamodb_rejections import DynamoDBRejectionStore
     from heliograph.adapters.s3 import S3ObjectStore
     from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow, StepFunctionsWorkflow
     from heliograph.domain.deliveries import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
         PollOutcome,
         Watch,
     )
+    from heliograph.domain.preset_events import PresetRejected
+    from heliograph.domain.rejections import Rejection
     from heliograph.domain.requests import Rules
     from heliograph.domain.upload_events import UploadRejected
     from heliograph.domain.uploads import UploadForm
@@ -91,7 +94,9 @@ _MOST_COPIES = 4
 _DISK_BYTES = 500_000_000
 
 
-def upload_submitter(settings: SubmitUploadSettings) -> Callable[[Upload], Submission | UploadRejected | Ignored]:
+def upload_submitter(
+    settings: SubmitUploadSettings,
+) -> Callable[[Upload], Submission | UploadRejected | PresetRejected | Ignored]:
     """What `submit_upload` does with one announced object."""
     from heliograph.steps.submit_upload import submit_upload
 
@@ -102,6 +107,7 @@ def upload_submitter(settings: SubmitUploadSettings) -> Callable[[Upload], Submi
         jobs=_jobs(settings),
         ledger=_ledger(settings.ledger_table),
         index=_reuse_index(settings.reuse_table, settings),
+        rejections=_rejections(settings.rejections_table),
         bus=_bus(settings.event_bus),
         workflow=_workflow(settings.state_machine_arn),
         clock=SystemClock(),
@@ -173,6 +179,13 @@ def upload_creator(settings: UploadsSettings) -> Callable[..., UploadForm]:
     from heliograph.steps.create_upload import create_upload
 
     return partial(create_upload, objects=_objects(), clock=SystemClock(), bucket=settings.uploads_bucket)
+
+
+def rejection_lister(settings: UploadsSettings) -> Callable[..., Slice[Rejection]]:
+    """What `uploads` does with `(query, tenant=)`."""
+    from heliograph.steps.list_rejections import list_rejections
+
+    return partial(list_rejections, rejections=_rejections(settings.rejections_table))
 
 
 def job_viewer() -> Callable[[Job], JobView]:
@@ -575,6 +588,12 @@ def _deliveries(table: str) -> DynamoDBDeliveryStore:
     from heliograph.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
 
     return DynamoDBDeliveryStore(aws.dynamodb(), table)
+
+
+def _rejections(table: str) -> DynamoDBRejectionStore:
+    from heliograph.adapters.dynamodb_rejections import DynamoDBRejectionStore
+
+    return DynamoDBRejectionStore(aws.dynamodb(), table)
 
 
 def _delivery_workflow(state_machine_arn: str) -> StepFunctionsDeliveryWorkflow:

@@ -232,5 +232,7 @@ def _task_request(job: Job, route: Route, *, creating: Creating) -> TaskRequest:
 
 def _fetchable(reference: str, objects: ObjectStore) -> str:
     if reference.startswith("s3://"):
-        return objects.presigned_get(ObjectLocation.parse(reference), seconds=REFERENCE_LINK_SECONDS)
+        # It was checked that the bytes are an image: an encoding of its own (`gzip`, `aws-chunked`) is a mistake.
+        location = ObjectLocation.parse(reference)
+        return objects.presigned_get(location, seconds=REFERENCE_LINK_SECONDS, unencoded=True)
     return reference

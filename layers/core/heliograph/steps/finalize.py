@@ -218,7 +218,7 @@ def copied(
 def _copy(job: Job, attempt: Attempt | None, output: OutputPlace, index: int, url: str, *, ending: Ending) -> Result:
     with ending.source.fetch(url) as picture:
 
-        def write(place: ObjectLocation, metadata: Mapping[str, str], replacing: Replacing) -> Copied:
+        def write(place: ObjectLocation, metadata: Mapping[str, str], replacing: Replacing | None) -> Copied:
             # Known before it can be copied back into an uploads folder.
             ending.index.note_result(picture.sha256, job.origin or picture.sha256)
             picture.file.seek(0)

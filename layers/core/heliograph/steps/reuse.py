@@ -113,7 +113,7 @@ def _copied(job: Job, holder: Job, *, reusing: Reusing) -> Over | None:
 
 
 def _copy_of(found: Result, job: Job, holder: Job, index: int, *, reusing: Reusing) -> Result | NotCopied:
-    def write(place: ObjectLocation, metadata: Mapping[str, str], replacing: Replacing) -> CopyOutcome:
+    def write(place: ObjectLocation, metadata: Mapping[str, str], replacing: Replacing | None) -> CopyOutcome:
         # Known before it can be copied back.
         reusing.index.note_result(found.sha256, job.origin or found.sha256)
         return reusing.objects.copy(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TRIES = 10
 
 # Writes the image to that place, with that metadata, on that condition. Raises `ObjectChanged` where it does not hold.
-Write = Callable[[ObjectLocation, Mapping[str, str], Replacing], Copied | NotCopied]
+Write = Callable[[ObjectLocation, Mapping[str, str], Replacing | None], Copied | NotCopied]
 
 
 def store_result(
@@ -41,13 +41,26 @@ def store_result(
     media_type = image.content_type if isinstance(image, Result) else image.media_type
     place = ObjectLocation(bucket, output.result_key(index, media_type))
     metadata = metadata_of(job, attempt, image)
+
+    def in_its_own_place() -> Result | NotCopied:
+        alone = output.of_the_job_alone()
+        return store_result(job, attempt, alone, index, image, objects=objects, bucket=bucket, write=write)
+
     for _ in range(_TRIES):
-        there = objects.look(place)
+        try:
+            there = objects.look(place)
+        except StorageFailed as error:
+            if error.refusal is None:
+                raise
+            # An older result that was archived must not keep a paid image from being stored.
+            if output.is_shared:
+                return in_its_own_place()
+            stored = write(place, metadata, None)
+            return stored if isinstance(stored, NotCopied) else _result(place, stored.version_id, image)
         if there and is_same_result(there.metadata, job, image):
             return _result(place, there.version_id, image)
         if there and output.is_shared and job.result_order.is_overruled_by(there.metadata):
-            alone = output.of_the_job_alone()
-            own = store_result(job, attempt, alone, index, image, objects=objects, bucket=bucket, write=write)
+            own = in_its_own_place()
             if isinstance(own, NotCopied):
                 return own
             return own.model_copy(update={"superseded_by": there.metadata.get(MARKER)})

@@ -126,17 +126,30 @@ def check_stored_references(
     for index, location in _stored(request):
         if location == checked:
             continue
-        facts = check.look(location)
+        try:
+            facts = check.look(location)
+            problem = check.problem(location, facts) if facts else None
+        except StorageFailed as error:
+            faults.append(Fault(pointer("references", index), refused(error)))
+            all_are_there = False
+            continue
         if facts is None:
             faults.append(Fault(pointer("references", index), "there is no such object"))
             all_are_there = False
-        elif problem := check.problem(location, facts):
+        elif problem:
             faults.append(Fault(pointer("references", index), problem))
         elif _is_upload(location, rules) and not location.version_id:
             references[index] = replace(location, version_id=facts.version_id).uri
     if faults:
         raise UnsupportedMedia(*faults) if all_are_there else InvalidRequest(*faults)
     return request.model_copy(update={"references": tuple(references)})
+
+
+def refused(error: StorageFailed) -> str:
+    """Why the store refuses an object for good, and what to do; raises the error itself where a later try may do."""
+    if error.refusal is None:
+        raise error
+    return error.refusal
 
 
 def keep_uploads(request: JobRequest, *, rules: Rules, objects: ObjectStore) -> None:

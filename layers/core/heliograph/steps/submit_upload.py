@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from email.errors import HeaderParseError
-from email.header import decode_header
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest, StorageFailed, UnsupportedMedia
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, Source
 from heliograph.domain.object_keys import (
+    PRESETS_PREFIX,
     JobDocument,
     PresetUpload,
     default_output_key,
@@ -22,24 +20,29 @@ from heliograph.domain.object_keys import (
     read_upload_key,
 )
 from heliograph.domain.overrides import overridden
+from heliograph.domain.preset_events import PresetRejected
 from heliograph.domain.recipes import KeyedUpload, Sources, identity_of, is_to_be_made_again, reuse_key_of
 from heliograph.domain.references import ObjectLocation
+from heliograph.domain.rejections import headline
 from heliograph.domain.requests import JobRequest, Reuse, Rules, read_json_object, read_request
 from heliograph.domain.result_rules import FIELDS as RESULT_RULES
 from heliograph.domain.result_rules import read_result_rules
 from heliograph.domain.tenants import DEFAULT_TENANT
+from heliograph.domain.texts import decode_metadata
 from heliograph.domain.upload_events import UploadRejected, upload_rejected
 from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.check_image import ImageCheck
+from heliograph.steps.check_preset import check_preset
 from heliograph.steps.contents import Contents
 from heliograph.steps.provenance import MARKER
+from heliograph.steps.reject_upload import announce_rejection
 from heliograph.steps.reuse import is_reusable
-from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, resume, submit
+from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, refused, resume, submit
 from heliograph.steps.trip_wire import UsedPreset, is_stopped, stops
 
 if TYPE_CHECKING:
     from heliograph.domain.objects import ObjectSummary
-    from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, ReuseIndex, Workflow
+    from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, RejectionStore, ReuseIndex, Workflow
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 # Whoever may write to the uploads bucket is the one tenant that it belongs to.
@@ -78,7 +81,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Nothing was meant by this object: a folder marker, or a key outside the prefixes."""
+    """Nothing was meant by this object: a folder marker, a preset that can be used, or a key outside the prefixes."""
 
 
 def submit_upload(
@@ -89,16 +92,19 @@ def submit_upload(
     jobs: JobStore,
     ledger: Ledger,
     index: ReuseIndex,
+    rejections: RejectionStore,
     bus: EventBus,
     workflow: Workflow,
     clock: Clock,
     deadline: timedelta,
-) -> Submission | UploadRejected | Ignored:
-    """The upload's one job; or the rejection, published; or nothing.
+) -> Submission | UploadRejected | PresetRejected | Ignored:
+    """The upload's one job; or the rejection, listed and published; or nothing.
 
     Raises only what a later delivery of the same announcement may find mended (`Unavailable`).
     The object itself is never touched.
     """
+    if upload.key.startswith(PRESETS_PREFIX):
+        return _preset(upload, rules=rules, objects=objects, rejections=rejections, bus=bus, clock=clock)
     source: PresetUpload | JobDocument | None = None
     job_id = derived_id("job", "upload", upload.bucket, upload.key, upload.version)
     intake = _Intake(objects=objects, jobs=jobs, index=index, bus=bus, clock=clock, rules=rules)
@@ -112,13 +118,16 @@ def submit_upload(
             return resume(known, workflow=workflow)
         wanted = known
     except UnsupportedMedia as error:
-        rejection = _Rejection(FailureCode.UNSUPPORTED_MEDIA, str(error), error.faults)
-        return _publish(rejection, upload, source, bus=bus, clock=clock)
+        rejection = _Rejection(FailureCode.UNSUPPORTED_MEDIA, _told(error.faults, source), error.faults)
+        return _publish(rejection, upload, source, rejections=rejections, bus=bus, clock=clock)
     except InvalidRequest as error:
-        rejection = _Rejection(FailureCode.INVALID_INPUT, str(error), error.faults)
-        return _publish(rejection, upload, source, bus=bus, clock=clock)
+        rejection = _Rejection(FailureCode.INVALID_INPUT, _told(error.faults, source), error.faults)
+        return _publish(rejection, upload, source, rejections=rejections, bus=bus, clock=clock)
+    except StorageFailed as error:
+        rejection = _Rejection(FailureCode.INVALID_INPUT, refused(error))
+        return _publish(rejection, upload, source, rejections=rejections, bus=bus, clock=clock)
     except _Rejection as rejection:
-        return _publish(rejection, upload, source, bus=bus, clock=clock)
+        return _publish(rejection, upload, source, rejections=rejections, bus=bus, clock=clock)
     # Before its job: one that is noted and has none is made again.
     index.note_upload(upload.bucket, upload.key, KeyedUpload(wanted.identity, job_id, upload.sequencer))
     try:
@@ -141,20 +150,51 @@ def submit_upload(
             deadline=deadline,
         )
     except InvalidRequest as error:
-        misplaced = _Rejection(FailureCode.INVALID_INPUT, str(error), error.faults)
-        return _publish(misplaced, upload, source, bus=bus, clock=clock)
+        misplaced = _Rejection(FailureCode.INVALID_INPUT, _told(error.faults, source), error.faults)
+        return _publish(misplaced, upload, source, rejections=rejections, bus=bus, clock=clock)
     except BudgetExceeded as error:
         announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
-        return _publish(_Rejection(FailureCode.BUDGET_EXCEEDED, str(error)), upload, source, bus=bus, clock=clock)
+        too_much = _Rejection(FailureCode.BUDGET_EXCEEDED, str(error))
+        return _publish(too_much, upload, source, rejections=rejections, bus=bus, clock=clock)
 
 
 class _Rejection(Exception):
-    """Why an upload can't become a job."""
+    """Why an upload can't become a job. Its faults are always told, also where there is one."""
 
     def __init__(self, code: FailureCode, message: str, faults: tuple[Fault, ...] = ()) -> None:
         super().__init__(message)
         self.code = code
-        self.faults = faults
+        self.faults = faults or (Fault("", message),)
+
+
+def _told(faults: tuple[Fault, ...], source: PresetUpload | JobDocument | None) -> str:
+    """The first fault in a sentence, with the preset's name where it is in what that makes of the upload."""
+    told = headline(faults)
+    return (
+        f"with the preset {source.preset}, {told}" if isinstance(source, PresetUpload) and faults[0].pointer else told
+    )
+
+
+def _preset(
+    upload: Upload,
+    *,
+    rules: Rules,
+    objects: ObjectStore,
+    rejections: RejectionStore,
+    bus: EventBus,
+    clock: Clock,
+) -> PresetRejected | Ignored:
+    rejected = check_preset(
+        upload,
+        tenant=UPLOADS_TENANT,
+        max_bytes=MAX_DOCUMENT_BYTES,
+        rules=rules,
+        objects=objects,
+        rejections=rejections,
+        bus=bus,
+        clock=clock,
+    )
+    return rejected or Ignored()
 
 
 def _meaning(key: str) -> PresetUpload | JobDocument | None:
@@ -355,6 +395,7 @@ def _publish(
     upload: Upload,
     source: PresetUpload | JobDocument | None,
     *,
+    rejections: RejectionStore,
     bus: EventBus,
     clock: Clock,
 ) -> UploadRejected:
@@ -374,24 +415,4 @@ def _publish(
         faults=rejection.faults,
         at=clock.now(),
     )
-    bus.publish(event)
-    return event
-
-
-def decode_metadata(value: str) -> str:
-    """S3 metadata is ASCII only: this undoes RFC 2047 (S3 itself makes it of other text) or percent-encoding.
-
-    A value that is neither, such as `50% off`, stays as it is.
-    """
-    if value.startswith("=?") and value.endswith("?="):
-        try:
-            return "".join(
-                part if isinstance(part, str) else part.decode(charset or "ascii")
-                for part, charset in decode_header(value)
-            )
-        except (HeaderParseError, LookupError, ValueError):
-            return value
-    try:
-        return unquote(value, errors="strict")
-    except UnicodeDecodeError:
-        return value
+    return announce_rejection(event, tenant=UPLOADS_TENANT, rejections=rejections, bus=bus)

@@ -13,11 +13,13 @@ from heliograph.domain.deliveries import Delivery, DeliveryAttempt, DeliveryStat
 from heliograph.domain.errors import Fault
 from heliograph.domain.events import (
     PublishedEvent,
+    UploadRejected,
     budget_exhausted,
     budget_warning,
     endpoint_disabled,
     event_type,
     job_event,
+    preset_rejected,
     preset_stopped,
     route_switched,
     settled_event,
@@ -31,6 +33,7 @@ from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
 from heliograph.domain.listing import Slice
 from heliograph.domain.media import MediaType
 from heliograph.domain.object_keys import default_output_key
+from heliograph.domain.rejections import Rejection
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import AspectRatio, Route
 from heliograph.domain.timeline import Stay, timeline
@@ -42,7 +45,7 @@ from heliograph.runtime.representations import Listing
 from heliograph.runtime.representations.jobs import JobTold, QuoteTold, TimelineTold
 from heliograph.runtime.representations.keys import KeyMade, KeyRevoked, KeyTold
 from heliograph.runtime.representations.models import ModelsTold, UsagesTold
-from heliograph.runtime.representations.uploads import UploadTold
+from heliograph.runtime.representations.uploads import RejectedUploadTold, UploadTold, rejections_listed
 from heliograph.runtime.representations.webhooks import (
     DeliverySummaryTold,
     DeliveryTold,
@@ -62,7 +65,10 @@ REQUEST_ID = "52fdfc07-2182-454f-963f-5f0f9a621d72"
 _NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 _ROUTE = Route(provider="apimodels", model="gpt-image-2-beta", price_usd="0.06", max_references=16)
 _JOB_ID = derived_id("job", "example")
+_UPLOADS = "heliograph-uploadsbucket-1a2b3c"
 _RESULTS = "heliograph-resultsbucket-1a2b3c"
+_VERSION = "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"
+_FAULT = Fault("/aspect_ratio", "must be one of 1:1, 16:9")
 _UPLOAD_ID = f"{derived_id('up', 'example')}.jpg"
 _ENDPOINT_ID = derived_id("ep", "example")
 _KEY = f"hg_{'EXAMPLE' * 6}A"
@@ -161,6 +167,29 @@ def job_timeline() -> TimelineTold:
     return TimelineTold.of(Timeline(timeline(_succeeded(), stays), complete=True))
 
 
+def _rejected_upload() -> UploadRejected:
+    return upload_rejected(
+        bucket=_UPLOADS,
+        key="uploads/white-background/shoe.jpg",
+        version=_VERSION,
+        version_id=_VERSION,
+        preset="white-background",
+        failure=Failure(
+            code=FailureCode.INVALID_INPUT,
+            message=f"with the preset white-background, {_FAULT.pointer}: {_FAULT.detail}",
+            retryable=False,
+            charged=Charged.NO,
+        ),
+        faults=(_FAULT,),
+        at=_after(0.8),
+    )
+
+
+def rejected_uploads() -> Listing[RejectedUploadTold]:
+    """One that its preset rejects."""
+    return rejections_listed(Slice((Rejection.of(_rejected_upload(), tenant="default"),), None))
+
+
 def upload() -> UploadTold:
     """A form for one JPEG."""
     fields = {"Content-Type": "image/jpeg", "key": f"references/{_UPLOAD_ID}", "policy": "…", "x-amz-signature": "…"}
@@ -240,16 +269,16 @@ def events() -> dict[str, PublishedEvent]:
         _queued().expired(late, _after(1201)),
         _queued().canceled(_after(3)),
     )
-    fault = Fault("/aspect_ratio", "must be one of 1:1, 16:9")
-    rejected = upload_rejected(
-        bucket="heliograph-uploadsbucket-1a2b3c",
-        key="uploads/white-background/shoe.jpg",
-        version="3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
-        version_id="3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
+    rejected = _rejected_upload()
+    misused = preset_rejected(
+        bucket=_UPLOADS,
+        key="presets/white-background.json",
+        version=_VERSION,
+        version_id=_VERSION,
         preset="white-background",
-        failure=blocked.model_copy(update={"code": FailureCode.INVALID_INPUT, "message": fault.detail}),
-        faults=(fault,),
-        at=_after(0.8),
+        failure=rejected.data.failure.model_copy(update={"message": f"{_FAULT.pointer}: {_FAULT.detail}"}),
+        faults=(_FAULT,),
+        at=_after(0.4),
     )
     stopped = preset_stopped(
         preset="white-background",
@@ -280,7 +309,7 @@ def events() -> dict[str, PublishedEvent]:
         at=_after(PATIENCE.total_seconds() + 1800),
     )
     told.append(settled_event(timed_out.settled(settlement), settlement, results_bucket=_RESULTS))
-    told += [disabled, rejected, stopped, warned, exhausted, *(event for event in switched if event)]
+    told += [disabled, rejected, misused, stopped, warned, exhausted, *(event for event in switched if event)]
     return {event_type(event): event for event in told}
 
 

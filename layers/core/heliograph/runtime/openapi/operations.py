@@ -17,6 +17,7 @@ from heliograph.domain.deliveries import DELIVERY_ID, DeliveryQuery
 from heliograph.domain.identity import JOB_ID
 from heliograph.domain.keys import KEY_ID, KeyRequest, RevocationQuery, Scope
 from heliograph.domain.new_job import NewJob
+from heliograph.domain.rejections import RejectionQuery
 from heliograph.domain.uploads import UploadRequest
 from heliograph.domain.webhooks import ENDPOINT_ID, JOB_URLS, EndpointChange, EndpointRequest
 from heliograph.runtime.openapi import examples
@@ -24,7 +25,7 @@ from heliograph.runtime.representations import Listing, Representation
 from heliograph.runtime.representations.jobs import JobTold, QuoteTold, TimelineTold
 from heliograph.runtime.representations.keys import KeyMade, KeyRevoked, KeyTold
 from heliograph.runtime.representations.models import ModelsTold, UsagesTold
-from heliograph.runtime.representations.uploads import UploadTold
+from heliograph.runtime.representations.uploads import RejectedUploadTold, UploadTold
 from heliograph.runtime.representations.webhooks import (
     DeliverySummaryTold,
     DeliveryTold,
@@ -291,6 +292,26 @@ OPERATIONS: tuple[Operation, ...] = (
                 status=HTTPStatus.CREATED,
                 description="A form that takes that one file, for 15 minutes. A secret.",
                 bodies={UploadTold: examples.upload},
+            ),
+        ),
+    ),
+    Operation(
+        id="listRejectedUploads",
+        method="GET",
+        path="/v1/uploads",
+        tag=Tag.UPLOADS,
+        scopes=_READING,
+        summary="List rejected uploads",
+        description="Objects of the uploads bucket that started nothing, and presets that can't be used, each with "
+        "every fault; newest first, in slices, for 30 days. Those that were accepted are jobs.",
+        query=RejectionQuery,
+        example_query={"status": "rejected"},
+        successes=(
+            Success(
+                status=HTTPStatus.OK,
+                description="A slice of the list.",
+                bodies={Listing[RejectedUploadTold]: examples.rejected_uploads},
+                headers=("Link",),
             ),
         ),
     ),

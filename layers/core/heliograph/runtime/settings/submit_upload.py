@@ -15,6 +15,7 @@ class SubmitUploadSettings(SubmissionSettings):
     """An upload becomes a job."""
 
     reuse_table: Name
+    rejections_table: Name
     upload_deadline_seconds: Annotated[int, Field(ge=60, le=21600)]
 
     @property

@@ -7,6 +7,7 @@ from heliograph.runtime.settings.api_keys import CallsTableSettings
 
 
 class UploadsSettings(CallsTableSettings):
-    """Forms are signed that put references into the bucket."""
+    """Forms are signed that put references into the bucket, and rejected uploads are listed."""
 
     uploads_bucket: Name
+    rejections_table: Name

@@ -1,0 +1,108 @@
+"""What S3's errors mean for an object that is read: it is missing, it is refused for good, or a later try may do.
+
+S3 hands on what KMS says of the object's key, with the prefix `KMS.`. The codes are those of the Amazon S3
+API Reference ("Error responses") and of the AWS KMS API Reference ("Decrypt", "Errors").
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+# A key or version id that can't be is as absent as one that isn't. `MethodNotAllowed`: a delete marker.
+MISSING = frozenset(
+    {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "405", "InvalidArgument", "KeyTooLongError"}
+)
+# Said of the call, the bucket, the account or the moment, and not of the object.
+_PASSING = frozenset(
+    {
+        "AccountProblem",
+        "AllAccessDisabled",
+        "BadDigest",
+        "DependencyTimeoutException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteBody",
+        "InternalError",
+        "InvalidAccessKeyId",
+        "InvalidSecurity",
+        "InvalidToken",
+        "KMSInternalException",
+        "KeyUnavailableException",
+        "LimitExceededException",
+        "NoSuchBucket",
+        "NotSignedUp",
+        "RequestExpired",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestTimeTooSkewed",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SignatureDoesNotMatch",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TokenRefreshRequired",
+        "TooManyRequestsException",
+    }
+)
+_PASSING_STATUSES = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.PRECONDITION_FAILED,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+_DENIED = "S3 denies access to it: allow it in the bucket's policy, and in the policy of its KMS key if it has one"
+_OWN_KEY = "most likely it is encrypted with a key that only its owner has (SSE-C): upload it without that"
+_WRONG_KEY = "its KMS key can't be used as it is ({code}): enable or replace the key, or upload without it"
+_REASONS = {
+    "InvalidObjectState": "is archived{archive}: restore it, or upload it in a storage class that can be read at once",
+    "InvalidRequest": _OWN_KEY,
+    "400": _OWN_KEY,
+    "AccessDenied": _DENIED,
+    "AccessDeniedException": _DENIED,
+    "403": _DENIED,
+    "DisabledException": _WRONG_KEY,
+    "InvalidGrantTokenException": _WRONG_KEY,
+    "InvalidKeyUsageException": _WRONG_KEY,
+    "KMSInvalidStateException": _WRONG_KEY,
+    "NotFoundException": _WRONG_KEY,
+}
+
+
+def code_of(error: ClientError) -> str:
+    """S3's code; the HTTP status where its answer had no body."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def refusal_of(error: ClientError) -> str | None:
+    """Why the object can't be read, and what to do about it; `None` where a later try may do, or nobody can tell."""
+    code = code_of(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    plain = code.removeprefix("KMS.")
+    if plain in MISSING and plain == code:
+        return None
+    if plain in _PASSING or status in _PASSING_STATUSES:
+        return None
+    if not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return None
+    if plain == "InvalidObjectState":
+        archive = _said(error, "StorageClass") or _said(error, "AccessTier")
+        return f"S3 refuses it ({code}): it {_REASONS[plain].format(archive=f' in {archive}' if archive else '')}"
+    reason = _REASONS.get(plain)
+    told = f": {reason.format(code=code)}" if reason else ": upload it again as an object that can be read plainly"
+    return f"S3 refuses it ({code or status}){told}"
+
+
+def _said(error: ClientError, name: str) -> str:
+    # Of a modeled error, botocore puts the fields beside `Error`.
+    for part in (error.response.get("Error", {}), error.response):
+        if isinstance(value := dict(part).get(name), str):
+            return value
+    return ""

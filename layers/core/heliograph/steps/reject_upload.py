@@ -1,0 +1,21 @@
+"""A rejected object of the uploads bucket: listed, then announced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from heliograph.domain.preset_events import PresetRejected
+from heliograph.domain.rejections import Rejection
+from heliograph.domain.upload_events import UploadRejected
+
+if TYPE_CHECKING:
+    from heliograph.ports import EventBus, RejectionStore
+
+Event = TypeVar("Event", UploadRejected, PresetRejected)
+
+
+def announce_rejection(event: Event, *, tenant: str, rejections: RejectionStore, bus: EventBus) -> Event:
+    """The event, once it is in the list and published. Done again, it is one entry, and the same event."""
+    rejections.add(Rejection.of(event, tenant=tenant))
+    bus.publish(event)
+    return event
