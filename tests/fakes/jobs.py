@@ -104,7 +104,8 @@ class InMemoryJobStore:
         if name and name != job.ran_on:
             if self.running[name] >= self._caps.get(name, 1_000_000):
                 raise RouteFull(name)
-            if self.shares[name, job.tenant] >= self._shares.get(name, lambda _: 1_000_000)(job.tenant):
+            share = self._shares.get(name)
+            if share and self.shares[name, job.tenant] >= share(job.tenant):
                 raise RouteFull(name, of_tenant=True)
 
     def _write(self, job: Job) -> Job:
