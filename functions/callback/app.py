@@ -5,10 +5,11 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
+from heliograph.domain.identity import JOB_ID
 from heliograph.runtime import wiring
 from heliograph.runtime.callbacks import heard
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import logger, observed
+from heliograph.runtime.observability import logger, observed, only_an_id
 from heliograph.runtime.responses import api_resolver
 from heliograph.runtime.settings.callback import CallbackSettings
 from heliograph.runtime.triggers import claimed_task_id
@@ -20,7 +21,8 @@ hear = wiring.callback_hearer(read_settings(CallbackSettings))
 @app.post("/v1/callbacks/<job_id>/<token>")
 def take_callback(job_id: str, token: str) -> Response[str]:
     outcome = hear(job_id, token, claimed_task_id(app.current_event))
-    logger.info("heard", extra={"job_id": job_id, "outcome": outcome})
+    # Anybody may call: what is no id of ours is not logged.
+    logger.info("heard", extra={"job_id": only_an_id(job_id, JOB_ID), "outcome": outcome})
     return heard(outcome)
 
 

@@ -29,7 +29,7 @@ def cancel(job_id: str) -> Response[str]:
     if job is None:
         raise Problem.not_found("job")
     logger.info("cancel", extra={"job_id": job.job_id, "status": job.status})
-    return accepted(view_of(job), location=f"../{job.job_id}", replayed=False)
+    return accepted(view_of(job), caller=caller, location=f"../{job.job_id}", replayed=False)
 
 
 @observed

@@ -31,7 +31,7 @@ def retry(job_id: str) -> Response[str]:
         raise Problem.not_found("job")
     job = outcome.job
     logger.info("retried", extra={"job_id": job.job_id, "retry_of": job.retry_of, "repeated": not outcome.created})
-    return accepted(view_of(job), location=f"../{job.job_id}", replayed=not outcome.created)
+    return accepted(view_of(job), caller=caller, location=f"../{job.job_id}", replayed=not outcome.created)
 
 
 @observed

@@ -40,10 +40,16 @@ def create_job() -> Response[str]:
     logger.info("submitted", extra={"job_id": job.job_id, "repeated": replayed, "started": outcome.started})
     location = f"jobs/{job.job_id}"
     if call.wait_seconds is None:
-        return accepted(view_of(job), location=location, replayed=replayed)
+        return accepted(view_of(job), caller=call.caller, location=location, replayed=replayed)
     seconds_left = app.lambda_context.get_remaining_time_in_millis() / 1000 - ANSWERING_SECONDS
     [job] = await_end([job], seconds=min(call.wait_seconds, seconds_left))
-    return awaited(view_of(job), location=location, replayed=replayed, waited_seconds=call.wait_seconds)
+    return awaited(
+        view_of(job),
+        caller=call.caller,
+        location=location,
+        replayed=replayed,
+        waited_seconds=call.wait_seconds,
+    )
 
 
 @observed

@@ -92,11 +92,34 @@ def test_the_functions_tell_into_the_stacks_own_namespace() -> None:
     assert GLOBALS["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == {"Fn::Sub": NAMESPACE}
 
 
+LAMBDAS_OWN_LINES = r"^\[ERROR\]|^[0-9].*Task\stimed\sout|^RequestId.*Runtime|^INIT_REPORT.*Runtime"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[ERROR] ValueError: x\nTraceback (most recent call last):",
+        "2026-11-22T12:00:00.000Z 52fdfc07-2182-454f-963f-5f0f9a621d72 Task timed out after 30.00 seconds",
+        "RequestId: 52fdfc07-2182-454f-963f-5f0f9a621d72 Error: Runtime exited with error: exit status 1",
+        "INIT_REPORT Init Duration: 9.2 ms Phase: init Status: error Error Type: Runtime.ExitError",
+    ],
+)
+def test_what_lambda_says_of_a_broken_function_is_counted(line: str) -> None:
+    assert re.search(LAMBDAS_OWN_LINES, line)
+
+
+@pytest.mark.parametrize("word", ["[ERROR]", "Task timed out", "Runtime exited", "Runtime.ExitError"])
+def test_the_same_words_in_a_line_of_ours_are_not(word: str) -> None:
+    for line in ({"level": "INFO", "key": f"uploads/{word}"}, {word: word}):
+        assert not re.search(LAMBDAS_OWN_LINES, json.dumps(line))
+    assert not re.search(LAMBDAS_OWN_LINES, f"START RequestId: x {word}")
+
+
 def test_errors_of_all_functions_are_filtered_out_of_the_one_log() -> None:
     filters = resources_of("AWS::Logs::MetricFilter")
     assert {found["FilterPattern"] for found in filters.values()} == {
         '{ $.level = "ERROR" }',
-        '?"[ERROR]" ?"Task timed out" ?"Runtime exited" ?"Runtime.ExitError"',
+        f"%{LAMBDAS_OWN_LINES}%",
     }
     for found in filters.values():
         [made] = found["MetricTransformations"]

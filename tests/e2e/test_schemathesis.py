@@ -16,7 +16,7 @@ from heliograph.runtime.openapi import images
 
 from local.deployment import PROJECT
 from tests.e2e.receiver import receiving
-from tests.e2e.world import World
+from tests.e2e.world import World, wait_until
 
 CHECKS = {
     "not_a_server_error",
@@ -50,7 +50,10 @@ def test_the_whole_api_is_as_it_is_described(world: World, mark: str, photo: byt
         endpoint_id = call("POST", "/v1/webhook-endpoints", json={"url": receiver.url("first")}).json()["id"]
         for prompt in ("one", "two"):
             assert call("POST", "/v1/jobs", json={"prompt": f"{prompt} {mark}", "references": [form["id"]]}).is_success
-            assert call("POST", f"/v1/webhook-endpoints/{endpoint_id}/test").is_success
+            # One a second.
+            wait_until(
+                lambda: call("POST", f"/v1/webhook-endpoints/{endpoint_id}/test").is_success, seconds=10, what="a test"
+            )
         jobs, deliveries = (call("GET", f"/v1/{what}", params={"limit": 1}).json() for what in ("jobs", "deliveries"))
 
         finished = subprocess.run(

@@ -114,12 +114,9 @@ class InMemoryJobStore:
         if name and name != job.ran_on:
             if self.running[name] >= self._caps.get(name, 1_000_000):
                 raise RouteFull(name)
-            if self.shares[name, job.tenant] >= self._share_of(name, job.tenant):
+            share = self._shares.get(name)
+            if share and self.shares[name, job.tenant] >= share(job.tenant):
                 raise RouteFull(name, of_tenant=True)
-
-    def _share_of(self, route: str, tenant: str) -> int:
-        most_of = self._shares.get(route)
-        return most_of(tenant) if most_of else 1_000_000
 
     def _write(self, job: Job) -> Job:
         """The job, the ledger and the counts, in one go."""

@@ -313,6 +313,23 @@ def test_a_job_that_is_not_there_looks_like_a_wrong_token(
     assert provider.asked == []
 
 
+@pytest.mark.parametrize("job_id", ["[ERROR] Task timed out", "x" * 6000, JOB_ID.upper(), f"{JOB_ID}[ERROR]"])
+def test_nothing_of_what_is_no_id_is_logged(
+    jobs: DynamoDBJobStore,
+    handler: Handler,
+    logged: Callable[[], str],
+    capfd: pytest.CaptureFixture[str],
+    job_id: str,
+) -> None:
+    told_nothing(call_back(handler, job_id=job_id, token="a%20made-up [ERROR]", body="[ERROR]"))
+    printed = capfd.readouterr()
+    text = logged() + printed.out + printed.err
+    assert "heard" in text
+    assert job_id not in text
+    assert "made-up" not in text
+    assert "[ERROR]" not in text
+
+
 @pytest.mark.parametrize("path", ["/v1/callbacks", f"/v1/callbacks/{JOB_ID}", f"/v1/callbacks/{JOB_ID}/{TOKEN}/x"])
 def test_any_other_path_looks_like_a_wrong_token(handler: Handler, path: str) -> None:
     told_nothing(call_back(handler, path=path))

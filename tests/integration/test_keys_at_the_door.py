@@ -49,6 +49,7 @@ def call(
     caller: Caller = ADMIN,
     name: str = "a",
     query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
 ) -> Answer:
     """The answer to a call of whoever that is. `name`: the call's Idempotency-Key."""
     event = read("post_job.json" if method == "POST" else "get_job.json")
@@ -57,7 +58,8 @@ def call(
     event |= {"body": body if isinstance(body, str) or body is None else json.dumps(body)}
     event["requestContext"]["authorizer"] = {"principalId": caller.tenant, **told_of(caller)}
     event["requestContext"]["requestId"] = REQUEST_ID
-    event["headers"]["Idempotency-Key"] = name
+    event["headers"] |= {"Idempotency-Key": name, **(headers or {})}
+    event["multiValueHeaders"] |= {key: [value] for key, value in (headers or {}).items()}
     answer = handler(event)
     return answer["statusCode"], json.loads(answer["body"]), answer["multiValueHeaders"]
 

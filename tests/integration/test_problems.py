@@ -25,6 +25,7 @@ from heliograph.domain.errors import (
     WorkflowFailed,
 )
 from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.keys import Caller, Scope
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
 from heliograph.runtime.representations.jobs import JobTold
 from heliograph.runtime.responses import accepted, api_resolver, found
@@ -135,6 +136,9 @@ def represent(view: JobView) -> dict[str, Any]:
     return document
 
 
+READER = Caller(tenant="default", scopes=frozenset({Scope.JOBS_WRITE, Scope.JOBS_READ}))
+
+
 def sent(response: Response[str]) -> tuple[int, Any, dict[str, Any]]:
     return response.status_code, json.loads(str(response.body)), dict(response.headers)
 
@@ -142,7 +146,7 @@ def sent(response: Response[str]) -> tuple[int, Any, dict[str, Any]]:
 @pytest.mark.parametrize(("replayed", "header"), [(True, "true"), (False, None)])
 def test_an_accepted_job_says_where_it_is_and_when_to_ask(replayed: bool, header: str | None) -> None:
     status, document, headers = sent(
-        accepted(JobView(queued_job(), ()), location=f"jobs/{queued_job().job_id}", replayed=replayed)
+        accepted(JobView(queued_job(), ()), caller=READER, location=f"jobs/{queued_job().job_id}", replayed=replayed)
     )
     assert (status, document["status"], document["id"]) == (202, "queued", queued_job().job_id)
     assert headers["Location"] == f"jobs/{queued_job().job_id}"
@@ -150,7 +154,9 @@ def test_an_accepted_job_says_where_it_is_and_when_to_ask(replayed: bool, header
 
 
 def test_a_repeat_of_a_job_that_is_over_need_not_wait() -> None:
-    status, document, headers = sent(accepted(JobView(failed_job(), ()), location="jobs/x", replayed=True))
+    status, document, headers = sent(
+        accepted(JobView(failed_job(), ()), caller=READER, location="jobs/x", replayed=True)
+    )
     assert (status, document["status"]) == (202, "failed")
     assert "Retry-After" not in headers
 

@@ -191,6 +191,11 @@ def test_a_test_and_a_replay_are_accepted_and_refused_where_nothing_can_be_sent(
     endpoint = register()["id"]
     status, tested, _ = ask("POST", f"{ENDPOINTS}/{endpoint}/test")
     assert (status, tested["event_type"], tested["status"]) == (202, "webhook.test", "pending")
+    before = items("deliveries")
+    status, problem, headers = ask("POST", f"{ENDPOINTS}/{endpoint}/test")
+    assert (status, problem["code"], problem["retryable"]) == (429, "rate_limited", True)
+    assert headers["Retry-After"] == ["1"]
+    assert items("deliveries") == before
     status, replayed, _ = ask("POST", f"{DELIVERIES}/{tested['id']}/replay")
     assert (status, replayed["id"], replayed["replays"]) == (202, tested["id"], 1)
     ask("PATCH", f"{ENDPOINTS}/{endpoint}", {"status": "paused"})

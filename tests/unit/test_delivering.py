@@ -21,7 +21,15 @@ from heliograph.domain.deliveries import (
     DeliveryTurn,
     Tried,
 )
-from heliograph.domain.errors import Conflict, InvalidRequest, PublishFailed, StaleRecord, StorageFailed, WorkflowFailed
+from heliograph.domain.errors import (
+    Conflict,
+    InvalidRequest,
+    PublishFailed,
+    StaleRecord,
+    StorageFailed,
+    TooSoon,
+    WorkflowFailed,
+)
 from heliograph.domain.events import EndpointDisabled
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.webhooks import MOST_ENDPOINTS, PATIENCE, Endpoint, Happening, job_urls_id, secret_of
@@ -36,6 +44,7 @@ from tests.fakes.bus import RecordingBus
 from tests.fakes.clock import SteppingClock
 from tests.fakes.jobs import InMemoryJobStore
 from tests.fakes.ledger import InMemoryLedger
+from tests.fakes.pace import InMemoryPace
 from tests.fakes.script import Afterwards, Crash
 from tests.fakes.webhooks import (
     InMemoryDeliveryStore,
@@ -62,8 +71,13 @@ class PostOffice:
         self.clock = SteppingClock()
         self._numbers = count(1)
         self.desk = EndpointDesk(endpoints=self.endpoints, clock=self.clock, master=lambda: MASTER)
+        self.pace = InMemoryPace()
         self.counter = DeliveryDesk(
-            deliveries=self.deliveries, endpoints=self.endpoints, workflow=self.workflow, clock=self.clock
+            deliveries=self.deliveries,
+            endpoints=self.endpoints,
+            workflow=self.workflow,
+            clock=self.clock,
+            pace=self.pace,
         )
         self._delivering = Delivering(
             deliveries=self.deliveries,
@@ -551,7 +565,7 @@ def test_of_two_replays_at_once_one_wins(office: PostOffice) -> None:
     office.register()
     [delivery] = office.notify()
     office.run(delivery)
-    office.deliveries.on("save", lambda: office.replay(delivery))
+    office.deliveries.on("save", lambda: (office.clock.step(1), office.replay(delivery)))
 
     with pytest.raises(Conflict, match="same moment"):
         office.replay(delivery)
@@ -587,9 +601,36 @@ def test_a_test_is_a_delivery_like_any_other(office: PostOffice) -> None:
     assert json.loads(sent.payload)["type"] == "webhook.test"
     assert json.loads(sent.payload)["data"] == {"tenant": "default", "endpoint_id": endpoint.endpoint_id}
     assert office.delivery().status == "delivered"
+    office.clock.step(1)
     again = office.counter.test(endpoint.endpoint_id, tenant="default", request_id="s")
     assert again
     assert again.event_id != delivery.event_id
+
+
+def test_a_second_test_within_a_second_is_too_soon_and_leaves_nothing(office: PostOffice) -> None:
+    endpoint, other = office.register(), office.register(url="https://hooks.example.com/b")
+    for receiver in (endpoint, other):
+        assert office.counter.test(receiver.endpoint_id, tenant="default", request_id="r")
+    office.clock.step(0.999)
+    before = list(office.deliveries), list(office.workflow.executions)
+    with pytest.raises(TooSoon, match="one test a second"):
+        office.counter.test(endpoint.endpoint_id, tenant="default", request_id="s")
+    assert (list(office.deliveries), list(office.workflow.executions)) == before
+    office.clock.step(0.001)
+    assert office.counter.test(endpoint.endpoint_id, tenant="default", request_id="s")
+
+
+def test_a_second_replay_within_a_second_is_too_soon_and_leaves_nothing(office: PostOffice) -> None:
+    office.register()
+    [delivery] = office.notify()
+    office.run(delivery)
+    office.replay(delivery)
+    before = list(office.deliveries)
+    with pytest.raises(TooSoon, match="one replay a second"):
+        office.replay(delivery)
+    assert list(office.deliveries) == before
+    office.clock.step(1)
+    assert office.replay(delivery).series == delivery.series + 2
 
 
 @pytest.mark.parametrize("what", ["jobs", "ep_" + "a" * 26, ""])

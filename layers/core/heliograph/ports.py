@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 from heliograph.domain.media import SNIFF_BYTES
@@ -277,6 +277,14 @@ class KeyUses(Protocol):
 
     def last_uses(self, key_ids: Iterable[str]) -> Mapping[str, datetime]:
         """When each key was used last, as far as a use was noted."""
+        ...
+
+
+class Pace(Protocol):
+    """How often something is done. Raises `StorageFailed` when the store does not do its part."""
+
+    def take(self, what: str, at: datetime, *, every: timedelta) -> bool:
+        """Whether it may be done now: once in every so much time. Writes nothing where it may not."""
         ...
 
 

@@ -10,6 +10,7 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
     │   └── UnusableParameters  of a call in OpenAI's shape; says by OpenAI's code which kind of fault it is
     ├── ConfigurationError    the deployment is wrong; every fault named; never retried
     ├── Conflict              what is asked for can't be done to the thing as it is; nothing was changed
+    ├── TooSoon               the same was done a moment ago; nothing was changed
     ├── KeyRevoked            the caller's key was revoked since the gateway let it in; nothing was done
     ├── StaleJob              somebody else changed the job first: read it again and decide anew
     ├── StaleRecord           the same of a webhook endpoint or a delivery
@@ -90,6 +91,14 @@ class Conflict(HeliographError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class TooSoon(HeliographError):
+    """The same was done a moment ago. Nothing was changed. `seconds`: until it may be done again."""
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class KeyRevoked(HeliographError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,6 +60,11 @@ def decided(outcome: BaseModel) -> None:
     if failure := getattr(outcome, "failure", None):
         facts |= {"failure": failure.model_dump(mode="json")}
     logger.info("decided", extra=facts)
+
+
+def only_an_id(text: str, form: re.Pattern[str]) -> str | None:
+    """The text, if it is an id of that form: all that a log line may hold of what somebody without a key has sent."""
+    return text if form.fullmatch(text) else None
 
 
 def noted(name: str, **facts: str | int | None) -> None:

@@ -18,6 +18,7 @@ from heliograph.domain.errors import (
     KeyRevoked,
     MalformedDocument,
     StaleJob,
+    TooSoon,
     Unavailable,
     UnsupportedMedia,
 )
@@ -119,6 +120,15 @@ class Problem(Exception):
                 return cls(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=error.faults)
             case Conflict():
                 return cls(HTTPStatus.CONFLICT, error.code, f"{error}; nothing was changed")
+            case TooSoon():
+                detail = f"{error}; nothing was done"
+                return cls(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    "rate_limited",
+                    detail,
+                    retryable=True,
+                    retry_after_seconds=error.seconds,
+                )
             case KeyRevoked():
                 detail = "this key was revoked; nothing was done and nothing shown"
                 return cls(HTTPStatus.UNAUTHORIZED, "unauthenticated", detail)

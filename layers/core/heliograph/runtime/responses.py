@@ -15,11 +15,12 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from heliograph.domain.failures import Charged
 from heliograph.domain.jobs import Job
+from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.polling import QUIET_SECONDS
 from heliograph.runtime.observability import logger
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
 from heliograph.runtime.representations import Listing, Representation
-from heliograph.runtime.representations.jobs import JobTold
+from heliograph.runtime.representations.jobs import JobNamed, JobTold
 from heliograph.steps.read_job import JobView
 
 
@@ -60,19 +61,24 @@ def api_resolver(
     return app
 
 
-def accepted(view: JobView, *, location: str, replayed: bool) -> Response[str]:
+def accepted(view: JobView, *, caller: Caller, location: str, replayed: bool) -> Response[str]:
     """202: the job is written down and will be done (or, for a call that was made before, is done already).
 
     `location` is relative to the call's own URL (RFC 9110, 10.2.2): right behind any stage, domain or proxy.
     """
-    return answer(202, JobTold.of(view), _of_a_submission(view.job, location=location, replayed=replayed))
+    return answer(202, _told(view, caller), _of_a_submission(view.job, location=location, replayed=replayed))
 
 
-def awaited(view: JobView, *, location: str, replayed: bool, waited_seconds: int) -> Response[str]:
+def awaited(view: JobView, *, caller: Caller, location: str, replayed: bool, waited_seconds: int) -> Response[str]:
     """200 with the job that is over, or the same 202 as without the wait (`Prefer: wait`, RFC 7240)."""
     headers = _of_a_submission(view.job, location=location, replayed=replayed)
     headers["Preference-Applied"] = f"wait={waited_seconds}"
-    return answer(200 if view.job.is_over else 202, JobTold.of(view), headers)
+    return answer(200 if view.job.is_over else 202, _told(view, caller), headers)
+
+
+def _told(view: JobView, caller: Caller) -> JobTold | JobNamed:
+    """The job; to a key without `jobs:read` no more than its name: it may be another key's, and have results."""
+    return JobTold.of(view) if caller.may(Scope.JOBS_READ) else JobNamed.of(view.job)
 
 
 def _of_a_submission(job: Job, *, location: str, replayed: bool) -> dict[str, str]:

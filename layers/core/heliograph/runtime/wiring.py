@@ -444,9 +444,11 @@ def endpoint_desk(settings: EndpointsSettings) -> EndpointDesk:
 
 def delivery_desk(settings: DeliveriesSettings) -> DeliveryDesk:
     """What `deliveries` does."""
+    from heliograph.adapters.dynamodb_pace import DynamoDBPace
     from heliograph.steps.manage_deliveries import DeliveryDesk
 
     return DeliveryDesk(
+        pace=DynamoDBPace(aws.dynamodb(), settings.calls_table),
         deliveries=_deliveries(settings.deliveries_table),
         endpoints=_endpoints(settings.endpoints_table),
         workflow=_delivery_workflow(settings.delivery_machine_arn),

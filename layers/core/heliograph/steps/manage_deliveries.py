@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from heliograph.domain.deliveries import DELIVERY_ID, Delivery, DeliveryQuery, DeliveryStatus, DeliverySummary
-from heliograph.domain.errors import Conflict, StaleRecord, StorageFailed, WorkflowFailed
+from heliograph.domain.errors import Conflict, StaleRecord, StorageFailed, TooSoon, WorkflowFailed
 from heliograph.domain.identity import derived_id
 from heliograph.domain.listing import Slice
-from heliograph.domain.webhooks import ENDPOINT_ID, TEST_EVENT, Endpoint, Happening
+from heliograph.domain.webhooks import ENDPOINT_ID, JOB_URLS, TEST_EVENT, Endpoint, Happening
 
 if TYPE_CHECKING:
-    from heliograph.ports import Clock, DeliveryStore, DeliveryWorkflow, EndpointStore
+    from heliograph.ports import Clock, DeliveryStore, DeliveryWorkflow, EndpointStore, Pace
+
+
+_ONE_EVERY = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryDesk:
     """Where tenants look after their deliveries. Another tenant's are `None`, as if there were none.
+
+    Tests and replays go to a receiver whenever somebody asks for them, so each receiver gets one of each a second at
+    most: more raise `TooSoon`.
 
     Every method raises `StorageFailed`; those that send something, `WorkflowFailed` where it could not be begun.
     """
@@ -27,6 +34,7 @@ class DeliveryDesk:
     endpoints: EndpointStore
     workflow: DeliveryWorkflow
     clock: Clock
+    pace: Pace
 
     def list(self, query: DeliveryQuery, *, tenant: str) -> Slice[DeliverySummary]:
         """Newest first."""
@@ -48,6 +56,7 @@ class DeliveryDesk:
             return None
         if found.endpoint_id:
             _check(self.endpoints.get(tenant, found.endpoint_id))
+        self._take_turn("replay", tenant, found.endpoint_id or JOB_URLS)
         try:
             return self._begun(self.deliveries.save(found.replayed(self.clock.now())))
         except StaleRecord:
@@ -59,6 +68,7 @@ class DeliveryDesk:
         if endpoint is None or endpoint.is_of_job_urls:
             return None
         _check(endpoint)
+        self._take_turn("test", tenant, endpoint_id)
         now = self.clock.now()
         event = Happening(
             type=TEST_EVENT,
@@ -78,6 +88,10 @@ class DeliveryDesk:
         )
         self.deliveries.add(delivery)
         return self._begun(delivery)
+
+    def _take_turn(self, what: str, tenant: str, receiver: str) -> None:
+        if not self.pace.take(f"{what}#{tenant}#{receiver}", self.clock.now(), every=_ONE_EVERY):
+            raise TooSoon(f"one {what} a second may be sent to each endpoint", seconds=1)
 
     def _begun(self, delivery: Delivery) -> Delivery:
         try:

@@ -42,7 +42,7 @@ from heliograph.domain.webhooks import OVERLAP, PATIENCE, TEST_EVENT, Endpoint, 
 from heliograph.runtime.openapi.messages import message_example
 from heliograph.runtime.problems import Problem
 from heliograph.runtime.representations import Listing
-from heliograph.runtime.representations.jobs import JobTold, QuoteTold, TimelineTold
+from heliograph.runtime.representations.jobs import JobNamed, JobTold, QuoteTold, TimelineTold
 from heliograph.runtime.representations.keys import KeyMade, KeyRevoked, KeyTold
 from heliograph.runtime.representations.models import ModelsTold, UsagesTold
 from heliograph.runtime.representations.uploads import RejectedUploadTold, UploadTold, rejections_listed
@@ -124,6 +124,11 @@ def _succeeded() -> Job:
 def queued_job() -> JobTold:
     """Just accepted."""
     return JobTold.of(JobView(_queued(), ()))
+
+
+def named_job() -> JobNamed:
+    """For a key without `jobs:read`."""
+    return JobNamed.of(_queued())
 
 
 def succeeded_job() -> JobTold:

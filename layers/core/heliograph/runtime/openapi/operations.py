@@ -22,7 +22,7 @@ from heliograph.domain.uploads import UploadRequest
 from heliograph.domain.webhooks import ENDPOINT_ID, JOB_URLS, EndpointChange, EndpointRequest
 from heliograph.runtime.openapi import examples
 from heliograph.runtime.representations import Listing, Representation
-from heliograph.runtime.representations.jobs import JobTold, QuoteTold, TimelineTold
+from heliograph.runtime.representations.jobs import JobNamed, JobTold, QuoteTold, TimelineTold
 from heliograph.runtime.representations.keys import KeyMade, KeyRevoked, KeyTold
 from heliograph.runtime.representations.models import ModelsTold, UsagesTold
 from heliograph.runtime.representations.uploads import RejectedUploadTold, UploadTold
@@ -173,7 +173,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Success(
                 status=HTTPStatus.ACCEPTED,
                 description="The job is written down and will be done.",
-                bodies={JobTold: examples.queued_job},
+                bodies={JobTold: examples.queued_job, JobNamed: examples.named_job},
                 headers=(*_ACCEPTED, "Preference-Applied"),
                 links=_A_JOB,
             ),
@@ -181,7 +181,7 @@ OPERATIONS: tuple[Operation, ...] = (
                 status=HTTPStatus.OK,
                 description="The job, if it was over by the end of a preferred wait; or, of a dry run, what it would "
                 "be: nothing was written, and nothing will be spent.",
-                bodies={JobTold: examples.succeeded_job, QuoteTold: examples.quote},
+                bodies={JobTold: examples.succeeded_job, QuoteTold: examples.quote, JobNamed: examples.named_job},
                 headers=("Location", "Idempotent-Replayed", "Preference-Applied"),
             ),
         ),
@@ -249,7 +249,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Success(
                 status=HTTPStatus.ACCEPTED,
                 description="The job, which is canceled now or when its task has ended.",
-                bodies={JobTold: examples.canceled_job},
+                bodies={JobTold: examples.canceled_job, JobNamed: examples.named_job},
                 headers=("Location", "Retry-After"),
             ),
         ),
@@ -269,7 +269,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Success(
                 status=HTTPStatus.ACCEPTED,
                 description="The new job; `retry_of` names the old one.",
-                bodies={JobTold: examples.retried_job},
+                bodies={JobTold: examples.retried_job, JobNamed: examples.named_job},
                 headers=_ACCEPTED,
                 links=_A_JOB,
             ),

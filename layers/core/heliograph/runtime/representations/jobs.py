@@ -123,6 +123,19 @@ class JobTold(Representation):
         )
 
 
+class JobNamed(Representation):
+    """A job for a key that may make jobs and not read them."""
+
+    id: str
+    status: JobStatus
+    price_usd: Annotated[Usd | None, Field(description="What it cost so far; null where nobody can tell.")]
+
+    @classmethod
+    def of(cls, job: Job) -> JobNamed:
+        """What such a key learns of a job, also of one that it made itself."""
+        return cls(id=job.job_id, status=job.status, price_usd=job.price_usd)
+
+
 def _notice(job: Job) -> str | None:
     if job.cancel_requested_at and not job.is_over:
         return (
