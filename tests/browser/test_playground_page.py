@@ -129,6 +129,8 @@ def test_the_seventeenth_reference_is_refused_before_anything_is_uploaded(playgr
         "up to 16 reference images. Not added: 16.png, 17.png, 18.png and 1 more."
     )
     expect(playground.references).to_have_count(16)
+    # However many rows are above it.
+    expect(playground.refused).to_be_in_viewport(ratio=1)
     playground.prompt.fill("a lamp")
     playground.is_ready()
     assert playground.api.calls.count("POST /uploads") == 16
@@ -313,6 +315,15 @@ def test_a_price_that_does_not_fit_is_said_before_the_click_with_its_renewal_in_
         expect(playground.page.locator("#terms")).to_contain_text("$8.42 of your budget is left")
 
 
+def test_a_job_that_would_have_to_wait_can_be_sent_and_it_is_said(playground: Playground) -> None:
+    reason = "it would wait: none of its routes is in service at the moment (gpt-image-2-beta)"
+    playground.api.quote = lambda request: (200, quote(request, fits=False, left_usd=None, reason=reason))
+    playground.open()
+    playground.prompt.fill("a lamp")
+    expect(playground.why).to_contain_text("None of its routes is in service at the moment")
+    playground.is_ready()
+
+
 def test_a_budget_that_is_used_up_at_the_click_offers_nothing_that_would_not_help(
     playground: Playground,
 ) -> None:
@@ -361,7 +372,7 @@ def test_the_facts_agree_with_the_failure(playground: Playground, charged: str, 
     playground.api.makes(**failed("provider_timeout", charged=charged))
     playground.open()
     playground.send()
-    expect(playground.outcome.get_by_role("definition")).to_have_text(["Failed", price, "gpt-image-2-beta"])
+    expect(playground.outcome.get_by_role("definition")).to_have_text([price, "gpt-image-2-beta"])
 
 
 def test_an_image_that_came_after_the_end_is_shown_with_the_status_of_the_end(playground: Playground) -> None:
@@ -517,11 +528,12 @@ def test_an_image_that_loads_slowly_has_its_place_and_says_that_it_loads(playgro
     expect(playground.outcome.get_by_text("Loading the image…")).to_be_visible()
     expect(playground.outcome.get_by_role("definition").first).to_have_text(re.compile("^1536 . 1024$"))
     frame = playground.outcome.locator(".frame")
-    before = frame.bounding_box()
+    size = "(frame) => [frame.offsetWidth, frame.offsetHeight]"
+    before = frame.evaluate(size)
     playground.page.unroute("**/image-*.png")
     held[0].fallback()
     expect(playground.outcome.get_by_text("Loading the image…")).to_be_hidden()
-    assert frame.bounding_box() == before
+    assert frame.evaluate(size) == before
 
 
 def test_an_image_that_can_not_be_loaded_is_said_and_not_asked_for_without_end(playground: Playground) -> None:

@@ -115,29 +115,61 @@ def test_that_nothing_was_charged_is_said_once() -> None:
     assert told.count("charged") == 1
 
 
+RENEWS = "The budget renews today at 20:30 your time (midnight UTC)."
+MONTH = "The budget renews Monday at 20:30 your time (midnight UTC)."
+
+
 @pytest.mark.parametrize(
-    ("quote", "told"),
+    ("quote", "told", "is_refusal"),
     [
-        ({"price_usd": "0.06"}, ""),
-        ({"price_usd": "0.06", "fits": True, "left_usd": "0.05"}, ""),
-        ({"price_usd": "0.06", "fits": None}, ""),
         (
-            {"price_usd": "0.06", "price_usd_at_most": "0.06", "fits": False, "left_usd": "0.05", "reason": None},
-            "The price of $0.06 does not fit into what is left of your budget. $0.05 is left."
-            " The budget renews today at 20:30 your time (midnight UTC).",
+            {"left_usd": "0.05", "reason": None},
+            f"The price of $0.06 does not fit into what is left of your budget. $0.05 is left. {RENEWS}",
+            True,
         ),
         (
-            {"price_usd": "0.06", "fits": False, "left_usd": None, "reason": "gpt-image-2 is out of service"},
-            "Gpt-image-2 is out of service.",
+            {
+                "left_usd": "0.05",
+                "reason": "it would be refused: the budget of this key for 2026-11-28 has no room for 0.06 USD",
+            },
+            f"The budget of this key for 2026-11-28 has no room for 0.06 USD. $0.05 is left. {RENEWS}",
+            True,
         ),
-        ({"price_usd": "0.06", "fits": False}, "No route can take this job at the moment."),
+        (
+            {
+                "left_usd": None,
+                "reason": "it would be refused: the budget of all tenants together for 2026-11 has no room for 0.06 USD",
+            },
+            f"The budget of all tenants together for 2026-11 has no room for 0.06 USD. {MONTH}",
+            True,
+        ),
+        (
+            {"left_usd": "9.00", "reason": "it would wait: none of its routes is in service at the moment (a)"},
+            "None of its routes is in service at the moment (a). The job would wait.",
+            False,
+        ),
+        (
+            {"reason": "spending is paused: it would wait until an operator resumes it"},
+            "Spending is paused: it would wait until an operator resumes it.",
+            False,
+        ),
+        ({"left_usd": "9.00", "reason": "no such tenant any more"}, "No such tenant any more.", True),
+        ({}, "This job would be refused at the moment.", True),
     ],
 )
-def test_a_price_that_does_not_fit_says_why_and_until_when(quote: dict[str, Any], told: str) -> None:
+def test_a_price_that_does_not_fit_says_why_and_until_when_and_what_only_waits_is_no_refusal(
+    quote: dict[str, Any], told: str, is_refusal: bool
+) -> None:
     # Three and a half hours behind UTC, in November: midnight UTC is in the evening.
     place = {"timeZone": "America/St_Johns"}
+    quote = {"price_usd": "0.06", "fits": False, **quote}
     found = rule("advice.js", "misfit(quote, new Date(now), place)", quote=quote, now=BEFORE_MIDNIGHT, place=place)
-    assert found == told
+    assert found == {"text": told, "isRefusal": is_refusal}
+
+
+@pytest.mark.parametrize("fits", [{}, {"fits": True, "left_usd": "0.05"}, {"fits": None}])
+def test_what_the_api_says_nothing_of_fits(fits: dict[str, Any]) -> None:
+    assert rule("advice.js", "misfit(quote, new Date())", quote={"price_usd": "0.06", **fits}) is None
 
 
 # ---- Failures

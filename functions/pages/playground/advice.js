@@ -77,20 +77,26 @@ export function adviceOnJob(job, { now, status, price, place }) {
 }
 
 /**
- * What a price is followed by where the API says that it does not fit; "" where it fits, or the API says nothing of it.
+ * What a dry run that does not fit (`fits: false`) says, and whether the job would be refused (or only wait); null where it
+ * fits, or the API says nothing of it.
  * @param {any} quote
  * @param {Date} now
  * @param {object} [place]
+ * @returns {{text: string, isRefusal: boolean} | null}
  */
 export function misfit(quote, now, place) {
-  if (quote?.fits !== false) return "";
-  const reason = quote.reason ? sentence(withoutCharge(quote.reason)) : "";
+  if (quote?.fits !== false) return null;
+  const given = quote.reason ?? "";
   const left = quote.left_usd ?? null;
-  const isOfBudget = /budget/i.test(quote.reason ?? "") || (left !== null && Number(left) < Number(quote.price_usd_at_most ?? quote.price_usd));
-  if (!isOfBudget) return reason || "No route can take this job at the moment.";
+  const reason = sentence(withoutCharge(given.replace(/^it would (?:be refused|wait):\s*/i, "")));
+  if (/\bwait/i.test(given) && !/refused/i.test(given)) {
+    return { text: `${reason}${/^it would wait:/i.test(given) ? " The job would wait." : ""}`, isRefusal: false };
+  }
+  const isOfBudget = /budget/i.test(given) || (left !== null && Number(left) < Number(quote.price_usd));
+  if (!isOfBudget) return { text: reason || "This job would be refused at the moment.", isRefusal: true };
   const told = reason || `The price of $${quote.price_usd} does not fit into what is left of your budget.`;
   const rest = left !== null && !told.includes(left) ? `$${left} is left.` : "";
-  return [told, rest, renewalLine(quote.reason ?? "", now, place)].filter(Boolean).join(" ");
+  return { text: [told, rest, renewalLine(given, now, place)].filter(Boolean).join(" "), isRefusal: true };
 }
 
 /** When a budget renews: budgets are of UTC days or months, and a text of the API names which. */

@@ -286,19 +286,25 @@ function canBeQuoted() {
   return hasPrompt() && !references.uploading && !hasOwnFaults();
 }
 
-/** Why nothing can be sent, and where that is changed; null where nothing is in the way. */
+/** What the newest answer of a dry run says that does not fit; null where there is none. */
+function misfitNow() {
+  const answer = state.isQuoted ? state.quote : hasPrompt() ? null : state.probe;
+  return misfit(answer, new Date());
+}
+
+/** Why nothing can be sent, where that is changed, and whether it is a fault; null where nothing is in the way. */
 function obstacle() {
   if (isOffline()) return ["You are offline.", page.generate];
   const ofKey = keyObstacle(state.access);
   if (ofKey) return [ofKey, page.key];
-  const budget = misfit(state.isQuoted ? state.quote : hasPrompt() ? null : state.probe, new Date());
-  if (budget) return [budget, page.generate];
+  const unfit = misfitNow();
+  if (unfit?.isRefusal) return [unfit.text, page.generate, true];
   if (!hasPrompt()) return ["Enter a prompt.", page.prompt];
   if (references.uploading) return [uploadingObstacle(references.uploading), page.pick];
   if (references.missing) return ["Some images are not uploaded. Try again or remove them.", page.pick];
   if (state.faults.length || hasOwnFaults()) return ["Fix the marked fields.", document.querySelector("[aria-invalid=true]") ?? page.prompt];
   if (state.making && state.making === JSON.stringify(composed())) return ["This image is being made now.", page.outcome];
-  if (state.quoteTrouble) return [state.quoteTrouble, page.generate];
+  if (state.quoteTrouble) return [state.quoteTrouble, page.generate, true];
   if (!state.isQuoted) return ["Getting the price…", page.generate];
   return null;
 }
@@ -502,6 +508,8 @@ function reject(problem, again) {
   outcome.problem(problem, again);
   announce(`Not accepted: ${problem.message}`);
   refresh();
+  // What is left of the budget is known to the next dry run.
+  if (problem.code === "budget_exceeded") quote();
 }
 
 async function cancel(job) {
@@ -804,7 +812,8 @@ function refresh() {
   write(page.generate, state.isSending ? "Sending…" : isRepeat ? "Generate again" : "Generate");
   const hint = isRepeat ? "Generating again makes another image, at its own price." : "";
   const paused = state.isSpendingPaused ? "The operator has paused spending. Jobs wait until it is resumed." : "";
-  say(page.why, state.isSending ? "" : (found?.[0] ?? (paused || hint)));
+  say(page.why, state.isSending ? "" : (found?.[0] ?? (misfitNow()?.text || paused || hint)));
+  page.why.classList.toggle("fault", Boolean(found?.[2]) && !state.isSending);
 
   say(page.amount, state.quote ? `$${state.quote.price_usd}` : "");
   write(page.terms, state.quote ? termsOf(state.quote) : "You see the price here before you generate.");

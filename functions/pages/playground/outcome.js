@@ -157,7 +157,7 @@ export class Outcome {
     const seconds = job.timings?.total_seconds;
     const route = job.attempts?.at(-1);
     const facts = [
-      job.status !== "succeeded" && ["Status", STATUS[job.status] ?? job.status],
+      result && job.status !== "succeeded" && ["Status", STATUS[job.status] ?? job.status],
       result && ["Size", `${result.width} × ${result.height}`],
       seconds !== null && seconds !== undefined && ["Time", `${Number(seconds).toFixed(1)} s`],
       ["Price", priceOf(job)],

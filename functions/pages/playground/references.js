@@ -56,6 +56,7 @@ export class References {
       this.#refuse(refusals);
       this.#changed();
       this.#uploadAll();
+      if (refusals.length) this.refused.scrollIntoView({ block: "nearest" });
     });
     return this.adding;
   }
