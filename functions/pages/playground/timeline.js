@@ -36,7 +36,7 @@ export function showTimeline({ list, note, all }, timeline) {
 function row(step, started, isLast) {
   const word = WORDS[step.kind] ?? step.kind;
   const name = step.kind === "attempt" && step.attempt ? `${word} ${step.attempt}` : word;
-  const detail = step.steps > 1 ? `${step.detail}; polled ${counted(step.polls, "time")}` : step.detail;
+  const detail = step.polls ? `Waiting for the provider. Polled ${counted(step.polls, "time")}` : step.detail;
   const isFault = step.kind === "refused" || (step.kind === "finished" && !step.detail.startsWith("succeeded"));
   return make(
     "li",
