@@ -15,7 +15,7 @@ LAMBDA_VENV := .venv-$(LAMBDA_PYTHON)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down upstream test test-here test-elsewhere unit contract integration e2e screenshots check format \
+.PHONY: help demo up down upstream test test-here test-elsewhere unit contract integration browser e2e screenshots check format \
 	bench build preflight deploy key routes disable enable pause-spending resume-spending ledger keys new-key revoke-key \
 	open close stop resume lock clean
 
@@ -61,6 +61,9 @@ contract: $(INSTALLED) ## contract tests: the template, the workflows, the API's
 
 integration: $(INSTALLED) ## integration tests: functions and adapters, with AWS as moto plays it
 	$(VENV)/bin/python -m pytest -q tests/integration
+
+browser: $(INSTALLED) ## browser tests: the playground's page in Chromium, with an API that answers as each test says
+	$(VENV)/bin/python -m pytest -q tests/browser
 
 e2e: $(INSTALLED) ## end-to-end tests: the whole application on the local stack
 	$(VENV)/bin/python -m pytest tests/e2e

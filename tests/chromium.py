@@ -14,7 +14,8 @@ MISSING = (
     "The playground is tested in a real browser, and there is none on this machine. Install one, either\n"
     "    apt-get install chromium                              (or your system's package of that name)\n"
     "    .venv/bin/python -m playwright install chromium       (Playwright's own, for your user only)\n"
-    "and run this again. Everything else: .venv/bin/python -m pytest --ignore tests/e2e/test_playground.py"
+    "and run this again. Everything else:\n"
+    "    .venv/bin/python -m pytest --ignore tests/browser --ignore tests/e2e/test_playground.py"
 )
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -12,6 +12,7 @@ from heliograph.domain.jobs import JobStatus
 from heliograph.domain.media import MediaType
 from heliograph.domain.requests import Policy
 from heliograph.domain.routes import AspectRatio
+from heliograph.domain.timeline import MomentKind
 
 FOLDER = Path(__file__).parents[2] / "functions" / "pages" / "playground"
 FILES = sorted(FOLDER.iterdir())
@@ -60,9 +61,14 @@ def test_the_page_holds_no_code_and_no_styles() -> None:
 
 
 def test_every_file_that_the_page_names_is_there_and_named_relatively() -> None:
-    named = re.findall(r'(?:src|href)="([^"#][^"]*)"', PAGE)
-    assert named
-    assert all((FOLDER.parent / name).is_file() for name in named)
+    named = set(re.findall(r'(?:src|href)="([^"#][^"]*)"', PAGE))
+    assert {"docs", "v1/openapi.json"} < named
+    assert all((FOLDER.parent / name).is_file() for name in named - {"docs", "v1/openapi.json"})
+
+
+def test_every_script_is_asked_for_at_once_and_not_one_after_the_other() -> None:
+    named = re.findall(r'<(?:script type="module" src|link rel="modulepreload" href)="playground/([^"]+)"', PAGE)
+    assert sorted(named) == [file.name for file in SCRIPTS]
 
 
 def test_every_element_that_a_label_or_an_attribute_names_is_there() -> None:
@@ -74,7 +80,8 @@ def test_every_element_that_a_label_or_an_attribute_names_is_there() -> None:
 
 def test_the_page_knows_the_apis_words() -> None:
     assert words(source("ratios.js"), "KNOWN") == list(AspectRatio)
-    assert words(source("references.js"), "TYPES") == list(MediaType)
-    assert keys(source("outcome.js"), "STATUS") == set(JobStatus)
+    assert words(source("files.js"), "TYPES") == list(MediaType)
+    assert keys(source("phases.js"), "STATUS") == set(JobStatus)
+    assert keys(source("timeline.js"), "WORDS") == set(MomentKind)
     offered = set(re.findall(r'<option value="([^"]+)"', PAGE))
     assert offered == set(Policy) - {Policy.PINNED}

@@ -146,10 +146,12 @@ class Playground:
 
     @property
     def history(self) -> Locator:
-        return self.page.get_by_role("region", name="History of this browser").get_by_role("listitem")
+        return self.page.get_by_role("region", name="History").get_by_role("listitem")
 
     def code(self, language: str) -> str:
         """What there is to copy."""
+        if not self.page.get_by_role("tablist", name="Language").is_visible():
+            self.page.get_by_text("Show as code").click()
         self.page.get_by_role("tab", name=language, exact=True).click()
         return self.page.get_by_role("tabpanel").inner_text()
 

@@ -7,7 +7,7 @@ const LONGEST_CALL_MS = 60_000;
 /** What went wrong, as the API's problem documents say it. `status` 0: no answer came. */
 export class Problem extends Error {
   constructor(status, document) {
-    super(document.detail ?? document.title ?? "no reason was given");
+    super(document.detail ?? document.title ?? `the API answered with HTTP ${status} and gave no reason`);
     this.status = status;
     this.code = document.code ?? `http_${status}`;
     this.retryable = document.retryable ?? false;
@@ -22,7 +22,12 @@ export class Problem extends Error {
     return this.status === 0;
   }
 
-  /** The key is the trouble. */
+  /** No call leaves this device. */
+  get isOffline() {
+    return this.isUnanswered && navigator.onLine === false;
+  }
+
+  /** The key is the trouble: it is wrong (401, in older deployments 403), or lacks a scope (403). */
   get isAboutTheKey() {
     return this.status === 401 || this.status === 403;
   }
@@ -78,14 +83,14 @@ export function newIdempotencyKey() {
 }
 
 /**
- * Puts a file where a reference can lie: asks for a place, then posts the form there.
+ * Uploads a reference image: asks for a form, then sends it with exactly the fields that the API gave.
  * @param {string} key
  * @param {File} file
- * @param {{onProgress: (share: number) => void, signal: AbortSignal}} options
+ * @param {{type: string, onProgress: (share: number) => void, signal: AbortSignal}} options `type`: by its contents
  * @returns {Promise<string>} the id that a job names as a reference
  */
-export async function upload(key, file, { onProgress, signal }) {
-  const wanted = { content_type: file.type, size_bytes: file.size };
+export async function upload(key, file, { type, onProgress, signal }) {
+  const wanted = { content_type: type, size_bytes: file.size };
   const { body: place } = await call(key, "POST", "v1/uploads", { body: wanted, signal });
   const form = new FormData();
   for (const [name, value] of Object.entries(place.fields)) form.append(name, value);
@@ -119,17 +124,18 @@ function parsed(text) {
 
 function unusableKey() {
   return {
-    code: "unauthenticated",
-    detail: "this can be no key: keys have no spaces and no letters beyond ASCII",
+    code: "unusable_key",
+    detail: "an API key has no spaces and no letters beyond ASCII",
     charged: "no",
   };
 }
 
 function noAnswer(mayHaveActed) {
-  const safe = "Trying again is safe: it goes under the same idempotency key, so it is the same job";
+  const what = navigator.onLine === false ? "this device has no connection to the internet" : "the API did not answer";
+  const safe = "The request may have arrived. Trying again is safe: it is sent under the same idempotency key, so it stays one job";
   return {
     code: "no_answer",
-    detail: mayHaveActed ? `no answer came; the call may have arrived. ${safe}` : "no answer came",
+    detail: mayHaveActed ? `${what}. ${safe}` : what,
     retryable: true,
     charged: mayHaveActed ? "unknown" : "no",
   };
@@ -138,7 +144,7 @@ function noAnswer(mayHaveActed) {
 function notStored(status) {
   return {
     code: "upload_failed",
-    detail: status ? `the store refused the file (${status})` : "the file did not arrive",
+    detail: status ? `the upload was refused (HTTP ${status})` : "the upload was interrupted",
     retryable: true,
     charged: "no",
   };

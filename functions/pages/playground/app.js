@@ -1,18 +1,30 @@
-/** The playground: composes a job, says what it costs, sends it, and shows what becomes of it. */
+/** The playground: composes a job, shows its price, sends it, and follows it to its end. */
 
+import { keyNotice, keyObstacle, pastedKey, uploadingObstacle } from "./access.js";
+import { misfit } from "./advice.js";
 import { BASE, call, newIdempotencyKey, Problem } from "./api.js";
 import { byId, fill, make, mark, say, sentence, write } from "./dom.js";
+import { Draft } from "./drafts.js";
 import { follow } from "./follow.js";
 import { History } from "./history.js";
-import { Outcome, STATUS } from "./outcome.js";
+import { Outcome, priceOf } from "./outcome.js";
+import { phaseOf, placeInQueue, usualSeconds, waitingReason } from "./phases.js";
 import { Ratios, sizeOf } from "./ratios.js";
 import { References } from "./references.js";
 import { LANGUAGES } from "./snippets.js";
+import { counted, duration, grouped, number } from "./text.js";
 import { showTimeline } from "./timeline.js";
+import { offerUsage } from "./usage.js";
 
 const AFTER_TYPING_MS = 500;
 const REMEMBERED = `heliograph:key:${BASE}`;
 const REFRESHED_AT_ONCE = 12;
+/** As the API has it; shown until the models tell theirs. */
+const MOST_REFERENCES = 16;
+/** A price that does not fit may fit later: after so long it is asked for again. */
+const MISFIT_AGAIN_MS = 60_000;
+const FIRST_QUEUE_MS = 3_000;
+const QUEUE_AGAIN_MS = 10_000;
 /** Where a fault of the API is shown, by the first part of its pointer. */
 const FAULTS = {
   prompt: "prompt",
@@ -25,7 +37,13 @@ const FAULTS = {
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
 const history = new History(BASE);
-const references = new References({ list: page.references, fault: page["references-fault"], onChange: recompose });
+const draft = new Draft(BASE);
+const references = new References({
+  list: page.references,
+  refused: page["references-refused"],
+  onChange: recompose,
+  most: () => limits().references,
+});
 const ratios = new Ratios({ group: page.ratios, onChange: recompose });
 const outcome = new Outcome({
   section: page.outcome,
@@ -34,28 +52,51 @@ const outcome = new Outcome({
   onCancel: cancel,
   onRetry: retry,
   onReuse: reuse,
-  onStale: (job) => open(job.id),
+  onStale: (job) => open(job.id, { isNew: false }),
+  onKey: () => page.key.focus(),
+  onEdit: () => page.prompt.focus(),
+  onExample: (prompt) => {
+    page.prompt.value = prompt;
+    recompose();
+    page.prompt.focus();
+  },
+  priceOf: (job) => job.attempts?.at(-1)?.price_usd ?? state.quote?.price_usd ?? null,
+  usual: () => state.usual,
 });
+offerUsage({ panel: page.usage, body: page["usage-body"], key, canRead: () => state.access.canRead !== false });
 
-/** All that the page knows besides what is written in its fields. */
+/** All that the page knows besides what is written in its fields. Every message on the page follows from it. */
 const state = {
-  keyFault: "",
-  isKnown: false,
+  /** What the key can do here: an `Access` of access.js. */
+  access: { status: "none" },
+  /** The key that was last found out about. */
+  metKey: "",
   models: [],
-  /** What the wish would cost; stale as soon as it changes. */
+  isSpendingPaused: false,
+  /** How long images usually take, in seconds. */
+  usual: usualSeconds([]),
+  isUsualKnown: false,
+  /** The API's answer to a dry run, and whether it is of what the form holds now. */
   quote: null,
   isQuoted: false,
-  faulty: false,
+  /** Why there is no price; what will be done about it. */
+  quoteTrouble: "",
+  /** What a dry run said before there was a prompt: whether the budget has anything left. */
+  probe: null,
+  /** What the API has against the request, by its last answer. */
+  faults: [],
   isSending: false,
-  /** A call whose answer was lost: the same wish goes again under the same idempotency key. */
+  /** A call whose answer was lost: the same request is sent again under the same idempotency key. */
   unanswered: null,
   lastSent: "",
-  /** The wish whose job runs on the stage: the very same again would be a slip of the finger, and paid. */
+  /** The request whose job runs on the stage: the very same again would be a slip of the finger, and paid. */
   making: "",
   /** The job on the stage. */
   shown: null,
   note: "",
-  /** What is known of jobs, and the pictures that they were made from: gone with the page. */
+  reason: "",
+  queue: { text: "", askedAt: 0 },
+  /** What is known of jobs, and the images that they were made from: gone with the page. */
   jobs: new Map(),
   pictures: new Map(),
   following: new AbortController(),
@@ -69,13 +110,14 @@ const state = {
 // ---- The key
 
 function key() {
-  return page.key.value.trim();
+  return pastedKey(page.key.value);
 }
 
 const keyTyped = later(AFTER_TYPING_MS, meet);
 
 page.key.addEventListener("input", () => {
-  Object.assign(state, { isKnown: false, keyFault: "", quote: null, isQuoted: false });
+  state.meeting.abort();
+  Object.assign(state, { access: { status: key() ? "checking" : "none" }, quote: null, isQuoted: false, quoteTrouble: "", probe: null });
   remember();
   refresh();
   keyTyped();
@@ -102,42 +144,96 @@ function remembered() {
   }
 }
 
-/** Finds out what the key opens. */
+/** Finds out what the key can do, and says at once what it can't. */
 async function meet() {
   state.meeting.abort();
   state.refreshing.abort();
-  if (!key()) return refresh();
-  const { signal } = (state.meeting = new AbortController());
-  try {
-    const { body } = await call(key(), "GET", "v1/models", { signal });
-    state.models = body.data;
-    state.isKnown = true;
-    offerModels();
-  } catch (error) {
-    if (signal.aborted) return;
-    if (!takeKeyProblem(error)) {
-      say(page["key-fault"], sentence(error.message));
-      if (error.retryable) setTimeout(() => signal.aborted || meet(), (error.retryAfterSeconds || 5) * 1000);
-      return;
-    }
+  const typed = key();
+  if (!typed) {
+    Object.assign(state, { access: { status: "none" }, quote: null, isQuoted: false, probe: null });
+    references.use("");
+    return recompose();
   }
-  if (state.isKnown) references.use(key());
+  const { signal } = (state.meeting = new AbortController());
+  state.access = { status: "checking" };
+  refresh();
+  // Where a price can be asked for, that answer says whether the key can create jobs.
+  const probe = canBeQuoted() ? null : answerOf(typed, "POST", "v1/jobs", { body: { prompt: "A check of this key", dry_run: true }, signal });
+  const [models, dryRun] = await Promise.all([answerOf(typed, "GET", "v1/models", { signal }), probe]);
+  if (signal.aborted) return;
+  const problems = [models, dryRun].filter((answer) => answer instanceof Problem);
+  const wrong = problems.find((problem) => problem.isAboutTheKey && !isOfScope(problem));
+  const trouble = models instanceof Problem && !isOfScope(models) && models;
+  if (wrong || trouble) {
+    state.access = wrong ? { status: "refused", problem: wrong } : { status: "unreachable", problem: trouble };
+    const again = !wrong && trouble.retryable;
+    if (again) setTimeout(() => signal.aborted || meet(), (trouble.retryAfterSeconds || 5) * 1000);
+    return refresh();
+  }
+  if (typed !== state.metKey) {
+    // What another key may see, this one may not.
+    state.jobs.clear();
+    Object.assign(state, { metKey: typed, isUsualKnown: false, usual: usualSeconds([]) });
+    showHistory();
+  }
+  const canRead = !(models instanceof Problem);
+  const canWrite = !(dryRun instanceof Problem && isOfScope(dryRun));
+  state.access = { status: "known", canRead, canWrite };
+  state.models = canRead ? models.body.data : [];
+  state.isSpendingPaused = canRead && models.body.spending_paused === true;
+  state.probe = dryRun?.body ?? null;
+  offerModels();
+  references.use(canWrite ? typed : "");
   recompose();
-  if (state.isKnown) refreshHistory();
+  if (!canRead) return;
+  refreshHistory();
+  const wanted = jobInAddress() || state.shown?.id;
+  if (wanted) open(wanted, { isNew: false });
 }
 
-/** Whether the problem was one of the key; then it is told at the key. A missing scope is no wrong key. */
-function takeKeyProblem(problem) {
+/** The answer, or the problem that it was; nothing is thrown but what is no problem of the API. */
+async function answerOf(...call_) {
+  try {
+    return await call(...call_);
+  } catch (error) {
+    const signal = call_.at(-1)?.signal;
+    if (error instanceof Problem || signal?.aborted) return error;
+    throw error;
+  }
+}
+
+function isOfScope(problem) {
+  return problem.code === "insufficient_scope";
+}
+
+/**
+ * Whether the problem was one of the key; then it is told at the key. `needed`: what the key would have to be able to.
+ * @param {any} problem
+ * @param {"canRead" | "canWrite"} needed
+ */
+function takeKeyProblem(problem, needed) {
   if (!(problem instanceof Problem)) throw problem;
   if (!problem.isAboutTheKey) return false;
-  const isWrong = problem.code !== "insufficient_scope";
-  state.keyFault = isWrong ? `Not accepted: ${problem.message}.` : `Accepted, but ${problem.message}.`;
-  state.isKnown = !isWrong;
+  const known = { canRead: true, canWrite: true, ...state.access, status: "known", [needed]: false };
+  state.access = isOfScope(problem) ? known : { status: "refused", problem };
   refresh();
   return true;
 }
 
-// ---- What is wished for
+// ---- The connection
+
+function isOffline() {
+  return navigator.onLine === false;
+}
+
+window.addEventListener("offline", refresh);
+window.addEventListener("online", () => {
+  references.resume();
+  if (state.access.status === "unreachable") meet();
+  else recompose();
+});
+
+// ---- The request
 
 /** The body of the call. What is left at its default is left out, but for what one would look for. */
 function composed() {
@@ -152,23 +248,74 @@ function composed() {
   };
 }
 
-/** What stands in the way of sending, and where to mend it. */
+/** What the chosen model takes; of any model where none is chosen. */
+function limits() {
+  const routes = state.models.filter(({ model }) => !page.model.value || model === page.model.value);
+  return {
+    characters: Math.max(0, ...routes.map((route) => route.longest_prompt)) || Infinity,
+    references: Math.max(0, ...routes.map((route) => route.max_references)) || MOST_REFERENCES,
+  };
+}
+
+/** As the API counts: characters, not UTF-16 units. */
+function promptLength() {
+  return [...page.prompt.value].length;
+}
+
+/** What can be told without the API. */
+function ownFaults() {
+  const most = limits();
+  const over = references.count - most.references;
+  const taker = page.model.value || "A job";
+  return {
+    prompt: promptLength() > most.characters ? `The prompt has ${number(promptLength())} characters. The limit is ${number(most.characters)}.` : "",
+    references: over > 0 ? `${taker} takes up to ${counted(most.references, "reference image")}. Remove ${number(over)}.` : "",
+  };
+}
+
+function hasOwnFaults() {
+  return Object.values(ownFaults()).some(Boolean);
+}
+
+function hasPrompt() {
+  return Boolean(page.prompt.value.trim());
+}
+
+/** Whether a dry run of the form can be of any use. */
+function canBeQuoted() {
+  return hasPrompt() && !references.uploading && !hasOwnFaults();
+}
+
+/** What the newest answer of a dry run says that does not fit; null where there is none. */
+function misfitNow() {
+  const answer = state.isQuoted ? state.quote : hasPrompt() ? null : state.probe;
+  return misfit(answer, new Date());
+}
+
+/** Why nothing can be sent, where that is changed, and whether it is a fault; null where nothing is in the way. */
 function obstacle() {
-  if (!key()) return ["Needs your API key.", page.key];
-  if (state.keyFault && !state.isKnown) return ["The key is not accepted.", page.key];
-  if (!page.prompt.value.trim()) return ["Needs a prompt.", page.prompt];
-  if (references.uploading) return ["Waits for your images to be uploaded.", page.pick];
-  if (references.missing) return ["An image is not uploaded: try it again, or remove it.", page.pick];
-  if (state.faulty) return ["Something is to be mended: see what is marked.", document.querySelector("[aria-invalid=true]") ?? page.prompt];
-  if (state.making && state.making === JSON.stringify(composed())) return ["The very same is being made now.", page.outcome];
-  if (!state.isQuoted) return ["Asks for the price…", page.generate];
+  if (isOffline()) return ["You are offline.", page.generate];
+  const ofKey = keyObstacle(state.access);
+  if (ofKey) return [ofKey, page.key];
+  const unfit = misfitNow();
+  if (unfit?.isRefusal) return [unfit.text, page.generate, true];
+  if (!hasPrompt()) return ["Enter a prompt.", page.prompt];
+  if (references.uploading) return [uploadingObstacle(references.uploading), page.pick];
+  if (references.missing) return ["Some images are not uploaded. Try again or remove them.", page.pick];
+  if (state.faults.length || hasOwnFaults()) return ["Fix the marked fields.", document.querySelector("[aria-invalid=true]") ?? page.prompt];
+  if (state.making && state.making === JSON.stringify(composed())) return ["This image is being made now.", page.outcome];
+  if (state.quoteTrouble) return [state.quoteTrouble, page.generate, true];
+  if (!state.isQuoted) return ["Getting the price…", page.generate];
   return null;
 }
 
-/** The composition has changed: its price may have, too. */
+/** The form has changed: its price may have, too. */
 function recompose() {
   state.isQuoted = false;
+  state.quoteTrouble = "";
   state.quoting.abort();
+  if (!hasPrompt()) state.faults = [];
+  draft.keep(composed());
   if (!state.shown) outcome.empty(ratios.value);
   refresh();
   quoteSoon();
@@ -178,34 +325,38 @@ const quoteSoon = later(AFTER_TYPING_MS, quote);
 
 async function quote() {
   state.quoting.abort();
-  if (!key() || !state.isKnown || !page.prompt.value.trim() || references.uploading) return;
+  const { status, canWrite } = state.access;
+  if (status !== "known" || !canWrite || !canBeQuoted() || isOffline()) return;
   const { signal } = (state.quoting = new AbortController());
+  const again = (seconds) => setTimeout(() => signal.aborted || quote(), seconds * 1000);
   try {
     const { body } = await call(key(), "POST", "v1/jobs", { body: { ...composed(), dry_run: true }, signal });
-    showFaults([]);
-    Object.assign(state, { quote: body, isQuoted: true });
+    Object.assign(state, { quote: body, isQuoted: true, quoteTrouble: "", faults: [] });
+    if (body.fits === false) again(MISFIT_AGAIN_MS / 1000);
   } catch (error) {
-    if (signal.aborted || takeKeyProblem(error)) return;
-    state.quote = null;
-    showFaults(error.errors);
-    if (!error.errors.length) say(page["other-fault"], sentence(error.message));
-    if (error.retryable) setTimeout(() => signal.aborted || quote(), (error.retryAfterSeconds || 5) * 1000);
+    if (signal.aborted || takeKeyProblem(error, "canWrite")) return;
+    const seconds = error.retryAfterSeconds || 5;
+    const then = error.retryable ? ` Trying again in ${duration(seconds)}.` : "";
+    const trouble = error.errors.length || error.isOffline ? "" : `No price: ${sentence(error.message)}${then}`;
+    Object.assign(state, { quote: null, faults: error.errors, quoteTrouble: trouble });
+    if (error.retryable) again(seconds);
   }
   refresh();
 }
 
-/** Every fault at its field; what belongs to no field, at the button. */
-function showFaults(errors) {
-  const found = Map.groupBy(errors, ({ pointer }) => FAULTS[pointer.split("/")[1]] ?? "other");
+/** Every fault at its field; what belongs to no field, at the button. The only writer of these messages. */
+function showFaults() {
+  const own = ownFaults();
+  const found = Map.groupBy(state.faults, ({ pointer }) => FAULTS[pointer.split("/")[1]] ?? "other");
   for (const field of [...Object.values(FAULTS), "other"]) {
     const faults = (found.get(field) ?? []).filter(({ pointer }) => !/^\/references\/\d+$/.test(pointer));
-    say(page[`${field}-fault`], sentence(faults.map(({ pointer, detail }) => (field === "other" && pointer ? `${pointer} ${detail}` : detail)).join("; ")));
-    for (const control of controlsOf(field)) mark(control, "aria-invalid", faults.length);
+    const told = faults.map(({ pointer, detail }) => sentence(grouped(field === "other" && pointer ? `${pointer.slice(1)} ${detail}` : detail))).join(" ");
+    say(page[`${field}-fault`], own[field] || told);
+    for (const control of controlsOf(field)) mark(control, "aria-invalid", own[field] || told);
   }
-  const single = errors.flatMap(({ pointer, detail }) => (/^\/references\/(\d+)/.test(pointer) ? [[Number(pointer.split("/")[2]), detail]] : []));
+  const single = state.faults.flatMap(({ pointer, detail }) => (/^\/references\/(\d+)/.test(pointer) ? [[Number(pointer.split("/")[2]), sentence(detail)]] : []));
   references.mark(new Map(single));
   if (found.has("model") || found.has("policy")) page.more.open = true;
-  state.faulty = errors.length > 0;
 }
 
 function controlsOf(field) {
@@ -219,9 +370,9 @@ function offerModels() {
   const options = [...byName].map(([model, routes]) => {
     const price = Math.min(...routes.map((route) => Number(route.price_usd)));
     const isClosed = routes.every((route) => route.circuit === "open");
-    return make("option", { value: model }, `${model} · $${price}${isClosed ? " · out of service" : ""}`);
+    return make("option", { value: model }, `${model} · $${price.toFixed(2)}${isClosed ? " · suspended" : ""}`);
   });
-  fill(page.model, make("option", { value: "" }, "By policy"), ...options);
+  fill(page.model, make("option", { value: "" }, "Automatic"), ...options);
   page.model.value = byName.has(chosen) ? chosen : "";
   offerRatios();
 }
@@ -275,7 +426,7 @@ page.composer.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
 });
 page.generate.addEventListener("click", (event) => {
-  // The second click of a double click is no second wish.
+  // The second click of a double click is not a second request.
   if (event.detail <= 1) generate();
 });
 page.prompt.addEventListener("keydown", (event) => {
@@ -301,7 +452,6 @@ async function send(body, idempotencyKey) {
   const pictures = references.pictures;
   const text = JSON.stringify(body);
   begin(body);
-  outcome.sending(body.aspect_ratio);
   announce("Sending");
   try {
     const { body: job } = await call(key(), "POST", "v1/jobs", { body, idempotencyKey });
@@ -312,8 +462,8 @@ async function send(body, idempotencyKey) {
     state.isSending = false;
     if (!(error instanceof Problem)) throw error;
     state.unanswered = error.retryable ? { text, idempotencyKey } : null;
-    takeKeyProblem(error);
-    if (error.errors.length) showFaults(error.errors);
+    takeKeyProblem(error, "canWrite");
+    state.faults = error.errors;
     reject(error, () => send(body, idempotencyKey));
   }
 }
@@ -331,7 +481,7 @@ async function retry(job) {
     } catch (error) {
       state.isSending = false;
       if (!(error instanceof Problem)) throw error;
-      takeKeyProblem(error);
+      takeKeyProblem(error, "canWrite");
       reject(error, attempt);
     }
   };
@@ -341,7 +491,9 @@ async function retry(job) {
 function begin(body) {
   state.following.abort();
   Object.assign(state, { isSending: true, shown: { id: "", body }, note: "" });
+  outcome.sending(body.aspect_ratio);
   showTimeline(timelineParts, null);
+  learnUsual();
   page.outcome.scrollIntoView({ block: "nearest", behavior: isCalm() ? "auto" : "smooth" });
   refresh();
 }
@@ -349,13 +501,15 @@ function begin(body) {
 function accept(job, body) {
   history.add(job.id, body);
   learn(job);
-  open(job.id, JSON.stringify(body));
+  open(job.id, { making: JSON.stringify(body) });
 }
 
 function reject(problem, again) {
   outcome.problem(problem, again);
   announce(`Not accepted: ${problem.message}`);
   refresh();
+  // What is left of the budget is known to the next dry run.
+  if (problem.code === "budget_exceeded") quote();
 }
 
 async function cancel(job) {
@@ -365,56 +519,114 @@ async function cancel(job) {
     learn(body);
     announce("Cancel requested");
   } catch (error) {
-    if (takeKeyProblem(error)) return;
-    state.note = `Not canceled: ${error.message}.`;
+    if (takeKeyProblem(error, "canWrite")) return;
+    state.note = `Not canceled: ${sentence(error.message)}`;
   }
   if (state.shown?.id === job.id) showJob();
 }
 
-// ---- What becomes of it
+// ---- The job on the stage
 
-const timelineParts = { list: page.timeline, note: page["timeline-note"] };
+const timelineParts = { list: page.timeline, note: page["timeline-note"], all: page["timeline-all"] };
 
-/** Puts a job on the stage and follows it to its end. `making`: the wish, if it was just sent. */
-async function open(id, making = "") {
+/** The job that the page's address names, so that a reload, Back and a shared link lead to it. */
+function jobInAddress() {
+  return /^#(job_[\w-]+)$/.exec(location.hash)?.[1] ?? "";
+}
+
+window.addEventListener("popstate", () => {
+  const id = jobInAddress();
+  if (id) open(id, { isNew: false });
+  else if (!location.hash) leave();
+});
+
+/** Takes the job off the stage; it goes on all the same. */
+function leave() {
+  state.following.abort();
+  Object.assign(state, { shown: null, making: "", note: "" });
+  outcome.empty(ratios.value);
+  showTimeline(timelineParts, null);
+  refresh();
+}
+
+/**
+ * Puts a job on the stage and follows it to its end.
+ * @param {string} id
+ * @param {{making?: string, isNew?: boolean}} [options] `making`: the request, if it was just sent; `isNew`: an entry of its
+ *   own in the browser's history
+ */
+async function open(id, { making = "", isNew = true } = {}) {
   state.following.abort();
   state.making = making;
-  if (!key()) {
-    announce("Needs your API key");
-    return page.key.focus();
+  if (jobInAddress() !== id) window.history[isNew ? "pushState" : "replaceState"](null, "", `#${id}`);
+  const body = history.entries.find((entry) => entry.id === id)?.body ?? null;
+  if (state.shown?.id !== id) showTimeline(timelineParts, null);
+  Object.assign(state, { shown: { id, body }, note: "", reason: "", queue: { text: "", askedAt: Date.now() - QUEUE_AGAIN_MS + FIRST_QUEUE_MS } });
+  if (!key() || state.access.status === "refused") {
+    outcome.locked(id);
+    refresh();
+    return;
+  }
+  if (state.access.status !== "known") {
+    outcome.loading();
+    refresh();
+    return; // it is opened once the key is known
   }
   const { signal } = (state.following = new AbortController());
-  const body = history.entries.find((entry) => entry.id === id)?.body ?? {};
-  if (state.shown?.id !== id) showTimeline(timelineParts, null);
-  Object.assign(state, { shown: { id, body }, note: "" });
   if (state.jobs.has(id)) showJob();
+  else outcome.loading();
   refresh();
   try {
     await follow(key(), id, {
       signal,
       onNews: (job, timeline) => {
-        const before = state.jobs.get(id)?.status;
+        const before = state.jobs.has(id) ? phaseOf(state.jobs.get(id)).name : "";
         state.note = "";
+        state.reason = waitingReason(timeline);
         learn(job);
         showJob();
         showTimeline(timelineParts, timeline);
-        if (job.status !== before || job.finished_at) announce(told(job));
+        if (phaseOf(job).name !== before || job.finished_at) announce(told(job));
         if (job.finished_at) made();
+        else learnUsual();
+        lookAhead(job, signal);
+        if (!state.shown.body) showCode();
       },
       onTrouble: (problem) => {
-        state.note = `${sentence(problem.message)} Asking again.`;
+        state.note = problem.isOffline
+          ? "You are offline. The job goes on, and this page shows it as soon as you are online again."
+          : `${sentence(problem.message)} The job goes on. Asking for it again…`;
         if (state.jobs.has(id)) showJob();
       },
     });
   } catch (error) {
     if (signal.aborted) return;
     made();
-    takeKeyProblem(error);
+    takeKeyProblem(error, "canRead");
     outcome.problem(error);
   }
 }
 
-/** The same may be wished for again. */
+/** How long images take here, of the newest jobs that were made with this key's tenant. Asked for once for each key. */
+async function learnUsual() {
+  if (state.isUsualKnown || !state.access.canRead) return;
+  state.isUsualKnown = true;
+  const answer = await answerOf(key(), "GET", "v1/jobs?status=succeeded&limit=20");
+  if (!(answer instanceof Problem)) state.usual = usualSeconds(answer.body.data);
+}
+
+/** While a job waits: how many of the caller's own jobs are ahead of it. */
+async function lookAhead(job, signal) {
+  const isWaiting = phaseOf(job).isWaiting && !job.attempts.length;
+  if (!isWaiting || Date.now() - state.queue.askedAt < QUEUE_AGAIN_MS) return;
+  state.queue.askedAt = Date.now();
+  const answer = await answerOf(key(), "GET", "v1/jobs?status=queued&limit=50", { signal });
+  if (signal.aborted || answer instanceof Problem) return;
+  state.queue.text = placeInQueue({ job, queued: answer.body.data, hasMore: answer.body.has_more });
+  if (state.shown?.id === job.id) showJob();
+}
+
+/** The same may be sent again. */
 function made() {
   state.making = "";
   refresh();
@@ -422,14 +634,15 @@ function made() {
 
 function showJob() {
   const job = state.jobs.get(state.shown.id);
-  outcome.job(job, { pictures: state.pictures.get(job.id) ?? [], note: state.note });
+  const reason = state.isSpendingPaused && phaseOf(job).isWaiting ? "The operator has paused spending. The job starts when it is resumed." : state.reason;
+  outcome.job(job, { pictures: state.pictures.get(job.id) ?? [], note: state.note, reason, queue: state.queue.text });
 }
 
 function told(job) {
   const seconds = job.timings?.total_seconds;
-  const took = job.finished_at && seconds ? ` after ${Number(seconds).toFixed(0)} seconds` : "";
+  const took = job.finished_at && seconds ? ` after ${duration(Number(seconds))}` : "";
   const why = job.failure ? `: ${job.failure.message}` : "";
-  return `${STATUS[job.status] ?? job.status}${took}${why}`;
+  return `${phaseOf(job).name}${took}${why}`;
 }
 
 function learn(job) {
@@ -437,19 +650,26 @@ function learn(job) {
   showHistory();
 }
 
-/** Fills the composer with what a job was made from. */
+/** Fills the form with what a job was made from. */
 function reuse(job) {
   const body = bodyOf(job);
-  page.prompt.value = body.prompt;
-  page.filter.checked = body.nsfw_checker;
+  compose(body);
+  page.prompt.focus();
+}
+
+function compose(body) {
+  page.prompt.value = body.prompt ?? "";
+  page.filter.checked = body.nsfw_checker === true;
+  // Before the key is known, no model is offered yet.
+  const isOffered = !body.model || [...page.model.options].some(({ value }) => value === body.model);
+  if (!isOffered && !state.models.length) page.model.append(make("option", { value: body.model }, body.model));
   page.model.value = body.model ?? "";
   page.policy.value = body.policy ?? "";
   page.policy.disabled = Boolean(page.model.value);
   offerRatios();
-  ratios.value = body.aspect_ratio;
+  ratios.value = body.aspect_ratio ?? "auto";
   references.clear();
-  references.addStored(body.references ?? []);
-  page.prompt.focus();
+  references.addStored(Array.isArray(body.references) ? body.references : []);
 }
 
 /** As it was sent from here; else as the API says that it was. */
@@ -494,7 +714,8 @@ function choose(language) {
 
 /** Of the job on the stage; before there is one, of what would be sent. */
 function showCode() {
-  const body = state.shown?.body ?? composed();
+  const known = state.jobs.get(state.shown?.id);
+  const body = state.shown?.body ?? (known ? bodyOf(known) : composed());
   const text = JSON.stringify(body);
   if (text !== state.code.text) state.code = { text, idempotencyKey: newIdempotencyKey() };
   const code = LANGUAGES[state.language].of({ base: BASE, body, idempotencyKey: state.code.idempotencyKey });
@@ -511,9 +732,10 @@ function showCode() {
 
 page.forget.addEventListener("click", () => {
   history.clear();
+  draft.clear();
   showHistory();
   page.prompt.focus();
-  announce("The history is cleared; the jobs and their pictures stay where they are");
+  announce("The history is cleared. The jobs and their images are kept.");
 });
 
 /** Asks for the newest jobs that the page knows nothing of yet, one after the other. */
@@ -530,50 +752,71 @@ async function refreshHistory() {
   }
 }
 
+window.addEventListener("storage", (event) => {
+  if (event.key === null || event.key === history.place) showHistory(); // another tab has sent a job
+});
+
 function showHistory() {
   const { entries } = history;
   const focused = document.activeElement?.dataset?.job;
   fill(page.history, ...entries.map(tile));
   if (focused) page.history.querySelector(`[data-job="${CSS.escape(focused)}"]`)?.focus();
   page.forget.hidden = !entries.length;
-  say(page["history-note"], entries.length ? "" : "Jobs that you send from here are kept in this browser: their ids, requests and times.");
+  say(page["history-note"], entries.length ? "" : "Jobs that you send from this browser are listed here.");
 }
 
 function tile({ id, sentAt, body }) {
   const job = state.jobs.get(id);
   const url = job?.results?.[0]?.url;
   const when = new Date(sentAt).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
-  const status = job ? (STATUS[job.status] ?? job.status) : "";
+  const status = job ? phaseOf(job).name : "";
+  const price = job?.finished_at ? priceOf(job) : "";
   const [width, height] = sizeOf(body.aspect_ratio ?? "auto", 100);
-  const inside = url ? make("img", { src: url, alt: "", loading: "lazy" }) : make("span", { class: "no-picture" }, status);
+  const inside = url ? make("img", { src: url, alt: "", loading: "lazy" }) : make("span", { class: "no-picture" });
   inside.style.setProperty("--ratio", String(width / height));
   const options = {
     type: "button",
     "data-job": id,
+    "data-status": job?.status ?? null,
     "aria-current": state.shown?.id === id ? "true" : null,
-    title: `${body.prompt}\n${when}`,
-    onclick: () => open(id),
+    title: body.prompt,
+    onclick: () => {
+      open(id);
+      page.outcome.scrollIntoView({ block: "start", behavior: isCalm() ? "auto" : "smooth" });
+    },
   };
-  const name = make("span", { class: "visually-hidden" }, `${body.prompt}, ${status ? `${status}, ` : ""}${when}`);
-  return make("li", {}, make("button", options, inside, name));
+  const facts = [status && make("span", { class: "status" }, status), make("span", {}, when), price && make("span", {}, price)];
+  const text = make("span", { class: "text" }, make("span", { class: "prompt", dir: "auto" }, body.prompt), make("span", { class: "about" }, ...facts));
+  return make("li", {}, make("button", options, inside, text));
 }
 
 // ---- All of it together
 
-/** What follows from the fields and the state, shown. */
+/** What follows from the fields and the state, shown. No other function writes these messages. */
 function refresh() {
-  say(page["key-fault"], state.keyFault);
-  mark(page.key, "aria-invalid", state.keyFault);
-  page["key-mark"].hidden = !state.isKnown || Boolean(state.keyFault);
+  const notice = keyNotice(state.access);
+  say(page["key-fault"], notice.text);
+  mark(page.key, "aria-invalid", notice.text);
+  write(page["key-mark"], notice.mark);
+  page["key-mark"].dataset.limited = String(Boolean(notice.text));
+  say(page.offline, isOffline() ? "You are offline. This page goes on as soon as you are online again." : "");
+  showFaults();
+
+  const most = limits().characters;
+  write(page["prompt-count"], Number.isFinite(most) ? `${number(promptLength())} / ${number(most)}` : "");
 
   const found = obstacle();
+  page.generate.disabled = false;
   page.generate.setAttribute("aria-disabled", String(Boolean(found) || state.isSending));
   const isRepeat = state.lastSent === JSON.stringify(composed());
   write(page.generate, state.isSending ? "Sending…" : isRepeat ? "Generate again" : "Generate");
-  say(page.why, state.isSending ? "" : (found?.[0] ?? (isRepeat ? "The same again is another picture, at its own price." : "")));
+  const hint = isRepeat ? "Generating again makes another image, at its own price." : "";
+  const paused = state.isSpendingPaused ? "The operator has paused spending. Jobs wait until it is resumed." : "";
+  say(page.why, state.isSending ? "" : (found?.[0] ?? (misfitNow()?.text || paused || hint)));
+  page.why.classList.toggle("fault", Boolean(found?.[2]) && !state.isSending);
 
-  write(page.amount, state.quote ? `$${state.quote.price_usd}` : "–");
-  write(page.terms, state.quote ? termsOf(state.quote) : "the price comes before you send");
+  say(page.amount, state.quote ? `$${state.quote.price_usd}` : "");
+  write(page.terms, state.quote ? termsOf(state.quote) : "You see the price here before you generate.");
   page.price.classList.toggle("stale", !state.isQuoted);
   showCode();
   for (const button of page.history.querySelectorAll("button")) {
@@ -581,9 +824,10 @@ function refresh() {
   }
 }
 
-function termsOf({ price_usd, price_usd_at_most, routes }) {
-  const most = price_usd_at_most === price_usd ? "" : `, at most $${price_usd_at_most} if another route takes over`;
-  return `by ${routes[0].model}${most}`;
+function termsOf({ price_usd, price_usd_at_most, routes, fits, left_usd = null }) {
+  const most = price_usd_at_most === price_usd ? "" : `, at most $${price_usd_at_most} if another route is needed`;
+  const left = left_usd !== null && fits !== false ? `. $${left_usd} of your budget is left` : "";
+  return `with ${routes[0]?.model ?? "no model"}${most}${left}`;
 }
 
 function announce(text) {
@@ -606,6 +850,10 @@ function later(milliseconds, act) {
 
 page.key.value = remembered();
 page.remember.checked = Boolean(page.key.value);
+const kept = draft.read();
+if (kept) compose(kept);
 showHistory();
+showTimeline(timelineParts, null);
+if (jobInAddress()) open(jobInAddress(), { isNew: false });
 recompose();
 if (key()) meet();

@@ -1,6 +1,7 @@
-/** A picture, or a picture over the one that it was made from, with a slider between them. */
+/** An image, or an image over the one that it was made from, with a slider between them. */
 
 import { fill, make } from "./dom.js";
+import { zoom } from "./zoom.js";
 
 /**
  * @param {{url: string, width: number, height: number}} result
@@ -9,9 +10,19 @@ import { fill, make } from "./dom.js";
  */
 export function pictureOf(result, inputs, { alt, onUnreadable }) {
   const frame = frameOf(result.width, result.height);
-  const picture = make("img", { class: "picture", src: result.url, alt, onerror: onUnreadable });
-  frame.append(picture);
-  if (!inputs.length) return frame;
+  const note = make("p", { class: "arriving note" }, "Loading the image…");
+  const arrived = () => frame.classList.remove("loading");
+  const picture = make("img", { class: "picture", src: result.url, alt, onload: arrived, onerror: onUnreadable });
+  const larger = make("button", { type: "button", class: "larger", "aria-label": "View full size", title: "View full size" }, "⤢");
+  larger.addEventListener("click", () => zoom({ url: result.url, alt }));
+  frame.classList.add("loading");
+  frame.append(note, picture);
+  if (!inputs.length) {
+    // The button covers the whole image: a click or Enter on it shows it in full size.
+    larger.classList.add("whole");
+    frame.append(larger);
+    return make("div", { class: "mat" }, frame);
+  }
 
   const input = make("img", { class: "picture input", src: inputs[0].link, alt: "" });
   const slider = make("input", { type: "range", min: 0, max: 100, step: 1, value: 50, class: "slider", "aria-label": "Input to result" });
@@ -27,9 +38,11 @@ export function pictureOf(result, inputs, { alt, onUnreadable }) {
     make("span", { class: "side right", "aria-hidden": "true" }, "Result"),
     make("span", { class: "handle", "aria-hidden": "true" }),
     slider,
+    larger,
   );
-  if (inputs.length === 1) return frame;
-  return make("div", {}, frame, choiceOf(inputs, (link) => input.setAttribute("src", link)));
+  const mat = make("div", { class: "mat" }, frame);
+  if (inputs.length === 1) return mat;
+  return make("div", {}, mat, choiceOf(inputs, (link) => input.setAttribute("src", link)));
 }
 
 /** An empty frame of that shape, as wide as there is room. */
@@ -44,11 +57,11 @@ function choiceOf(inputs, onChoice) {
   const choices = inputs.map(({ name, link }, index) =>
     make(
       "label",
-      { class: "compared" },
+      { class: "compared", title: `image ${index + 1}, ${name}` },
       make("input", { type: "radio", name: "compared", checked: index === 0, onchange: () => onChoice(link) }),
       make("img", { src: link, alt: "" }),
       make("span", { class: "visually-hidden" }, `Compare with image ${index + 1}, ${name}`),
     ),
   );
-  return make("fieldset", { class: "choice" }, make("legend", {}, "Compare with"), ...choices);
+  return make("fieldset", { class: "choice" }, make("legend", {}, "Compare with"), make("div", { class: "choices" }, ...choices));
 }

@@ -1,4 +1,4 @@
-/** A job's progress, asked for politely: as often as the API says, and only while somebody looks. */
+/** A job's progress: polled as often as the API says, and only while the page is seen. */
 
 import { call, Problem, secondsOf } from "./api.js";
 
@@ -45,9 +45,17 @@ function seen(signal) {
   });
 }
 
+/** Ends early when the connection is back. */
 function pause(seconds, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const done = () => {
+      clearTimeout(timer);
+      window.removeEventListener("online", done);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, seconds * 1000);
+    window.addEventListener("online", done);
+    signal.addEventListener("abort", done);
   });
 }

@@ -2,7 +2,7 @@
 
 import { draw, make } from "./dom.js";
 
-/** Shown until the models tell theirs. */
+/** Shown until the API has named those of the models. */
 const KNOWN = ["auto", "1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9"];
 const BOX = 28;
 
@@ -10,6 +10,7 @@ export class Ratios {
   /** @param {{group: any, onChange: () => void}} parts */
   constructor({ group, onChange }) {
     this.group = group;
+    group.replaceChildren();
     group.addEventListener("change", onChange);
     this.offer(KNOWN);
   }
@@ -29,7 +30,7 @@ export class Ratios {
     this.group.append(...[...new Set([...KNOWN, ...offered])].filter((ratio) => !shown.includes(ratio)).map(choice));
     for (const input of this.#inputs) {
       input.disabled = !offered.includes(input.value);
-      input.parentElement.title = input.disabled ? "the chosen model does not offer it" : "";
+      input.parentElement.title = input.disabled ? "The chosen model does not offer this ratio." : "";
     }
     if (!this.#inputs.some((input) => input.checked && !input.disabled)) this.value = offered[0];
   }

@@ -1,25 +1,36 @@
 /** The reference images: chosen, checked, uploaded, put into order. */
 
 import { Problem, upload } from "./api.js";
-import { fill, make, say } from "./dom.js";
+import { fill, make, sentence } from "./dom.js";
+import { admit } from "./files.js";
 
-/** As the API has them; it checks again. */
-const TYPES = ["image/jpeg", "image/png", "image/webp"];
-const MOST_BYTES = 30 * 1024 * 1024;
+/** With more than so many, the rows are lower. */
+const FEW = 4;
 
 export class References {
-  /** @param {{list: any, fault: any, onChange: () => void}} parts `onChange`: something else would be sent now */
-  constructor({ list, fault, onChange }) {
+  /**
+   * @param {{list: any, refused: any, onChange: () => void, most: () => number}} parts
+   *   `refused`: says which files were not added and why, until the references are changed; nothing else writes there.
+   *   `onChange`: something else would be sent now. `most`: how many references a job can take.
+   */
+  constructor({ list, refused, onChange, most }) {
     this.list = list;
-    this.fault = fault;
+    this.refused = refused;
     this.onChange = onChange;
+    this.most = most;
     this.items = [];
     this.key = "";
+    /** Files are looked at one selection after the other, so that their order is the order of choosing. */
+    this.adding = Promise.resolve();
   }
 
   /** What a job names, in order: the ids of all that is uploaded. */
   get ids() {
     return this.items.filter((item) => item.id).map((item) => item.id);
+  }
+
+  get count() {
+    return this.items.length;
   }
 
   get uploading() {
@@ -30,25 +41,27 @@ export class References {
     return this.items.filter((item) => !item.id && item.state !== "uploading").length;
   }
 
-  /** The pictures themselves, to be shown beside a result. @returns {{name: string, link: string}[]} */
+  /** The images themselves, to be shown beside a result. @returns {{name: string, link: string}[]} */
   get pictures() {
     return this.items.filter((item) => item.link).map(({ name, link }) => ({ name, link }));
   }
 
-  /** Takes what can be one and says why the rest can't. */
+  /** Adds what can be a reference and says why the rest can't. The count is checked before anything is uploaded. */
   add(files) {
-    const refused = [];
-    for (const file of files) {
-      const reason = refusal(file);
-      if (reason) refused.push(`${file.name || "The image"} ${reason}.`);
-      else this.#append({ name: file.name || "pasted image", file, link: URL.createObjectURL(file) });
-    }
-    say(this.fault, refused.join(" "));
-    this.#changed();
-    this.#uploadAll();
+    this.adding = this.adding.then(async () => {
+      const { taken, refusals } = await admit(files, this.most() - this.items.length, this.most());
+      for (const { file, type } of taken) {
+        this.#append({ name: file.name || "pasted image", file, type, link: URL.createObjectURL(file) });
+      }
+      this.#refuse(refusals);
+      this.#changed();
+      this.#uploadAll();
+      if (refusals.length) this.refused.scrollIntoView({ block: "nearest" });
+    });
+    return this.adding;
   }
 
-  /** References that lie in the deployment already, as a job names them. */
+  /** References that are uploaded already, as a job names them. */
   addStored(ids) {
     for (const id of ids) this.#append({ name: id.split("/").at(-1), id, isStored: true, state: "ready" });
     this.#changed();
@@ -57,10 +70,11 @@ export class References {
   clear() {
     for (const item of this.items) item.stop?.abort();
     this.items = [];
+    this.#refuse([]);
     this.#changed();
   }
 
-  /** An upload belongs to whom the key belongs to: under another key it is made anew. */
+  /** An upload belongs to the key's tenant: under another key the file is uploaded again. `""`: no key to upload with. */
   use(key) {
     if (key === this.key) return;
     this.key = key;
@@ -72,6 +86,11 @@ export class References {
     this.#uploadAll();
   }
 
+  /** Tries again what a lost connection interrupted. */
+  resume() {
+    for (const item of this.items) if (item.state === "failed" && item.wasCutOff) this.#upload(item);
+  }
+
   /** Shows what the API has against single references. @param {Map<number, string>} faults by index */
   mark(faults) {
     let index = 0;
@@ -81,8 +100,13 @@ export class References {
     }
   }
 
+  #refuse(reasons) {
+    fill(this.refused, ...reasons.map((reason) => make("li", { dir: "auto" }, reason)));
+    this.refused.hidden = !reasons.length;
+  }
+
   #append(item) {
-    const entry = { state: "waiting", share: 0, message: "", id: "", ...item };
+    const entry = { state: "waiting", share: 0, message: "", id: "", wasCutOff: false, ...item };
     entry.parts = this.#parts(entry);
     this.items.push(entry);
   }
@@ -99,7 +123,8 @@ export class References {
       remove: button("Remove", "✕", () => this.#remove(item)),
     };
     const thumbnail = item.link ? make("img", { src: item.link, alt: "" }) : make("span", { class: "no-picture" });
-    const text = make("div", { class: "text" }, parts.number, make("span", { class: "name" }, item.name), parts.note, parts.bar, parts.again);
+    const name = make("span", { class: "name", dir: "auto", title: item.name }, item.name);
+    const text = make("div", { class: "text" }, parts.number, name, parts.note, parts.bar, parts.again);
     parts.row = make("li", {}, thumbnail, text, parts.earlier, parts.later, parts.remove);
     return parts;
   }
@@ -107,6 +132,7 @@ export class References {
   #changed() {
     fill(this.list, ...this.items.map((item) => item.parts.row));
     this.list.hidden = !this.items.length;
+    this.list.classList.toggle("many", this.items.length > FEW);
     for (const item of this.items) this.#show(item);
     this.onChange();
   }
@@ -124,7 +150,7 @@ export class References {
     bar.hidden = item.state !== "uploading";
     bar.value = item.share;
     again.hidden = item.state !== "failed";
-    note.textContent = item.message || (item.state === "waiting" ? "waits for your key" : item.isStored ? "uploaded before" : "");
+    note.textContent = item.message || (item.state === "waiting" ? "Not uploaded yet" : item.isStored ? "Uploaded earlier" : "");
     row.classList.toggle("faulty", Boolean(item.message));
     row.dataset.state = item.state;
   }
@@ -134,6 +160,7 @@ export class References {
     const focused = document.activeElement;
     this.items.splice(from, 1);
     this.items.splice(from + by, 0, item);
+    this.#refuse([]);
     this.#changed();
     // Moved elements lose the focus, and a button at the end of its way is disabled.
     const next = focused.disabled ? (by < 0 ? item.parts.later : item.parts.earlier) : focused;
@@ -144,6 +171,7 @@ export class References {
     const place = this.items.indexOf(item);
     item.stop?.abort();
     this.items.splice(place, 1);
+    this.#refuse([]);
     this.#changed();
     const next = this.items[Math.min(place, this.items.length - 1)];
     (next ? next.parts.remove : document.getElementById("pick")).focus();
@@ -157,30 +185,24 @@ export class References {
     if (!this.key) return;
     item.stop = new AbortController();
     const { signal } = item.stop;
-    Object.assign(item, { state: "uploading", share: 0, message: "" });
+    Object.assign(item, { state: "uploading", share: 0, message: "", wasCutOff: false });
     this.#show(item);
     this.onChange();
     const onProgress = (share) => {
       item.parts.bar.value = item.share = share;
     };
     try {
-      const id = await upload(this.key, item.file, { onProgress, signal });
+      const id = await upload(this.key, item.file, { type: item.type, onProgress, signal });
       if (signal.aborted) return;
       Object.assign(item, { id, state: "ready" });
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
       // A wrong key is told at the key; once there is a right one, this goes on by itself.
-      Object.assign(item, error.isAboutTheKey ? { state: "waiting" } : { state: "failed", message: error.message });
+      const failed = { state: "failed", message: sentence(error.message), wasCutOff: error.isUnanswered };
+      Object.assign(item, error.isAboutTheKey ? { state: "waiting" } : failed);
     }
     this.#show(item);
     this.onChange();
   }
-}
-
-function refusal(file) {
-  if (!TYPES.includes(file.type)) return `is ${file.type || "of an unknown type"}; JPEG, PNG and WEBP can be used`;
-  if (!file.size) return "is empty";
-  if (file.size > MOST_BYTES) return `has ${(file.size / 1024 / 1024).toFixed(0)} MB; at most 30 MB can be used`;
-  return "";
 }

@@ -1,6 +1,8 @@
 /** The steps of a job, oldest first, with what each took. */
 
-import { fill, make, say } from "./dom.js";
+import { fill, make, say, sentence } from "./dom.js";
+import { story } from "./phases.js";
+import { counted } from "./text.js";
 
 const WORDS = {
   submitted: "Submitted",
@@ -8,30 +10,39 @@ const WORDS = {
   attempt: "Attempt",
   accepted: "Accepted",
   refused: "Refused",
-  asked: "Asked",
-  delivering: "Delivering",
+  asked: "Polled",
+  delivering: "Storing",
   cancel_requested: "Cancel requested",
   finished: "Finished",
+  settled: "Settled",
 };
 
-/** @param {{list: any, note: any}} parts @param {{data: any[], complete: boolean} | null} timeline */
-export function showTimeline({ list, note }, timeline) {
-  const steps = timeline?.data ?? [];
-  const started = Date.parse(steps[0]?.at);
+/** @param {{list: any, note: any, all: any}} parts @param {{data: any[], complete: boolean} | null} timeline */
+export function showTimeline({ list, note, all }, timeline) {
+  const every = timeline?.data ?? [];
+  const short = story(every);
+  all.hidden = short.length === every.length;
+  const isAll = all.getAttribute("aria-pressed") === "true";
+  all.onclick = () => {
+    all.setAttribute("aria-pressed", String(!isAll));
+    showTimeline({ list, note, all }, timeline);
+  };
+  const steps = isAll ? every : short;
+  const started = Date.parse(every[0]?.at);
   fill(list, ...steps.map((step, index) => row(step, started, !timeline.complete && index === steps.length - 1)));
-  say(note, steps.length ? "" : "Every step of a job appears here as it happens.");
+  say(note, steps.length ? "" : "The steps of a job appear here as they happen.");
 }
 
 function row(step, started, isLast) {
   const word = WORDS[step.kind] ?? step.kind;
   const name = step.kind === "attempt" && step.attempt ? `${word} ${step.attempt}` : word;
-  const took = step.until && seconds(Date.parse(step.until) - Date.parse(step.at));
+  const detail = step.polls ? `Waiting for the provider. Polled ${counted(step.polls, "time")}` : step.detail;
+  const isFault = step.kind === "refused" || (step.kind === "finished" && !step.detail.startsWith("succeeded"));
   return make(
     "li",
-    { "data-kind": step.kind, "data-now": isLast },
+    { "data-kind": step.kind, "data-now": isLast, "data-fault": isFault },
     make("span", { class: "offset" }, `+${seconds(Date.parse(step.at) - started)}`),
-    make("span", { class: "step" }, make("strong", {}, name), step.detail && make("span", { class: "note" }, step.detail)),
-    make("span", { class: "took" }, took ?? ""),
+    make("span", { class: "step" }, make("strong", {}, name), detail && make("span", { class: "note" }, sentence(detail))),
   );
 }
 
