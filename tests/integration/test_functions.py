@@ -358,7 +358,7 @@ def test_a_broken_reference_is_its_owners_to_mend(deployment: Deployment, jobs: 
 def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
     jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> bool:
+    def away(*_: object, **__: object) -> bool:
         raise StorageFailed("job_x: InternalServerError")
 
     monkeypatch.setattr(DynamoDBJobStore, "add", away)
@@ -370,7 +370,7 @@ def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
 def test_a_call_that_broke_and_has_no_key_must_not_be_repeated_blindly(
     jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> bool:
+    def away(*_: object, **__: object) -> bool:
         raise StorageFailed("job_x: InternalServerError")
 
     monkeypatch.setattr(DynamoDBJobStore, "add", away)

@@ -265,7 +265,7 @@ def test_a_retry_that_broke_midway_may_be_repeated_without_a_key(
 ) -> None:
     first = a_failure_of_the_api(jobs)
 
-    def away(*_: object) -> Job:
+    def away(*_: object, **__: object) -> Job:
         raise StorageFailed("away")
 
     monkeypatch.setattr(DynamoDBJobStore, "add", away)

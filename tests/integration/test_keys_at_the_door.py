@@ -337,7 +337,7 @@ def test_every_answer_says_which_call_it_is_for(
 
 
 def test_a_call_that_broke_says_so_too(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> bool:
+    def broken(*_: object, **__: object) -> bool:
         raise RuntimeError("s3cret")
 
     monkeypatch.setattr(DynamoDBJobStore, "add", broken)
