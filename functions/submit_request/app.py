@@ -1,5 +1,6 @@
 """`POST /v1/jobs`: 202 with the job (200 if it is over by the end of a wait), or a problem that names all to mend."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -20,7 +21,8 @@ from heliograph.steps.submit_request import Quote
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(SubmitRequestSettings)
 submit, await_end, view_of = wiring.request_submitter(settings), wiring.end_awaiter(settings), wiring.job_viewer()
-count_call = wiring.call_counter(settings)
+count_call, wait_cap = wiring.call_counter(settings), wiring.wait_cap(settings, settings.keys_table)
+equal_calls = wiring.equal_calls(settings)
 # What a wait leaves of the function's time, however long the submission took: no answer would look like no job.
 ANSWERING_SECONDS = 4
 
@@ -29,7 +31,22 @@ ANSWERING_SECONDS = 4
 def create_job() -> Response[str]:
     call = ApiCall.read(app.current_event)
     require(call.caller, Scope.JOBS_WRITE)
-    outcome = submit(call.body, idempotency_key=call.idempotency_key, request_id=call.request_id, caller=call.caller)
+    key = call.idempotency_key
+    with (
+        _counted(call),
+        equal_calls.name(call.body, idempotency_key=key, arrival=call.arrival, caller=call.caller) as call_id,
+    ):
+        return _created(call, call_id)
+
+
+def _counted(call: ApiCall) -> AbstractContextManager[None]:
+    if not call.wait_seconds:
+        return nullcontext()
+    return wait_cap.wait(call.caller, call.request_id, seconds=call.wait_seconds)
+
+
+def _created(call: ApiCall, call_id: str) -> Response[str]:
+    outcome = submit(call.body, idempotency_key=call.idempotency_key, request_id=call_id, caller=call.caller)
     if isinstance(outcome, Quote):
         return answer(200, QuoteTold.of(outcome))
     job, replayed = outcome.job, not outcome.created

@@ -37,6 +37,7 @@ class InMemoryObjectStore:
         self.puts: list[ObjectLocation] = []
         self.read_from: list[tuple[ObjectLocation, int]] = []
         self.untagged: list[ObjectLocation] = []
+        self.tags: dict[tuple[str, str], tuple[str, str]] = {}
         self.presigned: list[tuple[ObjectLocation, int]] = []
 
     def on(self, method: str, *lines: Line) -> None:
@@ -98,6 +99,7 @@ class InMemoryObjectStore:
     def untag(self, location: ObjectLocation) -> None:
         with self._script.playing("untag"):
             self.untagged.append(location)
+            self.tags.pop((location.bucket, location.key), None)
 
     def put(
         self,
@@ -107,6 +109,7 @@ class InMemoryObjectStore:
         content_type: str,
         sha256: str,
         metadata: Mapping[str, str],
+        tag: tuple[str, str] | None = None,
     ) -> str:
         with self._script.playing("put"):
             whole = body if isinstance(body, bytes) else body.read()
@@ -116,6 +119,8 @@ class InMemoryObjectStore:
                 raise StorageFailed(f"{location.key}: KeyTooLongError")
             version = self._keep(location.bucket, location.key, whole, content_type, metadata, len(whole))
             self.puts.append(location)
+            if tag:
+                self.tags[location.bucket, location.key] = tag
         return version
 
     def peek(self, location: ObjectLocation) -> StoredObject | None:

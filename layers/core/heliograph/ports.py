@@ -104,6 +104,7 @@ class ObjectStore(Protocol):
         content_type: str,
         sha256: str,
         metadata: Mapping[str, str],
+        tag: tuple[str, str] | None = None,
     ) -> str | None:
         """Stores the object whole or not at all; the store itself verifies `sha256` (hex) on arrival.
 
@@ -221,8 +222,20 @@ class KeyStore(Protocol):
         """The key was used."""
         ...
 
-    def count_call(self, key_id: str, at: datetime) -> int:
-        """One more call of the key: which one it is in its minute (UTC), from 1."""
+    def count_call(self, key_id: str, at: datetime, *, times: int = 1) -> int:
+        """One more call of the key, or several: how many there were in its minute (UTC) with them."""
+        ...
+
+
+class OpenWaits(Protocol):
+    """The calls of each key that wait for jobs at the moment. Raises `StorageFailed`."""
+
+    def begin(self, key: str, wait_id: str, *, now: datetime, until: datetime) -> int:
+        """One more wait; which one it is of those that are open, from 1. It counts until `until` at most."""
+        ...
+
+    def end(self, key: str, wait_id: str) -> None:
+        """That wait is over."""
         ...
 
 

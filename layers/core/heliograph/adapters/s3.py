@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, BinaryIO, TypedDict
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
+from urllib.parse import urlencode, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -121,8 +121,13 @@ class S3ObjectStore:
         content_type: str,
         sha256: str,
         metadata: Mapping[str, str],
+        tag: tuple[str, str] | None = None,
     ) -> str | None:
-        """One PUT: S3 compares the checksum and keeps the whole object or nothing."""
+        """One PUT: S3 compares the checksum and keeps the whole object or nothing.
+
+        With a tag, the caller's role needs `s3:PutObjectTagging`.
+        """
+        tagging: dict[str, Any] = {"Tagging": urlencode([tag])} if tag else {}
         with _translated(location):
             answer = self._client.put_object(
                 Bucket=location.bucket,
@@ -131,6 +136,7 @@ class S3ObjectStore:
                 ContentType=content_type,
                 ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
                 Metadata=metadata,
+                **tagging,
             )
         return _version_id(answer.get("VersionId"))
 

@@ -14,6 +14,7 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
     ├── StaleRecord           the same of a webhook endpoint or a delivery
     ├── BudgetExceeded        a limit would be passed; nothing was written
     ├── RouteFull             as many tasks as may be are running on the route; nothing was written
+    ├── TooManyWaits          the key holds as many waiting calls as it may; nothing was done
     ├── Interrupted           some of several jobs were made, then something gave way; a repeat makes the others
     ├── UnusableImage         bytes that are no whole image, or one of too many pixels; says whether to try another copy
     ├── ResultUnusable        a result could not be fetched or is no picture; says whether to try again
@@ -113,6 +114,14 @@ class BudgetExceeded(HeliographError):
 
 class RouteFull(HeliographError):
     """The cap on tasks that run on a route at once is reached. Nothing was written."""
+
+
+class TooManyWaits(HeliographError):
+    """A key has as many calls that wait as it may have at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} calls of this key wait already, and no more may at the same time")
+        self.most = most
 
 
 class Interrupted(HeliographError):

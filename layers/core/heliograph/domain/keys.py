@@ -53,6 +53,11 @@ class Caller(BaseModel):
     daily_budget_microusd: int | None = None
     requests_per_minute: int | None = None
 
+    @property
+    def account(self) -> str:
+        """What its calls are counted under: the key's id, or `own` for the deployment's own key."""
+        return self.key_id or "own"
+
     def may(self, scope: Scope) -> bool:
         """Whether the key opens this."""
         return scope in self.scopes or Scope.ADMIN in self.scopes

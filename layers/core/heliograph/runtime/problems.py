@@ -17,6 +17,7 @@ from heliograph.domain.errors import (
     InvalidRequest,
     MalformedDocument,
     StaleJob,
+    TooManyWaits,
     Unavailable,
     UnsupportedMedia,
 )
@@ -130,6 +131,12 @@ class Problem(Exception):
                     retryable=True,
                     retry_after_seconds=None,
                 )
+            case TooManyWaits():
+                detail = (
+                    f"{error}; nothing was done and nothing charged. Send the call without Prefer: wait, or once one "
+                    "of them has its answer"
+                )
+                return cls(HTTPStatus.TOO_MANY_REQUESTS, "too_many_waits", detail, retryable=True)
             case Unavailable():
                 detail = "a service behind us did not answer"
                 return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)

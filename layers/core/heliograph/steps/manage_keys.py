@@ -39,13 +39,16 @@ class Allowance:
         return self.used > self.most
 
 
-def count_call(caller: Caller, *, keys: KeyStore, clock: Clock) -> Allowance | None:
-    """One more call of the caller's key; `None` where it has no limit, or the store is away: that shuts nobody out."""
-    if caller.key_id is None or caller.requests_per_minute is None:
+def count_call(caller: Caller, *, keys: KeyStore, clock: Clock, times: int = 1) -> Allowance | None:
+    """One more call of the caller's key; `None` where it has no limit, or the store is away: that shuts nobody out.
+
+    `times`: how many calls it counts as.
+    """
+    if caller.requests_per_minute is None:
         return None
     now = clock.now()
     with suppress(StorageFailed):
-        used = keys.count_call(caller.key_id, now)
+        used = keys.count_call(caller.account, now, times=times)
         return Allowance(caller.requests_per_minute, used, 60 - now.second)
     return None
 
@@ -70,13 +73,16 @@ def revoke_key(key_id: str, *, keys: KeyStore, clock: Clock) -> ApiKey | None:
     return revoked
 
 
-def recognise(key: str, *, own_key: str, keys: KeyStore, clock: Clock) -> Caller | None:
+def recognise(
+    key: str, *, own_key: str, keys: KeyStore, clock: Clock, requests_per_minute: int | None = None
+) -> Caller | None:
     """Who has this key; `None` if nobody has. `own_key`: the deployment's, which opens everything.
 
-    Costs no read for what has not the form of a key. Raises `StorageFailed`.
+    `requests_per_minute`: the limit of keys that have none of their own. Costs no read for what has not the form of a
+    key. Raises `StorageFailed`.
     """
     if own_key and hmac.compare_digest(key.encode(errors="surrogatepass"), own_key.encode()):
-        return Caller(tenant=DEFAULT_TENANT, scopes=frozenset(Scope))
+        return Caller(tenant=DEFAULT_TENANT, scopes=frozenset(Scope), requests_per_minute=requests_per_minute)
     record = keys.get(key_id_of(key)) if is_a_key(key) else None
     if record is None or not record.opens_for(key):
         return None
@@ -84,4 +90,7 @@ def recognise(key: str, *, own_key: str, keys: KeyStore, clock: Clock) -> Caller
     if record.last_used_at is None or now - record.last_used_at >= _NOTED_EVERY:
         with suppress(StorageFailed):
             keys.note_use(record.key_id, now)
-    return record.caller()
+    caller = record.caller()
+    if caller.requests_per_minute is None:
+        return caller.model_copy(update={"requests_per_minute": requests_per_minute})
+    return caller

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from heliograph.runtime.settings.api_keys import KeysTableSettings
 from heliograph.runtime.settings.submission import RequestSubmissionSettings
+from heliograph.runtime.settings.waits import WaitsSettings
 
 
-class SubmitRequestSettings(RequestSubmissionSettings, KeysTableSettings):
+class SubmitRequestSettings(RequestSubmissionSettings, KeysTableSettings, WaitsSettings):
     """A call of the API becomes a job."""
