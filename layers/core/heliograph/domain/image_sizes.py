@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from heliograph.domain.routes import AspectRatio
 
 # How far a size may be from a ratio, as a factor. All the usual sizes are nearer: 1792x1024 is 1.6 % from 16:9,
-# 640x1536 and 1152x896 are 2.9 % from theirs.
+# 1536x640 and 1152x896 are 2.9 % from theirs.
 TOLERANCE = 1.03
 SHORTEST_SIDE, LONGEST_SIDE = 16, 9999
 # Divisible by the larger number of every ratio, so each has a size with this as its longer side.
