@@ -85,7 +85,7 @@ def bring_up(
                 "KieBaseUrl": upstream.said["kie_base"],
                 "LocalWebhooks": "on",
                 # All that runs here has one key, and a test asks for its jobs many times in a second.
-                "KeyRequestsPerMinute": "0",
+                "CallsPerMinute": "0",
                 **({"KieKeySecret": _kie_key(secret_store)} if second_provider else {}),
                 **(parameters or {}),
             },

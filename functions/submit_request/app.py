@@ -1,6 +1,5 @@
 """`POST /v1/jobs`: 202 with the job (200 if it is over by the end of a wait), or a problem that names all to mend."""
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -31,32 +30,22 @@ ANSWERING_SECONDS = 4
 def create_job() -> Response[str]:
     call = ApiCall.read(app.current_event)
     require(call.caller, Scope.JOBS_WRITE)
-    key = call.idempotency_key
+    key, caller = call.idempotency_key, call.caller
     with (
-        _counted(call),
-        equal_calls.name(call.body, idempotency_key=key, arrival=call.arrival, caller=call.caller) as call_id,
+        wait_cap.wait(caller, call.request_id, seconds=call.wait_seconds or 0),
+        equal_calls.name(call.body, idempotency_key=key, arrival=call.arrival, caller=caller) as call_id,
     ):
-        return _created(call, call_id)
-
-
-def _counted(call: ApiCall) -> AbstractContextManager[None]:
-    if not call.wait_seconds:
-        return nullcontext()
-    return wait_cap.wait(call.caller, call.request_id, seconds=call.wait_seconds)
-
-
-def _created(call: ApiCall, call_id: str) -> Response[str]:
-    outcome = submit(call.body, idempotency_key=call.idempotency_key, request_id=call_id, caller=call.caller)
-    if isinstance(outcome, Quote):
-        return answer(200, QuoteTold.of(outcome))
-    job, replayed = outcome.job, not outcome.created
-    logger.info("submitted", extra={"job_id": job.job_id, "repeated": replayed, "started": outcome.started})
-    location = f"jobs/{job.job_id}"
-    if call.wait_seconds is None:
-        return accepted(view_of(job), location=location, replayed=replayed)
-    seconds_left = app.lambda_context.get_remaining_time_in_millis() / 1000 - ANSWERING_SECONDS
-    [job] = await_end([job], seconds=min(call.wait_seconds, seconds_left))
-    return awaited(view_of(job), location=location, replayed=replayed, waited_seconds=call.wait_seconds)
+        outcome = submit(call.body, idempotency_key=key, request_id=call_id, caller=caller)
+        if isinstance(outcome, Quote):
+            return answer(200, QuoteTold.of(outcome))
+        job, replayed = outcome.job, not outcome.created
+        logger.info("submitted", extra={"job_id": job.job_id, "repeated": replayed, "started": outcome.started})
+        location = f"jobs/{job.job_id}"
+        if call.wait_seconds is None:
+            return accepted(view_of(job), location=location, replayed=replayed)
+        seconds_left = app.lambda_context.get_remaining_time_in_millis() / 1000 - ANSWERING_SECONDS
+        [job] = await_end([job], seconds=min(call.wait_seconds, seconds_left))
+        return awaited(view_of(job), location=location, replayed=replayed, waited_seconds=call.wait_seconds)
 
 
 @observed

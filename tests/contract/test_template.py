@@ -261,7 +261,7 @@ def test_nobody_can_write_to_the_ledger_but_by_adding() -> None:
 def test_the_table_of_keys_is_opened_to_those_who_need_it_and_for_what_they_need(name: str) -> None:
     actions = {
         "Authorize": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
-        "SubmitRequest": {"dynamodb:UpdateItem"},
+        "SubmitRequest": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         **{name: {"dynamodb:UpdateItem"} for name in ("ReadApi", "Models", "Retry", "Cancel", "Uploads")},
         "Keys": {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"},
         "Images": {"dynamodb:GetItem", "dynamodb:UpdateItem"},

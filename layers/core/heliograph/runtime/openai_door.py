@@ -55,7 +55,7 @@ from heliograph.runtime.representations.images import (
     OpenAIErrorAnswer,
 )
 from heliograph.runtime.triggers import repeat_number
-from heliograph.steps.linked_images import ImageUrl, LinkedImage
+from heliograph.steps.linked_images import ImageLinks, ImageUrl, LinkedImage
 from heliograph.steps.make_images import Images, ImagesCall, Missing, Picture
 from heliograph.steps.manage_keys import Allowance
 
@@ -386,21 +386,36 @@ def _told(answer: ImagesAnswer) -> dict[str, Any]:
     return told
 
 
-def models_answer(routes: Routes, aliases: ModelAliases) -> Response[str]:
-    """200 with every name that a call may give as its model."""
-    entries = tuple(ModelEntry(id=name) for name in aliases.every(routes))
-    return Response(HTTPStatus.OK.value, "application/json", ModelList(data=entries).model_dump_json())
+def serve_models(app: LambdaFunctionUrlResolver, routes: Routes, aliases: ModelAliases) -> None:
+    """Adds the list of every name that a call may give as its model, and each of them by itself."""
+
+    @app.get(MODELS)
+    def list_models() -> Response[str]:
+        not_too_often(app.context["turnstile"])
+        entries = tuple(ModelEntry(id=name) for name in aliases.every(routes))
+        return Response(HTTPStatus.OK.value, "application/json", ModelList(data=entries).model_dump_json())
+
+    @app.get(f"{MODELS}/<name>")
+    def get_model(name: str) -> Response[str]:
+        not_too_often(app.context["turnstile"])
+        if not aliases.knows(name, routes):
+            told = f"there is no model {name[:64]!r} here; there are {', '.join(aliases.every(routes))}"
+            raise Refusal(HTTPStatus.NOT_FOUND, _INVALID, Code.NO_SUCH_MODEL, told, "model")
+        return Response(HTTPStatus.OK.value, "application/json", ModelEntry(id=name).model_dump_json())
 
 
-def model_answer(name: str, routes: Routes, aliases: ModelAliases) -> Response[str]:
-    """200 with that one, or a refusal (404)."""
-    if not aliases.knows(name, routes):
-        told = f"there is no model {name[:64]!r} here; there are {', '.join(aliases.every(routes))}"
-        raise Refusal(HTTPStatus.NOT_FOUND, _INVALID, Code.NO_SUCH_MODEL, told, "model")
-    return Response(HTTPStatus.OK.value, "application/json", ModelEntry(id=name).model_dump_json())
+def serve_files(app: LambdaFunctionUrlResolver, links: ImageLinks) -> None:
+    """Adds the images that answers link to. Their links are checked here: no key is."""
+
+    @app.get(f"{FILES}/<job_id>/<name>")
+    def show(job_id: str, name: str) -> Response[bytes]:
+        event = app.current_event
+        asked = event.query_string_parameters
+        path, signature = f"{FILES}/{job_id}/{name}", asked.get("signature", "")
+        return _file_answer(links.follow(path, expires=asked.get("expires", ""), signature=signature))
 
 
-def file_answer(found: LinkedImage | None) -> Response[bytes]:
+def _file_answer(found: LinkedImage | None) -> Response[bytes]:
     """200 with the image, or 302 to where it is if it has no room in an answer. 404 for a link that leads nowhere."""
     if found is None:
         told = "this link leads nowhere: it has expired, or was never made"

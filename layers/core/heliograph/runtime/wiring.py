@@ -336,7 +336,7 @@ def recogniser(settings: RecogniserSettings) -> Callable[[str], Caller | None]:
 
     own_key = partial(read_secret, settings.api_key_secret)
     keys = _keys(settings)
-    most = settings.key_requests_per_minute or None
+    most = settings.calls_per_minute or None
     return lambda key: recognise(key, own_key=own_key(), keys=keys, clock=SystemClock(), requests_per_minute=most)
 
 
@@ -365,7 +365,7 @@ def image_studio(settings: ImagesSettings) -> Studio:
             clock=SystemClock(),
         ),
         rules=_rules(settings),
-        aliases=settings.openai_model_aliases,
+        aliases=settings.model_aliases,
         objects=_objects(),
         recent_calls=DynamoDBRecentCalls(aws.dynamodb(), settings.keys_table),
         wait_cap=wait_cap(settings, settings.keys_table),
@@ -391,7 +391,7 @@ def wait_cap(settings: WaitsSettings, table: str) -> WaitCap:
     from heliograph.adapters.dynamodb_open_waits import DynamoDBOpenWaits
     from heliograph.steps.open_waits import WaitCap
 
-    return WaitCap(waits=DynamoDBOpenWaits(aws.dynamodb(), table), clock=SystemClock(), most=settings.waits_per_key)
+    return WaitCap(waits=DynamoDBOpenWaits(aws.dynamodb(), table), clock=SystemClock(), most=settings.waits_per_caller)
 
 
 def key_maker(settings: KeysTableSettings | None = None) -> Callable[[KeyRequest], tuple[str, ApiKey]]:

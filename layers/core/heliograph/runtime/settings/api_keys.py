@@ -20,4 +20,4 @@ class RecogniserSettings(KeysTableSettings):
 
     api_key_secret: Name
     # Of keys that have no limit of their own; 0: none.
-    key_requests_per_minute: Annotated[int, Field(ge=0, le=60_000)]
+    calls_per_minute: Annotated[int, Field(ge=0, le=60_000)]

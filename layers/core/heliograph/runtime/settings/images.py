@@ -21,9 +21,9 @@ def _read_aliases(value: Any) -> Any:
 class ImagesSettings(RequestSubmissionSettings, RecogniserSettings, WaitsSettings):
     """The function recognises its callers itself, because no authorizer stands before its URL."""
 
-    openai_model_aliases: Annotated[ModelAliases, BeforeValidator(_read_aliases)]
+    model_aliases: Annotated[ModelAliases, BeforeValidator(_read_aliases)]
 
     @model_validator(mode="after")
     def _aliases_lead_somewhere(self) -> ImagesSettings:
-        self.openai_model_aliases.check(self.usable_routes)
+        self.model_aliases.check(self.usable_routes)
         return self

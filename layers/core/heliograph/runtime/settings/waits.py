@@ -12,4 +12,4 @@ from heliograph.runtime.environment import Settings
 class WaitsSettings(Settings):
     """The cap on waits; `keys_table` says where they are counted."""
 
-    waits_per_key: Annotated[int, Field(ge=1, le=1000)]
+    waits_per_caller: Annotated[int, Field(ge=1, le=1000)]
