@@ -316,7 +316,7 @@ def test_a_link_lasts_an_hour(images: Handler, link: str, clock: SteppingClock) 
 
 @pytest.mark.parametrize(
     ("part", "other"),
-    [("signature=.", "signature=0"), ("expires=.", "expires=9"), ("/1.png", "/2.png"), ("signature=", "signature=é")],
+    [("proof=.", "proof=x"), ("until=.", "until=9"), ("/1.png", "/2.png"), ("proof=", "proof=é")],
 )
 def test_a_link_that_was_changed_leads_nowhere(images: Handler, link: str, part: str, other: str) -> None:
     changed = re.sub(part, other, link)
@@ -333,9 +333,7 @@ def test_a_link_made_up_reads_nothing(
 
     monkeypatch.setattr(DynamoDBJobReader, "get", asked)
     for path in (f"{FILES}/job_{'a' * 26}/1.png", f"{FILES}/x/1.png", f"{FILES}/", f"{FILES}/a/b/c"):
-        status, answer, _ = call(
-            images, path=path, method="GET", query={"expires": "9999999999", "signature": "0" * 64}
-        )
+        status, answer, _ = call(images, path=path, method="GET", query={"until": "9999999999", "proof": "0" * 64})
         assert status == 404
         assert answer["error"]["type"] == "invalid_request_error"
 

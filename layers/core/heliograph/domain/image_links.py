@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 # As long as OpenAI's own links last.
 LIFETIME = timedelta(minutes=60)
 FILES = "/v1/images/files"
+# Not `Expires` and `Signature`: those are AWS's own, and whatever looks at them would take a link for one of S3's.
+UNTIL, PROOF = "until", "proof"
 _PURPOSE = b"heliograph image links 1"
 _PATH = re.compile(rf"{FILES}/(job_[a-z2-7]{{26}})/([1-9][0-9]{{0,2}})\.(?:jpg|png|webp)")
 _EXPIRES = re.compile(r"[0-9]{1,12}")
@@ -32,7 +34,7 @@ def signed_path(link: ImageLink, *, extension: str, expires_at: datetime, secret
     """The link's path and query. `secret`: of the deployment, and not empty."""
     expires = str(int(expires_at.timestamp()))
     signature = _signature(link, expires, secret)
-    return f"{FILES}/{link.job_id}/{link.index}.{extension}?expires={expires}&signature={signature}"
+    return f"{FILES}/{link.job_id}/{link.index}.{extension}?{UNTIL}={expires}&{PROOF}={signature}"
 
 
 def read_link(path: str, *, expires: str, signature: str, now: datetime, secret: str) -> ImageLink | None:

@@ -26,7 +26,7 @@ from heliograph.domain.errors import (
     UnusableParameters,
 )
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.image_links import FILES
+from heliograph.domain.image_links import FILES, PROOF, UNTIL
 from heliograph.domain.keys import Caller, Scope
 from heliograph.domain.model_aliases import ModelAliases
 from heliograph.domain.openai_shape import (
@@ -411,8 +411,8 @@ def serve_files(app: LambdaFunctionUrlResolver, links: ImageLinks) -> None:
     def show(job_id: str, name: str) -> Response[bytes]:
         event = app.current_event
         asked = event.query_string_parameters
-        path, signature = f"{FILES}/{job_id}/{name}", asked.get("signature", "")
-        return _file_answer(links.follow(path, expires=asked.get("expires", ""), signature=signature))
+        path, expires, signature = f"{FILES}/{job_id}/{name}", asked.get(UNTIL, ""), asked.get(PROOF, "")
+        return _file_answer(links.follow(path, expires=expires, signature=signature))
 
 
 def _file_answer(found: LinkedImage | None) -> Response[bytes]:
