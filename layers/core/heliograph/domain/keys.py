@@ -96,7 +96,7 @@ class KeyRequest(BaseModel):
     ] = None
     requests_per_minute: Annotated[
         int | None,
-        Field(gt=0, le=60_000, strict=True, description="How often it may call; no limit unless given."),
+        Field(gt=0, le=60_000, strict=True, description="Calls a minute; as many as `CallsPerMinute` unless given."),
         WHOLE_NUMBER,
     ] = None
 
