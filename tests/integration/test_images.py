@@ -147,12 +147,10 @@ def call(
     return answer["statusCode"], json.loads(answer["body"] or "null"), answer["headers"]
 
 
-def fetch(
-    handler: Handler, link: str, *, method: str = "GET", **headers: str | None
-) -> tuple[int, Any, dict[str, str]]:
+def fetch(handler: Handler, link: str, *, authorization: str | None) -> tuple[int, Any, dict[str, str]]:
     url = httpx.URL(link)
     assert (url.scheme, url.host) == ("https", HOST)
-    return call(handler, path=url.path, query=dict(url.params), method=method, **headers)
+    return call(handler, path=url.path, query=dict(url.params), method="GET", authorization=authorization)
 
 
 def edit(handler: Handler, *files: tuple[str, bytes], number: int = 1, **texts: str) -> tuple[int, Any, dict[str, str]]:
@@ -237,7 +235,7 @@ def test_a_program_gets_its_image(images: Handler, workers: Workers, program: Pr
     sent = {"prompt": "a fox", **program.body}
     if program.file_field:
         texts = {name: str(value) for name, value in sent.items()}
-        status, answer, headers = edit(images, (program.file_field, png(8, 8)), **texts)
+        status, answer, headers = edit(images, (program.file_field, png(8, 8)), **texts)  # type: ignore[arg-type]
     else:
         status, answer, headers = call(images, sent)
     assert status == 200, answer

@@ -61,7 +61,7 @@ def problems_of(operation: Operation) -> dict[HTTPStatus, Codes]:
         else UNPROCESSABLE
         if reads or operation.query
         else None,
-        HTTPStatus.TOO_MANY_REQUESTS: TOO_MANY | (TOO_MANY_WAITS if "Prefer" in operation.headers else {}),
+        HTTPStatus.TOO_MANY_REQUESTS: {**TOO_MANY, **(TOO_MANY_WAITS if "Prefer" in operation.headers else {})},
         HTTPStatus.INTERNAL_SERVER_ERROR: INTERNAL,
         HTTPStatus.SERVICE_UNAVAILABLE: UNAVAILABLE,
         HTTPStatus.GATEWAY_TIMEOUT: TIMEOUT,
