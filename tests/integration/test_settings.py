@@ -51,7 +51,7 @@ WORKING = {
     "KEYS_TABLE": "keys",
     "CALLS_PER_MINUTE": "600",
     "WAITS_PER_CALLER": "10",
-    "MODEL_ALIASES": "openai, dall-e-3=gpt-image-2-beta",
+    "MODEL_ALIASES": "openai, picture",
     "API_KEY_SECRET": "arn:key",
     "RESULT_ORIGINS": "https://r2.apimodels.app, https://cdn.apimodels.app:8443",
     "MAX_RESULT_BYTES": "52428800",
