@@ -28,7 +28,7 @@ def test_a_model_of_the_deployment_keeps_its_name() -> None:
 
 @pytest.mark.parametrize("text", ["a b", "=x", "a=", "a=b=c", "a,a", "-a", "a" * 65])
 def test_what_is_no_list_of_names_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="neither|twice"):
+    with pytest.raises(ValueError, match=r"neither|twice"):
         ModelAliases.parse(text)
 
 
