@@ -254,7 +254,7 @@ def test_equal_jobs_of_the_api_that_wait_at_the_same_time_are_one(world: World, 
         )
 
     assert [answer.status_code for answer in answers] == [200] * 3, [answer.text for answer in answers]
-    assert len({answer.json()["job_id"] for answer in answers}) == 1
+    assert len({answer.json()["id"] for answer in answers}) == 1
     assert len(world.tasks(mark)) == 1
 
 
