@@ -84,6 +84,8 @@ def bring_up(
                 "ResultOrigins": upstream.said["results_base"],
                 "KieBaseUrl": upstream.said["kie_base"],
                 "LocalWebhooks": "on",
+                # All that runs here has one key, and a test asks for its jobs many times in a second.
+                "CallsPerMinute": "0",
                 **({"KieKeySecret": _kie_key(secret_store)} if second_provider else {}),
                 **(parameters or {}),
             },

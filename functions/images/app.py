@@ -1,42 +1,42 @@
 """`POST /v1/images/generations` and `/v1/images/edits`, in OpenAI's shape; answers when the pictures are there."""
 
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.runtime import openai_door as door
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import logger, observed
-from heliograph.runtime.openai_door import (
-    EDITS,
-    GENERATIONS,
-    images_answer,
-    images_resolver,
-    not_too_often,
-    read_call,
-    through_the_images_door,
-)
 from heliograph.runtime.settings.images import ImagesSettings
-from heliograph.steps.make_images import make_images, name_images
+from heliograph.steps.make_images import WAIT, check_call, make_images, name_images, remember_refused
 
-app = images_resolver()
+app = door.images_resolver()
 settings = read_settings(ImagesSettings)
-studio = wiring.image_studio(settings)
+studio, links = wiring.image_studio(settings), wiring.image_links(settings)
 recognise, count_call = wiring.recogniser(settings), wiring.call_counter(settings)
+door.serve_models(app, studio.rules.routes, studio.aliases)
+door.serve_files(app, links)
 
 
-@app.post(GENERATIONS)
-@app.post(EDITS)
+@app.post(door.GENERATIONS)
+@app.post(door.EDITS)
 def make() -> Response[str]:
-    call = read_call(app.current_event, app.context["caller"], rules=studio.rules, now=studio.clock.now())
-    name = name_images(call, studio=studio)
-    not_too_often(app.context["allowance"])
-    images = make_images(call, name, studio=studio)
+    event, caller, turnstile = app.current_event, app.context["caller"], app.context["turnstile"]
+    call = door.read_call(event, caller, rules=studio.rules, aliases=studio.aliases, now=studio.clock.now())
+    checked = check_call(call, studio=studio)
+    turnstile.count_more(call.wish.n - 1)
+    if turnstile.is_shut and not turnstile.is_long_shut:
+        remember_refused(checked, studio=studio)
+    door.not_too_often(turnstile)
+    with studio.wait_cap.wait(caller, call.arrival.call_id, seconds=WAIT.total_seconds()):
+        images = make_images(checked, name_images(checked, studio=studio), studio=studio)
     job_ids = [job.job_id for job in images.jobs]
-    logger.info("made images", extra={"job_ids": job_ids, "pictures": len(images.pictures)})
-    return images_answer(images)
+    logger.info("made images", extra={"job_ids": job_ids, "pictures": len(images.pictures), "joined": images.joined})
+    return door.images_answer(images, call.wish, partial(links.make, base=door.link_base(event)))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return through_the_images_door(app, event, context, recognise=recognise, count_call=count_call)
+    return door.through_the_images_door(app, event, context, recognise=recognise, count_call=count_call)

@@ -24,7 +24,8 @@ submit, await_end, view_of = (
     wiring.end_awaiter(settings),
     wiring.job_viewer(),
 )
-count_call = wiring.call_counter(settings)
+count_call, wait_cap = wiring.call_counter(settings), wiring.wait_cap(settings, settings.calls_table)
+equal_calls = wiring.equal_calls(settings)
 # What a wait leaves of the function's time, however long the submission took: no answer would look like no job.
 ANSWERING_SECONDS = 4
 
@@ -33,23 +34,24 @@ ANSWERING_SECONDS = 4
 def create_job() -> Response[str]:
     call = ApiCall.read(app.current_event)
     require(call.caller, Scope.JOBS_WRITE)
-    outcome = submit(call.body, idempotency_key=call.idempotency_key, request_id=call.request_id, caller=call.caller)
-    if isinstance(outcome, Quote):
-        return answer(200, QuoteTold.of(outcome))
-    job, replayed = outcome.job, not outcome.created
-    logger.info("submitted", extra={"job_id": job.job_id, "repeated": replayed, "started": outcome.started})
-    location = f"jobs/{job.job_id}"
-    if call.wait_seconds is None:
-        return accepted(view_of(job), caller=call.caller, location=location, replayed=replayed)
-    seconds_left = app.lambda_context.get_remaining_time_in_millis() / 1000 - ANSWERING_SECONDS
-    [job] = await_end([job], seconds=min(call.wait_seconds, seconds_left))
-    return awaited(
-        view_of(job),
-        caller=call.caller,
-        location=location,
-        replayed=replayed,
-        waited_seconds=call.wait_seconds,
-    )
+    key, caller = call.idempotency_key, call.caller
+    with (
+        wait_cap.wait(caller, call.request_id, seconds=call.wait_seconds or 0),
+        equal_calls.name(call.body, idempotency_key=key, arrival=call.arrival, caller=caller) as call_id,
+    ):
+        outcome = submit(call.body, idempotency_key=key, request_id=call_id, caller=caller)
+        if isinstance(outcome, Quote):
+            return answer(200, QuoteTold.of(outcome))
+        job, replayed = outcome.job, not outcome.created
+        logger.info("submitted", extra={"job_id": job.job_id, "repeated": replayed, "started": outcome.started})
+        location = f"jobs/{job.job_id}"
+        if call.wait_seconds is None:
+            return accepted(view_of(job), caller=caller, location=location, replayed=replayed)
+        seconds_left = app.lambda_context.get_remaining_time_in_millis() / 1000 - ANSWERING_SECONDS
+        [job] = await_end([job], seconds=min(call.wait_seconds, seconds_left))
+        return awaited(
+            view_of(job), caller=caller, location=location, replayed=replayed, waited_seconds=call.wait_seconds
+        )
 
 
 @observed

@@ -1,10 +1,14 @@
-"""Replaces how large a call of a function's URL and its answer may be in `ministack`: 6 MB each, as on AWS.
+"""Replaces two things about function URLs in `ministack`: how large calls and answers may be, and where they come from.
 
 **Stock** serves function URLs well, with payloads of any size. On Lambda, what a function is invoked with and what it
 answers has 6 MB at most, as JSON: a body that is no text counts as base64. Larger calls are refused with a 413 before
 the function runs; of larger answers the caller sees a 502.
 
-**Here** both are measured as Lambda does.
+It also gives functions the host name that the URL has on AWS, which leads nowhere on this machine.
+
+**Here** both are measured as Lambda does. Where the URL was called by the emulator's own address, the event says so
+in the headers that a proxy adds (`X-Forwarded-Host`, `-Proto`, `-Prefix`): a function that makes links to itself can
+make them reachable.
 
 **Needed** because pictures go in and out by such a URL, and what is too large there must not seem to work here; until
 ministack measures them.
@@ -27,8 +31,13 @@ def install() -> None:
     class TooLargeError(Exception):
         pass
 
-    def build_event(*args: Any, **kwargs: Any) -> dict[str, Any]:
-        event: dict[str, Any] = stock_build_event(*args, **kwargs)
+    def build_event(url_id: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        event: dict[str, Any] = stock_build_event(url_id, *args, **kwargs)
+        *_, headers, _body, _query = args[:7]
+        host = {name.lower(): value for name, value in headers.items()}.get("host", "")
+        if host and not host.startswith(f"{url_id}."):
+            seen = {"host": host, "proto": "http", "prefix": f"/_aws/lambda-url/{url_id}"}
+            event["headers"].update({f"x-forwarded-{name}": value for name, value in seen.items()})
         if len(json.dumps(event)) > _MOST_BYTES_IN:
             raise TooLargeError
         return event

@@ -37,6 +37,7 @@ def install(*, endpoint: str, state: Path, function_python: str, function_site: 
         gateway_responses,
         mapping_numbers,
         object_versions,
+        one_authorization,
         secure_transport,
         task_timeout,
         version_headers,
@@ -60,6 +61,7 @@ def install(*, endpoint: str, state: Path, function_python: str, function_site: 
     mapping_numbers.install()
     object_versions.install()
     version_headers.install()
+    one_authorization.install()
     secure_transport.install()
     execution_timeout.install()
     task_timeout.install()

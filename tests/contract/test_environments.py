@@ -199,6 +199,7 @@ BEGINNINGS = {
     "UpstreamBaseUrl": "https://a/a",
     "KieBaseUrl": "https://a/a",
     "KieKeySecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:a",
+    "ModelAliases": "a",
     "DailyBudgetUsd": "999999999.9",
     "MonthlyBudgetUsd": "999999999.9",
 }

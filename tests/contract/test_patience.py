@@ -28,7 +28,8 @@ from tests.contract.asl_retries import (
     throttled_retrier,
 )
 from tests.contract.asl_workflow import DELIVERY_WORKFLOW, STATES, TASKS, WORKFLOW
-from tests.contract.cfn_template import FUNCTIONS, RESOURCES, TEMPLATE, resources_of
+from tests.contract.cfn_template import FUNCTIONS, RESOURCES, ROOT, TEMPLATE, resources_of
+from tests.contract.function_settings import FOLDERS
 from tests.fakes import deployment
 from tests.fakes.deployment import InMemoryDeployment
 from tests.fakes.jobs import InMemoryJobStore
@@ -163,6 +164,19 @@ def test_a_reservation_is_made_only_if_somebody_asks_for_one(function: str, para
     pattern = re.compile(PARAMETERS[parameter]["AllowedPattern"])
     # With 0, the function takes no calls.
     assert [text for text in ("", "0", "25", "-1", "x") if pattern.fullmatch(text)] == ["", "0", "25"]
+
+
+def test_whatever_anybody_can_make_last_can_be_given_a_limit_of_its_own() -> None:
+    # Who calls a function's URL decides how long it waits; so do the hosts that webhooks are sent to.
+    public = {name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function}
+    waits_for_strangers = {
+        FOLDERS[path.parent.name]
+        for path in (ROOT / "functions").glob("*/app.py")
+        if re.search(r"wiring\.deliverer\(", path.read_text())
+    }
+    assert (public, waits_for_strangers) == ({"Images"}, {"Deliver"})
+    for name in public | waits_for_strangers:
+        assert "ReservedConcurrentExecutions" in FUNCTIONS[name]
 
 
 def test_nothing_else_is_reserved() -> None:

@@ -9,8 +9,13 @@ from .conftest import Functions, RunningEmulator
 
 ECHO = """
 import base64
+import json
 
 def handler(event, context):
+    if event["rawPath"] == "/where":
+        names = ("proto", "host", "prefix")
+        seen = {name: event["headers"].get("x-forwarded-" + name) for name in names}
+        return {"statusCode": 200, "body": json.dumps(seen)}
     body = event.get("body", "")
     size = len(base64.b64decode(body) if event["isBase64Encoded"] else body)
     path = event["rawPath"]
@@ -44,6 +49,12 @@ def test_a_call_is_measured_as_the_function_gets_it(url: str, kind: str, size: i
 
     assert answer.status_code == status
     assert status == 413 or int(answer.text) == size
+
+
+def test_a_function_learns_where_it_was_called(url: str) -> None:
+    seen = httpx.get(url + "/where", timeout=30).json()
+
+    assert f"{seen['proto']}://{seen['host']}{seen['prefix']}" == url
 
 
 @pytest.mark.parametrize(("size", "status"), [(6_200_000, 200), (6_300_000, 502)])

@@ -63,10 +63,10 @@ class InMemoryKeyUses:
         with self._script.playing("note_use"):
             self._used[key_id] = at
 
-    def count_call(self, key_id: str, at: datetime) -> int:
+    def count_call(self, key_id: str, at: datetime, *, times: int = 1) -> int:
         with self._script.playing("count_call"):
             minute = f"{at:%Y-%m-%d %H:%M}"
-            self._calls[key_id, minute] += 1
+            self._calls[key_id, minute] += times
             return self._calls[key_id, minute]
 
     def last_uses(self, key_ids: Iterable[str]) -> Mapping[str, datetime]:

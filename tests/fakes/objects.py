@@ -54,6 +54,7 @@ class InMemoryObjectStore:
         self.read_from: list[tuple[ObjectLocation, int]] = []
         self.copies: list[tuple[ObjectLocation, ObjectLocation]] = []
         self.untagged: list[ObjectLocation] = []
+        self.tags: dict[tuple[str, str], tuple[str, str]] = {}
         self.presigned: list[tuple[ObjectLocation, int]] = []
         self.unencoded: list[ObjectLocation] = []
 
@@ -168,6 +169,7 @@ class InMemoryObjectStore:
     def untag(self, location: ObjectLocation) -> None:
         with self._script.playing("untag"):
             self.untagged.append(location)
+            self.tags.pop((location.bucket, location.key), None)
 
     def put(
         self,
@@ -178,6 +180,7 @@ class InMemoryObjectStore:
         sha256: str,
         metadata: Mapping[str, str],
         replacing: Replacing | None = None,
+        tag: tuple[str, str] | None = None,
     ) -> str:
         with self._script.playing("put"):
             there = self.peek(ObjectLocation(location.bucket, location.key))
@@ -190,6 +193,8 @@ class InMemoryObjectStore:
                 raise StorageFailed(f"{location.key}: KeyTooLongError")
             version = self._keep(location.bucket, location.key, whole, content_type, metadata, len(whole), "sha256")
             self.puts.append(location)
+            if tag:
+                self.tags[location.bucket, location.key] = tag
         return version
 
     def peek(self, location: ObjectLocation) -> StoredObject | None:

@@ -13,6 +13,7 @@ import pytest
 from heliograph.adapters import aws
 from heliograph.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
 from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
+from heliograph.adapters.dynamodb_open_waits import DynamoDBOpenWaits
 from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
 from heliograph.domain.errors import (
     BudgetExceeded,
@@ -26,11 +27,15 @@ from heliograph.domain.errors import (
     WorkflowFailed,
 )
 from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.image_links import FILES
 from heliograph.domain.jobs import Job, JobStatus, Result
 from heliograph.domain.keys import ApiKey, Scope, read_key_request
 from heliograph.domain.media import MediaType
+from heliograph.domain.model_aliases import OPENAI_MODELS
+from heliograph.domain.openai_shape import GenerationRequest
 from heliograph.runtime.openai_door import Refusal, images_answer
-from heliograph.steps.make_images import Images, Missing
+from heliograph.steps.linked_images import ImageUrl
+from heliograph.steps.make_images import Images, Missing, Picture
 
 from tests.contract.examples import after, failed_job, processing_job, queued_job
 from tests.contract.test_triggers import read
@@ -38,7 +43,9 @@ from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import API_KEY, Deployment, items
 from tests.integration.lambdas import Handler, started
 from tests.pictures import jpeg, png
+from tests.programs import PROGRAMS, Program
 
+HOST = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-central-1.on.aws"
 STRANGER = "hg_" + "s" * 43
 SHOPS = "hg_" + "p" * 43
 BROKE = Failure(code=FailureCode.PROVIDER_FAILED, message="it broke", retryable=True, charged=Charged.NO)
@@ -116,9 +123,11 @@ def call(
     path: str = "/v1/images/generations",
     method: str = "POST",
     number: int = 1,
+    query: dict[str, str] | None = None,
     **headers: str | None,
 ) -> tuple[int, Any, dict[str, str]]:
     event = read("post_images.json")
+    event["queryStringParameters"] = query or {}
     event["rawPath"] = event["requestContext"]["http"]["path"] = path
     event["requestContext"]["http"]["method"] = method
     event["requestContext"]["requestId"] += f"-{number}"
@@ -132,8 +141,16 @@ def call(
         if value is not None:
             event["headers"][name.replace("_", "-")] = value
     answer = handler(event)
-    assert answer["headers"]["X-Request-Id"] == event["requestContext"]["requestId"]
-    return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+    if answer.get("isBase64Encoded"):
+        return answer["statusCode"], base64.b64decode(answer["body"]), answer["headers"]
+    assert path.startswith(FILES) or answer["headers"]["X-Request-Id"] == event["requestContext"]["requestId"]
+    return answer["statusCode"], json.loads(answer["body"] or "null"), answer["headers"]
+
+
+def fetch(handler: Handler, link: str, *, authorization: str | None) -> tuple[int, Any, dict[str, str]]:
+    url = httpx.URL(link)
+    assert (url.scheme, url.host) == ("https", HOST)
+    return call(handler, path=url.path, query=dict(url.params), method="GET", authorization=authorization)
 
 
 def edit(handler: Handler, *files: tuple[str, bytes], number: int = 1, **texts: str) -> tuple[int, Any, dict[str, str]]:
@@ -156,10 +173,18 @@ def test_a_picture_in_openais_shape(images: Handler, workers: Workers) -> None:
     assert (status, headers["Content-Type"], headers["Cache-Control"]) == (200, "application/json", "no-store")
     [picture] = answer["data"]
     assert base64.b64decode(picture["b64_json"]) == workers.body
-    assert "X-Amz-Expires=900" in picture["url"]
+    assert fetch(images, picture["url"], authorization=None)[1] == workers.body
     assert (answer["size"], answer["output_format"]) == ("320x200", "png")
     assert isinstance(answer["created"], int)
-    assert answer["heliograph"] == {"failures": []}
+    assert answer["heliograph"] == {
+        "requested_model": None,
+        "requested_size": "1536x1024",
+        "aspect_ratio": "3:2",
+        "ignored": [],
+        "joined": False,
+        "failures": [],
+    }
+    assert picture["heliograph"]["model"] == "gpt-image-2-beta"
     assert picture["heliograph"]["price_usd"] == "0.06"
     assert headers["X-Heliograph-Job-Ids"] == picture["heliograph"]["job_id"]
 
@@ -174,7 +199,7 @@ def test_the_job_is_one_of_the_api(images: Handler, jobs: DynamoDBJobStore) -> N
 def test_an_answer_fits_what_lambda_hands_on(images: Handler, workers: Workers) -> None:
     workers.body = png(320, 200) + b"x" * 2_000_000
     _, answer, _ = call(images, {"prompt": "x", "n": 10})
-    assert [picture["b64_json"] is not None for picture in answer["data"]] == [True, True] + [False] * 8
+    assert ["b64_json" in picture for picture in answer["data"]] == [True, True] + [False] * 8
     assert len(json.dumps({"body": json.dumps(answer)})) < 6_291_556
 
 
@@ -200,6 +225,126 @@ def test_a_repeat_with_another_boundary_is_the_same_call(images: Handler) -> Non
         x_stainless_retry_count="1",
     )
     assert first["data"][0]["heliograph"]["job_id"] == second["data"][0]["heliograph"]["job_id"]
+
+
+# ---- Programs, with base_url and key changed
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_a_program_gets_its_image(images: Handler, workers: Workers, program: Program) -> None:
+    sent = {"prompt": "a fox", **program.body}
+    if program.file_field:
+        texts = {name: str(value) for name, value in sent.items()}
+        status, answer, headers = edit(images, (program.file_field, png(8, 8)), **texts)  # type: ignore[arg-type]
+    else:
+        status, answer, headers = call(images, sent)
+    assert status == 200, answer
+    assert len(answer["data"]) == int(program.body.get("n", 1))
+    for image in answer["data"]:
+        assert {"url", "b64_json"} & image.keys() == {program.reads}
+        if program.reads == "url":
+            key = f"Bearer {API_KEY}" if program.with_key else None
+            status, body, shown = fetch(images, image["url"], authorization=key)
+            assert (status, shown["Content-Type"]) == (200, "image/png")
+        else:
+            body = base64.b64decode(image["b64_json"])
+        assert body == workers.body
+    ignored = program.ignored | ({"output_format"} if program.body.get("output_format", "png") != "png" else set())
+    assert set(answer["heliograph"]["ignored"]) == ignored
+    assert headers.get("X-Heliograph-Ignored", "") == ", ".join(sorted(ignored))
+    assert answer["heliograph"]["requested_model"] == program.body["model"]
+
+
+def test_at_least_ten_programs_are_tried() -> None:
+    assert len({re.split("[, ]", program.name)[0] for program in PROGRAMS}) >= 10
+    assert {program.body["model"] for program in PROGRAMS} <= set(OPENAI_MODELS)
+
+
+def test_the_models_are_listed_in_openais_shape(images: Handler) -> None:
+    status, answer, _ = call(images, path="/v1/models", method="GET")
+    assert (status, answer["object"]) == (200, "list")
+    assert [entry["id"] for entry in answer["data"]] == ["gpt-image-2-beta", *OPENAI_MODELS]
+    assert answer["data"][0] == {"id": "gpt-image-2-beta", "object": "model", "created": 0, "owned_by": "heliograph"}
+
+
+@pytest.mark.parametrize("name", ["gpt-image-2-beta", "dall-e-3", "gpt-image-1.5"])
+def test_one_model_is_told_in_openais_shape(images: Handler, name: str) -> None:
+    status, answer, _ = call(images, path=f"/v1/models/{name}", method="GET")
+    assert (status, answer["id"], answer["object"]) == (200, name, "model")
+
+
+def test_a_model_that_is_not_there_is_told_so(images: Handler) -> None:
+    status, answer, _ = call(images, path="/v1/models/gpt-4o", method="GET")
+    assert (status, answer["error"]["code"], answer["error"]["param"]) == (404, "model_not_found", "model")
+
+
+# ---- Links that carry their own permission
+
+
+@pytest.fixture
+def link(images: Handler) -> str:
+    _, answer, _ = call(images, {"prompt": "x", "response_format": "url"})
+    return str(answer["data"][0]["url"])
+
+
+@pytest.mark.parametrize("header", [None, f"Bearer {API_KEY}", f"Bearer {STRANGER}", "Basic eA=="])
+def test_a_link_is_read_whatever_authorization_comes_with_it(
+    images: Handler, workers: Workers, link: str, header: str | None
+) -> None:
+    status, body, headers = fetch(images, link, authorization=header)
+    assert (status, body, headers["Content-Type"]) == (200, workers.body, "image/png")
+
+
+def test_an_image_without_room_in_an_answer_is_redirected_to(images: Handler, workers: Workers) -> None:
+    workers.body = png(320, 200) + b"x" * 4_500_000
+    _, answer, _ = call(images, {"prompt": "x", "response_format": "url"})
+    status, _, headers = fetch(images, answer["data"][0]["url"], authorization=None)
+    assert status == 302
+    assert "X-Amz-Signature=" in headers["Location"]
+    assert headers["Cache-Control"] == "no-store"
+
+
+def test_a_link_lasts_an_hour(images: Handler, link: str, clock: SteppingClock) -> None:
+    clock.step(3599)
+    assert fetch(images, link, authorization=None)[0] == 200
+    clock.step(1)
+    status, answer, _ = fetch(images, link, authorization=None)
+    assert (status, answer["error"]["code"]) == (404, "no_such_file")
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [("proof=.", "proof=x"), ("until=.", "until=9"), ("/1.png", "/2.png"), ("proof=", "proof=é")],
+)
+def test_a_link_that_was_changed_leads_nowhere(images: Handler, link: str, part: str, other: str) -> None:
+    changed = re.sub(part, other, link)
+    assert changed != link
+    status, answer, _ = fetch(images, changed, authorization=f"Bearer {API_KEY}")
+    assert (status, answer["error"]["code"]) == (404, "no_such_file")
+
+
+def test_a_link_made_up_reads_nothing(
+    images: Handler, workers: Workers, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    def asked(*_: object) -> Any:
+        pytest.fail("a table was asked")
+
+    monkeypatch.setattr(DynamoDBJobReader, "get", asked)
+    for path in (f"{FILES}/job_{'a' * 26}/1.png", f"{FILES}/x/1.png", f"{FILES}/", f"{FILES}/a/b/c"):
+        status, answer, _ = call(images, path=path, method="GET", query={"until": "9999999999", "proof": "0" * 64})
+        assert status == 404
+        assert answer["error"]["type"] == "invalid_request_error"
+
+
+def test_a_link_leads_to_where_the_caller_sees_the_function(images: Handler) -> None:
+    _, answer, _ = call(
+        images,
+        {"prompt": "x", "response_format": "url"},
+        x_forwarded_proto="http",
+        x_forwarded_host="127.0.0.1:4566",
+        x_forwarded_prefix="/there/",
+    )
+    assert answer["data"][0]["url"].startswith(f"http://127.0.0.1:4566/there{FILES}/job_")
 
 
 # ---- Who is let in
@@ -255,6 +400,93 @@ def test_what_is_too_often_is_refused_and_its_repeat_is_no_repeat_of_what_was_an
     assert first["data"][0]["heliograph"]["job_id"] != later["data"][0]["heliograph"]["job_id"]
 
 
+def test_each_image_of_n_counts_as_a_call(images: Handler, clock: SteppingClock) -> None:
+    clock.go_to(after(18))
+    keep(SHOPS, requests_per_minute=5)
+    status, _, headers = call(images, {"prompt": "x", "n": 4}, authorization=f"Bearer {SHOPS}")
+    assert (status, headers["RateLimit"]) == (200, '"key";r=1;t=42')
+    status, answer, _ = call(images, {"prompt": "y", "n": 2}, number=2, authorization=f"Bearer {SHOPS}")
+    assert (status, answer["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert len(items("jobs")) == 4
+
+
+def test_more_images_at_once_than_a_minute_has_are_refused_for_good(images: Handler) -> None:
+    keep(SHOPS, requests_per_minute=1)
+    status, answer, headers = call(images, {"prompt": "x", "n": 10}, authorization=f"Bearer {SHOPS}")
+    assert (status, answer["error"]["code"], answer["error"]["param"]) == (429, "rate_limit_exceeded", "n")
+    assert headers["x-should-retry"] == "false"
+    assert items("jobs") == []
+
+
+def written_bytes() -> int:
+    return len(json.dumps(items("keys")))
+
+
+def test_a_call_over_the_rate_stores_no_image_and_writes_a_bounded_number_of_bytes(
+    images: Handler, deployment: Deployment, clock: SteppingClock
+) -> None:
+    clock.go_to(after(18))
+    keep(SHOPS, requests_per_minute=1)
+    call(images, authorization=f"Bearer {SHOPS}")
+    before = written_bytes()
+    for number in range(2, 42):
+        form = httpx.Request("POST", "http://x/", data={"prompt": "x"}, files=[("image", ("a", png(8, 8)))])
+        kind = form.headers["content-type"]
+        key = f"Bearer {SHOPS}"
+        options: dict[str, Any] = {"number": number, "authorization": key, "content_type": kind}
+        status, _, _ = call(images, form.read(), path="/v1/images/edits", **options)
+        assert status == 429
+    assert "Contents" not in aws.s3().list_objects_v2(Bucket=deployment.uploads_bucket)
+    assert written_bytes() - before < 1_000
+
+
+def test_a_key_without_budget_stores_no_image(images: Handler, deployment: Deployment) -> None:
+    keep(SHOPS, daily_budget_usd="0.01")
+    form = httpx.Request("POST", "http://x/", data={"prompt": "x"}, files=[("image", ("a", png(8, 8)))])
+    kind = form.headers["content-type"]
+    status, answer, _ = call(
+        images, form.read(), path="/v1/images/edits", authorization=f"Bearer {SHOPS}", content_type=kind
+    )
+    assert (status, answer["error"]["code"]) == (429, "insufficient_quota")
+    assert "Contents" not in aws.s3().list_objects_v2(Bucket=deployment.uploads_bucket)
+
+
+def tags_of(deployment: Deployment) -> list[Any]:
+    [stored] = aws.s3().list_objects_v2(Bucket=deployment.uploads_bucket)["Contents"]
+    return aws.s3().get_object_tagging(Bucket=deployment.uploads_bucket, Key=stored["Key"])["TagSet"]
+
+
+def test_an_image_has_the_tag_of_what_nobody_uses_until_a_job_names_it(
+    images: Handler, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = DynamoDBJobStore.add
+    seen: list[Any] = []
+
+    def adding(store: DynamoDBJobStore, job: Job) -> Job | None:
+        seen.extend(tags_of(deployment))
+        return add(store, job)
+
+    monkeypatch.setattr(DynamoDBJobStore, "add", adding)
+    assert edit(images, ("image", png(8, 8)))[0] == 200
+    assert seen == [{"Key": "heliograph-upload", "Value": "unused"}]
+    assert tags_of(deployment) == []
+
+
+def test_the_next_of_too_many_waits_of_a_key_is_refused_and_costs_nothing(images: Handler) -> None:
+    keep(SHOPS)
+    [record] = DynamoDBKeyStore(aws.dynamodb(), "keys").every()
+    waits = DynamoDBOpenWaits(aws.dynamodb(), "keys")
+    for number in range(10):
+        waits.begin(record.key_id, f"w{number}", now=after(0), until=after(300))
+    status, answer, headers = call(images, authorization=f"Bearer {SHOPS}")
+    assert (status, answer["error"]["code"], answer["error"]["type"]) == (429, "too_many_waits", "rate_limit_error")
+    assert (headers["Retry-After"], headers["x-should-retry"]) == ("5", "true")
+    assert items("jobs") == []
+    waits.end(record.key_id, "w3")
+    assert call(images, authorization=f"Bearer {SHOPS}", number=2)[0] == 200
+    assert call(images, authorization=f"Bearer {SHOPS}", number=3)[0] == 200
+
+
 # ---- How it is told what went wrong
 
 
@@ -265,9 +497,12 @@ def test_what_is_too_often_is_refused_and_its_repeat_is_no_repeat_of_what_was_an
         ({"prompt": ""}, "prompt", "invalid_value"),
         ({"prompt": "x" * 20_001}, "prompt", "invalid_value"),
         ({"prompt": "x", "seed": 1}, "seed", "unknown_parameter"),
-        ({"prompt": "x", "quality": "hd"}, "quality", "unsupported_value"),
-        ({"prompt": "x", "style": "vivid"}, "style", "unsupported_parameter"),
-        ({"prompt": "x", "model": "dall-e-2"}, "model", "model_not_found"),
+        ({"prompt": "x", "quality": "best"}, "quality", "invalid_value"),
+        ({"prompt": "x", "svg": {}}, "svg", "unsupported_parameter"),
+        ({"prompt": "x", "background": "transparent"}, "background", "unsupported_value"),
+        ({"prompt": "x", "stream": True}, "stream", "unsupported_value"),
+        ({"prompt": "x", "size": "1024x3072"}, "size", "unsupported_value"),
+        ({"prompt": "x", "model": "dall-e-1"}, "model", "model_not_found"),
         ({"prompt": "x", "user": "u" * 513}, "user", "invalid_value"),
         ([], None, "invalid_body"),
     ],
@@ -351,6 +586,13 @@ def test_what_is_raised_is_told_in_openais_words(
     assert "secret" not in told["message"]
 
 
+WISH = GenerationRequest(prompt="a fox")
+
+
+def no_link(_: Picture) -> ImageUrl:
+    pytest.fail("there is nothing to link to")
+
+
 STATUSES = {
     FailureCode.INVALID_INPUT: (400, "invalid_value"),
     FailureCode.UNSUPPORTED_MEDIA: (400, "unsupported_media"),
@@ -372,7 +614,7 @@ def test_a_job_that_failed_is_told_once_and_what_it_cost(code: FailureCode, char
     failure = Failure(code=code, message="it went wrong", retryable=charged is Charged.NO, charged=charged)
     job = failed_job().model_copy(update={"failure": failure})
     with pytest.raises(Refusal) as raised:
-        images_answer(Images((job,), missing=(Missing(job, failure),)))
+        images_answer(Images((job,), missing=(Missing(job, failure),)), WISH, no_link)
     refusal = raised.value
     assert (refusal.status, refusal.code) == STATUSES[code]
     # The same call has the same job, which has failed for good.
@@ -383,14 +625,14 @@ def test_a_job_that_failed_is_told_once_and_what_it_cost(code: FailureCode, char
 
 def test_a_job_that_is_not_over_is_worth_waiting_for_again() -> None:
     with pytest.raises(Refusal) as raised:
-        images_answer(Images((processing_job(),), missing=(Missing(processing_job(), None),)))
+        images_answer(Images((processing_job(),), missing=(Missing(processing_job(), None),)), WISH, no_link)
     assert (raised.value.status, raised.value.code, raised.value.should_retry) == (504, "still_processing", True)
 
 
 def test_a_job_that_was_canceled_is_told_so() -> None:
     job = queued_job(status=JobStatus.CANCELED)
     with pytest.raises(Refusal) as raised:
-        images_answer(Images((job,), missing=(Missing(job, None),)))
+        images_answer(Images((job,), missing=(Missing(job, None),)), WISH, no_link)
     assert (raised.value.status, raised.value.code, raised.value.should_retry) == (409, "canceled", False)
 
 

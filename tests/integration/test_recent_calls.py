@@ -11,7 +11,7 @@ from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.recent_calls import REMEMBERED, Arrival, Recent, Stage, advanced, placed
 from heliograph.ports import RecentCalls
-from heliograph.steps.name_call import name_call, note_stage
+from heliograph.steps.name_call import NamedCall, name_call, name_refused
 
 from tests.fakes.recent_calls import InMemoryRecentCalls
 from tests.integration.conftest import items, table
@@ -38,6 +38,7 @@ def recent(*numbers: int) -> Recent:
     found: Recent = ()
     for number in numbers:
         _, found = placed(arrival(number), found)
+        found = advanced(f"call-{number}", Stage.ANSWERED, arrival(number).received_at, found)
     return found
 
 
@@ -57,13 +58,31 @@ def test_of_two_at_once_one_writes(store: RecentCalls) -> None:
     assert store.look("d") == recent(1, 2)
 
 
+def named(store: RecentCalls, digest: str, found: Arrival) -> NamedCall:
+    return name_call(digest, found, recent_calls=store)
+
+
 def test_a_call_is_named_once_and_for_its_repeats(store: RecentCalls) -> None:
-    assert name_call("d", arrival(1), recent_calls=store) == "call-1"
-    note_stage("d", "call-1", Stage.SUBMITTED, recent_calls=store)
-    assert name_call("d", arrival(2), recent_calls=store) == "call-2"
-    assert name_call("d", arrival(3, repeat=1), recent_calls=store) == "call-1"
-    assert name_call("e", arrival(4, repeat=1), recent_calls=store) == "call-4"
-    assert [call.stage for call in store.look("d")] == [Stage.SUBMITTED, Stage.BEGUN]
+    call = named(store, "d", arrival(1))
+    assert call.call_id == "call-1"
+    assert named(store, "d", arrival(2)).call_id == "call-1"
+    submitted = call.noted(Stage.SUBMITTED, START, recent_calls=store)
+    submitted.noted(Stage.ANSWERED, START + timedelta(seconds=1), recent_calls=store)
+    assert named(store, "d", arrival(3, repeat=1)).call_id == "call-1"
+    assert named(store, "e", arrival(4, repeat=1)).call_id == "call-4"
+    assert [found.stage for found in store.look("d")] == [Stage.ANSWERED]
+
+
+def test_a_refused_call_is_remembered_as_one(store: RecentCalls) -> None:
+    name_refused("d", arrival(1), recent_calls=store)
+    assert [found.stage for found in store.look("d")] == [Stage.REFUSED]
+    assert named(store, "d", arrival(2, repeat=1)).call_id == "call-1"
+
+
+def test_a_refused_call_changes_nothing_of_one_that_it_would_have_joined(store: RecentCalls) -> None:
+    named(store, "d", arrival(1))
+    name_refused("d", arrival(2), recent_calls=store)
+    assert [(found.call_id, found.stage) for found in store.look("d")] == [("call-1", Stage.BEGUN)]
 
 
 def test_a_record_that_is_never_free_is_a_failure_of_the_store(store: RecentCalls) -> None:
@@ -80,7 +99,7 @@ def test_a_record_that_is_never_free_is_a_failure_of_the_store(store: RecentCall
 
 def test_the_record_is_forgotten(cloud: None) -> None:
     store = in_dynamodb()
-    store.save("d", (), advanced("call-1", Stage.ANSWERED, recent(1)))
+    store.save("d", (), advanced("call-1", Stage.ANSWERED, START, recent(1)))
     [item] = items("calls")
     assert item["id"] == {"S": "same#d"}
     assert int(item["expires_at"]["N"]) == int((START + REMEMBERED).timestamp())

@@ -11,22 +11,27 @@ from itertools import count
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import BudgetExceeded, Interrupted, InvalidRequest, StorageFailed
+from heliograph.domain.errors import BudgetExceeded, Interrupted, InvalidRequest, StorageFailed, TooManyWaits
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import JobStatus
 from heliograph.domain.keys import Caller, Scope
+from heliograph.domain.model_aliases import ModelAliases
 from heliograph.domain.openai_shape import EditRequest, GenerationRequest, read_images_request
-from heliograph.domain.provider import Refused, StillRunning
+from heliograph.domain.provider import Refused, StillRunning, TaskFailed
 from heliograph.domain.recent_calls import Arrival
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.tenants import Tenants
+from heliograph.domain.uploads import UNUSED_TAG
 from heliograph.steps import make_images as making
 from heliograph.steps.await_end import await_end
-from heliograph.steps.make_images import WAIT, Images, ImagesCall, Studio, make_images, name_images
+from heliograph.steps.budgets import check_budgets
+from heliograph.steps.make_images import WAIT, Images, ImagesCall, Studio, check_call, make_images, name_images
+from heliograph.steps.open_waits import WaitCap
 from heliograph.steps.read_job import view_of
 from heliograph.steps.submit_request import submit_request
 
-from tests.fakes.deployment import DEADLINE, RESULTS, RULES, UPLOADS, InMemoryDeployment
+from tests.fakes.deployment import BETA, DEADLINE, RESULTS, RULES, SECOND, UPLOADS, InMemoryDeployment
+from tests.fakes.open_waits import InMemoryOpenWaits
 from tests.fakes.recent_calls import InMemoryRecentCalls
 from tests.fakes.script import Afterwards, Crash
 from tests.pictures import JPEG, PNG
@@ -42,6 +47,7 @@ class Gallery:
     def __init__(self, here: InMemoryDeployment) -> None:
         self.here = here
         self.recent_calls = InMemoryRecentCalls()
+        self.open_waits = InMemoryOpenWaits()
         self.works = True
         self._calls = count(1)
 
@@ -63,9 +69,14 @@ class Gallery:
             submit=submit,
             await_end=partial(await_end, jobs=here.jobs, clock=here.clock, sleep=self.pass_time),
             view=partial(view_of, objects=here.objects, clock=here.clock),
+            check_budgets=partial(
+                check_budgets, tenants=here.ledger.tenants, ledger=here.ledger, bus=here.bus, clock=here.clock
+            ),
             rules=RULES,
+            aliases=ModelAliases({"dall-e-3": None, "fast": SECOND}),
             objects=here.objects,
             recent_calls=self.recent_calls,
+            wait_cap=WaitCap(waits=self.open_waits, clock=here.clock, most=2),
             clock=here.clock,
         )
 
@@ -91,7 +102,7 @@ class Gallery:
         kind = EditRequest if images else GenerationRequest
         now = self.here.clock.now()
         return ImagesCall(
-            wish=read_images_request(kind, {"prompt": "a fox", **parameters}, RULES),
+            wish=read_images_request(kind, {"prompt": "a fox", **parameters}, RULES, self.studio.aliases),
             images=images,
             caller=caller,
             arrival=Arrival(call_id=call_id or f"call-{next(self._calls)}", received_at=now, repeat=repeat),
@@ -100,8 +111,11 @@ class Gallery:
         )
 
     def make(self, *images: bytes, **options: Any) -> Images:
-        call = self.call(*images, **options)
-        return make_images(call, name_images(call, studio=self.studio), studio=self.studio)
+        return self.answer(self.call(*images, **options))
+
+    def answer(self, call: ImagesCall) -> Images:
+        checked = check_call(call, studio=self.studio)
+        return make_images(checked, name_images(checked, studio=self.studio), studio=self.studio)
 
     def idle(self) -> None:
         """From now on, nothing gets done."""
@@ -207,7 +221,7 @@ def test_a_call_that_was_long_on_its_way_here_is_waited_for_the_less(gallery: Ga
     gallery.idle()
     call = replace(gallery.call(), started_at=gallery.here.clock.now() - WAIT)
     before = gallery.here.clock.now()
-    make_images(call, name_images(call, studio=gallery.studio), studio=gallery.studio)
+    gallery.answer(call)
     assert gallery.here.clock.now() == before
 
 
@@ -308,15 +322,172 @@ def test_what_only_helps_to_tell_calls_apart_may_fail(gallery: Gallery) -> None:
     assert len(gallery.make().pictures) == 1
 
 
-def test_equal_calls_at_the_same_moment_are_all_remembered(gallery: Gallery) -> None:
-    def meanwhile() -> None:
-        name_images(gallery.call(), studio=gallery.studio)
+def named(gallery: Gallery, call: ImagesCall) -> str:
+    return name_images(check_call(call, studio=gallery.studio), studio=gallery.studio).call_id
 
-    gallery.recent_calls.on("save", meanwhile)
-    call = gallery.call()
-    name = name_images(call, studio=gallery.studio)
-    assert len(gallery.recent_calls.look(call.digest)) == 2
-    assert name == call.arrival.call_id
+
+def test_equal_calls_at_the_same_moment_are_one(gallery: Gallery) -> None:
+    call, other = gallery.call(), gallery.call()
+    gallery.recent_calls.on("save", lambda: named(gallery, other))
+    assert named(gallery, call) == other.arrival.call_id
+    assert len(gallery.recent_calls.look(call.digest)) == 1
+
+
+@pytest.mark.parametrize("headers_say", [0, 1])
+def test_a_call_that_comes_while_an_equal_one_waits_has_its_jobs(gallery: Gallery, headers_say: int) -> None:
+    gallery.idle()
+    first = gallery.make(n=2)
+    gallery.works = True
+    again = gallery.make(n=2, repeat=headers_say)
+    assert [job.job_id for job in again.jobs] == [job.job_id for job in first.jobs]
+    assert (first.joined, again.joined) == (False, True)
+    assert len(gallery.here.provider.tasks) == 2
+
+
+def test_behind_a_gateway_three_calls_of_a_client_that_numbers_none_make_one_job(gallery: Gallery) -> None:
+    # The AI SDK: a 524 after 100 s, then again after 2 s, and after 4 s more.
+    gallery.idle()
+    answers = [gallery.make()]
+    gallery.here.clock.step(-198)
+    gallery.works = True
+    answers += [gallery.make()]
+    gallery.here.clock.step(4)
+    answers += [gallery.make()]
+    assert len({job.job_id for images in answers for job in images.jobs}) == 1
+    assert len(gallery.here.provider.tasks) == 1
+
+
+def test_with_idempotency_keys_equal_calls_at_once_are_calls_of_their_own(gallery: Gallery) -> None:
+    gallery.idle()
+    jobs = {gallery.make(key=f"variation-{number}").jobs[0].job_id for number in range(3)}
+    assert len(jobs) == 3
+
+
+@pytest.mark.parametrize("other", [{"user": "u2"}, {"quality": "high"}, {"response_format": "url"}, {"size": "1:1"}])
+def test_a_call_that_differs_in_anything_is_not_joined(gallery: Gallery, other: dict[str, Any]) -> None:
+    gallery.idle()
+    first, second = gallery.make(user="u1"), gallery.make(**{"user": "u1", **other})
+    assert first.jobs[0].job_id != second.jobs[0].job_id
+
+
+@pytest.mark.parametrize(
+    ("charged", "jobs"), [(Charged.NO, 2), (Charged.UNKNOWN, 1), (Charged.YES, 1)], ids=["free", "unknown", "charged"]
+)
+def test_a_failure_that_may_have_cost_is_answered_again_and_one_that_did_not_is_tried_again(
+    gallery: Gallery, charged: Charged, jobs: int
+) -> None:
+    failure = Failure(code=FailureCode.PROVIDER_FAILED, message="no", retryable=charged is Charged.NO, charged=charged)
+    gallery.here.provider.will_say(TaskFailed(failure), TaskFailed(failure))
+    gallery.make()
+    gallery.make()
+    assert len(gallery.here.jobs) == jobs
+
+
+def test_a_call_that_was_refused_for_its_budget_can_be_made_again_at_once(gallery: Gallery) -> None:
+    limit(gallery.here, "0.01")
+    with pytest.raises(BudgetExceeded):
+        gallery.make()
+    limit(gallery.here, "10")
+    first, second = gallery.make(), gallery.make()
+    assert first.jobs[0].job_id != second.jobs[0].job_id
+
+
+# ---- Other names of models
+
+
+def test_another_name_of_a_model_leads_to_it_or_to_the_default_policy(gallery: Gallery) -> None:
+    assert gallery.make(model="fast").jobs[0].request.model == SECOND
+    job = gallery.make(model="dall-e-3").jobs[0]
+    assert (job.request.model, job.request.policy) == (BETA, "beta-first")
+
+
+# ---- What is refused costs nothing
+
+
+def stored_references(gallery: Gallery) -> int:
+    return len([place for place in gallery.here.objects.puts if place.bucket == UPLOADS])
+
+
+def test_a_picture_is_not_stored_for_a_job_that_no_budget_has_room_for(gallery: Gallery) -> None:
+    limit(gallery.here, "0.05")
+    with pytest.raises(BudgetExceeded):
+        gallery.make(PNG)
+    assert gallery.here.objects.puts == []
+    assert [event.event_type for event in gallery.here.bus] == ["image.budget.exhausted"]
+
+
+def test_a_key_with_a_used_up_budget_stores_nothing(gallery: Gallery) -> None:
+    poor = SHOP.model_copy(update={"daily_budget_microusd": 60_000})
+    gallery.make(PNG, caller=poor)
+    with pytest.raises(BudgetExceeded):
+        gallery.make(JPEG, caller=poor)
+    assert stored_references(gallery) == 1
+
+
+def test_a_repeat_that_joins_needs_no_room_in_a_budget(gallery: Gallery) -> None:
+    limit(gallery.here, "0.06")
+    first = gallery.make(PNG)
+    assert gallery.make(PNG, repeat=1).jobs == first.jobs
+
+
+def test_a_picture_that_no_job_came_to_name_is_left_to_be_deleted(gallery: Gallery) -> None:
+    gallery.here.jobs.on("add", BudgetExceeded("*", "2026-11-22", 1))
+    with pytest.raises(BudgetExceeded):
+        gallery.make(PNG)
+    assert set(gallery.here.objects.tags.values()) == {UNUSED_TAG}
+    gallery.make(PNG)
+    assert gallery.here.objects.tags == {}
+    assert stored_references(gallery) == 1
+
+
+def test_a_prompt_that_no_model_takes_stores_no_picture_and_remembers_no_call(gallery: Gallery) -> None:
+    call = gallery.call(PNG, prompt="x" * 20_001)
+    with pytest.raises(InvalidRequest):
+        gallery.answer(call)
+    assert gallery.here.objects.puts == []
+    assert gallery.recent_calls.look(call.digest) == ()
+
+
+# ---- Waits
+
+
+def test_of_one_keys_waits_no_more_than_so_many_are_open(gallery: Gallery) -> None:
+    cap = gallery.studio.wait_cap
+    with cap.wait(SHOP, "a", seconds=300), cap.wait(SHOP, "b", seconds=300):
+        with pytest.raises(TooManyWaits), cap.wait(SHOP, "c", seconds=300):
+            pytest.fail("it waits")
+        with cap.wait(OWNER, "d", seconds=300):
+            pass
+    with cap.wait(SHOP, "e", seconds=300):
+        pass
+
+
+def test_a_wait_whose_function_died_ends_by_itself(gallery: Gallery) -> None:
+    cap = gallery.studio.wait_cap
+    for name in "ab":
+        gallery.open_waits.on("end", StorageFailed("away"))
+        with cap.wait(SHOP, name, seconds=300):
+            pass
+    with pytest.raises(TooManyWaits), cap.wait(SHOP, "c", seconds=300):
+        pass
+    gallery.here.clock.step(361)
+    with cap.wait(SHOP, "d", seconds=300):
+        pass
+
+
+def test_a_wait_ends_with_what_it_was_for_however_that_ends(gallery: Gallery) -> None:
+    cap = gallery.studio.wait_cap
+    for number in range(3):
+        with pytest.raises(KeyError), cap.wait(SHOP, f"{number}", seconds=300):
+            raise KeyError
+
+
+def test_a_store_that_is_away_shuts_nobody_out(gallery: Gallery) -> None:
+    cap = gallery.studio.wait_cap
+    for number in range(3):
+        gallery.open_waits.on("begin", StorageFailed("away"))
+        with cap.wait(SHOP, f"{number}", seconds=300):
+            pass
 
 
 # ---- Editing
@@ -359,7 +530,7 @@ def test_what_is_no_usable_image_is_refused_before_anything_is_kept(
 def test_an_edit_without_an_image_is_refused(gallery: Gallery) -> None:
     call = replace(gallery.call(PNG), images=())
     with pytest.raises(InvalidRequest, match="required"):
-        make_images(call, name_images(call, studio=gallery.studio), studio=gallery.studio)
+        gallery.answer(call)
 
 
 def test_a_task_that_takes_its_time_is_waited_for(gallery: Gallery) -> None:

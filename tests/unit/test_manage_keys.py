@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -352,12 +353,37 @@ def test_each_key_is_counted_by_itself(office: Office) -> None:
         assert not found.is_used_up
 
 
-@pytest.mark.parametrize("caller", [limited(None), limited(5, None), limited(None, None)])
+@pytest.mark.parametrize("caller", [limited(None), limited(None, None)])
 def test_who_has_no_limit_is_not_counted(office: Office, caller: Caller) -> None:
     office.uses.on("count_call", StorageFailed("nobody asks"))
     assert office.count(caller) is None
     with pytest.raises(StorageFailed):
         office.uses.count_call("key_x", office.clock.now())
+
+
+def test_the_deployments_own_key_is_counted_like_any_other(office: Office) -> None:
+    found = office.count(limited(5, None))
+    assert found
+    assert found.used == 1
+
+
+def test_a_call_may_count_as_several(office: Office) -> None:
+    office.count(limited(5))
+    found = count_call(limited(5), uses=office.uses, clock=office.clock, times=9)
+    assert found
+    assert (found.used, found.is_used_up) == (10, True)
+
+
+def test_a_key_without_a_limit_has_that_of_the_deployment(office: Office) -> None:
+    (plain, _), (strict, _) = office.make(), office.make(requests_per_minute=7)
+
+    book = replace(office.book, requests_per_minute=600)
+
+    def limit(key: str) -> int | None:
+        caller = book.recognise(key)
+        return caller.requests_per_minute if caller else None
+
+    assert [limit(key) for key in (plain, strict, OWN)] == [600, 7, 600]
 
 
 def test_a_count_that_is_away_shuts_nobody_out(office: Office) -> None:

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from heliograph.domain.recent_calls import REMEMBERED, Arrival, Recent, Stage, advanced, placed
+import pytest
+from heliograph.domain.recent_calls import (
+    GATEWAY_PATIENCE,
+    REMEMBERED,
+    REPEATED_WITHIN,
+    Arrival,
+    Recent,
+    Stage,
+    advanced,
+    placed,
+)
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -22,51 +33,124 @@ class Front:
         call, self.recent = placed(arrival, self.recent)
         return call.call_id
 
-    def reach(self, call_id: str, stage: Stage) -> None:
-        self.recent = advanced(call_id, stage, self.recent)
+    def reach(self, call_id: str, stage: Stage, at: float) -> None:
+        self.recent = advanced(call_id, stage, START + timedelta(seconds=at), self.recent)
+
+    def answered(self, call_id: str, at: float) -> str:
+        """A call that is answered a second after it came: its answer is sure to have arrived."""
+        name = self.arrive(call_id, at)
+        self.reach(name, Stage.ANSWERED, at + 1)
+        return name
 
 
-def test_a_repeat_belongs_to_its_call_again_and_again() -> None:
+def test_a_numbered_repeat_belongs_to_its_call_again_and_again() -> None:
     front = Front()
-    assert front.arrive("a", 0) == "a"
+    assert front.answered("a", 0) == "a"
     assert [front.arrive(f"r{number}", number, repeat=number) for number in (1, 2, 3)] == ["a", "a", "a"]
 
 
-def test_a_call_that_is_no_repeat_is_always_new() -> None:
+def test_the_same_wanted_again_after_an_answer_is_a_call_of_its_own() -> None:
     front = Front()
-    assert [front.arrive(name, at) for at, name in enumerate("abc")] == ["a", "b", "c"]
+    assert [front.answered(name, 10 * at) for at, name in enumerate("abc")] == ["a", "b", "c"]
 
 
-def test_repeats_of_several_equal_calls_are_spread_over_them() -> None:
+@pytest.mark.parametrize("stage", [Stage.BEGUN, Stage.SUBMITTED])
+@pytest.mark.parametrize("after", [0, 0.001, 1, 29, 101, 300, 899])
+def test_an_equal_call_joins_one_that_has_no_answer_yet(stage: Stage, after: float) -> None:
     front = Front()
-    calls = {front.arrive(name, at) for at, name in enumerate("abc")}
+    front.arrive("a", 0)
+    front.reach("a", stage, 0)
+    assert front.arrive("b", after) == "a"
+
+
+@pytest.mark.parametrize("gateway", [29, 30, 60, 100], ids=["API Gateway", "Heroku", "nginx, ALB", "Cloudflare"])
+@pytest.mark.parametrize("backoff", [0.4, 2, 8, 60])
+def test_the_repeat_after_a_gateway_gave_up_joins_whether_the_answer_is_there_by_then_or_not(
+    gateway: float, backoff: float
+) -> None:
+    answered_before_the_repeat, answered_after_it = Front(), Front()
+    for front in (answered_before_the_repeat, answered_after_it):
+        front.arrive("a", 0)
+        front.reach("a", Stage.SUBMITTED, 0)
+    answered_before_the_repeat.reach("a", Stage.ANSWERED, gateway + 0.3)
+    assert answered_before_the_repeat.arrive("r", gateway + backoff) == "a"
+    assert answered_after_it.arrive("r", gateway + backoff) == "a"
+
+
+def test_of_an_answer_that_took_long_the_repeat_comes_soon_or_it_is_none() -> None:
+    front = Front()
+    front.arrive("a", 0)
+    front.reach("a", Stage.ANSWERED, 40)
+    assert front.arrive("b", 40 + REPEATED_WITHIN.total_seconds() - 1) == "a"
+    # Those that joined had their answer at once: they make the time no longer.
+    front.reach("a", Stage.ANSWERED, 100)
+    assert front.arrive("c", 40 + REPEATED_WITHIN.total_seconds()) == "c"
+
+
+def test_an_answer_that_no_gateway_would_have_cut_off_is_not_joined() -> None:
+    front = Front()
+    front.arrive("a", 0)
+    front.reach("a", Stage.ANSWERED, GATEWAY_PATIENCE.total_seconds() - 1)
+    assert front.arrive("b", GATEWAY_PATIENCE.total_seconds()) == "b"
+
+
+def test_a_client_that_repeated_before_the_answer_waits_for_less_than_it_took() -> None:
+    front = Front()
+    assert [front.arrive(name, at) for at, name in enumerate("abc")] == ["a", "a", "a"]
+    front.reach("a", Stage.ANSWERED, 4)
+    assert front.arrive("d", 5) == "a"
+
+
+def test_a_failure_that_may_have_cost_money_is_answered_again_not_paid_again() -> None:
+    front = Front()
+    front.arrive("a", 0)
+    front.reach("a", Stage.FAILED, 3)
+    assert front.arrive("b", 5) == "a"
+    assert front.arrive("c", 3 + REPEATED_WITHIN.total_seconds()) == "c"
+
+
+def test_what_was_refused_or_failed_for_free_may_be_wanted_again_at_once() -> None:
+    front = Front()
+    front.arrive("a", 0)
+    front.reach("a", Stage.REFUSED, 40)
+    assert front.arrive("b", 41) == "b"
+
+
+def test_a_refused_call_that_its_repeat_does_after_all_counts_from_then() -> None:
+    front = Front()
+    front.arrive("a", 0)
+    front.reach("a", Stage.REFUSED, 0)
+    assert front.arrive("r", 60, repeat=1) == "a"
+    front.reach("a", Stage.ANSWERED, 70)
+    assert front.arrive("b", 75) == "b"
+
+
+def test_numbered_repeats_of_several_equal_calls_are_spread_over_them() -> None:
+    front = Front()
+    calls = {front.answered(name, 2 * at) for at, name in enumerate("abc")}
     assert {front.arrive(f"r{at}", at, repeat=1) for at in (10, 11, 12)} == calls
 
 
 def test_a_repeat_joins_the_call_that_was_not_answered() -> None:
     front = Front()
-    for at, name in enumerate("abc"):
-        front.arrive(name, at)
-        front.reach(name, Stage.SUBMITTED)
-    for name in "ac":
-        front.reach(name, Stage.ANSWERED)
+    front.answered("a", 0)
+    front.arrive("b", 5)
+    front.reach("b", Stage.SUBMITTED, 5)
     assert front.arrive("r", 10, repeat=1) == "b"
 
 
 def test_the_repeat_of_a_call_that_was_refused_is_not_given_the_answer_of_an_earlier_one() -> None:
     front = Front()
-    front.arrive("answered", 0)
-    front.reach("answered", Stage.ANSWERED)
+    front.answered("answered", 0)
     front.arrive("refused", 10)
+    front.reach("refused", Stage.REFUSED, 10)
     assert front.arrive("r", 20, repeat=1) == "refused"
 
 
-def test_a_call_that_came_to_nothing_is_not_begun_by_the_repeat_of_another() -> None:
+def test_a_call_that_came_to_nothing_is_taken_up_by_the_next_equal_one() -> None:
     front = Front()
     front.arrive("died", 0)
-    front.arrive("answered", 10)
-    front.reach("answered", Stage.ANSWERED)
-    assert front.arrive("r", 20, repeat=1) == "answered"
+    assert front.arrive("next", 10) == "died"
 
 
 def test_a_repeat_of_what_never_arrived_is_a_call() -> None:
@@ -79,14 +163,15 @@ def test_a_call_that_arrives_after_its_own_repeat_belongs_to_it() -> None:
     front = Front()
     assert front.arrive("r2", 5, repeat=2) == "r2"
     assert front.arrive("r1", 3, repeat=1) == "r2"
+    front.reach("r2", Stage.ANSWERED, 6)
     assert front.arrive("a", 0) == "r2"
-    assert front.arrive("another", 4) == "another"
 
 
-def test_a_call_sent_after_a_repeat_is_its_own() -> None:
+def test_a_call_sent_after_a_repeat_was_answered_is_its_own() -> None:
     front = Front()
     front.arrive("r1", 0, repeat=1)
-    assert front.arrive("next", 1) == "next"
+    front.reach("r1", Stage.ANSWERED, 1)
+    assert front.arrive("next", 2) == "next"
 
 
 def test_after_a_quarter_of_an_hour_nothing_is_remembered() -> None:
@@ -105,16 +190,27 @@ def test_a_repeat_that_comes_late_because_its_client_was_patient_is_known() -> N
 def test_what_is_remembered_is_bounded() -> None:
     front = Front()
     for number in range(300):
-        front.arrive(f"c{number}", number)
-    assert len(front.recent) <= 100
-    assert front.arrive("r", 300, repeat=1) == "c299"
+        front.answered(f"c{number}", 2 * number)
+    assert len(front.recent) == 16
+    assert len(TypeAdapter(Recent).dump_json(front.recent)) < 8_000
+    assert front.arrive("r", 600, repeat=1) == "c299"
 
 
 def test_a_call_that_is_repeated_very_often_stays_one_and_stays_small() -> None:
     front = Front()
     assert {front.arrive(f"s{repeat}", repeat, repeat=repeat) for repeat in range(300)} == {"s0"}
-    assert len(front.recent[0].sendings) <= 20
-    assert front.arrive("next", 300) == "next"
+    assert len(front.recent[0].sendings) == 4
+    front.reach("s0", Stage.REFUSED, 300)
+    assert front.arrive("next", 301) == "next"
+
+
+def test_many_equal_calls_at_once_write_no_more_than_two() -> None:
+    front = Front()
+    seen = set()
+    for number in range(50):
+        front.arrive(f"c{number}", number / 1000)
+        seen.add(TypeAdapter(Recent).dump_json(front.recent))
+    assert len(seen) == 2
 
 
 # Each call is sent once, and repeated up to three times, in any order of arrival.

@@ -140,6 +140,7 @@ class ObjectStore(Protocol):
         sha256: str,
         metadata: Mapping[str, str],
         replacing: Replacing | None = None,
+        tag: tuple[str, str] | None = None,
     ) -> str | None:
         """Stores the object whole or not at all; the store itself verifies `sha256` (hex) on arrival.
 
@@ -267,8 +268,8 @@ class KeyStore(Protocol):
 class KeyUses(Protocol):
     """How keys are used. Every method raises `StorageFailed` when the store does not do its part."""
 
-    def count_call(self, key_id: str, at: datetime) -> int:
-        """One more call of the key: which one it is in its minute (UTC), from 1."""
+    def count_call(self, key_id: str, at: datetime, *, times: int = 1) -> int:
+        """One more call of the key, or several: how many there were in its minute (UTC) with them."""
         ...
 
     def note_use(self, key_id: str, at: datetime) -> None:
@@ -285,6 +286,18 @@ class Pace(Protocol):
 
     def take(self, what: str, at: datetime, *, every: timedelta) -> bool:
         """Whether it may be done now: once in every so much time. Writes nothing where it may not."""
+        ...
+
+
+class OpenWaits(Protocol):
+    """The calls of each key that wait for jobs at the moment. Raises `StorageFailed`."""
+
+    def begin(self, key: str, wait_id: str, *, now: datetime, until: datetime) -> int:
+        """One more wait; which one it is of those that are open, from 1. It counts until `until` at most."""
+        ...
+
+    def end(self, key: str, wait_id: str) -> None:
+        """That wait is over."""
         ...
 
 

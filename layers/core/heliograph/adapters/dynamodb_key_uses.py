@@ -28,14 +28,17 @@ class DynamoDBKeyUses:
         self._client = client
         self._table = table
 
-    def count_call(self, key_id: str, at: datetime) -> int:
+    def count_call(self, key_id: str, at: datetime, *, times: int = 1) -> int:
         """One atomic write."""
         with translated(key_id):
             answer = self._client.update_item(
                 TableName=self._table,
                 Key={"id": {"S": f"calls#{key_id}#{at:%Y-%m-%dT%H:%M}"}},
-                UpdateExpression="ADD calls :one SET expires_at = :soon",
-                ExpressionAttributeValues={":one": {"N": "1"}, ":soon": {"N": str(int((at + _KEPT).timestamp()))}},
+                UpdateExpression="ADD calls :times SET expires_at = :soon",
+                ExpressionAttributeValues={
+                    ":times": {"N": str(times)},
+                    ":soon": {"N": str(int((at + _KEPT).timestamp()))},
+                },
                 ReturnValues="UPDATED_NEW",
             )
         return int(answer["Attributes"]["calls"]["N"])

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -221,8 +221,13 @@ class S3ObjectStore:
         sha256: str,
         metadata: Mapping[str, str],
         replacing: Replacing | None = None,
+        tag: tuple[str, str] | None = None,
     ) -> str | None:
-        """One PUT: S3 compares the checksum and keeps the whole object or nothing. A condition needs `s3:GetObject`."""
+        """One PUT: S3 compares the checksum and keeps the whole object or nothing.
+
+        A condition needs `s3:GetObject`, a tag `s3:PutObjectTagging`.
+        """
+        tagging: dict[str, Any] = {"Tagging": urlencode([tag])} if tag else {}
         with _translated(location, reading=False), _conditional(location, replacing):
             answer = self._client.put_object(
                 Bucket=location.bucket,
@@ -232,6 +237,7 @@ class S3ObjectStore:
                 ChecksumSHA256=_base64(sha256),
                 Metadata=metadata,
                 **_condition(replacing),
+                **tagging,
             )
         return _version_id(answer.get("VersionId"))
 

@@ -17,6 +17,7 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
     ├── KeyHeld               another source took the key for its results first; nothing was written
     ├── BudgetExceeded        a limit would be passed; nothing was written
     ├── RouteFull             as many tasks as may be are running on the route; nothing was written
+    ├── TooManyWaits          the key holds as many waiting calls as it may; nothing was done
     ├── Interrupted           some of several jobs were made, then something gave way; a repeat makes the others
     ├── UnusableImage         bytes that are no whole image, or one of too many pixels; says whether to try another copy
     ├── ResultUnusable        a result could not be fetched or is no picture; says whether to try again
@@ -137,6 +138,14 @@ class RouteFull(HeliographError):
     def __init__(self, route: str, *, of_tenant: bool = False) -> None:
         super().__init__(route)
         self.of_tenant = of_tenant
+
+
+class TooManyWaits(HeliographError):
+    """A key has as many calls that wait as it may have at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} calls of this key wait already, and no more may at the same time")
+        self.most = most
 
 
 class Interrupted(HeliographError):

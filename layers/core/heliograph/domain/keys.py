@@ -60,6 +60,11 @@ class Caller(BaseModel):
     daily_budget_microusd: int | None = None
     requests_per_minute: int | None = None
 
+    @property
+    def account(self) -> str:
+        """What its calls are counted under: the key's id, or `own` for the deployment's own key."""
+        return self.key_id or "own"
+
     def may(self, scope: Scope) -> bool:
         """Whether the key opens this."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
@@ -121,7 +126,7 @@ class KeyRequest(BaseModel):
     ] = None
     requests_per_minute: Annotated[
         int | None,
-        Field(gt=0, le=60_000, strict=True, description="How often it may call; no limit unless given."),
+        Field(gt=0, le=60_000, strict=True, description="Calls a minute; as many as `CallsPerMinute` unless given."),
         WHOLE_NUMBER,
     ] = None
 

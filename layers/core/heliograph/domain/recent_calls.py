@@ -1,8 +1,10 @@
 """Which call a repeat repeats, where the caller does not say so by an idempotency key.
 
-Clients of OpenAI's repeat a call by themselves when its answer is lost, with the number of the repeat and nothing else
-to know it by. So the calls of the last minutes that asked for the very same are remembered, and a repeat belongs to one
-of them. However the repeats of several equal calls are told apart, there is never more work than calls.
+Clients and gateways repeat a call by themselves when its answer is lost. Newer clients of OpenAI's number their repeats
+(`x-stainless-retry-count`); most others send the very same again. So the calls of the last minutes that asked for the
+very same are remembered, and an equal call belongs to one of them: while that one has no answer yet, or soon after an
+answer that may not have arrived. However the repeats of several equal calls are told apart, there is never more work
+than calls.
 """
 
 from __future__ import annotations
@@ -16,8 +18,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 # The official clients give up on an answer after ten minutes, and repeat within seconds of that.
 REMEMBERED = timedelta(minutes=15)
-_MOST_CALLS = 100
-_MOST_SENDINGS = 20
+# An answer that took longer may have found nobody. Common gateways give up after: Amazon API Gateway 29 s, Heroku's
+# router 30 s, nginx and Application Load Balancers 60 s, Cloudflare 100 s (answer 524).
+GATEWAY_PATIENCE = timedelta(seconds=29)
+# How long after such an answer an equal call is taken for its repeat. Clients repeat within seconds of the gateway's
+# error, or of its `Retry-After`, which the AI SDK obeys up to 60 s.
+REPEATED_WITHIN = timedelta(seconds=60)
+# An item of all of them stays under 8 KB.
+_MOST_CALLS = 16
+_MOST_SENDINGS = 4
+# To note each of many repeats would make them wait for each other.
+_NOTED_EVERY = timedelta(seconds=30)
 
 
 class Stage(StrEnum):
@@ -26,6 +37,15 @@ class Stage(StrEnum):
     BEGUN = "begun"
     SUBMITTED = "submitted"
     ANSWERED = "answered"
+    # It was answered with a failure that may have cost money: its repeat must not cost any again.
+    FAILED = "failed"
+    # It was refused, or failed at no cost: the same wanted again is a new call.
+    REFUSED = "refused"
+
+    @property
+    def is_an_answer(self) -> bool:
+        """Whether an answer was sent: not necessarily received."""
+        return self in {Stage.ANSWERED, Stage.FAILED, Stage.REFUSED}
 
 
 class Arrival(BaseModel):
@@ -45,17 +65,12 @@ class RecentCall(BaseModel):
 
     call_id: str
     sendings: dict[int, AwareDatetime]
+    began_at: AwareDatetime
+    last_at: AwareDatetime
     stage: Stage = Stage.BEGUN
-
-    @property
-    def began_at(self) -> datetime:
-        """When the first that was seen of it was received."""
-        return min(self.sendings.values())
-
-    @property
-    def last_at(self) -> datetime:
-        """When the last that was seen of it was received."""
-        return max(self.sendings.values())
+    answered_at: AwareDatetime | None = None
+    # It was sent again before it was answered: its client waits for a shorter time than its answer took.
+    was_repeated: bool = False
 
     def may_have_sent(self, arrival: Arrival) -> bool:
         """Whether that sending was not seen yet and lies, by its number and time, where this call's would.
@@ -67,6 +82,32 @@ class RecentCall(BaseModel):
             for number, received_at in self.sendings.items()
         )
 
+    def awaits_repeat(self, at: datetime) -> bool:
+        """Whether an equal call at that time is one that its client repeats, whatever it says of itself."""
+        if not self.stage.is_an_answer or self.answered_at is None:
+            return True
+        if self.stage is Stage.REFUSED or at - self.answered_at >= REPEATED_WITHIN:
+            return False
+        took_long = self.answered_at - self.began_at >= GATEWAY_PATIENCE
+        return self.stage is Stage.FAILED or took_long or self.was_repeated
+
+    def joined_by(self, arrival: Arrival) -> RecentCall:
+        """With that sending, as far as it says anything new."""
+        sendings = self.sendings
+        if arrival.repeat not in sendings:
+            sendings = dict(sorted({**sendings, arrival.repeat: arrival.received_at}.items())[-_MOST_SENDINGS:])
+        is_news = arrival.received_at - self.last_at >= _NOTED_EVERY or sendings is not self.sendings
+        begins_anew = self.stage is Stage.REFUSED
+        return self.model_copy(
+            update={
+                "sendings": sendings,
+                "began_at": arrival.received_at if begins_anew else min(self.began_at, arrival.received_at),
+                "last_at": max(self.last_at, arrival.received_at) if is_news else self.last_at,
+                "stage": Stage.BEGUN if begins_anew else self.stage,
+                "was_repeated": self.was_repeated or not self.stage.is_an_answer,
+            }
+        )
+
 
 Recent = tuple[RecentCall, ...]
 
@@ -74,20 +115,27 @@ Recent = tuple[RecentCall, ...]
 def placed(arrival: Arrival, recent: Recent) -> tuple[RecentCall, Recent]:
     """The call that an arrival belongs to, new or known, and all recent ones after that."""
     kept = tuple(call for call in recent if arrival.received_at - call.last_at < REMEMBERED)
+    awaiting = [call for call in kept if call.awaits_repeat(arrival.received_at)]
     fitting = [call for call in kept if call.may_have_sent(arrival)]
-    # One whose jobs are made and whose answer is not; else the last one, which may have been refused.
-    unanswered = [call for call in fitting if call.stage is Stage.SUBMITTED]
-    if found := _latest(unanswered) or _latest(fitting):
-        sendings = sorted({**found.sendings, arrival.repeat: arrival.received_at}.items())
-        known = found.model_copy(update={"sendings": dict(sendings[-_MOST_SENDINGS:])})
+    # By its number and without an answer; by its number, as the last one may have been refused; by its time alone.
+    both = [call for call in fitting if call in awaiting]
+    if found := _latest(both) or _latest(fitting) or _latest(awaiting):
+        known = found.joined_by(arrival)
         return known, tuple(known if call is found else call for call in kept)
-    new = RecentCall(call_id=arrival.call_id, sendings={arrival.repeat: arrival.received_at})
+    at = arrival.received_at
+    new = RecentCall(call_id=arrival.call_id, sendings={arrival.repeat: at}, began_at=at, last_at=at)
     return new, (*kept, new)[-_MOST_CALLS:]
 
 
-def advanced(call_id: str, stage: Stage, recent: Recent) -> Recent:
-    """With that call at that stage."""
-    return tuple(call.model_copy(update={"stage": stage}) if call.call_id == call_id else call for call in recent)
+def advanced(call_id: str, stage: Stage, at: datetime, recent: Recent) -> Recent:
+    """With that call at that stage. The time of an answer is that of the first: later ones went to its repeats."""
+    return tuple(call if call.call_id != call_id else _advanced(call, stage, at) for call in recent)
+
+
+def _advanced(call: RecentCall, stage: Stage, at: datetime) -> RecentCall:
+    if call.stage in {Stage.ANSWERED, Stage.FAILED}:
+        return call
+    return call.model_copy(update={"stage": stage, "answered_at": at if stage.is_an_answer else None})
 
 
 def _latest(calls: Sequence[RecentCall]) -> RecentCall | None:

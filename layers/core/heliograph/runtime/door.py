@@ -20,7 +20,8 @@ from heliograph.steps.manage_keys import Allowance
 READING = (Scope.JOBS_READ,)
 WRITING = (Scope.JOBS_WRITE, Scope.JOBS_READ)
 
-CountCall = Callable[[Caller], Allowance | None]
+# With the caller, and how many `times` its call counts (once, unless given).
+CountCall = Callable[..., Allowance | None]
 LookUpAgain = Callable[[Caller], Caller]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,12 +20,15 @@ from heliograph.domain.errors import (
     Interrupted,
     InvalidRequest,
     MalformedDocument,
+    TooManyWaits,
     Unavailable,
     UnsupportedMedia,
     UnusableParameters,
 )
 from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.domain.image_links import FILES, PROOF, UNTIL
 from heliograph.domain.keys import Caller, Scope
+from heliograph.domain.model_aliases import ModelAliases
 from heliograph.domain.openai_shape import (
     Code,
     EditRequest,
@@ -34,6 +38,7 @@ from heliograph.domain.openai_shape import (
 )
 from heliograph.domain.recent_calls import Arrival
 from heliograph.domain.requests import MAX_BODY_BYTES, Rules, read_json_object
+from heliograph.domain.routes import Routes
 from heliograph.runtime.bearer import bearer_of
 from heliograph.runtime.door import CountCall
 from heliograph.runtime.forms import read_form
@@ -44,17 +49,25 @@ from heliograph.runtime.representations.images import (
     ImagesAnswer,
     ImagesExtra,
     MissingImage,
+    ModelEntry,
+    ModelList,
     OpenAIError,
     OpenAIErrorAnswer,
 )
+from heliograph.runtime.triggers import repeat_number
+from heliograph.steps.linked_images import ImageLinks, ImageUrl, LinkedImage
 from heliograph.steps.make_images import Images, ImagesCall, Missing, Picture
 from heliograph.steps.manage_keys import Allowance
 
+LinkTo = Callable[[Picture], ImageUrl]
 GENERATIONS = "/v1/images/generations"
 EDITS = "/v1/images/edits"
+MODELS = "/v1/models"
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
 _LIMIT = "rate_limit_error"
+# Where somebody holds the key's waits, an end of one is near: a wait takes half a minute as a rule.
+_FREE_WAIT_SECONDS = 5
 # What a job's fields are called there.
 _PARAMETERS = {"references": "image", "aspect_ratio": "size", "nsfw_checker": "moderation", "metadata": "user"}
 # No repeat by the client: the same call has the same jobs, and they have failed.
@@ -111,6 +124,19 @@ class Refusal(Exception):
             case BudgetExceeded():
                 status, kind, code = _FAILURES[FailureCode.BUDGET_EXCEEDED]
                 return cls(status, kind, code, f"{error}; nothing was done and nothing charged")
+            case TooManyWaits():
+                told = (
+                    f"{error}; nothing was done and nothing charged. Wait for an answer, or create the jobs by "
+                    "POST /v1/jobs, which needs no waiting"
+                )
+                return cls(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    _LIMIT,
+                    "too_many_waits",
+                    told,
+                    should_retry=True,
+                    retry_after_seconds=_FREE_WAIT_SECONDS,
+                )
             case Interrupted():
                 told = f"a service behind us did not answer; of the jobs, {error}; they go on. {_REPEAT}"
                 return cls(
@@ -129,10 +155,7 @@ class Refusal(Exception):
                 return cls(HTTPStatus.INTERNAL_SERVER_ERROR, _SERVER, "internal", told, should_retry=True)
 
 
-_REPEAT = (
-    "Jobs may have been made: the official client's own repeat finds them; so does a call with the same "
-    "Idempotency-Key, if it had one."
-)
+_REPEAT = "Jobs may have been made: the very same call, sent again within 15 minutes, finds them."
 
 
 def _code_of(error: InvalidRequest) -> str:
@@ -160,18 +183,52 @@ def images_resolver() -> LambdaFunctionUrlResolver:
     @app.not_found
     def no_such_path(error: NotFoundError) -> Response[str]:
         path = app.current_event.path
-        if path in (GENERATIONS, EDITS):
+        allowed = "POST" if path in (GENERATIONS, EDITS) else "GET" if path.startswith((MODELS, FILES)) else ""
+        if allowed and app.current_event.http_method != allowed:
             response = Refusal(
-                HTTPStatus.METHOD_NOT_ALLOWED, _INVALID, "method_not_allowed", "only POST is allowed"
+                HTTPStatus.METHOD_NOT_ALLOWED, _INVALID, "method_not_allowed", f"only {allowed} is allowed"
             ).answer()
-            response.headers["Allow"] = "POST"
+            response.headers["Allow"] = allowed
             return response
         told = (
-            f"there are only POST {GENERATIONS} and POST {EDITS}; the client's base_url is the output ImagesUrl and v1"
+            f"there are only POST {GENERATIONS}, POST {EDITS} and GET {MODELS}; the client's base_url is the output "
+            "ImagesUrl and v1"
         )
         return Refusal(HTTPStatus.NOT_FOUND, _INVALID, "unknown_url", told).answer()
 
     return app
+
+
+@dataclass(eq=False)
+class Turnstile:
+    """The calls of the caller's key, counted. `allowance`: what is left of its minute; `None`: it has no limit."""
+
+    caller: Caller
+    count_call: CountCall
+    allowance: Allowance | None = None
+
+    def count_more(self, times: int) -> None:
+        """So many calls more. Raises a `Refusal` (429) where a minute has fewer in all: no waiting helps then."""
+        if not times or self.allowance is None:
+            return
+        most = self.allowance.most
+        if times + 1 > most:
+            told = (
+                f"counts as {times + 1} calls, and this key may be used {most} times a minute: n must be {most} at "
+                "most; nothing was done and nothing charged"
+            )
+            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, _LIMIT, "rate_limit_exceeded", told, "n")
+        self.allowance = self.count_call(self.caller, times=times)
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether the key was used too often in this minute."""
+        return self.allowance is not None and self.allowance.is_used_up
+
+    @property
+    def is_long_shut(self) -> bool:
+        """Whether it was used so much too often that nothing is written for it any more."""
+        return self.allowance is not None and self.allowance.used > 2 * self.allowance.most
 
 
 def through_the_images_door(
@@ -184,14 +241,17 @@ def through_the_images_door(
 ) -> dict[str, Any]:
     """The resolver's answer, if the key opens this: nobody has checked it before.
 
-    The route finds the caller and its allowance in the resolver's context. It refuses what is too often itself, once
-    the call has its name: a repeat of it must not be taken for that of an earlier call.
+    The route finds the caller and its turnstile in the resolver's context. It refuses what is too often itself: it
+    knows as how many calls one counts, and its repeat must not be taken for that of an earlier call. Links to images
+    carry their own permission, and need no key.
     """
     call = LambdaFunctionUrlEvent(event)
-    allowance = None
+    if call.path.startswith(f"{FILES}/"):
+        return app.resolve(event, context)
+    turnstile = None
     try:
         caller = _let_in(call, recognise)
-        allowance = count_call(caller)
+        turnstile = Turnstile(caller, count_call, count_call(caller))
     except Exception as error:
         if not isinstance(error, Refusal):
             logger.exception("a call failed at the door")
@@ -199,11 +259,11 @@ def through_the_images_door(
         shown = {**refused.headers, "Content-Type": "application/json"}
         answer: dict[str, Any] = {"statusCode": refused.status_code, "headers": shown, "body": refused.body}
     else:
-        app.append_context(caller=caller, allowance=allowance)  # type: ignore[no-untyped-call]
+        app.append_context(caller=caller, turnstile=turnstile)  # type: ignore[no-untyped-call]
         answer = app.resolve(event, context)
     headers = answer.setdefault("headers", {})
     headers["X-Request-Id"] = call.request_context.request_id
-    if allowance:
+    if turnstile and (allowance := turnstile.allowance):
         headers["RateLimit-Policy"] = f'"key";q={allowance.most};w=60'
         headers["RateLimit"] = f'"key";r={allowance.left};t={allowance.reset_seconds}'
     return answer
@@ -220,28 +280,31 @@ def _let_in(call: LambdaFunctionUrlEvent, recognise: Callable[[str], Caller | No
     return caller
 
 
-def not_too_often(allowance: Allowance | None) -> None:
+def not_too_often(turnstile: Turnstile) -> None:
     """Raises a `Refusal` (429) if the key was used too often in this minute."""
-    if allowance and allowance.is_used_up:
+    if turnstile.is_shut and (allowance := turnstile.allowance):
         raise Refusal(
             HTTPStatus.TOO_MANY_REQUESTS,
             _LIMIT,
             "rate_limit_exceeded",
-            f"this key may be used {allowance.most} times a minute",
+            f"this key may be used {allowance.most} times a minute, and a call counts once for each image of n; "
+            "nothing was done and nothing charged",
             should_retry=True,
             retry_after_seconds=allowance.reset_seconds,
         )
 
 
-def read_call(event: LambdaFunctionUrlEvent, caller: Caller, *, rules: Rules, now: datetime) -> ImagesCall:
+def read_call(
+    event: LambdaFunctionUrlEvent, caller: Caller, *, rules: Rules, aliases: ModelAliases, now: datetime
+) -> ImagesCall:
     """The call in a function URL's event. Raises `InvalidRequest` for what it can't ask for."""
     text = event.body or ""
     body = base64.b64decode(text) if event.is_base64_encoded else text.encode(errors="surrogatepass")
     content_type = event.headers.get("content-type", "")
     if event.path == EDITS:
-        wish, images = _edit(body, content_type, rules.of(caller.tenant))
+        wish, images = _edit(body, content_type, rules.of(caller.tenant), aliases)
     else:
-        wish, images = _generation(body, rules.of(caller.tenant)), ()
+        wish, images = _generation(body, rules.of(caller.tenant), aliases), ()
     return ImagesCall(
         wish=wish,
         images=images,
@@ -252,48 +315,122 @@ def read_call(event: LambdaFunctionUrlEvent, caller: Caller, *, rules: Rules, no
     )
 
 
-def _generation(body: bytes, rules: Rules) -> ImagesRequest:
+def _generation(body: bytes, rules: Rules, aliases: ModelAliases) -> ImagesRequest:
     if len(body) > MAX_BODY_BYTES:
         told = f"the body is larger than the {MAX_BODY_BYTES} bytes allowed"
         raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _INVALID, "payload_too_large", told)
-    return read_images_request(GenerationRequest, read_json_object(body, what="the body"), rules)
+    return read_images_request(GenerationRequest, read_json_object(body, what="the body"), rules, aliases)
 
 
-def _edit(body: bytes, content_type: str, rules: Rules) -> tuple[ImagesRequest, tuple[bytes, ...]]:
+def _edit(
+    body: bytes, content_type: str, rules: Rules, aliases: ModelAliases
+) -> tuple[ImagesRequest, tuple[bytes, ...]]:
     form = read_form(body, content_type, files=("image", "mask", "markup"))
     not_taken = {name: "a file" for name in form.files if name != "image"}
-    return read_images_request(EditRequest, {**form.texts, **not_taken}, rules), form.files.get("image", ())
+    wish = read_images_request(EditRequest, {**form.texts, **not_taken}, rules, aliases)
+    return wish, form.files.get("image", ())
 
 
 def _arrival(event: LambdaFunctionUrlEvent) -> Arrival:
-    repeat = event.headers.get("x-stainless-retry-count", "")
     return Arrival(
         call_id=event.request_context.request_id,
         received_at=datetime.fromtimestamp(event.request_context.time_epoch / 1000, UTC),
-        repeat=int(repeat) if repeat.isascii() and repeat.isdecimal() and len(repeat) <= len("1000") else 0,
+        repeat=repeat_number(event.headers.get("x-stainless-retry-count", "")),
     )
 
 
-def images_answer(images: Images) -> Response[str]:
-    """200 with the pictures that there are; a refusal if there are none."""
+def link_base(event: LambdaFunctionUrlEvent) -> str:
+    """Where the caller sees this function: scheme, host and, behind a proxy that says so, a path before ours."""
+    headers = event.headers
+    scheme = headers.get("x-forwarded-proto", "") or "https"
+    host = headers.get("x-forwarded-host", "") or event.request_context.domain_name
+    return f"{scheme}://{host}{headers.get('x-forwarded-prefix', '').rstrip('/')}"
+
+
+def images_answer(images: Images, wish: ImagesRequest, link_to: LinkTo) -> Response[str]:
+    """200 with the pictures that there are; a refusal if there are none. `link_to`: makes the link to one of them."""
     if not images.pictures:
         raise _nothing(images)
-    made = tuple(_image(picture) for picture in images.pictures)
+    made = tuple(_image(picture, wish, link_to) for picture in images.pictures)
+    formats = [image.heliograph.content_type.removeprefix("image/") for image in made]
+    ignored = wish.ignored(formats)
     body = ImagesAnswer(
         created=int(images.jobs[0].created_at.timestamp()),
         data=made,
-        output_format=_same([image.heliograph.content_type.removeprefix("image/") for image in made]),
+        output_format=_same(formats),
         size=_same([f"{image.heliograph.width}x{image.heliograph.height}" for image in made]),
-        heliograph=ImagesExtra(failures=tuple(_missing(missing) for missing in images.missing)),
+        heliograph=ImagesExtra(
+            requested_model=wish.model,
+            requested_size=wish.requested_size,
+            aspect_ratio=images.jobs[0].request.aspect_ratio,
+            ignored=ignored,
+            joined=images.joined,
+            failures=tuple(_missing(missing) for missing in images.missing),
+        ),
     )
     headers = {"Cache-Control": "no-store", **_job_ids([job.job_id for job in images.jobs])}
-    return Response(HTTPStatus.OK.value, "application/json", body.model_dump_json(), headers)
+    if ignored:
+        headers["X-Heliograph-Ignored"] = ", ".join(ignored)
+    if images.joined:
+        headers["Idempotent-Replayed"] = "true"
+    return Response(HTTPStatus.OK.value, "application/json", json.dumps(_told(body)), headers)
+
+
+def _told(answer: ImagesAnswer) -> dict[str, Any]:
+    told = answer.model_dump(mode="json")
+    for image in told["data"]:
+        # Absent, as at OpenAI: some programs ask whether a field is there, not what it holds.
+        for name in ("url", "b64_json"):
+            if image[name] is None:
+                del image[name]
+    return told
+
+
+def serve_models(app: LambdaFunctionUrlResolver, routes: Routes, aliases: ModelAliases) -> None:
+    """Adds the list of every name that a call may give as its model, and each of them by itself."""
+
+    @app.get(MODELS)
+    def list_models() -> Response[str]:
+        not_too_often(app.context["turnstile"])
+        entries = tuple(ModelEntry(id=name) for name in aliases.every(routes))
+        return Response(HTTPStatus.OK.value, "application/json", ModelList(data=entries).model_dump_json())
+
+    @app.get(f"{MODELS}/<name>")
+    def get_model(name: str) -> Response[str]:
+        not_too_often(app.context["turnstile"])
+        if not aliases.knows(name, routes):
+            told = f"there is no model {name[:64]!r} here; there are {', '.join(aliases.every(routes))}"
+            raise Refusal(HTTPStatus.NOT_FOUND, _INVALID, Code.NO_SUCH_MODEL, told, "model")
+        return Response(HTTPStatus.OK.value, "application/json", ModelEntry(id=name).model_dump_json())
+
+
+def serve_files(app: LambdaFunctionUrlResolver, links: ImageLinks) -> None:
+    """Adds the images that answers link to. Their links are checked here: no key is."""
+
+    @app.get(f"{FILES}/<job_id>/<name>")
+    def show(job_id: str, name: str) -> Response[bytes]:
+        event = app.current_event
+        asked = event.query_string_parameters
+        path, expires, signature = f"{FILES}/{job_id}/{name}", asked.get(UNTIL, ""), asked.get(PROOF, "")
+        return _file_answer(links.follow(path, expires=expires, signature=signature))
+
+
+def _file_answer(found: LinkedImage | None) -> Response[bytes]:
+    """200 with the image, or 302 to where it is if it has no room in an answer. 404 for a link that leads nowhere."""
+    if found is None:
+        told = "this link leads nowhere: it has expired, or was never made"
+        raise Refusal(HTTPStatus.NOT_FOUND, _INVALID, "no_such_file", told)
+    headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+    if found.body is None:
+        headers = {"Cache-Control": "no-store", "Location": found.url}
+        return Response(HTTPStatus.FOUND.value, "text/plain", b"", headers)
+    return Response(HTTPStatus.OK.value, found.content_type, found.body, headers)
 
 
 def _nothing(images: Images) -> Refusal:
     job_ids = [job.job_id for job in images.jobs]
     if any(missing.job and not missing.job.is_over for missing in images.missing):
-        told = f"not ready yet, but going on: {', '.join(job_ids)}. The client's own repeat waits for the same jobs."
+        told = f"not ready yet, but going on: {', '.join(job_ids)}. The same call, sent again, waits for these jobs."
         return Refusal(
             HTTPStatus.GATEWAY_TIMEOUT, _SERVER, "still_processing", told, should_retry=True, job_ids=job_ids
         )
@@ -314,15 +451,18 @@ def _advice(failure: Failure) -> str:
     return f"{cost}; the same, sent again later as a new call, may succeed." if failure.retryable else f"{cost}."
 
 
-def _image(picture: Picture) -> Image:
+def _image(picture: Picture, wish: ImagesRequest, link_to: LinkTo) -> Image:
     result = picture.linked.result
+    # What has no room as base64 comes as a link, whatever was asked for.
+    link = link_to(picture) if wish.wants_links or picture.base64 is None else None
     origin = ImageOrigin(
         job_id=picture.job.job_id,
+        model=picture.job.attempt.model if picture.job.attempt else picture.job.request.model,
         price_usd=picture.job.price_usd,
-        url_expires_at=picture.linked.expires_at,
+        url_expires_at=link.expires_at if link else None,
         **result.model_dump(include={"content_type", "width", "height", "size_bytes", "sha256"}),
     )
-    return Image(url=picture.linked.url, b64_json=picture.base64, heliograph=origin)
+    return Image(url=link.url if link else None, b64_json=picture.base64, heliograph=origin)
 
 
 def _missing(missing: Missing) -> MissingImage:

@@ -18,6 +18,7 @@ from heliograph.domain.errors import (
     KeyRevoked,
     MalformedDocument,
     StaleJob,
+    TooManyWaits,
     TooSoon,
     Unavailable,
     UnsupportedMedia,
@@ -144,6 +145,12 @@ class Problem(Exception):
                     retryable=True,
                     retry_after_seconds=None,
                 )
+            case TooManyWaits():
+                detail = (
+                    f"{error}; nothing was done and nothing charged. Send the call without Prefer: wait, or once one "
+                    "of them has its answer"
+                )
+                return cls(HTTPStatus.TOO_MANY_REQUESTS, "too_many_waits", detail, retryable=True)
             case Unavailable():
                 detail = "a service behind us did not answer"
                 return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from heliograph.domain.keys import Caller, Scope
+from heliograph.domain.recent_calls import Arrival
 from heliograph.domain.requests import MAX_BODY_BYTES, read_json_object
 from heliograph.runtime.problems import Problem
 
@@ -112,6 +114,11 @@ def _number(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
+def repeat_number(header: str) -> int:
+    """Which repeat of a call the header `x-stainless-retry-count` says that this is; 0 where it says nothing."""
+    return int(header) if header.isascii() and header.isdecimal() and len(header) <= len("1000") else 0
+
+
 def _all(event: APIGatewayProxyEvent, header: str) -> list[str]:
     """Every value of a header that may be sent more than once."""
     return event.multi_value_headers.get(header) or [event.headers.get(header, "")]
@@ -138,8 +145,16 @@ class ApiCall:
     request_id: str
     body: bytes
     idempotency_key: str | None
+    received_at: datetime
     # How long the caller would rather wait for the job's end, in seconds.
     wait_seconds: int | None = None
+    # Which repeat of a call it is, by the word of clients that number them.
+    repeat: int = 0
+
+    @property
+    def arrival(self) -> Arrival:
+        """The call, as equal ones are told apart by."""
+        return Arrival(call_id=self.request_id, received_at=self.received_at, repeat=self.repeat)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -171,5 +186,7 @@ class ApiCall:
             request_id=context["requestId"],
             body=body,
             idempotency_key=event.headers.get("Idempotency-Key"),
+            received_at=datetime.fromtimestamp(context["requestTimeEpoch"] / 1000, UTC),
+            repeat=repeat_number(event.headers.get("x-stainless-retry-count", "")),
             wait_seconds=preferred_wait(",".join(_all(event, "Prefer"))),
         )

@@ -72,15 +72,20 @@ if TYPE_CHECKING:
     from heliograph.runtime.settings.pages import PagesSettings
     from heliograph.runtime.settings.providers import ProviderSettings
     from heliograph.runtime.settings.submission import RequestSubmissionSettings, SubmissionSettings
+    from heliograph.runtime.settings.submit_request import SubmitRequestSettings
     from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
     from heliograph.runtime.settings.sweep import SweepSettings
     from heliograph.runtime.settings.uploads import UploadsSettings
+    from heliograph.runtime.settings.waits import WaitsSettings
     from heliograph.steps.finalize import Ending
     from heliograph.steps.hear_callback import Heard
+    from heliograph.steps.join_call import EqualCalls
+    from heliograph.steps.linked_images import ImageLinks
     from heliograph.steps.make_images import Studio
     from heliograph.steps.manage_deliveries import DeliveryDesk
     from heliograph.steps.manage_endpoints import EndpointDesk
     from heliograph.steps.manage_keys import Allowance, KeyDesk
+    from heliograph.steps.open_waits import WaitCap
     from heliograph.steps.read_job import JobView
     from heliograph.steps.read_models import Models
     from heliograph.steps.read_timeline import Timeline
@@ -135,6 +140,18 @@ def request_submitter(
         workflow=_workflow(settings.state_machine_arn),
         clock=SystemClock(),
         deadline=settings.job_deadline,
+    )
+
+
+def equal_calls(settings: SubmitRequestSettings) -> EqualCalls:
+    """What `submit_request` finds the call by that one repeats."""
+    from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
+    from heliograph.steps.join_call import EqualCalls
+
+    return EqualCalls(
+        recent_calls=DynamoDBRecentCalls(aws.dynamodb(), settings.calls_table),
+        rules=_rules(settings),
+        clock=SystemClock(),
     )
 
 
@@ -353,6 +370,7 @@ def recogniser(settings: RecogniserSettings) -> Callable[[str], Caller | None]:
         keys=_keys(settings.keys_table),
         uses=_key_uses(settings.calls_table),
         clock=SystemClock(),
+        requests_per_minute=settings.calls_per_minute or None,
     ).recognise
 
 
@@ -363,7 +381,7 @@ def caller_again(settings: KeysTableSettings) -> Callable[[Caller], Caller]:
     return partial(look_up_again, keys=_keys(settings.keys_table))
 
 
-def call_counter(settings: CallsTableSettings) -> Callable[[Caller], Allowance | None]:
+def call_counter(settings: CallsTableSettings) -> Callable[..., Allowance | None]:
     """What the API's functions do with every caller, before anything else."""
     from heliograph.steps.manage_keys import count_call
 
@@ -373,17 +391,48 @@ def call_counter(settings: CallsTableSettings) -> Callable[[Caller], Allowance |
 def image_studio(settings: ImagesSettings) -> Studio:
     """What `images` makes pictures with."""
     from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
+    from heliograph.steps.budgets import check_budgets
     from heliograph.steps.make_images import Studio
 
     return Studio(
         submit=request_submitter(settings),
         await_end=end_awaiter(settings),
         view=job_viewer(),
+        check_budgets=partial(
+            check_budgets,
+            tenants=settings.tenancy,
+            ledger=_ledger(settings.ledger_table),
+            bus=_bus(settings.event_bus),
+            clock=SystemClock(),
+        ),
         rules=_rules(settings),
+        aliases=settings.model_aliases,
         objects=_objects(),
         recent_calls=DynamoDBRecentCalls(aws.dynamodb(), settings.calls_table),
+        wait_cap=wait_cap(settings, settings.calls_table),
         clock=SystemClock(),
     )
+
+
+def image_links(settings: ImagesSettings) -> ImageLinks:
+    """What `images` makes links with, and follows them by."""
+    from heliograph.adapters.secrets import read_secret
+    from heliograph.steps.linked_images import ImageLinks
+
+    return ImageLinks(
+        jobs=_job_reader(settings.jobs_table),
+        objects=_objects(),
+        clock=SystemClock(),
+        secret=partial(read_secret, settings.api_key_secret),
+    )
+
+
+def wait_cap(settings: WaitsSettings, table: str) -> WaitCap:
+    """What keeps the calls of one key that wait from being too many. `table`: where they are counted."""
+    from heliograph.adapters.dynamodb_open_waits import DynamoDBOpenWaits
+    from heliograph.steps.open_waits import WaitCap
+
+    return WaitCap(waits=DynamoDBOpenWaits(aws.dynamodb(), table), clock=SystemClock(), most=settings.waits_per_caller)
 
 
 def key_desk(settings: KeysTableSettings | None = None) -> KeyDesk:

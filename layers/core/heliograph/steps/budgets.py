@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from heliograph.domain.budget_events import budget_exhausted, budget_warning
 from heliograph.domain.errors import BudgetExceeded, Unavailable
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.ledger import Page, budgets, key_page
+from heliograph.domain.ledger import Page, budgets, key_page, pages
 
 if TYPE_CHECKING:
     from heliograph.domain.jobs import Job
+    from heliograph.domain.keys import Caller
     from heliograph.domain.tenants import Tenants
     from heliograph.ports import Clock, EventBus, Ledger
 
@@ -74,6 +75,30 @@ def announce_warnings(
             ledger.announced(page, threshold=threshold)
             published.append(threshold)
     return tuple(published)
+
+
+def check_budgets(
+    caller: Caller,
+    price_microusd: int,
+    *,
+    tenants: Tenants,
+    ledger: Ledger,
+    bus: EventBus,
+    clock: Clock,
+) -> None:
+    """Raises `BudgetExceeded` if a job of that price would not fit at the moment, and says so as a refused job does.
+
+    One read for each budget. It reserves nothing: the job's own write decides. For what costs something before that.
+    """
+    now = clock.now()
+    limits = [(page, tenants.limit(page.account, period)) for page, period in pages(caller.tenant, now)]
+    if caller.key_id and caller.daily_budget_microusd is not None:
+        limits.append((key_page(caller.key_id, now), caller.daily_budget_microusd))
+    for page, limit_microusd in limits:
+        if limit_microusd is not None and ledger.read(page).committed + price_microusd > limit_microusd:
+            error = BudgetExceeded(page.account, page.period, limit_microusd)
+            announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
+            raise error
 
 
 def announce_exhausted(error: BudgetExceeded, *, ledger: Ledger, bus: EventBus, clock: Clock) -> None:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heliograph.domain.errors import (
     BudgetExceeded,
@@ -18,19 +18,21 @@ from heliograph.domain.errors import (
     StorageFailed,
     UnsupportedMedia,
 )
-from heliograph.domain.failures import Failure
+from heliograph.domain.failures import Charged, Failure
 from heliograph.domain.faults import pointer
 from heliograph.domain.jobs import Job, JobStatus
 from heliograph.domain.keys import Caller
 from heliograph.domain.media import SNIFF_BYTES, MediaType, sniff
+from heliograph.domain.model_aliases import ModelAliases
 from heliograph.domain.openai_shape import MOST_IMAGES, EditRequest, ImagesRequest
 from heliograph.domain.recent_calls import Arrival, Stage
 from heliograph.domain.references import ObjectLocation
-from heliograph.domain.requests import Rules
-from heliograph.domain.uploads import content_location
+from heliograph.domain.requests import Rules, candidates, read_request
+from heliograph.domain.uploads import UNUSED_TAG, content_location
 from heliograph.steps.budgets import budget_failure
 from heliograph.steps.check_image import problem_of
-from heliograph.steps.name_call import name_call, note_stage
+from heliograph.steps.name_call import NamedCall, name_call, name_refused
+from heliograph.steps.open_waits import WaitCap
 from heliograph.steps.read_job import JobView, LinkedResult
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_request import Quote
@@ -59,6 +61,7 @@ class ImagesCall:
     def digest(self) -> str:
         """Of who asks for what: equal calls of one key have the same, however they were sent."""
         told = [
+            "equal calls 2",
             type(self.wish).__name__,
             self.caller.tenant,
             self.caller.key_id,
@@ -69,12 +72,24 @@ class ImagesCall:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedCall:
+    """A call that can be done. `document`: of each of its jobs. `stored`: where each image is kept, and its type."""
+
+    call: ImagesCall
+    document: dict[str, Any]
+    price_microusd: int
+    stored: tuple[tuple[ObjectLocation, MediaType], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A picture that there is. `base64` is `None` where it was not asked for or has no room in the answer."""
 
     job: Job
     linked: LinkedResult
     base64: str | None
+    # Which of the job's results it is, from 1.
+    index: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,52 +102,104 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """What a call came to. `jobs`: those that were made, in order."""
+    """What a call came to. `jobs`: those that were made, in order. `joined`: all of them by an equal call before."""
 
     jobs: tuple[Job, ...]
     pictures: tuple[Picture, ...] = ()
     missing: tuple[Missing, ...] = ()
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Studio:
-    """What it takes to make images. `submit`, `await_end` and `view` are those of `/v1/jobs`."""
+    """What it takes to make images. `submit`, `await_end` and `view` are those of `/v1/jobs`.
+
+    `check_budgets`: raises `BudgetExceeded` for a caller and a price that do not fit at the moment.
+    """
 
     submit: Callable[..., Submission | Quote]
     await_end: Callable[..., tuple[Job, ...]]
     view: Callable[[Job], JobView]
+    check_budgets: Callable[[Caller, int], None]
     rules: Rules
+    aliases: ModelAliases
     objects: ObjectStore
     recent_calls: RecentCalls
+    wait_cap: WaitCap
     clock: Clock
 
 
-def name_images(call: ImagesCall, *, studio: Studio) -> str:
+def check_call(call: ImagesCall, *, studio: Studio) -> CheckedCall:
+    """The call, once everything about it was looked at that costs nothing. Raises `InvalidRequest`."""
+    rules = studio.rules.of(call.caller.tenant)
+    stored: list[tuple[ObjectLocation, MediaType]] = []
+    if isinstance(call.wish, EditRequest):
+        for image, kind in zip(call.images, _kinds(call.images), strict=True):
+            sha256 = hashlib.sha256(image).hexdigest()
+            place = content_location(sha256, kind, bucket=rules.uploads_bucket, tenant=call.caller.tenant)
+            stored.append((place, kind))
+    document = call.wish.job_document([place.uri for place, _ in stored], rules, studio.aliases)
+    request = read_request(document, rules)
+    price_microusd = candidates(request, rules.routes)[0].price_microusd
+    return CheckedCall(call, document, price_microusd, tuple(stored))
+
+
+def name_images(checked: CheckedCall, *, studio: Studio) -> NamedCall:
     """The name by which the call makes its jobs, and by which its repeat will find them. Raises `StorageFailed`."""
+    call = checked.call
     if call.idempotency_key is not None:
-        return hashlib.sha256(f"{type(call.wish).__name__} {call.idempotency_key}".encode()).hexdigest()
+        key = f"{type(call.wish).__name__} {call.idempotency_key}"
+        return NamedCall(call.digest, hashlib.sha256(key.encode()).hexdigest(), ())
     return name_call(call.digest, call.arrival, recent_calls=studio.recent_calls)
 
 
-def make_images(call: ImagesCall, name: str, *, studio: Studio) -> Images:
+def remember_refused(checked: CheckedCall, *, studio: Studio) -> None:
+    """Notes that the call was refused before it had a name. Never raises."""
+    if checked.call.idempotency_key is None:
+        name_refused(checked.call.digest, checked.call.arrival, recent_calls=studio.recent_calls)
+
+
+def make_images(checked: CheckedCall, named: NamedCall, *, studio: Studio) -> Images:
     """The pictures, once all jobs are over or patience has ended; a repeat of the same name joins the same jobs.
 
     Where one job fits into no budget any more, those before it are done all the same. Raises what `submit_request`
     raises, if there is no job yet; `Interrupted` if there are some, but not all.
     """
-    references = _stored(call, studio)
-    rules = studio.rules.of(call.caller.tenant)
-    body = json.dumps(call.wish.job_document(references, rules)).encode()
-    made: list[Job] = []
+    call = checked.call
     missing: list[Missing] = []
+    try:
+        submissions = _submitted(checked, named, missing, studio)
+    except (BudgetExceeded, InvalidRequest):
+        _noted(call, named, Stage.REFUSED, studio)
+        raise
+    named = _noted(call, named, Stage.SUBMITTED, studio)
+    ended = _ended(call, [submission.job for submission in submissions], studio)
+    joined = not any(submission.created for submission in submissions)
+    images = _collected(call, ended, missing, studio, joined=joined)
+    if (stage := _stage_of(images)) is not None:
+        _noted(call, named, stage, studio)
+    return images
+
+
+def _submitted(
+    checked: CheckedCall, named: NamedCall, missing: list[Missing], studio: Studio
+) -> tuple[Submission, ...]:
+    call = checked.call
+    _store(checked, studio)
+    body = json.dumps(checked.document).encode()
+    made: list[Submission] = []
     for index in range(call.wish.n):
         try:
             submission = studio.submit(
                 body,
-                idempotency_key=f"images-{name}-{index + 1}",
+                idempotency_key=f"images-{named.call_id}-{index + 1}",
                 request_id=call.arrival.call_id,
                 caller=call.caller,
             )
+            assert isinstance(submission, Submission)  # noqa: S101 - only a dry run is quoted
+            made.append(submission)
+            if index == 0:
+                _keep(checked, studio)
         except BudgetExceeded as error:
             if not made:
                 raise
@@ -140,20 +207,25 @@ def make_images(call: ImagesCall, name: str, *, studio: Studio) -> Images:
             break
         except Exception as error:
             if made and not isinstance(error, InvalidRequest):
-                raise Interrupted(tuple(job.job_id for job in made)) from error
+                raise Interrupted(tuple(submission.job.job_id for submission in made)) from error
             raise
-        assert isinstance(submission, Submission)  # noqa: S101 - only a dry run is quoted
-        made.append(submission.job)
-    _note(call, name, Stage.SUBMITTED, studio)
-    images = _collected(call, _ended(call, made, studio), missing, studio)
+    return tuple(made)
+
+
+def _noted(call: ImagesCall, named: NamedCall, stage: Stage, studio: Studio) -> NamedCall:
+    if call.idempotency_key is not None:
+        return named
+    return named.noted(stage, studio.clock.now(), recent_calls=studio.recent_calls)
+
+
+def _stage_of(images: Images) -> Stage | None:
+    """What the answer is to its repeats; `None` while the jobs go on: it may come again and wait for them."""
     if images.pictures:
-        _note(call, name, Stage.ANSWERED, studio)
-    return images
-
-
-def _note(call: ImagesCall, name: str, stage: Stage, studio: Studio) -> None:
-    if call.idempotency_key is None:
-        note_stage(call.digest, name, stage, recent_calls=studio.recent_calls)
+        return Stage.ANSWERED
+    if any(missing.job and not missing.job.is_over for missing in images.missing):
+        return None
+    paid = any(job.charged is not Charged.NO for job in images.jobs)
+    return Stage.FAILED if paid else Stage.REFUSED
 
 
 def _ended(call: ImagesCall, jobs: Sequence[Job], studio: Studio) -> tuple[Job, ...]:
@@ -161,18 +233,20 @@ def _ended(call: ImagesCall, jobs: Sequence[Job], studio: Studio) -> tuple[Job, 
     return studio.await_end(jobs, seconds=left.total_seconds())
 
 
-def _collected(call: ImagesCall, jobs: tuple[Job, ...], missing: list[Missing], studio: Studio) -> Images:
+def _collected(
+    call: ImagesCall, jobs: tuple[Job, ...], missing: list[Missing], studio: Studio, *, joined: bool
+) -> Images:
     pictures: list[Picture] = []
     room = MOST_BASE64_CHARACTERS if call.wish.wants_base64 else 0
     for job in jobs:
         if job.status is not JobStatus.SUCCEEDED:
             missing.append(Missing(job, job.failure))
             continue
-        for linked in studio.view(job).results:
+        for index, linked in enumerate(studio.view(job).results, start=1):
             text = _base64(linked, room, studio.objects)
             room -= len(text or "")
-            pictures.append(Picture(job, linked, text))
-    return Images(jobs, tuple(pictures), tuple(missing))
+            pictures.append(Picture(job, linked, text, index))
+    return Images(jobs, tuple(pictures), tuple(missing), joined)
 
 
 def _base64(linked: LinkedResult, room: int, objects: ObjectStore) -> str | None:
@@ -188,19 +262,21 @@ def _base64(linked: LinkedResult, room: int, objects: ObjectStore) -> str | None
     return base64.b64encode(document.body).decode() if document else None
 
 
-def _stored(call: ImagesCall, studio: Studio) -> list[str]:
-    """The images, each kept where jobs may refer to it, by its content: sent again, it is not stored again."""
-    if not isinstance(call.wish, EditRequest):
-        return []
-    kinds = _kinds(call.images)
-    stored = []
-    for image, kind in zip(call.images, kinds, strict=True):
-        sha256 = hashlib.sha256(image).hexdigest()
-        location = content_location(sha256, kind, bucket=studio.rules.uploads_bucket, tenant=call.caller.tenant)
+def _store(checked: CheckedCall, studio: Studio) -> None:
+    """Stores the images that are not there yet, by their content, unless their job would be refused.
+
+    Until a job names them they have the tag of what nobody uses, by which a rule of the bucket deletes them.
+    """
+    for (location, kind), image in zip(checked.stored, checked.call.images, strict=False):
         if studio.objects.look(location) is None:
-            studio.objects.put(location, image, content_type=kind, sha256=sha256, metadata={})
-        stored.append(location.uri)
-    return stored
+            studio.check_budgets(checked.call.caller, checked.price_microusd)
+            sha256 = hashlib.sha256(image).hexdigest()
+            studio.objects.put(location, image, content_type=kind, sha256=sha256, metadata={}, tag=UNUSED_TAG)
+
+
+def _keep(checked: CheckedCall, studio: Studio) -> None:
+    for location, _ in checked.stored:
+        studio.objects.untag(location)
 
 
 def _kinds(images: Sequence[bytes]) -> list[MediaType]:

@@ -50,13 +50,16 @@ class Allowance:
         return self.used > self.most
 
 
-def count_call(caller: Caller, *, uses: KeyUses, clock: Clock) -> Allowance | None:
-    """One more call of the caller's key; `None` where it has no limit, or the store is away: that shuts nobody out."""
-    if caller.key_id is None or caller.requests_per_minute is None:
+def count_call(caller: Caller, *, uses: KeyUses, clock: Clock, times: int = 1) -> Allowance | None:
+    """One more call of the caller's key; `None` where it has no limit, or the store is away: that shuts nobody out.
+
+    `times`: how many calls it counts as.
+    """
+    if caller.requests_per_minute is None:
         return None
     now = clock.now()
     with suppress(StorageFailed):
-        used = uses.count_call(caller.key_id, now)
+        used = uses.count_call(caller.account, now, times=times)
         return Allowance(caller.requests_per_minute, used, 60 - now.second)
     return None
 
@@ -134,13 +137,15 @@ def _maker(by: Caller | None) -> str:
 class KeyBook:
     """Tells whose key a key is. `own_key` reads the deployment's, which opens everything.
 
-    `noted`: when this process last noted the use of each key.
+    `requests_per_minute`: the limit of keys that have none of their own. `noted`: when this process last noted the use
+    of each key.
     """
 
     own_key: Callable[[], str]
     keys: KeyStore
     uses: KeyUses
     clock: Clock
+    requests_per_minute: int | None = None
     noted: dict[str, datetime] = field(default_factory=dict)
 
     def recognise(self, key: str) -> Caller | None:
@@ -150,12 +155,15 @@ class KeyBook:
         """
         own_key = self.own_key()
         if own_key and hmac.compare_digest(key.encode(errors="surrogatepass"), own_key.encode()):
-            return Caller(tenant=DEFAULT_TENANT, scopes=frozenset(Scope))
+            return Caller(tenant=DEFAULT_TENANT, scopes=frozenset(Scope), requests_per_minute=self.requests_per_minute)
         record = self.keys.get(key_id_of(key)) if is_a_key(key) else None
         if record is None or not record.opens_for(key):
             return None
         self._note_use(record.key_id)
-        return record.caller()
+        caller = record.caller()
+        if caller.requests_per_minute is None:
+            return caller.model_copy(update={"requests_per_minute": self.requests_per_minute})
+        return caller
 
     def _note_use(self, key_id: str) -> None:
         now = self.clock.now()

@@ -39,6 +39,7 @@ UNSUPPORTED: Codes = {
     "unsupported_media": "references that no model can read: no images, broken or too large ones; see `errors`"
 }
 TOO_MANY: Codes = {"rate_limited": "too many calls, of everybody or of this key; see `Retry-After`"}
+TOO_MANY_WAITS: Codes = {"too_many_waits": "too many calls of this key wait by `Prefer: wait`; nothing was done"}
 INTERNAL: Codes = {"internal": "our side; where a job may have been made, `charged` is `unknown`"}
 UNAVAILABLE: Codes = {"unavailable": "a service behind us did not answer; see `charged` and `retryable`"}
 TIMEOUT: Codes = {"internal": "it took too long; where a job may have been made, `charged` is `unknown`"}
@@ -60,7 +61,7 @@ def problems_of(operation: Operation) -> dict[HTTPStatus, Codes]:
         else UNPROCESSABLE
         if reads or operation.query
         else None,
-        HTTPStatus.TOO_MANY_REQUESTS: TOO_MANY,
+        HTTPStatus.TOO_MANY_REQUESTS: {**TOO_MANY, **(TOO_MANY_WAITS if "Prefer" in operation.headers else {})},
         HTTPStatus.INTERNAL_SERVER_ERROR: INTERNAL,
         HTTPStatus.SERVICE_UNAVAILABLE: UNAVAILABLE,
         HTTPStatus.GATEWAY_TIMEOUT: TIMEOUT,

@@ -27,7 +27,8 @@ _ERRORS = {
     403: "`insufficient_scope`.",
     409: "`canceled`: the job was.",
     413: "`payload_too_large`.",
-    429: "`insufficient_quota`: a budget is used up; `rate_limit_exceeded`: too often with this key.",
+    429: "`insufficient_quota`: a budget is used up; `rate_limit_exceeded`: too often with this key, where "
+    "each image of `n` counts; `too_many_waits`: too many of its calls wait.",
     500: "`internal`: our side.",
     502: "`provider_failed`, `submission_uncertain`, `result_unusable`: the job's failure.",
     503: "`unavailable`, `route_unavailable`.",
@@ -132,7 +133,8 @@ def images_paths(url: str, refs: Mapping[type[BaseModel], Json]) -> dict[str, Js
     generate = _operation(
         "generateImages",
         "Generate pictures",
-        "From a prompt. What the models behind have no choice of is refused, never ignored: see docs/openai.md.",
+        "From a prompt. What the models behind have no choice of is refused, or ignored where that costs nothing: the "
+        "answer names what was ignored. See docs/openai.md.",
         {"application/json": {"schema": refs[GenerationRequest], "example": {"prompt": "A fox in the snow"}}},
         refs,
     )

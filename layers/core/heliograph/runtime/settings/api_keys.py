@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from heliograph.runtime.environment import Name, Settings
 
 
@@ -21,3 +25,5 @@ class RecogniserSettings(KeysTableSettings):
     """What tells whose key that is: the table, and the secret with the deployment's own key."""
 
     api_key_secret: Name
+    # Of keys that have no limit of their own; 0: none.
+    calls_per_minute: Annotated[int, Field(ge=0, le=60_000)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from heliograph.runtime.environment import Name
 from heliograph.runtime.settings.api_keys import CallsTableSettings
 from heliograph.runtime.settings.submission import RequestSubmissionSettings
+from heliograph.runtime.settings.waits import WaitsSettings
 
 
-class SubmitRequestSettings(RequestSubmissionSettings, CallsTableSettings):
+class SubmitRequestSettings(RequestSubmissionSettings, CallsTableSettings, WaitsSettings):
     """A call of the API becomes a job."""
 
     reuse_table: Name
