@@ -25,6 +25,7 @@ from heliograph.runtime.representations.problems import FaultTold, ProblemTold
 
 Found = TypeVar("Found")
 
+_NOTHING_DONE = "nothing was done and nothing charged"
 CONTENT_TYPE = "application/problem+json"
 # Written out, because Python's own phrases change from version to version.
 TITLES = {
@@ -105,24 +106,17 @@ class Problem(Exception):
         match error:
             case Problem():
                 return error
-            case MalformedDocument():
-                return cls(HTTPStatus.BAD_REQUEST, "malformed_body", str(error), errors=error.faults)
-            case UnsupportedMedia():
-                detail = (
-                    f"{len(error.faults)} reference(s) that no model can read; nothing was done and nothing charged"
-                )
-                code = FailureCode.UNSUPPORTED_MEDIA
-                return cls(HTTPStatus.UNPROCESSABLE_ENTITY, code, detail, errors=error.faults)
             case InvalidRequest():
-                detail = f"{len(error.faults)} thing(s) to mend; nothing was done and nothing charged"
-                return cls(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=error.faults)
+                status, code = _of_invalid(error)
+                detail = f"{error.headline}; {_NOTHING_DONE}"
+                return cls(status, code, detail, errors=error.faults)
             case Conflict():
                 return cls(HTTPStatus.CONFLICT, error.code, f"{error}; nothing was changed")
             case StaleJob():
                 detail = "the job changed in the same moment, again and again"
                 return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)
             case BudgetExceeded():
-                detail = f"{error}; nothing was done and nothing charged"
+                detail = f"{error}; {_NOTHING_DONE}"
                 return cls(
                     HTTPStatus.PAYMENT_REQUIRED,
                     FailureCode.BUDGET_EXCEEDED,
@@ -136,6 +130,16 @@ class Problem(Exception):
             case _:
                 detail = "something went wrong on our side; the request id finds it in our log"
                 return cls(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, retryable=True, charged=charged)
+
+
+def _of_invalid(error: InvalidRequest) -> tuple[HTTPStatus, str]:
+    match error:
+        case MalformedDocument():
+            return HTTPStatus.BAD_REQUEST, "malformed_body"
+        case UnsupportedMedia():
+            return HTTPStatus.UNPROCESSABLE_ENTITY, FailureCode.UNSUPPORTED_MEDIA
+        case _:
+            return HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input"
 
 
 def existing(found: Found | None, what: str) -> Found:
