@@ -33,7 +33,7 @@ from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import AspectRatio, Route
 from heliograph.domain.timeline import Stay, timeline
-from heliograph.domain.uploads import UploadForm
+from heliograph.domain.uploads import UNUSED_TAG, UploadForm
 from heliograph.domain.webhooks import OVERLAP, PATIENCE, TEST_EVENT, Endpoint, Happening, secret_of
 from heliograph.runtime.openapi.messages import message_example
 from heliograph.runtime.problems import Problem
@@ -162,7 +162,17 @@ def job_timeline() -> TimelineTold:
 
 def upload() -> UploadTold:
     """A form for one JPEG."""
-    fields = {"Content-Type": "image/jpeg", "key": f"references/{_UPLOAD_ID}", "policy": "…", "x-amz-signature": "…"}
+    fields = {
+        "Content-Type": "image/jpeg",
+        "tagging": f" <Tagging><TagSet><Tag><Key>{UNUSED_TAG[0]}</Key><Value>{UNUSED_TAG[1]}</Value></Tag></TagSet></Tagging>",
+        "key": f"references/{_UPLOAD_ID}",
+        "x-amz-algorithm": "AWS4-HMAC-SHA256",
+        "x-amz-credential": "…",
+        "x-amz-date": "20261122T120000Z",
+        "x-amz-security-token": "…",
+        "policy": "…",
+        "x-amz-signature": "…",
+    }
     url = "https://heliograph-uploadsbucket-1a2b3c.s3.amazonaws.com/"
     return UploadTold.of(UploadForm(_UPLOAD_ID, url, fields, _after(900)))
 
