@@ -14,12 +14,13 @@ from heliograph.runtime.representations.jobs import QuoteTold
 from heliograph.runtime.responses import accepted, answer, api_resolver, awaited
 from heliograph.runtime.settings.submit_request import SubmitRequestSettings
 from heliograph.runtime.triggers import ApiCall
-from heliograph.steps.submit_request import Quote
+from heliograph.steps.quote_job import Quote
 
 # A call that breaks midway may have left a job behind, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(SubmitRequestSettings)
-submit, await_end, view_of = wiring.request_submitter(settings), wiring.end_awaiter(settings), wiring.job_viewer()
+submit = wiring.request_submitter(settings, with_quotes=True)
+await_end, view_of = wiring.end_awaiter(settings), wiring.job_viewer()
 count_call = wiring.call_counter(settings)
 # What a wait leaves of the function's time, however long the submission took: no answer would look like no job.
 ANSWERING_SECONDS = 4

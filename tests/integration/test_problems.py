@@ -168,16 +168,18 @@ def test_a_found_job_is_never_stored_by_a_cache(job: Any, waits: bool) -> None:
 @pytest.mark.parametrize(
     ("job", "charged", "price"),
     [
-        (queued_job(), None, "0.00"),
-        (processing_job(), None, "0.00"),
+        (queued_job().model_copy(update={"quote_microusd": 60_000}), None, None),
+        (processing_job(), None, None),
         (succeeded_job(), "yes", "0.06"),
         (failed_job(), "no", "0.00"),
         (expired_job(), "no", "0.00"),
     ],
 )
-def test_a_job_says_what_it_cost_once_that_is_known(job: Any, charged: str | None, price: str) -> None:
+def test_a_job_says_what_it_cost_once_that_is_known(job: Any, charged: str | None, price: str | None) -> None:
     document = represent(JobView(job, ()))
     assert (document["charged"], document["price_usd"]) == (charged, price)
+    # Until then, what it may cost: nothing that reads as free.
+    assert document["reserved_usd"] == ("0.06" if charged is None else None)
 
 
 def test_a_job_of_which_nobody_knows_the_cost_says_so() -> None:

@@ -92,8 +92,7 @@ class S3ObjectStore:
     ) -> SignedForm:
         """Signed here, without a request; the signer's role needs `s3:PutObject` and `s3:PutObjectTagging`."""
         name, value = tag
-        # With a space before it, which XML allows: a value that begins with `<` is the name of a file to `curl -F`.
-        tagging = f" <Tagging><TagSet><Tag><Key>{name}</Key><Value>{value}</Value></Tag></TagSet></Tagging>"
+        tagging = f"<Tagging><TagSet><Tag><Key>{name}</Key><Value>{value}</Value></Tag></TagSet></Tagging>"
         fields = {"Content-Type": content_type, "tagging": tagging}
         form = self._client.generate_presigned_post(
             location.bucket,

@@ -31,9 +31,9 @@ from heliograph.domain.uploads import content_location
 from heliograph.steps.budgets import budget_failure
 from heliograph.steps.check_image import problem_of
 from heliograph.steps.name_call import name_call, note_stage
+from heliograph.steps.quote_job import Quote
 from heliograph.steps.read_job import JobView, LinkedResult
 from heliograph.steps.submission import Submission
-from heliograph.steps.submit_request import Quote
 
 if TYPE_CHECKING:
     from heliograph.ports import Clock, ObjectStore, RecentCalls

@@ -16,12 +16,14 @@ BAD_REQUEST: Codes = {
     "malformed_body": "the body is no JSON object",
     "bad_request": "the gateway could make nothing of the call",
 }
-UNAUTHORIZED: Codes = {"unauthenticated": "no key"}
+UNAUTHORIZED: Codes = {
+    "unauthenticated": "no key",
+    "invalid_api_key": "a wrong, revoked or expired key, or one of another deployment",
+}
 PAYMENT_REQUIRED: Codes = {
     "budget_exceeded": "what the job may cost does not fit into a budget of the day or month; nothing was reserved"
 }
 FORBIDDEN: Codes = {
-    "forbidden": "a wrong or revoked key",
     "insufficient_scope": "the key does not open this",
 }
 NOT_FOUND: Codes = {"not_found": "there is none, or it is another tenant's"}

@@ -33,7 +33,7 @@ from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import AspectRatio, Route
 from heliograph.domain.timeline import Stay, timeline
-from heliograph.domain.uploads import UNUSED_TAG, UploadForm
+from heliograph.domain.uploads import UploadForm
 from heliograph.domain.webhooks import OVERLAP, PATIENCE, TEST_EVENT, Endpoint, Happening, secret_of
 from heliograph.runtime.openapi.messages import message_example
 from heliograph.runtime.problems import Problem
@@ -52,10 +52,10 @@ from heliograph.runtime.representations.webhooks import (
     endpoints_listed,
 )
 from heliograph.steps.manage_endpoints import Secret
+from heliograph.steps.quote_job import Quote
 from heliograph.steps.read_job import JobView, LinkedResult
 from heliograph.steps.read_models import Models
 from heliograph.steps.read_timeline import Timeline
-from heliograph.steps.submit_request import Quote
 
 REQUEST_ID = "52fdfc07-2182-454f-963f-5f0f9a621d72"
 _NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -147,7 +147,7 @@ def jobs() -> Listing[JobTold]:
 
 def quote() -> QuoteTold:
     """Of the same job."""
-    return QuoteTold.of(Quote(_queued().request, (_ROUTE,)))
+    return QuoteTold.of(Quote(_queued().request, {_ROUTE: Circuit.CLOSED}, left_microusd=21_400_000))
 
 
 def job_timeline() -> TimelineTold:
@@ -164,7 +164,7 @@ def upload() -> UploadTold:
     """A form for one JPEG."""
     fields = {
         "Content-Type": "image/jpeg",
-        "tagging": f" <Tagging><TagSet><Tag><Key>{UNUSED_TAG[0]}</Key><Value>{UNUSED_TAG[1]}</Value></Tag></TagSet></Tagging>",
+        "tagging": "<Tagging><TagSet><Tag><Key>heliograph-upload</Key><Value>unused</Value></Tag></TagSet></Tagging>",
         "key": f"references/{_UPLOAD_ID}",
         "x-amz-algorithm": "AWS4-HMAC-SHA256",
         "x-amz-credential": "…",
