@@ -69,9 +69,13 @@ class Problem(Exception):
         self.retryable, self.charged, self.errors = retryable, charged, errors
         self.retry_after_seconds, self.allowed = retry_after_seconds, allowed
 
-    def document(self, request_id: str) -> dict[str, object]:
-        """The problem as JSON; `errors` has one entry per fault with a JSON pointer into the request's body."""
+    def document(self, request_id: str, *, docs: str = "../docs") -> dict[str, object]:
+        """The problem as JSON; `errors` has one entry per fault with a JSON pointer into the request's body.
+
+        `docs`: the API's reference, relative to the call's URL.
+        """
         told = ProblemTold(
+            type=f"{docs}#{anchor_of(self.code)}",
             title=TITLES[self.status],
             status=self.status.value,
             detail=self.detail,
@@ -140,6 +144,11 @@ def _of_invalid(error: InvalidRequest) -> tuple[HTTPStatus, str]:
             return HTTPStatus.UNPROCESSABLE_ENTITY, FailureCode.UNSUPPORTED_MEDIA
         case _:
             return HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input"
+
+
+def anchor_of(code: str) -> str:
+    """Where the API's reference explains the code: the fragment of its URL."""
+    return f"problem-{code}"
 
 
 def existing(found: Found | None, what: str) -> Found:

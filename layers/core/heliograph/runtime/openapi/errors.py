@@ -46,6 +46,24 @@ UNAVAILABLE: Codes = {"unavailable": "a service behind us did not answer; see `c
 TIMEOUT: Codes = {"internal": "it took too long; where a job may have been made, `charged` is `unknown`"}
 
 
+# Every code, explained on the page that `type` leads to.
+EVERY: Codes = {
+    **BAD_REQUEST,
+    **UNAUTHORIZED,
+    **PAYMENT_REQUIRED,
+    **FORBIDDEN,
+    **NOT_FOUND,
+    "method_not_allowed": "the path has other methods, named in `Allow`",
+    **CONFLICTS,
+    **TOO_LARGE,
+    **UNPROCESSABLE,
+    **UNSUPPORTED,
+    **TOO_MANY,
+    **INTERNAL,
+    **UNAVAILABLE,
+}
+
+
 def problems_of(operation: Operation) -> dict[HTTPStatus, Codes]:
     """By status: the codes that it may answer with."""
     reads = operation.body is not None
