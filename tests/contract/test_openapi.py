@@ -21,6 +21,7 @@ from heliograph.runtime.openapi.errors import EVERY as EVERY_CODE
 from heliograph.runtime.openapi.errors import problems_of
 from heliograph.runtime.openapi.operations import OPERATIONS, Operation, methods_of
 from heliograph.runtime.openapi.reference import Reference
+from heliograph.runtime.openapi.samples import samples
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 from schemathesis.specs.openapi.definitions import OPENAPI_31
@@ -198,9 +199,7 @@ def test_methods_are_told_by_path() -> None:
 
 # ---- Codes of problems
 
-LITERAL_CODES = re.compile(
-    r"""(?:Problem\(\s*HTTPStatus\.\w+,|Conflict\(|"code":|cls\(HTTPStatus\.\w+,)\s*f?"(\w+)\""""
-)
+LITERAL_CODES = re.compile(r"""(?:HTTPStatus\.\w+,|Conflict\(|"code":)\s*"(\w+)\"""")
 
 
 def test_every_code_that_a_problem_can_have_is_explained_where_its_type_leads() -> None:
@@ -208,11 +207,19 @@ def test_every_code_that_a_problem_can_have_is_explained_where_its_type_leads() 
     written = {
         code
         for path in [*sources, ROOT / "template.yaml"]
-        if "openai" not in path.name
+        # OpenAI's shape has codes of its own, and callbacks are providers' calls.
+        if "openai" not in path.name and path.name != "callbacks.py"
         for code in LITERAL_CODES.findall(path.read_text())
     }
     described = {code for codes in map(problems_of, OPERATIONS) for told in codes.values() for code in told}
     page = Reference(DOCUMENT).page()
     anchors = set(re.findall(r'<li id="problem-(\w+)"', page))
     assert {"malformed_body", "invalid_api_key", "not_found", "rate_limited", "too_many_endpoints"} <= written
-    assert written | described <= anchors == EVERY_CODE.keys()
+    assert written | described <= anchors
+    assert anchors == EVERY_CODE.keys()
+
+
+def test_the_guide_shows_how_a_file_is_sent_as_the_reference_does() -> None:
+    [operation] = [operation for operation in OPERATIONS if operation.id == "createUpload"]
+    [whole] = [sample.source for sample in samples(operation) if sample.label == "With the file"]
+    assert f"```bash\n{whole}\n```" in (ROOT / "docs/api.md").read_text()

@@ -198,7 +198,7 @@ def test_the_message_says_what_the_bus_says() -> None:
         "job_url": f"v1/jobs/{EVENT.data['job_id']}",
         "data": EVENT.data,
     }
-    assert "job_url" not in json.loads(message_of(EVENT.model_copy(update={"data": {"account": "shop"}})))
+    assert json.loads(message_of(EVENT.model_copy(update={"data": {"account": "shop"}})))["job_url"] is None
     assert list(message)[:2] == ["type", "timestamp"]
 
 

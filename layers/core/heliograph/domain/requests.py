@@ -313,7 +313,12 @@ def _located(document: dict[str, Any], rules: Rules) -> dict[str, Any]:
 def _policy_faults(document: Mapping[str, Any]) -> list[Fault]:
     policy = document.get("policy")
     if "model" in document and policy in (Policy.BETA_FIRST, Policy.CHEAPEST):
-        return [Fault("/policy", "name a model or a policy; a job that names a model is pinned to it")]
+        return [
+            Fault(
+                "/policy",
+                "name a model or a policy: a job that names a model has the policy pinned, which is every route to it",
+            )
+        ]
     if "model" not in document and policy == Policy.PINNED:
         return [Fault("/model", "is required by the policy pinned")]
     return []

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from heliograph.domain.deliveries import message_of
 from heliograph.domain.events import EVENT_TYPES, PublishedEvent, event_type
@@ -32,9 +31,9 @@ class Message(Representation, Generic[Data]):
     version: Literal["1"]
     event_id: Annotated[str, Field(pattern=r"^evt_[a-z2-7]{26}$", description="As `webhook-id`, at every attempt.")]
     job_url: Annotated[
-        str | SkipJsonSchema[None],
+        str | None,
         Field(description="Of a job's events: the call that has its links, relative to the API's address."),
-    ] = None
+    ]
     data: Data
 
 
