@@ -87,6 +87,7 @@ def _queued() -> Job:
         source=Source(kind="api"),
         output_key=default_output_key(None),
         output_name=_JOB_ID,
+        quote_microusd=_ROUTE.price_microusd,
         created_at=_NOON,
         deadline_at=_after(1200),
     )

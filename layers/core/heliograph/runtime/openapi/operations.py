@@ -166,7 +166,12 @@ OPERATIONS: tuple[Operation, ...] = (
         body=NewJob,
         headers=("Idempotency-Key", "Prefer"),
         spends=True,
-        example={"prompt": "A fox in the snow", "aspect_ratio": "16:9", "metadata": {"order": "4711"}},
+        example={
+            "prompt": "A fox in the snow",
+            "aspect_ratio": "16:9",
+            "metadata": {"order": "4711"},
+            "tags": ["winter"],
+        },
         example_headers={"Idempotency-Key": "order-4711"},
         successes=(
             Success(
