@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from local.stack import Pace, Stack, bring_down, bring_up
 
 _FOLDER = PROJECT / ".local" / "up"
 _STATE = _FOLDER / "stack.json"
+_VARIABLES = PROJECT / ".local" / "env"
 _LINK_SECONDS = 12 * 3600
 
 
@@ -55,7 +57,15 @@ def _up(port: int, pace: Pace) -> None:
         stack.client("s3").put_object(Bucket=uploads, Key="presets/white-background.json", Body=preset)
         _STATE.write_text(json.dumps(asdict(stack)))
         _STATE.chmod(0o600)
+    write_variables(stack, _VARIABLES)
     print(_manual(stack))
+
+
+def write_variables(stack: Stack, path: Path) -> None:
+    """Writes what every example of the documentation reads from its environment, for `. .local/env`."""
+    values = {"API": stack.api_url, "KEY": stack.api_key, "IMAGES_URL": stack.images_url}
+    path.touch(mode=0o600)
+    path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
 
 
 def _down() -> None:
@@ -65,6 +75,7 @@ def _down() -> None:
         return
     bring_down(stack)
     shutil.rmtree(_FOLDER, ignore_errors=True)
+    _VARIABLES.unlink(missing_ok=True)
     print("Ended.")
 
 
@@ -99,6 +110,8 @@ Heliograph is up. AWS and the image vendor are simulated, on this machine only; 
   vendor         {stack.upstream}/_sim/   (its books, its faults)
   uploads        s3://{stack.outputs["UploadsBucketName"]}
   results        s3://{stack.outputs["ResultsBucketName"]}
+
+  variables      {_VARIABLES}   (what the examples of the documentation read: run `. .local/env`)
 
 A job by the API, and how it is doing (put its id in):
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from heliograph.domain.errors import ConfigurationError
-from heliograph.domain.faults import faults_of
+from heliograph.domain.faults import faults_of, findings_of
 from heliograph.domain.routes import Route
 from heliograph.domain.tenants import Tenant
 from heliograph.runtime.environment import read_settings
@@ -189,8 +189,8 @@ def _faults_of_content(name: str, value: str, document: _Document) -> Iterator[s
     try:
         document.model.validate_python(value)
     except ValidationError as error:
-        for finding, fault in zip(error.errors(include_url=False), faults_of(error), strict=True):
-            yield _sentence(name, finding["loc"], finding["type"], fault.detail.removeprefix("Input "), document)
+        for finding, fault in zip(findings_of(error), faults_of(error), strict=True):
+            yield _sentence(name, finding["loc"], finding["type"], fault.detail, document)
 
 
 def _sentence(name: str, loc: tuple[str | int, ...], kind: str, detail: str, document: _Document) -> str:

@@ -14,13 +14,13 @@ from heliograph.runtime.representations.jobs import QuoteTold
 from heliograph.runtime.responses import accepted, answer, api_resolver, awaited
 from heliograph.runtime.settings.submit_request import SubmitRequestSettings
 from heliograph.runtime.triggers import ApiCall
-from heliograph.steps.submit_request import Quote
+from heliograph.steps.quote_job import Quote
 
 # A call that breaks midway may have left a job behind, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(SubmitRequestSettings)
 submit, await_end, view_of = (
-    wiring.request_submitter(settings, reuse_table=settings.reuse_table),
+    wiring.request_submitter(settings, reuse_table=settings.reuse_table, with_quotes=True),
     wiring.end_awaiter(settings),
     wiring.job_viewer(),
 )

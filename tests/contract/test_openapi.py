@@ -17,7 +17,11 @@ from heliograph.domain.uploads import read_upload_request
 from heliograph.domain.webhooks import TEST_EVENT, read_endpoint_change, read_endpoint_request
 from heliograph.runtime.openai_door import EDITS, GENERATIONS
 from heliograph.runtime.openapi import images
+from heliograph.runtime.openapi.errors import EVERY as EVERY_CODE
+from heliograph.runtime.openapi.errors import problems_of
 from heliograph.runtime.openapi.operations import OPERATIONS, Operation, methods_of
+from heliograph.runtime.openapi.reference import Reference
+from heliograph.runtime.openapi.samples import samples
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 from schemathesis.specs.openapi.definitions import OPENAPI_31
@@ -191,3 +195,39 @@ def test_openais_routes_have_an_address_of_their_own() -> None:
 def test_methods_are_told_by_path() -> None:
     assert methods_of("/v1/jobs") == ("POST", "GET")
     assert methods_of("/{proxy+}") == ()
+
+
+# ---- Codes of problems
+
+LITERAL_CODES = re.compile(r"""(?:HTTPStatus\.\w+,|Conflict\(|"code":)\s*"(\w+)\"""")
+
+
+def test_every_code_that_a_problem_can_have_is_explained_where_its_type_leads() -> None:
+    sources = [*(ROOT / "layers/core/heliograph").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+    written = {
+        code
+        for path in [*sources, ROOT / "template.yaml"]
+        # OpenAI's shape has codes of its own, and callbacks are providers' calls.
+        if "openai" not in path.name and path.name != "callbacks.py"
+        for code in LITERAL_CODES.findall(path.read_text())
+    }
+    described = {code for codes in map(problems_of, OPERATIONS) for told in codes.values() for code in told}
+    page = Reference(DOCUMENT).page()
+    anchors = set(re.findall(r'<li id="problem-(\w+)"', page))
+    assert {"malformed_body", "invalid_api_key", "not_found", "rate_limited", "too_many_endpoints"} <= written
+    assert written | described <= anchors
+    assert anchors == EVERY_CODE.keys()
+
+
+def test_the_guide_shows_how_a_file_is_sent_as_the_reference_does() -> None:
+    [operation] = [operation for operation in OPERATIONS if operation.id == "createUpload"]
+    [whole] = [sample.source for sample in samples(operation) if sample.label == "With the file"]
+    assert f"```bash\n{whole}\n```" in (ROOT / "docs/api.md").read_text()
+
+
+def test_the_example_of_a_job_is_answered_with_the_job_that_it_asks_for() -> None:
+    [operation] = [operation for operation in OPERATIONS if operation.id == "createJob"]
+    [answer] = [example for where, _, example in media("createJob") if where == "202"]
+    asked, job = dict(operation.example or {}), answer["request"]
+    assert {name: job[name] for name in asked} == asked
+    assert (job["tags"], job["metadata"]) == (asked.get("tags", []), asked.get("metadata", {}))

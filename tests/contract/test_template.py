@@ -773,3 +773,11 @@ def test_the_template_holds_no_code_and_no_workflow() -> None:
     assert "ZipFile" not in text
     for machine in resources_of("AWS::Serverless::StateMachine").values():
         assert "DefinitionUri" in machine
+
+
+def test_a_wrong_key_is_a_401_that_the_gateway_remembers() -> None:
+    # An exception of the authorizer would be a 401 as well, but counts as its error, and is never cached.
+    answer = API["GatewayResponses"]["ACCESS_DENIED"]
+    problem = json.loads(answer["ResponseTemplates"]["application/json"])
+    assert (answer["StatusCode"], problem["status"], problem["code"]) == (401, 401, "invalid_api_key")
+    assert answer["ResponseParameters"]["Headers"]["WWW-Authenticate"] == "'Bearer error=\"invalid_token\"'"

@@ -47,7 +47,7 @@ class Fault:
 
 def faults_of(operation: Operation) -> Iterator[Fault]:
     yield Fault("no key", 401, "unauthenticated", key="none")
-    yield Fault("a wrong key", 403, "forbidden", key="wrong")
+    yield Fault("a wrong key", 401, "invalid_api_key", key="wrong")
     for scope in operation.scopes:
         yield Fault(f"a key without {scope}", 403, "insufficient_scope", key=f"not {scope}")
     for method in EVERY_METHOD:

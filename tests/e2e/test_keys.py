@@ -83,7 +83,7 @@ def test_a_key_is_shown_once_and_revoking_it_shuts_its_holder_out(world: World) 
     assert made["key"] not in listed.text
     assert revoked.json()["revoked_at"]
     answer = world.call("GET", "/v1/keys", key=made["key"])
-    assert answer.status_code == 403
+    assert code_of(answer) == (401, "invalid_api_key")
     table = world.stack.client("dynamodb").scan(TableName=world.stack.outputs["KeysTableName"])
     assert made["key"] not in json.dumps(table["Items"])
 

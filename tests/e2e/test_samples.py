@@ -25,6 +25,7 @@ PROGRAMS = {
     "cURL": ["sh", "-euc"],
     "Python": [sys.executable, "-c"],
     "Node.js": [str(NODE), "--input-type=module", "--eval"],
+    "With the file": ["bash", "-euo", "pipefail", "-c"],
 }
 # What becomes of a job that is to be canceled, or done again.
 FAULTS = {"cancelJob": "never_finishes", "retryJob": "fail"}
@@ -97,8 +98,15 @@ def subjects(world: World) -> Iterator[Subjects]:
 @pytest.mark.parametrize(
     ("operation", "sample"), SAMPLES, ids=[f"{operation.id} {sample.label}" for operation, sample in SAMPLES]
 )
-def test_an_example_does_what_it_says(world: World, subjects: Subjects, operation: Operation, sample: Sample) -> None:
-    access = {"API": world.stack.api_url, "KEY": subjects.key(operation)}
+def test_an_example_does_what_it_says(
+    world: World, subjects: Subjects, photo: bytes, tmp_path: Path, operation: Operation, sample: Sample
+) -> None:
+    (tmp_path / "photo.png").write_bytes(photo)
+    access = {
+        "API": world.stack.api_url,
+        "KEY": subjects.key(operation),
+        "PHOTO": str(tmp_path / "photo.png"),
+    }
 
     finished = subprocess.run(
         [*PROGRAMS[sample.label], sample.source],
@@ -111,7 +119,7 @@ def test_an_example_does_what_it_says(world: World, subjects: Subjects, operatio
     assert finished.returncode == 0, finished.stderr
     assert "request_id" not in finished.stdout, finished.stdout
     statuses = {str(success.status.value) for success in operation.successes}
-    if sample.label == "cURL":
+    if sample.label in ("cURL", "With the file"):
         assert finished.stdout.startswith("{")
     else:
         assert finished.stdout.split()[0] in statuses

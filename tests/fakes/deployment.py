@@ -43,6 +43,7 @@ from heliograph.steps.dispatch import dispatch
 from heliograph.steps.finalize import Ending, finalize
 from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
 from heliograph.steps.poll import poll
+from heliograph.steps.quote_job import Quote, Quoting
 from heliograph.steps.read_job import JobsQuery, JobView, list_jobs, read_job
 from heliograph.steps.retry_job import retry_job
 from heliograph.steps.reuse import Reusing
@@ -136,11 +137,26 @@ class InMemoryDeployment:
         """`POST /v1/jobs`; without a document, a plain and valid one."""
         if document is None:
             document = {"prompt": "a lighthouse at dawn"}
-        outcome = submit_request(
+        outcome = self._submit(
+            document, key, call, caller or Caller(tenant=tenant, scopes=frozenset({Scope.JOBS_WRITE})), rules
+        )
+        assert isinstance(outcome, Submission)
+        return outcome
+
+    def quote(self, document: dict[str, Any], *, caller: Caller = OWNER) -> Quote:
+        """`POST /v1/jobs` with `dry_run`."""
+        outcome = self._submit({**document, "dry_run": True}, None, "call-1", caller, RULES)
+        assert isinstance(outcome, Quote)
+        return outcome
+
+    def _submit(
+        self, document: dict[str, Any] | bytes, key: str | None, call: str, caller: Caller, rules: Rules
+    ) -> Submission | Quote:
+        return submit_request(
             document if isinstance(document, bytes) else json.dumps(document).encode(),
             idempotency_key=key,
             request_id=call,
-            caller=caller or Caller(tenant=tenant, scopes=frozenset({Scope.JOBS_WRITE})),
+            caller=caller,
             rules=rules,
             objects=self.objects,
             jobs=self.jobs,
@@ -150,9 +166,8 @@ class InMemoryDeployment:
             workflow=self.workflow,
             clock=self.clock,
             deadline=DEADLINE,
+            quoting=Quoting(tenants=self.ledger.tenants, ledger=self.ledger, states=self.states, clock=self.clock),
         )
-        assert isinstance(outcome, Submission)
-        return outcome
 
     def job_id(self, **document: Any) -> str:
         """The id of a job that was just posted."""

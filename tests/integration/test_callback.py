@@ -44,7 +44,7 @@ CALLBACKS = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com/live"
 KIE_ROUTE = Route(provider="kie", model="gpt-image-2", name="kie", price_usd="0.03", max_references=16)
 # All that a call learns that is not meant for us, besides its own id.
 NO_SUCH_PATH = {
-    "type": "about:blank",
+    "type": "../../../docs#problem-not_found",
     "title": "Not Found",
     "status": 404,
     "detail": "there is no such path or method",

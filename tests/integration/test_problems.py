@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from aws_lambda_powertools.event_handler import Response
@@ -115,7 +116,7 @@ def test_every_fault_is_told_with_its_place() -> None:
         {"pointer": "/prompt", "detail": "is required"},
         {"pointer": "/references/1", "detail": "is no URL"},
     ]
-    assert problem["detail"].startswith("2 thing(s) to mend")
+    assert problem["detail"] == "prompt is required (and 1 more problem); nothing was done and nothing charged"
 
 
 def test_what_broke_inside_is_not_told_outside() -> None:
@@ -174,16 +175,18 @@ def test_a_found_job_is_never_stored_by_a_cache(job: Any, waits: bool) -> None:
 @pytest.mark.parametrize(
     ("job", "charged", "price"),
     [
-        (queued_job(), None, "0.00"),
-        (processing_job(), None, "0.00"),
+        (queued_job().model_copy(update={"quote_microusd": 60_000}), None, None),
+        (processing_job(), None, None),
         (succeeded_job(), "yes", "0.06"),
         (failed_job(), "no", "0.00"),
         (expired_job(), "no", "0.00"),
     ],
 )
-def test_a_job_says_what_it_cost_once_that_is_known(job: Any, charged: str | None, price: str) -> None:
+def test_a_job_says_what_it_cost_once_that_is_known(job: Any, charged: str | None, price: str | None) -> None:
     document = represent(JobView(job, ()))
     assert (document["charged"], document["price_usd"]) == (charged, price)
+    # Until then, what it may cost: nothing that reads as free.
+    assert document["reserved_usd"] == ("0.06" if charged is None else None)
 
 
 def test_a_job_of_which_nobody_knows_the_cost_says_so() -> None:
@@ -256,3 +259,42 @@ def test_what_only_we_need_to_know_of_a_job_is_in_no_view_and_no_record(job: Any
 def test_a_record_names_the_version_of_each_result() -> None:
     [result] = json.loads(record_of(succeeded_job()))["results"]
     assert result["version_id"] == RESULT_VERSION
+
+
+def problem_of(error: Exception, **event: Any) -> dict[str, Any]:
+    """The problem that a call of such an event raises."""
+    app = api_resolver(charged_on_failure=Charged.NO)
+
+    @app.post("/v1/jobs")
+    def broken() -> Response[str]:
+        raise error
+
+    answered = app.resolve({**read("post_job.json"), **event}, LambdaContext())
+    assert ": " not in re.sub(r'"[^"]*"', "", answered["body"])
+    document: dict[str, Any] = json.loads(answered["body"])
+    return document
+
+
+@pytest.mark.parametrize(
+    ("url", "resource", "parameters"),
+    [
+        ("https://x.org/live/v1/jobs", "/v1/jobs", None),
+        ("https://x.org/live/v1/jobs/j", "/v1/jobs/{job_id}", {"job_id": "j"}),
+        ("https://x.org/live/v1/jobs/j/retry", "/v1/jobs/{job_id}/retry", {"job_id": "j"}),
+        ("https://x.org/live/v1/a/b/c", "/{proxy+}", {"proxy": "v1/a/b/c"}),
+        ("https://x.org/live/x", "/{proxy+}", {"proxy": "x"}),
+        ("https://x.org/live/", "/", None),
+    ],
+)
+def test_the_type_of_a_problem_leads_to_the_reference_wherever_the_call_went(
+    url: str, resource: str, parameters: dict[str, str] | None
+) -> None:
+    path = url.removeprefix("https://x.org/live")
+    event = {"path": path, "resource": resource, "pathParameters": parameters, "httpMethod": "PUT"}
+    problem = problem_of(KeyError("x"), **event)
+    assert urljoin(url, problem["type"]) == f"https://x.org/live/docs#problem-{problem['code']}"
+
+
+def test_the_request_id_of_a_problem_is_that_of_the_call() -> None:
+    event = read("post_job.json")
+    assert problem_of(InvalidRequest(*FAULTS))["request_id"] == event["requestContext"]["requestId"]

@@ -177,8 +177,8 @@ def test_a_refusal_repeats_no_value() -> None:
     [
         ("", "ROUTES: Expecting value"),
         ("{", "ROUTES: Expecting property name"),
-        ("null", "ROUTES: Input should be a valid tuple"),
-        ("{}", "ROUTES: Input should be a valid tuple"),
+        ("null", "ROUTES: must be an array"),
+        ("{}", "ROUTES: must be an array"),
         ("[]", "ROUTES: at least one route is needed"),
         ("[1]", "ROUTES/0: "),
         ([{**ROUTE, "modle": "x"}], "ROUTES/0/MODLE: there is no such field"),

@@ -344,8 +344,44 @@ def test_what_speaks_no_tls_is_told_nothing(internet: Internet) -> None:
 def test_no_redirect_is_followed(internet: Internet, status: int) -> None:
     answer = f"HTTP/1.1 {status} Elsewhere\r\nLocation: https://{NAME}/there\r\nContent-Length: 0\r\n\r\n"
     server = internet.at(PUBLIC, says(answer.encode()))
-    assert internet.send() == WebhookAnswer(status, f"answered {status}")
+    told = internet.send().error
+    assert told == (
+        f"answered {status}, a redirect to https://{NAME}/there; redirects are not followed: give the URL that takes "
+        "the message itself"
+    )
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("/there/", f"https://{NAME}/there/"),
+        ("//example.org/x", "https://example.org/x"),
+        ("http://user:word@example.org:8080/x?token=s3cret#s3cret", "http://example.org:8080/x"),
+        ("https://[2001:db8::1]/x", "https://[2001:db8::1]/x"),
+        ("ftp://example.org/x", "somewhere else"),
+        ("https://[", "somewhere else"),
+        ("https://example.org:99999/x", "somewhere else"),
+        ("https://example.org/\x1b[2J\xe9", "somewhere else"),
+        ("https://example.org/" + "x" * 3000, "https://example.org/" + "x" * 180),
+    ],
+)
+def test_a_redirect_is_told_with_where_it_leads_and_without_secrets(
+    internet: Internet, location: str, told: str
+) -> None:
+    answer = f"HTTP/1.1 308 Elsewhere\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    internet.at(PUBLIC, says(answer.encode("latin-1")))
+    error = internet.send().error or ""
+    assert error.startswith(f"answered 308, a redirect to {told}; ")
+    assert "s3cret" not in error
+    assert "word" not in error
+
+
+def test_what_is_no_redirect_leads_nowhere(internet: Internet) -> None:
+    for status in (304, 404):
+        answer = f"HTTP/1.1 {status} X\r\nLocation: https://{NAME}/there\r\nContent-Length: 0\r\n\r\n"
+        internet.at(PUBLIC, says(answer.encode()))
+        assert internet.send().error == f"answered {status}"
 
 
 @pytest.mark.parametrize(

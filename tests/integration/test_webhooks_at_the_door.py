@@ -207,7 +207,7 @@ def test_a_test_and_a_replay_are_accepted_and_refused_where_nothing_can_be_sent(
 def test_every_fault_of_a_registration_is_named() -> None:
     status, problem, _ = ask("POST", ENDPOINTS, {"url": "https://10.0.0.1/", "events": ["x"], "secret": "mine"})
     assert status == 422
-    assert {fault["pointer"] for fault in problem["errors"]} == {"/url", "/events", "/secret"}
+    assert {fault["pointer"] for fault in problem["errors"]} == {"/url", "/events/0", "/secret"}
     assert ask("POST", ENDPOINTS, "no JSON")[1]["code"] == "malformed_body"
 
 

@@ -194,8 +194,11 @@ def test_the_message_says_what_the_bus_says() -> None:
         "timestamp": "2026-11-22T11:59:58.123456Z",
         "version": "1",
         "event_id": EVENT.event_id,
+        # Whoever wants the links to its results knows what to call.
+        "job_url": f"v1/jobs/{EVENT.data['job_id']}",
         "data": EVENT.data,
     }
+    assert json.loads(message_of(EVENT.model_copy(update={"data": {"account": "shop"}})))["job_url"] is None
     assert list(message)[:2] == ["type", "timestamp"]
 
 

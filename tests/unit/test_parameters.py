@@ -151,22 +151,22 @@ def test_broken_json_is_told_with_its_line_and_column(value: str, fault: str) ->
         ),
         (
             {"shop": {"daily_budget_usd": "abc"}},
-            "daily_budget_usd of tenant 'shop' is wrong ('abc' is no amount of USD such as 0.06): write an amount of "
-            'USD above 0 in quotes, such as "0.06" or "25".',
+            "daily_budget_usd of tenant 'shop' is wrong (must be an amount of US dollars, such as 0.06, with six "
+            'decimals at most): write an amount of USD above 0 in quotes, such as "0.06" or "25".',
         ),
         (
             {"shop": {"monthly_budget_usd": 400}},
-            "monthly_budget_usd of tenant 'shop' is wrong (should be a valid string): write an amount of USD above 0 "
+            "monthly_budget_usd of tenant 'shop' is wrong (must be a string): write an amount of USD above 0 "
             'in quotes, such as "0.06" or "25".',
         ),
         (
             {"shop": {"weight": 0}},
-            "weight of tenant 'shop' is wrong (should be greater than or equal to 1): correct it.",
+            "weight of tenant 'shop' is wrong (must be at least 1): correct it.",
         ),
         (
             {"My Shop": {}},
-            "tenant 'My Shop' is wrong (String should match pattern '^[a-z0-9][a-z0-9.-]{0,63}$'): name it with "
-            "lower-case letters, digits, dots and hyphens, 64 at most.",
+            "tenant 'My Shop' is wrong (must be 1 to 64 lower-case letters, digits, dots and hyphens, and begin with "
+            "a letter or a digit): name it with lower-case letters, digits, dots and hyphens, 64 at most.",
         ),
     ],
 )
@@ -177,7 +177,7 @@ def test_what_no_function_would_take_is_told_with_the_tenant(tenants: Any, fault
 def test_every_fault_of_every_route_is_told() -> None:
     routes = [{**ROUTE, "provider": "zeta", "modle": "x"}, {"provider": "kie", "model": "m", "price_usd": "0"}]
     assert faults_of_parameters({"Routes": json.dumps(routes)}) == (
-        "Routes: provider of route 1 is wrong (should be 'apimodels' or 'kie'): correct it.",
+        "Routes: provider of route 1 is wrong (must be one of apimodels, kie): correct it.",
         "Routes: route 1 has no field modle: write model instead.",
         "Routes: price_usd of route 2 is wrong (a price is more than nothing): write an amount of USD above 0 in "
         'quotes, such as "0.06" or "25".',

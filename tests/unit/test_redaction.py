@@ -14,8 +14,8 @@ from heliograph.domain.redaction import masked_url
 from heliograph.runtime.representations.jobs import JobTold, QuoteTold
 from heliograph.runtime.representations.webhooks import DeliverySummaryTold, DeliveryTold
 from heliograph.steps.provenance import record_of
+from heliograph.steps.quote_job import Quote
 from heliograph.steps.read_job import view_of
-from heliograph.steps.submit_request import Quote
 from hypothesis import given
 from hypothesis import strategies as st
 

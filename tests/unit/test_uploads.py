@@ -140,7 +140,7 @@ def test_another_tenants_upload_is_as_absent_as_one_that_was_never_sent(here: In
         refusals.append(refusal.value.faults)
 
     assert refusals[0] == refusals[1]
-    assert refusals[0][0].detail == "there is no such object"
+    assert refusals[0][0].detail.startswith("is no upload of yours: its form was not sent")
     assert not here.objects.untagged
 
 
@@ -149,7 +149,25 @@ def test_another_tenants_upload_is_as_absent_as_one_that_was_never_sent(here: In
     ["up_", "up_" + "a" * 26, "up_" + "a" * 26 + ".gif", "up_" + "1" * 26 + ".png", "up_" + "a" * 26 + ".png\n", "UP"],
 )
 def test_what_is_no_id_is_judged_like_any_other_reference(reference: str) -> None:
-    with pytest.raises(InvalidRequest, match="/references/0"):
+    with pytest.raises(InvalidRequest, match=r"references\[0\]"):
+        read_request({"prompt": "x", "references": [reference]}, RULES)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "upl_doesnotexist",
+        "up_" + "A" * 26 + ".png",
+        "upload_1",
+        "up-123.jpg",
+        " up_" + "a" * 26 + ".png",
+        "UP_1",
+        "references/up_" + "a" * 26 + ".png",
+        "up_" + "a" * 26,
+    ],
+)
+def test_what_looks_like_an_id_of_an_upload_is_told_what_one_looks_like(reference: str) -> None:
+    with pytest.raises(InvalidRequest, match="is no id of an upload, which POST /v1/uploads gives: up_, 26 letters"):
         read_request({"prompt": "x", "references": [reference]}, RULES)
 
 

@@ -61,9 +61,11 @@ def test_an_endpoint_gets_everything_unless_it_chose() -> None:
 
 def test_every_fault_is_named_at_once() -> None:
     document = {"url": "http://x.org/", "events": ["image.job.exploded"], "description": "\x1b[2J", "secret": "mine"}
-    assert faults(document) == {"/url", "/events", "/description", "/secret"}
+    assert faults(document) == {"/url", "/events/0", "/description", "/secret"}
     assert faults({}) == {"/url"}
     assert faults({"url": URL, "events": []}) == {"/events"}
+    mixed = ["job.succeeded", "image.job.failed", "image.*", 3]
+    assert faults({"url": URL, "events": mixed}) == {"/events/0", "/events/2", "/events/3"}
     assert faults({"url": None, "events": "image.job.failed"}) == {"/url", "/events"}
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpcore
 from standardwebhooks import Webhook
@@ -31,6 +31,8 @@ WHOLE_SECONDS = 15.0
 # Of one address; a name may have several.
 _CONNECT_SECONDS = 5.0
 MOST_ANSWER_BYTES = 4096
+_MOST_PLACE_CHARACTERS = 200
+_REDIRECTIONS = (301, 302, 303, 307, 308)
 _PORTS = {"https": 443, "http": 80}
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -125,7 +127,7 @@ class HttpWebhookSender:
         is_taken = HTTPStatus(200) <= response.status < HTTPStatus(300)
         return WebhookAnswer(
             response.status,
-            None if is_taken else f"answered {response.status}",
+            None if is_taken else f"answered {response.status}{_redirection(parts, response.status, given)}",
             retry_after.decode("latin-1") if retry_after else None,
             answer,
         )
@@ -165,6 +167,24 @@ def _first_bytes(response: httpcore.Response) -> bytes:
     except (OSError, httpcore.NetworkError, httpcore.ProtocolError):
         pass
     return answer[:MOST_ANSWER_BYTES]
+
+
+def _redirection(sent_to: SplitResult, status: int, headers: Mapping[bytes, bytes]) -> str:
+    """Where an answer sends us on, without what may be secret there (a query, a user name), and why we don't go."""
+    if status not in _REDIRECTIONS or b"location" not in headers:
+        return ""
+    try:
+        url = urlsplit(urljoin(sent_to.geturl(), headers[b"location"].decode("latin-1").strip()))
+        host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+        place = f"{url.scheme}://{host}{f':{url.port}' if url.port else ''}{url.path}"
+    except ValueError:
+        place = ""
+    if not place.startswith(("http://", "https://")) or not place.isascii() or not place.isprintable():
+        place = "somewhere else"
+    return (
+        f", a redirect to {place[:_MOST_PLACE_CHARACTERS]}; redirects are not followed: give the URL that takes the "
+        "message itself"
+    )
 
 
 def _host(parts: SplitResult) -> str:

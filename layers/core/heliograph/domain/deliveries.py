@@ -200,6 +200,8 @@ def message_of(event: Happening) -> str:
         "timestamp": event.occurred_at,
         "version": event.version,
         "event_id": event.event_id,
+        # Links to results are made when they are asked for: here is where.
+        "job_url": f"v1/jobs/{event.job_id}" if event.job_id else None,
         "data": event.data,
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -33,12 +33,15 @@ Step Functions matches these class names in `ErrorEquals`: renaming one changes 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from heliograph.domain.money import usd
 
 MAX_FAULTS = 100
 _TOLD_FAULTS = 10
+# What the details that go on from the name of a field begin with.
+_PREDICATE = re.compile(r"(is|are|has|have|must|may|can't|holds|lies|leads|points|belongs|does|says|names|carries)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,15 @@ class Fault:
 
     pointer: str
     detail: str
+
+    @property
+    def sentence(self) -> str:
+        """Both in one line: `prompt is required`, `references[0] must be …`, `colour: there is no such field`."""
+        name, *rest = (part.replace("~1", "/").replace("~0", "~") for part in self.pointer.lstrip("?/").split("/"))
+        if not name:
+            return self.detail
+        place = name + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in rest)
+        return f"{place} {self.detail}" if _PREDICATE.match(self.detail) else f"{place}: {self.detail}"
 
 
 class HeliographError(Exception):
@@ -62,12 +74,38 @@ class InvalidRequest(HeliographError):
     def __init__(self, *faults: Fault) -> None:
         more = len(faults) - MAX_FAULTS
         self.faults = (*faults[:MAX_FAULTS], Fault("", f"and {more} more")) if more > 0 else faults
-        told = [f"{fault.pointer or 'document'}: {fault.detail}" for fault in self.faults[:_TOLD_FAULTS]]
+        told = [fault.sentence for fault in self.faults[:_TOLD_FAULTS]]
         super().__init__("; ".join([*told, "…"] if len(self.faults) > _TOLD_FAULTS else told))
+        self._more = len(faults) - 1
+
+    @property
+    def headline(self) -> str:
+        """The first fault, and how many more there are: `prompt is required (and 2 more problems)`."""
+        first = self.faults[0].sentence
+        return first if self._more < 1 else f"{first} (and {self._more} more problem{'s' if self._more > 1 else ''})"
 
 
 class MalformedDocument(InvalidRequest):
-    """What should be a JSON object is none; nothing in it could be looked at."""
+    """What should be a JSON object is none, or can't be read for sure; nothing in it was looked at.
+
+    `what` that is ("the body"), where the faults are at places in it and do not say so themselves.
+    """
+
+    def __init__(self, *faults: Fault, what: str = "") -> None:
+        super().__init__(*faults)
+        self.what = what
+
+    def __str__(self) -> str:
+        """All faults, as of any request."""
+        return self._of_what(super().__str__())
+
+    @property
+    def headline(self) -> str:
+        """The first fault, as of any request."""
+        return self._of_what(super().headline)
+
+    def _of_what(self, told: str) -> str:
+        return f"{self.what} can't be read: {told}" if self.what else told
 
 
 class UnsupportedMedia(InvalidRequest):

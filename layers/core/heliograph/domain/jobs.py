@@ -374,8 +374,8 @@ class Job(_Record):
 
     @property
     def price_usd(self) -> str | None:
-        """What the job cost so far; `None` where nobody can tell."""
-        if self.may_have_cost or self.charged is Charged.UNKNOWN:
+        """What the job cost; `None` until it is over, and where nobody can tell."""
+        if not self.is_over or self.may_have_cost or self.charged is Charged.UNKNOWN:
             return None
         return usd(self.spent_microusd)
 

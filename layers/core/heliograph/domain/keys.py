@@ -17,7 +17,6 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    field_validator,
 )
 
 from heliograph.domain.errors import InvalidRequest
@@ -129,13 +128,6 @@ class KeyRequest(BaseModel):
         Field(gt=0, le=60_000, strict=True, description="Calls a minute; as many as `CallsPerMinute` unless given."),
         WHOLE_NUMBER,
     ] = None
-
-    @field_validator("scopes", mode="before")
-    @classmethod
-    def _are_scopes(cls, value: Any) -> Any:
-        if not isinstance(value, list | tuple | set | frozenset) or not set(map(str, value)) <= set(Scope):
-            raise ValueError(f"must be a list of some of {', '.join(Scope)}")
-        return frozenset(value)
 
 
 class MadeKeys(StrEnum):

@@ -12,6 +12,7 @@ from typing import Annotated, Generic, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from heliograph.domain.patterns import Pattern
 from heliograph.domain.query_texts import WHOLE_NUMBER
 
 MOST = 100
@@ -75,8 +76,8 @@ class SliceQuery(BaseModel):
 
     limit: Annotated[int, Field(ge=1, le=MOST, description="How many at most."), WHOLE_NUMBER] = USUAL
     cursor: Annotated[
-        str | None,
-        Field(max_length=512, pattern=r"^[A-Za-z0-9_-]+$", description="`next_cursor` of the slice before."),
+        Annotated[str, Pattern("[A-Za-z0-9_-]+", "is no cursor of ours")] | None,
+        Field(max_length=512, description="`next_cursor` of the slice before."),
         AfterValidator(lambda cursor: cursor if cursor is None else _is_a_cursor(cursor)),
     ] = None
 

@@ -19,6 +19,8 @@ WEBHOOK_PATTERN = LINK_PATTERN.replace("[!-~]", '[!"$-~]')
 # And where webhooks may go to this very machine.
 LOCAL_WEBHOOK_PATTERN = rf"{WEBHOOK_PATTERN}|^http://(127\.0\.0\.1|localhost){_PORT}(/[!\"$-~]*)?$"
 _VERSION = "?versionId="
+# What somebody may take for the id of an upload.
+_ID_LIKE = re.compile(r"(?i)up[a-z]{0,5}[_-].*|.*\bup_.*", re.DOTALL)
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 # This very machine, as the local stack's receivers are reached.
 _LOOPBACK_URL = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost):(?P<port>[0-9]{1,5})([/?][\x21-\x7e]*)?")
@@ -89,6 +91,10 @@ def check_reference(reference: str, *, buckets: frozenset[str], tenant: str = DE
                 "it; give the object another key"
             )
         return reference
+    if "://" not in reference and _ID_LIKE.fullmatch(reference):
+        raise ValueError(
+            "is no id of an upload, which POST /v1/uploads gives: up_, 26 letters and digits, and .jpg, .png or .webp"
+        )
     return check_public_url(reference)
 
 

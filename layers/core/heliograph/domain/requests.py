@@ -5,7 +5,6 @@ Text-to-image, editing and the fusion of several images are the same request: th
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,8 +23,9 @@ from pydantic import (
     field_validator,
 )
 
-from heliograph.domain.errors import Fault, InvalidRequest, MalformedDocument
+from heliograph.domain.errors import Fault, InvalidRequest
 from heliograph.domain.faults import faults_of, pointer
+from heliograph.domain.json_documents import read_json_object as read_json_object  # noqa: PLC0414 - read along with it
 from heliograph.domain.json_numbers import WHOLE_NUMBER
 from heliograph.domain.object_keys import check_output_key
 from heliograph.domain.printable import CONTROLS, REORDERING
@@ -331,26 +331,6 @@ def candidates(request: JobRequest, routes: Routes) -> tuple[Route, ...]:
     )
 
 
-def read_json_object(body: bytes | str, *, what: str) -> dict[str, Any]:
-    """The JSON object in `body`; else `MalformedDocument`, which calls it `what` (`"the body"`)."""
-    try:
-        # NaN and Infinity are Python's, not JSON's.
-        document = json.loads(body, parse_constant=_refuse_constant)
-        json.dumps(document, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise MalformedDocument(Fault("", f"{what} holds half of a surrogate pair, which is no text")) from None
-    except (ValueError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "not UTF-8 JSON"
-        raise MalformedDocument(Fault("", f"{what} is no valid JSON: {reason}")) from None
-    if not isinstance(document, dict):
-        raise MalformedDocument(Fault("", f"{what} must be a JSON object"))
-    return document
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
-
-
 def _preferred(document: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
     """The policy and the model of a document that does not say; where nothing fits, what its faults are measured by."""
     if "model" in document:
@@ -384,7 +364,12 @@ def _located(document: dict[str, Any], rules: Rules) -> dict[str, Any]:
 def _policy_faults(document: Mapping[str, Any]) -> list[Fault]:
     policy = document.get("policy")
     if "model" in document and policy in (Policy.BETA_FIRST, Policy.CHEAPEST):
-        return [Fault("/policy", "name a model or a policy; a job that names a model is pinned to it")]
+        return [
+            Fault(
+                "/policy",
+                "name a model or a policy: a job that names a model has the policy pinned, which is every route to it",
+            )
+        ]
     if "model" not in document and policy == Policy.PINNED:
         return [Fault("/model", "is required by the policy pinned")]
     return []

@@ -8,15 +8,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from heliograph.domain.money import microdollars
+from heliograph.domain.patterns import Pattern
 
 EVERYBODY = "*"
 DEFAULT_TENANT = "default"
 # An API key with a budget of its own. (Names of tenants have no underscore.)
 KEY_ACCOUNT = re.compile(r"key_[a-z2-7]{26}")
-TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
+TenantName = Annotated[
+    str,
+    Pattern(
+        r"[a-z0-9][a-z0-9.-]{0,63}",
+        "must be 1 to 64 lower-case letters, digits, dots and hyphens, and begin with a letter or a digit",
+    ),
+]
 
 
 class Period(StrEnum):
@@ -31,7 +38,11 @@ class Period(StrEnum):
 
 
 def _is_an_amount(value: str) -> str:
-    if microdollars(value) <= 0:
+    try:
+        amount = microdollars(value)
+    except ValueError:
+        raise ValueError("must be an amount of US dollars, such as 0.06, with six decimals at most") from None
+    if amount <= 0:
         raise ValueError("a budget is more than nothing; leave it out for no limit")
     return value
 

@@ -63,12 +63,14 @@ def _is_printable(value: str) -> str:
     return value
 
 
-def _are_event_types(value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    if unknown := sorted(set(value) - set(EVENT_TYPES)):
-        raise ValueError(f"there is no event {unknown[0][:64]!r}; there are {', '.join(sorted(EVENT_TYPES))}")
-    return tuple(sorted(set(value)))
+def _each_once(value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(sorted(set(value)))
+
+
+def _is_an_event_type(value: str) -> str:
+    if value not in EVENT_TYPES:
+        raise ValueError(f"there is no event {value[:64]!r}; there are {', '.join(sorted(EVENT_TYPES))}")
+    return value
 
 
 # The contract's own names, for the API's description.
@@ -82,9 +84,10 @@ Url = Annotated[
     ),
 ]
 EventTypes = Annotated[
-    tuple[Annotated[str, StringConstraints(max_length=128), _ONE_OF_THEM], ...] | None,
+    tuple[Annotated[str, StringConstraints(max_length=128), AfterValidator(_is_an_event_type), _ONE_OF_THEM], ...]
+    | None,
     Field(min_length=1, max_length=64, description="Which events are sent; null: all, also those there will be."),
-    AfterValidator(_are_event_types),
+    AfterValidator(_each_once),
 ]
 Description = Annotated[str, Field(max_length=256, description="For people."), AfterValidator(_is_printable)]
 

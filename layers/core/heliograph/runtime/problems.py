@@ -28,6 +28,7 @@ from heliograph.runtime.representations.problems import FaultTold, ProblemTold
 
 Found = TypeVar("Found")
 
+_NOTHING_DONE = "nothing was done and nothing charged"
 CONTENT_TYPE = "application/problem+json"
 # Written out, because Python's own phrases change from version to version.
 TITLES = {
@@ -71,9 +72,13 @@ class Problem(Exception):
         self.retryable, self.charged, self.errors = retryable, charged, errors
         self.retry_after_seconds, self.allowed = retry_after_seconds, allowed
 
-    def document(self, request_id: str) -> dict[str, object]:
-        """The problem as JSON; `errors` has one entry per fault with a JSON pointer into the request's body."""
+    def document(self, request_id: str, *, docs: str = "../docs") -> dict[str, object]:
+        """The problem as JSON; `errors` has one entry per fault with a JSON pointer into the request's body.
+
+        `docs`: the API's reference, relative to the call's URL.
+        """
         told = ProblemTold(
+            type=f"{docs}#{anchor_of(self.code)}",
             title=TITLES[self.status],
             status=self.status.value,
             detail=self.detail,
@@ -108,17 +113,10 @@ class Problem(Exception):
         match error:
             case Problem():
                 return error
-            case MalformedDocument():
-                return cls(HTTPStatus.BAD_REQUEST, "malformed_body", str(error), errors=error.faults)
-            case UnsupportedMedia():
-                detail = (
-                    f"{len(error.faults)} reference(s) that no model can read; nothing was done and nothing charged"
-                )
-                code = FailureCode.UNSUPPORTED_MEDIA
-                return cls(HTTPStatus.UNPROCESSABLE_ENTITY, code, detail, errors=error.faults)
             case InvalidRequest():
-                detail = f"{len(error.faults)} thing(s) to mend; nothing was done and nothing charged"
-                return cls(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=error.faults)
+                status, code = _of_invalid(error)
+                detail = f"{error.headline}; {_NOTHING_DONE}"
+                return cls(status, code, detail, errors=error.faults)
             case Conflict():
                 return cls(HTTPStatus.CONFLICT, error.code, f"{error}; nothing was changed")
             case TooSoon():
@@ -137,7 +135,7 @@ class Problem(Exception):
                 detail = "the job changed in the same moment, again and again"
                 return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)
             case BudgetExceeded():
-                detail = f"{error}; nothing was done and nothing charged"
+                detail = f"{error}; {_NOTHING_DONE}"
                 return cls(
                     HTTPStatus.PAYMENT_REQUIRED,
                     FailureCode.BUDGET_EXCEEDED,
@@ -157,6 +155,21 @@ class Problem(Exception):
             case _:
                 detail = "something went wrong on our side; the request id finds it in our log"
                 return cls(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, retryable=True, charged=charged)
+
+
+def _of_invalid(error: InvalidRequest) -> tuple[HTTPStatus, str]:
+    match error:
+        case MalformedDocument():
+            return HTTPStatus.BAD_REQUEST, "malformed_body"
+        case UnsupportedMedia():
+            return HTTPStatus.UNPROCESSABLE_ENTITY, FailureCode.UNSUPPORTED_MEDIA
+        case _:
+            return HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input"
+
+
+def anchor_of(code: str) -> str:
+    """Where the API's reference explains the code: the fragment of its URL."""
+    return f"problem-{code}"
 
 
 def existing(found: Found | None, what: str) -> Found:

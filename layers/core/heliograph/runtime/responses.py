@@ -110,7 +110,15 @@ def _problem(call: APIGatewayProxyEvent, problem: Problem) -> Response[str]:
         headers["Retry-After"] = str(problem.retry_after_seconds)
     if problem.allowed:
         headers["Allow"] = ", ".join(problem.allowed)
-    return Response(problem.status.value, CONTENT_TYPE, json.dumps(problem.document(request_id)), headers)
+    document = problem.document(request_id, docs=f"{_to_the_root(call)}docs")
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return Response(problem.status.value, CONTENT_TYPE, body, headers)
+
+
+def _to_the_root(call: APIGatewayProxyEvent) -> str:
+    """From the call's URL to that of the deployment, relative: right behind any stage, domain or proxy."""
+    proxied = (call.path_parameters or {}).get("proxy", "")
+    return "../" * (call.resource.replace("{proxy+}", proxied).count("/") - 1)
 
 
 def answer(status: int, body: Representation, headers: Mapping[str, str] | None = None) -> Response[str]:

@@ -86,11 +86,11 @@ if TYPE_CHECKING:
     from heliograph.steps.manage_endpoints import EndpointDesk
     from heliograph.steps.manage_keys import Allowance, KeyDesk
     from heliograph.steps.open_waits import WaitCap
+    from heliograph.steps.quote_job import Quote
     from heliograph.steps.read_job import JobView
     from heliograph.steps.read_models import Models
     from heliograph.steps.read_timeline import Timeline
     from heliograph.steps.submission import Submission
-    from heliograph.steps.submit_request import Quote
     from heliograph.steps.submit_upload import Ignored, Upload
     from heliograph.steps.traffic import Control
 
@@ -121,16 +121,22 @@ def upload_submitter(
 
 
 def request_submitter(
-    settings: RequestSubmissionSettings, *, reuse_table: str | None = None
+    settings: RequestSubmissionSettings, *, reuse_table: str | None = None, with_quotes: bool = False
 ) -> Callable[..., Submission | Quote]:
     """What `submit_request` does with `(body, idempotency_key=, request_id=, caller=)`.
 
-    `reuse_table`: for those whose callers can ask for reuse.
+    `reuse_table`: for those whose callers can ask for reuse; `with_quotes`: for dry runs.
     """
+    from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
+    from heliograph.steps.quote_job import Quoting
     from heliograph.steps.submit_request import submit_request
 
+    ledger = _ledger(settings.ledger_table)
+    states = DynamoDBRouteStates(aws.dynamodb(), settings.routes_table)
+    quoting = Quoting(tenants=settings.tenancy, ledger=ledger, states=states, clock=SystemClock())
     return partial(
         submit_request,
+        quoting=quoting if with_quotes else None,
         rules=_rules(settings),
         objects=_objects(),
         jobs=_jobs(settings),

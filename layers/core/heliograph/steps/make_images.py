@@ -33,9 +33,9 @@ from heliograph.steps.budgets import budget_failure
 from heliograph.steps.check_image import problem_of
 from heliograph.steps.name_call import NamedCall, name_call, name_refused
 from heliograph.steps.open_waits import WaitCap
+from heliograph.steps.quote_job import Quote
 from heliograph.steps.read_job import JobView, LinkedResult
 from heliograph.steps.submission import Submission
-from heliograph.steps.submit_request import Quote
 
 if TYPE_CHECKING:
     from heliograph.ports import Clock, ObjectStore, RecentCalls

@@ -13,6 +13,7 @@ from heliograph.domain.identity import JOB_ID
 from heliograph.domain.jobs import Job, JobFilter, JobStatus, Result
 from heliograph.domain.listing import Position, Slice, SliceQuery, in_utc
 from heliograph.domain.object_keys import PRESET_NAME
+from heliograph.domain.patterns import Pattern
 from heliograph.domain.query_texts import Moment
 from heliograph.domain.references import ObjectLocation
 
@@ -33,8 +34,15 @@ class JobsQuery(SliceQuery):
         str | None, StringConstraints(min_length=1, max_length=64), Field(description="Only jobs that carry it.")
     ] = None
     preset: Annotated[
-        str | None,
-        StringConstraints(pattern=f"^{PRESET_NAME.pattern}$"),
+        Annotated[
+            str,
+            Pattern(
+                PRESET_NAME.pattern,
+                "must be the name of a preset: 1 to 64 letters, digits, hyphens and underscores, and begin with a "
+                "letter or a digit",
+            ),
+        ]
+        | None,
         Field(description="Only jobs of uploads under that preset."),
     ] = None
     created_after: Annotated[

@@ -134,7 +134,7 @@ def check_stored_references(
             all_are_there = False
             continue
         if facts is None:
-            faults.append(Fault(pointer("references", index), "there is no such object"))
+            faults.append(Fault(pointer("references", index), _nothing_there(location, rules)))
             all_are_there = False
         elif problem:
             faults.append(Fault(pointer("references", index), problem))
@@ -163,6 +163,15 @@ def _stored(request: JobRequest) -> Iterator[tuple[int, ObjectLocation]]:
     for index, reference in enumerate(request.references):
         if reference.startswith("s3://"):
             yield index, ObjectLocation.parse(reference)
+
+
+def _nothing_there(location: ObjectLocation, rules: Rules) -> str:
+    if not _is_upload(location, rules):
+        return "there is no such object"
+    return (
+        "is no upload of yours: its form was not sent (first all fields, then the file), or it was deleted, as those "
+        "are after a day that no job names"
+    )
 
 
 def _is_upload(location: ObjectLocation, rules: Rules) -> bool:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,10 @@ from heliograph.domain.jobs import KeyBudget, Source
 from heliograph.domain.keys import Caller
 from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.recipes import reuse_key_of
-from heliograph.domain.requests import JobRequest, Reuse, Rules, candidates, read_json_object, read_request
-from heliograph.domain.routes import Route
+from heliograph.domain.requests import JobRequest, Reuse, Rules, read_json_object, read_request
 from heliograph.steps.budgets import announce_exhausted, warn_of_key
 from heliograph.steps.contents import MOST_READ_BYTES, Contents
+from heliograph.steps.quote_job import Quote, Quoting
 from heliograph.steps.reuse import is_reusable
 from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, resume, submit
 
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
     from heliograph.ports import Clock, EventBus, JobStore, Ledger, ObjectStore, ReuseIndex, Workflow
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What a call would be: the request with everything filled in, and the routes it could take, in order."""
-
-    request: JobRequest
-    routes: tuple[Route, ...]
 
 
 def submit_request(
@@ -52,12 +43,14 @@ def submit_request(
     workflow: Workflow,
     clock: Clock,
     deadline: timedelta,
+    quoting: Quoting | None = None,
 ) -> Submission | Quote:
     """The job for this call. With an idempotency key, the same key and body always give the same job.
 
     Without one, each call is a job of its own, named by `request_id`, which must be unique to the call.
     Without an `index`, results are not reused.
-    With `dry_run: true` in the body, the answer is what the job would be, and nothing is written.
+    With `dry_run: true` in the body, the answer is what the job would be, and nothing is written. (`quoting`: `None`
+    where nobody can send that.)
     Raises `InvalidRequest` naming every fault, or `BudgetExceeded`; then there is no job.
     """
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
@@ -71,9 +64,11 @@ def submit_request(
     identity = ("key", idempotency_key) if idempotency_key is not None else ("call", request_id)
     job_id = derived_id("job", "api", tenant, *identity)
     if dry_run:
+        if quoting is None:
+            raise InvalidRequest(Fault("/dry_run", "is not offered here"))
         request = read_request(document, rules)
         request = check_stored_references(request, rules=rules, objects=objects)
-        return Quote(request, candidates(request, rules.routes))
+        return quoting.quote(request, rules.routes, caller=caller)
     # What the key named once, it names for good: whatever has become of its references or of our defaults since.
     if idempotency_key is not None and (first := jobs.get(job_id)):
         return _same(resume(first, workflow=workflow), fingerprint)

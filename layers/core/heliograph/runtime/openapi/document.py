@@ -18,7 +18,7 @@ from heliograph.domain.references import LOCAL_WEBHOOK_PATTERN
 from heliograph.domain.routes import Routes
 from heliograph.domain.webhooks import EndpointChange, EndpointRequest
 from heliograph.runtime.openapi import examples, images
-from heliograph.runtime.openapi.errors import Codes, example_of, problems_of
+from heliograph.runtime.openapi.errors import EVERY, Codes, example_of, problems_of
 from heliograph.runtime.openapi.messages import message_models
 from heliograph.runtime.openapi.operations import (
     ABOUT,
@@ -100,6 +100,8 @@ def describe(routes: Routes, *, local_webhooks: bool = False, images_url: str = 
             name: _webhook(name, data, _REF + names[message, "serialization"], told)
             for name, data, message in message_models()
         },
+        # What `type` of a problem leads to is on the page that is made of this document.
+        "x-problem-codes": dict(EVERY),
         "components": {
             "securitySchemes": {
                 "key": {

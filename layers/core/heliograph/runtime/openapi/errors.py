@@ -16,12 +16,14 @@ BAD_REQUEST: Codes = {
     "malformed_body": "the body is no JSON object",
     "bad_request": "the gateway could make nothing of the call",
 }
-UNAUTHORIZED: Codes = {"unauthenticated": "no key, or one that was revoked a moment ago"}
+UNAUTHORIZED: Codes = {
+    "unauthenticated": "no key, or one that was revoked a moment ago",
+    "invalid_api_key": "a wrong or revoked key, or one of another deployment",
+}
 PAYMENT_REQUIRED: Codes = {
     "budget_exceeded": "what the job may cost does not fit into a budget of the day or month; nothing was reserved"
 }
 FORBIDDEN: Codes = {
-    "forbidden": "a wrong or revoked key",
     "insufficient_scope": "the key does not open this",
 }
 NOT_FOUND: Codes = {"not_found": "there is none, or it is another tenant's"}
@@ -43,6 +45,24 @@ TOO_MANY_WAITS: Codes = {"too_many_waits": "too many calls of this key wait by `
 INTERNAL: Codes = {"internal": "our side; where a job may have been made, `charged` is `unknown`"}
 UNAVAILABLE: Codes = {"unavailable": "a service behind us did not answer; see `charged` and `retryable`"}
 TIMEOUT: Codes = {"internal": "it took too long; where a job may have been made, `charged` is `unknown`"}
+
+
+# Every code, explained on the page that `type` leads to.
+EVERY: Codes = {
+    **BAD_REQUEST,
+    **UNAUTHORIZED,
+    **PAYMENT_REQUIRED,
+    **FORBIDDEN,
+    **NOT_FOUND,
+    "method_not_allowed": "the path has other methods, named in `Allow`",
+    **CONFLICTS,
+    **TOO_LARGE,
+    **UNPROCESSABLE,
+    **UNSUPPORTED,
+    **TOO_MANY,
+    **INTERNAL,
+    **UNAVAILABLE,
+}
 
 
 def problems_of(operation: Operation) -> dict[HTTPStatus, Codes]:

@@ -56,10 +56,10 @@ from heliograph.runtime.representations.webhooks import (
     endpoints_listed,
 )
 from heliograph.steps.manage_endpoints import Secret
+from heliograph.steps.quote_job import Quote
 from heliograph.steps.read_job import JobView, LinkedResult
 from heliograph.steps.read_models import Models
 from heliograph.steps.read_timeline import Timeline
-from heliograph.steps.submit_request import Quote
 
 REQUEST_ID = "52fdfc07-2182-454f-963f-5f0f9a621d72"
 _NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -94,6 +94,7 @@ def _queued() -> Job:
         source=Source(kind="api"),
         output_key=default_output_key(None),
         output_name=_JOB_ID,
+        quote_microusd=_ROUTE.price_microusd,
         created_at=_NOON,
         deadline_at=_after(1200),
     )
@@ -159,7 +160,7 @@ def jobs() -> Listing[JobTold]:
 
 def quote() -> QuoteTold:
     """Of the same job."""
-    return QuoteTold.of(Quote(_queued().request, (_ROUTE,)))
+    return QuoteTold.of(Quote(_queued().request, {_ROUTE: Circuit.CLOSED}, left_microusd=21_400_000))
 
 
 def job_timeline() -> TimelineTold:
@@ -197,7 +198,17 @@ def rejected_uploads() -> Listing[RejectedUploadTold]:
 
 def upload() -> UploadTold:
     """A form for one JPEG."""
-    fields = {"Content-Type": "image/jpeg", "key": f"references/{_UPLOAD_ID}", "policy": "…", "x-amz-signature": "…"}
+    fields = {
+        "Content-Type": "image/jpeg",
+        "tagging": "<Tagging><TagSet><Tag><Key>heliograph-upload</Key><Value>unused</Value></Tag></TagSet></Tagging>",
+        "key": f"references/{_UPLOAD_ID}",
+        "x-amz-algorithm": "AWS4-HMAC-SHA256",
+        "x-amz-credential": "…",
+        "x-amz-date": "20261122T120000Z",
+        "x-amz-security-token": "…",
+        "policy": "…",
+        "x-amz-signature": "…",
+    }
     url = "https://heliograph-uploadsbucket-1a2b3c.s3.amazonaws.com/"
     return UploadTold.of(UploadForm(_UPLOAD_ID, url, fields, _after(900)))
 

@@ -30,6 +30,10 @@ class Message(Representation, Generic[Data]):
     timestamp: Annotated[AwareDatetime, Field(description="When it happened.")]
     version: Literal["1"]
     event_id: Annotated[str, Field(pattern=r"^evt_[a-z2-7]{26}$", description="As `webhook-id`, at every attempt.")]
+    job_url: Annotated[
+        str | None,
+        Field(description="Of a job's events: the call that has its links, relative to the API's address."),
+    ]
     data: Data
 
 

@@ -167,7 +167,12 @@ OPERATIONS: tuple[Operation, ...] = (
         body=NewJob,
         headers=("Idempotency-Key", "Prefer"),
         spends=True,
-        example={"prompt": "A fox in the snow", "aspect_ratio": "16:9", "metadata": {"order": "4711"}},
+        example={
+            "prompt": "A fox in the snow",
+            "aspect_ratio": "16:9",
+            "metadata": {"order": "4711"},
+            "tags": ["winter"],
+        },
         example_headers={"Idempotency-Key": "order-4711"},
         successes=(
             Success(
@@ -283,8 +288,8 @@ OPERATIONS: tuple[Operation, ...] = (
         scopes=(Scope.JOBS_WRITE,),
         summary="Get a form for a picture",
         description="The picture does not pass through the API: post it as `multipart/form-data` to the `url`, all "
-        "`fields` first, then the file as `file`. S3 answers 204. Then name the `id` among a job's references. What no "
-        "job names is deleted after a day.",
+        "`fields` first, then the file as `file` (with curl: `--form-string` for the fields, `-F` for the file). S3 "
+        "answers 204. Then name the `id` among a job's references. What no job names is deleted after a day.",
         body=UploadRequest,
         example={"content_type": "image/jpeg", "size_bytes": 482113},
         successes=(

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from heliograph.runtime.openapi.markup import Html, element, json_code, paragraphs, program_code, prose, together
-from heliograph.runtime.problems import TITLES
+from heliograph.runtime.problems import TITLES, anchor_of
 
 Json = Mapping[str, Any]
 _REF = "#/components/schemas/"
@@ -55,7 +55,7 @@ class Reference:
                 element("a", "Skip to the reference", class_="skip", href="#start"),
                 self._top(),
                 element("nav", self._contents(), aria_label="Operations", id="contents"),
-                element("main", self._introduction(), *self._groups(), self._events(), id="start"),
+                element("main", self._introduction(), *self._groups(), self._events(), self._problems(), id="start"),
             ),
             lang="en",
         )
@@ -83,6 +83,7 @@ class Reference:
         parts.append(element("a", "Events", href="#events", class_="group"))
         links = (element("a", name, href=f"#{_slug(name)}", class_="event") for name in self._document["webhooks"])
         parts.append(element("ul", *(element("li", link) for link in links)))
+        parts.append(element("a", "Problems", href="#problems", class_="group"))
         label = element("summary", "Contents")
         return element("details", label, element("div", *parts), open=True)
 
@@ -224,6 +225,28 @@ class Reference:
             for index, (label, value) in enumerate(answers)
         ]
         return element("aside", tabs, *shown, class_="code")
+
+    def _problems(self) -> Html:
+        told = (
+            element(
+                "li", element("strong", element("code", code)), " ", element("span", prose(why)), id=anchor_of(code)
+            )
+            for code, why in self._document["x-problem-codes"].items()
+        )
+        return element(
+            "section",
+            element("h2", "Problems"),
+            element(
+                "p",
+                prose(
+                    "What goes wrong is `application/problem+json`: `code` says what, `detail` what to do, `retryable` "
+                    "whether the same call may succeed later, and `charged` whether it cost money."
+                ),
+            ),
+            element("ul", *told, class_="codes"),
+            id="problems",
+            class_="group",
+        )
 
     def _events(self) -> Html:
         parts = [

@@ -18,6 +18,28 @@ _WORD = re.compile(r"""("(?:[^"\\]|\\.)*")|\b(true|false|null)\b""")
 _LAST, _WITH_COMMA = re.compile(r"([^,\s{\[])\n"), r"\1,\n"
 
 
+# The whole way of a file into a job, as docs/api.md shows it.
+_SEND_A_FILE = """\
+form=$(curl -sS --fail-with-body "$API/v1/uploads" \\
+  -H "Authorization: Bearer $KEY" \\
+  -H "Content-Type: application/json" \\
+  -d "{\\"content_type\\": \\"image/png\\", \\"size_bytes\\": $(wc -c <"$PHOTO")}")
+
+# All fields first (--form-string sends them as they are; -F would take a < for the name of a file), then the file.
+fields=()
+while IFS= read -r field; do
+  fields+=(--form-string "$field")
+done < <(jq -r '.fields | to_entries[] | "\\(.key)=\\(.value)"' <<<"$form")
+curl -sS --fail-with-body "$(jq -r .url <<<"$form")" "${fields[@]}" -F "file=@$PHOTO"
+
+# Its id is a reference now.
+curl -sS --fail-with-body "$API/v1/jobs" \\
+  -H "Authorization: Bearer $KEY" \\
+  -H "Content-Type: application/json" \\
+  -d "{\\"prompt\\": \\"On white, as for a catalogue\\", \\"references\\": [$(jq .id <<<"$form")]}"\
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A program that makes the call and prints the answer. `lang`: as highlighters name it."""
@@ -28,11 +50,13 @@ class Sample:
 
 
 def samples(operation: Operation) -> tuple[Sample, ...]:
-    """In every language."""
+    """In every language; of what a file is sent with, the whole way of one as well."""
+    whole_way = (Sample("With the file", "Shell", _SEND_A_FILE),) if operation.id == "createUpload" else ()
     return (
         Sample("cURL", "Shell", _curl(operation)),
         Sample("Python", "Python", _python(operation)),
         Sample("Node.js", "JavaScript", _node(operation)),
+        *whole_way,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
+from heliograph.domain.breaker import Circuit
 from heliograph.domain.failures import Charged, Failure
 from heliograph.domain.job_events import SUPERSEDED_BY
 from heliograph.domain.jobs import Job, JobStatus, Result, Source, Timings
@@ -17,9 +18,9 @@ from heliograph.domain.timeline import Moment, MomentKind
 from heliograph.runtime.representations import Listing, Representation
 
 if TYPE_CHECKING:
+    from heliograph.steps.quote_job import Quote
     from heliograph.steps.read_job import JobView, LinkedResult
     from heliograph.steps.read_timeline import Timeline
-    from heliograph.steps.submit_request import Quote
 
 Usd = Annotated[str, Field(pattern=r"^\d+\.\d{2,6}$", description="Decimal US dollars.", examples=["0.06"])]
 
@@ -82,7 +83,12 @@ class JobTold(Representation):
     cancel_requested_at: AwareDatetime | None
     notice: Annotated[str | None, Field(description="What its owner should know.")]
     timings: Timings
-    price_usd: Annotated[Usd | None, Field(description="What it cost so far; null where nobody can tell.")]
+    reserved_usd: Annotated[
+        Usd | None, Field(description="Held in the budgets for what it may cost; null once it is over.")
+    ]
+    price_usd: Annotated[
+        Usd | None, Field(description="What it cost; null until it is over, and where nobody can tell.")
+    ]
     charged: Annotated[Charged | None, Field(description="Whether it cost money; null until it is over.")]
     attempts: tuple[AttemptTold, ...]
     results: tuple[ResultTold, ...]
@@ -114,6 +120,7 @@ class JobTold(Representation):
             cancel_requested_at=job.cancel_requested_at,
             notice=_notice(job),
             timings=job.timings(),
+            reserved_usd=None if job.is_over else usd(job.booking.reserved),
             price_usd=job.price_usd,
             charged=job.charged,
             attempts=tuple(AttemptTold(**attempt.told()) for attempt in job.attempts_now),
@@ -158,6 +165,9 @@ class RouteQuoted(Representation):
     provider: str
     model: str
     price_usd: Usd
+    circuit: Annotated[
+        Circuit, Field(description="open: it is out of service; half_open: it is tried again at the moment.")
+    ]
 
 
 class QuoteTold(Representation):
@@ -169,22 +179,39 @@ class QuoteTold(Representation):
     routes: tuple[RouteQuoted, ...]
     price_usd: Annotated[Usd, Field(description="On the first route.")]
     price_usd_at_most: Annotated[Usd, Field(description="On the dearest one.")]
+    fits: Annotated[bool, Field(description="The budgets have room for it, and a route could take it now.")]
+    left_usd: Annotated[
+        Usd | None,
+        Field(
+            description="Left of the tightest budget of the tenant's and the key's own, before this job; null: none."
+        ),
+    ]
+    reason: Annotated[
+        str | None, Field(description="Where it does not fit: why it would be refused, or what it would wait for.")
+    ]
 
     @classmethod
     def of(cls, quote: Quote) -> QuoteTold:
         """The quote for whoever asked."""
-        prices = [route.price_microusd for route in quote.routes]
+        prices = [route.price_microusd for route in quote.circuits]
         return cls(
             task=quote.request.task,
             request=shown(quote.request),
             routes=tuple(
                 RouteQuoted(
-                    name=route.name, provider=route.provider, model=route.model, price_usd=usd(route.price_microusd)
+                    name=route.name,
+                    provider=route.provider,
+                    model=route.model,
+                    price_usd=usd(route.price_microusd),
+                    circuit=circuit,
                 )
-                for route in quote.routes
+                for route, circuit in quote.circuits.items()
             ),
             price_usd=usd(prices[0]),
             price_usd_at_most=usd(max(prices)),
+            fits=quote.obstacle is None,
+            left_usd=None if quote.left_microusd is None else usd(quote.left_microusd),
+            reason=quote.obstacle,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
@@ -27,7 +27,14 @@ class FaultTold(Representation):
 class ProblemTold(Representation):
     """An answer that is not what was asked for; says whether to try again and whether it cost money."""
 
-    type: Literal["about:blank"] = "about:blank"
+    type: Annotated[
+        str,
+        Field(
+            description="Where the API's reference explains the code, relative to the call's URL; `about:blank` where "
+            "the gateway answers by itself.",
+            examples=["../docs#problem-invalid_input"],
+        ),
+    ]
     title: Annotated[str, Field(description="The status in words.")]
     status: Annotated[int | SkipJsonSchema[None], Field(ge=400, le=599, description="As in the status line.")] = None
     detail: Annotated[str, Field(description="For people.")]
