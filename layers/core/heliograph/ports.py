@@ -186,8 +186,11 @@ class Ledger(Protocol):
         """All pages. Reads the whole ledger."""
         ...
 
-    def usage(self, first_day: str, last_day: str) -> Iterator[UsageLine]:
-        """What was done in these UTC days (both included), by day, tenant and route."""
+    def usage(self, first_day: str, last_day: str, *, tenant: str | None = None) -> Iterator[UsageLine]:
+        """What was done in these UTC days (both included), by day, tenant and route.
+
+        With a `tenant`, only that tenant's lines are read.
+        """
         ...
 
     def may_announce(self, page: Page, now: datetime, *, threshold: int | None = None) -> bool:
