@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 
 from heliograph.domain.keys import ApiKey
+from heliograph.domain.listing import Records
 
 from tests.fakes.script import Line, Script
 
@@ -34,9 +34,9 @@ class InMemoryKeyStore:
             self.reads += 1
             return self._read(key_id) if key_id in self._keys else None
 
-    def every(self) -> Iterator[ApiKey]:
+    def every(self) -> Records[ApiKey]:
         with self._script.playing("every"):
-            yield from map(self._read, self._keys)
+            return Records(tuple(map(self._read, self._keys)))
 
     def note_use(self, key_id: str, at: datetime) -> None:
         with self._script.playing("note_use"):

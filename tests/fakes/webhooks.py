@@ -9,10 +9,12 @@ from datetime import datetime
 
 from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
 from heliograph.domain.errors import StaleRecord
-from heliograph.domain.listing import Position, Slice
+from heliograph.domain.listing import Position, Records, Slice
 from heliograph.domain.webhooks import JOB_URLS, Endpoint
 
 from tests.fakes.script import Line, Script
+
+UNREADABLE = "{"
 
 
 class InMemoryEndpointStore:
@@ -32,11 +34,16 @@ class InMemoryEndpointStore:
             found = self._endpoints.get((tenant, endpoint_id))
             return Endpoint.model_validate_json(found) if found else None
 
-    def of(self, tenant: str) -> list[Endpoint]:
+    def of(self, tenant: str) -> Records[Endpoint]:
         with self._script.playing("of"):
-            return [
-                Endpoint.model_validate_json(text) for (whose, _), text in self._endpoints.items() if whose == tenant
-            ]
+            mine = {name: text for (whose, name), text in self._endpoints.items() if whose == tenant}
+            broken = tuple(name for name, text in mine.items() if text == UNREADABLE)
+            found = (Endpoint.model_validate_json(text) for text in mine.values() if text != UNREADABLE)
+            return Records(tuple(found), broken)
+
+    def damage(self, tenant: str, endpoint_id: str) -> None:
+        """Nobody can read that record any more."""
+        self._endpoints[tenant, endpoint_id] = UNREADABLE
 
     def save(self, endpoint: Endpoint) -> Endpoint:
         with self._script.playing("save"):

@@ -81,7 +81,7 @@ def test_an_endpoint_is_read_as_it_was_written(endpoints: EndpointStore) -> None
     saved = endpoints.save(one)
     assert saved == one.model_copy(update={"revision": 1})
     assert endpoints.get("shop", "ep_a") == saved
-    assert endpoints.of("shop") == [saved]
+    assert list(endpoints.of("shop")) == [saved]
 
 
 def test_an_endpoint_is_its_tenants_alone(endpoints: EndpointStore) -> None:
@@ -90,7 +90,7 @@ def test_an_endpoint_is_its_tenants_alone(endpoints: EndpointStore) -> None:
     assert endpoints.get("blog", "ep_b") is None
     assert endpoints.get("blog", "ep_a") == theirs
     assert sorted(endpoints.of("shop"), key=lambda found: found.endpoint_id) == [one, other]
-    assert endpoints.of("nobody") == []
+    assert list(endpoints.of("nobody")) == []
 
 
 def test_of_two_who_change_an_endpoint_the_second_looks_again(endpoints: EndpointStore) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from heliograph.domain.jobs import Job, JobFilter
     from heliograph.domain.keys import ApiKey
     from heliograph.domain.ledger import Balance, Booking, Page, UsageLine
-    from heliograph.domain.listing import Position, Slice
+    from heliograph.domain.listing import Position, Records, Slice
     from heliograph.domain.objects import Document, ObjectFacts, Picture, SignedForm
     from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
     from heliograph.domain.recent_calls import Recent
@@ -216,8 +216,8 @@ class KeyStore(Protocol):
         """The key as it is now (a consistent read)."""
         ...
 
-    def every(self) -> Iterator[ApiKey]:
-        """All keys there ever were, in no order."""
+    def every(self) -> Records[ApiKey]:
+        """All keys there ever were."""
         ...
 
     def note_use(self, key_id: str, at: datetime) -> None:
@@ -309,8 +309,8 @@ class EndpointStore(Protocol):
         """The endpoint as it is now (a consistent read)."""
         ...
 
-    def of(self, tenant: str) -> list[Endpoint]:
-        """All records of the tenant (a consistent read), in no order."""
+    def of(self, tenant: str) -> Records[Endpoint]:
+        """All records of the tenant (a consistent read)."""
         ...
 
     def save(self, endpoint: Endpoint) -> Endpoint:

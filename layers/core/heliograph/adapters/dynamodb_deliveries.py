@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from heliograph.adapters.dynamodb_calls import put_next_revision, translated
+from heliograph.adapters.dynamodb_calls import put_next_revision, record_of, records_of, translated
 from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary
 from heliograph.domain.errors import StaleRecord
 from heliograph.domain.listing import Position, Slice
@@ -52,7 +52,7 @@ class DynamoDBDeliveryStore:
                 TableName=self._table, Key={"delivery_id": {"S": delivery_id}}, ConsistentRead=True
             )
         item = answer.get("Item")
-        return Delivery.model_validate_json(item["document"]["S"]) if item else None
+        return record_of(item, _delivery, key="delivery_id") if item else None
 
     def save(self, delivery: Delivery) -> Delivery:
         """One conditional write: of two savers of the same revision, one wins."""
@@ -63,22 +63,26 @@ class DynamoDBDeliveryStore:
     def list(self, tenant: str, query: DeliveryQuery) -> Slice[DeliverySummary]:
         """Queries of the index, which lags behind the table by milliseconds; a thousand records at most."""
         found: list[DeliverySummary] = []
+        unreadable: list[str] = []
         start = _start(tenant, query.after) if query.after else None
         read = 0
         while True:
             with translated("deliveries"):
                 answer = self._client.query(**self._question(tenant, query, start))
             for item in answer["Items"]:
-                found.append(DeliverySummary.model_validate_json(item["summary"]["S"]))
-                if len(found) > query.limit:
-                    last = found[query.limit - 1]
-                    return Slice(tuple(found[: query.limit]), Position(last.created_at, last.delivery_id))
+                if len(found) == query.limit:
+                    last = found[-1]
+                    end = Position(last.created_at, last.delivery_id)
+                    return Slice(tuple(found), end, tuple(unreadable))
+                summaries = records_of([item], _summary, key="delivery_id")
+                found += summaries.readable
+                unreadable += summaries.unreadable
             start = answer.get("LastEvaluatedKey")
             read += answer["ScannedCount"]
             if start is None:
-                return Slice(tuple(found), None)
+                return Slice(tuple(found), None, tuple(unreadable))
             if read >= _MOST_READ:
-                return Slice(tuple(found), _position(start))
+                return Slice(tuple(found), _position(start), tuple(unreadable))
 
     def _question(
         self, tenant: str, query: DeliveryQuery, start: Mapping[str, AttributeValueTypeDef] | None
@@ -107,6 +111,14 @@ class DynamoDBDeliveryStore:
         put_next_revision(
             self._client, self._table, _item(delivery), what=delivery.delivery_id, key="delivery_id", read=read
         )
+
+
+def _delivery(item: Mapping[str, Any]) -> Delivery:
+    return Delivery.model_validate_json(item["document"]["S"])
+
+
+def _summary(item: Mapping[str, Any]) -> DeliverySummary:
+    return DeliverySummary.model_validate_json(item["summary"]["S"])
 
 
 def _item(delivery: Delivery) -> dict[str, AttributeValueTypeDef]:

@@ -8,12 +8,13 @@ calls, expires_at   how often the key was used in that minute; deleted soon afte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.adapters.dynamodb_calls import translated
+from heliograph.adapters.dynamodb_calls import record_of, records_of, translated
 from heliograph.domain.keys import ApiKey
+from heliograph.domain.listing import Records
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -43,13 +44,15 @@ class DynamoDBKeyStore:
         """One consistent read."""
         with translated(key_id):
             answer = self._client.get_item(TableName=self._table, Key={"id": {"S": key_id}}, ConsistentRead=True)
-        return _key(answer.get("Item", {}))
+        item = answer.get("Item", {})
+        return record_of(item, _key, key="id") if _is_a_key(item) else None
 
-    def every(self) -> Iterator[ApiKey]:
+    def every(self) -> Records[ApiKey]:
         """A scan, page by page."""
         with translated("keys"):
-            for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
-                yield from (key for item in page["Items"] if (key := _key(item)))
+            pages = self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
+            items = [item for page in pages for item in page["Items"] if _is_a_key(item)]
+        return records_of(items, _key, key="id")
 
     def note_use(self, key_id: str, at: datetime) -> None:
         """One write."""
@@ -74,9 +77,11 @@ class DynamoDBKeyStore:
         return int(answer["Attributes"]["calls"]["N"])
 
 
-def _key(item: Mapping[str, AttributeValueTypeDef]) -> ApiKey | None:
-    if "document" not in item:
-        return None
+def _is_a_key(item: Mapping[str, AttributeValueTypeDef]) -> bool:
+    return "document" in item
+
+
+def _key(item: Mapping[str, AttributeValueTypeDef]) -> ApiKey:
     key = ApiKey.model_validate_json(item["document"]["S"])
     used = item.get("last_used_at")
     return key.model_copy(update={"last_used_at": datetime.fromisoformat(used["S"])}) if used else key

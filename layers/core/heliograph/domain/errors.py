@@ -149,7 +149,14 @@ class Unavailable(HeliographError):
 
 
 class StorageFailed(Unavailable):
-    """A bucket, the job table or the secret store did not read or write."""
+    """A bucket, a table or the secret store did not read or write.
+
+    `unreadable`: the id of a record that is there, and that this release can't read.
+    """
+
+    def __init__(self, message: str, *, unreadable: str | None = None) -> None:
+        super().__init__(message)
+        self.unreadable = unreadable
 
 
 class PublishFailed(Unavailable):

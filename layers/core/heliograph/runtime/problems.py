@@ -17,6 +17,7 @@ from heliograph.domain.errors import (
     InvalidRequest,
     MalformedDocument,
     StaleJob,
+    StorageFailed,
     Unavailable,
     UnsupportedMedia,
 )
@@ -130,6 +131,9 @@ class Problem(Exception):
                     retryable=True,
                     retry_after_seconds=None,
                 )
+            case StorageFailed(unreadable=str()):
+                detail = "a record that this needs can't be read, which only the operator can repair"
+                return cls(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, charged=charged)
             case Unavailable():
                 detail = "a service behind us did not answer"
                 return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from heliograph.domain.jobs import Job
     from heliograph.domain.keys import ApiKey, Caller, KeyRequest
     from heliograph.domain.ledger import UsageLine
-    from heliograph.domain.listing import Slice
+    from heliograph.domain.listing import Records, Slice
     from heliograph.domain.metrics import Survey
     from heliograph.domain.outcomes import (
         CloseOutcome,
@@ -352,7 +352,7 @@ def key_maker(settings: KeysTableSettings | None = None) -> Callable[[KeyRequest
     return partial(create_key, keys=_keys(settings), clock=SystemClock(), new_secret=partial(secrets.token_urlsafe, 32))
 
 
-def key_lister(settings: KeysTableSettings | None = None) -> Callable[[], Iterator[ApiKey]]:
+def key_lister(settings: KeysTableSettings | None = None) -> Callable[[], Records[ApiKey]]:
     """Every key."""
     return _keys(settings).every
 
