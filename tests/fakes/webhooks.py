@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,6 +67,7 @@ class InMemoryDeliveryStore:
 
     def __init__(self) -> None:
         self._deliveries: dict[str, str] = {}
+        self._later: dict[str, datetime] = {}
         self._script = Script()
 
     def on(self, method: str, *lines: Line) -> None:
@@ -90,6 +91,7 @@ class InMemoryDeliveryStore:
             if found is None or found.revision != delivery.revision:
                 raise StaleRecord(delivery.delivery_id)
             changed = delivery.model_copy(update={"revision": delivery.revision + 1})
+            self._later.pop(delivery.delivery_id, None)
             self._deliveries[delivery.delivery_id] = changed.model_dump_json()
             return changed
 
@@ -108,6 +110,18 @@ class InMemoryDeliveryStore:
             left = [delivery for delivery in found if after is None or _position(delivery) < after]
             told = tuple(DeliverySummary.model_validate(delivery.model_dump()) for delivery in left[: query.limit])
             return Slice(told, _position(left[query.limit - 1]) if len(left) > query.limit else None)
+
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
+        with self._script.playing("needing_attention"):
+            due = {one.delivery_id: self._later.get(one.delivery_id, one.attention_at) for one in self}
+            overdue = [(at, name) for name, at in due.items() if at and at <= now]
+            return [name for _, name in sorted(overdue)][:limit]
+
+    def look_again(self, delivery_id: str, at: datetime) -> None:
+        with self._script.playing("look_again"):
+            found = self.peek(delivery_id)
+            if found and found.attention_at:
+                self._later[delivery_id] = at
 
     def peek(self, delivery_id: str) -> Delivery | None:
         """What is there, whatever the script says."""
@@ -179,10 +193,12 @@ def _answered(status: int, retry_after: str | None) -> WebhookAnswer:
 
 
 class InMemoryDeliveryWorkflow:
-    """A `DeliveryWorkflow` with one execution per name, as Step Functions has it."""
+    """A `DeliveryWorkflow` with one execution per name, as Step Functions has it; those of `ended` have ended."""
 
     def __init__(self) -> None:
         self.executions: list[str] = []
+        self.ended: set[str] = set()
+        self.starts = 0
         self._script = Script()
 
     def on(self, method: str, *lines: Line) -> None:
@@ -191,7 +207,7 @@ class InMemoryDeliveryWorkflow:
 
     def start(self, delivery: Delivery) -> bool:
         with self._script.playing("start"):
-            if delivery.execution in self.executions:
-                return False
-            self.executions.append(delivery.execution)
-            return True
+            self.starts += 1
+            if delivery.execution not in self.executions:
+                self.executions.append(delivery.execution)
+            return delivery.execution not in self.ended

@@ -344,6 +344,17 @@ class DeliveryStore(Protocol):
         """The tenant's deliveries that fit, newest first (one of a moment ago may be too fresh)."""
         ...
 
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
+        """The ids of deliveries whose `attention_at` has passed (a moment ago may be too fresh), longest overdue first.
+
+        It has passed of none before the time that `look_again` named.
+        """
+        ...
+
+    def look_again(self, delivery_id: str, at: datetime) -> None:
+        """Until then nobody need look after it, if it stays as it is; changes nothing of the delivery itself."""
+        ...
+
 
 class WebhookSender(Protocol):
     """Sends signed messages to strangers."""
