@@ -12,6 +12,9 @@ CFN_LINT := .local/cfn-lint
 CFN_LINT_INSTALLED := $(CFN_LINT)/.installed
 include layers/core/python.mk
 LAMBDA_VENV := .venv-$(LAMBDA_PYTHON)
+# Nothing is installed but what the pins name, byte for byte, and they name everything (`pip check`). Nothing is built,
+# which would run what no pin names.
+HASHED := --require-hashes --no-deps --only-binary :all:
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
@@ -83,7 +86,8 @@ check: $(INSTALLED) $(CFN_LINT_INSTALLED) ## what needs no running: ruff, mypy, 
 
 $(CFN_LINT_INSTALLED): tests/tools/cfn-lint.txt
 	@$(PYTHON) -m venv --clear $(CFN_LINT)
-	@$(CFN_LINT)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/tools/cfn-lint.txt
+	@$(CFN_LINT)/bin/python -m pip install --quiet --disable-pip-version-check $(HASHED) --requirement tests/tools/cfn-lint.txt
+	@$(CFN_LINT)/bin/python -m pip check --quiet --disable-pip-version-check
 	@touch $@
 
 format: $(INSTALLED) ## let ruff write
@@ -150,18 +154,18 @@ open close stop resume:
 	@echo "Nothing was done: make $@ is called make $(now_$@) now." >&2; exit 1
 
 LOCK := .local/lock
-READ := import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]
+# The pins of every file are for each Python and machine that we run on, with the hashes of all that was published of a
+# version. No registry is named in them.
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(LOCK)/bin/uv pip compile --quiet --upgrade --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate
 
-lock: ## take the newest versions that pyproject.toml allows: for the layer, and (with sam and the emulator) for this machine
+lock: ## take the newest versions that pyproject.toml allows, with their hashes; the layer gets the versions that are tested
 	rm -rf $(LOCK) && $(PYTHON) -m venv $(LOCK)
-	$(PYTHON) -c '$(READ); print(*p["dependencies"], sep="\n")' > $(LOCK)/layer.txt
-	$(PYTHON) -c '$(READ); print(*sum(p["optional-dependencies"].values(), []), sep="\n")' > $(LOCK)/rest.txt
-	$(LOCK)/bin/python -m pip install --quiet --requirement $(LOCK)/layer.txt
-	echo "# The layer, pinned whole: what pyproject.toml asks for and all that it brings. Made by make lock." \
-		> layers/core/requirements.txt
-	$(LOCK)/bin/python -m pip freeze >> layers/core/requirements.txt
-	$(LOCK)/bin/python -m pip install --quiet --requirement $(LOCK)/layer.txt --requirement $(LOCK)/rest.txt
-	$(LOCK)/bin/python -m pip freeze > requirements.lock
+	$(LOCK)/bin/python -m pip install --quiet $(HASHED) --requirement tests/tools/uv.txt
+	$(COMPILE) --all-extras pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraints requirements.lock pyproject.toml --output-file layers/core/requirements.txt
+	echo cfn-lint | $(COMPILE) - --output-file tests/tools/cfn-lint.txt
+	echo uv | $(COMPILE) - --output-file tests/tools/uv.txt
 
 clean: down ## remove what was built and installed
 	rm -rf $(VENV) $(LAMBDA_VENV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output
@@ -171,5 +175,6 @@ $(INSTALLED) $(LAMBDA_VENV)/.installed: requirements.lock
 	@echo "installing into $(@D) (a minute or two, once)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
 	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(HASHED) --requirement requirements.lock
+	@$(@D)/bin/python -m pip check --quiet --disable-pip-version-check
 	@touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from heliograph.adapters.dynamodb_deliveries import PENDING_SHARDS
 from heliograph.domain.metrics import Survey, of_sweep
 
 from benchmarks import _prices
@@ -17,6 +18,8 @@ _POLLERS, _POLL_SECONDS = 5, 20
 _SWEEP_SECONDS = 300
 # Estimated, and more than enough: two queries of each of eight shards and four items of routes, twice; a few lines.
 _ONE_SWEEP = Use(invocations=1, gb_seconds=gb_seconds(500, 512), read_units=16, log_bytes=2000)
+# The one of deliveries: a query for each shard.
+_ONE_OF_DELIVERIES = Use(invocations=1, gb_seconds=gb_seconds(200, 256), read_units=PENDING_SHARDS, log_bytes=500)
 
 
 def alarms(template: Template = TEMPLATE) -> Decimal:
@@ -53,4 +56,5 @@ def idle_queues(template: Template = TEMPLATE) -> Decimal:
 def sweeps() -> Decimal:
     """The sweeps themselves, where they find nothing."""
     thousands = Decimal(_MONTH_SECONDS // _SWEEP_SECONDS) / 1000
-    return total(bill(_ONE_SWEEP, Architecture.ARM64)) * thousands
+    kinds = (_ONE_SWEEP, _ONE_OF_DELIVERIES)
+    return sum((total(bill(each, Architecture.ARM64)) * thousands for each in kinds), Decimal(0))

@@ -112,11 +112,15 @@ def _built_layer(folder: Path) -> Path:
 
 def _installed_sdk(folder: Path) -> Path:
     """As anybody has it: everything, compiled by pip. Of the layer's versions."""
+    pins = [line.removesuffix(" \\") for line in (_LAYER_SOURCE / "requirements.txt").read_text().splitlines()]
+    constraints = folder.with_suffix(".txt")
+    # Without their hashes: the layer pins no boto3.
+    constraints.write_text("\n".join(line for line in pins if "==" in line))
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "--python", fresh.PYTHON, "install", "--quiet", "--compile"),
             *("--disable-pip-version-check", "--target", str(folder)),
-            *("boto3", "--constraint", str(_LAYER_SOURCE / "requirements.txt")),
+            *("boto3", "--constraint", str(constraints)),
         ],
         check=True,
         stderr=subprocess.DEVNULL,

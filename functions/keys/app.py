@@ -15,7 +15,7 @@ from heliograph.runtime.problems import Problem
 from heliograph.runtime.queries import read_query
 from heliograph.runtime.representations import Listing
 from heliograph.runtime.representations.keys import KeyMade, KeyRevoked, KeyTold
-from heliograph.runtime.responses import answer, api_resolver
+from heliograph.runtime.responses import answer, api_resolver, listed
 from heliograph.runtime.settings.keys import KeysSettings
 from heliograph.runtime.triggers import ApiCall
 
@@ -36,8 +36,9 @@ def make() -> Response[str]:
 @app.get("/v1/keys")
 def show() -> Response[str]:
     caller = caller_now(app, again, Scope.ADMIN)
-    newest_first = sorted(desk.every(by=caller), key=lambda record: record.created_at, reverse=True)
-    return answer(200, Listing[KeyTold](data=tuple(map(KeyTold.of, newest_first))))
+    found = desk.every(by=caller)
+    newest_first = sorted(found, key=lambda record: record.created_at, reverse=True)
+    return listed(Listing[KeyTold](data=tuple(map(KeyTold.of, newest_first)), unreadable=found.unreadable))
 
 
 @app.delete("/v1/keys/<key_id>")

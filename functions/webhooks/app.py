@@ -11,7 +11,7 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import noted, observed
 from heliograph.runtime.problems import existing
 from heliograph.runtime.representations import webhooks as told
-from heliograph.runtime.responses import answer, api_resolver
+from heliograph.runtime.responses import answer, api_resolver, listed
 from heliograph.runtime.settings.webhooks import WebhooksSettings
 from heliograph.runtime.triggers import ApiCall
 
@@ -30,7 +30,7 @@ def register() -> Response[str]:
 
 @app.get("/v1/webhook-endpoints")
 def show_all() -> Response[str]:
-    return answer(200, told.endpoints_listed(desk.all_of(caller_with(app.current_event, *READING).tenant)))
+    return listed(told.endpoints_listed(desk.all_of(caller_with(app.current_event, *READING).tenant)))
 
 
 @app.get("/v1/webhook-endpoints/<endpoint_id>")

@@ -6,6 +6,9 @@
 - Packages that gather names in their `__init__` gather them when they are asked for; the SDK loads the writer of its
   own documentation where somebody reads that, and powertools asyncio where somebody runs batches with it; pydantic's
   dictionaries don't say what is in them.
+- Before that, every file is compared with what its package says of it (RECORD), and none may be there that no package
+  names; after it, `SHA256SUMS` says what the layer holds: `sha256sum --check SHA256SUMS` in /opt. (Bytecode is made of
+  these files afterwards.)
 - Of the packages' own papers, their licences and names.
 - `amazon-roots.pem`: the certificate authorities of AWS's endpoints, five out of certifi's bundle. botocore reads its
   bundle anew for every connection.
@@ -16,7 +19,10 @@
 from __future__ import annotations
 
 import ast
+import base64
+import csv
 import gzip
+import hashlib
 import json
 import re
 import shutil
@@ -42,13 +48,21 @@ GATHERERS = (
     "aws_lambda_powertools/utilities/batch",
     "aws_lambda_powertools/utilities/data_classes",
 )
+MANIFEST = "SHA256SUMS"
+# Our package, and the programs that a layer has no use for: installers write those, and name them elsewhere.
+_OURS_OR_REMOVED = {"heliograph", "bin"}
 _ONE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)
 _LABELED = re.compile(r'# Label: "(?P<label>[^"]*)"\n(?:#[^\n]*\n)*(?P<one>' + _ONE.pattern + ")", re.DOTALL)
+
+
+class Damaged(Exception):
+    """A package is not what its wheel was."""
 
 
 def main(artifacts: Path) -> None:
     """Trims the layer in that folder."""
     packages = artifacts / "python"
+    verify(packages)
     trim_sdk(packages / "botocore" / "data", operations(packages / "heliograph" / "adapters" / "aws.py"))
     for folder in GATHERERS:
         gather_on_demand(packages / folder / "__init__.py")
@@ -61,6 +75,45 @@ def main(artifacts: Path) -> None:
     bundle = (packages / "certifi" / "cacert.pem").read_text()
     (artifacts / "amazon-roots.pem").write_text(amazon_roots(bundle))
     hash_roots(bundle, packages / "heliograph" / "adapters" / "roots")
+    (artifacts / MANIFEST).write_text(manifest(artifacts))
+
+
+def verify(packages: Path) -> None:
+    """Raises `Damaged` unless every package is as its wheel has it, and nothing else is there but what is ours."""
+    named: set[Path] = set()
+    faults: list[str] = []
+    for record in sorted(packages.glob("*.dist-info/RECORD")):
+        with record.open(newline="") as lines:
+            for name, digest, _ in csv.reader(lines):
+                path = packages / name
+                named.add(path)
+                # Without one: the list itself, and what an installer made of the others.
+                if digest and ".." not in Path(name).parts and not _is(path, digest):
+                    faults.append(f"{name} is not as its package has it")
+    for path in packages.rglob("*"):
+        inside = path.relative_to(packages)
+        if path.is_file() and path not in named and inside.parts[0] not in _OURS_OR_REMOVED:
+            faults.append(f"{inside} belongs to no package")
+    if not named:
+        faults.append("there are no packages")
+    if faults:
+        raise Damaged("; ".join(faults[:20]))
+
+
+def _is(path: Path, digest: str) -> bool:
+    """Whether the file has that digest, as wheels write them: the hash's name, and base64 without padding."""
+    algorithm, _, expected = digest.partition("=")
+    if algorithm not in {"sha256", "sha384", "sha512"} or not path.is_file():
+        return False
+    found = hashlib.new(algorithm, path.read_bytes()).digest()
+    return base64.urlsafe_b64encode(found).decode().rstrip("=") == expected
+
+
+def manifest(artifacts: Path) -> str:
+    """Every file's SHA-256 and path, as `sha256sum` writes and checks them."""
+    files = {path.relative_to(artifacts): path for path in artifacts.rglob("*") if path.is_file()}
+    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests) if name.name != MANIFEST)
 
 
 def operations(aws: Path) -> dict[str, tuple[str, ...]]:

@@ -33,7 +33,7 @@ def assemble(artifacts: Path) -> Path:
 def pinned() -> list[str]:
     """The distributions of the layer."""
     lines = (SOURCE / "requirements.txt").read_text().splitlines()
-    return [line.partition("==")[0] for line in lines if line and not line.startswith("#")]
+    return [line.partition("==")[0] for line in lines if "==" in line]
 
 
 def _top_level(distribution: importlib.metadata.Distribution) -> set[Path]:

@@ -136,9 +136,9 @@ def test_no_test_reads_the_systems_clock(kind: str) -> None:
 
 
 PINS = {
-    line.partition("==")[0].lower().replace("_", "-"): line
+    line.partition("==")[0].lower().replace("_", "-"): line.removesuffix(" \\")
     for line in (ROOT / "layers" / "core" / "requirements.txt").read_text().splitlines()
-    if line and not line.startswith("#")
+    if "==" in line
 }
 
 

@@ -144,8 +144,9 @@ def test_a_rules_call_waits_as_long_as_lambda_lets_it(function: str) -> None:
     assert FUNCTIONS[function]["EventInvokeConfig"]["MaximumEventAgeInSeconds"] == LONGEST_EVENT_AGE
 
 
-def test_sweeps_that_are_throttled_do_not_pile_up() -> None:
-    sweep = FUNCTIONS["Sweep"]
+@pytest.mark.parametrize("function", ["Sweep", "SweepDeliveries"])
+def test_sweeps_that_are_throttled_do_not_pile_up(function: str) -> None:
+    sweep = FUNCTIONS[function]
     [schedule] = sweep["Events"].values()
     found = re.fullmatch(r"rate\((\d+) minutes\)", schedule["Properties"]["Schedule"])
     assert found

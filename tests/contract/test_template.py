@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from heliograph.adapters import dynamodb_rejections
 from heliograph.adapters.dynamodb import BY_TASK_INDEX, OPEN_JOBS_INDEX
-from heliograph.adapters.dynamodb_deliveries import BY_TENANT_INDEX, NARROWED_BY
+from heliograph.adapters.dynamodb_deliveries import BY_TENANT_INDEX, NARROWED_BY, PENDING_INDEX
 from heliograph.domain.events import EVENT_SOURCE
 from heliograph.domain.object_keys import JOBS_PREFIX, PRESETS_PREFIX, TENANTS_PREFIX, UPLOADS_PREFIX, preset_key
 from heliograph.domain.uploads import UNUSED_TAG, upload_location
@@ -365,6 +365,10 @@ def test_what_webhooks_need_is_opened_to_those_who_need_it_and_for_what_they_nee
             "WebhookDelivery": {"states:StartExecution"},
             "CallsTable": {"dynamodb:UpdateItem"},
         },
+        "SweepDeliveries": {
+            "DeliveriesTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+            "WebhookDelivery": {"states:StartExecution"},
+        },
     }
     if name in opened:
         resources = {found for statement in statements_of(FUNCTIONS[name]) for found in names_in(statement["Resource"])}
@@ -378,7 +382,8 @@ def test_deliveries_are_listed_by_the_index_that_the_store_asks_and_that_knows_w
     assert [query["Resource"] for query in queries] == [
         {"Fn::Sub": f"${{DeliveriesTable.Arn}}/index/{BY_TENANT_INDEX}"}
     ]
-    [index] = RESOURCES["DeliveriesTable"]["Properties"]["GlobalSecondaryIndexes"]
+    indexes = RESOURCES["DeliveriesTable"]["Properties"]["GlobalSecondaryIndexes"]
+    [index] = [index for index in indexes if index["IndexName"] == BY_TENANT_INDEX]
     assert set(index["Projection"]["NonKeyAttributes"]) == {*NARROWED_BY, "summary"}
 
 
@@ -393,6 +398,11 @@ def test_rejections_are_listed_by_the_index_that_the_store_asks_and_that_knows_w
     assert query["Resource"] == {"Fn::Sub": f"${{RejectionsTable.Arn}}/index/{dynamodb_rejections.BY_TENANT_INDEX}"}
     [index] = RESOURCES["RejectionsTable"]["Properties"]["GlobalSecondaryIndexes"]
     assert set(index["Projection"]["NonKeyAttributes"]) == {*dynamodb_rejections.NARROWED_BY, "document"}
+
+
+def test_the_sweep_of_deliveries_may_query_the_index_that_the_store_asks() -> None:
+    [query] = [found for found in statements_of(FUNCTIONS["SweepDeliveries"]) if found["Action"] == "dynamodb:Query"]
+    assert query["Resource"] == {"Fn::Sub": f"${{DeliveriesTable.Arn}}/index/{PENDING_INDEX}"}
 
 
 def test_webhooks_to_the_sending_machine_itself_are_off_unless_somebody_turns_them_on() -> None:
@@ -571,8 +581,9 @@ def test_what_the_function_could_not_do_is_told_to_an_operator(rule: str, functi
     assert QUEUES[dead]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_the_sweep_runs_every_few_minutes() -> None:
-    [schedule] = FUNCTIONS["Sweep"]["Events"].values()
+@pytest.mark.parametrize("function", ["Sweep", "SweepDeliveries"])
+def test_a_sweep_runs_every_few_minutes(function: str) -> None:
+    [schedule] = FUNCTIONS[function]["Events"].values()
     minutes = re.fullmatch(r"rate\((\d+) minutes\)", schedule["Properties"]["Schedule"])
     assert minutes
     assert 1 < int(minutes[1]) <= 15

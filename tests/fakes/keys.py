@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from heliograph.domain.keys import ApiKey
+from heliograph.domain.listing import Records
 
 from tests.fakes.script import Line, Script
 
@@ -39,9 +40,9 @@ class InMemoryKeyStore:
             self.reads += 1
             return self._read(key_id) if key_id in self._keys else None
 
-    def every(self) -> Iterator[ApiKey]:
+    def every(self) -> Records[ApiKey]:
         with self._script.playing("every"):
-            yield from map(self._read, self._keys)
+            return Records(tuple(map(self._read, self._keys)))
 
     def _read(self, key_id: str) -> ApiKey:
         return ApiKey.model_validate_json(self._keys[key_id])

@@ -21,6 +21,7 @@ class InMemoryLedger:
         self.pages: dict[Page, Booking] = defaultdict(Booking)
         self.used: dict[tuple[str, str, str], Usage] = {}
         self.tenants = Tenants()
+        self.lines_read = 0
         self._announcing: dict[tuple[Page, int | None], datetime] = {}
         self._announced: set[tuple[Page, int | None]] = set()
         self._script = Script()
@@ -42,11 +43,12 @@ class InMemoryLedger:
         with self._script.playing("every"):
             yield from self.pages.items()
 
-    def usage(self, first_day: str, last_day: str) -> Iterator[UsageLine]:
+    def usage(self, first_day: str, last_day: str, *, tenant: str | None = None) -> Iterator[UsageLine]:
         with self._script.playing("usage"):
-            for (day, tenant, route), usage in self.used.items():
-                if first_day <= day <= last_day:
-                    yield UsageLine(day, tenant, route, usage)
+            for (day, whose, route), usage in self.used.items():
+                if first_day <= day <= last_day and tenant in (None, whose):
+                    self.lines_read += 1
+                    yield UsageLine(day, whose, route, usage)
 
     def may_announce(self, page: Page, now: datetime, *, threshold: int | None = None) -> bool:
         with self._script.playing("may_announce"):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
 from heliograph.domain.errors import StaleRecord
-from heliograph.domain.listing import Position, Slice
+from heliograph.domain.listing import Position, Records, Slice
 from heliograph.domain.webhooks import JOB_URLS, Endpoint
 
 from tests.fakes.script import Line, Script
+
+UNREADABLE = "{"
 
 
 class InMemoryEndpointStore:
@@ -32,11 +34,16 @@ class InMemoryEndpointStore:
             found = self._endpoints.get((tenant, endpoint_id))
             return Endpoint.model_validate_json(found) if found else None
 
-    def of(self, tenant: str) -> list[Endpoint]:
+    def of(self, tenant: str) -> Records[Endpoint]:
         with self._script.playing("of"):
-            return [
-                Endpoint.model_validate_json(text) for (whose, _), text in self._endpoints.items() if whose == tenant
-            ]
+            mine = {name: text for (whose, name), text in self._endpoints.items() if whose == tenant}
+            broken = tuple(name for name, text in mine.items() if text == UNREADABLE)
+            found = (Endpoint.model_validate_json(text) for text in mine.values() if text != UNREADABLE)
+            return Records(tuple(found), broken)
+
+    def damage(self, tenant: str, endpoint_id: str) -> None:
+        """Nobody can read that record any more."""
+        self._endpoints[tenant, endpoint_id] = UNREADABLE
 
     def save(self, endpoint: Endpoint) -> Endpoint:
         with self._script.playing("save"):
@@ -60,6 +67,7 @@ class InMemoryDeliveryStore:
 
     def __init__(self) -> None:
         self._deliveries: dict[str, str] = {}
+        self._later: dict[str, datetime] = {}
         self._script = Script()
 
     def on(self, method: str, *lines: Line) -> None:
@@ -83,6 +91,7 @@ class InMemoryDeliveryStore:
             if found is None or found.revision != delivery.revision:
                 raise StaleRecord(delivery.delivery_id)
             changed = delivery.model_copy(update={"revision": delivery.revision + 1})
+            self._later.pop(delivery.delivery_id, None)
             self._deliveries[delivery.delivery_id] = changed.model_dump_json()
             return changed
 
@@ -101,6 +110,18 @@ class InMemoryDeliveryStore:
             left = [delivery for delivery in found if after is None or _position(delivery) < after]
             told = tuple(DeliverySummary.model_validate(delivery.model_dump()) for delivery in left[: query.limit])
             return Slice(told, _position(left[query.limit - 1]) if len(left) > query.limit else None)
+
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
+        with self._script.playing("needing_attention"):
+            due = {one.delivery_id: self._later.get(one.delivery_id, one.attention_at) for one in self}
+            overdue = [(at, name) for name, at in due.items() if at and at <= now]
+            return [name for _, name in sorted(overdue)][:limit]
+
+    def look_again(self, delivery_id: str, at: datetime) -> None:
+        with self._script.playing("look_again"):
+            found = self.peek(delivery_id)
+            if found and found.attention_at:
+                self._later[delivery_id] = at
 
     def peek(self, delivery_id: str) -> Delivery | None:
         """What is there, whatever the script says."""
@@ -172,10 +193,12 @@ def _answered(status: int, retry_after: str | None) -> WebhookAnswer:
 
 
 class InMemoryDeliveryWorkflow:
-    """A `DeliveryWorkflow` with one execution per name, as Step Functions has it."""
+    """A `DeliveryWorkflow` with one execution per name, as Step Functions has it; those of `ended` have ended."""
 
     def __init__(self) -> None:
         self.executions: list[str] = []
+        self.ended: set[str] = set()
+        self.starts = 0
         self._script = Script()
 
     def on(self, method: str, *lines: Line) -> None:
@@ -184,7 +207,7 @@ class InMemoryDeliveryWorkflow:
 
     def start(self, delivery: Delivery) -> bool:
         with self._script.playing("start"):
-            if delivery.execution in self.executions:
-                return False
-            self.executions.append(delivery.execution)
-            return True
+            self.starts += 1
+            if delivery.execution not in self.executions:
+                self.executions.append(delivery.execution)
+            return delivery.execution not in self.ended

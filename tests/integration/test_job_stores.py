@@ -728,6 +728,33 @@ def test_usage_is_noted_with_the_job_by_day_tenant_and_route(world: World) -> No
     assert not list(world.ledger.usage("2026-11-24", "2026-12-31"))
 
 
+def test_usage_of_a_tenant_is_that_of_nobody_with_a_similar_name(world: World) -> None:
+    for number, tenant in enumerate(("shop", "shop-2", "sho", "shop.eu", "a-shop")):
+        moved(world, job(f"{number}", tenant=tenant, day=number % 2), calling(DEAR), accepted, succeeded)
+    lines = list(world.ledger.usage(TODAY, "2026-11-23", tenant="shop"))
+    assert [line[:3] for line in lines] == [(TODAY, "shop", "dear")]
+    assert not list(world.ledger.usage("2026-11-23", "2026-11-24", tenant="shop"))
+    assert len(list(world.ledger.usage(TODAY, "2026-11-23"))) == 5
+
+
+def test_of_another_tenants_usage_the_table_reads_nothing(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, client = InDynamoDB(), aws.dynamodb()
+    moved(world, job("mine"), calling(DEAR), accepted, succeeded)
+    for number in range(20):
+        moved(world, job(f"{number}", tenant=f"t{number}"), calling(DEAR), accepted, succeeded)
+    looked_at: list[int] = []
+    query = client._make_api_call  # type: ignore[attr-defined]
+
+    def counted(operation: str, arguments: dict[str, Any]) -> Any:
+        answer = query(operation, arguments)
+        looked_at.append(answer["ScannedCount"])
+        return answer
+
+    monkeypatch.setattr(client, "_make_api_call", counted)
+    assert len(list(world.ledger.usage("2026-11-01", "2026-11-30", tenant="shop"))) == 1
+    assert sum(looked_at) == 1
+
+
 def test_usage_is_no_page_of_the_ledger(world: World) -> None:
     moved(world, job("1"), calling(DEAR), accepted, succeeded)
     assert dict(world.ledger.every()) == world.booked()

@@ -325,7 +325,7 @@ def test_usage_is_what_the_jobs_cost(jobs: DynamoDBJobStore) -> None:
 def test_a_ledger_that_is_away_is_a_problem_that_costs_nothing(
     jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> Any:
+    def away(*_: object, **__: object) -> Any:
         raise StorageFailed("away")
 
     monkeypatch.setattr(DynamoDBLedger, "usage", away)

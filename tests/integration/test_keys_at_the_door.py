@@ -137,7 +137,10 @@ def test_keys_are_listed_newest_first_and_never_shown_again(environment: dict[st
 
 
 def test_where_there_are_no_keys_none_is_listed(environment: dict[str, str]) -> None:
-    assert call(started("keys"), "GET", "/v1/keys")[:2] == (200, {"data": [], "next_cursor": None, "has_more": False})
+    assert call(started("keys"), "GET", "/v1/keys")[:2] == (
+        200,
+        {"data": [], "next_cursor": None, "has_more": False, "unreadable": []},
+    )
 
 
 def test_a_key_is_revoked_once(environment: dict[str, str], noon: SteppingClock) -> None:

@@ -136,7 +136,19 @@ def test_every_state_that_was_entered_is_a_stay_with_what_it_came_to(cloud: None
     ]
 
 
-@pytest.mark.parametrize("output", [None, "", "[]", '"x"', "null"])
+@pytest.mark.parametrize(
+    "output",
+    [
+        None,
+        "",
+        "[]",
+        '"x"',
+        "null",
+        '{"outcome": "not_y',
+        "[" * 9000,
+        '{"outcome": ["x"], "reason": {}, "unanswered": 7}',
+    ],
+)
 def test_a_state_whose_output_is_no_document_is_a_stay_all_the_same(cloud: None, output: str | None) -> None:
     stays, _ = history([entered("Wait for our turn", 1), exited("Wait for our turn", 2, output)])
     assert list(stays) == [Stay("Wait for our turn", after(1), after(2))]

@@ -12,7 +12,15 @@ from heliograph.adapters import aws, dynamodb_deliveries
 from heliograph.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
 from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
 from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow
-from heliograph.domain.deliveries import KEPT, Delivery, DeliveryAttempt, DeliveryQuery, DeliveryStatus, DeliverySummary
+from heliograph.domain.deliveries import (
+    KEPT,
+    OVERDUE,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryQuery,
+    DeliveryStatus,
+    DeliverySummary,
+)
 from heliograph.domain.errors import StaleRecord, StorageFailed, WorkflowFailed
 from heliograph.domain.listing import cursor_of
 from heliograph.domain.webhooks import Endpoint, Happening
@@ -81,7 +89,7 @@ def test_an_endpoint_is_read_as_it_was_written(endpoints: EndpointStore) -> None
     saved = endpoints.save(one)
     assert saved == one.model_copy(update={"revision": 1})
     assert endpoints.get("shop", "ep_a") == saved
-    assert endpoints.of("shop") == [saved]
+    assert list(endpoints.of("shop")) == [saved]
 
 
 def test_an_endpoint_is_its_tenants_alone(endpoints: EndpointStore) -> None:
@@ -90,7 +98,7 @@ def test_an_endpoint_is_its_tenants_alone(endpoints: EndpointStore) -> None:
     assert endpoints.get("blog", "ep_b") is None
     assert endpoints.get("blog", "ep_a") == theirs
     assert sorted(endpoints.of("shop"), key=lambda found: found.endpoint_id) == [one, other]
-    assert endpoints.of("nobody") == []
+    assert list(endpoints.of("nobody")) == []
 
 
 def test_of_two_who_change_an_endpoint_the_second_looks_again(endpoints: EndpointStore) -> None:
@@ -128,6 +136,40 @@ def test_a_delivery_is_read_as_it_was_written(deliveries: DeliveryStore) -> None
     assert deliveries.add(tried)
     assert deliveries.get(tried.delivery_id) == tried
     assert deliveries.get("dlv_none") is None
+
+
+def test_a_delivery_needs_attention_once_its_attempt_is_long_overdue(deliveries: DeliveryStore) -> None:
+    early, late, done = delivery(0, at=0), delivery(1, at=60), delivery(2, at=0)
+    for each in (early, late, done):
+        assert deliveries.add(each)
+    deliveries.save(done.ended(DeliveryStatus.FAILED))
+    due = OVERDUE.total_seconds()
+    assert list(deliveries.needing_attention(after(due - 1), limit=9)) == []
+    assert list(deliveries.needing_attention(after(due), limit=9)) == [early.delivery_id]
+    assert list(deliveries.needing_attention(after(due + 60), limit=9)) == [early.delivery_id, late.delivery_id]
+    assert list(deliveries.needing_attention(after(due + 60), limit=1)) == [early.delivery_id]
+
+
+def test_a_delivery_that_was_looked_at_waits_until_the_next_look(deliveries: DeliveryStore) -> None:
+    one = delivery(0, at=0)
+    assert deliveries.add(one)
+    deliveries.look_again(one.delivery_id, after(4000))
+    assert list(deliveries.needing_attention(after(3999), limit=9)) == []
+    assert list(deliveries.needing_attention(after(4000), limit=9)) == [one.delivery_id]
+    # Its next attempt is noted as if nobody had looked.
+    replayed = deliveries.save(one.replayed(after(10)))
+    assert list(deliveries.needing_attention(after(10 + OVERDUE.total_seconds()), limit=9)) == [replayed.delivery_id]
+
+
+def test_to_look_again_at_what_is_over_or_gone_changes_nothing(deliveries: DeliveryStore) -> None:
+    one = delivery(0, at=0)
+    assert deliveries.add(one)
+    over = deliveries.save(one.ended(DeliveryStatus.FAILED))
+    deliveries.look_again(one.delivery_id, after(1))
+    deliveries.look_again(delivery(1).delivery_id, after(1))
+    assert deliveries.get(one.delivery_id) == over
+    assert deliveries.get(delivery(1).delivery_id) is None
+    assert list(deliveries.needing_attention(after(99_999), limit=9)) == []
 
 
 def test_a_delivery_is_added_once(deliveries: DeliveryStore) -> None:

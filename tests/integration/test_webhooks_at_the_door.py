@@ -7,13 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from heliograph.adapters import aws
 from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.domain.deliveries import message_of
+from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow
+from heliograph.domain.deliveries import OVERDUE, message_of
+from heliograph.domain.errors import WorkflowFailed
 from heliograph.domain.keys import Caller, Scope
 from heliograph.runtime.triggers import Published
 
 from tests.contract.examples import NOW, arriving, published_examples, queued_job
-from tests.integration.conftest import MASTER, items
+from tests.fakes.clock import SteppingClock
+from tests.integration.conftest import MASTER, Deployment, items
 from tests.integration.lambdas import started
 from tests.integration.loopback import saying
 from tests.integration.test_keys_at_the_door import Answer, call
@@ -135,6 +139,27 @@ def test_an_execution_that_ended_early_ends_its_delivery() -> None:
     assert (outcome["outcome"], outcome["status"], only_delivery()["status"]) == ("done", "failed", "failed")
 
 
+def test_a_delivery_that_was_written_down_and_never_started_is_carried_on(
+    clock: SteppingClock, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register()
+
+    def away(*_: object) -> bool:
+        raise WorkflowFailed("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StepFunctionsDeliveryWorkflow, "start", away)
+        assert announce(EVENT) == ["m0"]
+    assert started("sweep_deliveries")({}) == []
+    clock.step(OVERDUE.total_seconds())
+    execution = f"{only_delivery()['delivery_id']}-1"
+
+    assert started("sweep_deliveries")({}) == [f"started {execution}"]
+    found = aws.step_functions().list_executions(stateMachineArn=deployment.delivery_machine_arn)["executions"]
+    assert [each["name"] for each in found] == [execution]
+    assert started("sweep_deliveries")({}) == []
+
+
 def test_a_message_that_is_no_event_goes_back_to_the_queue_alone(logged: Callable[[], str]) -> None:
     register()
     assert announce("no event", EVENT) == ["m0"]
@@ -156,7 +181,7 @@ def test_an_endpoint_is_shown_changed_and_removed() -> None:
     one = f"{ENDPOINTS}/{made['id']}"
 
     assert ask("GET", one)[:2] == (200, made)
-    assert ask("GET", ENDPOINTS)[1] == {"data": [made], "next_cursor": None, "has_more": False}
+    assert ask("GET", ENDPOINTS)[1] == {"data": [made], "next_cursor": None, "has_more": False, "unreadable": []}
     assert (made["events"], made["description"], made["status"]) == (["image.job.failed"], "the shop's", "enabled")
     assert ask("PATCH", one, {"status": "paused", "events": None})[1] == {**made, "status": "paused", "events": None}
     assert ask("GET", f"{one}/secret")[1] == {"secret": secret, "version": 1, "previous_valid_until": None}

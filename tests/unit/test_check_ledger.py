@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from heliograph.domain.ledger import Usage, UsageLine
-from heliograph.steps.check_ledger import UsageComparison, check_usage
+from heliograph.steps.check_ledger import UsageComparison, check_ledger, check_usage
 
 from tests.fakes.deployment import BETA, SECOND, InMemoryDeployment
 
@@ -62,3 +62,20 @@ def test_days_whose_jobs_may_be_deleted_are_left_out(worked: InMemoryDeployment)
 
     assert compared(worked, days=1) == []
     assert len(compared(worked, days=3)) == 2
+
+
+def test_a_day_and_a_month_whose_first_jobs_may_be_deleted_are_left_out(worked: InMemoryDeployment) -> None:
+    # The records are kept since a moment within the jobs' own day: those of its morning are gone, the sums are not.
+    since = worked.clock.now() + timedelta(hours=1)
+    lines = worked.ledger.usage("2000-01-01", "2999-12-31")
+
+    assert check_usage([], lines, complete_since=since) == []
+    assert check_ledger([], worked.ledger.every(), complete_since=since) == []
+
+
+def test_a_day_that_began_when_the_records_do_is_compared(worked: InMemoryDeployment) -> None:
+    midnight = worked.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    lines = list(worked.ledger.usage("2000-01-01", "2999-12-31"))
+
+    assert len(check_usage(worked.jobs, lines, complete_since=midnight)) == 2
+    assert check_usage(worked.jobs, lines, complete_since=midnight + timedelta(microseconds=1)) == []

@@ -357,7 +357,7 @@ def test_a_url_of_a_job_is_signed_with_the_tenants_own_secret_for_such(office: P
 
     assert [sent.secrets for sent in office.sender.sent] == [(before.secret,), (after.secret, before.secret)]
     assert office.desk.secret("jobs", tenant="blog") != before
-    assert office.desk.all_of("default") == []
+    assert list(office.desk.all_of("default")) == []
 
 
 def test_a_url_of_a_job_that_is_gone_ends_that_delivery_and_nothing_else(office: PostOffice) -> None:
@@ -692,7 +692,7 @@ def test_endpoints_are_listed_newest_first(office: PostOffice) -> None:
     for _ in range(3):
         made.append(office.register())
         office.clock.step(1)
-    assert office.desk.all_of("default") == made[::-1]
+    assert list(office.desk.all_of("default")) == made[::-1]
 
 
 def test_a_secret_is_shown_when_it_is_made_and_signs_from_then_on(office: PostOffice) -> None:

@@ -81,6 +81,18 @@ def test_a_tenant_sees_its_own_only_and_nobody_elses_by_asking(here: InMemoryDep
     assert {line.tenant for line in usage(here, OWNER)} == {"default"}
 
 
+def test_of_other_tenants_nothing_is_read(here: InMemoryDeployment) -> None:
+    done(here, 1)
+    for number in range(2, 5):
+        done(here, number, tenant="shop")
+
+    usage(here, SHOP)
+    usage(here, SHOP, {"tenant": "default"})
+    usage(here, ADMIN, {"tenant": "shop"})
+
+    assert here.ledger.lines_read == 2
+
+
 def test_an_admin_sees_all_or_whom_they_ask_for(here: InMemoryDeployment) -> None:
     done(here, 1)
     done(here, 2, tenant="shop")

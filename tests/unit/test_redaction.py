@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from heliograph.domain.breaker import Circuit
 from heliograph.domain.errors import InvalidRequest
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.job_events import job_event, settled_event
@@ -80,7 +81,7 @@ def test_no_record_event_or_view_of_a_job_holds_a_query_of_its_request(
     texts = [
         record_of(job).decode(),
         JobTold.of(view_of(job, objects=here.objects, clock=here.clock)).model_dump_json(),
-        QuoteTold.of(Quote(request, tuple(ROUTES))).model_dump_json(),
+        QuoteTold.of(Quote(request, dict.fromkeys(ROUTES, Circuit.CLOSED))).model_dump_json(),
         *(job_event(job, results_bucket=RESULTS).model_dump_json() for _ in [1] if job.is_over),
         *(settled_event(job, one, results_bucket=RESULTS).model_dump_json() for one in job.settlements),
     ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from heliograph.domain.jobs import Job, JobFilter
     from heliograph.domain.keys import ApiKey
     from heliograph.domain.ledger import Balance, Booking, Page, UsageLine
-    from heliograph.domain.listing import Position, Slice
+    from heliograph.domain.listing import Position, Records, Slice
     from heliograph.domain.objects import (
         CopyOutcome,
         Document,
@@ -229,8 +229,11 @@ class Ledger(Protocol):
         """All pages. Reads the whole ledger."""
         ...
 
-    def usage(self, first_day: str, last_day: str) -> Iterator[UsageLine]:
-        """What was done in these UTC days (both included), by day, tenant and route."""
+    def usage(self, first_day: str, last_day: str, *, tenant: str | None = None) -> Iterator[UsageLine]:
+        """What was done in these UTC days (both included), by day, tenant and route.
+
+        With a `tenant`, only that tenant's lines are read.
+        """
         ...
 
     def may_announce(self, page: Page, now: datetime, *, threshold: int | None = None) -> bool:
@@ -260,8 +263,8 @@ class KeyStore(Protocol):
         """The key as it is now (a consistent read)."""
         ...
 
-    def every(self) -> Iterator[ApiKey]:
-        """All keys there ever were, in no order."""
+    def every(self) -> Records[ApiKey]:
+        """All keys there ever were."""
         ...
 
 
@@ -452,8 +455,8 @@ class EndpointStore(Protocol):
         """The endpoint as it is now (a consistent read)."""
         ...
 
-    def of(self, tenant: str) -> list[Endpoint]:
-        """All records of the tenant (a consistent read), in no order."""
+    def of(self, tenant: str) -> Records[Endpoint]:
+        """All records of the tenant (a consistent read)."""
         ...
 
     def save(self, endpoint: Endpoint) -> Endpoint:
@@ -485,6 +488,17 @@ class DeliveryStore(Protocol):
 
     def list(self, tenant: str, query: DeliveryQuery) -> Slice[DeliverySummary]:
         """The tenant's deliveries that fit, newest first (one of a moment ago may be too fresh)."""
+        ...
+
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
+        """The ids of deliveries whose `attention_at` has passed (a moment ago may be too fresh), longest overdue first.
+
+        It has passed of none before the time that `look_again` named.
+        """
+        ...
+
+    def look_again(self, delivery_id: str, at: datetime) -> None:
+        """Until then nobody need look after it, if it stays as it is; changes nothing of the delivery itself."""
         ...
 
 

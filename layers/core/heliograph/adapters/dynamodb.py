@@ -24,15 +24,22 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
-from pydantic import ValidationError
 
-from heliograph.adapters.dynamodb_calls import CONDITION_FAILED, code_of, failed_conditions, running_key, translated
+from heliograph.adapters.dynamodb_calls import (
+    CONDITION_FAILED,
+    code_of,
+    failed_conditions,
+    record_of,
+    records_of,
+    running_key,
+    translated,
+)
 from heliograph.adapters.dynamodb_ledger import page_update, usage_update
 from heliograph.domain.errors import BudgetExceeded, HeliographError, KeyHeld, RouteFull, StaleJob, StorageFailed
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, JobFilter
 from heliograph.domain.ledger import UsageLine
-from heliograph.domain.listing import MOST, Position, Slice
+from heliograph.domain.listing import MOST, Position, Records, Slice
 from heliograph.domain.result_order import KeyHolder, Taking
 from heliograph.domain.routes import Routes
 from heliograph.domain.tenants import Period, Tenants
@@ -98,20 +105,24 @@ class DynamoDBJobReader:
             # Nothing is left; and DynamoDB takes no start from outside the range.
             return Slice((), None)
         found: list[Position] = []
+        unreadable: list[str] = []
         end = after
         with translated("a list"):
             for _ in range(_LOOKS):
                 answer = self._client.query(**self._listing(tenant, wanted, end))
-                found += map(_position, answer["Items"])
+                positions = records_of(answer["Items"], _position, key="job_id")
+                found += positions.readable
+                unreadable += positions.unreadable
                 end = _position(last) if (last := answer.get("LastEvaluatedKey")) else None
                 if end is None or len(found) > limit:
                     break
             if len(found) > limit:
                 found, end = found[:limit], found[limit - 1]
-            jobs = self._several([position.id for position in found])
+            read = self._several([position.id for position in found])
+        jobs = {job.job_id: job for job in read}
         # One that changed since it was found is told of only if it is still wanted.
         told = (job for position in found if (job := jobs.get(position.id)) and wanted.wants(job))
-        return Slice(tuple(told), end)
+        return Slice(tuple(told), end, (*unreadable, *read.unreadable))
 
     def every(self) -> Iterator[Job]:
         """A scan, page by page."""
@@ -164,19 +175,19 @@ class DynamoDBJobReader:
             **({"ExclusiveStartKey": _start(tenant, after)} if after else {}),
         }
 
-    def _several(self, job_ids: Sequence[str]) -> dict[str, Job]:
+    def _several(self, job_ids: Sequence[str]) -> Records[Job]:
         wanted: dict[str, Any] = {"Keys": [{"job_id": {"S": job_id}} for job_id in job_ids], "ConsistentRead": True}
-        found: dict[str, Job] = {}
+        found: list[dict[str, AttributeValueTypeDef]] = []
         # Answers are cut at 16 MB, and what throttling left out is asked for again by the caller.
         for _ in range(len(job_ids)):
             if not wanted["Keys"]:
                 break
             answer = self._client.batch_get_item(RequestItems={self._table: wanted})  # type: ignore[dict-item]
-            found |= {job.job_id: job for job in map(_job, answer["Responses"].get(self._table, []))}
+            found += answer["Responses"].get(self._table, [])
             wanted = dict(answer["UnprocessedKeys"].get(self._table, {"Keys": []}))
         if wanted["Keys"]:
             raise StorageFailed("a list: some of it could not be read")
-        return found
+        return records_of(found, _read, key="job_id")
 
 
 class DynamoDBJobStore(DynamoDBJobReader):
@@ -341,11 +352,11 @@ class DynamoDBJobStore(DynamoDBJobReader):
 
 
 def _job(item: dict[str, AttributeValueTypeDef]) -> Job:
-    try:
-        return Job.model_validate_json(item["document"]["S"])
-    except ValidationError as error:
-        # Of another release than this.
-        raise StorageFailed(f"{item['job_id']['S']}: its record can't be read") from error
+    return record_of(item, _read, key="job_id")
+
+
+def _read(item: dict[str, AttributeValueTypeDef]) -> Job:
+    return Job.model_validate_json(item["document"]["S"])
 
 
 def _holder_id(key: str) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from heliograph.domain.errors import StaleRecord, StorageFailed
+from heliograph.domain.listing import Records
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+Read = TypeVar("Read")
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 
@@ -66,3 +69,30 @@ def put_next_revision(
             if code_of(error) == CONDITION_FAILED:
                 raise StaleRecord(what) from error
             raise
+
+
+def record_of(item: Mapping[str, AttributeValueTypeDef], read: Callable[[Any], Read], *, key: str) -> Read:
+    """The record that `read` makes of an item, whose id is in the attribute `key`.
+
+    Raises `StorageFailed` with the id, and with nothing that the record holds, where it makes none of it: the item is
+    of another release, or was damaged.
+    """
+    try:
+        return read(item)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
+        record_id = item[key]["S"]
+        raise StorageFailed(f"{record_id}: its record can't be read", unreadable=record_id) from None
+
+
+def records_of(
+    items: Iterable[Mapping[str, AttributeValueTypeDef]], read: Callable[[Any], Read], *, key: str
+) -> Records[Read]:
+    """The records of several items; those of which `read` makes none are left out and named."""
+    found: list[Read] = []
+    unreadable: list[str] = []
+    for item in items:
+        try:
+            found.append(record_of(item, read, key=key))
+        except StorageFailed:
+            unreadable.append(item[key]["S"])
+    return Records(tuple(found), tuple(unreadable))

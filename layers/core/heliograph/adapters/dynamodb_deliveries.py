@@ -5,16 +5,26 @@ tenant · created_at                            the index `by-tenant`, newest la
 endpoint_id · status · event_type · job_id     what a list is narrowed down by; in the index as well
 summary                                        what a list tells, as JSON; in the index as well
 document                                       the whole record, as JSON
+pending_shard, attention_at                    while an attempt is to come: the index `pending`
 expires_at                                     DynamoDB deletes it then (TTL)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from heliograph.adapters.dynamodb_calls import put_next_revision, translated
+from botocore.exceptions import ClientError
+
+from heliograph.adapters.dynamodb_calls import (
+    CONDITION_FAILED,
+    code_of,
+    put_next_revision,
+    record_of,
+    records_of,
+    translated,
+)
 from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary
 from heliograph.domain.errors import StaleRecord
 from heliograph.domain.listing import Position, Slice
@@ -25,6 +35,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 BY_TENANT_INDEX = "by-tenant"
+PENDING_INDEX = "pending"
+# Each costs the sweep a query; a partition of the index takes 1,000 writes a second.
+PENDING_SHARDS = 2
 NARROWED_BY = ("endpoint_id", "status", "event_type", "job_id")
 # A list that is narrowed down may have to pass by much; it says then that there may be more.
 _MOST_READ = 1000
@@ -52,7 +65,7 @@ class DynamoDBDeliveryStore:
                 TableName=self._table, Key={"delivery_id": {"S": delivery_id}}, ConsistentRead=True
             )
         item = answer.get("Item")
-        return Delivery.model_validate_json(item["document"]["S"]) if item else None
+        return record_of(item, _delivery, key="delivery_id") if item else None
 
     def save(self, delivery: Delivery) -> Delivery:
         """One conditional write: of two savers of the same revision, one wins."""
@@ -63,22 +76,59 @@ class DynamoDBDeliveryStore:
     def list(self, tenant: str, query: DeliveryQuery) -> Slice[DeliverySummary]:
         """Queries of the index, which lags behind the table by milliseconds; a thousand records at most."""
         found: list[DeliverySummary] = []
+        unreadable: list[str] = []
         start = _start(tenant, query.after) if query.after else None
         read = 0
         while True:
             with translated("deliveries"):
                 answer = self._client.query(**self._question(tenant, query, start))
             for item in answer["Items"]:
-                found.append(DeliverySummary.model_validate_json(item["summary"]["S"]))
-                if len(found) > query.limit:
-                    last = found[query.limit - 1]
-                    return Slice(tuple(found[: query.limit]), Position(last.created_at, last.delivery_id))
+                if len(found) == query.limit:
+                    last = found[-1]
+                    end = Position(last.created_at, last.delivery_id)
+                    return Slice(tuple(found), end, tuple(unreadable))
+                summaries = records_of([item], _summary, key="delivery_id")
+                found += summaries.readable
+                unreadable += summaries.unreadable
             start = answer.get("LastEvaluatedKey")
             read += answer["ScannedCount"]
             if start is None:
-                return Slice(tuple(found), None)
+                return Slice(tuple(found), None, tuple(unreadable))
             if read >= _MOST_READ:
-                return Slice(tuple(found), _position(start))
+                return Slice(tuple(found), _position(start), tuple(unreadable))
+
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
+        """One query per shard of the index."""
+        found: list[tuple[int, str]] = []
+        with translated("pending deliveries"):
+            for shard in range(PENDING_SHARDS):
+                answer = self._client.query(
+                    TableName=self._table,
+                    IndexName=PENDING_INDEX,
+                    KeyConditionExpression="pending_shard = :shard AND attention_at <= :now",
+                    ExpressionAttributeValues={
+                        ":shard": {"S": str(shard)},
+                        ":now": {"N": str(int(now.timestamp()))},
+                    },
+                    Limit=limit,
+                )
+                found += [(int(item["attention_at"]["N"]), item["delivery_id"]["S"]) for item in answer["Items"]]
+        return [delivery_id for _, delivery_id in sorted(found)[:limit]]
+
+    def look_again(self, delivery_id: str, at: datetime) -> None:
+        """One conditional write; the next `save` writes over it."""
+        with translated(delivery_id):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"delivery_id": {"S": delivery_id}},
+                    UpdateExpression="SET attention_at = :at",
+                    ConditionExpression="attribute_exists(pending_shard)",
+                    ExpressionAttributeValues={":at": {"N": str(int(at.timestamp()))}},
+                )
+            except ClientError as error:
+                if code_of(error) != CONDITION_FAILED:
+                    raise
 
     def _question(
         self, tenant: str, query: DeliveryQuery, start: Mapping[str, AttributeValueTypeDef] | None
@@ -109,6 +159,14 @@ class DynamoDBDeliveryStore:
         )
 
 
+def _delivery(item: Mapping[str, Any]) -> Delivery:
+    return Delivery.model_validate_json(item["document"]["S"])
+
+
+def _summary(item: Mapping[str, Any]) -> DeliverySummary:
+    return DeliverySummary.model_validate_json(item["summary"]["S"])
+
+
 def _item(delivery: Delivery) -> dict[str, AttributeValueTypeDef]:
     summary = delivery.model_dump_json(include=set(DeliverySummary.model_fields))
     item: dict[str, AttributeValueTypeDef] = {
@@ -125,6 +183,9 @@ def _item(delivery: Delivery) -> dict[str, AttributeValueTypeDef]:
     }
     if delivery.job_id:
         item["job_id"] = {"S": delivery.job_id}
+    if delivery.attention_at:
+        item["pending_shard"] = {"S": str(ord(delivery.delivery_id[-1]) % PENDING_SHARDS)}
+        item["attention_at"] = {"N": str(int(delivery.attention_at.timestamp()))}
     return item
 
 

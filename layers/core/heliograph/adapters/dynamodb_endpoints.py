@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from heliograph.adapters.dynamodb_calls import put_next_revision, translated
+from heliograph.adapters.dynamodb_calls import put_next_revision, record_of, records_of, translated
+from heliograph.domain.listing import Records
 from heliograph.domain.webhooks import Endpoint
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ class DynamoDBEndpointStore:
         with translated(endpoint_id):
             answer = self._client.get_item(TableName=self._table, Key=_key(tenant, endpoint_id), ConsistentRead=True)
         item = answer.get("Item")
-        return _endpoint(item) if item else None
+        return record_of(item, _endpoint, key="endpoint_id") if item else None
 
-    def of(self, tenant: str) -> list[Endpoint]:
+    def of(self, tenant: str) -> Records[Endpoint]:
         """One query, page by page."""
         with translated("endpoints"):
             pages = self._client.get_paginator("query").paginate(
@@ -40,7 +41,8 @@ class DynamoDBEndpointStore:
                 KeyConditionExpression="tenant = :tenant",
                 ExpressionAttributeValues={":tenant": {"S": tenant}},
             )
-            return [_endpoint(item) for page in pages for item in page["Items"]]
+            items = [item for page in pages for item in page["Items"]]
+        return records_of(items, _endpoint, key="endpoint_id")
 
     def save(self, endpoint: Endpoint) -> Endpoint:
         """One conditional write: of two savers of the same revision, one wins."""

@@ -7,13 +7,14 @@ revoked_at          where the key is revoked; the condition of what it makes is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from heliograph.adapters.dynamodb_calls import failed_conditions, translated
+from heliograph.adapters.dynamodb_calls import failed_conditions, record_of, records_of, translated
 from heliograph.domain.keys import ApiKey
+from heliograph.domain.listing import Records
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -57,13 +58,15 @@ class DynamoDBKeyStore:
         """One consistent read."""
         with translated(key_id):
             answer = self._client.get_item(TableName=self._table, Key={"id": {"S": key_id}}, ConsistentRead=True)
-        return _key(answer.get("Item", {}))
+        item = answer.get("Item", {})
+        return record_of(item, _key, key="id") if _is_a_key(item) else None
 
-    def every(self) -> Iterator[ApiKey]:
+    def every(self) -> Records[ApiKey]:
         """A scan, page by page."""
         with translated("keys"):
-            for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
-                yield from (key for item in page["Items"] if (key := _key(item)))
+            pages = self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
+            items = [item for page in pages for item in page["Items"] if _is_a_key(item)]
+        return records_of(items, _key, key="id")
 
     def _update(self, key: ApiKey) -> dict[str, Any]:
         values = {":document": {"S": key.model_dump_json(exclude={"last_used_at"})}}
@@ -77,6 +80,9 @@ class DynamoDBKeyStore:
         }
 
 
-def _key(item: Mapping[str, AttributeValueTypeDef]) -> ApiKey | None:
-    # An earlier release counted calls in this table.
-    return ApiKey.model_validate_json(item["document"]["S"]) if "document" in item else None
+def _is_a_key(item: Mapping[str, AttributeValueTypeDef]) -> bool:
+    return "document" in item
+
+
+def _key(item: Mapping[str, AttributeValueTypeDef]) -> ApiKey:
+    return ApiKey.model_validate_json(item["document"]["S"])

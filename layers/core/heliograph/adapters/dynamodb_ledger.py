@@ -11,7 +11,7 @@ Under the account `#usage`, `<UTC day>#<tenant>#<route>` says what was done ther
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -53,17 +53,20 @@ class DynamoDBLedger:
                     if item["account"]["S"] != _USAGE:
                         yield Page(item["account"]["S"], item["period"]["S"]), _booking(item)
 
-    def usage(self, first_day: str, last_day: str) -> Iterator[UsageLine]:
-        """A query, page by page: one item for each day, tenant and route."""
+    def usage(self, first_day: str, last_day: str, *, tenant: str | None = None) -> Iterator[UsageLine]:
+        """A query, page by page: one item for each day, tenant and route. Of one tenant, a query for each day."""
+        if tenant is None:
+            yield from self._usage(first_day, f"{last_day}#~")
+            return
+        for day in _days(first_day, last_day):
+            yield from self._usage(f"{day}#{tenant}#", f"{day}#{tenant}#~")
+
+    def _usage(self, first: str, last: str) -> Iterator[UsageLine]:
         with translated("usage"):
             for answer in self._client.get_paginator("query").paginate(
                 TableName=self._table,
                 KeyConditionExpression="account = :usage AND period BETWEEN :first AND :last",
-                ExpressionAttributeValues={
-                    ":usage": {"S": _USAGE},
-                    ":first": {"S": first_day},
-                    ":last": {"S": f"{last_day}#~"},
-                },
+                ExpressionAttributeValues={":usage": {"S": _USAGE}, ":first": {"S": first}, ":last": {"S": last}},
             ):
                 for item in answer["Items"]:
                     day, tenant, route = item["period"]["S"].split("#")
@@ -145,6 +148,14 @@ def page_update(table: str, page: Page, difference: Booking, *, limit_microusd: 
         update["Update"]["ConditionExpression"] = f"{empty}committed <= :room"
         update["Update"]["ExpressionAttributeValues"] = {**values, ":room": {"N": str(room)}}
     return update
+
+
+def _days(first_day: str, last_day: str) -> Iterator[str]:
+    """Both included."""
+    day, last = date.fromisoformat(first_day), date.fromisoformat(last_day)
+    while day <= last:
+        yield day.isoformat()
+        day += timedelta(days=1)
 
 
 def _marks(threshold: int | None) -> tuple[str, str]:

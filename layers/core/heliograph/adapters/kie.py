@@ -66,7 +66,8 @@ _TEXTS: Texts = (
 )
 
 # Codes of the application [doc], with what the HTTP statuses of its edge add. What is not here and at least 500 is
-# uncertain: 500 (a server error: before or after the task was made?) and 501 (a generation failed: one that began).
+# uncertain: 500 (kie's pages call it an error while the request was processed, which may be before or after the task
+# was made, whatever HTTP status carries it) and 501 (a generation failed: one that began).
 _REFUSALS = Refusals(
     by_code={
         400: (FailureCode.INVALID_INPUT, False, "the provider refused the request"),

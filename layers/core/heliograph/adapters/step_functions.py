@@ -83,12 +83,11 @@ def _stays(events: Iterable[HistoryEventTypeDef]) -> Iterator[Stay]:
             entered = event
         elif "stateExitedEventDetails" in event and entered:
             told = _object(event["stateExitedEventDetails"].get("output"))
-            reason = told.get("reason") or told.get("unanswered")
+            reason = _words(told.get("reason")) or _words(told.get("unanswered"))
             watch = told.get("watch")
             called_back = isinstance(watch, dict) and watch.get("called_back") is True
-            yield Stay(
-                _name(entered), entered["timestamp"], event["timestamp"], told.get("outcome"), reason, called_back
-            )
+            outcome = _words(told.get("outcome"))
+            yield Stay(_name(entered), entered["timestamp"], event["timestamp"], outcome, reason, called_back)
             entered = None
     if entered:
         yield Stay(_name(entered), entered["timestamp"], None)
@@ -99,5 +98,13 @@ def _name(entered: HistoryEventTypeDef) -> str:
 
 
 def _object(text: str | None) -> dict[str, Any]:
-    document = json.loads(text) if text else None
+    """Nothing of what is no JSON object: a state's output may be cut off."""
+    try:
+        document = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return {}
     return document if isinstance(document, dict) else {}
+
+
+def _words(told: Any) -> str | None:
+    return told if isinstance(told, str) else None

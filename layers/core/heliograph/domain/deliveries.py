@@ -38,6 +38,8 @@ LONGEST_WAIT = timedelta(hours=24)
 # The wait is at most that much longer, so that what failed together does not come back together.
 JITTER = 0.1
 KEPT = timedelta(days=30)
+# An attempt that is overdue by this may have no execution to make it: longer than one takes with usual repeats.
+OVERDUE = timedelta(minutes=10)
 # Of the record: replays without end would make it too large.
 MOST_REMEMBERED_ATTEMPTS = 30
 MOST_ANSWER_CHARACTERS = 1024
@@ -145,6 +147,11 @@ class Delivery(DeliverySummary):
     def is_pending(self) -> bool:
         """Whether an attempt is still to come."""
         return self.status is DeliveryStatus.PENDING
+
+    @property
+    def attention_at(self) -> datetime | None:
+        """When its next attempt is so late that somebody has to look after it; `None` where none is to come."""
+        return self.next_attempt_at + OVERDUE if self.is_pending and self.next_attempt_at else None
 
     @property
     def execution(self) -> str:

@@ -224,11 +224,13 @@ class StorageFailed(Unavailable):
 
     `refusal`: why an object that is there can't be read, however often it is tried, and what to do about it. Those who
     take work in reject it with that; to everybody else it is one more failure that passes when somebody mends it.
+    `unreadable`: the id of a record that is there, and that this release can't read.
     """
 
-    def __init__(self, message: str = "", *, refusal: str | None = None) -> None:
+    def __init__(self, message: str = "", *, refusal: str | None = None, unreadable: str | None = None) -> None:
         super().__init__(message)
         self.refusal = refusal
+        self.unreadable = unreadable
 
 
 class ObjectChanged(StorageFailed):

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Generic, NamedTuple, TypeVar
@@ -31,10 +32,22 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Listed]):
-    """Some of a list; `end` where there is (or may be) more."""
+    """Some of a list; `end` where there is (or may be) more. `unreadable`: ids of its records that can't be read."""
 
     items: tuple[Listed, ...]
     end: Position | None
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Records(Generic[Listed]):
+    """All records of a kind, in no order: those that can be read, and the ids of those that can't."""
+
+    readable: tuple[Listed, ...]
+    unreadable: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Listed]:
+        return iter(self.readable)
 
 
 def cursor_of(position: Position) -> str:

@@ -69,6 +69,7 @@ SECRETS_SHOWN = Metric("SecretsShown", "Count", "How often does somebody fetch w
 JOBS_SWEPT = Metric("JobsSwept", "Count", "How much did the sweep find to do?")
 STUCK_JOBS = Metric("StuckJobs", "Count", "How many jobs should have moved long ago, and still have not?")
 SHUT_ROUTES = Metric("ShutRoutes", "Count", "How many routes take no calls?")
+UNREADABLE_RECORDS = Metric("UnreadableRecords", "Count", "How many records did lists leave out that can't be read?")
 # Told by no function: filters of the log make it of what functions and their runtime say.
 FUNCTION_ERRORS = Metric("FunctionErrors", "Count", "How often does a function of ours break?")
 
@@ -91,6 +92,7 @@ METRICS = (
     JOBS_SWEPT,
     STUCK_JOBS,
     SHUT_ROUTES,
+    UNREADABLE_RECORDS,
     FUNCTION_ERRORS,
 )
 
@@ -182,6 +184,12 @@ def of_sweep(done: int, survey: Survey) -> Iterator[Measure]:
     yield Measure(JOBS_SWEPT, done)
     yield Measure(STUCK_JOBS, survey.stuck_jobs)
     yield Measure(SHUT_ROUTES, survey.shut_routes)
+
+
+def of_list(unreadable: int) -> Iterator[Measure]:
+    """Of a list that was read; nothing where all of it could be."""
+    if unreadable:
+        yield Measure(UNREADABLE_RECORDS, unreadable)
 
 
 def _is_fault(job: Job) -> bool:

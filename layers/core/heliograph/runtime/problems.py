@@ -18,6 +18,7 @@ from heliograph.domain.errors import (
     KeyRevoked,
     MalformedDocument,
     StaleJob,
+    StorageFailed,
     TooManyWaits,
     TooSoon,
     Unavailable,
@@ -149,6 +150,9 @@ class Problem(Exception):
                     "of them has its answer"
                 )
                 return cls(HTTPStatus.TOO_MANY_REQUESTS, "too_many_waits", detail, retryable=True)
+            case StorageFailed(unreadable=str()):
+                detail = "a record that this needs can't be read, which only the operator can repair"
+                return cls(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, charged=charged)
             case Unavailable():
                 detail = "a service behind us did not answer"
                 return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)

@@ -16,8 +16,9 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from heliograph.domain.failures import Charged
 from heliograph.domain.jobs import Job
 from heliograph.domain.keys import Caller, Scope
+from heliograph.domain.metrics import of_list
 from heliograph.domain.polling import QUIET_SECONDS
-from heliograph.runtime.observability import logger
+from heliograph.runtime.observability import logger, tell
 from heliograph.runtime.problems import CONTENT_TYPE, Problem
 from heliograph.runtime.representations import Listing, Representation
 from heliograph.runtime.representations.jobs import JobNamed, JobTold
@@ -128,10 +129,18 @@ def answer(status: int, body: Representation, headers: Mapping[str, str] | None 
     )
 
 
+def listed(listing: Listing[Any], headers: Mapping[str, str] | None = None) -> Response[str]:
+    """200 with a list. What of it can't be read is logged by its ids, and counted."""
+    if listing.unreadable:
+        logger.error("unreadable", extra={"records": listing.unreadable})
+        tell(of_list(len(listing.unreadable)))
+    return answer(200, listing, headers)
+
+
 def sliced(call: APIGatewayProxyEvent, listing: Listing[Any]) -> Response[str]:
     """200 with a slice of a list. `Link` (RFC 8288) leads to the next one, relative to the call's own URL."""
     headers: dict[str, str] = {}
     if listing.next_cursor:
         query = {**(call.query_string_parameters or {}), "cursor": listing.next_cursor}
         headers["Link"] = f'<?{urlencode(query)}>; rel="next"'
-    return answer(200, listing, headers)
+    return listed(listing, headers)

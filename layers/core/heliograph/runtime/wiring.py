@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from heliograph.runtime.settings.submit_request import SubmitRequestSettings
     from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
     from heliograph.runtime.settings.sweep import SweepSettings
+    from heliograph.runtime.settings.sweep_deliveries import SweepDeliveriesSettings
     from heliograph.runtime.settings.uploads import UploadsSettings
     from heliograph.runtime.settings.waits import WaitsSettings
     from heliograph.steps.finalize import Ending
@@ -328,6 +329,18 @@ def sweeper(settings: SweepSettings) -> Callable[..., list[str]]:
             bus=_bus(settings.event_bus),
             clock=SystemClock(),
         ),
+    )
+
+
+def delivery_sweeper(settings: SweepDeliveriesSettings) -> Callable[[], list[str]]:
+    """What `sweep_deliveries` does."""
+    from heliograph.steps.lost_deliveries import carry_on
+
+    return partial(
+        carry_on,
+        deliveries=_deliveries(settings.deliveries_table),
+        workflow=_delivery_workflow(settings.delivery_machine_arn),
+        clock=SystemClock(),
     )
 
 

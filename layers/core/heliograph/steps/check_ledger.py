@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from heliograph.domain.jobs import Job
 from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
@@ -40,9 +40,7 @@ def check_ledger(
             of_jobs[page] = of_jobs[page].plus(job.booking)
     booked = dict(ledger)
     found = (Comparison(page, booked.get(page, Booking()), of_jobs[page]) for page in {*booked, *of_jobs})
-    first = complete_since.strftime("%Y-%m-%d")
-    # A month's name sorts before its days; it began on the first of them.
-    complete = (line for line in found if f"{line.page.period}-01"[:10] >= first)
+    complete = (line for line in found if _began_at(line.page.period) >= complete_since)
     return sorted(complete, key=lambda line: (line.page.period, line.page.account))
 
 
@@ -60,7 +58,7 @@ class UsageComparison:
 
 
 def check_usage(jobs: Iterable[Job], lines: Iterable[UsageLine], *, complete_since: datetime) -> list[UsageComparison]:
-    """Every line that either side has, oldest day first; days before `complete_since` are left out, as above."""
+    """Every line that either side has, oldest day first; days that began before `complete_since` are left out."""
     of_jobs: dict[tuple[str, str, str], Usage] = defaultdict(Usage)
     for job in jobs:
         for route, usage in job.usage.items():
@@ -70,8 +68,13 @@ def check_usage(jobs: Iterable[Job], lines: Iterable[UsageLine], *, complete_sin
     found = (
         UsageComparison(UsageLine(*place, told.get(place, Usage())), of_jobs[place]) for place in {*told, *of_jobs}
     )
-    first = Period.DAY.of(complete_since)
-    return sorted((one for one in found if one.line.day >= first), key=lambda one: one.line[:3])
+    complete = (one for one in found if _began_at(one.line.day) >= complete_since)
+    return sorted(complete, key=lambda one: one.line[:3])
+
+
+def _began_at(period: str) -> datetime:
+    """The first moment of a UTC day or month: its earliest job may be as old as that."""
+    return datetime.fromisoformat(f"{period}-01"[:10]).replace(tzinfo=UTC)
 
 
 def running_tasks(jobs: Iterable[Job]) -> Counter[str]:

@@ -92,10 +92,10 @@ def _after_the_attempt(
     if failure.charged is not Charged.NO:
         if isinstance(next_call(ended, creating.routes), Stop):
             return given_up
-        if now < job.patience_ends_at and (halt := creating.control.states.look(()).halt):
+        if now < job.patience_ends_at and creating.control.states.look(()).halt:
             # No other call may leave: until one may, the task of this one has more time to announce itself.
             wait_seconds = spread(_LOOK_AGAIN_SECONDS, job.job_id)
-            return for_news(job, attempt, now, wait_seconds, f"all create calls are stopped: {halt.reason}")
+            return for_news(job, attempt, now, wait_seconds, _PAUSED)
     try:
         return creating.jobs.save(ended)
     except BudgetExceeded as error:

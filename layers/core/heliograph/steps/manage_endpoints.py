@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.domain.errors import Conflict, StaleRecord
 from heliograph.domain.identity import derived_id
+from heliograph.domain.listing import Records
 from heliograph.domain.webhooks import (
     ENDPOINT_ID,
     JOB_URLS,
@@ -56,7 +57,8 @@ class EndpointDesk:
         (two at once may pass that by one).
         """
         request = read_endpoint_request(document, local=self.local)
-        if len(self.all_of(tenant)) >= MOST_ENDPOINTS:
+        registered = self.all_of(tenant)
+        if len(registered.readable) + len(registered.unreadable) >= MOST_ENDPOINTS:
             raise Conflict("too_many_endpoints", f"there are {MOST_ENDPOINTS} endpoints, and no more may be")
         endpoint = Endpoint(
             endpoint_id=derived_id("ep", tenant, "endpoint", request_id),
@@ -66,10 +68,12 @@ class EndpointDesk:
         )
         return self.endpoints.save(endpoint), self._secret(endpoint)
 
-    def all_of(self, tenant: str) -> list[Endpoint]:
+    def all_of(self, tenant: str) -> Records[Endpoint]:
         """The tenant's endpoints, newest first."""
-        found = (endpoint for endpoint in self.endpoints.of(tenant) if not endpoint.is_of_job_urls)
-        return sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id), reverse=True)
+        found = self.endpoints.of(tenant)
+        registered = (endpoint for endpoint in found if not endpoint.is_of_job_urls)
+        newest_first = sorted(registered, key=lambda one: (one.created_at, one.endpoint_id), reverse=True)
+        return Records(tuple(newest_first), found.unreadable)
 
     def find(self, endpoint_id: str, *, tenant: str) -> Endpoint | None:
         """The endpoint."""

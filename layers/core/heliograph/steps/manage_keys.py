@@ -22,6 +22,7 @@ from heliograph.domain.keys import (
     key_id_of,
     made_from,
 )
+from heliograph.domain.listing import Records
 from heliograph.domain.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
@@ -99,9 +100,11 @@ class KeyDesk:
             raise KeyRevoked(record.made_by)
         return key, record
 
-    def every(self, *, by: Caller | None) -> list[ApiKey]:
-        """Every key that the caller manages, with its last use, in no order."""
-        return self._with_uses(key for key in self.keys.every() if by is None or by.governs(key.tenant))
+    def every(self, *, by: Caller | None) -> Records[ApiKey]:
+        """Every key that the caller manages, with its last use. Keys that can't be read are named to operators only."""
+        found = self.keys.every()
+        mine = self._with_uses(key for key in found if by is None or by.governs(key.tenant))
+        return Records(tuple(mine), found.unreadable if by is None or by.tenant == DEFAULT_TENANT else ())
 
     def revoke(self, key_id: str, *, by: Caller | None, with_made: bool = False) -> RevokedKeys | None:
         """The key, which makes nothing from now on and opens nothing within a minute; `None` if there is none.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heliograph.domain.deliveries import Delivery
-from heliograph.domain.webhooks import Happening, job_urls_id
+from heliograph.domain.errors import StorageFailed
+from heliograph.domain.webhooks import Endpoint, Happening, job_urls_id
 
 if TYPE_CHECKING:
     from heliograph.ports import Clock, DeliveryStore, DeliveryWorkflow, EndpointStore, JobReader
@@ -30,14 +32,24 @@ def notify(event: Happening, *, notifying: Notifying) -> list[Delivery]:
 
     To the URL given with the job that it is about, and to every endpoint of its tenant that chose such events; where
     that is paused or disabled, the delivery is kept for a replay. Raises `StorageFailed` and `WorkflowFailed`; then a
-    repeat will do what is missing.
+    repeat will do what is missing. A record that can't be read keeps no other receiver waiting.
     """
-    deliveries = [*_to_the_jobs_url(event, notifying), *_to_endpoints(event, notifying)]
+    endpoints = notifying.endpoints.of(event.tenant)
+    unreadable = [*endpoints.unreadable]
+    deliveries = _to_endpoints(event, endpoints, notifying)
+    try:
+        deliveries = [*_to_the_jobs_url(event, notifying), *deliveries]
+    except StorageFailed as error:
+        if error.unreadable is None:
+            raise
+        unreadable.append(error.unreadable)
     for delivery in deliveries:
         notifying.deliveries.add(delivery)
         # Also of one that was there before: its execution may never have begun, and has its name for itself.
         if delivery.is_pending:
             notifying.workflow.start(delivery)
+    if unreadable:
+        raise StorageFailed(f"not told to every receiver: {', '.join(unreadable)} can't be read")
     return deliveries
 
 
@@ -60,7 +72,7 @@ def _to_the_jobs_url(event: Happening, notifying: Notifying) -> list[Delivery]:
     ]
 
 
-def _to_endpoints(event: Happening, notifying: Notifying) -> list[Delivery]:
+def _to_endpoints(event: Happening, endpoints: Iterable[Endpoint], notifying: Notifying) -> list[Delivery]:
     return [
         Delivery.of(
             event,
@@ -71,6 +83,6 @@ def _to_endpoints(event: Happening, notifying: Notifying) -> list[Delivery]:
             skipped=not endpoint.takes_deliveries,
             at=notifying.clock.now(),
         )
-        for endpoint in notifying.endpoints.of(event.tenant)
+        for endpoint in endpoints
         if not endpoint.is_of_job_urls and endpoint.wants(event)
     ]

@@ -87,9 +87,9 @@ def list_jobs(query: JobsQuery, *, tenant: str, jobs: JobReader, objects: Object
         size_bytes += len(json.dumps(job.model_dump_json(), ensure_ascii=False).encode())
         if told and size_bytes > MAX_SLICE_BYTES:
             last = told[-1].job
-            return Slice(tuple(told), Position(last.created_at, last.job_id))
+            return Slice(tuple(told), Position(last.created_at, last.job_id), found.unreadable)
         told.append(view_of(job, objects=objects, clock=clock))
-    return Slice(tuple(told), found.end)
+    return Slice(tuple(told), found.end, found.unreadable)
 
 
 def own_job(job_id: str, *, tenant: str, jobs: JobReader) -> Job | None:

@@ -47,6 +47,5 @@ def read_usage(query: UsageQuery, *, caller: Caller, ledger: Ledger, clock: Cloc
     wanted = query.tenant or (None if caller.is_operator else caller.tenant)
     if not caller.is_operator and wanted != caller.tenant:
         return ()
-    lines = ledger.usage(first.isoformat(), last.isoformat())
-    mine = (line for line in lines if wanted in (None, line.tenant))
-    return tuple(sorted(mine, key=lambda line: (line.day, line.tenant, line.route), reverse=True))
+    lines = ledger.usage(first.isoformat(), last.isoformat(), tenant=wanted)
+    return tuple(sorted(lines, key=lambda line: (line.day, line.tenant, line.route), reverse=True))

@@ -30,7 +30,7 @@ from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, Result, Settlement, Source
 from heliograph.domain.keys import ApiKey, KeyRequest
 from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
-from heliograph.domain.listing import Slice
+from heliograph.domain.listing import Records, Slice
 from heliograph.domain.media import MediaType
 from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.rejections import Rejection
@@ -357,7 +357,7 @@ def new_endpoint() -> NewEndpointTold:
 
 def endpoints() -> Listing[EndpointTold]:
     """A list of one."""
-    return endpoints_listed([_endpoint()])
+    return endpoints_listed(Records((_endpoint(),)))
 
 
 def _secret(version: int = 1) -> Secret:

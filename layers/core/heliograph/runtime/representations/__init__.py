@@ -21,3 +21,7 @@ class Listing(Representation, Generic[Item]):
     data: tuple[Item, ...]
     next_cursor: Annotated[str | None, Field(description="Give it as `cursor` to go on.")] = None
     has_more: bool = False
+    unreadable: Annotated[
+        tuple[str, ...],
+        Field(description="Ids of records that belong here and can't be read; the operator's log names them, too."),
+    ] = ()

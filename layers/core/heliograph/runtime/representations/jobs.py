@@ -245,6 +245,15 @@ class TimelineTold(Representation):
 
 
 def job_listing(found: Slice[JobView]) -> Listing[Any]:
-    """A slice of jobs."""
+    """A slice of jobs. One whose record can be read, but makes no sense, is as good as one that can't be read."""
     cursor = cursor_of(found.end) if found.end else None
-    return Listing[JobTold](data=tuple(map(JobTold.of, found.items)), next_cursor=cursor, has_more=cursor is not None)
+    told: list[JobTold] = []
+    unreadable = [*found.unreadable]
+    for view in found.items:
+        try:
+            told.append(JobTold.of(view))
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError):
+            unreadable.append(view.job.job_id)
+    return Listing[JobTold](
+        data=tuple(told), next_cursor=cursor, has_more=cursor is not None, unreadable=tuple(unreadable)
+    )

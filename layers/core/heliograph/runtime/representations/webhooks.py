@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from heliograph.domain.deliveries import Delivery, DeliveryAttempt, DeliveryStatus, DeliverySummary
-from heliograph.domain.listing import Slice, cursor_of
+from heliograph.domain.listing import Records, Slice, cursor_of
 from heliograph.domain.redaction import masked_url
 from heliograph.domain.webhooks import Endpoint, EndpointStatus
 from heliograph.runtime.representations import Listing, Representation
@@ -99,9 +99,9 @@ class DeliveryTold(DeliverySummaryTold):
         return cls(**_summary(delivery), payload=delivery.payload, attempts=delivery.attempts)
 
 
-def endpoints_listed(endpoints: list[Endpoint]) -> Listing[EndpointTold]:
+def endpoints_listed(endpoints: Records[Endpoint]) -> Listing[EndpointTold]:
     """All of them: they are few."""
-    return Listing[EndpointTold](data=tuple(map(EndpointTold.of, endpoints)))
+    return Listing[EndpointTold](data=tuple(map(EndpointTold.of, endpoints)), unreadable=endpoints.unreadable)
 
 
 def deliveries_listed(found: Slice[DeliverySummary]) -> Listing[DeliverySummaryTold]:
@@ -110,6 +110,7 @@ def deliveries_listed(found: Slice[DeliverySummary]) -> Listing[DeliverySummaryT
         data=tuple(map(DeliverySummaryTold.of, found.items)),
         next_cursor=cursor_of(found.end) if found.end else None,
         has_more=found.end is not None,
+        unreadable=found.unreadable,
     )
 
 

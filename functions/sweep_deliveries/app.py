@@ -1,0 +1,19 @@
+"""Every few minutes: carry on webhook deliveries that nothing carries any more."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.runtime import wiring
+from heliograph.runtime.environment import read_settings
+from heliograph.runtime.observability import logger, observed
+from heliograph.runtime.settings.sweep_deliveries import SweepDeliveriesSettings
+
+sweep_deliveries = wiring.delivery_sweeper(read_settings(SweepDeliveriesSettings))
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> list[str]:
+    done = sweep_deliveries()
+    for line in done:
+        logger.warning("swept", extra={"did": line})
+    return done
