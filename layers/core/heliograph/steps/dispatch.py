@@ -77,7 +77,7 @@ def _after_the_attempt(
     """The job with its open attempt ended, if another may follow it; else what to do."""
     failure = turn.failure if turn.attempt_id == attempt.attempt_id else None
     if failure:
-        report(job, attempt, failure, creating=creating)
+        report(attempt, failure, creating=creating, tenant=job.tenant)
     elif absence := proven_absence(attempt, now, creating.providers):
         return creating.jobs.save(job.without_a_task(attempt.attempt_id, absence, now))
     elif attempt.task_id or now < job.doubt_ends_at:
@@ -89,10 +89,10 @@ def _after_the_attempt(
     if failure.charged is not Charged.NO:
         if isinstance(next_call(ended, creating.routes), Stop):
             return given_up
-        if now < job.patience_ends_at and (halt := creating.control.states.look(()).halt):
+        if now < job.patience_ends_at and creating.control.states.look(()).halt:
             # No other call may leave: until one may, the task of this one has more time to announce itself.
             wait_seconds = spread(_LOOK_AGAIN_SECONDS, job.job_id)
-            return for_news(job, attempt, now, wait_seconds, f"all create calls are stopped: {halt.reason}")
+            return for_news(job, attempt, now, wait_seconds, _PAUSED)
     try:
         return creating.jobs.save(ended)
     except BudgetExceeded as error:
