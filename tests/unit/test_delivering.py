@@ -566,11 +566,11 @@ def test_of_two_replays_at_once_one_wins(office: PostOffice) -> None:
     [delivery] = office.notify()
     office.run(delivery)
 
-    def replay_a_second_later() -> None:
+    def again() -> None:
         office.clock.step(1)
         office.replay(delivery)
 
-    office.deliveries.on("save", replay_a_second_later)
+    office.deliveries.on("save", again)
 
     with pytest.raises(Conflict, match="same moment"):
         office.replay(delivery)

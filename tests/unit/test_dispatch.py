@@ -915,6 +915,30 @@ def test_a_route_that_is_open_is_passed_over(here: InMemoryDeployment) -> None:
     assert [attempt.model for attempt in here.jobs.peek(job_id).attempts] == [SECOND]
 
 
+@pytest.mark.parametrize("code", [FailureCode.ROUTE_UNAVAILABLE, FailureCode.PROVIDER_TIMEOUT])
+def test_failed_tasks_of_one_tenants_jobs_leave_a_route_to_the_others(
+    here: InMemoryDeployment, code: FailureCode
+) -> None:
+    failed = Failure(code=code, message="the task hung", retryable=False, charged=Charged.UNKNOWN)
+    started = []
+    for job_id in posted(here, IN_A_ROW, tenant="careless", model=BETA):
+        started.append(here.dispatch(job_id))
+        here.clock.step(1)
+    here.clock.step(10 * ROUTES.default.usual_seconds)
+    for processing in started:
+        assert isinstance(processing, Processing)
+        ended = Failed(job_id=processing.job_id, failure=failed, attempt_id=processing.watch.attempt_id)
+        here.dispatch(ended)
+
+    breaker, now = here.states.look(ROUTES).routes[BETA].breaker, here.clock.now()
+    assert breaker.circuit(now, "careless") is not Circuit.CLOSED
+    assert breaker.circuit(now, "another") is Circuit.CLOSED
+    (job_id,) = posted(here, 1, tenant="another")
+    outcome = here.dispatch(job_id)
+    assert isinstance(outcome, Processing)
+    assert outcome.watch.model == BETA
+
+
 def test_failed_calls_of_many_jobs_open_a_route_for_all_of_them(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(*[UNREACHABLE] * IN_A_ROW)
     for job_id in posted(here, IN_A_ROW):
@@ -923,6 +947,7 @@ def test_failed_calls_of_many_jobs_open_a_route_for_all_of_them(here: InMemoryDe
 
     (job_id,) = posted(here, 1, tenant="another")
 
+    # They were refused before anything was made of a job: that is nobody's doing.
     assert [event_type(event) for event in here.bus] == ["image.route.opened"]
     assert here.run(job_id).attempts[0].model == SECOND
 

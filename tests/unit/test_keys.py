@@ -246,6 +246,9 @@ def test_a_refusal_names_the_key_whose_budget_is_used_up_and_not_a_tenant() -> N
     assert str(BudgetExceeded(account, "2026-11-22", 60_000)) == (
         f"the budget of {account} for 2026-11-22, 0.06 USD, is used up"
     )
+    assert str(BudgetExceeded("*", "2026-11-22", 60_000)) == (
+        "the budget of all tenants together for 2026-11-22 is used up"
+    )
     assert "of tenant shop for" in str(BudgetExceeded("shop", "2026-11-22", 60_000))
     assert "of tenant key for" in str(BudgetExceeded("key", "2026-11-22", 60_000))
 

@@ -289,7 +289,7 @@ def test_an_admin_of_a_tenant_manages_that_tenants_keys_and_no_others(office: Of
         assert office.revoke(key.key_id, by=admin_of("shop-b")) is None
         assert office.record(key.key_id).revoked_at is None
     assert office.revoke(mine[0].key_id, by=admin_of("shop-b"))
-    assert len([*office.desk.every(by=OPERATOR))] == 4
+    assert len([*office.desk.every(by=OPERATOR)]) == 4
 
 
 @pytest.mark.parametrize("tenant", ["shop-a", "default", "shop-b.x"])

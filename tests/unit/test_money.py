@@ -60,6 +60,7 @@ def test_an_amount_is_written_with_two_places_or_more(amount: int, text: str) ->
         "1000000000",
         "1000000000000000000000.0000001",
         "\u0661",
+        *("01", "00", "00.5", "000000001"),
         "\u00b2",
     ],
 )

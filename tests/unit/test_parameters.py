@@ -48,6 +48,7 @@ def test_what_is_not_given_is_not_missed() -> None:
         ("KieKeySecret", "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:prod/kie_key-a1B2c3"),
         ("DailyBudgetUsd", "0.5"),
         ("UpstreamBaseUrl", "http://127.0.0.1:34567/v1"),
+        ("UpstreamBaseUrl", "http://localhost:34567/v1"),
         ("ResultOrigins", "http://127.0.0.1:34567"),
         ("JobDeadlineSeconds", "60"),
         ("LogRetentionDays", "365"),
@@ -56,6 +57,27 @@ def test_what_is_not_given_is_not_missed() -> None:
 )
 def test_what_can_be_deployed_has_no_fault(name: str, value: str) -> None:
     assert faults_of_parameters({**DEFAULTS, name: value}) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("UpstreamBaseUrl", "http://api.apimodels.app/v1"),
+        ("KieBaseUrl", "http://api.kie.ai/api/v1"),
+        ("KieBaseUrl", "http://127.0.0.1.example.com/v1"),
+        ("KieBaseUrl", "http://localhost.example.com:80/v1"),
+        ("ResultOrigins", "http://r2.apimodels.app"),
+        ("ResultOrigins", "https://r2.apimodels.app,http://tempfile.aiquickdraw.com"),
+        ("ResultOrigins", "http://localhost.example.com"),
+    ],
+)
+def test_nothing_is_sent_or_fetched_in_clear_but_on_the_same_machine(name: str, value: str) -> None:
+    assert only_fault(**{name: value}).startswith(f"{name} is not valid")
+
+
+@pytest.mark.parametrize("value", ["01", "00.5", "0025"])
+def test_an_amount_has_no_leading_zeros(value: str) -> None:
+    assert only_fault(DailyBudgetUsd=value).startswith("DailyBudgetUsd is not valid")
 
 
 # ---- Names

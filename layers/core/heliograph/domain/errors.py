@@ -164,7 +164,9 @@ class BudgetExceeded(HeliographError):
 
         is_a_key = KEY_ACCOUNT.fullmatch(account) is not None
         whose = "all tenants together" if account == EVERYBODY else account if is_a_key else f"tenant {account}"
-        super().__init__(f"the budget of {whose} for {period}, {usd(limit_microusd)} USD, is used up")
+        # Every tenant is told that all of them together have spent their budget, and none how much that is.
+        amount = "" if account == EVERYBODY else f", {usd(limit_microusd)} USD,"
+        super().__init__(f"the budget of {whose} for {period}{amount} is used up")
         self.account = account
         self.period = period
         self.limit_microusd = limit_microusd

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 MICRODOLLARS = 1_000_000
-_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_AMOUNT = re.compile(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,6})?")
 
 
 def microdollars(usd: str) -> int:

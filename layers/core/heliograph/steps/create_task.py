@@ -96,9 +96,18 @@ def for_news(job: Job, attempt: Attempt, now: datetime, wait_seconds: int, reaso
 
 
 def report(
-    job: Job, attempt: Attempt, failure: Failure | None, *, creating: Creating, wait_seconds: int | None = None
+    attempt: Attempt,
+    failure: Failure | None,
+    *,
+    creating: Creating,
+    tenant: str | None = None,
+    wait_seconds: int | None = None,
 ) -> None:
-    """Tells the attempt's route how it did. Never raises."""
+    """Tells the attempt's route how it did. Never raises.
+
+    `tenant`: whose doing a failure may be: of what was made of its job, or of a call that nobody answered. A call that
+    was refused for the route's sake would have been refused to anybody.
+    """
     route = creating.routes.named(attempt.route)
     if route and failure:
         went_wrong(
@@ -106,7 +115,7 @@ def report(
             failure,
             attempt.intended_at,
             control=creating.control,
-            tenant=job.tenant,
+            tenant=tenant,
             wait_seconds=wait_seconds,
         )
     elif route:
@@ -136,7 +145,7 @@ def _record(
     match outcome:
         case Accepted(task_id, result_urls):
             _note(job, lambda current: current.accepted(attempt_id, task_id, now), jobs=creating.jobs)
-            report(job, attempt, None, creating=creating)
+            report(attempt, None, creating=creating)
             accepted = job.accepted(attempt_id, task_id, now)
             processing = _watch(accepted, attempt, task_id, now, began_at=now, latencies=latencies)
             if result_urls:
@@ -144,7 +153,7 @@ def _record(
             return processing
         case Uncertain(reason):
             noted = _note(job, lambda current: current.doubting(attempt_id, reason, now), jobs=creating.jobs)
-            report(job, attempt, uncertain(reason), creating=creating)
+            report(attempt, uncertain(reason), creating=creating, tenant=job.tenant)
             # What is not noted waits for as long as if this run had crashed.
             doubted = noted or job
             if doubted.attempt and (doubted.attempt.task_id or now < doubted.doubt_ends_at):
@@ -158,7 +167,7 @@ def _record(
                 lambda current: current.refused(attempt_id, failure, now, retry_after_seconds=retry_after_seconds),
                 jobs=creating.jobs,
             )
-            report(job, attempt, failure, creating=creating, wait_seconds=retry_after_seconds)
+            report(attempt, failure, creating=creating, wait_seconds=retry_after_seconds)
             if noted is None:
                 # What can't be noted must not be tried again: the next run could not tell it from an uncertain call.
                 return Failed(job_id=job.job_id, failure=failure, attempt_id=attempt_id)

@@ -80,7 +80,7 @@ def _after_the_attempt(
     """The job with its open attempt ended, if another may follow it; else what to do."""
     failure = turn.failure if turn.attempt_id == attempt.attempt_id else None
     if failure:
-        report(job, attempt, failure, creating=creating)
+        report(attempt, failure, creating=creating, tenant=job.tenant)
     elif absence := proven_absence(attempt, now, creating.providers):
         return creating.jobs.save(job.without_a_task(attempt.attempt_id, absence, now))
     elif attempt.task_id or now < job.doubt_ends_at:

@@ -14,7 +14,8 @@ def _origins(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]+)?$")]
+# Never in clear, but from a simulator on the same machine.
+Origin = Annotated[str, Field(pattern=r"^(https://[a-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]+)?$")]
 
 
 class EndingSettings(PublishedJobsSettings):
