@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pytest
 from heliograph.domain.faults import faults_of, sentence
+from heliograph.domain.model_aliases import ModelAliases
 from heliograph.domain.openai_shape import EditRequest, GenerationRequest
 from heliograph.domain.requests import JobRequest, Rules
 from heliograph.runtime.openapi.operations import OPERATIONS
@@ -39,7 +40,12 @@ RULES = Rules(ROUTES, frozenset({"uploads"}), "uploads")
 
 def told(model: type[BaseModel], document: Any) -> list[str]:
     try:
-        model.model_validate(document, context={"rules": RULES, "local": False}, by_alias=True, by_name=False)
+        model.model_validate(
+            document,
+            context={"rules": RULES, "aliases": ModelAliases.parse("openai"), "local": False},
+            by_alias=True,
+            by_name=False,
+        )
     except ValidationError as error:
         return [fault.detail for fault in faults_of(error)]
     return []

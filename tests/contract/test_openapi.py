@@ -227,7 +227,8 @@ def test_the_guide_shows_how_a_file_is_sent_as_the_reference_does() -> None:
 
 def test_the_example_of_a_job_is_answered_with_the_job_that_it_asks_for() -> None:
     [operation] = [operation for operation in OPERATIONS if operation.id == "createJob"]
-    [answer] = [example for where, _, example in media("createJob") if where == "202"]
+    # The other is that of a key that may not read.
+    [answer] = [example for where, _, example in media("createJob") if where == "202" and "request" in example]
     asked, job = dict(operation.example or {}), answer["request"]
     assert {name: job[name] for name in asked} == asked
     assert (job["tags"], job["metadata"]) == (asked.get("tags", []), asked.get("metadata", {}))

@@ -60,6 +60,7 @@ EVERY: Codes = {
     **UNPROCESSABLE,
     **UNSUPPORTED,
     **TOO_MANY,
+    **TOO_MANY_WAITS,
     **INTERNAL,
     **UNAVAILABLE,
 }
