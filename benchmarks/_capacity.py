@@ -341,7 +341,7 @@ _STRANGERS = """\
 
 What callers without a key of ours can make a deployment spend in an hour, at most: every method called as often as its
 limit allows, every call as long as the slowest function that was timed and with as much log as the most talkative, the
-heaviest page each time (`/docs` has some 350 KB), a read of a table for what was made up."""
+heaviest page each time (`/docs` has some 430 KB), a read of a table for what was made up."""
 
 _STRANGERS_ALSO = """\
 All three run under the account's quota of Lambda calls at once, so they are not added up there. Limits are for each

@@ -34,7 +34,7 @@ _USUAL_BUDGET_USD = "25"
 _NOTHING_DONE = "Nothing was built or deployed."
 # docs/operations.md, "What it costs".
 _AT_REST = (
-    "about $7.70 a month (secrets $1.20, alarms, dashboard and metrics $5.90, polling of queues $0.52, sweeps $0.06)"
+    "about $7.80 a month (secrets $1.20, alarms, dashboard and metrics $6.00, polling of queues $0.52, sweeps $0.07)"
 )
 
 

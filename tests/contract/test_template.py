@@ -292,7 +292,7 @@ def test_the_table_of_calls_is_opened_to_those_who_need_it_and_for_what_they_nee
         **dict.fromkeys(counting, counts),
         "Keys": {*counts, "dynamodb:BatchGetItem"},
         # They remember calls for their repeats.
-        **dict.fromkeys(("SubmitRequest", "Images"), {*counts, "dynamodb:GetItem"}),
+        **dict.fromkeys(("SubmitRequest", "Images"), counts | {"dynamodb:GetItem"}),
     }
     assert actions_on(name, "CallsTable") == actions.get(name, set())
 

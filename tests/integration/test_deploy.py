@@ -244,7 +244,7 @@ def test_a_first_deployment_asks_four_questions_and_then_nothing(
     ]
     assert stored_key(aws) == KEY
     said = "".join(capfd.readouterr())
-    assert "about $7.70 a month" in said
+    assert "about $7.80 a month" in said
     assert "https://apimodels.app" in said
     assert KEY not in said
     assert SAMCONFIG.read_bytes() == before
