@@ -294,7 +294,7 @@ def test_an_admin_of_a_tenant_manages_that_tenants_keys_and_no_others(office: Of
 
 @pytest.mark.parametrize("tenant", ["shop-a", "default", "shop-b.x"])
 def test_an_admin_of_a_tenant_makes_no_key_of_another(office: Office, tenant: str) -> None:
-    with pytest.raises(InvalidRequest, match=r"/tenant.*shop-b"):
+    with pytest.raises(InvalidRequest, match=r"tenant.*shop-b"):
         office.make(tenant=tenant, scopes=["admin"], by=admin_of("shop-b"))
     assert list(office.keys.every()) == []
 

@@ -42,7 +42,7 @@ def test_what_is_not_given_is_not_missed() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("Tenants", compact({f"shop{number}": LIMITS for number in range(17)})),
+        ("Tenants", compact({f"shop{number}": LIMITS for number in range(15)})),
         ("Tenants", '{"shop": {"weight": 2, "daily_budget_usd": "25"}, "press": {}}'),
         ("Routes", compact([{**ROUTE, "creates_per_minute": 300}, {**ROUTE, "provider": "kie", "name": "second"}])),
         ("KieKeySecret", "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:prod/kie_key-a1B2c3"),
@@ -228,13 +228,13 @@ def test_of_too_many_tenants_it_is_told_how_many_fit() -> None:
     tenants = compact({f"shop{number}": LIMITS for number in range(60)})
     most = int(PARAMETERS["Tenants"]["MaxLength"])
     assert only_fault(Tenants=tenants) == (
-        f"Tenants has {len(tenants):,} characters and may have {most:,}, enough for about 17 of its 60 tenants: leave "
+        f"Tenants has {len(tenants):,} characters and may have {most:,}, enough for about 15 of its 60 tenants: leave "
         "out those with weight 1 and no budget, and shorten names."
     )
 
 
 def test_of_tenants_that_fit_without_their_spaces_that_is_told() -> None:
-    tenants = {f"shop{number}": LIMITS for number in range(17)}
+    tenants = {f"shop{number}": LIMITS for number in range(15)}
     fault = only_fault(Tenants=json.dumps(tenants))
     assert f"leave out the spaces, without which it has {len(compact(tenants)):,}" in fault
 
