@@ -15,11 +15,19 @@ from tests.contract.cfn_template import ROOT
 from tests.contract.documents import blocks, commands
 from tests.integration.conftest import Deployment
 from tests.integration.lambdas import started
-from tests.integration.test_functions import PRESET, announcing, executions, put
+from tests.integration.test_functions import announcing, executions, put
 from tests.pictures import jpeg
 
 PAGE = ROOT / "docs" / "uploads.md"
 BUCKET = "BUCKET"
+# It lets its uploads choose what the examples say.
+PRESET = json.dumps(
+    {
+        "prompt": "a white background",
+        "output_key": "shop/{name}-{job_id}.{ext}",
+        "overrides": ["prompt", "output_key"],
+    }
+).encode()
 
 
 def job_of(deployment: Deployment, jobs: DynamoDBJobStore, key: str) -> Job:

@@ -43,11 +43,11 @@ def test_once_it_is_answered_the_same_is_another_job(submit: Handler) -> None:
 )
 def test_what_makes_no_job_is_not_remembered(submit: Handler, body: str) -> None:
     post(submit, body, 1)
-    assert items("keys") == []
+    assert items("calls") == []
 
 
 def test_the_next_of_too_many_waits_makes_no_job(submit: Handler, clock: SteppingClock) -> None:
-    waits = DynamoDBOpenWaits(aws.dynamodb(), "keys")
+    waits = DynamoDBOpenWaits(aws.dynamodb(), "calls")
     event = read("post_job.json")
     key = event["requestContext"]["authorizer"].get("key_id") or "own"
     for number in range(10):

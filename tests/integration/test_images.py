@@ -419,7 +419,7 @@ def test_more_images_at_once_than_a_minute_has_are_refused_for_good(images: Hand
 
 
 def written_bytes() -> int:
-    return len(json.dumps(items("keys")))
+    return len(json.dumps(items("calls")))
 
 
 def test_a_call_over_the_rate_stores_no_image_and_writes_a_bounded_number_of_bytes(
@@ -462,9 +462,9 @@ def test_an_image_has_the_tag_of_what_nobody_uses_until_a_job_names_it(
     add = DynamoDBJobStore.add
     seen: list[Any] = []
 
-    def adding(store: DynamoDBJobStore, job: Job) -> Job | None:
+    def adding(store: DynamoDBJobStore, job: Job, **more: Any) -> Job | None:
         seen.extend(tags_of(deployment))
-        return add(store, job)
+        return add(store, job, **more)
 
     monkeypatch.setattr(DynamoDBJobStore, "add", adding)
     assert edit(images, ("image", png(8, 8)))[0] == 200
@@ -475,7 +475,7 @@ def test_an_image_has_the_tag_of_what_nobody_uses_until_a_job_names_it(
 def test_the_next_of_too_many_waits_of_a_key_is_refused_and_costs_nothing(images: Handler) -> None:
     keep(SHOPS)
     [record] = DynamoDBKeyStore(aws.dynamodb(), "keys").every()
-    waits = DynamoDBOpenWaits(aws.dynamodb(), "keys")
+    waits = DynamoDBOpenWaits(aws.dynamodb(), "calls")
     for number in range(10):
         waits.begin(record.key_id, f"w{number}", now=after(0), until=after(300))
     status, answer, headers = call(images, authorization=f"Bearer {SHOPS}")
@@ -604,6 +604,7 @@ STATUSES = {
     FailureCode.PROVIDER_FAILED: (502, "provider_failed"),
     FailureCode.SUBMISSION_UNCERTAIN: (502, "submission_uncertain"),
     FailureCode.RESULT_UNUSABLE: (502, "result_unusable"),
+    FailureCode.PRESET_STOPPED: (400, "preset_stopped"),
     FailureCode.INTERNAL: (500, "internal"),
 }
 

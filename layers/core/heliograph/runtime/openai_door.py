@@ -82,6 +82,8 @@ _FAILURES: dict[FailureCode, tuple[HTTPStatus, str, str]] = {
     FailureCode.PROVIDER_FAILED: (HTTPStatus.BAD_GATEWAY, _SERVER, "provider_failed"),
     FailureCode.SUBMISSION_UNCERTAIN: (HTTPStatus.BAD_GATEWAY, _SERVER, "submission_uncertain"),
     FailureCode.RESULT_UNUSABLE: (HTTPStatus.BAD_GATEWAY, _SERVER, "result_unusable"),
+    # Uploads only: no job of this route can end so.
+    FailureCode.PRESET_STOPPED: (HTTPStatus.BAD_REQUEST, _INVALID, "preset_stopped"),
     FailureCode.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, _SERVER, "internal"),
 }
 
