@@ -16,7 +16,7 @@ from tests.contract.cfn_template import RESOURCES, ROOT, variables_of
 from tests.integration.aws_over_tls import REGION, TlsAws, aws_over_tls
 from tests.integration.played_cloudformation import PlayedStack, Refusal
 
-TABLES = ("JobsTable", "LedgerTable", "RoutesTable", "KeysTable")
+TABLES = ("JobsTable", "LedgerTable", "RoutesTable", "KeysTable", "CallsTable")
 KEPT = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 ROUTE = "gpt-image-2-beta"
 ELSEWHERE = "eu-west-3"
