@@ -84,7 +84,7 @@ def key_record(key_id: str) -> dict[str, Any]:
     return found
 
 
-def away(*_: object) -> Any:
+def away(*_: object, **__: object) -> Any:
     raise StorageFailed("key_x: InternalServerError")
 
 

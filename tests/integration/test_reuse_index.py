@@ -50,7 +50,7 @@ def test_of_many_who_would_hold_an_image_one_does(index: ReuseIndex) -> None:
 def test_the_newest_upload_of_a_key_is_kept_whatever_comes_later(index: ReuseIndex) -> None:
     assert index.upload("b", KEY) is None
     index.note_upload("b", KEY, upload("00FF", "job_b"))
-    index.note_upload("b", KEY, upload("0E", "job_a"))
+    index.note_upload("b", KEY, upload("00FE", "job_a"))
 
     found = index.upload("b", KEY)
 
@@ -67,9 +67,9 @@ def test_of_the_same_write_the_last_note_counts(index: ReuseIndex) -> None:
     assert found.job_id == "job_b"
 
 
-def test_sequencers_of_different_lengths_are_numbers(index: ReuseIndex) -> None:
-    index.note_upload("b", KEY, upload("F", "job_a"))
-    index.note_upload("b", KEY, upload("10", "job_b"))
+def test_a_shorter_sequencer_is_filled_up_with_zeros_on_the_right(index: ReuseIndex) -> None:
+    index.note_upload("b", KEY, upload("0F1", "job_b"))
+    index.note_upload("b", KEY, upload("0F", "job_a"))
 
     assert (found := index.upload("b", KEY)) is not None
     assert found.job_id == "job_b"
