@@ -56,6 +56,7 @@ from tests.fakes.bus import RecordingBus
 from tests.fakes.clock import SteppingClock
 from tests.fakes.jobs import InMemoryJobStore
 from tests.fakes.ledger import InMemoryLedger
+from tests.fakes.links import StubbedLinkTrial
 from tests.fakes.objects import InMemoryObjectStore, StoredObject
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.rejections import InMemoryRejectionStore
@@ -93,6 +94,7 @@ class InMemoryDeployment:
             {route.name: route.most_of for route in ROUTES},
         )
         self.objects = InMemoryObjectStore()
+        self.links = StubbedLinkTrial()
         self.index = InMemoryReuseIndex()
         self.rejections = InMemoryRejectionStore()
         self.bus = RecordingBus()
@@ -196,6 +198,7 @@ class InMemoryDeployment:
             jobs=self.jobs,
             ledger=self.ledger,
             objects=self.objects,
+            links=self.links,
             providers=self.providers,
             routes=routes,
             control=self.control,

@@ -150,6 +150,14 @@ class ObjectStore(Protocol):
         ...
 
 
+class LinkTrial(Protocol):
+    """Signed links, as somebody else would fetch them."""
+
+    def refusal(self, url: str) -> str | None:
+        """What refuses the link for good; `None` for a link that works, or if nobody can tell. Never raises."""
+        ...
+
+
 class ResultSource(Protocol):
     """Where the provider keeps finished pictures."""
 

@@ -264,6 +264,7 @@ def usage_reader(settings: ModelsSettings) -> Callable[..., tuple[UsageLine, ...
 
 def dispatcher(settings: DispatchSettings) -> Callable[..., DispatchOutcome]:
     """What `dispatch` does with `(turn, run_id=)`."""
+    from heliograph.adapters.link_trial import HttpLinkTrial
     from heliograph.steps.create_task import Creating
     from heliograph.steps.dispatch import dispatch
     from heliograph.steps.reuse import Reusing
@@ -273,6 +274,7 @@ def dispatcher(settings: DispatchSettings) -> Callable[..., DispatchOutcome]:
         jobs=jobs,
         ledger=_ledger(settings.ledger_table),
         objects=objects,
+        links=HttpLinkTrial(),
         providers=_providers(settings),
         routes=settings.usable_routes,
         control=control,

@@ -15,18 +15,16 @@ from heliograph.domain.jobs import Attempt, Job
 from heliograph.domain.outcomes import CALLBACKS_HEARD, DispatchOutcome, Failed, Finished, NotYet, Processing, Watch
 from heliograph.domain.polling import Latencies, epoch_ms, moments, wait_before_asking
 from heliograph.domain.provider import Accepted, Refused, TaskRequest, Uncertain
-from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import wait_for_news
 from heliograph.domain.routes import Route, Routes
 from heliograph.domain.routing import Call, Stop, next_call
 from heliograph.steps.reuse import Reusing
 from heliograph.steps.traffic import Control, lately, was_accepted, went_wrong
+from heliograph.steps.try_links import link_of
 
 if TYPE_CHECKING:
-    from heliograph.ports import ImageProvider, JobStore, Ledger, ObjectStore
+    from heliograph.ports import ImageProvider, JobStore, Ledger, LinkTrial, ObjectStore
 
-# The provider fetches references when it works on the task, which may be minutes later.
-REFERENCE_LINK_SECONDS = 3600
 _NOTE_TRIES = 2
 
 
@@ -37,6 +35,7 @@ class Creating:
     jobs: JobStore
     ledger: Ledger
     objects: ObjectStore
+    links: LinkTrial
     providers: Mapping[str, ImageProvider]
     routes: Routes
     control: Control
@@ -235,13 +234,5 @@ def _task_request(job: Job, route: Route, *, creating: Creating) -> TaskRequest:
         prompt=request.prompt,
         aspect_ratio=request.aspect_ratio,
         nsfw_checker=request.nsfw_checker,
-        reference_urls=tuple(_fetchable(reference, creating.objects) for reference in request.references),
+        reference_urls=tuple(link_of(reference, objects=creating.objects) for reference in request.references),
     )
-
-
-def _fetchable(reference: str, objects: ObjectStore) -> str:
-    if reference.startswith("s3://"):
-        # It was checked that the bytes are an image: an encoding of its own (`gzip`, `aws-chunked`) is a mistake.
-        location = ObjectLocation.parse(reference)
-        return objects.presigned_get(location, seconds=REFERENCE_LINK_SECONDS, unencoded=True)
-    return reference

@@ -27,6 +27,7 @@ from heliograph.steps.budgets import announce_exhausted, budget_failure
 from heliograph.steps.create_task import Creating, await_task, create_task, for_news, report, uncertain
 from heliograph.steps.reuse import reuse
 from heliograph.steps.traffic import give_back_probe, may_probe, was_full
+from heliograph.steps.try_links import unfetchable
 from heliograph.steps.turns import turn_on
 
 # Waits are whole seconds: a turn that comes within this is now.
@@ -195,6 +196,8 @@ def _call(
     if place.moment > now + _NOW:
         wait_seconds = ceil((place.moment - now).total_seconds())
         return _not_yet(job, now, wait_seconds, f"its turn on {route.name} comes later", place.ticket)
+    if not job.attempts and (failure := unfetchable(job, objects=creating.objects, links=creating.links)):
+        return Failed(job_id=job.job_id, failure=failure)
     probes = state.breaker.circuit(now, job.tenant) is Circuit.HALF_OPEN
     if probes and not may_probe(route, now=now, states=control.states, tenant=job.tenant):
         wait_seconds = spread(_PROBE_SECONDS, job.job_id)
