@@ -21,6 +21,7 @@ CURSORS = {"/v1/jobs": os.environ["OWN_JOBS_CURSOR"], "/v1/deliveries": os.envir
 RECEIVER = os.environ["RECEIVER"]
 # Made before: somebody else's, or the one that we work with.
 OTHER_KEYS = frozenset(os.environ["OTHER_KEYS"].split())
+OWN_TENANT = os.environ["OWN_TENANT"]
 LONGEST_USAGE, LATEST = timedelta(days=91), date(2999, 12, 31)
 
 
@@ -57,6 +58,9 @@ def _mended(body: dict[str, Any]) -> dict[str, Any]:
     for name in {"url", "webhook_url"} & body.keys():
         # Nobody's host is called by chance.
         mended[name] = body[name] and RECEIVER
+    if body.get("tenant"):
+        # An admin of a tenant makes keys of that tenant.
+        mended["tenant"] = OWN_TENANT
     if prompt_fault(body.get("prompt") or "x"):
         mended["prompt"] = "a lighthouse at dawn"
     if tags := body.get("tags"):

@@ -13,7 +13,7 @@ import openai
 import pytest
 from PIL import Image
 
-from tests.e2e.world import World
+from tests.e2e.world import World, wait_until
 from tests.programs import GENERATIONS, PROGRAMS, Program
 
 Client = Callable[..., openai.OpenAI]
@@ -232,8 +232,11 @@ def test_a_client_that_numbers_nothing_gives_up_and_calls_again_and_pays_once(wo
     key = {"Authorization": f"Bearer {world.stack.api_key}"}
     url = world.stack.images_url + GENERATIONS
     body = {"model": "dall-e-3", "prompt": mark, "n": 1, "response_format": "b64_json"}
+    world.fault("task", "never_finishes", mark)
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(url, headers=key, json=body, timeout=0.4)
+        httpx.post(url, headers=key, json=body, timeout=5)
+    wait_until(lambda: world.tasks(mark), seconds=60, what="the first call's task")
+    world.finish(mark)
 
     # With its fields in another order it is equal all the same.
     for again in (dict(reversed(body.items())), body):

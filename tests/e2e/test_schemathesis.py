@@ -74,6 +74,7 @@ def test_the_whole_api_is_as_it_is_described(world: World, mark: str, photo: byt
                 "OWN_JOBS_CURSOR": jobs["next_cursor"],
                 "OWN_DELIVERIES_CURSOR": deliveries["next_cursor"],
                 "OTHER_KEYS": " ".join([*others, mine["id"], other["id"]]),
+                "OWN_TENANT": mark,
                 "RECEIVER": receiver.url("any"),
             },
             capture_output=True,

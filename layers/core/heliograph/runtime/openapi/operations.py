@@ -143,7 +143,7 @@ ANSWER_HEADERS: Mapping[str, Header] = {
     "Idempotent-Replayed": Header("`true`: it was there before this call.", {"const": "true"}),
     "Preference-Applied": Header("The wait that was granted.", {"type": "string", "pattern": "^wait=[0-9]+$"}),
     "Link": Header('The next slice, as `rel="next"`, if there is one.', {"type": "string"}),
-    "WWW-Authenticate": Header("How to say who you are.", {"const": "Bearer"}),
+    "WWW-Authenticate": Header("How to say who you are.", {"type": "string", "pattern": "^Bearer( |$)"}),
     "Cache-Control": Header("What is told to one caller is kept by nobody on the way.", {"const": "no-store"}),
 }
 
