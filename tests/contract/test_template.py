@@ -13,8 +13,15 @@ from heliograph.adapters import dynamodb_rejections
 from heliograph.adapters.dynamodb import BY_TASK_INDEX, OPEN_JOBS_INDEX
 from heliograph.adapters.dynamodb_deliveries import BY_TENANT_INDEX, NARROWED_BY, PENDING_INDEX
 from heliograph.domain.events import EVENT_SOURCE
-from heliograph.domain.object_keys import JOBS_PREFIX, PRESETS_PREFIX, TENANTS_PREFIX, UPLOADS_PREFIX, preset_key
-from heliograph.domain.uploads import UNUSED_TAG, upload_location
+from heliograph.domain.object_keys import (
+    JOBS_PREFIX,
+    PENDING_PREFIX,
+    PRESETS_PREFIX,
+    TENANTS_PREFIX,
+    UPLOADS_PREFIX,
+    preset_key,
+)
+from heliograph.domain.uploads import pending_location, upload_location
 from heliograph.runtime.problems import CONTENT_TYPE, TITLES, Problem
 from heliograph.steps.make_images import WAIT
 
@@ -103,25 +110,45 @@ def test_the_poll_function_can_touch_no_storage_and_publish_nothing() -> None:
     assert services == {"secretsmanager"}
 
 
+# Where in the uploads bucket each may write. A tenant's upload is signed for below pending/, and kept by a copy.
+_KEPT = ["references/*", "tenants/*/references/*"]
+_PENDING = ["pending/references/*", "pending/tenants/*/references/*"]
+FOLDERS_WRITTEN = {
+    "Uploads": _PENDING,
+    "Images": [*_KEPT, *_PENDING],
+    "SubmitRequest": _KEPT,
+    "SubmitUpload": ["references/*"],
+}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_nothing_of_ours_writes_to_the_uploads_bucket_or_deletes_anything(name: str) -> None:
     actions = {action for statement in statements_of(FUNCTIONS[name]) for action in listed(statement["Action"])}
     # An endpoint is its owner's to remove.
-    # Tags are what a rule of the bucket deletes by: to take one away deletes nothing.
     # A message that was read is removed from its queue.
     allowed = {"dynamodb:DeleteItem"} if name == "Webhooks" else set()
     allowed |= {"sqs:DeleteMessage"} if name in {"SubmitUpload", "Notify"} else set()
-    assert not any("Delete" in action and "Tagging" not in action for action in actions - allowed)
-    if name not in {"Uploads", "Images"}:
+    assert not any("Delete" in action or "Tagging" in action for action in actions - allowed)
+    if name not in FOLDERS_WRITTEN:
         assert not any("Put" in action for action in actions_on(name, "UploadsBucket"))
 
 
-@pytest.mark.parametrize("name", ["Uploads", "Images"])
-def test_what_is_sent_as_a_reference_can_start_no_job(name: str) -> None:
+@pytest.mark.parametrize("name", FOLDERS_WRITTEN)
+def test_what_is_sent_or_kept_as_a_reference_can_start_no_job(name: str) -> None:
     # uploads/ and jobs/ are what starts jobs.
     [statement] = [found for found in statements_of(FUNCTIONS[name]) if "s3:PutObject" in listed(found["Action"])]
-    folders = [resource["Fn::Sub"].removeprefix("${UploadsBucket.Arn}/") for resource in statement["Resource"]]
-    assert folders == ["references/*", "tenants/*/references/*"]
+    assert listed(statement["Action"]) == ["s3:PutObject"]
+    resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    folders = [resource["Fn::Sub"].removeprefix("${UploadsBucket.Arn}/") for resource in resources]
+    assert folders == FOLDERS_WRITTEN[name]
+
+
+def test_a_pending_upload_is_announced_to_nobody() -> None:
+    detail = RULES["UploadCreated"]["EventPattern"]["detail"]
+    prefixes = [found["prefix"] for found in detail["object"]["key"]]
+    pending = pending_location(upload_location("up_x.png", bucket="b", tenant="shop"))
+    assert prefixes
+    assert not any(pending.key.startswith(prefix) for prefix in prefixes)
 
 
 def rules_of(bucket: str, **parameters: str) -> dict[str, dict[str, Any]]:
@@ -144,15 +171,14 @@ DELETE_MARKERS = {"Status": "Enabled", "ExpiredObjectDeleteMarker": True}
 
 def test_an_upload_that_no_job_names_is_deleted_after_a_day_with_its_bytes() -> None:
     rules = rules_of("UploadsBucket")
-    name, value = UNUSED_TAG
-    assert rules["unused-uploads"] == {
+    assert rules["pending-uploads"] == {
         "Status": "Enabled",
-        "TagFilters": [{"Key": name, "Value": value}],
+        "Prefix": PENDING_PREFIX,
         # In a bucket with versions, the first adds a delete marker only.
         "ExpirationInDays": 1,
         "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
     }
-    # S3 takes neither tags nor days in the rule that removes the marker.
+    # S3 takes no days in the rule that removes the marker.
     assert rules["delete-markers"] == DELETE_MARKERS
 
 
@@ -161,11 +187,11 @@ def test_the_version_that_a_job_is_pinned_to_is_kept_as_long_as_the_jobs_record(
     for days in ("0", "30"):
         rules = rules_of("UploadsBucket", OriginalRetentionDays=days)
         assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": {"Ref": "JobRetentionDays"}}
-        assert "TagFilters" not in rules["old-versions"]
+        assert not {"Prefix", "Filter", "TagFilters"} & set(rules["old-versions"])
 
 
 def test_originals_and_results_are_kept_for_ever_unless_somebody_limits_it() -> None:
-    assert set(rules_of("UploadsBucket")) == {"old-versions", "unused-uploads", "delete-markers"}
+    assert set(rules_of("UploadsBucket")) == {"old-versions", "pending-uploads", "delete-markers"}
     assert rules_of("ResultsBucket") == {}
     for name in ("OriginalRetentionDays", "ResultRetentionDays"):
         assert (TEMPLATE["Parameters"][name]["Default"], TEMPLATE["Parameters"][name]["MinValue"]) == (0, 0)
@@ -198,18 +224,6 @@ def test_with_a_limit_originals_are_deleted_and_presets_are_not() -> None:
         }
         assert not preset_key("white").startswith(rule["Prefix"])
     assert upload_location("up_x.png", bucket="b", tenant="default").key.startswith("references/")
-
-
-@pytest.mark.parametrize(
-    ("name", "folders"),
-    [("SubmitRequest", ["references/*", "tenants/*/references/*"]), ("SubmitUpload", ["references/*"])],
-)
-def test_whoever_takes_a_job_may_keep_the_uploads_that_it_names(name: str, folders: list[str]) -> None:
-    [statement] = [found for found in statements_of(FUNCTIONS[name]) if "Tagging" in str(found["Action"])]
-    # A reference may be pinned to a version.
-    assert listed(statement["Action"]) == ["s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging"]
-    resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
-    assert [found["Fn::Sub"].removeprefix("${UploadsBucket.Arn}/") for found in resources] == folders
 
 
 @pytest.mark.parametrize("name", ["ReadApi", "SubmitRequest", "Retry"])

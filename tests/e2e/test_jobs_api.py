@@ -230,14 +230,14 @@ def test_a_file_that_is_sent_by_a_form_is_a_reference(world: World, mark: str, p
     assert code_of(theirs) == (422, "invalid_input")
 
 
-@pytest.mark.parametrize("wrong", ["size", "type", "key", "tag"])
+@pytest.mark.parametrize("wrong", ["size", "type", "key", "kept"])
 def test_a_form_takes_only_what_it_was_made_for(world: World, photo: bytes, wrong: str) -> None:
     form = upload_form(world, photo)
     changed = {
         "size": {},
         "type": {"Content-Type": "text/html"},
         "key": {"key": "uploads/white-background/x.png"},
-        "tag": {"tagging": "<Tagging><TagSet></TagSet></Tagging>"},
+        "kept": {"key": f"references/{form['id']}"},
     }[wrong]
 
     refused = send(form, photo + b"x" if wrong == "size" else photo, **changed)

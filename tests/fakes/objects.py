@@ -53,8 +53,6 @@ class InMemoryObjectStore:
         self.puts: list[ObjectLocation] = []
         self.read_from: list[tuple[ObjectLocation, int]] = []
         self.copies: list[tuple[ObjectLocation, ObjectLocation]] = []
-        self.untagged: list[ObjectLocation] = []
-        self.tags: dict[tuple[str, str], tuple[str, str]] = {}
         self.presigned: list[tuple[ObjectLocation, int]] = []
         self.unencoded: list[ObjectLocation] = []
 
@@ -104,7 +102,7 @@ class InMemoryObjectStore:
         target: ObjectLocation,
         *,
         content_type: str,
-        sha256: str,
+        sha256: str | None,
         metadata: Mapping[str, str],
         replacing: Replacing | None = None,
     ) -> CopyOutcome:
@@ -112,7 +110,7 @@ class InMemoryObjectStore:
             found = self.peek(source)
             if found is None:
                 return NotCopied("it is gone")
-            if hashlib.sha256(found.body).hexdigest() != sha256:
+            if sha256 and hashlib.sha256(found.body).hexdigest() != sha256:
                 return NotCopied("its bytes are others")
             there = self.peek(ObjectLocation(target.bucket, target.key))
             if replacing and replacing.etag != (there.etag if there else None):
@@ -160,16 +158,11 @@ class InMemoryObjectStore:
             return f"https://signed.test/{location.bucket}/{location.key}?version={location.version_id}"
 
     def presigned_post(
-        self, location: ObjectLocation, *, content_type: str, size_bytes: int, tag: tuple[str, str], seconds: int
+        self, location: ObjectLocation, *, content_type: str, size_bytes: int, seconds: int
     ) -> SignedForm:
         with self._script.playing("presigned_post"):
-            fields = {"key": location.key, "Content-Type": content_type, "tagging": "=".join(tag)}
+            fields = {"key": location.key, "Content-Type": content_type}
             return SignedForm(f"https://signed.test/{location.bucket}", fields)
-
-    def untag(self, location: ObjectLocation) -> None:
-        with self._script.playing("untag"):
-            self.untagged.append(location)
-            self.tags.pop((location.bucket, location.key), None)
 
     def put(
         self,
@@ -180,7 +173,6 @@ class InMemoryObjectStore:
         sha256: str,
         metadata: Mapping[str, str],
         replacing: Replacing | None = None,
-        tag: tuple[str, str] | None = None,
     ) -> str:
         with self._script.playing("put"):
             there = self.peek(ObjectLocation(location.bucket, location.key))
@@ -193,8 +185,6 @@ class InMemoryObjectStore:
                 raise StorageFailed(f"{location.key}: KeyTooLongError")
             version = self._keep(location.bucket, location.key, whole, content_type, metadata, len(whole), "sha256")
             self.puts.append(location)
-            if tag:
-                self.tags[location.bucket, location.key] = tag
         return version
 
     def peek(self, location: ObjectLocation) -> StoredObject | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from heliograph.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
 from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
 from heliograph.adapters.dynamodb_open_waits import DynamoDBOpenWaits
 from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
+from heliograph.adapters.s3 import S3ObjectStore
 from heliograph.domain.errors import (
     BudgetExceeded,
     ConfigurationError,
@@ -33,6 +35,7 @@ from heliograph.domain.keys import ApiKey, Scope, read_key_request
 from heliograph.domain.media import MediaType
 from heliograph.domain.model_aliases import OPENAI_MODELS
 from heliograph.domain.openai_shape import GenerationRequest
+from heliograph.domain.references import ObjectLocation
 from heliograph.runtime.openai_door import Refusal, images_answer
 from heliograph.steps.linked_images import ImageUrl
 from heliograph.steps.make_images import Images, Missing, Picture
@@ -209,8 +212,9 @@ def test_images_are_edited(images: Handler, deployment: Deployment, jobs: Dynamo
     job = jobs.get(answer["data"][0]["heliograph"]["job_id"])
     assert job
     kept = aws.s3().list_objects_v2(Bucket=deployment.uploads_bucket)["Contents"]
-    assert {f"s3://{deployment.uploads_bucket}/{item['Key']}" for item in kept} == set(job.request.references)
-    assert {item["Key"].partition("/")[0] for item in kept} == {"references"}
+    named = {ObjectLocation.parse(reference).key for reference in job.request.references}
+    assert {item["Key"] for item in kept} == named | {f"pending/{key}" for key in named}
+    assert {key.partition("/")[0] for key in named} == {"references"}
 
 
 def test_a_repeat_with_another_boundary_is_the_same_call(images: Handler) -> None:
@@ -451,25 +455,26 @@ def test_a_key_without_budget_stores_no_image(images: Handler, deployment: Deplo
     assert "Contents" not in aws.s3().list_objects_v2(Bucket=deployment.uploads_bucket)
 
 
-def tags_of(deployment: Deployment) -> list[Any]:
-    [stored] = aws.s3().list_objects_v2(Bucket=deployment.uploads_bucket)["Contents"]
-    return aws.s3().get_object_tagging(Bucket=deployment.uploads_bucket, Key=stored["Key"])["TagSet"]
+def stored_keys(deployment: Deployment) -> list[str]:
+    listed = aws.s3().list_objects_v2(Bucket=deployment.uploads_bucket)
+    return [found["Key"] for found in listed.get("Contents", [])]
 
 
-def test_an_image_has_the_tag_of_what_nobody_uses_until_a_job_names_it(
+def test_an_image_is_pending_until_a_job_names_it(
     images: Handler, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add = DynamoDBJobStore.add
-    seen: list[Any] = []
+    copy = S3ObjectStore.copy
+    seen: list[str] = []
 
-    def adding(store: DynamoDBJobStore, job: Job, **more: Any) -> Job | None:
-        seen.extend(tags_of(deployment))
-        return add(store, job, **more)
+    def copying(store: S3ObjectStore, *which: Any, **how: Any) -> Any:
+        seen.extend(stored_keys(deployment))
+        return copy(store, *which, **how)
 
-    monkeypatch.setattr(DynamoDBJobStore, "add", adding)
+    monkeypatch.setattr(S3ObjectStore, "copy", copying)
     assert edit(images, ("image", png(8, 8)))[0] == 200
-    assert seen == [{"Key": "heliograph-upload", "Value": "unused"}]
-    assert tags_of(deployment) == []
+    name = f"references/{hashlib.sha256(png(8, 8)).hexdigest()}.png"
+    assert seen == [f"pending/{name}"]
+    assert stored_keys(deployment) == [f"pending/{name}", name]
 
 
 def test_the_next_of_too_many_waits_of_a_key_is_refused_and_costs_nothing(images: Handler) -> None:

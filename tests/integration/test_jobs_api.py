@@ -339,7 +339,7 @@ def test_a_ledger_that_is_away_is_a_problem_that_costs_nothing(
 def test_a_form_is_given_out_and_kept_by_nobody(jobs: DynamoDBJobStore, deployment: Deployment) -> None:
     status, document, headers = call("uploads", "POST", "/v1/uploads", {"content_type": "image/png", "size_bytes": 9})
     assert (status, document["method"], headers["Cache-Control"]) == (201, "POST", ["no-store"])
-    assert document["fields"]["key"] == f"references/{document['id']}"
+    assert document["fields"]["key"] == f"pending/references/{document['id']}"
     assert document["url"].startswith(f"https://{deployment.uploads_bucket}.")
     assert document["expires_at"] == "2026-11-22T10:15:30Z"
 

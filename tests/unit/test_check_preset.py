@@ -46,7 +46,7 @@ def rejected(here: InMemoryDeployment, recipe: dict[str, Any] | bytes, key: str 
 def test_a_preset_that_can_be_used_is_taken_in_silence(here: InMemoryDeployment, recipe: dict[str, Any]) -> None:
     here.objects.drop(UPLOADS, "logo.png", PNG)
     assert here.announce_upload(put(here, recipe)) == Ignored()
-    assert len(here.bus) == len(here.jobs) == len(here.objects.puts) == len(here.objects.untagged) == 0
+    assert len(here.bus) == len(here.jobs) == len(here.objects.puts) == len(here.objects.copies) == 0
     assert not here.rejections.list("default", RejectionQuery()).items
 
 

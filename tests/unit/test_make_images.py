@@ -21,7 +21,6 @@ from heliograph.domain.provider import Refused, StillRunning, TaskFailed
 from heliograph.domain.recent_calls import Arrival
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.tenants import Tenants
-from heliograph.domain.uploads import UNUSED_TAG
 from heliograph.steps import make_images as making
 from heliograph.steps.await_end import await_end
 from heliograph.steps.budgets import check_budgets
@@ -431,13 +430,13 @@ def test_a_repeat_that_joins_needs_no_room_in_a_budget(gallery: Gallery) -> None
 
 
 def test_a_picture_that_no_job_came_to_name_is_left_to_be_deleted(gallery: Gallery) -> None:
-    gallery.here.jobs.on("add", BudgetExceeded("*", "2026-11-22", 1))
-    with pytest.raises(BudgetExceeded):
+    gallery.here.objects.on("copy", StorageFailed("away"))
+    with pytest.raises(StorageFailed):
         gallery.make(PNG)
-    assert set(gallery.here.objects.tags.values()) == {UNUSED_TAG}
-    gallery.make(PNG)
-    assert gallery.here.objects.tags == {}
-    assert stored_references(gallery) == 1
+    name = f"references/{hashlib.sha256(PNG).hexdigest()}.png"
+    assert gallery.here.objects.keys(UPLOADS) == {f"pending/{name}"}
+    [job] = gallery.make(PNG).jobs
+    assert job.request.references == (f"s3://{UPLOADS}/{name}?versionId=v1",)
 
 
 def test_a_prompt_that_no_model_takes_stores_no_picture_and_remembers_no_call(gallery: Gallery) -> None:
@@ -496,10 +495,12 @@ def test_a_store_that_is_away_shuts_nobody_out(gallery: Gallery) -> None:
 def test_images_are_kept_in_the_tenants_folder_by_their_content(gallery: Gallery) -> None:
     images = gallery.make(PNG, JPEG, caller=SHOP, n=2)
     names = [f"{hashlib.sha256(PNG).hexdigest()}.png", f"{hashlib.sha256(JPEG).hexdigest()}.jpg"]
-    assert gallery.here.objects.keys(UPLOADS) == {f"tenants/shop/references/{name}" for name in names}
-    assert images.jobs[0].request.references == tuple(
-        f"s3://{UPLOADS}/tenants/shop/references/{name}" for name in names
-    )
+    kept = {f"tenants/shop/references/{name}" for name in names}
+    assert gallery.here.objects.keys(UPLOADS) == kept | {f"pending/{key}" for key in kept}
+    for job in images.jobs:
+        assert job.request.references == tuple(
+            f"s3://{UPLOADS}/tenants/shop/references/{name}?versionId=v1" for name in names
+        )
     assert images.jobs[0].request.task == "fusion"
 
 

@@ -250,10 +250,10 @@ def test_what_the_store_refuses_for_good_is_rejected_with_its_reason(
     assert "restore it" in rejection.data.failure.message
 
 
-@pytest.mark.parametrize("method", ["look", "read", "untag"])
+@pytest.mark.parametrize("method", ["look", "read", "copy"])
 def test_what_the_store_may_do_later_is_tried_again(here: InMemoryDeployment, method: str) -> None:
     preset(here, {**RECIPE, "references": ["up_" + "a" * 26 + ".png"]})
-    here.objects.drop(UPLOADS, "references/up_" + "a" * 26 + ".png", PNG)
+    here.objects.drop(UPLOADS, "pending/references/up_" + "a" * 26 + ".png", PNG)
     upload = dropped(here)
     here.objects.on(method, StorageFailed("s3://b/k: SlowDown"))
 

@@ -15,11 +15,11 @@ from heliograph.domain.tenants import Limits, Tenants
 from heliograph.domain.uploads import (
     FORM_SECONDS,
     MAX_REFERENCE_BYTES,
-    UNUSED_TAG,
     UPLOAD_ID,
     UploadForm,
     UploadRequest,
     is_upload,
+    pending_location,
     read_upload_request,
     upload_id_of,
     upload_location,
@@ -28,7 +28,7 @@ from heliograph.steps.create_upload import create_upload
 from heliograph.steps.submission import Submission
 from heliograph.steps.submit_upload import Upload
 
-from tests.fakes.deployment import RULES, UPLOADS, InMemoryDeployment
+from tests.fakes.deployment import RESULTS, RULES, UPLOADS, InMemoryDeployment
 from tests.pictures import PNG, png
 
 
@@ -38,11 +38,23 @@ def form(here: InMemoryDeployment, *, tenant: str = "default", call: str = "call
 
 
 def sent(here: InMemoryDeployment, *, tenant: str = "default") -> tuple[str, ObjectLocation]:
-    """An upload that has arrived: its id, and where its bytes lie."""
-    upload_id = form(here, tenant=tenant).upload_id
-    location = upload_location(upload_id, bucket=UPLOADS, tenant=tenant)
-    version_id = here.objects.drop(UPLOADS, location.key, PNG)
-    return upload_id, replace(location, version_id=version_id)
+    """An upload that has arrived: its id, and where the first job that names it keeps its bytes."""
+    made = form(here, tenant=tenant)
+    here.objects.drop(UPLOADS, made.fields["key"], PNG)
+    kept = upload_location(made.upload_id, bucket=UPLOADS, tenant=tenant)
+    return made.upload_id, replace(kept, version_id="v1")
+
+
+def expire(here: InMemoryDeployment) -> None:
+    """The bucket's rule deletes what is pending."""
+    for key in here.objects.keys(UPLOADS):
+        if key.startswith("pending/"):
+            here.objects.delete(UPLOADS, key)
+
+
+def kept_bytes(here: InMemoryDeployment, location: ObjectLocation) -> list[bytes]:
+    """Every version that was ever kept of an upload."""
+    return [found.body for found in here.objects.history(location)]
 
 
 @pytest.mark.parametrize("media_type", MediaType)
@@ -78,17 +90,17 @@ def test_every_fault_of_a_request_is_named(document: dict[str, Any], pointers: l
 def test_a_form_is_for_the_tenants_folder_where_nothing_starts_a_job_and_ends_soon(here: InMemoryDeployment) -> None:
     made, theirs = form(here), form(here, tenant="shop")
 
-    assert made.fields["key"] == f"references/{made.upload_id}"
-    assert theirs.fields["key"] == f"tenants/shop/references/{theirs.upload_id}"
-    assert made.fields["tagging"] == "=".join(UNUSED_TAG)
+    assert made.fields["key"] == f"pending/references/{made.upload_id}"
+    assert theirs.fields["key"] == f"pending/tenants/shop/references/{theirs.upload_id}"
     assert made.expires_at == here.clock.now() + timedelta(seconds=FORM_SECONDS)
     assert not here.objects.keys(UPLOADS)
 
 
 def test_a_form_starts_no_job_when_it_is_sent(here: InMemoryDeployment) -> None:
-    _, location = sent(here)
+    _, kept = sent(here)
 
-    here.announce_upload(Upload(UPLOADS, location.key, "v1", "etag", "1"))
+    for location in (pending_location(kept), kept):
+        here.announce_upload(Upload(UPLOADS, location.key, "v1", "etag", "1"))
 
     assert len(here.jobs) == 0
     assert len(here.bus) == 0
@@ -103,7 +115,10 @@ def test_an_upload_is_a_reference_by_its_id_and_is_kept_from_then_on(here: InMem
     job = here.post({"prompt": "brighter", "references": [upload_id]}).job
 
     assert job.request.references == (location.uri,)
-    assert here.objects.untagged == [location]
+    assert here.objects.copies == [
+        (replace(pending_location(location), version_id="v1"), replace(location, version_id=None))
+    ]
+    expire(here)
     here.run(job.job_id)
     assert here.provider.requests[0].reference_urls == (f"https://signed.test/{UPLOADS}/{location.key}?version=v1",)
 
@@ -111,10 +126,14 @@ def test_an_upload_is_a_reference_by_its_id_and_is_kept_from_then_on(here: InMem
 def test_what_is_sent_by_the_same_form_later_is_no_jobs_reference(here: InMemoryDeployment) -> None:
     upload_id, location = sent(here)
     job = here.post({"prompt": "brighter", "references": [upload_id]}).job
-    here.objects.drop(UPLOADS, location.key, png(4, 4))
+    again = png(4, 4)
+    here.objects.drop(UPLOADS, pending_location(location).key, again)
 
+    second = here.post({"prompt": "darker", "references": [upload_id]}, key="another").job
     here.run(job.job_id)
 
+    assert second.request.references == job.request.references
+    assert kept_bytes(here, location) == [PNG]
     assert here.provider.requests[0].reference_urls == (f"https://signed.test/{UPLOADS}/{location.key}?version=v1",)
 
 
@@ -122,12 +141,13 @@ def test_only_uploads_are_kept_and_each_where_it_lies(here: InMemoryDeployment) 
     upload_id, location = sent(here, tenant="shop")
     logo = "tenants/shop/logos/a.png"
     here.objects.drop(UPLOADS, logo, PNG)
-    references = ["https://images.acme.com/a.png", f"s3://{UPLOADS}/{logo}", location.uri, upload_id]
+    unpinned = replace(location, version_id=None).uri
+    references = ["https://images.acme.com/a.png", f"s3://{UPLOADS}/{logo}", unpinned, upload_id]
 
     job = here.post({"prompt": "all", "references": references}, tenant="shop").job
 
-    assert job.request.references == (*references[:3], location.uri)
-    assert here.objects.untagged == [location, location]
+    assert job.request.references == (*references[:2], location.uri, location.uri)
+    assert len(here.objects.copies) == 1
 
 
 def test_another_tenants_upload_is_as_absent_as_one_that_was_never_sent(here: InMemoryDeployment) -> None:
@@ -141,7 +161,7 @@ def test_another_tenants_upload_is_as_absent_as_one_that_was_never_sent(here: In
 
     assert refusals[0] == refusals[1]
     assert refusals[0][0].detail.startswith("is no upload of yours: its form was not sent")
-    assert not here.objects.untagged
+    assert not here.objects.copies
 
 
 @pytest.mark.parametrize(
@@ -178,7 +198,7 @@ def test_the_same_call_again_is_the_same_job_though_its_upload_is_gone(here: InM
     here.objects._versions.clear()
 
     assert here.post(document, key="k").job.job_id == first.job.job_id
-    assert here.objects.untagged == [location]
+    assert [target.key for _, target in here.objects.copies] == [location.key]
 
 
 def test_a_call_that_is_refused_for_its_faults_leaves_the_upload_to_expire(here: InMemoryDeployment) -> None:
@@ -187,7 +207,7 @@ def test_a_call_that_is_refused_for_its_faults_leaves_the_upload_to_expire(here:
     with pytest.raises(InvalidRequest):
         here.post({"prompt": " ", "references": [upload_id]})
 
-    assert not here.objects.untagged
+    assert not here.objects.copies
 
 
 def test_a_call_that_fits_no_budget_keeps_the_upload_because_it_may_be_repeated_tomorrow(
@@ -199,17 +219,138 @@ def test_a_call_that_fits_no_budget_keeps_the_upload_because_it_may_be_repeated_
     with pytest.raises(BudgetExceeded):
         here.post({"prompt": "brighter", "references": [upload_id]})
 
-    assert here.objects.untagged == [location]
+    assert kept_bytes(here, location) == [PNG]
 
 
 def test_an_upload_that_can_not_be_kept_becomes_no_job(here: InMemoryDeployment) -> None:
     upload_id, _ = sent(here)
-    here.objects.on("untag", StorageFailed("away"))
+    here.objects.on("copy", StorageFailed("away"))
 
     with pytest.raises(StorageFailed):
         here.post({"prompt": "brighter", "references": [upload_id]})
 
     assert len(here.jobs) == 0
+
+
+def test_a_kept_upload_is_found_without_the_pending_one(here: InMemoryDeployment) -> None:
+    upload_id, location = sent(here)
+    first = here.post({"prompt": "brighter", "references": [upload_id]}).job
+    expire(here)
+
+    second = here.post({"prompt": "darker", "references": [upload_id]}, key="another").job
+
+    assert second.request.references == first.request.references == (location.uri,)
+    assert len(here.objects.copies) == 1
+
+
+def test_a_repeat_of_a_call_whose_job_could_not_be_written_finds_what_it_kept(here: InMemoryDeployment) -> None:
+    upload_id, location = sent(here)
+    here.jobs.on("add", StorageFailed("away"))
+    with pytest.raises(StorageFailed):
+        here.post({"prompt": "brighter", "references": [upload_id]}, key="k")
+    expire(here)
+
+    assert here.post({"prompt": "brighter", "references": [upload_id]}, key="k").job.request.references == (
+        location.uri,
+    )
+    assert kept_bytes(here, location) == [PNG]
+
+
+def test_an_upload_that_expires_between_its_check_and_its_copy_becomes_no_job(here: InMemoryDeployment) -> None:
+    upload_id, _ = sent(here)
+    here.objects.on("copy", lambda: expire(here))
+
+    with pytest.raises(InvalidRequest) as refusal:
+        here.post({"prompt": "brighter", "references": ["https://images.acme.com/a.png", upload_id]})
+
+    [fault] = refusal.value.faults
+    assert fault.pointer == "/references/1"
+    assert fault.detail.startswith("is no upload of yours")
+    assert len(here.jobs) == 0
+
+
+def test_a_copy_is_of_the_bytes_that_were_checked(here: InMemoryDeployment) -> None:
+    upload_id, location = sent(here)
+    here.objects.on("copy", lambda: here.objects.drop(UPLOADS, pending_location(location).key, b"no image"))
+
+    here.post({"prompt": "brighter", "references": [upload_id]})
+
+    assert kept_bytes(here, location) == [PNG]
+
+
+def test_of_two_jobs_at_once_the_second_has_the_upload_that_the_first_kept(here: InMemoryDeployment) -> None:
+    upload_id, location = sent(here)
+    here.objects.on("copy", lambda: here.objects.drop(UPLOADS, location.key, PNG))
+
+    job = here.post({"prompt": "brighter", "references": [upload_id]}).job
+
+    assert job.request.references == (location.uri,)
+    assert kept_bytes(here, location) == [PNG]
+
+
+def test_a_job_whose_upload_was_kept_with_other_bytes_meanwhile_is_to_be_sent_again(here: InMemoryDeployment) -> None:
+    upload_id, location = sent(here)
+    here.objects.on("copy", lambda: here.objects.drop(UPLOADS, location.key, png(4, 4)))
+
+    with pytest.raises(StorageFailed, match="another version of the upload was kept just now"):
+        here.post({"prompt": "brighter", "references": [upload_id]})
+
+    assert len(here.jobs) == 0
+    assert here.post({"prompt": "brighter", "references": [upload_id]}).job.request.references == (location.uri,)
+
+
+def test_a_dry_run_keeps_nothing(here: InMemoryDeployment) -> None:
+    upload_id, location = sent(here)
+
+    here.quote({"prompt": "brighter", "references": [upload_id]})
+
+    assert kept_bytes(here, location) == []
+
+
+def test_a_retry_finds_the_kept_upload(here: InMemoryDeployment) -> None:
+    upload_id, location = sent(here)
+    job = here.post({"prompt": "brighter", "references": [upload_id]}).job
+    here.cancel(job.job_id)
+    expire(here)
+
+    again = here.retry(job.job_id)
+
+    assert again
+    assert again.job.request.references == (location.uri,)
+
+
+@pytest.mark.parametrize("tenant", ["default", "shop"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "pending/references/{id}",
+        "pending/references/{id}?versionId=v1",
+        "pending/tenants/shop/references/{id}",
+        "pending/tenants/shop/references/{id}?versionId=v1",
+        "pending/logo.png",
+        "references/../pending/references/{id}",
+        "./pending/references/{id}",
+        "tenants/shop/../../pending/tenants/shop/references/{id}",
+    ],
+)
+def test_a_pending_object_is_no_reference_however_it_is_spelled(
+    here: InMemoryDeployment, key: str, tenant: str
+) -> None:
+    upload_id, _ = sent(here, tenant="shop")
+
+    with pytest.raises(InvalidRequest) as refusal:
+        here.post({"prompt": "x", "references": [f"s3://{UPLOADS}/{key.format(id=upload_id)}"]}, tenant=tenant)
+
+    assert [fault.pointer for fault in refusal.value.faults] == ["/references/0"]
+    assert not here.objects.copies
+
+
+def test_a_result_of_the_same_folder_name_is_a_reference(here: InMemoryDeployment) -> None:
+    here.objects.drop(RESULTS, "pending/a.png", PNG)
+
+    job = here.post({"prompt": "x", "references": [f"s3://{RESULTS}/pending/a.png"]}).job
+
+    assert job.request.references == (f"s3://{RESULTS}/pending/a.png",)
 
 
 @pytest.mark.parametrize("kind", ["preset", "document"])
@@ -224,7 +365,7 @@ def test_an_upload_that_a_preset_or_a_job_document_names_is_kept_too(here: InMem
 
     assert isinstance(submission, Submission)
     assert location.uri in submission.job.request.references
-    assert here.objects.untagged == [location]
+    assert kept_bytes(here, location) == [PNG]
 
 
 @pytest.mark.parametrize(
@@ -235,6 +376,8 @@ def test_an_upload_that_a_preset_or_a_job_document_names_is_kept_too(here: InMem
         ("tenants/shop/references/{id}", "default", False),
         ("references/{id}", "shop", False),
         ("references/x/{id}", "default", False),
+        ("pending/references/{id}", "default", False),
+        ("pending/tenants/shop/references/{id}", "shop", False),
         ("references/logo.png", "default", False),
         ("{id}", "default", False),
     ],

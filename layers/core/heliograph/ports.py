@@ -95,12 +95,13 @@ class ObjectStore(Protocol):
         target: ObjectLocation,
         *,
         content_type: str,
-        sha256: str,
+        sha256: str | None,
         metadata: Mapping[str, str],
         replacing: Replacing | None = None,
     ) -> CopyOutcome:
         """Copies an object inside the store, with metadata of its own, if its bytes still have that `sha256` (hex).
 
+        `sha256`: `None` where the version says which bytes are meant; it is not read then.
         Raises `ObjectChanged` where `replacing` does not hold.
         """
         ...
@@ -122,13 +123,12 @@ class ObjectStore(Protocol):
         ...
 
     def presigned_post(
-        self, location: ObjectLocation, *, content_type: str, size_bytes: int, tag: tuple[str, str], seconds: int
+        self, location: ObjectLocation, *, content_type: str, size_bytes: int, seconds: int
     ) -> SignedForm:
-        """A form that stores that object, of that type, that size at most, with that tag, for `seconds`."""
-        ...
+        """A form that stores that object, of that type, that size at most, for `seconds`.
 
-    def untag(self, location: ObjectLocation) -> None:
-        """Takes all tags from the object."""
+        No value begins with `<` or `@`, or holds a `;`: clients (`curl -F`) read those as something else than a value.
+        """
         ...
 
     def put(
@@ -140,7 +140,6 @@ class ObjectStore(Protocol):
         sha256: str,
         metadata: Mapping[str, str],
         replacing: Replacing | None = None,
-        tag: tuple[str, str] | None = None,
     ) -> str | None:
         """Stores the object whole or not at all; the store itself verifies `sha256` (hex) on arrival.
 

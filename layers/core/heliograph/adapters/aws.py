@@ -32,7 +32,7 @@ OPERATIONS: Final = {
         "UpdateItem",
     ),
     "events": ("PutEvents",),
-    "s3": ("CopyObject", "DeleteObjectTagging", "GetObject", "HeadObject", "PutObject"),
+    "s3": ("CopyObject", "GetObject", "HeadObject", "PutObject"),
     "secretsmanager": ("GetSecretValue",),
     "stepfunctions": ("GetExecutionHistory", "SendTaskSuccess", "StartExecution"),
 }

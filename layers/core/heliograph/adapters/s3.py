@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -99,7 +99,7 @@ class S3ObjectStore:
         target: ObjectLocation,
         *,
         content_type: str,
-        sha256: str,
+        sha256: str | None,
         metadata: Mapping[str, str],
         replacing: Replacing | None = None,
     ) -> CopyOutcome:
@@ -111,7 +111,7 @@ class S3ObjectStore:
             found: HeadObjectOutputTypeDef | None = None
             try:
                 found = self._client.head_object(**_which(source), ChecksumMode="ENABLED")
-                if (_sha256_of(found) or self._read_sha256(source)) != sha256:
+                if sha256 and (_sha256_of(found) or self._read_sha256(source)) != sha256:
                     return NotCopied("its bytes are others")
                 answer = self._client.copy_object(
                     Bucket=target.bucket,
@@ -135,7 +135,7 @@ class S3ObjectStore:
                     return NotCopied("it is archived")
                 raise
         # Stores that are only like S3 may compute none of a copy; what was copied was looked at.
-        if answer["CopyObjectResult"].get("ChecksumSHA256", _base64(sha256)) != _base64(sha256):
+        if sha256 and answer["CopyObjectResult"].get("ChecksumSHA256", _base64(sha256)) != _base64(sha256):
             return NotCopied("its bytes are others")
         return Copied(_version_id(answer.get("VersionId")))
 
@@ -187,12 +187,10 @@ class S3ObjectStore:
         return self._client.generate_presigned_url("get_object", Params=which, ExpiresIn=seconds)
 
     def presigned_post(
-        self, location: ObjectLocation, *, content_type: str, size_bytes: int, tag: tuple[str, str], seconds: int
+        self, location: ObjectLocation, *, content_type: str, size_bytes: int, seconds: int
     ) -> SignedForm:
-        """Signed here, without a request; the signer's role needs `s3:PutObject` and `s3:PutObjectTagging`."""
-        name, value = tag
-        tagging = f"<Tagging><TagSet><Tag><Key>{name}</Key><Value>{value}</Value></Tag></TagSet></Tagging>"
-        fields = {"Content-Type": content_type, "tagging": tagging}
+        """Signed here, without a request; the signer's role needs `s3:PutObject`."""
+        fields = {"Content-Type": content_type}
         form = self._client.generate_presigned_post(
             location.bucket,
             location.key,
@@ -201,11 +199,6 @@ class S3ObjectStore:
             ExpiresIn=seconds,
         )
         return SignedForm(form["url"], form["fields"])
-
-    def untag(self, location: ObjectLocation) -> None:
-        """One request."""
-        with _translated(location, reading=False):
-            self._client.delete_object_tagging(**_which(location))
 
     def origin_of_links(self, bucket: str) -> str:
         """Where every signed link of the bucket leads: scheme, host and port. Worked out here, without a request."""
@@ -221,13 +214,11 @@ class S3ObjectStore:
         sha256: str,
         metadata: Mapping[str, str],
         replacing: Replacing | None = None,
-        tag: tuple[str, str] | None = None,
     ) -> str | None:
         """One PUT: S3 compares the checksum and keeps the whole object or nothing.
 
-        A condition needs `s3:GetObject`, a tag `s3:PutObjectTagging`.
+        A condition needs `s3:GetObject`.
         """
-        tagging: dict[str, Any] = {"Tagging": urlencode([tag])} if tag else {}
         with _translated(location, reading=False), _conditional(location, replacing):
             answer = self._client.put_object(
                 Bucket=location.bucket,
@@ -237,7 +228,6 @@ class S3ObjectStore:
                 ChecksumSHA256=_base64(sha256),
                 Metadata=metadata,
                 **_condition(replacing),
-                **tagging,
             )
         return _version_id(answer.get("VersionId"))
 

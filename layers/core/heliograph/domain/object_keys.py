@@ -3,12 +3,14 @@
 Uploads bucket:   uploads/<preset>/<path>   an image to be edited by a preset
                   jobs/<name>.json          a whole job document
                   presets/<preset>.json     a recipe; checked, starts nothing
+                  pending/<key>             an upload of the API that no job has named; kept at <key> once one does
                   anything else             starts nothing; references may lie there
 Results bucket:   <output key>            a result
                   records/<job id>.json   the record of a job
 
-In both, everything of a tenant other than `default` lies under `tenants/<tenant>/`, and nothing else does. Records are
-the exception: all of them lie under `records/`, those of a tenant under `records/tenants/<tenant>/`.
+In both, everything of a tenant other than `default` lies under `tenants/<tenant>/`, and nothing else does. There are
+two exceptions: all records lie under `records/`, those of a tenant under `records/tenants/<tenant>/`; and all pending
+uploads under `pending/`, those of a tenant under `pending/tenants/<tenant>/`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ JOBS_PREFIX = "jobs/"
 PRESETS_PREFIX = "presets/"
 TENANTS_PREFIX = "tenants/"
 RECORDS_PREFIX = "records/"
+PENDING_PREFIX = "pending/"
 PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # The limit of S3, in bytes of UTF-8.
 MAX_KEY_BYTES = 1024

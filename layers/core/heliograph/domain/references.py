@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from heliograph.domain.addresses import is_address, is_public
-from heliograph.domain.object_keys import TENANTS_PREFIX, folder_of
+from heliograph.domain.object_keys import PENDING_PREFIX, TENANTS_PREFIX, folder_of
 from heliograph.domain.tenants import DEFAULT_TENANT
 
 MAX_URL_CHARACTERS = 2048
@@ -69,12 +69,15 @@ class ObjectLocation:
         return cls(bucket, key, version_id or None)
 
 
-def check_reference(reference: str, *, buckets: frozenset[str], tenant: str = DEFAULT_TENANT) -> str:
+def check_reference(
+    reference: str, *, buckets: frozenset[str], uploads_bucket: str | None = None, tenant: str = DEFAULT_TENANT
+) -> str:
     """The reference itself, if it can be one; else `ValueError` with the reason.
 
-    An `s3://` reference must be in one of `buckets` (those the functions may read), among the objects of the tenant. A
-    link must be https and must not name a private, loopback, link-local or otherwise reserved address. Names are not
-    resolved here: the provider fetches references, not we, and what a name resolves to then, nobody can know now.
+    An `s3://` reference must be in one of `buckets` (those the functions may read), among the objects of the tenant,
+    and not among the pending uploads of `uploads_bucket`, which are anybody's and don't last. A link must be https and
+    must not name a private, loopback, link-local or otherwise reserved address. Names are not resolved here: the
+    provider fetches references, not we, and what a name resolves to then, nobody can know now.
     """
     if len(reference) > MAX_URL_CHARACTERS:
         raise ValueError(f"is longer than {MAX_URL_CHARACTERS} characters")
@@ -85,6 +88,11 @@ def check_reference(reference: str, *, buckets: frozenset[str], tenant: str = DE
         own = folder_of(tenant)
         if not location.key.startswith(own) or (not own and location.key.startswith(TENANTS_PREFIX)):
             raise ValueError(f"must lie under {own}, where your objects are" if own else "belongs to another tenant")
+        if location.bucket == uploads_bucket and location.key.startswith(PENDING_PREFIX):
+            raise ValueError(
+                f"lies under {PENDING_PREFIX}, where uploads are deleted after a day; name an upload of yours by its "
+                "id (up_…), and the job keeps it"
+            )
         if not has_plain_link(location.key):
             raise ValueError(
                 "has a key with the part . or .., which HTTP clients take out of a link, so that no provider can fetch "

@@ -389,7 +389,12 @@ def _reference_faults(document: Mapping[str, Any], rules: Rules) -> list[Fault]:
     for index, reference in enumerate(references):
         if isinstance(reference, str):
             try:
-                check_reference(reference, buckets=rules.reference_buckets, tenant=rules.tenant)
+                check_reference(
+                    reference,
+                    buckets=rules.reference_buckets,
+                    uploads_bucket=rules.uploads_bucket,
+                    tenant=rules.tenant,
+                )
             except ValueError as error:
                 faults.append(Fault(pointer("references", index), str(error)))
     return faults

@@ -1,7 +1,7 @@
 """Pictures that are sent to be references: straight into the uploads bucket, by a form that is signed for each.
 
-One that no job ever names is deleted after a day, by a rule of the bucket on the tag that it arrives with; a job that
-names it takes the tag away.
+Each arrives under `pending/`, where a rule of the bucket deletes everything after a day. The first job that names it
+copies it to the place where it is kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from heliograph.domain.faults import faults_of
 from heliograph.domain.identity import derived_id
 from heliograph.domain.json_numbers import WHOLE_NUMBER
 from heliograph.domain.media import MediaType
-from heliograph.domain.object_keys import folder_of
+from heliograph.domain.object_keys import PENDING_PREFIX, folder_of
 from heliograph.domain.references import ObjectLocation
 
 # Inferred from the channel behind the vendor.
@@ -27,7 +27,7 @@ MAX_REFERENCE_BYTES = 30 * 1024 * 1024
 FORM_SECONDS = 900
 # With its extension: a provider judges references by it.
 UPLOAD_ID = re.compile(r"up_[a-z2-7]{26}\.(jpg|png|webp)")
-UNUSED_TAG = ("heliograph-upload", "unused")
+_CONTENT_NAME = re.compile(r"[0-9a-f]{64}\.(jpg|png|webp)")
 _FOLDER = "references/"
 
 
@@ -66,16 +66,35 @@ def upload_id_of(tenant: str, call: str, media_type: MediaType) -> str:
 
 
 def upload_location(upload_id: str, *, bucket: str, tenant: str) -> ObjectLocation:
-    """Where it lies, or would lie."""
+    """Where it is kept, once a job names it."""
     return ObjectLocation(bucket, folder_of(tenant) + _FOLDER + upload_id)
 
 
 def content_location(sha256: str, media_type: MediaType, *, bucket: str, tenant: str) -> ObjectLocation:
-    """Where a picture lies that came with a call: named by what it is, so that the same is kept once."""
+    """Where an image is kept that came with a call: named by its content, so that the same is kept once."""
     return ObjectLocation(bucket, f"{folder_of(tenant)}{_FOLDER}{sha256}.{media_type.extension}")
 
 
 def is_upload(location: ObjectLocation, *, bucket: str, tenant: str) -> bool:
-    """Whether that is where an upload of the API lies."""
+    """Whether that is where an upload of the API, or an image that came with a call, is kept."""
     folder, _, name = location.key.rpartition("/")
-    return location.bucket == bucket and f"{folder}/" == folder_of(tenant) + _FOLDER and bool(UPLOAD_ID.fullmatch(name))
+    is_ours = UPLOAD_ID.fullmatch(name) or _CONTENT_NAME.fullmatch(name)
+    return location.bucket == bucket and f"{folder}/" == folder_of(tenant) + _FOLDER and bool(is_ours)
+
+
+def media_type_of(location: ObjectLocation) -> MediaType:
+    """What an upload of that name was announced to be."""
+    extension = location.key.rpartition(".")[2]
+    return next(media_type for media_type in MediaType if media_type.extension == extension)
+
+
+def pending_location(kept: ObjectLocation) -> ObjectLocation:
+    """Where an upload lies until a job names it."""
+    return ObjectLocation(kept.bucket, PENDING_PREFIX + kept.key)
+
+
+def kept_location(pending: ObjectLocation) -> ObjectLocation | None:
+    """Where a pending upload will be kept; `None` for an object that is not pending."""
+    if not pending.key.startswith(PENDING_PREFIX):
+        return None
+    return ObjectLocation(pending.bucket, pending.key.removeprefix(PENDING_PREFIX))

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.domain.uploads import FORM_SECONDS, UNUSED_TAG, UploadForm, UploadRequest, upload_id_of, upload_location
+from heliograph.domain.uploads import (
+    FORM_SECONDS,
+    UploadForm,
+    UploadRequest,
+    pending_location,
+    upload_id_of,
+    upload_location,
+)
 
 if TYPE_CHECKING:
     from heliograph.ports import Clock, ObjectStore
@@ -21,10 +28,9 @@ def create_upload(
     upload_id = upload_id_of(tenant, call, request.content_type)
     expires_at = clock.now() + timedelta(seconds=FORM_SECONDS)
     form = objects.presigned_post(
-        upload_location(upload_id, bucket=bucket, tenant=tenant),
+        pending_location(upload_location(upload_id, bucket=bucket, tenant=tenant)),
         content_type=request.content_type,
         size_bytes=request.size_bytes,
-        tag=UNUSED_TAG,
         seconds=FORM_SECONDS,
     )
     return UploadForm(upload_id, form.url, form.fields, expires_at)

@@ -28,7 +28,7 @@ from heliograph.domain.openai_shape import MOST_IMAGES, EditRequest, ImagesReque
 from heliograph.domain.recent_calls import Arrival, Stage
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import Rules, candidates, read_request
-from heliograph.domain.uploads import UNUSED_TAG, content_location
+from heliograph.domain.uploads import content_location, pending_location
 from heliograph.steps.budgets import budget_failure
 from heliograph.steps.check_image import problem_of
 from heliograph.steps.name_call import NamedCall, name_call, name_refused
@@ -198,8 +198,6 @@ def _submitted(
             )
             assert isinstance(submission, Submission)  # noqa: S101 - only a dry run is quoted
             made.append(submission)
-            if index == 0:
-                _keep(checked, studio)
         except BudgetExceeded as error:
             if not made:
                 raise
@@ -263,20 +261,15 @@ def _base64(linked: LinkedResult, room: int, objects: ObjectStore) -> str | None
 
 
 def _store(checked: CheckedCall, studio: Studio) -> None:
-    """Stores the images that are not there yet, by their content, unless their job would be refused.
+    """Stores the images that are not kept yet, by their content, unless their job would be refused.
 
-    Until a job names them they have the tag of what nobody uses, by which a rule of the bucket deletes them.
+    Like other uploads they are pending until a job names them.
     """
     for (location, kind), image in zip(checked.stored, checked.call.images, strict=False):
         if studio.objects.look(location) is None:
             studio.check_budgets(checked.call.caller, checked.price_microusd)
             sha256 = hashlib.sha256(image).hexdigest()
-            studio.objects.put(location, image, content_type=kind, sha256=sha256, metadata={}, tag=UNUSED_TAG)
-
-
-def _keep(checked: CheckedCall, studio: Studio) -> None:
-    for location, _ in checked.stored:
-        studio.objects.untag(location)
+            studio.objects.put(pending_location(location), image, content_type=kind, sha256=sha256, metadata={})
 
 
 def _kinds(images: Sequence[bytes]) -> list[MediaType]:

@@ -7,15 +7,23 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.domain.errors import Fault, InvalidRequest, StorageFailed, UnsupportedMedia, WorkflowFailed
+from heliograph.domain.errors import (
+    Fault,
+    InvalidRequest,
+    ObjectChanged,
+    StorageFailed,
+    UnsupportedMedia,
+    WorkflowFailed,
+)
 from heliograph.domain.faults import pointer
 from heliograph.domain.jobs import Job, KeyBudget, Source
 from heliograph.domain.media import MediaType
 from heliograph.domain.object_keys import RECORDS_PREFIX, TENANTS_PREFIX, OutputPlace, folder_of
+from heliograph.domain.objects import Copied, Replacing
 from heliograph.domain.references import ObjectLocation
 from heliograph.domain.requests import JobRequest, Rules, candidates
 from heliograph.domain.routes import Routes
-from heliograph.domain.uploads import is_upload
+from heliograph.domain.uploads import is_upload, kept_location, media_type_of, pending_location
 from heliograph.steps.check_image import ImageCheck
 from heliograph.steps.hold_key import add_holding_its_key
 
@@ -117,7 +125,8 @@ def check_stored_references(
 ) -> JobRequest:
     """Looks at every `s3://` reference; the request with the uploads of the API pinned to the bytes that were seen.
 
-    (Their forms can be sent again for a while.) `checked`: one of which is known already that it can be used.
+    (Their forms can be sent again for a while.) One that no job has named yet is pinned where it is pending:
+    `keep_uploads` comes before its job. `checked`: one of which is known already that it can be used.
     Raises `InvalidRequest` naming each that the model could not use: `UnsupportedMedia` where all of them are there.
     """
     check = ImageCheck(objects)
@@ -127,8 +136,12 @@ def check_stored_references(
         if location == checked:
             continue
         try:
-            facts = check.look(location)
-            problem = check.problem(location, facts) if facts else None
+            seen, facts = location, check.look(location)
+            is_unpinned = not location.version_id and _is_upload(location, rules)
+            if facts is None and is_unpinned:
+                seen = pending_location(location)
+                facts = check.look(seen)
+            problem = check.problem(seen, facts) if facts else None
         except StorageFailed as error:
             faults.append(Fault(pointer("references", index), refused(error)))
             all_are_there = False
@@ -138,8 +151,8 @@ def check_stored_references(
             all_are_there = False
         elif problem:
             faults.append(Fault(pointer("references", index), problem))
-        elif _is_upload(location, rules) and not location.version_id:
-            references[index] = replace(location, version_id=facts.version_id).uri
+        elif is_unpinned:
+            references[index] = replace(seen, version_id=facts.version_id).uri
     if faults:
         raise UnsupportedMedia(*faults) if all_are_there else InvalidRequest(*faults)
     return request.model_copy(update={"references": tuple(references)})
@@ -152,11 +165,44 @@ def refused(error: StorageFailed) -> str:
     return error.refusal
 
 
-def keep_uploads(request: JobRequest, *, rules: Rules, objects: ObjectStore) -> None:
-    """Takes from every upload that the request names what would let it be deleted as unused."""
-    for _, location in _stored(request):
-        if _is_upload(location, rules):
-            objects.untag(location)
+def keep_uploads(request: JobRequest, *, rules: Rules, objects: ObjectStore) -> JobRequest:
+    """The checked request, with every pending upload copied to where it is kept, and pinned there.
+
+    A copy is made of the version that was checked, and only where none is kept yet: the first job that names an upload
+    decides which bytes it is. Raises `InvalidRequest` for one that is gone by now.
+    """
+    references = list(request.references)
+    faults = []
+    # One that is named twice is copied once.
+    kept: dict[ObjectLocation, ObjectLocation | None] = {}
+    for index, pending in _stored(request):
+        target = kept_location(pending)
+        if pending.bucket != rules.uploads_bucket or target is None:
+            continue
+        if pending not in kept:
+            kept[pending] = _keep(pending, target, objects)
+        if found := kept[pending]:
+            references[index] = found.uri
+        else:
+            faults.append(Fault(pointer("references", index), _nothing_there(target, rules)))
+    if faults:
+        raise InvalidRequest(*faults)
+    return request.model_copy(update={"references": tuple(references)})
+
+
+def _keep(pending: ObjectLocation, target: ObjectLocation, objects: ObjectStore) -> ObjectLocation | None:
+    """The kept upload, pinned; `None` where it is gone."""
+    kind = media_type_of(target)
+    try:
+        # Its version says which bytes they are. S3 computes the copy's SHA-256, so that nobody has to read it for one.
+        copied = objects.copy(pending, target, content_type=kind, sha256=None, metadata={}, replacing=Replacing(None))
+    except ObjectChanged as error:
+        # Another job kept it in this very moment.
+        seen, there = objects.look(pending), objects.look(target)
+        if seen is None or there is None or there.etag != seen.etag:
+            raise StorageFailed(f"{target.key}: another version of the upload was kept just now") from error
+        return replace(target, version_id=there.version_id)
+    return replace(target, version_id=copied.version_id) if isinstance(copied, Copied) else None
 
 
 def _stored(request: JobRequest) -> Iterator[tuple[int, ObjectLocation]]:

@@ -74,7 +74,7 @@ def submit_request(
         return _same(resume(first, workflow=workflow), fingerprint)
     request = read_request(document, rules)
     request = check_stored_references(request, rules=rules, objects=objects)
-    keep_uploads(request, rules=rules, objects=objects)
+    request = keep_uploads(request, rules=rules, objects=objects)
     reuse_key = _reuse_key(request, tenant, objects, index) if index else None
     try:
         submission = submit(

@@ -336,7 +336,7 @@ class _Intake:
         is_free = not request.refresh and is_reusable(reuse_key, index=self.index, jobs=self.jobs)
         if arrival.preset and origin:
             self._trip_wire(upload, arrival.preset, origin, counts=not is_free or origin != sha256)
-        keep_uploads(request, rules=self.rules, objects=self.objects)
+        request = keep_uploads(request, rules=self.rules, objects=self.objects)
         return _Wanted(request, arrival.provenance, identity_of(request, sources), reuse_key, origin, is_free)
 
     @property

@@ -200,8 +200,7 @@ def upload() -> UploadTold:
     """A form for one JPEG."""
     fields = {
         "Content-Type": "image/jpeg",
-        "tagging": "<Tagging><TagSet><Tag><Key>heliograph-upload</Key><Value>unused</Value></Tag></TagSet></Tagging>",
-        "key": f"references/{_UPLOAD_ID}",
+        "key": f"pending/references/{_UPLOAD_ID}",
         "x-amz-algorithm": "AWS4-HMAC-SHA256",
         "x-amz-credential": "…",
         "x-amz-date": "20261122T120000Z",

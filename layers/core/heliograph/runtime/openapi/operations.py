@@ -288,8 +288,8 @@ OPERATIONS: tuple[Operation, ...] = (
         scopes=(Scope.JOBS_WRITE,),
         summary="Get a form for a picture",
         description="The picture does not pass through the API: post it as `multipart/form-data` to the `url`, all "
-        "`fields` first, then the file as `file` (with curl: `--form-string` for the fields, `-F` for the file). S3 "
-        "answers 204. Then name the `id` among a job's references. What no job names is deleted after a day.",
+        "`fields` first, then the file as `file` (with curl: `-F` for each). S3 answers 204. Then name the `id` among "
+        "a job's references. The first job that names it fixes its bytes; what no job names is deleted after a day.",
         body=UploadRequest,
         example={"content_type": "image/jpeg", "size_bytes": 482113},
         successes=(

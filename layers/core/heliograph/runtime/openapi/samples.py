@@ -25,10 +25,10 @@ form=$(curl -sS --fail-with-body "$API/v1/uploads" \\
   -H "Content-Type: application/json" \\
   -d "{\\"content_type\\": \\"image/png\\", \\"size_bytes\\": $(wc -c <"$PHOTO")}")
 
-# All fields first (--form-string sends them as they are; -F would take a < for the name of a file), then the file.
+# All fields first, as they are, then the file.
 fields=()
 while IFS= read -r field; do
-  fields+=(--form-string "$field")
+  fields+=(-F "$field")
 done < <(jq -r '.fields | to_entries[] | "\\(.key)=\\(.value)"' <<<"$form")
 curl -sS --fail-with-body "$(jq -r .url <<<"$form")" "${fields[@]}" -F "file=@$PHOTO"
 
