@@ -34,9 +34,9 @@ _FOUR = "ours_four"
 _PNG, _WEBP = "ours_png", "ours_webp"
 _ALL_OURS = {_OURS, _FOUR, _PNG, _WEBP}
 _WAYS = {
-    _OURS: "`finalize`: read to its end, in a file, SHA-256",
+    _OURS: "`finalize`: checked at both ends, in a file, SHA-256",
     _FOUR: "`finalize`, four at once",
-    _PNG: "`finalize`, a PNG, inflated",
+    _PNG: "`finalize`, a PNG, its checksums",
     _WEBP: "`finalize`, a WEBP",
     "read_all": "httpx, read all → `put_object`",
     "upload_fileobj": "urllib3 → `upload_fileobj`",

@@ -6,6 +6,7 @@ import io
 import random
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,13 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
 def jpeg(width: int = 3, height: int = 2) -> bytes:
     """A JPEG."""
     return encoded(Image.new("RGB", (width, height), "teal"), "JPEG")
+
+
+@cache
+def large_jpeg() -> bytes:
+    """A JPEG of noise, of 900 KB and 1000 by 900 pixels. Always the same."""
+    noise = Image.frombytes("RGB", (1000, 900), random.Random(3).randbytes(3 * 1000 * 900))
+    return encoded(noise, "JPEG", quality=95)
 
 
 def webp(width: int = 3, height: int = 2) -> bytes:

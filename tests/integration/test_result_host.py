@@ -16,7 +16,7 @@ from heliograph.domain.errors import ResultUnusable
 from heliograph.domain.media import MediaType
 
 from tests.integration.loopback import free_port, saying
-from tests.pictures import jpeg, png, png_chunk, webp
+from tests.pictures import jpeg, large_jpeg, png, png_chunk, webp
 
 ORIGIN = "https://r2.apimodels.app"
 URL = f"{ORIGIN}/images/1.png"
@@ -132,6 +132,29 @@ def test_what_is_not_the_whole_picture_is_unusable(response: httpx.Response, rea
     error = unusable(host(response))
     assert reason in str(error)
     assert error.again is again
+
+
+def in_parts(image: bytes) -> ResultHost:
+    """A host of a large image, which comes in parts."""
+    parts = (image[start : start + 65_536] for start in range(0, len(image), 65_536))
+    response = chunked(*parts, content_length=str(len(image)))
+    return ResultHost(frozenset({ORIGIN}), max_bytes=2_000_000, transport=httpx.MockTransport(lambda _: response))
+
+
+def test_a_large_jpeg_with_something_behind_it_is_read_again_and_taken() -> None:
+    body = large_jpeg() + bytes(200_000)
+
+    with in_parts(body).fetch(URL) as picture:
+        assert (picture.width, picture.height) == (1000, 900)
+        assert picture.file.read() == body
+
+
+@pytest.mark.parametrize("lacking", [1, 2, 100, 100_000])
+@pytest.mark.parametrize("is_filled", [False, True])
+def test_a_large_jpeg_without_its_end_is_unusable(lacking: int, is_filled: bool) -> None:
+    body = large_jpeg()[:-lacking] + (bytes(lacking) if is_filled else b"")
+
+    assert "without its end marker" in str(unusable(in_parts(body)))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

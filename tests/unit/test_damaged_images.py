@@ -10,12 +10,13 @@ import zlib
 import pytest
 from heliograph.domain.errors import UnusableImage
 from heliograph.domain.imaging import pieces, webp
+from heliograph.domain.imaging import png as png_reader
 from heliograph.domain.imaging.inspection import Inspection
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.pictures import IMAGES, encoded, inspected, png_chunk, scene
+from tests.pictures import IMAGES, encoded, inspected, large_jpeg, png_chunk, scene
 
 SCENE = scene()
 FRAMES = [SCENE.rotate(turn) for turn in (90, 180)]
@@ -351,3 +352,74 @@ def test_what_comes_after_damage_costs_nothing() -> None:
 
     with pytest.raises(UnusableImage, match="no JPEG, PNG or WEBP"):
         inspection.end()
+
+
+def skimmed(image: bytes) -> Inspection:
+    inspection = Inspection(size_bytes=len(image), thorough=False)
+    for start in range(0, len(image), 65_536):
+        inspection.read(image[start : start + 65_536])
+    return inspection
+
+
+LARGE_JPEG = large_jpeg()
+
+
+@given(share=st.floats(0, 1, exclude_max=True), is_filled=st.booleans())
+def test_a_large_jpeg_that_is_skimmed_is_not_whole_if_it_is_cut_or_filled(share: float, is_filled: bool) -> None:
+    kept = int(share * (len(LARGE_JPEG) - 1))
+    damaged = zero_filled(LARGE_JPEG, kept) if is_filled else LARGE_JPEG[:kept]
+
+    with pytest.raises(UnusableImage):
+        skimmed(damaged).end()
+
+
+@pytest.mark.parametrize("missing", [1, 2, 40, 100])
+def test_a_skimmed_jpeg_that_lacks_its_last_bytes_is_in_doubt(missing: int) -> None:
+    assert skimmed(LARGE_JPEG[:-missing]).in_doubt
+    assert skimmed(zero_filled(LARGE_JPEG, len(LARGE_JPEG) - missing)).in_doubt
+    assert skimmed(LARGE_JPEG).end().width == 1000
+
+
+@pytest.mark.parametrize("size_bytes", [65_535, 65_536, 65_537])
+def test_the_end_of_a_skimmed_jpeg_may_be_anywhere_in_a_piece(size_bytes: int) -> None:
+    inspection = Inspection(thorough=False)
+    cut = len(LARGE_JPEG) - 1 - size_bytes
+    for piece in (LARGE_JPEG[:cut], LARGE_JPEG[cut:-1], LARGE_JPEG[-1:]):
+        inspection.read(piece)
+
+    assert inspection.end().height == 900
+
+
+def test_what_follows_a_skimmed_jpeg_leaves_a_doubt_and_no_fault() -> None:
+    image = LARGE_JPEG + bytes(200_000)
+
+    assert skimmed(image).in_doubt
+    assert problem(image) is None
+
+
+def test_empty_parts_of_a_small_file_are_refused_early() -> None:
+    inspection = Inspection()
+    inspection.read(JPEG[:2] + b"\xff\xe0\0\2" * 15_000)
+
+    assert inspection.is_over
+
+
+def test_of_many_pixels_only_the_first_are_inflated(monkeypatch: pytest.MonkeyPatch) -> None:
+    inflated = []
+    real = png_reader._Pixels._inflated
+
+    def counted(self: png_reader._Pixels, data: bytes | memoryview) -> bytes:
+        inflated.append(len(data))
+        return real(self, data)
+
+    monkeypatch.setattr(png_reader._Pixels, "_inflated", counted)
+    image = png(10_000, 10_000, pixels(10_000 * 30_001))
+
+    assert problem(image) is None
+    assert len(inflated) * 256 * 1024 < 20_000_000
+
+
+def test_a_png_of_fewer_bytes_than_its_pixels_can_be_deflated_into_is_not_whole() -> None:
+    image = png(10_000, 10_000, pixels(20_000_000))
+
+    assert "of 300,010,000 bytes of pixels" in str(problem(image))

@@ -26,6 +26,7 @@ _TIMEOUT = httpx.Timeout(connect=5, write=5, read=30, pool=5)
 _WHOLE_SECONDS = 120
 # How often a download that broke off goes on where it ended, before the workflow begins anew, later.
 _MOST_RESUMPTIONS = 3
+_PIECE_BYTES = 256 * 1024
 # Eventual consistency, a limit, a rule of the edge: what a host may say of a picture that it will hand over later.
 _PASSING = frozenset({401, 403, 404, 410, 429})
 
@@ -131,7 +132,7 @@ class _Arrived:
     size_bytes: int = 0
     expected_bytes: int | None = None
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-    inspection: Inspection = field(default_factory=Inspection)
+    inspection: Inspection = field(default_factory=lambda: Inspection(thorough=False))
     _etag: str = ""
 
     @property
@@ -159,7 +160,7 @@ class _Arrived:
         self.file.seek(0)
         self.file.truncate()
         self.size_bytes, self.expected_bytes, self.digest = 0, expected_bytes, hashlib.sha256()
-        self.inspection = Inspection(size_bytes=expected_bytes)
+        self.inspection = Inspection(size_bytes=expected_bytes, thorough=False)
 
     def add(self, chunk: bytes) -> None:
         self.digest.update(chunk)
@@ -168,9 +169,19 @@ class _Arrived:
         self.size_bytes += len(chunk)
 
 
+def _read_through(arrived: _Arrived) -> Inspection:
+    """Inspects all of it, once more."""
+    inspection = Inspection(size_bytes=arrived.size_bytes)
+    arrived.file.seek(0)
+    while not inspection.is_over and (piece := arrived.file.read(_PIECE_BYTES)):
+        inspection.read(piece)
+    return inspection
+
+
 def _verified(arrived: _Arrived) -> Picture:
+    inspection = _read_through(arrived) if arrived.inspection.in_doubt else arrived.inspection
     try:
-        facts = arrived.inspection.end()
+        facts = inspection.end()
     except UnusableImage as error:
         # An error page served with 200, or half of a file, is gone a moment later.
         raise ResultUnusable(str(error), again=error.again) from error

@@ -12,6 +12,9 @@ from heliograph.domain.imaging.png import PngReader
 from heliograph.domain.imaging.webp import SUSPICIOUS_ZEROS, WebpReader
 from heliograph.domain.media import SNIFF_BYTES, MediaType, sniff
 
+# Unless it is thorough, so much of a JPEG is read in any case, and where in its last bytes the end marker must be.
+SKIMMED_AFTER_BYTES = 256 * 1024
+_TAIL_BYTES = 64 * 1024
 _END_MARKER = b"\xff\xd9"
 _END_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -28,11 +31,16 @@ class ImageFacts:
 class Inspection:
     """Takes an image in pieces, of any size, and forgets them; takes little memory whatever comes.
 
-    `size_bytes`: of the whole, if that is known beforehand: damage then shows sooner.
+    `size_bytes`: of the whole, if that is known beforehand: damage then shows sooner. Unless it is `thorough`, of the
+    pixels of a large JPEG only the beginning and the end are read; what these leave `in_doubt` is to be read again.
     """
 
-    def __init__(self, *, size_bytes: int | None = None) -> None:
+    def __init__(self, *, size_bytes: int | None = None, thorough: bool = True) -> None:
         self._size_bytes = size_bytes
+        self._thorough = thorough
+        self._read_bytes = 0
+        # The last bytes of what is not read otherwise.
+        self._tail: bytes | None = None
         self._begins = b""
         self._media_type: MediaType | None = None
         self._pieces: Pieces | None = None
@@ -45,12 +53,22 @@ class Inspection:
         """The next bytes of it. Costs nothing once it is over."""
         if self.is_over or not piece:
             return
+        if self._tail is not None:
+            self._tail = piece[-_TAIL_BYTES:] if len(piece) >= _TAIL_BYTES else (self._tail + piece)[-_TAIL_BYTES:]
+            return
+        self._read_bytes += len(piece)
         if self._reading is not None:
             self._go_on(piece)
+            self._skim_from_here(piece)
             return
         self._begins += piece
         if len(self._begins) >= SNIFF_BYTES:
             self._begin()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether its end was not seen where it was looked for. Something may follow it, or it is broken."""
+        return self._tail is not None and not self.ends_as_it_should(self._tail)
 
     @property
     def is_in_pixels(self) -> bool:
@@ -81,7 +99,10 @@ class Inspection:
         """All of it was read. Raises as `facts` does."""
         if self._reading is None:
             self._begin()
-        self._go_on(b"")
+        if self._pieces and self.in_doubt:
+            raise self._pieces.broken("does not end with its end marker")
+        if self._tail is None:
+            self._go_on(b"")
         return self.facts
 
     def _begin(self) -> None:
@@ -94,6 +115,13 @@ class Inspection:
         self._go_on(None)
         if self._begins:
             self._go_on(self._begins)
+
+    def _skim_from_here(self, piece: bytes) -> None:
+        is_long = self._read_bytes >= SKIMMED_AFTER_BYTES
+        may_skim = not self._thorough and not self.is_over and self._media_type is MediaType.JPEG
+        if may_skim and is_long and self.is_in_pixels:
+            # The marker may begin with it. What is before that was read: an end marker in it is of a preview.
+            self._tail = piece[-1:]
 
     def _go_on(self, piece: bytes | None) -> None:
         if self._reading is None or self.is_over:

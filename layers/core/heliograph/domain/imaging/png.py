@@ -1,4 +1,4 @@
-"""PNG (ISO/IEC 15948): every chunk with its checksum, and the pixels inflated, to the end chunk.
+"""PNG (ISO/IEC 15948): every chunk with its checksum, and the first pixels inflated, to the end chunk.
 
 What follows that is not looked at. Of an animation (APNG), the frames after the first are known by their checksums and
 their numbers.
@@ -31,6 +31,11 @@ _WHOLE = ((0, 0, 1, 1),)
 _KEPT_BYTES = 16
 _INFLATED_AT_ONCE = 256 * 1024
 _DEFLATED_AT_ONCE = 32 * 1024
+# To inflate takes ten times as long as the checksums, which tell that the rest is what an encoder wrote.
+MOST_INFLATED_DEFLATED_BYTES = 256 * 1024
+MOST_INFLATED_HERE_BYTES = 16 * 1024 * 1024
+# More than that nobody can deflate into a byte.
+_MOST_RATIO = 1032
 
 
 class PngReader:
@@ -141,22 +146,39 @@ class _Pixels:
         self._inflater = zlib.decompressobj()
         self._expected_bytes = expected_bytes
         self._inflated_bytes = 0
+        self._deflated_bytes = 0
+        # Too many to inflate the rest of them.
+        self._is_enough = False
 
     def add(self, data: memoryview) -> str | None:
         """What is wrong with it, if anything."""
+        self._deflated_bytes += len(data)
+        if self._is_enough:
+            return None
         try:
             for start in range(0, len(data), _DEFLATED_AT_ONCE):
                 waiting: bytes | memoryview = data[start : start + _DEFLATED_AT_ONCE]
                 while waiting and not self._inflater.eof:
+                    if self._inflated_bytes > MOST_INFLATED_HERE_BYTES:
+                        self._is_enough = True
+                        return None
                     waiting = self._inflated(waiting)
                     if self._inflated_bytes > self._expected_bytes:
                         return "has more pixels than its header says"
         except zlib.error:
             return "has pixels that are damaged"
+        self._is_enough = self._deflated_bytes > MOST_INFLATED_DEFLATED_BYTES and not self._inflater.eof
         return None
 
     def missing(self) -> str | None:
         """What is wrong once all of them should be there."""
+        if self._is_enough:
+            most = self._deflated_bytes * _MOST_RATIO
+            return (
+                None
+                if most >= self._expected_bytes
+                else f"has at most {most:,} of {self._expected_bytes:,} bytes of pixels"
+            )
         try:
             while not self._inflater.eof and self._inflated_bytes <= self._expected_bytes:
                 before = self._inflated_bytes

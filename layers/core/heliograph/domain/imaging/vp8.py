@@ -52,7 +52,9 @@ _WINDOW = (1 << 40) - 1
 
 def partitions_of(settings: bytes) -> int:
     """How many partitions the coefficients are in; `settings`: the beginning of the first partition."""
-    return _settings(_Code(settings).bit).partitions
+    bit = _Code(settings).bit
+    _segments(bit)
+    return _filter_and_partitions(bit)
 
 
 def standing(data: bytes) -> Standing | None:
@@ -119,41 +121,52 @@ class _Settings(NamedTuple):
     skipped: int | None
 
 
+def _number(bit: Bit, bits: int) -> int:
+    value = 0
+    for _ in range(bits):
+        value = 2 * value + bit(_EVEN)
+    return value
+
+
+def _pass_numbers(bit: Bit, count: int, bits: int) -> None:
+    """As many signed ones, each of which may be left out."""
+    for _ in range(count):
+        if bit(_EVEN):
+            _number(bit, bits + 1)
+
+
+def _segments(bit: Bit) -> tuple[int, int, int] | None:
+    _number(bit, 2)  # colour space, clamping
+    if not bit(_EVEN):
+        return None
+    has_map = bit(_EVEN)
+    if bit(_EVEN):
+        bit(_EVEN)
+        _pass_numbers(bit, 4, 7)
+        _pass_numbers(bit, 4, 6)
+    if not has_map:
+        return None
+    tree = [_number(bit, 8) if bit(_EVEN) else 255 for _ in range(3)]
+    return tree[0], tree[1], tree[2]
+
+
+def _filter_and_partitions(bit: Bit) -> int:
+    _number(bit, 10)  # the filter
+    if bit(_EVEN) and bit(_EVEN):
+        _pass_numbers(bit, 8, 6)
+    return 1 << _number(bit, 2)
+
+
 def _settings(bit: Bit) -> _Settings:
-    def number(bits: int) -> int:
-        value = 0
-        for _ in range(bits):
-            value = 2 * value + bit(_EVEN)
-        return value
-
-    def numbers(count: int, bits: int) -> None:
-        """As many signed ones, each of which may be left out."""
-        for _ in range(count):
-            if number(1):
-                number(bits + 1)
-
-    segments = None
-    number(2)  # colour space, clamping
-    if number(1):
-        has_map = number(1)
-        if number(1):
-            number(1)
-            numbers(4, 7)
-            numbers(4, 6)
-        if has_map:
-            tree = [number(8) if number(1) else 255 for _ in range(3)]
-            segments = (tree[0], tree[1], tree[2])
-    number(10)  # the filter
-    if number(1) and number(1):
-        numbers(8, 6)
-    partitions = 1 << number(2)
-    number(7)  # quantizers
-    numbers(5, 4)
-    number(1)
+    segments = _segments(bit)
+    partitions = _filter_and_partitions(bit)
+    _number(bit, 7)  # quantizers
+    _pass_numbers(bit, 5, 4)
+    bit(_EVEN)
     probabilities = bytes(
-        number(8) if bit(update) else default for update, default in zip(UPDATES, COEFFICIENTS, strict=True)
+        _number(bit, 8) if bit(update) else default for update, default in zip(UPDATES, COEFFICIENTS, strict=True)
     )
-    skipped = number(8) if number(1) else None
+    skipped = _number(bit, 8) if bit(_EVEN) else None
     return _Settings(segments, partitions, _blocks(probabilities), skipped)
 
 

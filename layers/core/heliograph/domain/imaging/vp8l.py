@@ -13,7 +13,7 @@ from heliograph.domain.imaging.pieces import Standing
 
 # Of the image and of what describes it: pixels, copies, code lengths. And of each byte of the data: a symbol that is
 # the only one takes no bits.
-MOST_SYMBOLS = 2_000_000
+MOST_SYMBOLS = 250_000
 _MOST_SYMBOLS_A_BYTE = 64
 
 _BYTE = 8

@@ -17,8 +17,10 @@ SUSPICIOUS_ZEROS = 8
 # up to this size.
 ALWAYS_READ_BYTES = 8 * 1024
 MOST_READ_BYTES = 512 * 1024
-# Of larger ones, so large a part of zeros is taken for damage. (A flat bottom leaves 3 % at most.)
-_MOST_ZEROS_SHARE = 1 / 16
+MOST_LOSSY_READ_BYTES = 256 * 1024
+# Of larger ones, so large a part of zeros is taken for damage. A flat bottom leaves 3 % at most of a lossy one, and
+# 23 % of a lossless one that was encoded in a hurry.
+_MOST_ZEROS_SHARE, _MOST_ZEROS_SHARE_LOSSLESS = 1 / 16, 1 / 4
 
 _RIFF_HEAD_BYTES = 8
 _CHUNK_HEAD_BYTES = 8
@@ -192,19 +194,21 @@ class _Payload:
 
     def problem(self) -> str | None:
         """What is wrong with its end, if anything."""
+        most_share = _MOST_ZEROS_SHARE if self._name == _LOSSY else _MOST_ZEROS_SHARE_LOSSLESS
         is_suspicious = self._zeros >= SUSPICIOUS_ZEROS
         standing = self._standing() if is_suspicious or self._size_bytes <= ALWAYS_READ_BYTES else None
         if standing is Standing.NOWHERE:
             return "has a picture that goes on beyond its end"
         if is_suspicious and (
-            standing is Standing.BEFORE_THE_END
-            or (standing is None and self._zeros > self._size_bytes * _MOST_ZEROS_SHARE)
+            standing is Standing.BEFORE_THE_END or (standing is None and self._zeros > self._size_bytes * most_share)
         ):
             return f"ends in {self._zeros:,} zeros where more of its picture should be"
         return None
 
     def _standing(self) -> Standing | None:
-        if self._size_bytes > MOST_READ_BYTES:
+        if self._size_bytes > (
+            min(MOST_LOSSY_READ_BYTES, MOST_READ_BYTES) if self._name == _LOSSY else MOST_READ_BYTES
+        ):
             return None
         read = vp8.standing if self._name == _LOSSY else vp8l.standing
         return read(bytes(self._kept))
