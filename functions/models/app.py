@@ -1,4 +1,4 @@
-"""`GET /v1/models` and `GET /v1/usage`: the ways to the model, and what was done on them."""
+"""`GET /v1/models`, `GET /v1/usage`, `GET /v1/me`: the ways to the model, what was done on them, and what is left."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from heliograph.runtime.door import caller_now, require, through_the_door
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import observed
 from heliograph.runtime.queries import read_query
+from heliograph.runtime.representations.me import MeTold
 from heliograph.runtime.representations.models import ModelsTold, UsagesTold
 from heliograph.runtime.responses import answer, api_resolver
 from heliograph.runtime.settings.models import ModelsSettings
@@ -20,6 +21,7 @@ from heliograph.steps.read_usage import UsageQuery
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(ModelsSettings)
 read_models, read_usage = wiring.model_reader(settings), wiring.usage_reader(settings)
+whoami = wiring.me_reader(settings)
 count_call, look_up_again = wiring.call_counter(settings), wiring.caller_again(settings)
 
 
@@ -36,7 +38,12 @@ def get_usage() -> Response[str]:
     if caller.is_operator:
         caller = caller_now(app, look_up_again, Scope.JOBS_READ)
     query = read_query(UsageQuery, app.current_event)
-    return answer(200, UsagesTold.of(read_usage(query, caller=caller)))
+    return answer(200, UsagesTold.of(read_usage(query, caller=caller), whoami.budgets(caller)))
+
+
+@app.get("/v1/me")
+def get_me() -> Response[str]:
+    return answer(200, MeTold.of(whoami.me(ApiCall.caller_of(app.current_event))))
 
 
 @observed

@@ -625,6 +625,7 @@ def test_every_call_needs_the_key_but_those_of_providers_and_for_pages() -> None
         "/v1/jobs/{job_id}/retry",
         "/v1/keys",
         "/v1/keys/{key_id}",
+        "/v1/me",
         "/v1/models",
         "/v1/uploads",
         "/v1/usage",

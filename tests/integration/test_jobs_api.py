@@ -322,6 +322,37 @@ def test_usage_is_what_the_jobs_cost(jobs: DynamoDBJobStore) -> None:
     assert call("models", "GET", "/v1/usage", caller=THEIRS)[1]["data"] == []
 
 
+@pytest.mark.parametrize("scope", list(Scope))
+def test_any_key_may_see_its_own_limits(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch, scope: Scope) -> None:
+    monkeypatch.setenv("TENANTS", '{"default": {"daily_budget_usd": "2"}}')
+    added(jobs, succeeded_job())
+    status, document, _ = call("models", "GET", "/v1/me", caller=Caller(tenant="default", scopes=frozenset({scope})))
+    assert status == 200
+    assert {name: value for name, value in document.items() if name != "budgets"} == {
+        "key_id": None,
+        "name": None,
+        "tenant": "default",
+        "scopes": [scope],
+        "requests_per_minute": None,
+        "spending_paused": False,
+    }
+    own = [budget for budget in document["budgets"] if budget["account"] == "tenant"]
+    assert own == [
+        {
+            "account": "tenant",
+            "period": "day",
+            "limit_usd": "2.00",
+            "spent_usd": "0.06",
+            "unknown_usd": "0.00",
+            "reserved_usd": "0.00",
+            "left_usd": "1.94",
+            "renews_at": "2026-11-23T00:00:00Z",
+        }
+    ]
+    if scope is Scope.JOBS_READ:
+        assert call("models", "GET", "/v1/usage")[1]["budgets"] == own
+
+
 def test_a_ledger_that_is_away_is_a_problem_that_costs_nothing(
     jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ PRIVILEGED = [
     ("webhooks", "PATCH", "/v1/webhook-endpoints/{endpoint_id}", {"url": "https://thief.example.com/hooks"}),
     ("webhooks", "DELETE", "/v1/webhook-endpoints/{endpoint_id}", None),
     ("models", "GET", "/v1/usage", None),
+    ("models", "GET", "/v1/me", None),
 ]
 everything_privileged = pytest.mark.parametrize(
     ("function", "method", "path", "body"), PRIVILEGED, ids=[f"{method} {path}" for _, method, path, _ in PRIVILEGED]

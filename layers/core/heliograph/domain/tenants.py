@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -35,6 +35,14 @@ class Period(StrEnum):
     def of(self, at: datetime) -> str:
         """The name of the period that `at` (in UTC) lies in: `2026-11-22` or `2026-11`."""
         return at.strftime("%Y-%m-%d" if self is Period.DAY else "%Y-%m")
+
+    def renews_at(self, at: datetime) -> datetime:
+        """The end of the period that `at` (in UTC) lies in, when the next one begins with its whole budget."""
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        if self is Period.DAY:
+            return midnight + timedelta(days=1)
+        # Four days after the 28th is always in the next month.
+        return (midnight.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
 def _is_an_amount(value: str) -> str:

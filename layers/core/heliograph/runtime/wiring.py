@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from heliograph.steps.open_waits import WaitCap
     from heliograph.steps.quote_job import Quote
     from heliograph.steps.read_job import JobView
+    from heliograph.steps.read_me import MeReader
     from heliograph.steps.read_models import Models
     from heliograph.steps.read_timeline import Timeline
     from heliograph.steps.submission import Submission
@@ -260,6 +261,20 @@ def usage_reader(settings: ModelsSettings) -> Callable[..., tuple[UsageLine, ...
     from heliograph.steps.read_usage import read_usage
 
     return partial(read_usage, ledger=_ledger(settings.ledger_table), clock=SystemClock())
+
+
+def me_reader(settings: ModelsSettings) -> MeReader:
+    """What `models` tells callers of their own keys."""
+    from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
+    from heliograph.steps.read_me import MeReader
+
+    return MeReader(
+        tenants=settings.tenancy,
+        ledger=_ledger(settings.ledger_table),
+        states=DynamoDBRouteStates(aws.dynamodb(), settings.routes_table),
+        keys=_keys(settings.keys_table),
+        clock=SystemClock(),
+    )
 
 
 def dispatcher(settings: DispatchSettings) -> Callable[..., DispatchOutcome]:

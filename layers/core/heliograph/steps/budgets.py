@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from heliograph.domain.budget_events import budget_exhausted, budget_warning
 from heliograph.domain.errors import BudgetExceeded, Unavailable
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.ledger import Page, budgets, key_page, pages
+from heliograph.domain.ledger import Page, budgets, key_page
+from heliograph.domain.limits import limits_on
 
 if TYPE_CHECKING:
     from heliograph.domain.jobs import Job
@@ -91,11 +92,8 @@ def check_budgets(
     One read for each budget. It reserves nothing: the job's own write decides. For what costs something before that.
     """
     now = clock.now()
-    limits = [(page, tenants.limit(page.account, period)) for page, period in pages(caller.tenant, now)]
-    if caller.key_id and caller.daily_budget_microusd is not None:
-        limits.append((key_page(caller.key_id, now), caller.daily_budget_microusd))
-    for page, limit_microusd in limits:
-        if limit_microusd is not None and ledger.read(page).committed + price_microusd > limit_microusd:
+    for _, _, page, limit_microusd in limits_on(caller, tenants, now):
+        if ledger.read(page).committed + price_microusd > limit_microusd:
             error = BudgetExceeded(page.account, page.period, limit_microusd)
             announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
             raise error

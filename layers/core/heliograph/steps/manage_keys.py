@@ -184,7 +184,12 @@ def look_up_again(caller: Caller, *, keys: KeyStore) -> Caller:
     """
     if caller.key_id is None:
         return caller
-    record = keys.get(caller.key_id)
+    return valid_record(caller.key_id, keys=keys).caller()
+
+
+def valid_record(key_id: str, *, keys: KeyStore) -> ApiKey:
+    """The record of a key that is not revoked. Raises `KeyRevoked` and `StorageFailed`."""
+    record = keys.get(key_id)
     if record is None or record.revoked_at:
-        raise KeyRevoked(caller.key_id)
-    return record.caller()
+        raise KeyRevoked(key_id)
+    return record

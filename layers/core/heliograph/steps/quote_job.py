@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from heliograph.domain.breaker import Circuit
-from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.ledger import Page, key_page, pages
+from heliograph.domain.keys import Caller
+from heliograph.domain.limits import Account, BudgetLimit, limits_on
 from heliograph.domain.money import usd
 from heliograph.domain.requests import JobRequest, candidates
 from heliograph.domain.routes import Route, Routes
-from heliograph.domain.tenants import EVERYBODY, KEY_ACCOUNT, Tenants
+from heliograph.domain.tenants import Tenants
 
 if TYPE_CHECKING:
     from heliograph.ports import Clock, Ledger, RouteStates
@@ -46,11 +45,11 @@ class Quoting:
         """One read for each budget that the job would count against, and one of the routes. Raises `StorageFailed`."""
         now = self.clock.now()
         found = candidates(request, routes)
-        left = {page: limit - self.ledger.read(page).committed for page, limit in self._limits(caller, now).items()}
+        limits = limits_on(caller, self.tenants, now)
+        left = {each: each.limit_microusd - self.ledger.read(each.page).committed for each in limits}
         traffic = self.states.look(found)
         circuits = {route: traffic.routes[route.name].breaker.circuit(now) for route in found}
-        # What is left of everybody's budget tells what the others spend.
-        known = [amount for page, amount in left.items() if page.account != EVERYBODY or caller.may(Scope.ADMIN)]
+        known = [amount for each, amount in left.items() if each.is_known_to(caller)]
         obstacle = (
             _over_budget(left, found[0])
             or ("spending is paused: it would wait until an operator resumes it" if traffic.halt else None)
@@ -58,28 +57,17 @@ class Quoting:
         )
         return Quote(request, circuits, max(0, min(known)) if known else None, obstacle)
 
-    def _limits(self, caller: Caller, now: datetime) -> Mapping[Page, int]:
-        limits = {page: self.tenants.limit(page.account, period) for page, period in pages(caller.tenant, now)}
-        if caller.key_id is not None:
-            limits[key_page(caller.key_id, now)] = caller.daily_budget_microusd
-        return {page: limit for page, limit in limits.items() if limit is not None}
+
+_WHOSE = {Account.KEY: "this key", Account.TENANT: "the tenant", Account.DEPLOYMENT: "all tenants together"}
 
 
-def _over_budget(left: Mapping[Page, int], first: Route) -> str | None:
+def _over_budget(left: Mapping[BudgetLimit, int], first: Route) -> str | None:
     """Of the tightest budget: the price of the first route is what is reserved when the job is made."""
-    page = min(left, key=lambda page: left[page], default=None)
-    if page is None or left[page] >= first.price_microusd:
+    tightest = min(left, key=lambda each: left[each], default=None)
+    if tightest is None or left[tightest] >= first.price_microusd:
         return None
-    whose = (
-        "all tenants together"
-        if page.account == EVERYBODY
-        else "this key"
-        if KEY_ACCOUNT.fullmatch(page.account)
-        else "the tenant"
-    )
-    return (
-        f"it would be refused: the budget of {whose} for {page.period} has no room for {usd(first.price_microusd)} USD"
-    )
+    whose, period = _WHOSE[tightest.account], tightest.page.period
+    return f"it would be refused: the budget of {whose} for {period} has no room for {usd(first.price_microusd)} USD"
 
 
 def _out_of_service(circuits: Mapping[Route, Circuit]) -> str | None:

@@ -73,7 +73,7 @@ def problems_of(operation: Operation) -> dict[HTTPStatus, Codes]:
         HTTPStatus.BAD_REQUEST: BAD_REQUEST if reads else {"bad_request": BAD_REQUEST["bad_request"]},
         HTTPStatus.UNAUTHORIZED: UNAUTHORIZED,
         HTTPStatus.PAYMENT_REQUIRED: PAYMENT_REQUIRED if operation.spends else None,
-        HTTPStatus.FORBIDDEN: FORBIDDEN,
+        HTTPStatus.FORBIDDEN: FORBIDDEN if operation.scopes else None,
         HTTPStatus.NOT_FOUND: NOT_FOUND if operation.parameters else None,
         HTTPStatus.CONFLICT: {code: CONFLICTS[code] for code in operation.conflicts},
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TOO_LARGE if reads else None,

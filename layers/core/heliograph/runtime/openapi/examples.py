@@ -30,12 +30,14 @@ from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import Job, Result, Settlement, Source
 from heliograph.domain.keys import ApiKey, KeyRequest
 from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
+from heliograph.domain.limits import limits_on
 from heliograph.domain.listing import Records, Slice
 from heliograph.domain.media import MediaType
 from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.rejections import Rejection
 from heliograph.domain.requests import JobRequest
 from heliograph.domain.routes import AspectRatio, Route
+from heliograph.domain.tenants import Tenant, Tenants
 from heliograph.domain.timeline import Stay, timeline
 from heliograph.domain.uploads import UploadForm
 from heliograph.domain.webhooks import OVERLAP, PATIENCE, TEST_EVENT, Endpoint, Happening, secret_of
@@ -44,6 +46,7 @@ from heliograph.runtime.problems import Problem
 from heliograph.runtime.representations import Listing
 from heliograph.runtime.representations.jobs import JobNamed, JobTold, QuoteTold, TimelineTold
 from heliograph.runtime.representations.keys import KeyMade, KeyRevoked, KeyTold
+from heliograph.runtime.representations.me import MeTold
 from heliograph.runtime.representations.models import ModelsTold, UsagesTold
 from heliograph.runtime.representations.uploads import RejectedUploadTold, UploadTold, rejections_listed
 from heliograph.runtime.representations.webhooks import (
@@ -58,6 +61,7 @@ from heliograph.runtime.representations.webhooks import (
 from heliograph.steps.manage_endpoints import Secret
 from heliograph.steps.quote_job import Quote
 from heliograph.steps.read_job import JobView, LinkedResult
+from heliograph.steps.read_me import BudgetLeft, Me
 from heliograph.steps.read_models import Models
 from heliograph.steps.read_timeline import Timeline
 
@@ -219,7 +223,20 @@ def models() -> ModelsTold:
 
 def usages() -> UsagesTold:
     """A day's pictures."""
-    return UsagesTold.of([UsageLine("2026-11-22", "shop", _ROUTE.name, Usage(pictures=41, spent=2_460_000))])
+    line = UsageLine("2026-11-22", "shop", _ROUTE.name, Usage(pictures=41, spent=2_460_000))
+    return UsagesTold.of([line], _budgets())
+
+
+def _budgets() -> tuple[BudgetLeft, ...]:
+    booked = Booking(reserved=180_000, spent=2_460_000, unknown=60_000)
+    limits = limits_on(_key().caller(), Tenants(named={"shop": Tenant(monthly_budget_usd="400")}), _NOON)
+    return tuple(BudgetLeft(limit, booked, limit.period.renews_at(_NOON)) for limit in limits)
+
+
+def me() -> MeTold:
+    """A key with a daily budget, of a tenant with a monthly one."""
+    caller = _key().caller().model_copy(update={"requests_per_minute": 600})
+    return MeTold.of(Me(caller, _key(), _budgets(), spending_paused=False))
 
 
 @cache

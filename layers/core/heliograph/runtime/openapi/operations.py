@@ -24,6 +24,7 @@ from heliograph.runtime.openapi import examples
 from heliograph.runtime.representations import Listing, Representation
 from heliograph.runtime.representations.jobs import JobNamed, JobTold, QuoteTold, TimelineTold
 from heliograph.runtime.representations.keys import KeyMade, KeyRevoked, KeyTold
+from heliograph.runtime.representations.me import MeTold
 from heliograph.runtime.representations.models import ModelsTold, UsagesTold
 from heliograph.runtime.representations.uploads import RejectedUploadTold, UploadTold
 from heliograph.runtime.representations.webhooks import (
@@ -340,7 +341,7 @@ OPERATIONS: tuple[Operation, ...] = (
         scopes=(Scope.JOBS_READ,),
         summary="Get pictures and money",
         description="By UTC day, tenant and route, newest day first; 92 days at most. A key without `admin` sees its "
-        "own tenant's.",
+        "own tenant's. `budgets` are the caller's own, whatever the lines are about.",
         query=UsageQuery,
         example_query={"from": "2026-11-01", "to": "2026-11-30"},
         successes=(
@@ -348,6 +349,18 @@ OPERATIONS: tuple[Operation, ...] = (
                 status=HTTPStatus.OK, description="The lines, and their sum.", bodies={UsagesTold: examples.usages}
             ),
         ),
+    ),
+    Operation(
+        id="getMe",
+        method="GET",
+        path="/v1/me",
+        tag=Tag.MODELS,
+        scopes=(),
+        summary="Get your key and its limits",
+        description="The key of the call: its tenant, its scopes, its limits, and what is left of every budget that "
+        "its jobs count against. Any valid key may call it. The limits are those in force: a change of a key counts "
+        "within a minute, and shows here when it counts.",
+        successes=(Success(status=HTTPStatus.OK, description="The key.", bodies={MeTold: examples.me}),),
     ),
     Operation(
         id="createEndpoint",

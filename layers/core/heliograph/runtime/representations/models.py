@@ -13,6 +13,8 @@ from heliograph.domain.money import usd
 from heliograph.domain.routes import AspectRatio, Route
 from heliograph.runtime.representations import Representation
 from heliograph.runtime.representations.jobs import Usd
+from heliograph.runtime.representations.me import BudgetTold, budgets_told
+from heliograph.steps.read_me import BudgetLeft
 from heliograph.steps.read_models import Models
 
 
@@ -77,9 +79,13 @@ class UsagesTold(Representation):
 
     data: tuple[UsageTold, ...]
     spent_usd: Annotated[Usd, Field(description="Of all lines together.")]
+    budgets: Annotated[
+        tuple[BudgetTold, ...],
+        Field(description="The budgets that limit the caller's own jobs today, as in `GET /v1/me`."),
+    ]
 
     @classmethod
-    def of(cls, lines: Iterable[UsageLine]) -> UsagesTold:
+    def of(cls, lines: Iterable[UsageLine], budgets: Iterable[BudgetLeft] = ()) -> UsagesTold:
         """The lines for a caller."""
         found = tuple(lines)
         return cls(
@@ -95,4 +101,5 @@ class UsagesTold(Representation):
                 for line in found
             ),
             spent_usd=usd(sum(line.usage.spent for line in found)),
+            budgets=budgets_told(budgets),
         )
