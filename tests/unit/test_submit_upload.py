@@ -414,7 +414,7 @@ def test_an_upload_whose_key_looks_like_a_version_is_read_as_itself(here: InMemo
     job = job_of(here.announce_upload(Upload(UPLOADS, key, None, etag="e", sequencer="1")))
     here.dispatch(job.job_id)
 
-    assert [location.key for location, _ in here.objects.presigned] == [key]
+    assert {location.key for location, _ in here.objects.presigned} == {key}
 
 
 def test_a_job_document_that_is_gone_is_rejected(here: InMemoryDeployment) -> None:
