@@ -732,3 +732,12 @@ def test_an_archived_object_is_refused_until_it_is_restored(
         store.look(ObjectLocation(bucket, KEY))
     assert failure.value.refusal
     assert "is archived" in failure.value.refusal
+
+
+def test_the_rest_of_an_object_is_its_rest_also_where_a_server_ignores_the_range(cloud: None) -> None:
+    client = aws.s3()
+    with Stubber(client) as stub:
+        whole = StreamingBody(io.BytesIO(b"0123456789"), 10)
+        stub.add_response("get_object", {"Body": whole, "ContentLength": 10})
+        with S3ObjectStore(client).rest(ObjectLocation("pictures", KEY), start=4) as pieces:
+            assert b"".join(pieces) == b"456789"
