@@ -645,8 +645,8 @@ def test_a_job_of_another_tab_appears_in_the_history(playground: Playground) -> 
 
 
 def test_the_page_links_to_the_reference_and_shows_what_was_spent(playground: Playground) -> None:
-    today = datetime.now(UTC).date().isoformat()
-    lines = [("2000-01-01", 3, "0.18"), (today, 2, "0.12")]
+    playground.page.clock.set_fixed_time(datetime(2026, 11, 22, 12, tzinfo=UTC))
+    lines = [("2026-11-01", 3, "0.18"), ("2026-11-22", 2, "0.12")]
     usage = [
         {"day": day, "tenant": "default", "route": "r", "pictures": count, "spent_usd": spent, "unknown_usd": "0.06"}
         for day, count, spent in lines

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import random
 from concurrent.futures import ThreadPoolExecutor
 from email.header import Header
 from pathlib import Path
 from urllib.parse import quote
 
 import jsonschema
+from heliograph.steps.check_image import HEAD_BYTES
 from PIL import Image
 
 from tests.e2e.world import Event, World, wait_until
+from tests.pictures import encoded
 from tests.pictures import jpeg as small_jpeg
 
 PUBLISHED = Path("events/published")
@@ -60,6 +63,20 @@ def test_a_photo_under_a_preset_comes_back_edited_with_an_event_and_a_record(
     assert task["params"]["aspect_ratio"] == "4:5"
     assert "X-Amz-Signature" in task["params"]["image_url"]
     assert task["charged_micro_usd"] == 60_000
+
+
+def test_a_photo_of_more_than_is_read_at_once_is_read_to_its_end(world: World, mark: str) -> None:
+    noise = Image.frombytes("RGB", (640, 480), random.Random(1).randbytes(3 * 640 * 480))
+    photo = encoded(noise, "PNG")
+    assert len(photo) > 2 * HEAD_BYTES
+    preset = world.preset(prompt=f"large {mark}")
+    whole, cut = (f"uploads/{preset}/{name}.png" for name in ("whole", "cut"))
+    world.upload(whole, photo)
+    world.upload(cut, photo[:-1000] + bytes(1000))
+
+    assert world.event_about(whole)["detail-type"] == "image.job.succeeded"
+    assert world.event_about(cut)["detail-type"] == "image.upload.rejected"
+    assert len(world.tasks(mark)) == 1
 
 
 def test_the_objects_own_metadata_goes_over_the_preset_in_any_script(world: World, mark: str, photo: bytes) -> None:
