@@ -116,7 +116,7 @@ def test_nothing_sleeps(path: Path) -> None:
 # Monotonic clocks know no day, and are nobody's concern.
 _READING = re.compile(r"\b(datetime\.(now|today)|date\.today|utcnow|time\.(time|time_ns|gmtime|localtime))\(")
 _READERS = {f"time.{name}" for name in ("time", "time_ns", "gmtime", "localtime")}
-KINDS_OF_ANY_DAY = ("unit", "contract", "integration", "fakes")
+KINDS_OF_ANY_DAY = ("unit", "contract", "integration", "browser", "fakes")
 
 
 def reads_the_systems_clock(path: Path) -> bool:
