@@ -1,11 +1,11 @@
-"""`POST`, `GET` and `DELETE /v1/keys`: API keys, for those with the scope `admin`. No key is taken on trust here."""
+"""`/v1/keys`: API keys, for those with the scope `admin`. No key is taken on trust here."""
 
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.domain.failures import Charged
-from heliograph.domain.keys import MadeKeys, RevocationQuery, Scope, read_key_request
+from heliograph.domain.keys import MadeKeys, RevocationQuery, Scope, read_key_change, read_key_request
 from heliograph.domain.requests import read_json_object
 from heliograph.runtime import wiring
 from heliograph.runtime.door import caller_now, through_the_door
@@ -39,6 +39,17 @@ def show() -> Response[str]:
     found = desk.every(by=caller)
     newest_first = sorted(found, key=lambda record: record.created_at, reverse=True)
     return listed(Listing[KeyTold](data=tuple(map(KeyTold.of, newest_first)), unreadable=found.unreadable))
+
+
+@app.patch("/v1/keys/<key_id>")
+def change(key_id: str) -> Response[str]:
+    caller = caller_now(app, again, Scope.ADMIN)
+    document = read_json_object(ApiCall.read(app.current_event).body, what="the body")
+    changed = desk.change(key_id, read_key_change(document), by=caller)
+    if changed is None:
+        raise Problem.not_found("key")
+    logger.info("changed a key", extra={"key_id": changed.key_id, "fields": sorted(document), "by": caller.key_id})
+    return answer(200, KeyTold.of(changed))
 
 
 @app.delete("/v1/keys/<key_id>")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from heliograph import __version__
 from heliograph.domain.events import EVENT_TYPES
-from heliograph.domain.keys import read_key_request
+from heliograph.domain.keys import read_key_change, read_key_request
 from heliograph.domain.new_job import NewJob
 from heliograph.domain.requests import JobRequest, Rules, read_request
 from heliograph.domain.uploads import read_upload_request
@@ -123,6 +123,7 @@ def test_every_example_of_a_body_is_read_by_its_reader() -> None:
         "createKey": read_key_request,
         "createEndpoint": partial(read_endpoint_request, local=False),
         "changeEndpoint": partial(read_endpoint_change, local=False),
+        "changeKey": read_key_change,
     }
     assert readers.keys() == {operation.id for operation in OPERATIONS if operation.body}
     for operation in OPERATIONS:

@@ -35,6 +35,14 @@ class InMemoryKeyStore:
         with self._script.playing("save"):
             self._keys[key.key_id] = key.model_dump_json(exclude={"last_used_at"})
 
+    def replace(self, before: ApiKey, after: ApiKey) -> bool:
+        with self._script.playing("replace"):
+            if self._read(before.key_id).revision != before.revision:
+                return False
+            changed = after.model_copy(update={"revision": before.revision + 1})
+            self._keys[after.key_id] = changed.model_dump_json(exclude={"last_used_at"})
+            return True
+
     def get(self, key_id: str) -> ApiKey | None:
         with self._script.playing("get"):
             self.reads += 1

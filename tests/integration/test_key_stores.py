@@ -75,6 +75,18 @@ def test_of_two_records_of_a_key_the_later_is_kept(store: KeyStore) -> None:
     assert list(store.every()) == [revoked]
 
 
+def test_a_key_is_replaced_while_it_is_as_it_was(store: KeyStore) -> None:
+    store.save(record())
+    first, second = (record().model_copy(update={"name": name}) for name in "ab")
+    assert store.replace(record(), first)
+    assert not store.replace(record(), second)
+    kept = store.get(record().key_id)
+    assert kept == first.model_copy(update={"revision": 1})
+    assert store.replace(kept, second)
+    assert (found := store.get(record().key_id)) is not None
+    assert (found.name, found.revision) == ("b", 2)
+
+
 def test_a_key_is_added_while_its_maker_is_not_revoked(store: KeyStore) -> None:
     maker = record(0)
     store.save(maker)
@@ -161,7 +173,7 @@ def test_neither_a_key_nor_anything_but_its_hash_is_in_the_table(cloud: None) ->
     store = in_dynamodb()
     store.save(record())
     [item] = items("keys")
-    assert set(item) == {"id", "document"}
+    assert set(item) == {"id", "document", "revision"}
     assert KEYS[0].removeprefix("hg_") not in str(item)
     assert record().digest in item["document"]["S"]
 

@@ -108,6 +108,7 @@ def test_a_key_is_made_and_shown(environment: dict[str, str], noon: SteppingCloc
         "scopes": ["jobs:read", "jobs:write"],
         "created_at": "2026-11-22T12:00:18Z",
         "made_by": "deployment",
+        "expires_at": None,
         "last_used_at": None,
         "revoked_at": None,
     }

@@ -18,6 +18,7 @@ from heliograph.domain.keys import (
     digest_of,
     is_a_key,
     key_id_of,
+    read_key_change,
     read_key_request,
 )
 from heliograph.domain.ledger import Booking, Page
@@ -28,6 +29,7 @@ from heliograph.steps.submit_upload import Upload
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.contract.examples import after
 from tests.fakes.deployment import RESULTS, UPLOADS, InMemoryDeployment
 from tests.pictures import PNG
 
@@ -105,12 +107,40 @@ def test_not_even_the_hash_goes_to_the_functions_behind_the_door() -> None:
 
 def test_a_record_opens_for_its_own_key_until_it_is_revoked() -> None:
     kept = record()
-    assert kept.opens_for(KEY)
-    assert not kept.opens_for(KEY[:-1] + "u")
-    assert not kept.opens_for("")
-    assert not kept.opens_for(kept.digest)
-    assert not kept.opens_for(kept.key_id)
-    assert not kept.model_copy(update={"revoked_at": NOW}).opens_for(KEY)
+    assert kept.opens_for(KEY, NOW)
+    assert not kept.opens_for(KEY[:-1] + "u", NOW)
+    assert not kept.opens_for("", NOW)
+    assert not kept.opens_for(kept.digest, NOW)
+    assert not kept.opens_for(kept.key_id, NOW)
+    assert not kept.model_copy(update={"revoked_at": NOW}).opens_for(KEY, NOW)
+
+
+def test_a_record_opens_until_it_expires() -> None:
+    kept = record().model_copy(update={"expires_at": after(60)})
+    assert kept.opens_for(KEY, after(59))
+    assert not kept.opens_for(KEY, after(60))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"tenant": "shop"},
+        {"scopes": ["admin"]},
+        {"name": ""},
+        {"name": None},
+        {"daily_budget_usd": "-1"},
+        {"expires_at": "soon"},
+    ],
+)
+def test_what_can_not_be_changed_of_a_key_is_refused_by_name(document: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read_key_change(document)
+    assert [fault.pointer for fault in refused.value.faults] == [f"/{next(iter(document))}"]
+
+
+def test_a_change_holds_what_was_said_and_null_is_something() -> None:
+    assert read_key_change({"daily_budget_usd": None, "name": "x"}).said == {"daily_budget_usd": None, "name": "x"}
+    assert read_key_change({}).said == {}
 
 
 def test_a_record_says_what_was_asked_for() -> None:

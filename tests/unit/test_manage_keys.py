@@ -8,11 +8,11 @@ from itertools import count
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import BudgetExceeded, InvalidRequest, KeyRevoked, StorageFailed
+from heliograph.domain.errors import BudgetExceeded, Conflict, InvalidRequest, KeyRevoked, StorageFailed
 from heliograph.domain.events import BudgetExhausted
 from heliograph.domain.failures import Charged, Failure, FailureCode
 from heliograph.domain.jobs import Job, JobStatus
-from heliograph.domain.keys import ApiKey, Caller, Scope, is_a_key, key_id_of, read_key_request
+from heliograph.domain.keys import ApiKey, Caller, Scope, is_a_key, key_id_of, read_key_change, read_key_request
 from heliograph.domain.ledger import Booking, Page
 from heliograph.domain.provider import Refused, Uncertain
 from heliograph.domain.tenants import EVERYBODY, Tenants
@@ -180,7 +180,7 @@ def test_a_stranger_leaves_no_trace(office: Office) -> None:
 def test_a_revoked_key_stays_in_the_list(office: Office) -> None:
     _, record = office.make()
     revoked = office.revoke(record.key_id)
-    assert revoked == record.model_copy(update={"revoked_at": office.clock.now()})
+    assert revoked == record.model_copy(update={"revoked_at": office.clock.now(), "revision": 1})
     assert list(office.keys.every()) == [revoked]
 
 
@@ -238,15 +238,15 @@ def test_a_caller_is_looked_up_again_as_its_record_is_now(office: Office) -> Non
     _, record = office.make(scopes=["admin"])
     before = record.caller()
     office.keys.save(record.model_copy(update={"scopes": frozenset({Scope.JOBS_READ})}))
-    now = look_up_again(before, keys=office.keys)
+    now = look_up_again(before, keys=office.keys, clock=office.clock)
     assert (before.may(Scope.ADMIN), now.may(Scope.ADMIN)) == (True, False)
     office.revoke(record.key_id)
     with pytest.raises(KeyRevoked):
-        look_up_again(before, keys=office.keys)
+        look_up_again(before, keys=office.keys, clock=office.clock)
 
 
 def test_the_deployments_own_key_has_no_record_to_look_up(office: Office) -> None:
-    assert look_up_again(OPERATOR, keys=office.keys) == OPERATOR
+    assert look_up_again(OPERATOR, keys=office.keys, clock=office.clock) == OPERATOR
     assert office.keys.reads == 0
 
 
@@ -392,6 +392,69 @@ def test_a_count_that_is_away_shuts_nobody_out(office: Office) -> None:
     found = office.count(limited(1))
     assert found
     assert found.used == 1
+
+
+# ---- Changing, and expiring
+
+
+def test_a_change_is_of_what_was_said_and_of_nothing_else(office: Office) -> None:
+    _, record = office.make(daily_budget_usd="5", requests_per_minute=7)
+    changed = office.desk.change(record.key_id, read_key_change({"daily_budget_usd": None, "name": "b"}), by=OPERATOR)
+    assert changed == office.record(record.key_id)
+    assert changed == record.model_copy(update={"daily_budget_usd": None, "name": "b", "revision": 1})
+
+
+def test_a_revoked_key_is_not_changed(office: Office) -> None:
+    _, record = office.make()
+    office.revoke(record.key_id)
+    with pytest.raises(Conflict, match="revoked"):
+        office.desk.change(record.key_id, read_key_change({"name": "b"}), by=OPERATOR)
+    assert office.record(record.key_id).name == record.name
+
+
+def test_a_change_never_undoes_a_revocation_that_comes_between(office: Office) -> None:
+    _, record = office.make()
+    office.keys.on("replace", lambda: office.revoke(record.key_id))
+    with pytest.raises(Conflict, match="revoked"):
+        office.desk.change(record.key_id, read_key_change({"name": "b"}), by=OPERATOR)
+    assert office.record(record.key_id).revoked_at
+
+
+def test_a_revocation_keeps_a_change_that_comes_between(office: Office) -> None:
+    _, record = office.make()
+    change = read_key_change({"name": "b"})
+    office.keys.on("replace", lambda: office.desk.change(record.key_id, change, by=OPERATOR))
+    office.revoke(record.key_id)
+    kept = office.record(record.key_id)
+    assert (kept.name, kept.revoked_at is None) == ("b", False)
+
+
+def test_the_keys_of_another_tenant_are_not_changed(office: Office) -> None:
+    _, record = office.make(tenant="shop-a")
+    assert office.desk.change(record.key_id, read_key_change({"name": "b"}), by=admin_of("shop-b")) is None
+    assert office.record(record.key_id) == record
+
+
+def test_an_expired_key_opens_nothing_and_makes_nothing(office: Office) -> None:
+    key, record = office.make(expires_at=(office.clock.now() + timedelta(hours=1)).isoformat(), scopes=["admin"])
+    caller = office.book.recognise(key)
+    assert caller
+    office.clock.step(3600)
+    assert office.book.recognise(key) is None
+    with pytest.raises(KeyRevoked):
+        look_up_again(caller, keys=office.keys, clock=office.clock)
+    office.desk.change(record.key_id, read_key_change({"expires_at": None}), by=OPERATOR)
+    assert office.book.recognise(key)
+
+
+@pytest.mark.parametrize("seconds", [-1, 0])
+def test_an_expiry_that_is_over_is_refused(office: Office, seconds: int) -> None:
+    over = (office.clock.now() + timedelta(seconds=seconds)).isoformat()
+    _, record = office.make()
+    with pytest.raises(InvalidRequest, match="expires_at must be in the future"):
+        office.make(expires_at=over)
+    with pytest.raises(InvalidRequest, match="expires_at must be in the future"):
+        office.desk.change(record.key_id, read_key_change({"expires_at": over}), by=OPERATOR)
 
 
 # ---- A budget of its own

@@ -266,6 +266,10 @@ class KeyStore(Protocol):
         """Writes a key's record, new or changed."""
         ...
 
+    def replace(self, before: ApiKey, after: ApiKey) -> bool:
+        """Writes the record if it still is as it was `before`. Tells whether."""
+        ...
+
     def get(self, key_id: str) -> ApiKey | None:
         """The key as it is now (a consistent read)."""
         ...

@@ -2,6 +2,7 @@
 
 id (key)            the key's id
 document            the record, as JSON
+revision            how often it was changed; the condition of every further change
 revoked_at          where the key is revoked; the condition of what it makes is that it is not
 """
 
@@ -12,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from heliograph.adapters.dynamodb_calls import failed_conditions, record_of, records_of, translated
+from heliograph.adapters.dynamodb_calls import (
+    CONDITION_FAILED,
+    code_of,
+    failed_conditions,
+    record_of,
+    records_of,
+    translated,
+)
 from heliograph.domain.keys import ApiKey
 from heliograph.domain.listing import Records
 
@@ -54,6 +62,23 @@ class DynamoDBKeyStore:
         with translated(key.key_id):
             self._client.update_item(**self._update(key))
 
+    def replace(self, before: ApiKey, after: ApiKey) -> bool:
+        """One conditional write."""
+        update = self._update(after.model_copy(update={"revision": before.revision + 1}))
+        # What was never changed may have been written before revisions were.
+        update["ConditionExpression"] = "revision = :before" + (
+            "" if before.revision else " OR attribute_not_exists(revision)"
+        )
+        update["ExpressionAttributeValues"][":before"] = {"N": str(before.revision)}
+        with translated(after.key_id):
+            try:
+                self._client.update_item(**update)
+            except ClientError as error:
+                if code_of(error) == CONDITION_FAILED:
+                    return False
+                raise
+        return True
+
     def get(self, key_id: str) -> ApiKey | None:
         """One consistent read."""
         with translated(key_id):
@@ -69,7 +94,10 @@ class DynamoDBKeyStore:
         return records_of(items, _key, key="id")
 
     def _update(self, key: ApiKey) -> dict[str, Any]:
-        values = {":document": {"S": key.model_dump_json(exclude={"last_used_at"})}}
+        values = {
+            ":document": {"S": key.model_dump_json(exclude={"last_used_at"})},
+            ":revision": {"N": str(key.revision)},
+        }
         if key.revoked_at:
             values[":revoked_at"] = {"S": key.revoked_at.isoformat()}
         return {

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -94,17 +95,32 @@ def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
+KeyName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    AfterValidator(_says_something),
+    Field(description="For people, in printable characters.", examples=["web shop"]),
+]
+DailyBudget = Annotated[
+    Budget | None, Field(description="What its jobs may cost in a UTC day; no limit of its own unless given.")
+]
+Rate = Annotated[
+    int | None,
+    Field(gt=0, le=60_000, strict=True, description="Calls a minute; as many as `CallsPerMinute` unless given."),
+    WHOLE_NUMBER,
+]
+Expiry = Annotated[
+    AwareDatetime | None,
+    Field(description="From then on it opens nothing, at most a minute later; never unless given."),
+]
+
+
 class KeyRequest(BaseModel):
     """What somebody may ask for who makes a key."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
-    name: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=64),
-        AfterValidator(_says_something),
-        Field(description="For people, in printable characters.", examples=["web shop"]),
-    ]
+    name: KeyName
     tenant: Annotated[
         TenantName,
         Field(
@@ -120,14 +136,30 @@ class KeyRequest(BaseModel):
             json_schema_extra=_as_a_list,
         ),
     ] = frozenset({Scope.JOBS_WRITE, Scope.JOBS_READ})
-    daily_budget_usd: Annotated[
-        Budget | None, Field(description="What its jobs may cost in a UTC day; no limit of its own unless given.")
-    ] = None
-    requests_per_minute: Annotated[
-        int | None,
-        Field(gt=0, le=60_000, strict=True, description="Calls a minute; as many as `CallsPerMinute` unless given."),
-        WHOLE_NUMBER,
-    ] = None
+    daily_budget_usd: DailyBudget = None
+    requests_per_minute: Rate = None
+    expires_at: Expiry = None
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class KeyChange(BaseModel):
+    """What may be changed of a key: what is left out stays, and `null` takes a limit away."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", json_schema_extra=_without_defaults)
+
+    name: KeyName = ""
+    daily_budget_usd: DailyBudget = None
+    requests_per_minute: Rate = None
+    expires_at: Expiry = None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The fields that are to change, with their new values."""
+        return self.model_dump(include=self.model_fields_set)
 
 
 class MadeKeys(StrEnum):
@@ -163,9 +195,12 @@ class ApiKey(BaseModel):
     made_by: str | None = None
     daily_budget_usd: str | None = None
     requests_per_minute: int | None = None
+    expires_at: AwareDatetime | None = None
     # To the minute or so. Not part of the stored record: those who note it may not write keys.
     last_used_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
+    # How often the record was changed.
+    revision: int = 0
 
     @classmethod
     def of(cls, key: str, request: KeyRequest, at: AwareDatetime, *, made_by: str | None = None) -> ApiKey:
@@ -173,9 +208,13 @@ class ApiKey(BaseModel):
         digest = digest_of(key)
         return cls(key_id=key_id_of(key), digest=digest, created_at=at, made_by=made_by, **request.model_dump())
 
-    def opens_for(self, key: str) -> bool:
-        """Whether this is the record of that very key, and it is not revoked; in constant time."""
-        return hmac.compare_digest(self.digest, digest_of(key)) and self.revoked_at is None
+    def is_valid(self, at: datetime) -> bool:
+        """Whether the key opens anything: it is not revoked, and not expired."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+    def opens_for(self, key: str, at: datetime) -> bool:
+        """Whether this is the record of that very key, and the key is valid; in constant time."""
+        return hmac.compare_digest(self.digest, digest_of(key)) and self.is_valid(at)
 
     def caller(self) -> Caller:
         """What the functions need to know of it."""
@@ -193,6 +232,14 @@ def read_key_request(document: Mapping[str, Any], *, tenant: str = DEFAULT_TENAN
     """The request in `document`, for `tenant` unless it names one. Raises `InvalidRequest` with every fault."""
     try:
         return KeyRequest.model_validate({"tenant": tenant, **document})
+    except ValidationError as error:
+        raise InvalidRequest(*faults_of(error)) from None
+
+
+def read_key_change(document: Mapping[str, Any]) -> KeyChange:
+    """The change in `document`. Raises `InvalidRequest` with every fault."""
+    try:
+        return KeyChange.model_validate(document)
     except ValidationError as error:
         raise InvalidRequest(*faults_of(error)) from None
 

@@ -414,7 +414,7 @@ def caller_again(settings: KeysTableSettings) -> Callable[[Caller], Caller]:
     """What the API's functions do before a privileged act: the gateway remembers for a minute what a key opens."""
     from heliograph.steps.manage_keys import look_up_again
 
-    return partial(look_up_again, keys=_keys(settings.keys_table))
+    return partial(look_up_again, keys=_keys(settings.keys_table), clock=SystemClock())
 
 
 def call_counter(settings: CallsTableSettings) -> Callable[..., Allowance | None]:

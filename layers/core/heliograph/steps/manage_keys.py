@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.domain.errors import Fault, InvalidRequest, KeyRevoked, StorageFailed
+from heliograph.domain.errors import Conflict, Fault, InvalidRequest, KeyRevoked, StorageFailed
 from heliograph.domain.keys import (
     KEY_ID,
     PREFIX,
     ApiKey,
     Caller,
+    KeyChange,
     KeyRequest,
     Origin,
     Scope,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # A key's last use is noted this often at most: it is for people, and every note is a write.
 _NOTED_EVERY = timedelta(minutes=1)
+# Each time, somebody else changed the key first.
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class KeyDesk:
         if by and not by.governs(request.tenant):
             told = f"an admin key of the tenant {by.tenant} makes keys of that tenant only"
             raise InvalidRequest(Fault("/tenant", told))
+        self._check(request.expires_at)
         key = PREFIX + self.new_secret()
         record = ApiKey.of(key, request, self.clock.now(), made_by=_maker(by))
         if not self.keys.add(record, maker=by.key_id if by else None):
@@ -111,20 +115,56 @@ class KeyDesk:
 
         `with_made`: also all keys that it made, and that those made. It is revoked first, so that none is missed.
         """
-        record = self.keys.get(key_id) if KEY_ID.fullmatch(key_id) else None
-        if record is None or (by and not by.governs(record.tenant)):
+        record = self._managed(key_id, by)
+        if record is None:
             return None
         revoked = self._revoked(record)
         made = [self._revoked(key) for key in made_from(key_id, self.keys.every())] if with_made else []
         first, *others = self._with_uses([revoked, *made])
         return RevokedKeys(first, tuple(others))
 
+    def change(self, key_id: str, change: KeyChange, *, by: Caller | None) -> ApiKey | None:
+        """The key with what was changed, which counts within a minute; `None` if there is none.
+
+        Raises `InvalidRequest` for an expiry that is over, and `Conflict` for a key that is revoked.
+        """
+        self._check(change.expires_at)
+
+        def changed(record: ApiKey) -> ApiKey:
+            if record.revoked_at:
+                raise Conflict("key_revoked", "the key is revoked: make another")
+            return record.model_copy(update=change.said)
+
+        record = self._managed(key_id, by)
+        return self._with_uses([self._update(record, changed)])[0] if record else None
+
+    def _check(self, expires_at: datetime | None) -> None:
+        if expires_at and expires_at <= self.clock.now():
+            raise InvalidRequest(Fault("/expires_at", "must be in the future"))
+
+    def _managed(self, key_id: str, by: Caller | None) -> ApiKey | None:
+        record = self.keys.get(key_id) if KEY_ID.fullmatch(key_id) else None
+        return record if record and (by is None or by.governs(record.tenant)) else None
+
     def _revoked(self, record: ApiKey) -> ApiKey:
-        if record.revoked_at:
-            return record
-        revoked = record.model_copy(update={"revoked_at": self.clock.now()})
-        self.keys.save(revoked)
-        return revoked
+        now = self.clock.now()
+        return self._update(
+            record, lambda current: current if current.revoked_at else current.model_copy(update={"revoked_at": now})
+        )
+
+    def _update(self, record: ApiKey, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
+        """The record as it was changed and written: a change by somebody else in between is kept."""
+        for _ in range(_TRIES):
+            changed = change(record)
+            if changed == record:
+                return record
+            if self.keys.replace(record, changed):
+                return changed.model_copy(update={"revision": record.revision + 1})
+            current = self.keys.get(record.key_id)
+            if current is None:
+                break
+            record = current
+        raise StorageFailed(f"{record.key_id}: it changes all the time")
 
     def _with_uses(self, keys: Iterable[ApiKey]) -> list[ApiKey]:
         found = list(keys)
@@ -160,7 +200,7 @@ class KeyBook:
         if own_key and hmac.compare_digest(key.encode(errors="surrogatepass"), own_key.encode()):
             return Caller(tenant=DEFAULT_TENANT, scopes=frozenset(Scope), requests_per_minute=self.requests_per_minute)
         record = self.keys.get(key_id_of(key)) if is_a_key(key) else None
-        if record is None or not record.opens_for(key):
+        if record is None or not record.opens_for(key, self.clock.now()):
             return None
         self._note_use(record.key_id)
         caller = record.caller()
@@ -177,19 +217,19 @@ class KeyBook:
                 self.noted[key_id] = now
 
 
-def look_up_again(caller: Caller, *, keys: KeyStore) -> Caller:
+def look_up_again(caller: Caller, *, keys: KeyStore, clock: Clock) -> Caller:
     """The caller as its key's record says now. The deployment's own key has no record.
 
-    Raises `KeyRevoked` if the key was revoked since the gateway checked it, and `StorageFailed`.
+    Raises `KeyRevoked` if the key was revoked or expired since the gateway checked it, and `StorageFailed`.
     """
     if caller.key_id is None:
         return caller
-    return valid_record(caller.key_id, keys=keys).caller()
+    return valid_record(caller.key_id, keys=keys, clock=clock).caller()
 
 
-def valid_record(key_id: str, *, keys: KeyStore) -> ApiKey:
-    """The record of a key that is not revoked. Raises `KeyRevoked` and `StorageFailed`."""
+def valid_record(key_id: str, *, keys: KeyStore, clock: Clock) -> ApiKey:
+    """The record of a key that is neither revoked nor expired. Raises `KeyRevoked` and `StorageFailed`."""
     record = keys.get(key_id)
-    if record is None or record.revoked_at:
+    if record is None or not record.is_valid(clock.now()):
         raise KeyRevoked(key_id)
     return record

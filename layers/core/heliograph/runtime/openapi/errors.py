@@ -33,6 +33,7 @@ CONFLICTS: Codes = {
     "too_many_endpoints": "there are 16, and no more may be",
     "changed_meanwhile": "somebody else changed it at the same moment; look at it again",
     "endpoint_removed": "its endpoint was removed",
+    "key_revoked": "the key is revoked; make another",
     "endpoint_not_enabled": "its endpoint is paused or disabled; enable it first",
 }
 TOO_LARGE: Codes = {"payload_too_large": "the body is over 256 KB"}

@@ -254,6 +254,12 @@ def revoked_key() -> KeyTold:
     return KeyTold.of(_key().model_copy(update={"last_used_at": _after(60), "revoked_at": _after(86_400)}))
 
 
+def changed_key() -> KeyTold:
+    """With a higher budget, and an end."""
+    changed = {"daily_budget_usd": "50", "expires_at": datetime(2126, 12, 31, tzinfo=UTC)}
+    return KeyTold.of(_key().model_copy(update={**changed, "last_used_at": _after(60)}))
+
+
 def revoked_with_made() -> KeyRevoked:
     """With the one that it made."""
     revoked = {"revoked_at": _after(86_400)}

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from heliograph.domain.deliveries import DELIVERY_ID, DeliveryQuery
 from heliograph.domain.identity import JOB_ID
-from heliograph.domain.keys import KEY_ID, KeyRequest, RevocationQuery, Scope
+from heliograph.domain.keys import KEY_ID, KeyChange, KeyRequest, RevocationQuery, Scope
 from heliograph.domain.new_job import NewJob
 from heliograph.domain.rejections import RejectionQuery
 from heliograph.domain.uploads import UploadRequest
@@ -551,7 +551,7 @@ OPERATIONS: tuple[Operation, ...] = (
                 status=HTTPStatus.CREATED,
                 description="The key, with its record.",
                 bodies={KeyMade: examples.new_key},
-                links={"key_id": ("revokeKey",)},
+                links={"key_id": ("changeKey", "revokeKey")},
             ),
         ),
     ),
@@ -567,6 +567,21 @@ OPERATIONS: tuple[Operation, ...] = (
         successes=(
             Success(status=HTTPStatus.OK, description="The records.", bodies={Listing[KeyTold]: examples.keys}),
         ),
+    ),
+    Operation(
+        id="changeKey",
+        method="PATCH",
+        path="/v1/keys/{key_id}",
+        tag=Tag.KEYS,
+        scopes=(Scope.ADMIN,),
+        summary="Change a key",
+        description="Its name, its limits, or when it expires: what is left out stays, and `null` takes a limit away. "
+        "A change counts within a minute. Tenant and scopes stay: for others, make another key. A revoked key "
+        "can't be changed.",
+        body=KeyChange,
+        example={"daily_budget_usd": "50", "expires_at": "2126-12-31T00:00:00Z"},
+        conflicts=("key_revoked",),
+        successes=(Success(status=HTTPStatus.OK, description="The record.", bodies={KeyTold: examples.changed_key}),),
     ),
     Operation(
         id="revokeKey",

@@ -28,6 +28,7 @@ class KeyTold(Representation):
     ]
     daily_budget_usd: str | None
     requests_per_minute: int | None
+    expires_at: Annotated[AwareDatetime | None, Field(description="From then on it opens nothing; null: never.")]
     last_used_at: Annotated[AwareDatetime | None, Field(description="To the minute or so.")]
     revoked_at: AwareDatetime | None
 
@@ -64,4 +65,4 @@ class KeyRevoked(KeyTold):
 
 
 def _plain(record: ApiKey) -> dict[str, object]:
-    return record.model_dump(exclude={"key_id", "digest", "scopes"})
+    return record.model_dump(exclude={"key_id", "digest", "scopes", "revision"})
