@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from heliograph.domain.events import PublishedEvent
+from heliograph.domain.published import Envelope
 
 from tests.fakes.script import Line, Script
 
@@ -20,7 +21,8 @@ class RecordingBus:
         """What happens at the next calls of `publish`."""
         self._script.on(method, *lines)
 
-    def publish(self, event: PublishedEvent) -> None:
+    def publish(self, event: Envelope) -> None:
+        assert isinstance(event, PublishedEvent)
         with self._script.playing("publish"):
             self._events.append(event)
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 from heliograph.adapters import aws, dynamodb_deliveries
+from heliograph.adapters.delivery_workflow import StepFunctionsDeliveryWorkflow
 from heliograph.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
 from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
-from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow
 from heliograph.domain.deliveries import (
     KEPT,
     OVERDUE,

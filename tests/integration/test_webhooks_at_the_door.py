@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from heliograph.adapters import aws
+from heliograph.adapters.delivery_workflow import StepFunctionsDeliveryWorkflow
 from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow
 from heliograph.domain.deliveries import OVERDUE, message_of
 from heliograph.domain.errors import WorkflowFailed
 from heliograph.domain.keys import Caller, Scope

@@ -12,7 +12,6 @@ from heliograph.domain.media import SNIFF_BYTES
 if TYPE_CHECKING:
     from heliograph.domain.absence import Books
     from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
-    from heliograph.domain.events import PublishedEvent
     from heliograph.domain.jobs import Job, JobFilter
     from heliograph.domain.keys import ApiKey
     from heliograph.domain.ledger import Balance, Booking, Page, UsageLine
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         SignedForm,
     )
     from heliograph.domain.provider import CreateOutcome, TaskRequest, TaskState
+    from heliograph.domain.published import Envelope
     from heliograph.domain.recent_calls import Recent
     from heliograph.domain.recipes import KeyedUpload
     from heliograph.domain.references import ObjectLocation
@@ -428,7 +428,7 @@ class RejectionStore(Protocol):
 class EventBus(Protocol):
     """Where events are published."""
 
-    def publish(self, event: PublishedEvent) -> None:
+    def publish(self, event: Envelope) -> None:
         """Puts one event. Raises `PublishFailed` unless the bus says that it took it."""
         ...
 

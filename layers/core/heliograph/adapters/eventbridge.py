@@ -12,7 +12,7 @@ from heliograph.domain.published import EVENT_SOURCE
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
-    from heliograph.domain.events import PublishedEvent
+    from heliograph.domain.published import Envelope
 
 
 class EventBridgeBus:
@@ -22,7 +22,7 @@ class EventBridgeBus:
         self._client = client
         self._bus = bus
 
-    def publish(self, event: PublishedEvent) -> None:
+    def publish(self, event: Envelope) -> None:
         """One entry. EventBridge may answer 200 and still not have taken it: `FailedEntryCount` decides."""
         try:
             answer = self._client.put_events(

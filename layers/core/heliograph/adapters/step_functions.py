@@ -1,4 +1,4 @@
-"""AWS Step Functions as a `Workflow`, and as a `DeliveryWorkflow`."""
+"""AWS Step Functions as a `Workflow`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from heliograph.adapters.step_functions_calls import translated
+from heliograph.adapters.step_functions_calls import start_execution, translated
 from heliograph.domain.timeline import Stay
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
-
-    from heliograph.domain.deliveries import Delivery
 
 # 1,000 events each, about four for every state. (A history has 25,000 at most.)
 _MOST_PAGES = 5
@@ -30,7 +28,7 @@ class StepFunctionsWorkflow:
 
     def start(self, job_id: str) -> bool:
         """`True` also while the job's execution runs: starting it again with the same input is no error to AWS."""
-        return _start(self._client, self._state_machine_arn, job_id, {"job_id": job_id})
+        return start_execution(self._client, self._state_machine_arn, job_id, {"job_id": job_id})
 
     def history(self, job_id: str) -> tuple[Sequence[Stay], bool]:
         """A request for every 1,000 events; an account has about 20 such requests a second."""
@@ -48,31 +46,6 @@ class StepFunctionsWorkflow:
                     return tuple(_stays(events)), True
                 more = {"nextToken": page["nextToken"]}
         return tuple(_stays(events)), False
-
-
-class StepFunctionsDeliveryWorkflow:
-    """A Standard state machine. An execution's name is the delivery's id with the number of its series."""
-
-    def __init__(self, client: SFNClient, state_machine_arn: str) -> None:
-        self._client = client
-        self._state_machine_arn = state_machine_arn
-
-    def start(self, delivery: Delivery) -> bool:
-        """`True` also while that execution runs."""
-        from heliograph.domain.deliveries import DeliveryTurn
-
-        turn = DeliveryTurn(delivery_id=delivery.delivery_id, series=delivery.series)
-        document = turn.model_dump(exclude_none=True)
-        return _start(self._client, self._state_machine_arn, delivery.execution, document)
-
-
-def _start(client: SFNClient, state_machine_arn: str, name: str, document: dict[str, Any]) -> bool:
-    with translated(name):
-        try:
-            client.start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(document))
-        except client.exceptions.ExecutionAlreadyExists:
-            return False
-    return True
 
 
 def _stays(events: Iterable[HistoryEventTypeDef]) -> Iterator[Stay]:

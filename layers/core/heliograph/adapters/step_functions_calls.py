@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,6 +12,8 @@ from heliograph.domain.errors import WorkflowFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mypy_boto3_stepfunctions import SFNClient
 
 
 @contextmanager
@@ -22,3 +25,13 @@ def translated(about: str) -> Iterator[None]:
         raise WorkflowFailed(f"{about}: {error.response.get('Error', {}).get('Code')}") from error
     except BotoCoreError as error:
         raise WorkflowFailed(f"{about}: {type(error).__name__}") from error
+
+
+def start_execution(client: SFNClient, state_machine_arn: str, name: str, document: dict[str, Any]) -> bool:
+    """`True` if AWS took the start, also while that execution runs with the same input; `False` if it ran before."""
+    with translated(name):
+        try:
+            client.start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(document))
+        except client.exceptions.ExecutionAlreadyExists:
+            return False
+    return True

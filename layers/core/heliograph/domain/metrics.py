@@ -17,9 +17,9 @@ from heliograph.domain.statuses import JobStatus
 
 if TYPE_CHECKING:
     from heliograph.domain.deliveries import DeliverOutcome
-    from heliograph.domain.events import PublishedEvent
     from heliograph.domain.jobs import Job
     from heliograph.domain.outcomes import PollOutcome, Watch
+    from heliograph.domain.published import Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def of_delivery(outcome: DeliverOutcome) -> Iterator[Measure]:
         yield Measure(WEBHOOK_AGE, tried.age_seconds)
 
 
-def of_announcement(event: PublishedEvent) -> Iterator[Measure]:
+def of_announcement(event: Envelope) -> Iterator[Measure]:
     """Of an event that went out; nothing for that of a job."""
     if event.event_type in ANNOUNCED:
         yield Measure(ANNOUNCEMENTS, 1, of=event.event_type)

@@ -40,11 +40,6 @@ def variables_of(model: type[Settings]) -> frozenset[str]:
     return frozenset(name.upper() for name in model.model_fields)
 
 
-def is_traced(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether calls are traced: known before anything else is, because it decides what is imported."""
-    return environment.get("POWERTOOLS_TRACE_DISABLED") == "false"
-
-
 def parsed(value: object) -> object:
     """The JSON document that a text is. Raises `ValueError` where it is none, or gives one name two values."""
     return json.loads(value, object_pairs_hook=_each_once) if isinstance(value, str) else value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import re
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -16,8 +17,6 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
-
-from heliograph.runtime.environment import is_traced
 
 if TYPE_CHECKING:
     from heliograph.domain.metrics import Measure
@@ -98,8 +97,13 @@ def tell(measures: Iterable[Measure], **properties: str | None) -> None:
         logger.exception("not told")
 
 
+def _is_traced() -> bool:
+    """Whether calls are traced: known before anything else is, because it decides what is imported."""
+    return os.environ.get("POWERTOOLS_TRACE_DISABLED") == "false"
+
+
 def _traced(handler: Handler[Answer]) -> Handler[Answer]:
-    if not is_traced():
+    if not _is_traced():
         return handler
     # It brings AWS's whole SDK for traces, which every cold start would wait for.
     from aws_lambda_powertools import Tracer  # noqa: PLC0415

@@ -15,7 +15,7 @@ from heliograph.domain.metrics import Measure, of_announcement, of_end, of_submi
 from heliograph.domain.result_order import KeyHolder, Taking
 
 if TYPE_CHECKING:
-    from heliograph.domain.events import PublishedEvent
+    from heliograph.domain.published import Envelope
     from heliograph.ports import EventBus, JobStore
 
 Tell = Callable[..., None]
@@ -78,7 +78,7 @@ class WatchedBus:
         self._bus = bus
         self._tell = tell
 
-    def publish(self, event: PublishedEvent) -> None:
+    def publish(self, event: Envelope) -> None:
         """As the bus does."""
         self._bus.publish(event)
         self._tell(of_announcement(event), event_id=event.event_id)

@@ -23,6 +23,7 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.observability import tell
 
 if TYPE_CHECKING:
+    from heliograph.adapters.delivery_workflow import StepFunctionsDeliveryWorkflow
     from heliograph.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
     from heliograph.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
     from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
     from heliograph.adapters.dynamodb_rejections import DynamoDBRejectionStore
     from heliograph.adapters.s3 import S3ObjectStore
-    from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow, StepFunctionsWorkflow
+    from heliograph.adapters.step_functions import StepFunctionsWorkflow
     from heliograph.domain.deliveries import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
     from heliograph.domain.jobs import Job
     from heliograph.domain.keys import Caller
@@ -684,7 +685,7 @@ def _rejections(table: str) -> DynamoDBRejectionStore:
 
 
 def _delivery_workflow(state_machine_arn: str) -> StepFunctionsDeliveryWorkflow:
-    from heliograph.adapters.step_functions import StepFunctionsDeliveryWorkflow
+    from heliograph.adapters.delivery_workflow import StepFunctionsDeliveryWorkflow
 
     return StepFunctionsDeliveryWorkflow(aws.step_functions(), state_machine_arn)
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from heliograph.domain.budget_events import budget_exhausted, budget_warning
 from heliograph.domain.errors import BudgetExceeded, Unavailable
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.ledger import Page, budgets, key_page
+from heliograph.domain.ledger import Page, budgets
 from heliograph.domain.limits import limits_on
 
 if TYPE_CHECKING:
-    from heliograph.domain.jobs import Job
     from heliograph.domain.keys import Caller
     from heliograph.domain.tenants import Tenants
     from heliograph.ports import Clock, EventBus, Ledger
@@ -47,16 +46,14 @@ class BudgetWatch:
         return done
 
 
-def warn_of_key(job: Job, *, ledger: Ledger, bus: EventBus, clock: Clock) -> None:
-    """Publishes the warnings that are due of the budget of the API key that the job was just made with, if it has one.
+def warn_of_key(account: Page, limit_microusd: int, *, ledger: Ledger, bus: EventBus, clock: Clock) -> None:
+    """Publishes the warnings that are due of an API key's budget, after a job was made with that key.
 
     Such budgets are configured nowhere but in the keys, so no sweep knows them. Never raises: the key's next job tries
     again.
     """
-    if job.key_budget:
-        page = key_page(job.key_budget.key_id, job.created_at)
-        with suppress(Unavailable):
-            announce_warnings(page, job.key_budget.daily_microusd, ledger=ledger, bus=bus, clock=clock)
+    with suppress(Unavailable):
+        announce_warnings(account, limit_microusd, ledger=ledger, bus=bus, clock=clock)
 
 
 def announce_warnings(

@@ -8,6 +8,7 @@ from heliograph.domain.errors import BudgetExceeded, Conflict
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import JobStatus
 from heliograph.domain.keys import Caller
+from heliograph.domain.ledger import key_page
 from heliograph.domain.object_keys import folder_of
 from heliograph.domain.requests import JobRequest, Policy, Rules, read_request
 from heliograph.steps.budgets import announce_exhausted, warn_of_key
@@ -75,8 +76,9 @@ def retry_job(
     except BudgetExceeded as error:
         announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
         raise
-    if submission.created:
-        warn_of_key(submission.job, ledger=ledger, bus=bus, clock=clock)
+    if submission.created and (budget := submission.job.key_budget):
+        account = key_page(budget.key_id, submission.job.created_at)
+        warn_of_key(account, budget.daily_microusd, ledger=ledger, bus=bus, clock=clock)
     return submission
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.domain.errors import StorageFailed
 from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import Job, JobStatus, Result
+from heliograph.domain.jobs import Job, Result
 from heliograph.domain.objects import CopyOutcome, NotCopied, Replacing
 from heliograph.domain.outcomes import DispatchOutcome, Failed, NotYet, Over
 from heliograph.domain.recipes import is_to_be_made_again
@@ -21,6 +21,7 @@ from heliograph.domain.references import ObjectLocation
 from heliograph.domain.retrying import spread
 from heliograph.steps.announce import announce
 from heliograph.steps.finalize import write_record
+from heliograph.steps.find_reusable import images_of
 from heliograph.steps.store_result import store_result
 
 if TYPE_CHECKING:
@@ -42,20 +43,6 @@ class Reusing:
     bus: EventBus
     clock: Clock
     results_bucket: str
-
-
-def is_reusable(reuse_key: str | None, *, index: ReuseIndex, jobs: JobStore) -> bool:
-    """Whether a job of that key would now wait for another, or take its results: then nothing is reserved for it."""
-    holder_id = index.holder(reuse_key) if reuse_key else None
-    holder = jobs.get(holder_id) if holder_id else None
-    return bool(holder and (not holder.is_over or images_of(holder)))
-
-
-def images_of(job: Job) -> tuple[Result, ...]:
-    """The results that another job may have copies of: all that the job was to bring."""
-    if job.status is JobStatus.SUCCEEDED:
-        return job.results
-    return job.all_results if job.delivered_late_at else ()
 
 
 def reuse(job: Job, now: datetime, *, reusing: Reusing) -> DispatchOutcome | None:

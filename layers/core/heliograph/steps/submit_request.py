@@ -13,13 +13,14 @@ from heliograph.domain.errors import BudgetExceeded, Fault, InvalidRequest
 from heliograph.domain.identity import derived_id
 from heliograph.domain.jobs import KeyBudget, Source
 from heliograph.domain.keys import Caller
+from heliograph.domain.ledger import key_page
 from heliograph.domain.object_keys import default_output_key
 from heliograph.domain.recipes import reuse_key_of
 from heliograph.domain.requests import JobRequest, Reuse, Rules, read_json_object, read_request
 from heliograph.steps.budgets import announce_exhausted, warn_of_key
 from heliograph.steps.contents import MOST_READ_BYTES, Contents
+from heliograph.steps.find_reusable import is_reusable
 from heliograph.steps.quote_job import Quote, Quoting
-from heliograph.steps.reuse import is_reusable
 from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, resume, submit
 
 if TYPE_CHECKING:
@@ -98,8 +99,9 @@ def submit_request(
     except BudgetExceeded as error:
         announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
         raise
-    if submission.created:
-        warn_of_key(submission.job, ledger=ledger, bus=bus, clock=clock)
+    if submission.created and (budget := submission.job.key_budget):
+        account = key_page(budget.key_id, submission.job.created_at)
+        warn_of_key(account, budget.daily_microusd, ledger=ledger, bus=bus, clock=clock)
     return _same(submission, fingerprint)
 
 

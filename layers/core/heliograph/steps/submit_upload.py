@@ -34,9 +34,9 @@ from heliograph.steps.budgets import announce_exhausted
 from heliograph.steps.check_image import ImageCheck
 from heliograph.steps.check_preset import check_preset
 from heliograph.steps.contents import Contents
+from heliograph.steps.find_reusable import is_reusable
 from heliograph.steps.provenance import MARKER
 from heliograph.steps.reject_upload import announce_rejection
-from heliograph.steps.reuse import is_reusable
 from heliograph.steps.submission import Submission, check_stored_references, keep_uploads, refused, resume, submit
 from heliograph.steps.trip_wire import UsedPreset, is_stopped, stops
 
