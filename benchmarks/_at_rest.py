@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from heliograph.adapters.dynamodb_deliveries import PENDING_SHARDS
-from heliograph.domain.metrics import Survey, of_sweep
+from heliograph.monitoring.metrics import Survey, of_sweep
+from heliograph.webhooks.adapters.dynamodb_deliveries import PENDING_SHARDS
 
 from benchmarks import _prices
 from benchmarks._bill import Use, bill, gb_seconds, total

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from heliograph.domain.routes import Route
+from heliograph.routes.config import Route
 
 from benchmarks import _strangers
 from benchmarks._template import TEMPLATE, Template, method_rate, queue_concurrency
@@ -320,7 +320,7 @@ end before quotas.
 transaction that begins it and in the one that ends it: that is what makes budgets hard. Transactions on one item
 can't overlap, so everybody's pages are one queue. How long DynamoDB holds an item is not published; with 20 ms for a
 transaction (an estimate; the row says so) the queue is full at the rate below. Conflicts are repeated with a jitter
-(`adapters/aws.py`); what still meets another after a dozen tries fails as storage does: callers are told to try again,
+(`platform/aws.py`); what still meets another after a dozen tries fails as storage does: callers are told to try again,
 workflows do so by themselves, and nothing is booked twice or lost. Beyond that rate everybody's pages would have to be
 split into parts, each with its share of the budget."""
 

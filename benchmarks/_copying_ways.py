@@ -20,12 +20,12 @@ from typing import IO, cast
 import boto3
 import httpx
 import urllib3
-from heliograph.adapters import aws
-from heliograph.adapters.lean_transport import LeanTransport
-from heliograph.adapters.result_host import ResultHost
-from heliograph.adapters.s3 import S3ObjectStore
-from heliograph.adapters.threads import Threads
-from heliograph.domain.references import ObjectLocation
+from heliograph.platform import aws
+from heliograph.platform.http_transport import LeanTransport
+from heliograph.platform.threads import Threads
+from heliograph.providers.adapters.result_host import ResultHost
+from heliograph.storage.adapters.s3 import S3ObjectStore
+from heliograph.storage.references import ObjectLocation
 
 from benchmarks._copying_reading import Chunks
 

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from heliograph.runtime.openapi.pages import description_pages
-from heliograph.runtime.pages import folder
+from heliograph.api.openapi.pages import description_pages
+from heliograph.api.pages import folder
 
 from benchmarks._bill import JOBS, Use, bill, gb_seconds, total
 from benchmarks._prices import Architecture

@@ -13,9 +13,9 @@ from statistics import fmean, median
 from typing import Any
 
 import httpx
-from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
-from heliograph.domain.polling import Latencies
-from heliograph.domain.routes import Route, Routes
+from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
+from heliograph.routes.config import Route, Routes
+from heliograph.routes.poll_schedule import Latencies
 
 from local.stack import Pace, Stack, running
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from heliograph.domain.polling import QUESTION_PRICE, Latencies, moments, took_seconds, wait_before_asking
+from heliograph.routes.poll_schedule import QUESTION_PRICE, Latencies, moments, took_seconds, wait_before_asking
 
 from benchmarks import _prices
 

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
-from heliograph.domain.errors import ConfigurationError, HeliographError, InvalidRequest
-from heliograph.domain.keys import KEY_ID, Scope, read_key_request
-from heliograph.domain.routes import Route
+from heliograph.access.keys import KEY_ID, Scope, read_key_request
+from heliograph.jobs.audit_ledger import check_ledger, check_usage, running_tasks
+from heliograph.kernel.errors import ConfigurationError, HeliographError, InvalidRequest
+from heliograph.routes.config import Route
+from heliograph.routes.control import close_again, halt, hold_open, resume
 from heliograph.runtime import wiring
-from heliograph.runtime.control_room import ControlRoom
 from heliograph.runtime.environment import variables_of
+from heliograph.runtime.operator import ControlRoom
 from heliograph.runtime.settings.operations import OperationsSettings
-from heliograph.steps.check_ledger import check_ledger, check_usage, running_tasks
-from heliograph.steps.traffic import close_again, halt, hold_open, resume
 
 from operations.command_line import add_target, place_of
 from operations.key_report import key_report

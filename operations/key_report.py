@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from heliograph.domain.keys import ApiKey
+from heliograph.access.keys import ApiKey
 
 from operations.tables import columns
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from heliograph.domain.money import usd
-from heliograph.domain.tenants import EVERYBODY
-from heliograph.steps.check_ledger import Comparison, UsageComparison
+from heliograph.jobs.audit_ledger import Comparison, UsageComparison
+from heliograph.kernel.money import usd
+from heliograph.kernel.tenants import EVERYBODY
 
 from operations.tables import columns
 

@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from heliograph.domain.errors import ConfigurationError
-from heliograph.domain.faults import faults_of, findings_of
-from heliograph.domain.routes import Route
-from heliograph.domain.tenants import Tenant
+from heliograph.kernel.errors import ConfigurationError
+from heliograph.kernel.tenants import Tenant
+from heliograph.kernel.validation import faults_of, findings_of
+from heliograph.routes.config import Route
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.routing import ConfiguredRoutes, RoutesSettings
 from heliograph.runtime.settings.tenancy import ConfiguredTenants

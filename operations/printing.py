@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from heliograph.domain.printable import without_unprintable
+from heliograph.kernel.printable import without_unprintable
 
 
 def print_lines(report: Iterable[str]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from heliograph.domain.breaker import Breaker
-from heliograph.domain.pacing import Weights
-from heliograph.domain.routes import Routes
-from heliograph.domain.traffic import Halt, Traffic
+from heliograph.routes.circuit_breaker import Breaker
+from heliograph.routes.config import Routes
+from heliograph.routes.fair_queue import Weights
+from heliograph.routes.state import Halt, Traffic
 
 from operations.tables import columns
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from heliograph.adapters.clock import SystemClock
+from heliograph.platform.clock import SystemClock
 
 from tests.contract.examples import NOW
 from tests.fakes.clock import SteppingClock

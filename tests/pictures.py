@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from heliograph.domain.imaging.inspection import ImageFacts, Inspection
+from heliograph.imaging.inspection import ImageFacts, Inspection
 from PIL import Image, ImageDraw
 
 # From public bug reports.

@@ -4,20 +4,20 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.failures import Charged
-from heliograph.domain.keys import Scope
+from heliograph.access.keys import Scope
+from heliograph.api.authorize import require, through_the_door
+from heliograph.api.call import ApiCall
+from heliograph.api.openapi.methods import methods_of
+from heliograph.api.problems import Problem
+from heliograph.api.query import read_query
+from heliograph.api.representations.jobs import TimelineTold, job_listing
+from heliograph.api.responses import answer, api_resolver, found, sliced
+from heliograph.jobs.read_jobs import JobsQuery
+from heliograph.kernel.failures import Charged
+from heliograph.monitoring.logging import observed
 from heliograph.runtime import wiring
-from heliograph.runtime.door import require, through_the_door
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import observed
-from heliograph.runtime.openapi.methods import methods_of
-from heliograph.runtime.problems import Problem
-from heliograph.runtime.queries import read_query
-from heliograph.runtime.representations.jobs import TimelineTold, job_listing
-from heliograph.runtime.responses import answer, api_resolver, found, sliced
 from heliograph.runtime.settings.api import ApiSettings
-from heliograph.runtime.triggers import ApiCall
-from heliograph.steps.read_job import JobsQuery
 
 app = api_resolver(charged_on_failure=Charged.NO, methods_of=methods_of)
 settings = read_settings(ApiSettings)

@@ -7,12 +7,12 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
     APIGatewayAuthorizerTokenEvent,
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.api.bearer import bearer_of
+from heliograph.api.call import told_of
+from heliograph.monitoring.logging import logger, observed
 from heliograph.runtime import wiring
-from heliograph.runtime.bearer import bearer_of
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.settings.authorize import AuthorizeSettings
-from heliograph.runtime.triggers import told_of
 
 recognise = wiring.recogniser(read_settings(AuthorizeSettings))
 

@@ -4,15 +4,14 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.failures import Charged
-from heliograph.domain.identity import JOB_ID
+from heliograph.api.callbacks import claimed_task_id, heard
+from heliograph.api.responses import api_resolver
+from heliograph.kernel.failures import Charged
+from heliograph.kernel.ids import JOB_ID
+from heliograph.monitoring.logging import logger, observed, only_an_id
 from heliograph.runtime import wiring
-from heliograph.runtime.callbacks import heard
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import logger, observed, only_an_id
-from heliograph.runtime.responses import api_resolver
 from heliograph.runtime.settings.callback import CallbackSettings
-from heliograph.runtime.triggers import claimed_task_id
 
 app = api_resolver(charged_on_failure=Charged.NO)
 hear = wiring.callback_hearer(read_settings(CallbackSettings))

@@ -4,16 +4,16 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.failures import Charged
-from heliograph.domain.keys import Scope
+from heliograph.access.keys import Scope
+from heliograph.api.authorize import require, through_the_door
+from heliograph.api.call import ApiCall
+from heliograph.api.problems import Problem
+from heliograph.api.responses import accepted, api_resolver
+from heliograph.kernel.failures import Charged
+from heliograph.monitoring.logging import logger, observed
 from heliograph.runtime import wiring
-from heliograph.runtime.door import require, through_the_door
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import logger, observed
-from heliograph.runtime.problems import Problem
-from heliograph.runtime.responses import accepted, api_resolver
 from heliograph.runtime.settings.cancel import CancelSettings
-from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(CancelSettings)

@@ -3,10 +3,10 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.outcomes import Crashed
+from heliograph.execution.outcomes import Crashed
+from heliograph.monitoring.logging import decided, observed
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import decided, observed
 from heliograph.runtime.settings.close import CloseSettings
 
 close = wiring.closer(read_settings(CloseSettings))

@@ -3,12 +3,12 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.deliveries import DeliveryCrashed, DeliveryTurn
-from heliograph.domain.metrics import of_delivery
+from heliograph.monitoring.logging import noted, observed, tell
+from heliograph.monitoring.metrics import of_delivery
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import noted, observed, tell
 from heliograph.runtime.settings.deliver import DeliverSettings
+from heliograph.webhooks.delivery import DeliveryCrashed, DeliveryTurn
 from pydantic import ConfigDict, TypeAdapter
 
 deliver = wiring.deliverer(read_settings(DeliverSettings))

@@ -4,18 +4,18 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.deliveries import DeliveryQuery
-from heliograph.domain.failures import Charged
+from heliograph.api.authorize import READING, WRITING, caller_with, through_the_door
+from heliograph.api.call import ApiCall
+from heliograph.api.problems import existing
+from heliograph.api.query import read_query
+from heliograph.api.representations import webhooks as told
+from heliograph.api.responses import answer, api_resolver, sliced
+from heliograph.kernel.failures import Charged
+from heliograph.monitoring.logging import noted, observed
 from heliograph.runtime import wiring
-from heliograph.runtime.door import READING, WRITING, caller_with, through_the_door
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import noted, observed
-from heliograph.runtime.problems import existing
-from heliograph.runtime.queries import read_query
-from heliograph.runtime.representations import webhooks as told
-from heliograph.runtime.responses import answer, api_resolver, sliced
 from heliograph.runtime.settings.deliveries import DeliveriesSettings
-from heliograph.runtime.triggers import ApiCall
+from heliograph.webhooks.delivery import DeliveryQuery
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(DeliveriesSettings)

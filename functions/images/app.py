@@ -5,12 +5,12 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.runtime import openai_door as door
+from heliograph.api import openai as door
+from heliograph.monitoring.logging import logger, observed
+from heliograph.openai_images.make_images import WAIT, check_call, make_images, name_images, remember_refused
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.settings.images import ImagesSettings
-from heliograph.steps.make_images import WAIT, check_call, make_images, name_images, remember_refused
 
 app = door.images_resolver()
 settings = read_settings(ImagesSettings)

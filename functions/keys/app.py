@@ -4,20 +4,20 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.failures import Charged
-from heliograph.domain.keys import MadeKeys, RevocationQuery, Scope, read_key_change, read_key_request
-from heliograph.domain.requests import read_json_object
+from heliograph.access.keys import MadeKeys, RevocationQuery, Scope, read_key_change, read_key_request
+from heliograph.api.authorize import caller_now, through_the_door
+from heliograph.api.call import ApiCall
+from heliograph.api.problems import Problem
+from heliograph.api.query import read_query
+from heliograph.api.representations import Listing
+from heliograph.api.representations.keys import KeyMade, KeyRevoked, KeyTold
+from heliograph.api.responses import answer, api_resolver, listed
+from heliograph.jobs.request import read_json_object
+from heliograph.kernel.failures import Charged
+from heliograph.monitoring.logging import logger, observed
 from heliograph.runtime import wiring
-from heliograph.runtime.door import caller_now, through_the_door
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import logger, observed
-from heliograph.runtime.problems import Problem
-from heliograph.runtime.queries import read_query
-from heliograph.runtime.representations import Listing
-from heliograph.runtime.representations.keys import KeyMade, KeyRevoked, KeyTold
-from heliograph.runtime.responses import answer, api_resolver, listed
 from heliograph.runtime.settings.keys import KeysSettings
-from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(KeysSettings)

@@ -4,19 +4,19 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.failures import Charged
-from heliograph.domain.keys import Scope
+from heliograph.access.keys import Scope
+from heliograph.api.authorize import caller_now, require, through_the_door
+from heliograph.api.call import ApiCall
+from heliograph.api.query import read_query
+from heliograph.api.representations.me import MeTold
+from heliograph.api.representations.models import ModelsTold, UsagesTold
+from heliograph.api.responses import answer, api_resolver
+from heliograph.budgets.usage import UsageQuery
+from heliograph.kernel.failures import Charged
+from heliograph.monitoring.logging import observed
 from heliograph.runtime import wiring
-from heliograph.runtime.door import caller_now, require, through_the_door
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import observed
-from heliograph.runtime.queries import read_query
-from heliograph.runtime.representations.me import MeTold
-from heliograph.runtime.representations.models import ModelsTold, UsagesTold
-from heliograph.runtime.responses import answer, api_resolver
 from heliograph.runtime.settings.models import ModelsSettings
-from heliograph.runtime.triggers import ApiCall
-from heliograph.steps.read_usage import UsageQuery
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(ModelsSettings)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.api.pages import Page, Pages, folder, playground_policy
+from heliograph.monitoring.logging import observed
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import observed
-from heliograph.runtime.pages import Page, Pages, folder, playground_policy
 from heliograph.runtime.settings.pages import PagesSettings
 
 settings = read_settings(PagesSettings)

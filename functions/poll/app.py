@@ -3,11 +3,11 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.metrics import of_question
-from heliograph.domain.outcomes import Processing
+from heliograph.execution.outcomes import Processing
+from heliograph.monitoring.logging import decided, observed, tell
+from heliograph.monitoring.metrics import of_question
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import decided, observed, tell
 from heliograph.runtime.settings.poll import PollSettings
 
 poll = wiring.poller(read_settings(PollSettings))

@@ -6,16 +6,16 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.errors import WorkflowFailed
-from heliograph.domain.preset_events import PresetRejected
-from heliograph.domain.upload_events import UploadRejected
+from heliograph.intake.events import UploadRejected
+from heliograph.intake.preset_events import PresetRejected
+from heliograph.intake.s3_event import ObjectCreated
+from heliograph.intake.submit import Submission
+from heliograph.intake.submit_upload import Upload
+from heliograph.kernel.errors import WorkflowFailed
+from heliograph.monitoring.logging import logger, observed
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
-from heliograph.runtime.triggers import ObjectCreated
-from heliograph.steps.submission import Submission
-from heliograph.steps.submit_upload import Upload
 
 submit = wiring.upload_submitter(read_settings(SubmitUploadSettings))
 # A batch of which everything failed is no error of the function: each message goes back to the queue by itself.

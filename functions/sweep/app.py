@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.metrics import of_sweep
+from heliograph.monitoring.logging import logger, observed, tell
+from heliograph.monitoring.metrics import of_sweep
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import logger, observed, tell
 from heliograph.runtime.settings.sweep import SweepSettings
 
 settings = read_settings(SweepSettings)

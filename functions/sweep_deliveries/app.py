@@ -3,9 +3,9 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.monitoring.logging import logger, observed
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import logger, observed
 from heliograph.runtime.settings.sweep_deliveries import SweepDeliveriesSettings
 
 sweep_deliveries = wiring.delivery_sweeper(read_settings(SweepDeliveriesSettings))

@@ -4,20 +4,20 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.failures import Charged
-from heliograph.domain.keys import Scope
-from heliograph.domain.rejections import RejectionQuery
-from heliograph.domain.requests import read_json_object
-from heliograph.domain.uploads import read_upload_request
+from heliograph.access.keys import Scope
+from heliograph.api.authorize import READING, caller_with, require, through_the_door
+from heliograph.api.call import ApiCall
+from heliograph.api.query import read_query
+from heliograph.api.representations.uploads import UploadTold, rejections_listed
+from heliograph.api.responses import answer, api_resolver, sliced
+from heliograph.intake.rejections import RejectionQuery
+from heliograph.jobs.reference_uploads import read_upload_request
+from heliograph.jobs.request import read_json_object
+from heliograph.kernel.failures import Charged
+from heliograph.monitoring.logging import noted, observed
 from heliograph.runtime import wiring
-from heliograph.runtime.door import READING, caller_with, require, through_the_door
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import noted, observed
-from heliograph.runtime.queries import read_query
-from heliograph.runtime.representations.uploads import UploadTold, rejections_listed
-from heliograph.runtime.responses import answer, api_resolver, sliced
 from heliograph.runtime.settings.uploads import UploadsSettings
-from heliograph.runtime.triggers import ApiCall
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(UploadsSettings)

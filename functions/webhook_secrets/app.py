@@ -4,15 +4,15 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.failures import Charged
-from heliograph.domain.metrics import SECRETS_SHOWN, Measure
+from heliograph.api.authorize import WRITING, caller_now, through_the_door
+from heliograph.api.problems import existing
+from heliograph.api.representations import webhooks as told
+from heliograph.api.responses import answer, api_resolver
+from heliograph.kernel.failures import Charged
+from heliograph.monitoring.logging import noted, observed, tell
+from heliograph.monitoring.metrics import SECRETS_SHOWN, Measure
 from heliograph.runtime import wiring
-from heliograph.runtime.door import WRITING, caller_now, through_the_door
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import noted, observed, tell
-from heliograph.runtime.problems import existing
-from heliograph.runtime.representations import webhooks as told
-from heliograph.runtime.responses import answer, api_resolver
 from heliograph.runtime.settings.webhook_secrets import WebhookSecretsSettings
 
 app = api_resolver(charged_on_failure=Charged.NO)

@@ -2,7 +2,7 @@
 
     python trim.py ARTIFACTS_DIR
 
-- The SDK keeps the operations that `adapters/aws.py` names, without their prose; of the list of all endpoints, theirs.
+- The SDK keeps the operations that `platform/aws.py` names, without their prose; of the list of all endpoints, theirs.
 - Packages that gather names in their `__init__` gather them when they are asked for; the SDK loads the writer of its
   own documentation where somebody reads that, and powertools asyncio where somebody runs batches with it; pydantic's
   dictionaries don't say what is in them.

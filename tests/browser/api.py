@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from heliograph.runtime.pages import BucketOrigins, Page, Pages, folder, playground_policy
-from heliograph.runtime.representations import Representation
-from heliograph.runtime.representations.jobs import AttemptTold, JobTold, QuoteTold, ResultTold, TimelineTold
-from heliograph.runtime.representations.models import ModelsTold, ModelTold
-from heliograph.runtime.representations.problems import ProblemTold
-from heliograph.runtime.representations.uploads import UploadTold
+from heliograph.api.pages import BucketOrigins, Page, Pages, folder, playground_policy
+from heliograph.api.representations import Representation
+from heliograph.api.representations.jobs import AttemptTold, JobTold, QuoteTold, ResultTold, TimelineTold
+from heliograph.api.representations.models import ModelsTold, ModelTold
+from heliograph.api.representations.problems import ProblemTold
+from heliograph.api.representations.uploads import UploadTold
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Locator, Request, Route, expect
 from playwright.sync_api import Page as Window

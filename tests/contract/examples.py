@@ -6,28 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from heliograph.domain.breaker import Breaker
-from heliograph.domain.errors import Fault
-from heliograph.domain.events import (
-    EVENT_SOURCE,
-    PublishedEvent,
-    budget_exhausted,
-    budget_warning,
-    endpoint_disabled,
-    event_type,
-    job_event,
-    preset_rejected,
-    preset_stopped,
-    route_switched,
-    settled_event,
-    upload_rejected,
-)
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job, JobStatus, Result, Settlement, Source
-from heliograph.domain.ledger import Booking, Page
-from heliograph.domain.media import MediaType
-from heliograph.domain.outcomes import (
+from heliograph.budgets.ledger import Booking, Page
+from heliograph.execution.outcomes import (
     Canceled,
     Crashed,
     DeliverAgain,
@@ -41,10 +21,31 @@ from heliograph.domain.outcomes import (
     Turn,
     Watch,
 )
-from heliograph.domain.pacing import SLOT, Ticket
-from heliograph.domain.polling import Latencies, epoch_ms, moments
-from heliograph.domain.requests import JobRequest
-from heliograph.domain.routes import AspectRatio, Route
+from heliograph.jobs.job import Job, JobStatus, Result, Settlement, Source
+from heliograph.jobs.request import JobRequest
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.kernel.errors import Fault
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.ids import derived_id
+from heliograph.kernel.media_types import MediaType
+from heliograph.routes.circuit_breaker import Breaker
+from heliograph.routes.config import Route
+from heliograph.routes.fair_queue import SLOT, Ticket
+from heliograph.routes.poll_schedule import Latencies, epoch_ms, moments
+from heliograph.webhooks.event_catalogue import (
+    EVENT_SOURCE,
+    PublishedEvent,
+    budget_exhausted,
+    budget_warning,
+    endpoint_disabled,
+    event_type,
+    job_event,
+    preset_rejected,
+    preset_stopped,
+    route_switched,
+    settled_event,
+    upload_rejected,
+)
 
 UPLOADS_BUCKET = "heliograph-uploads"
 RESULTS_BUCKET = "heliograph-results"

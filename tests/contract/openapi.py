@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from heliograph.domain.routes import Routes
-from heliograph.runtime.openapi.document import describe
+from heliograph.api.openapi.document import describe
+from heliograph.routes.config import Routes
 
 from tests.contract.cfn_template import FUNCTIONS, TEMPLATE
 

@@ -15,7 +15,7 @@ from typing import Any
 # The package lies in the layer and is installed nowhere.
 sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "core"))
 
-from heliograph.domain.events import EVENT_TYPES, PublishedEvent
+from heliograph.webhooks.event_catalogue import EVENT_TYPES, PublishedEvent
 from pydantic.json_schema import GenerateJsonSchema
 
 from tests.contract.cfn_template import ROOT

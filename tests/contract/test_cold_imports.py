@@ -37,21 +37,21 @@ BY_NOBODY = {
     "multiprocessing",
     "s3transfer",
 }
-API = {"aws_lambda_powertools.event_handler", "heliograph.runtime.responses"}
+API = {"aws_lambda_powertools.event_handler", "heliograph.api.responses"}
 BATCHES = {"aws_lambda_powertools.utilities.batch"}
 HTTP = {"httpx"}  # without httpcore: over the standard library
-STORE = {"heliograph.adapters.dynamodb"}
-OBJECTS = {"heliograph.adapters.s3"}
-SECRETS = {"heliograph.adapters.secrets"}
-WORKFLOW = {"heliograph.adapters.step_functions", "heliograph.adapters.step_functions_calls"}
+STORE = {"heliograph.jobs.adapters.dynamodb"}
+OBJECTS = {"heliograph.storage.adapters.s3"}
+SECRETS = {"heliograph.platform.secrets"}
+WORKFLOW = {"heliograph.jobs.adapters.step_functions", "heliograph.platform.step_functions"}
 WEBHOOKS = {
     "httpcore",
-    "heliograph.adapters.webhook_sender",
-    "heliograph.domain.webhooks",
-    "heliograph.domain.deliveries",
+    "heliograph.webhooks.adapters.http_sender",
+    "heliograph.webhooks.endpoint",
+    "heliograph.webhooks.delivery",
 }
-OPENAI = {"heliograph.domain.openai_shape", "heliograph.steps.make_images"}
-OPENAPI = {"heliograph.runtime.openapi.operations"}
+OPENAI = {"heliograph.openai_images.parameters", "heliograph.openai_images.make_images"}
+OPENAPI = {"heliograph.api.openapi.operations"}
 LARGE = {
     *API,
     *OPENAPI,
@@ -63,7 +63,7 @@ LARGE = {
     *WORKFLOW,
     *WEBHOOKS,
     *OPENAI,
-    "heliograph.adapters.kie",
+    "heliograph.providers.adapters.kie",
 }
 # Of those, what each of the functions in the way of a job may load.
 ALLOWED: dict[str, set[str]] = {
@@ -104,11 +104,11 @@ def test_poll_neither_serves_nor_stores_nor_signs_links(layer: Path, site: Path)
         f"heliograph.adapters.{name}"
         for name in ("apimodels", "aws", "clock", "lean_transport", "secrets", "task_api", "trust", "user_agent")
     }
-    assert {name for name in loaded if name.startswith("heliograph.steps.")} == {"heliograph.steps.poll"}
+    assert {name for name in loaded if name.startswith("heliograph.steps.")} == {"heliograph.execution.poll"}
 
 
 def operations() -> dict[str, tuple[str, ...]]:
-    """`OPERATIONS` of adapters/aws.py."""
+    """`OPERATIONS` of platform/aws.py."""
     [node] = [
         node.value
         for node in ast.parse(AWS.read_text()).body

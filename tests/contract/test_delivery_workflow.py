@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
-from heliograph.adapters.webhook_sender import WHOLE_SECONDS
-from heliograph.domain.deliveries import (
+from heliograph.kernel.errors import PublishFailed, StaleRecord, StorageFailed
+from heliograph.webhooks.adapters.http_sender import WHOLE_SECONDS
+from heliograph.webhooks.delivery import (
     JITTER,
     LONGEST_WAIT,
     MOST_ATTEMPTS,
@@ -17,7 +18,6 @@ from heliograph.domain.deliveries import (
     DeliveryCrashed,
     DeliveryTurn,
 )
-from heliograph.domain.errors import PublishFailed, StaleRecord, StorageFailed
 
 from tests.contract.asl_retries import longest_patience
 from tests.contract.asl_workflow import DELIVERY_WORKFLOW, branches_of, following, function_of

@@ -12,7 +12,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from heliograph.domain.tenants import Period
+from heliograph.kernel.tenants import Period
 from heliograph.runtime.environment import read_settings, variables_of
 from heliograph.runtime.settings.ending import EndingSettings
 from heliograph.runtime.settings.jobs import JobStoreSettings

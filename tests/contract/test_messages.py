@@ -6,11 +6,11 @@ import re
 from typing import Any, get_args
 
 import pytest
-from heliograph.domain.faults import faults_of, sentence
-from heliograph.domain.model_aliases import ModelAliases
-from heliograph.domain.openai_shape import EditRequest, GenerationRequest
-from heliograph.domain.requests import JobRequest, Rules
-from heliograph.runtime.openapi.operations import OPERATIONS
+from heliograph.api.openapi.operations import OPERATIONS
+from heliograph.jobs.request import JobRequest, Rules
+from heliograph.kernel.validation import faults_of, sentence
+from heliograph.openai_images.model_aliases import ModelAliases
+from heliograph.openai_images.parameters import EditRequest, GenerationRequest
 from pydantic import BaseModel, ValidationError
 from pydantic_core import core_schema
 

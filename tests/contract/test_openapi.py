@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 from heliograph import __version__
-from heliograph.domain.events import EVENT_TYPES
-from heliograph.domain.keys import read_key_change, read_key_request
-from heliograph.domain.new_job import NewJob
-from heliograph.domain.requests import JobRequest, Rules, read_request
-from heliograph.domain.uploads import read_upload_request
-from heliograph.domain.webhooks import TEST_EVENT, read_endpoint_change, read_endpoint_request
-from heliograph.runtime.openai_door import EDITS, GENERATIONS
-from heliograph.runtime.openapi import images
-from heliograph.runtime.openapi.errors import EVERY as EVERY_CODE
-from heliograph.runtime.openapi.errors import problems_of
-from heliograph.runtime.openapi.operations import OPERATIONS, Operation, methods_of
-from heliograph.runtime.openapi.reference import Reference
-from heliograph.runtime.openapi.samples import samples
+from heliograph.access.keys import read_key_change, read_key_request
+from heliograph.api.openai import EDITS, GENERATIONS
+from heliograph.api.openapi import openai as images
+from heliograph.api.openapi.errors import EVERY as EVERY_CODE
+from heliograph.api.openapi.errors import problems_of
+from heliograph.api.openapi.operations import OPERATIONS, Operation, methods_of
+from heliograph.api.openapi.reference import Reference
+from heliograph.api.openapi.samples import samples
+from heliograph.jobs.reference_uploads import read_upload_request
+from heliograph.jobs.request import JobRequest, Rules, read_request
+from heliograph.jobs.request_schema import NewJob
+from heliograph.webhooks.endpoint import TEST_EVENT, read_endpoint_change, read_endpoint_request
+from heliograph.webhooks.event_catalogue import EVENT_TYPES
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 from schemathesis.specs.openapi.definitions import OPENAPI_31

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.domain.deliveries import MOST_ATTEMPTS as MOST_SENDS
-from heliograph.domain.outcomes import CALLBACKS_HEARD, NotYet
-from heliograph.domain.retrying import MAX_ATTEMPTS, MAX_DELIVERIES
-from heliograph.domain.routing import TASKS_PER_ROUTE
+from heliograph.execution.failover import TASKS_PER_ROUTE
+from heliograph.execution.outcomes import CALLBACKS_HEARD, NotYet
+from heliograph.jobs.retry_policy import MAX_ATTEMPTS, MAX_DELIVERIES
+from heliograph.webhooks.delivery import MOST_ATTEMPTS as MOST_SENDS
 
 from tests.contract.asl_retries import (
     DELAYS_BELOW_SECONDS,

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from heliograph.domain.jobs import JobStatus
-from heliograph.domain.media import MediaType
-from heliograph.domain.requests import Policy
-from heliograph.domain.routes import AspectRatio
-from heliograph.domain.timeline import MomentKind
+from heliograph.jobs.job import JobStatus
+from heliograph.jobs.request import Policy
+from heliograph.jobs.timeline import MomentKind
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.kernel.media_types import MediaType
 
 FOLDER = Path(__file__).parents[2] / "functions" / "pages" / "playground"
 FILES = sorted(FOLDER.iterdir())

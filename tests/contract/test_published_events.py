@@ -7,8 +7,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from heliograph.domain.events import EVENT_SOURCE, EVENT_TYPES
-from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.webhooks.event_catalogue import EVENT_SOURCE, EVENT_TYPES
 
 from tests.contract.examples import RESULT_VERSION, arriving, published_examples
 from tests.contract.regenerate_published import EVENTS, contents, schema_of

@@ -81,7 +81,7 @@ for module, names in {
 }.items():
     for name in names:
         watch(module, name)
-from heliograph.adapters.clock import SystemClock
+from heliograph.platform.clock import SystemClock
 watch(SystemClock, "now")
 import app
 print(json.dumps(drawn))

@@ -6,8 +6,8 @@ import json
 from typing import Any, get_args
 
 import pytest
-from heliograph.domain import outcomes
-from heliograph.domain.outcomes import (
+from heliograph.execution import outcomes
+from heliograph.execution.outcomes import (
     CloseOutcome,
     Crashed,
     DeliverAgain,

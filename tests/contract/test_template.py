@@ -9,11 +9,12 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-from heliograph.adapters import dynamodb_rejections
-from heliograph.adapters.dynamodb import BY_TASK_INDEX, OPEN_JOBS_INDEX
-from heliograph.adapters.dynamodb_deliveries import BY_TENANT_INDEX, NARROWED_BY, PENDING_INDEX
-from heliograph.domain.events import EVENT_SOURCE
-from heliograph.domain.object_keys import (
+from heliograph.api.problems import CONTENT_TYPE, TITLES, Problem
+from heliograph.intake.adapters import dynamodb_rejections
+from heliograph.jobs.adapters.dynamodb import BY_TASK_INDEX, OPEN_JOBS_INDEX
+from heliograph.jobs.reference_uploads import pending_location, upload_location
+from heliograph.openai_images.make_images import WAIT
+from heliograph.storage.layout import (
     JOBS_PREFIX,
     PENDING_PREFIX,
     PRESETS_PREFIX,
@@ -21,9 +22,8 @@ from heliograph.domain.object_keys import (
     UPLOADS_PREFIX,
     preset_key,
 )
-from heliograph.domain.uploads import pending_location, upload_location
-from heliograph.runtime.problems import CONTENT_TYPE, TITLES, Problem
-from heliograph.steps.make_images import WAIT
+from heliograph.webhooks.adapters.dynamodb_deliveries import BY_TENANT_INDEX, NARROWED_BY, PENDING_INDEX
+from heliograph.webhooks.event_catalogue import EVENT_SOURCE
 
 from tests.contract.cfn_template import (
     FUNCTIONS,

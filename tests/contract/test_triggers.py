@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent, SQSEvent
 from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event import APIGatewayAuthorizerTokenEvent
-from heliograph.domain.identity import JOB_ID
-from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.outcomes import Crashed
-from heliograph.runtime.triggers import ApiCall, ObjectCreated
-from heliograph.steps.submit_upload import Upload
+from heliograph.access.keys import Caller, Scope
+from heliograph.api.call import ApiCall
+from heliograph.execution.outcomes import Crashed
+from heliograph.intake.s3_event import ObjectCreated
+from heliograph.intake.submit_upload import Upload
+from heliograph.kernel.ids import JOB_ID
 
 from tests.contract.cfn_template import RESOURCES, ROOT
 from tests.contract.examples import UPLOAD_KEY, UPLOAD_VERSION, UPLOADS_BUCKET

@@ -8,8 +8,8 @@ import re
 from typing import Any
 
 import pytest
-from heliograph.domain import metrics
-from heliograph.domain.metrics import ANNOUNCED, FUNCTION_ERRORS, METRICS, Metric
+from heliograph.monitoring import metrics
+from heliograph.monitoring.metrics import ANNOUNCED, FUNCTION_ERRORS, METRICS, Metric
 
 from tests.contract.cfn_template import FUNCTIONS, GLOBALS, RESOURCES, ROOT, TEMPLATE, holds, names_in, resources_of
 

@@ -9,14 +9,15 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 from heliograph import ports
-from heliograph.adapters.task_tokens import KEPT_SECONDS
-from heliograph.domain import errors, timeline
-from heliograph.domain.outcomes import CloseOutcome, Crashed, DispatchOutcome, FinalizeOutcome, PollOutcome
-from heliograph.domain.retrying import CALL_LIMIT
-from heliograph.steps.close import close
-from heliograph.steps.dispatch import dispatch
-from heliograph.steps.finalize import finalize
-from heliograph.steps.poll import poll
+from heliograph.execution.adapters.task_tokens import KEPT_SECONDS
+from heliograph.execution.dispatch import dispatch
+from heliograph.execution.finalize import finalize
+from heliograph.execution.outcomes import CloseOutcome, Crashed, DispatchOutcome, FinalizeOutcome, PollOutcome
+from heliograph.execution.poll import poll
+from heliograph.execution.recover import close
+from heliograph.jobs import timeline
+from heliograph.jobs.retry_policy import CALL_LIMIT
+from heliograph.kernel import errors
 
 from tests.contract.asl_retries import LOOPING, QUICK_ROUNDS, SLOW_SECONDS, output_of
 from tests.contract.asl_workflow import (

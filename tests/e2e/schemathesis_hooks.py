@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import schemathesis
-from heliograph.domain.texts import prompt_fault, text_fault
+from heliograph.kernel.texts import prompt_fault, text_fault
 from schemathesis import Case, HookContext
 
 PICTURE = os.environ["SENT_PICTURE"]

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
-from heliograph.domain.keys import Scope
-from heliograph.runtime.openapi.errors import problems_of
-from heliograph.runtime.openapi.operations import OPERATIONS, PARAMETERS, Operation, methods_of
+from heliograph.access.keys import Scope
+from heliograph.api.openapi.errors import problems_of
+from heliograph.api.openapi.operations import OPERATIONS, PARAMETERS, Operation, methods_of
 
 from tests.e2e.world import World
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
-from heliograph.domain.polling import Latencies, moments
-from heliograph.domain.routes import Routes
+from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
+from heliograph.routes.config import Routes
+from heliograph.routes.poll_schedule import Latencies, moments
 
 from tests.e2e.conftest import ROUTES
 from tests.e2e.world import World, wait_until

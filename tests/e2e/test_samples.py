@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from heliograph.runtime.openapi import images
-from heliograph.runtime.openapi.operations import OPERATIONS, Operation
-from heliograph.runtime.openapi.samples import Sample, samples
+from heliograph.api.openapi import openai as images
+from heliograph.api.openapi.operations import OPERATIONS, Operation
+from heliograph.api.openapi.samples import Sample, samples
 
 from tests.e2e.receiver import Receiver, receiving
 from tests.e2e.world import World, wait_until

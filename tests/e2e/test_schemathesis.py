@@ -12,7 +12,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from heliograph.runtime.openapi import images
+from heliograph.api.openapi import openai as images
 
 from local.deployment import PROJECT
 from tests.e2e.receiver import receiving

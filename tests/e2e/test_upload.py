@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import jsonschema
-from heliograph.steps.check_image import HEAD_BYTES
+from heliograph.intake.check_image import HEAD_BYTES
 from PIL import Image
 
 from tests.e2e.world import Event, World, wait_until

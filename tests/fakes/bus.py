@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from heliograph.domain.events import PublishedEvent
-from heliograph.domain.published import Envelope
+from heliograph.kernel.event_envelope import Envelope
+from heliograph.webhooks.event_catalogue import PublishedEvent
 
 from tests.fakes.script import Line, Script
 

@@ -8,12 +8,13 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from heliograph.adapters.threads import in_order
-from heliograph.domain.events import PresetRejected, UploadRejected
-from heliograph.domain.jobs import Job
-from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.listing import Slice
-from heliograph.domain.outcomes import (
+from heliograph.access.keys import Caller, Scope
+from heliograph.budgets.exhausted import BudgetWatch
+from heliograph.execution import recover as closing
+from heliograph.execution.create_task import Creating
+from heliograph.execution.dispatch import dispatch
+from heliograph.execution.finalize import Ending, finalize
+from heliograph.execution.outcomes import (
     Canceled,
     CloseOutcome,
     DeliverAgain,
@@ -31,26 +32,25 @@ from heliograph.domain.outcomes import (
     Turn,
     Watch,
 )
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.requests import Rules
-from heliograph.domain.routes import Route, Routes
-from heliograph.ports import ImageProvider
-from heliograph.steps import close as closing
-from heliograph.steps.budgets import BudgetWatch
-from heliograph.steps.cancel_job import cancel_job
-from heliograph.steps.create_task import Creating
-from heliograph.steps.dispatch import dispatch
-from heliograph.steps.finalize import Ending, finalize
-from heliograph.steps.hear_callback import Heard, Hearing, hear_callback
-from heliograph.steps.poll import poll
-from heliograph.steps.quote_job import Quote, Quoting
-from heliograph.steps.read_job import JobsQuery, JobView, list_jobs, read_job
-from heliograph.steps.retry_job import retry_job
-from heliograph.steps.reuse import Reusing
-from heliograph.steps.submission import Submission
-from heliograph.steps.submit_request import submit_request
-from heliograph.steps.submit_upload import Ignored, Upload, submit_upload
-from heliograph.steps.traffic import Control
+from heliograph.execution.poll import poll
+from heliograph.execution.provider_callback import Heard, Hearing, hear_callback
+from heliograph.execution.reuse_result import Reusing
+from heliograph.intake.quote_job import Quote, Quoting
+from heliograph.intake.retry_job import retry_job
+from heliograph.intake.submit import Submission
+from heliograph.intake.submit_request import submit_request
+from heliograph.intake.submit_upload import Ignored, Upload, submit_upload
+from heliograph.jobs.cancel import cancel_job
+from heliograph.jobs.job import Job
+from heliograph.jobs.read_jobs import JobsQuery, JobView, list_jobs, read_job
+from heliograph.jobs.request import Rules
+from heliograph.kernel.pagination import Slice
+from heliograph.platform.threads import in_order
+from heliograph.providers.ports import ImageProvider
+from heliograph.routes.config import Route, Routes
+from heliograph.routes.control import Control
+from heliograph.storage.references import ObjectLocation
+from heliograph.webhooks.event_catalogue import PresetRejected, UploadRejected
 
 from tests.fakes.bus import RecordingBus
 from tests.fakes.clock import SteppingClock

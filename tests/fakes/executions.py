@@ -11,7 +11,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from heliograph.domain.outcomes import Crashed, FinalizeInput, Processing, Turn
+from heliograph.execution.outcomes import Crashed, FinalizeInput, Processing, Turn
 from pydantic import TypeAdapter
 
 from tests.contract.asl_workflow import STATES, WORKFLOW, branches_of, function_of

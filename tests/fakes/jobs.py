@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from heliograph.domain.errors import KeyHeld, RouteFull, StaleJob
-from heliograph.domain.jobs import Job, JobFilter
-from heliograph.domain.listing import Position, Slice
-from heliograph.domain.result_order import KeyHolder, Taking
+from heliograph.jobs.job import Job, JobFilter
+from heliograph.jobs.result_order import KeyHolder, Taking
+from heliograph.kernel.errors import KeyHeld, RouteFull, StaleJob
+from heliograph.kernel.pagination import Position, Slice
 
 from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.script import Line, Script

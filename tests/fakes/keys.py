@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from heliograph.domain.keys import ApiKey
-from heliograph.domain.listing import Records
+from heliograph.access.keys import ApiKey
+from heliograph.kernel.pagination import Records
 
 from tests.fakes.script import Line, Script
 

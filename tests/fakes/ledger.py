@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from heliograph.domain.errors import BudgetExceeded
-from heliograph.domain.jobs import Job
-from heliograph.domain.ledger import WARNED_AT, Balance, Booking, Page, Usage, UsageLine
-from heliograph.domain.tenants import Period, Tenants
+from heliograph.budgets.ledger import WARNED_AT, Balance, Booking, Page, Usage, UsageLine
+from heliograph.jobs.job import Job
+from heliograph.kernel.errors import BudgetExceeded
+from heliograph.kernel.tenants import Period, Tenants
 
 from tests.fakes.script import Line, Script
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from heliograph.domain.errors import Fault, InvalidRequest, ObjectChanged, StorageFailed
-from heliograph.domain.media import SNIFF_BYTES
-from heliograph.domain.object_keys import MAX_KEY_BYTES
-from heliograph.domain.objects import (
+from heliograph.kernel.errors import Fault, InvalidRequest, ObjectChanged, StorageFailed
+from heliograph.kernel.media_types import SNIFF_BYTES
+from heliograph.storage.layout import MAX_KEY_BYTES
+from heliograph.storage.objects import (
     Copied,
     CopyOutcome,
     Document,
@@ -21,7 +21,7 @@ from heliograph.domain.objects import (
     Replacing,
     SignedForm,
 )
-from heliograph.domain.references import ObjectLocation
+from heliograph.storage.references import ObjectLocation
 
 from tests.fakes.script import Line, Script
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from heliograph.domain.absence import Books
-from heliograph.domain.provider import Accepted, Completed, CreateOutcome, TaskRequest, TaskState
+from heliograph.providers.books import Books
+from heliograph.providers.protocol import Accepted, Completed, CreateOutcome, TaskRequest, TaskState
 
 from tests.fakes.script import Afterwards
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliograph.domain.recent_calls import Recent
+from heliograph.intake.recent_calls import Recent
 
 from tests.fakes.script import Line, Script
 

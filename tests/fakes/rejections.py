@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from heliograph.domain.listing import Position, Slice
-from heliograph.domain.rejections import Rejection, RejectionQuery
+from heliograph.intake.rejections import Rejection, RejectionQuery
+from heliograph.kernel.pagination import Position, Slice
 
 from tests.fakes.script import Line, Script
 

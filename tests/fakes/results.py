@@ -8,8 +8,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from heliograph.domain.media import MediaType
-from heliograph.domain.objects import Picture
+from heliograph.kernel.media_types import MediaType
+from heliograph.storage.objects import Picture
 
 from tests.pictures import PNG, png_chunk
 

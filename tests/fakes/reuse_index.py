@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from heliograph.domain.recipes import KeyedUpload
-from heliograph.domain.sequencers import sortable
+from heliograph.jobs.recipes import KeyedUpload
+from heliograph.storage.sequencers import sortable
 
 from tests.fakes.script import Line, Script
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from heliograph.domain.pacing import Pace
-from heliograph.domain.routes import Route
-from heliograph.domain.traffic import Halt, RouteState, Traffic
+from heliograph.routes.config import Route
+from heliograph.routes.fair_queue import Pace
+from heliograph.routes.state import Halt, RouteState, Traffic
 
 from tests.fakes.script import Line, Script
 

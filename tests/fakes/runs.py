@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from heliograph.domain.errors import PublishFailed, StaleJob, StorageFailed, WorkflowFailed
+from heliograph.kernel.errors import PublishFailed, StaleJob, StorageFailed, WorkflowFailed
 
 from tests.fakes.script import Crash
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from heliograph.domain.absence import Books
-from heliograph.domain.errors import ResultUnusable
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.identity import token_digest
-from heliograph.domain.media import MediaType
-from heliograph.domain.objects import Picture
-from heliograph.domain.provider import (
+from heliograph.kernel.errors import ResultUnusable
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.ids import token_digest
+from heliograph.kernel.media_types import MediaType
+from heliograph.kernel.ports import Clock
+from heliograph.providers.books import Books
+from heliograph.providers.protocol import (
     Accepted,
     Completed,
     CreateOutcome,
@@ -34,7 +34,7 @@ from heliograph.domain.provider import (
     TaskState,
     Uncertain,
 )
-from heliograph.ports import Clock
+from heliograph.storage.objects import Picture
 
 from tests.fakes.provider import result_urls_of
 from tests.fakes.results import picture_at

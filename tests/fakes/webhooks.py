@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from heliograph.domain.deliveries import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
-from heliograph.domain.errors import StaleRecord
-from heliograph.domain.listing import Position, Records, Slice
-from heliograph.domain.webhooks import JOB_URLS, Endpoint
+from heliograph.kernel.errors import StaleRecord
+from heliograph.kernel.pagination import Position, Records, Slice
+from heliograph.webhooks.delivery import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
+from heliograph.webhooks.endpoint import JOB_URLS, Endpoint
 
 from tests.fakes.script import Line, Script
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from heliograph.domain.timeline import Stay
+from heliograph.jobs.timeline import Stay
 
 from tests.fakes.script import Line, Script
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from heliograph.adapters import aws, secrets
-from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.domain.routes import Routes
-from heliograph.domain.tenants import Tenants
-from heliograph.runtime import observability, wiring
+from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
+from heliograph.kernel.tenants import Tenants
+from heliograph.monitoring import logging as observability
+from heliograph.platform import aws, secrets
+from heliograph.routes.config import Routes
+from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.jobs import JobStoreSettings
 from moto import mock_aws

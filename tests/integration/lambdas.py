@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from heliograph.adapters.secrets import forget_secrets
+from heliograph.platform.secrets import forget_secrets
 
 from tests.contract.cfn_template import ROOT
 from tests.contract.function_settings import EVERY_SETTING, given_to

@@ -8,11 +8,19 @@ from typing import Any
 
 import httpx
 import pytest
-from heliograph.adapters.apimodels import ApiModels
-from heliograph.domain.absence import Books
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, StillRunning, TaskFacts, TaskFailed, TaskState
+from heliograph.kernel.errors import StorageFailed
+from heliograph.kernel.failures import Charged, FailureCode
+from heliograph.providers.adapters.apimodels import ApiModels
+from heliograph.providers.books import Books
+from heliograph.providers.protocol import (
+    Completed,
+    NoAnswer,
+    NoResultYet,
+    StillRunning,
+    TaskFacts,
+    TaskFailed,
+    TaskState,
+)
 
 from tests.integration.loopback import free_port, saying
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from heliograph.runtime.bearer import bearer_of
+from heliograph.api.bearer import bearer_of
 
 KEY = "s3cretKey"
 

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
-from heliograph.adapters.aws import _S3_CONFIG
-from heliograph.adapters.s3 import S3ObjectStore
+from heliograph.platform.aws import _S3_CONFIG
+from heliograph.storage.adapters.s3 import S3ObjectStore
 
 
 @pytest.mark.parametrize(

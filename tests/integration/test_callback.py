@@ -11,16 +11,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.adapters.apimodels import ApiModels
-from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.adapters.eventbridge import EventBridgeBus
-from heliograph.adapters.kie import Kie
-from heliograph.domain.errors import StaleJob, StorageFailed
-from heliograph.domain.events import PublishedEvent
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.identity import derived_id, token_digest
-from heliograph.domain.jobs import Job, JobStatus
-from heliograph.domain.provider import (
+from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.provenance import record_of
+from heliograph.kernel.errors import StaleJob, StorageFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.ids import derived_id, token_digest
+from heliograph.platform.event_bus import EventBridgeBus
+from heliograph.providers.adapters.apimodels import ApiModels
+from heliograph.providers.adapters.kie import Kie
+from heliograph.providers.protocol import (
     Accepted,
     Completed,
     NoAnswer,
@@ -30,8 +30,8 @@ from heliograph.domain.provider import (
     TaskState,
     Uncertain,
 )
-from heliograph.domain.routes import Route
-from heliograph.steps.provenance import record_of
+from heliograph.routes.config import Route
+from heliograph.webhooks.event_catalogue import PublishedEvent
 
 from tests.contract.examples import BLOCKED, JOB_ID, NOW, ROUTE, RUN_ID, TASK_ID, queued_job, state_examples
 from tests.contract.test_triggers import read

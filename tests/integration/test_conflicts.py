@@ -12,11 +12,11 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
-from heliograph.domain.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob, StorageFailed
-from heliograph.domain.ledger import Page
-from heliograph.domain.tenants import Limits, Tenants
+from heliograph.budgets.adapters.dynamodb import DynamoDBLedger
+from heliograph.budgets.ledger import Page
+from heliograph.kernel.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob, StorageFailed
+from heliograph.kernel.tenants import Limits, Tenants
+from heliograph.platform import aws
 from urllib3.response import HTTPResponse
 
 from tests.contract.examples import START, attempting_job, queued_job

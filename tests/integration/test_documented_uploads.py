@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.domain.jobs import Job
+from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
+from heliograph.jobs.job import Job
+from heliograph.platform import aws
 
 from tests.contract.cfn_template import ROOT
 from tests.contract.documents import blocks, commands

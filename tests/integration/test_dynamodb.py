@@ -8,17 +8,17 @@ from typing import Any, cast
 
 import pytest
 from botocore.stub import Stubber
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.domain.errors import StaleJob, StorageFailed
-from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobFilter, JobStatus
-from heliograph.domain.listing import Position
-from heliograph.domain.media import MediaType
-from heliograph.domain.requests import MAX_BODY_BYTES, JobRequest, Rules, read_request
-from heliograph.domain.retrying import MAX_ATTEMPTS
-from heliograph.domain.routes import Routes
-from heliograph.steps.create_task import uncertain
+from heliograph.execution.create_task import uncertain
+from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
+from heliograph.jobs.job import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobFilter, JobStatus
+from heliograph.jobs.request import MAX_BODY_BYTES, JobRequest, Rules, read_request
+from heliograph.jobs.retry_policy import MAX_ATTEMPTS
+from heliograph.kernel.errors import StaleJob, StorageFailed
+from heliograph.kernel.ids import derived_id
+from heliograph.kernel.media_types import MediaType
+from heliograph.kernel.pagination import Position
+from heliograph.platform import aws
+from heliograph.routes.config import Routes
 
 from tests.contract.examples import (
     BLOCKED,
@@ -347,7 +347,7 @@ def jobs_of_one_tenant(store: DynamoDBJobStore, count: int, **changes: Any) -> l
 @pytest.fixture
 def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look is at three jobs, not at a thousand."""
-    monkeypatch.setattr("heliograph.adapters.dynamodb._LOOKED_AT", 3)
+    monkeypatch.setattr("heliograph.jobs.adapters.dynamodb._LOOKED_AT", 3)
 
 
 def test_where_few_jobs_match_a_call_looks_at_so_many_and_says_where_it_stopped(

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb_open_waits import DynamoDBOpenWaits
+from heliograph.access.adapters.dynamodb_open_waits import DynamoDBOpenWaits
+from heliograph.platform import aws
 
 from tests.contract.test_triggers import read
 from tests.fakes.clock import SteppingClock

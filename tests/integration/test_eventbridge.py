@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from botocore.stub import ANY, Stubber
-from heliograph.adapters import aws
-from heliograph.adapters.eventbridge import EventBridgeBus
-from heliograph.domain.errors import PublishFailed
-from heliograph.domain.events import EVENT_SOURCE, EVENT_TYPES, PublishedEvent
+from heliograph.kernel.errors import PublishFailed
+from heliograph.platform import aws
+from heliograph.platform.event_bus import EventBridgeBus
+from heliograph.webhooks.event_catalogue import EVENT_SOURCE, EVENT_TYPES, PublishedEvent
 
 from tests.contract.examples import published_examples
 from tests.integration.conftest import sqs

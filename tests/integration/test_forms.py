@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from heliograph.domain.errors import MalformedDocument, UnusableParameters
-from heliograph.runtime.forms import Form, read_form
+from heliograph.api.multipart import Form, read_form
+from heliograph.kernel.errors import MalformedDocument, UnusableParameters
 
 FILES = ("image", "mask")
 BOUNDARY = "multipart/form-data; boundary=b"

@@ -13,18 +13,18 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from heliograph.adapters import aws
-from heliograph.adapters.apimodels import ApiModels
-from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.adapters.eventbridge import EventBridgeBus
-from heliograph.domain.errors import ConfigurationError, StorageFailed
-from heliograph.domain.events import BudgetWarning, PublishedEvent, event_type
-from heliograph.domain.jobs import ORPHAN_GRACE, Job, JobStatus
-from heliograph.domain.polling import LONGEST_GAP_SECONDS
-from heliograph.domain.provider import Accepted, Completed, NoAnswer, StillRunning, Uncertain
-from heliograph.domain.retrying import CALL_LIMIT
+from heliograph.execution.recover import ONE_JOB
+from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
+from heliograph.jobs.job import ORPHAN_GRACE, Job, JobStatus
+from heliograph.jobs.retry_policy import CALL_LIMIT
+from heliograph.kernel.errors import ConfigurationError, StorageFailed
+from heliograph.platform import aws
+from heliograph.platform.event_bus import EventBridgeBus
+from heliograph.providers.adapters.apimodels import ApiModels
+from heliograph.providers.protocol import Accepted, Completed, NoAnswer, StillRunning, Uncertain
+from heliograph.routes.poll_schedule import LONGEST_GAP_SECONDS
 from heliograph.runtime.environment import variables_of
-from heliograph.steps.close import ONE_JOB
+from heliograph.webhooks.event_catalogue import BudgetWarning, PublishedEvent, event_type
 
 from tests.contract.cfn_template import ROOT
 from tests.contract.examples import (
@@ -823,7 +823,7 @@ def test_what_can_not_be_told_harms_nothing(jobs: DynamoDBJobStore, monkeypatch:
 @pytest.mark.parametrize(("disabled", "traced"), [("true", False), ("false", True)])
 def test_the_sdk_of_traces_is_imported_only_where_calls_are_traced(disabled: str, traced: bool) -> None:
     looking = (
-        "import sys; from heliograph.runtime.observability import observed; observed(lambda event, context: None); "
+        "import sys; from heliograph.monitoring.logging import observed; observed(lambda event, context: None); "
         "print(any(name.startswith('aws_xray_sdk') for name in sys.modules))"
     )
     paths = {"PYTHONPATH": str(ROOT / "layers" / "core"), "POWERTOOLS_TRACE_DISABLED": disabled}

@@ -11,13 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
-from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
-from heliograph.adapters.dynamodb_open_waits import DynamoDBOpenWaits
-from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
-from heliograph.adapters.s3 import S3ObjectStore
-from heliograph.domain.errors import (
+from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
+from heliograph.access.adapters.dynamodb_open_waits import DynamoDBOpenWaits
+from heliograph.access.keys import ApiKey, Scope, read_key_request
+from heliograph.api.openai import Refusal, images_answer
+from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
+from heliograph.jobs.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
+from heliograph.jobs.job import Job, JobStatus, Result
+from heliograph.kernel.errors import (
     BudgetExceeded,
     ConfigurationError,
     Fault,
@@ -28,17 +29,16 @@ from heliograph.domain.errors import (
     UnusableParameters,
     WorkflowFailed,
 )
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.image_links import FILES
-from heliograph.domain.jobs import Job, JobStatus, Result
-from heliograph.domain.keys import ApiKey, Scope, read_key_request
-from heliograph.domain.media import MediaType
-from heliograph.domain.model_aliases import OPENAI_MODELS
-from heliograph.domain.openai_shape import GenerationRequest
-from heliograph.domain.references import ObjectLocation
-from heliograph.runtime.openai_door import Refusal, images_answer
-from heliograph.steps.linked_images import ImageUrl
-from heliograph.steps.make_images import Images, Missing, Picture
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.media_types import MediaType
+from heliograph.openai_images.image_links import FILES
+from heliograph.openai_images.linked_images import ImageUrl
+from heliograph.openai_images.make_images import Images, Missing, Picture
+from heliograph.openai_images.model_aliases import OPENAI_MODELS
+from heliograph.openai_images.parameters import GenerationRequest
+from heliograph.platform import aws
+from heliograph.storage.adapters.s3 import S3ObjectStore
+from heliograph.storage.references import ObjectLocation
 
 from tests.contract.examples import after, failed_job, processing_job, queued_job
 from tests.contract.test_triggers import read

@@ -10,19 +10,20 @@ from functools import reduce
 from typing import Any, Protocol
 
 import pytest
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
-from heliograph.domain.errors import BudgetExceeded, HeliographError, KeyHeld, RouteFull, StaleJob
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job, JobFilter, JobStatus, KeyBudget, Settlement
-from heliograph.domain.ledger import Balance, Booking, Page, Usage, pages
-from heliograph.domain.listing import Position
-from heliograph.domain.requests import JobRequest
-from heliograph.domain.result_order import KeyHolder, Taking
-from heliograph.domain.routes import Route, Routes
-from heliograph.domain.tenants import EVERYBODY, Limits, Tenant, Tenants
-from heliograph.ports import JobStore, Ledger
+from heliograph.budgets.adapters.dynamodb import DynamoDBLedger
+from heliograph.budgets.ledger import Balance, Booking, Page, Usage, pages
+from heliograph.budgets.ports import Ledger
+from heliograph.jobs.job import Job, JobFilter, JobStatus, KeyBudget, Settlement
+from heliograph.jobs.ports import JobStore
+from heliograph.jobs.request import JobRequest
+from heliograph.jobs.result_order import KeyHolder, Taking
+from heliograph.kernel.errors import BudgetExceeded, HeliographError, KeyHeld, RouteFull, StaleJob
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.ids import derived_id
+from heliograph.kernel.pagination import Position
+from heliograph.kernel.tenants import EVERYBODY, Limits, Tenant, Tenants
+from heliograph.platform import aws
+from heliograph.routes.config import Route, Routes
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws

@@ -10,19 +10,19 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
-from heliograph.adapters.dynamodb_rejections import DynamoDBRejectionStore
-from heliograph.adapters.step_functions import StepFunctionsWorkflow
-from heliograph.domain.errors import Fault, StaleJob, StorageFailed, WorkflowFailed
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job, JobStatus
-from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.rejections import Rejection
-from heliograph.domain.upload_events import upload_rejected
-from heliograph.runtime.triggers import MAX_WAIT_SECONDS, preferred_wait, told_of
+from heliograph.access.keys import Caller, Scope
+from heliograph.api.call import MAX_WAIT_SECONDS, preferred_wait, told_of
+from heliograph.budgets.adapters.dynamodb import DynamoDBLedger
+from heliograph.intake.adapters.dynamodb_rejections import DynamoDBRejectionStore
+from heliograph.intake.events import upload_rejected
+from heliograph.intake.rejections import Rejection
+from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
+from heliograph.jobs.adapters.step_functions import StepFunctionsWorkflow
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.kernel.errors import Fault, StaleJob, StorageFailed, WorkflowFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.ids import derived_id
+from heliograph.platform import aws
 
 from tests.contract.examples import after, failed_job, processing_job, queued_job, succeeded_job
 from tests.contract.test_triggers import read

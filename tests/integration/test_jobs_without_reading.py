@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.domain.jobs import Job
-from heliograph.domain.keys import Caller, Scope
+from heliograph.access.keys import Caller, Scope
+from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
+from heliograph.jobs.job import Job
 
 from tests.contract.examples import queued_job
 from tests.fakes.clock import SteppingClock

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from botocore.stub import Stubber
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb_key_uses import DynamoDBKeyUses
-from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.keys import ApiKey, KeyRequest, Scope, read_key_request
-from heliograph.ports import KeyStore, KeyUses
+from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
+from heliograph.access.adapters.dynamodb_key_uses import DynamoDBKeyUses
+from heliograph.access.keys import ApiKey, KeyRequest, Scope, read_key_request
+from heliograph.access.ports import KeyStore, KeyUses
+from heliograph.kernel.errors import StorageFailed
+from heliograph.platform import aws
 
 from tests.contract.examples import after
 from tests.fakes.keys import InMemoryKeyStore, InMemoryKeyUses

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.adapters.dynamodb_key_uses import DynamoDBKeyUses
-from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.jobs import KeyBudget
-from heliograph.domain.keys import ApiKey, Caller, Scope, digest_of, is_a_key, key_id_of, read_key_request
-from heliograph.runtime.triggers import ApiCall, told_of
+from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
+from heliograph.access.adapters.dynamodb_key_uses import DynamoDBKeyUses
+from heliograph.access.keys import ApiKey, Caller, Scope, digest_of, is_a_key, key_id_of, read_key_request
+from heliograph.api.call import ApiCall, told_of
+from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
+from heliograph.jobs.job import KeyBudget
+from heliograph.kernel.errors import StorageFailed
+from heliograph.platform import aws
 
 from tests.contract.examples import JOB_ID, after, queued_job
 from tests.contract.test_triggers import read

@@ -8,11 +8,19 @@ from typing import Any
 
 import httpx
 import pytest
-from heliograph.adapters.kie import Kie
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.identity import token_digest
-from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, StillRunning, TaskFacts, TaskFailed, TaskState
+from heliograph.kernel.errors import StorageFailed
+from heliograph.kernel.failures import Charged, FailureCode
+from heliograph.kernel.ids import token_digest
+from heliograph.providers.adapters.kie import Kie
+from heliograph.providers.protocol import (
+    Completed,
+    NoAnswer,
+    NoResultYet,
+    StillRunning,
+    TaskFacts,
+    TaskFailed,
+    TaskState,
+)
 
 from tests.integration.loopback import free_port, saying
 

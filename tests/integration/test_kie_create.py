@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from heliograph.adapters.kie import Kie
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.provider import Accepted, CreateOutcome, Refused, TaskRequest, Uncertain
-from heliograph.domain.routes import AspectRatio
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.kernel.errors import StorageFailed
+from heliograph.kernel.failures import Charged, FailureCode
+from heliograph.providers.adapters.kie import Kie
+from heliograph.providers.protocol import Accepted, CreateOutcome, Refused, TaskRequest, Uncertain
 
 from tests.integration.loopback import free_port, saying
 

@@ -11,7 +11,7 @@ from time import monotonic
 
 import httpx
 import pytest
-from heliograph.adapters.lean_transport import LeanTransport
+from heliograph.platform.http_transport import LeanTransport
 
 from tests.integration.certificates import Authority
 from tests.integration.loopback import free_port, saying

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from heliograph.adapters.link_trial import HttpLinkTrial
+from heliograph.execution.adapters.link_trial import HttpLinkTrial
 
 from tests.integration.loopback import free_port, saying
 

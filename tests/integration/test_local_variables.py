@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from heliograph.runtime.openapi.operations import OPERATIONS
-from heliograph.runtime.openapi.samples import samples
+from heliograph.api.openapi.operations import OPERATIONS
+from heliograph.api.openapi.samples import samples
 
 from local.__main__ import write_variables
 

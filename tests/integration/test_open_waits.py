@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.stub import Stubber
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
-from heliograph.adapters.dynamodb_open_waits import DynamoDBOpenWaits
-from heliograph.domain.errors import StorageFailed
-from heliograph.ports import OpenWaits
+from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
+from heliograph.access.adapters.dynamodb_open_waits import DynamoDBOpenWaits
+from heliograph.access.ports import OpenWaits
+from heliograph.kernel.errors import StorageFailed
+from heliograph.platform import aws
 
 from tests.fakes.open_waits import InMemoryOpenWaits
 from tests.integration.conftest import items, table

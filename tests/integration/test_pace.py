@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 from botocore.stub import Stubber
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb_pace import DynamoDBPace
-from heliograph.domain.errors import StorageFailed
-from heliograph.ports import Pace
+from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
+from heliograph.access.ports import Pace
+from heliograph.kernel.errors import StorageFailed
+from heliograph.platform import aws
 
 from tests.contract.examples import after
 from tests.fakes.pace import InMemoryPace

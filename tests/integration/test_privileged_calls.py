@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.keys import ApiKey, Caller, Scope, key_id_of, read_key_request
+from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
+from heliograph.access.keys import ApiKey, Caller, Scope, key_id_of, read_key_request
+from heliograph.kernel.errors import StorageFailed
+from heliograph.platform import aws
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.webhooks import WebhooksSettings

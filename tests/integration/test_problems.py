@@ -12,7 +12,13 @@ from urllib.parse import urljoin
 import pytest
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.domain.errors import (
+from heliograph.access.keys import Caller, Scope
+from heliograph.api.problems import CONTENT_TYPE, Problem
+from heliograph.api.representations.jobs import JobTold
+from heliograph.api.responses import accepted, api_resolver, found
+from heliograph.jobs.provenance import record_of
+from heliograph.jobs.read_jobs import JobView, LinkedResult
+from heliograph.kernel.errors import (
     BudgetExceeded,
     ConfigurationError,
     Fault,
@@ -25,13 +31,7 @@ from heliograph.domain.errors import (
     UnsupportedMedia,
     WorkflowFailed,
 )
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.keys import Caller, Scope
-from heliograph.runtime.problems import CONTENT_TYPE, Problem
-from heliograph.runtime.representations.jobs import JobTold
-from heliograph.runtime.responses import accepted, api_resolver, found
-from heliograph.steps.provenance import record_of
-from heliograph.steps.read_job import JobView, LinkedResult
+from heliograph.kernel.failures import Charged, Failure, FailureCode
 
 from tests.contract.examples import (
     RESULT_VERSION,

@@ -11,20 +11,12 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from heliograph.adapters import task_api
-from heliograph.adapters.apimodels import ApiModels
-from heliograph.adapters.kie import Kie
-from heliograph.domain.provider import (
-    Accepted,
-    Completed,
-    NoAnswer,
-    Refused,
-    TaskFailed,
-    TaskRequest,
-    Uncertain,
-)
-from heliograph.domain.routes import AspectRatio
-from heliograph.ports import ImageProvider
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.providers.adapters import task_api
+from heliograph.providers.adapters.apimodels import ApiModels
+from heliograph.providers.adapters.kie import Kie
+from heliograph.providers.ports import ImageProvider
+from heliograph.providers.protocol import Accepted, Completed, NoAnswer, Refused, TaskFailed, TaskRequest, Uncertain
 
 KEY = "sk_madeUpForTheseTests1234"
 REQUEST = TaskRequest("gpt-image-2-beta", "a red shoe", AspectRatio.SQUARE, False, ())

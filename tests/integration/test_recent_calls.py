@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.stub import Stubber
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.recent_calls import REMEMBERED, Arrival, Recent, Stage, advanced, placed
-from heliograph.ports import RecentCalls
-from heliograph.steps.name_call import NamedCall, name_call, name_refused
+from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
+from heliograph.intake.identify_call import NamedCall, name_call, name_refused
+from heliograph.intake.ports import RecentCalls
+from heliograph.intake.recent_calls import REMEMBERED, Arrival, Recent, Stage, advanced, placed
+from heliograph.kernel.errors import StorageFailed
+from heliograph.platform import aws
 
 from tests.fakes.recent_calls import InMemoryRecentCalls
 from tests.integration.conftest import items, table

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 from botocore.stub import Stubber
-from heliograph.adapters import aws, dynamodb_rejections
-from heliograph.adapters.dynamodb_rejections import DynamoDBRejectionStore
-from heliograph.domain.errors import Fault, StorageFailed
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.listing import cursor_of
-from heliograph.domain.preset_events import preset_rejected
-from heliograph.domain.rejections import RejectedKind, Rejection, RejectionQuery
-from heliograph.domain.upload_events import upload_rejected
-from heliograph.ports import RejectionStore
+from heliograph.intake.adapters import dynamodb_rejections
+from heliograph.intake.adapters.dynamodb_rejections import DynamoDBRejectionStore
+from heliograph.intake.events import upload_rejected
+from heliograph.intake.ports import RejectionStore
+from heliograph.intake.preset_events import preset_rejected
+from heliograph.intake.rejections import RejectedKind, Rejection, RejectionQuery
+from heliograph.kernel.errors import Fault, StorageFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.pagination import cursor_of
+from heliograph.platform import aws
 
 from tests.contract.examples import after
 from tests.fakes.rejections import InMemoryRejectionStore

@@ -10,10 +10,10 @@ from http.client import HTTPResponse
 
 import httpx
 import pytest
-from heliograph.adapters import result_host
-from heliograph.adapters.result_host import ResultHost
-from heliograph.domain.errors import ResultUnusable
-from heliograph.domain.media import MediaType
+from heliograph.kernel.errors import ResultUnusable
+from heliograph.kernel.media_types import MediaType
+from heliograph.providers.adapters import result_host
+from heliograph.providers.adapters.result_host import ResultHost
 
 from tests.integration.loopback import free_port, saying
 from tests.pictures import jpeg, large_jpeg, png, png_chunk, webp

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 from botocore.stub import Stubber
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb_reuse import DynamoDBResultIndex, DynamoDBReuseIndex
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.recipes import KeyedUpload
-from heliograph.ports import ReuseIndex
+from heliograph.jobs.adapters.dynamodb_reuse import DynamoDBResultIndex, DynamoDBReuseIndex
+from heliograph.jobs.ports import ReuseIndex
+from heliograph.jobs.recipes import KeyedUpload
+from heliograph.kernel.errors import StorageFailed
+from heliograph.platform import aws
 
 from tests.fakes.clock import SteppingClock
 from tests.fakes.reuse_index import InMemoryReuseIndex

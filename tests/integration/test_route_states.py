@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 from botocore.stub import Stubber
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
-from heliograph.domain.breaker import IN_A_ROW, Circuit
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.pacing import SLOT, Pace
-from heliograph.domain.polling import REMEMBERED, Latencies
-from heliograph.domain.routes import Route
-from heliograph.domain.traffic import Halt, RouteState, Traffic
-from heliograph.ports import RouteStates
+from heliograph.kernel.errors import StorageFailed
+from heliograph.platform import aws
+from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
+from heliograph.routes.circuit_breaker import IN_A_ROW, Circuit
+from heliograph.routes.config import Route
+from heliograph.routes.fair_queue import SLOT, Pace
+from heliograph.routes.poll_schedule import REMEMBERED, Latencies
+from heliograph.routes.ports import RouteStates
+from heliograph.routes.state import Halt, RouteState, Traffic
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws

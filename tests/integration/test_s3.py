@@ -17,11 +17,11 @@ import time_machine
 from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
-from heliograph.adapters import aws
-from heliograph.adapters.s3 import S3ObjectStore
-from heliograph.domain.errors import InvalidRequest, ObjectChanged, StorageFailed
-from heliograph.domain.objects import Copied, CopyOutcome, NotCopied, Replacing, SignedForm
-from heliograph.domain.references import ObjectLocation
+from heliograph.kernel.errors import InvalidRequest, ObjectChanged, StorageFailed
+from heliograph.platform import aws
+from heliograph.storage.adapters.s3 import S3ObjectStore
+from heliograph.storage.objects import Copied, CopyOutcome, NotCopied, Replacing, SignedForm
+from heliograph.storage.references import ObjectLocation
 
 from tests.contract.examples import NOW
 from tests.fakes.objects import InMemoryObjectStore

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from heliograph.adapters.secrets import forget_secrets, read_secret
-from heliograph.domain.errors import StorageFailed
+from heliograph.kernel.errors import StorageFailed
+from heliograph.platform.secrets import forget_secrets, read_secret
 
 from tests.integration.conftest import secrets_manager
 

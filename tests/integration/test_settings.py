@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import ConfigurationError
-from heliograph.domain.keys import KeyRequest
-from heliograph.domain.tenants import Period
+from heliograph.access.keys import KeyRequest
+from heliograph.kernel.errors import ConfigurationError
+from heliograph.kernel.tenants import Period
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import Settings, read_settings, variables_of
 from heliograph.runtime.settings.cancel import CancelSettings

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
-from heliograph.adapters import aws
-from heliograph.adapters.step_functions import StepFunctionsWorkflow
-from heliograph.domain.errors import WorkflowFailed
-from heliograph.domain.timeline import Stay
+from heliograph.jobs.adapters.step_functions import StepFunctionsWorkflow
+from heliograph.jobs.timeline import Stay
+from heliograph.kernel.errors import WorkflowFailed
+from heliograph.platform import aws
 
 from tests.contract.examples import JOB_ID, after
 from tests.integration.conftest import Deployment

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from heliograph.adapters import aws
-from heliograph.adapters.task_tokens import KEPT_SECONDS, TaskTokenWaits
-from heliograph.domain.errors import StorageFailed, WorkflowFailed
-from heliograph.domain.polling import epoch_ms
+from heliograph.execution.adapters.task_tokens import KEPT_SECONDS, TaskTokenWaits
+from heliograph.kernel.errors import StorageFailed, WorkflowFailed
+from heliograph.platform import aws
+from heliograph.routes.poll_schedule import epoch_ms
 
 from tests.contract.asl_workflow import LISTENING
 from tests.integration.conftest import Deployment, items

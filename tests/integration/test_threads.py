@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from heliograph.adapters.threads import Threads, in_order
-from heliograph.ports import Together
+from heliograph.kernel.ports import Together
+from heliograph.platform.threads import Threads, in_order
 
 _PATIENCE_SECONDS = 10
 

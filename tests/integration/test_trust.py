@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from heliograph.adapters import trust
+from heliograph.platform import tls as trust
 
 from tests.integration.certificates import Authority
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from heliograph.adapters import aws
-from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
-from heliograph.domain.identity import derived_id
-from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.webhooks import Endpoint
+from heliograph.access.keys import Caller, Scope
+from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
+from heliograph.kernel.ids import derived_id
+from heliograph.platform import aws
+from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
+from heliograph.webhooks.endpoint import Endpoint
 
 from tests.contract.examples import after, published_examples, queued_job, succeeded_job
 from tests.integration.conftest import items

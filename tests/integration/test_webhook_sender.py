@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from heliograph.adapters import webhook_sender
-from heliograph.adapters.webhook_sender import MOST_ANSWER_BYTES, HttpWebhookSender
-from heliograph.domain.deliveries import WebhookAnswer
-from heliograph.domain.webhooks import secret_of
+from heliograph.webhooks.adapters import http_sender as webhook_sender
+from heliograph.webhooks.adapters.http_sender import MOST_ANSWER_BYTES, HttpWebhookSender
+from heliograph.webhooks.delivery import WebhookAnswer
+from heliograph.webhooks.endpoint import secret_of
 
 from tests.contract.examples import NOW
 from tests.integration.certificates import Authority

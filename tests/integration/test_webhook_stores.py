@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from botocore.stub import Stubber
-from heliograph.adapters import aws, dynamodb_deliveries
-from heliograph.adapters.delivery_workflow import StepFunctionsDeliveryWorkflow
-from heliograph.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
-from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
-from heliograph.domain.deliveries import (
+from heliograph.kernel.errors import StaleRecord, StorageFailed, WorkflowFailed
+from heliograph.kernel.pagination import cursor_of
+from heliograph.platform import aws
+from heliograph.webhooks.adapters import dynamodb_deliveries
+from heliograph.webhooks.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
+from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
+from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
+from heliograph.webhooks.delivery import (
     KEPT,
     OVERDUE,
     Delivery,
@@ -21,10 +24,8 @@ from heliograph.domain.deliveries import (
     DeliveryStatus,
     DeliverySummary,
 )
-from heliograph.domain.errors import StaleRecord, StorageFailed, WorkflowFailed
-from heliograph.domain.listing import cursor_of
-from heliograph.domain.webhooks import Endpoint, Happening
-from heliograph.ports import DeliveryStore, EndpointStore
+from heliograph.webhooks.endpoint import Endpoint, Happening
+from heliograph.webhooks.ports import DeliveryStore, EndpointStore
 
 from tests.contract.examples import after
 from tests.fakes.webhooks import InMemoryDeliveryStore, InMemoryEndpointStore

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from heliograph.adapters import aws
-from heliograph.adapters.delivery_workflow import StepFunctionsDeliveryWorkflow
-from heliograph.adapters.dynamodb import DynamoDBJobStore
-from heliograph.domain.deliveries import OVERDUE, message_of
-from heliograph.domain.errors import WorkflowFailed
-from heliograph.domain.keys import Caller, Scope
-from heliograph.runtime.triggers import Published
+from heliograph.access.keys import Caller, Scope
+from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
+from heliograph.kernel.errors import WorkflowFailed
+from heliograph.platform import aws
+from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
+from heliograph.webhooks.bus_event import Published
+from heliograph.webhooks.delivery import OVERDUE, message_of
 
 from tests.contract.examples import NOW, arriving, published_examples, queued_job
 from tests.fakes.clock import SteppingClock

@@ -40,7 +40,7 @@ _CALLS = """
 import json, os, sys
 import httpx
 from heliograph.adapters import aws, trust
-from heliograph.adapters.lean_transport import LeanTransport
+from heliograph.platform.http_transport import LeanTransport
 
 def outcome(call):
     try:
@@ -54,7 +54,7 @@ print(json.dumps({
     "sdk": outcome(lambda: aws.secrets_manager().get_secret_value(SecretId="a-secret")["SecretString"]),
     "lean": outcome(lambda: httpx.Client(transport=LeanTransport(context)).get(url).json()["SecretString"]),
     "httpx": outcome(lambda: httpx.Client(verify=context).get(url).json()["SecretString"]),
-    "packages": [sys.modules[name].__file__ for name in ("botocore", "httpx", "certifi", "heliograph.adapters.aws")],
+    "packages": [sys.modules[name].__file__ for name in ("botocore", "httpx", "certifi", "heliograph.platform.aws")],
 }))
 """
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from heliograph.domain.absence import SETTLED_AFTER, Books, can_prove, no_task_was_made
-from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.jobs import JobStatus
-from heliograph.domain.ledger import Booking
-from heliograph.domain.outcomes import NotYet, Over, Processing
-from heliograph.domain.provider import StillRunning, Uncertain
-from heliograph.steps.hear_callback import Heard
+from heliograph.budgets.ledger import Booking
+from heliograph.execution.outcomes import NotYet, Over, Processing
+from heliograph.execution.provider_callback import Heard
+from heliograph.jobs.job import JobStatus
+from heliograph.kernel.failures import Charged, FailureCode
+from heliograph.providers.books import SETTLED_AFTER, Books, can_prove, no_task_was_made
+from heliograph.providers.protocol import StillRunning, Uncertain
 
 from tests.fakes.deployment import BETA, SECOND, InMemoryDeployment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address, IPv6Network
 
 import pytest
-from heliograph.domain.addresses import is_address, is_loopback, is_public
+from heliograph.kernel.public_addresses import is_address, is_loopback, is_public
 from hypothesis import given
 from hypothesis import strategies as st
 

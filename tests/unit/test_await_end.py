@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.jobs import Job, JobStatus
-from heliograph.steps.await_end import LOOK_EVERY_SECONDS, await_end
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.wait_for_end import LOOK_EVERY_SECONDS, await_end
+from heliograph.kernel.errors import StorageFailed
 
 from tests.fakes.deployment import InMemoryDeployment
 

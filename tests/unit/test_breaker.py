@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from heliograph.domain.breaker import IN_A_ROW, SAMPLES, Breaker, Circuit, Opening, is_of_the_route
-from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.routes.circuit_breaker import IN_A_ROW, SAMPLES, Breaker, Circuit, Opening, is_of_the_route
 from hypothesis import given
 from hypothesis import strategies as st
 

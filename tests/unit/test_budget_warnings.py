@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from heliograph.domain.errors import PublishFailed, StorageFailed, WorkflowFailed
-from heliograph.domain.events import BudgetExhausted, BudgetWarning
-from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.ledger import Balance, Booking, Page, budgets
-from heliograph.domain.tenants import EVERYBODY, Tenants
-from heliograph.steps.check_ledger import check_ledger
+from heliograph.access.keys import Caller, Scope
+from heliograph.budgets.ledger import Balance, Booking, Page, budgets
+from heliograph.jobs.audit_ledger import check_ledger
+from heliograph.kernel.errors import PublishFailed, StorageFailed, WorkflowFailed
+from heliograph.kernel.tenants import EVERYBODY, Tenants
+from heliograph.webhooks.event_catalogue import BudgetExhausted, BudgetWarning
 
 from tests.fakes.deployment import SECOND, InMemoryDeployment
 

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import BudgetExceeded, PublishFailed, StorageFailed
-from heliograph.domain.events import BudgetExhausted, UploadRejected, event_type
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import Job, JobStatus
-from heliograph.domain.ledger import Booking, Page
-from heliograph.domain.outcomes import Failed
-from heliograph.domain.provider import CreateOutcome, Refused, TaskFailed, Uncertain
-from heliograph.domain.tenants import EVERYBODY, Tenants
-from heliograph.steps.submit_upload import Upload
+from heliograph.budgets.ledger import Booking, Page
+from heliograph.execution.outcomes import Failed
+from heliograph.intake.submit_upload import Upload
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.kernel.errors import BudgetExceeded, PublishFailed, StorageFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.tenants import EVERYBODY, Tenants
+from heliograph.providers.protocol import CreateOutcome, Refused, TaskFailed, Uncertain
+from heliograph.webhooks.event_catalogue import BudgetExhausted, UploadRejected, event_type
 from hypothesis import given
 from hypothesis import strategies as st
 

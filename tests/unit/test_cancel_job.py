@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from heliograph.domain.errors import Conflict, PublishFailed, StaleJob, StorageFailed
-from heliograph.domain.events import JobCanceled, JobSucceeded, event_type
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import Job, JobStatus
-from heliograph.domain.ledger import Booking, Usage
-from heliograph.domain.outcomes import Canceled, Failed, NotYet, Over, Processing
-from heliograph.domain.provider import Completed, Refused, StillRunning, TaskFailed, Uncertain
-from heliograph.domain.tenants import Limits, Tenants
+from heliograph.budgets.ledger import Booking, Usage
+from heliograph.execution.outcomes import Canceled, Failed, NotYet, Over, Processing
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.kernel.errors import Conflict, PublishFailed, StaleJob, StorageFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.tenants import Limits, Tenants
+from heliograph.providers.protocol import Completed, Refused, StillRunning, TaskFailed, Uncertain
+from heliograph.webhooks.event_catalogue import JobCanceled, JobSucceeded, event_type
 
 from tests.fakes.deployment import BETA, RESULTS, InMemoryDeployment
 from tests.fakes.script import Afterwards, Crash

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from heliograph.domain.failures import FailureCode
-from heliograph.domain.jobs import JobStatus
-from heliograph.domain.metrics import ANNOUNCED, METRICS
+from heliograph.jobs.job import JobStatus
+from heliograph.kernel.failures import FailureCode
+from heliograph.monitoring.metrics import ANNOUNCED, METRICS
 
 from benchmarks import _at_rest, _capacity, _load_page, _prices, _strangers
 from benchmarks.__main__ import PAGE, PROJECT, RESULTS

@@ -6,10 +6,10 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.references import ObjectLocation
-from heliograph.steps import check_image
-from heliograph.steps.check_image import ImageCheck, problem_of
+from heliograph.intake import check_image
+from heliograph.intake.check_image import ImageCheck, problem_of
+from heliograph.kernel.errors import StorageFailed
+from heliograph.storage.references import ObjectLocation
 from hypothesis import given
 from hypothesis import strategies as st
 

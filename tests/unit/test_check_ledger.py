@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from heliograph.domain.ledger import Usage, UsageLine
-from heliograph.steps.check_ledger import UsageComparison, check_ledger, check_usage
+from heliograph.budgets.ledger import Usage, UsageLine
+from heliograph.jobs.audit_ledger import UsageComparison, check_ledger, check_usage
 
 from tests.fakes.deployment import BETA, SECOND, InMemoryDeployment
 

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import PublishFailed, StorageFailed
-from heliograph.domain.events import PresetRejected, UploadRejected
-from heliograph.domain.failures import Charged
-from heliograph.domain.rejections import RejectedKind, RejectionQuery
-from heliograph.steps.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload
+from heliograph.intake.rejections import RejectedKind, RejectionQuery
+from heliograph.intake.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload
+from heliograph.kernel.errors import PublishFailed, StorageFailed
+from heliograph.kernel.failures import Charged
+from heliograph.webhooks.event_catalogue import PresetRejected, UploadRejected
 
 from tests.fakes.deployment import UPLOADS, InMemoryDeployment
 from tests.pictures import JPEG, PNG

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
-from heliograph.adapters.clock import SystemClock
+from heliograph.platform.clock import SystemClock
 
 
 def test_the_clock_says_the_systems_time_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:

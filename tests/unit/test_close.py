@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from heliograph.domain.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed, WorkflowFailed
-from heliograph.domain.events import JobFailed, event_type
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobStatus
-from heliograph.domain.outcomes import Orphaned, Over, Watch
-from heliograph.domain.provider import (
+from heliograph.execution.outcomes import Orphaned, Over, Watch
+from heliograph.execution.recover import ONE_JOB
+from heliograph.jobs.job import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobStatus
+from heliograph.jobs.retry_policy import CALL_LIMIT, GIVE_UP, RESULT_PATIENCE
+from heliograph.kernel.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed, WorkflowFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.providers.protocol import (
     Accepted,
     Completed,
     CreateOutcome,
@@ -21,8 +22,7 @@ from heliograph.domain.provider import (
     TaskFailed,
     TaskState,
 )
-from heliograph.domain.retrying import CALL_LIMIT, GIVE_UP, RESULT_PATIENCE
-from heliograph.steps.close import ONE_JOB
+from heliograph.webhooks.event_catalogue import JobFailed, event_type
 
 from tests.fakes.deployment import BETA, InMemoryDeployment
 from tests.fakes.provider import result_urls_of

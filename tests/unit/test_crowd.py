@@ -10,10 +10,10 @@ from itertools import count
 from typing import Any
 
 import pytest
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.outcomes import DispatchOutcome, NotYet, Processing
-from heliograph.domain.routes import Route, Routes
-from heliograph.domain.tenants import Tenant, Tenants
+from heliograph.execution.outcomes import DispatchOutcome, NotYet, Processing
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.tenants import Tenant, Tenants
+from heliograph.routes.config import Route, Routes
 
 from tests.fakes import deployment
 from tests.fakes.deployment import InMemoryDeployment

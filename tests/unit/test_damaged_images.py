@@ -8,10 +8,10 @@ import struct
 import zlib
 
 import pytest
-from heliograph.domain.errors import UnusableImage
-from heliograph.domain.imaging import pieces, webp
-from heliograph.domain.imaging import png as png_reader
-from heliograph.domain.imaging.inspection import Inspection
+from heliograph.imaging import pieces, webp
+from heliograph.imaging import png as png_reader
+from heliograph.imaging.inspection import Inspection
+from heliograph.kernel.errors import UnusableImage
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from heliograph.domain.deliveries import (
+from heliograph.webhooks.delivery import (
     JITTER,
     KEPT,
     LONGEST_WAIT,
@@ -23,7 +23,7 @@ from heliograph.domain.deliveries import (
     printable,
     wait_after,
 )
-from heliograph.domain.webhooks import Happening
+from heliograph.webhooks.endpoint import Happening
 from hypothesis import given
 from hypothesis import strategies as st
 

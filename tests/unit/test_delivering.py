@@ -9,7 +9,19 @@ from itertools import count, pairwise
 from typing import Any
 
 import pytest
-from heliograph.domain.deliveries import (
+from heliograph.jobs.request import JobRequest
+from heliograph.kernel.errors import (
+    Conflict,
+    InvalidRequest,
+    PublishFailed,
+    StaleRecord,
+    StorageFailed,
+    TooSoon,
+    WorkflowFailed,
+)
+from heliograph.webhooks.bus_event import Published
+from heliograph.webhooks.deliver import Delivering, deliver
+from heliograph.webhooks.delivery import (
     MOST_ATTEMPTS,
     SCHEDULE,
     DeliverAgain,
@@ -21,23 +33,11 @@ from heliograph.domain.deliveries import (
     DeliveryTurn,
     Tried,
 )
-from heliograph.domain.errors import (
-    Conflict,
-    InvalidRequest,
-    PublishFailed,
-    StaleRecord,
-    StorageFailed,
-    TooSoon,
-    WorkflowFailed,
-)
-from heliograph.domain.events import EndpointDisabled
-from heliograph.domain.requests import JobRequest
-from heliograph.domain.webhooks import MOST_ENDPOINTS, PATIENCE, Endpoint, Happening, job_urls_id, secret_of
-from heliograph.runtime.triggers import Published
-from heliograph.steps.deliver import Delivering, deliver
-from heliograph.steps.manage_deliveries import DeliveryDesk
-from heliograph.steps.manage_endpoints import EndpointDesk
-from heliograph.steps.notify import Notifying, notify
+from heliograph.webhooks.endpoint import MOST_ENDPOINTS, PATIENCE, Endpoint, Happening, job_urls_id, secret_of
+from heliograph.webhooks.event_catalogue import EndpointDisabled
+from heliograph.webhooks.fan_out import Notifying, notify
+from heliograph.webhooks.manage_deliveries import DeliveryDesk
+from heliograph.webhooks.manage_endpoints import EndpointDesk
 
 from tests.contract.examples import arriving, published_examples, queued_job
 from tests.fakes.bus import RecordingBus

@@ -6,22 +6,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.domain.breaker import IN_A_ROW, Circuit
-from heliograph.domain.errors import StaleJob, StorageFailed
-from heliograph.domain.events import event_type
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job, JobStatus
-from heliograph.domain.ledger import Booking
-from heliograph.domain.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
-from heliograph.domain.pacing import SLOT
-from heliograph.domain.polling import Latencies, moments
-from heliograph.domain.provider import Accepted, CreateOutcome, Refused, TaskFailed, Uncertain
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.retrying import CALL_LIMIT, MAX_ATTEMPTS, spread, wait_before_attempt
-from heliograph.domain.routes import AspectRatio, Routes
-from heliograph.steps.traffic import halt, hold_open, resume, went_well, went_wrong
-from heliograph.steps.try_links import REFERENCE_LINK_SECONDS
+from heliograph.budgets.ledger import Booking
+from heliograph.execution.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
+from heliograph.execution.try_links import REFERENCE_LINK_SECONDS
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.retry_policy import CALL_LIMIT, MAX_ATTEMPTS, wait_before_attempt
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.kernel.errors import StaleJob, StorageFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.ids import derived_id
+from heliograph.kernel.jitter import spread
+from heliograph.providers.protocol import Accepted, CreateOutcome, Refused, TaskFailed, Uncertain
+from heliograph.routes.circuit_breaker import IN_A_ROW, Circuit
+from heliograph.routes.config import Routes
+from heliograph.routes.control import halt, hold_open, resume, went_well, went_wrong
+from heliograph.routes.fair_queue import SLOT
+from heliograph.routes.poll_schedule import Latencies, moments
+from heliograph.storage.references import ObjectLocation
+from heliograph.webhooks.event_catalogue import event_type
 
 from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.jobs import InMemoryJobStore

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.provider import TaskFailed
-from heliograph.domain.recent_calls import GATEWAY_PATIENCE, REPEATED_WITHIN
-from heliograph.steps.make_images import Images
+from heliograph.intake.recent_calls import GATEWAY_PATIENCE, REPEATED_WITHIN
+from heliograph.kernel.errors import StorageFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.openai_images.make_images import Images
+from heliograph.providers.protocol import TaskFailed
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule

@@ -5,8 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from heliograph.domain.breaker import IN_A_ROW, Breaker
-from heliograph.domain.events import (
+from heliograph.budgets.ledger import Booking, Page
+from heliograph.execution.outcomes import Failed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.tenants import EVERYBODY
+from heliograph.routes.circuit_breaker import IN_A_ROW, Breaker
+from heliograph.routes.config import Route
+from heliograph.webhooks.event_catalogue import (
     EVENT_TYPES,
     RouteClosed,
     RouteOpened,
@@ -16,11 +21,6 @@ from heliograph.domain.events import (
     job_event,
     route_switched,
 )
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.ledger import Booking, Page
-from heliograph.domain.outcomes import Failed
-from heliograph.domain.routes import Route
-from heliograph.domain.tenants import EVERYBODY
 
 from tests.fakes.deployment import RESULTS, InMemoryDeployment
 

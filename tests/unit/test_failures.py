@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from heliograph.domain.failures import Charged, Failure, FailureCode
+from heliograph.kernel.failures import Charged, Failure, FailureCode
 from pydantic import ValidationError
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliograph.domain.faults import pointer
+from heliograph.kernel.validation import pointer
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,13 +11,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from heliograph.adapters.threads import Threads
-from heliograph.domain.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed
-from heliograph.domain.events import JobExpired, JobFailed, JobSucceeded, event_type
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import JobStatus
-from heliograph.domain.objects import Picture
-from heliograph.domain.outcomes import (
+from heliograph.execution.finalize import finalize
+from heliograph.execution.outcomes import (
     DeliverAgain,
     Expired,
     Failed,
@@ -27,12 +22,17 @@ from heliograph.domain.outcomes import (
     Over,
     Processing,
 )
-from heliograph.domain.polling import Latencies
-from heliograph.domain.provider import Completed, NoAnswer
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.retrying import GIVE_UP, MAX_DELIVERIES
-from heliograph.steps.finalize import finalize
-from heliograph.steps.provenance import MARKER
+from heliograph.jobs.job import JobStatus
+from heliograph.jobs.provenance import MARKER
+from heliograph.jobs.retry_policy import GIVE_UP, MAX_DELIVERIES
+from heliograph.kernel.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.platform.threads import Threads
+from heliograph.providers.protocol import Completed, NoAnswer
+from heliograph.routes.poll_schedule import Latencies
+from heliograph.storage.objects import Picture
+from heliograph.storage.references import ObjectLocation
+from heliograph.webhooks.event_catalogue import JobExpired, JobFailed, JobSucceeded, event_type
 
 from tests.fakes.deployment import RESULTS, ROUTES, InMemoryDeployment
 from tests.fakes.provider import result_urls_of

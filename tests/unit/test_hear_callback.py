@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import StorageFailed, WorkflowFailed
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.identity import token_digest
-from heliograph.domain.jobs import Attempt, JobStatus
-from heliograph.domain.outcomes import DispatchOutcome, Failed, NotYet, Processing
-from heliograph.domain.provider import (
+from heliograph.execution.outcomes import DispatchOutcome, Failed, NotYet, Processing
+from heliograph.execution.provider_callback import Heard
+from heliograph.jobs.job import Attempt, JobStatus
+from heliograph.kernel.errors import StorageFailed, WorkflowFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.ids import token_digest
+from heliograph.providers.protocol import (
     Accepted,
     Completed,
     CreateOutcome,
@@ -22,7 +23,6 @@ from heliograph.domain.provider import (
     TaskState,
     Uncertain,
 )
-from heliograph.steps.hear_callback import Heard
 
 from tests.fakes.deployment import CALLBACKS, InMemoryDeployment
 from tests.fakes.script import Afterwards, Crash

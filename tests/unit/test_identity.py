@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliograph.domain.identity import JOB_ID, derived_id
+from heliograph.kernel.ids import JOB_ID, derived_id
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import (
+from heliograph.budgets.ledger import Booking, Usage
+from heliograph.jobs.job import (
     END_GRACE,
     FIRST_LATE_LOOK,
     MOVES,
@@ -21,10 +21,10 @@ from heliograph.domain.jobs import (
     Source,
     Timings,
 )
-from heliograph.domain.ledger import Booking, Usage
-from heliograph.domain.media import MediaType
-from heliograph.domain.requests import JobRequest, OnUncertain
-from heliograph.domain.retrying import CALL_LIMIT
+from heliograph.jobs.request import JobRequest, OnUncertain
+from heliograph.jobs.retry_policy import CALL_LIMIT
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.media_types import MediaType
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import MalformedDocument
-from heliograph.domain.json_documents import MOST_DIGITS, MOST_LEVELS, read_json_object
+from heliograph.kernel.errors import MalformedDocument
+from heliograph.kernel.json_documents import MOST_DIGITS, MOST_LEVELS, read_json_object
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import BudgetExceeded, InvalidRequest
-from heliograph.domain.keys import (
+from heliograph.access.keys import (
     KEY_ID,
     ApiKey,
     Caller,
@@ -21,11 +20,12 @@ from heliograph.domain.keys import (
     read_key_change,
     read_key_request,
 )
-from heliograph.domain.ledger import Booking, Page
-from heliograph.domain.object_keys import check_output_key, folder_of
-from heliograph.domain.references import check_reference
-from heliograph.domain.tenants import KEY_ACCOUNT, Tenants
-from heliograph.steps.submit_upload import Upload
+from heliograph.budgets.ledger import Booking, Page
+from heliograph.intake.submit_upload import Upload
+from heliograph.kernel.errors import BudgetExceeded, InvalidRequest
+from heliograph.kernel.tenants import KEY_ACCOUNT, Tenants
+from heliograph.storage.layout import check_output_key, folder_of
+from heliograph.storage.references import check_reference
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import Attempt, Job, Result, Source
-from heliograph.domain.ledger import Booking, Page, pages
-from heliograph.domain.media import MediaType
-from heliograph.domain.requests import JobRequest, OnUncertain
-from heliograph.domain.routes import Route
-from heliograph.domain.tenants import EVERYBODY, Period
+from heliograph.budgets.ledger import Booking, Page, pages
+from heliograph.jobs.job import Attempt, Job, Result, Source
+from heliograph.jobs.request import JobRequest, OnUncertain
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.media_types import MediaType
+from heliograph.kernel.tenants import EVERYBODY, Period
+from heliograph.routes.config import Route
 from hypothesis import given
 from hypothesis import strategies as st
 

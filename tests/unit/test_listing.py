@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from heliograph.domain.identity import derived_id
-from heliograph.domain.listing import MOST, USUAL, Position, SliceQuery, cursor_of, position_of
+from heliograph.kernel.ids import derived_id
+from heliograph.kernel.pagination import MOST, USUAL, Position, SliceQuery, cursor_of, position_of
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from heliograph.domain.deliveries import OVERDUE, Delivery, DeliveryStatus
-from heliograph.domain.errors import StaleRecord, StorageFailed, WorkflowFailed
-from heliograph.domain.webhooks import Happening
-from heliograph.steps.lost_deliveries import carry_on
+from heliograph.kernel.errors import StaleRecord, StorageFailed, WorkflowFailed
+from heliograph.webhooks.delivery import OVERDUE, Delivery, DeliveryStatus
+from heliograph.webhooks.endpoint import Happening
+from heliograph.webhooks.lost_deliveries import carry_on
 
 from tests.fakes.clock import SteppingClock
 from tests.fakes.script import Crash

@@ -11,23 +11,23 @@ from itertools import count
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import BudgetExceeded, Interrupted, InvalidRequest, StorageFailed, TooManyWaits
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import JobStatus
-from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.model_aliases import ModelAliases
-from heliograph.domain.openai_shape import EditRequest, GenerationRequest, read_images_request
-from heliograph.domain.provider import Refused, StillRunning, TaskFailed
-from heliograph.domain.recent_calls import Arrival
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.tenants import Tenants
-from heliograph.steps import make_images as making
-from heliograph.steps.await_end import await_end
-from heliograph.steps.budgets import check_budgets
-from heliograph.steps.make_images import WAIT, Images, ImagesCall, Studio, check_call, make_images, name_images
-from heliograph.steps.open_waits import WaitCap
-from heliograph.steps.read_job import view_of
-from heliograph.steps.submit_request import submit_request
+from heliograph.access.keys import Caller, Scope
+from heliograph.access.open_waits import WaitCap
+from heliograph.budgets.exhausted import check_budgets
+from heliograph.intake.recent_calls import Arrival
+from heliograph.intake.submit_request import submit_request
+from heliograph.jobs.job import JobStatus
+from heliograph.jobs.read_jobs import view_of
+from heliograph.jobs.wait_for_end import await_end
+from heliograph.kernel.errors import BudgetExceeded, Interrupted, InvalidRequest, StorageFailed, TooManyWaits
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.tenants import Tenants
+from heliograph.openai_images import make_images as making
+from heliograph.openai_images.make_images import WAIT, Images, ImagesCall, Studio, check_call, make_images, name_images
+from heliograph.openai_images.model_aliases import ModelAliases
+from heliograph.openai_images.parameters import EditRequest, GenerationRequest, read_images_request
+from heliograph.providers.protocol import Refused, StillRunning, TaskFailed
+from heliograph.storage.references import ObjectLocation
 
 from tests.fakes.deployment import BETA, DEADLINE, RESULTS, RULES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.open_waits import InMemoryOpenWaits

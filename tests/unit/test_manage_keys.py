@@ -8,16 +8,16 @@ from itertools import count
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import BudgetExceeded, Conflict, InvalidRequest, KeyRevoked, StorageFailed
-from heliograph.domain.events import BudgetExhausted
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import Job, JobStatus
-from heliograph.domain.keys import ApiKey, Caller, Scope, is_a_key, key_id_of, read_key_change, read_key_request
-from heliograph.domain.ledger import Booking, Page
-from heliograph.domain.provider import Refused, Uncertain
-from heliograph.domain.tenants import EVERYBODY, Tenants
-from heliograph.steps.check_ledger import check_ledger
-from heliograph.steps.manage_keys import Allowance, KeyBook, KeyDesk, count_call, look_up_again
+from heliograph.access.keys import ApiKey, Caller, Scope, is_a_key, key_id_of, read_key_change, read_key_request
+from heliograph.access.manage_keys import Allowance, KeyBook, KeyDesk, count_call, look_up_again
+from heliograph.budgets.ledger import Booking, Page
+from heliograph.jobs.audit_ledger import check_ledger
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.kernel.errors import BudgetExceeded, Conflict, InvalidRequest, KeyRevoked, StorageFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.tenants import EVERYBODY, Tenants
+from heliograph.providers.protocol import Refused, Uncertain
+from heliograph.webhooks.event_catalogue import BudgetExhausted
 
 from tests.fakes.clock import SteppingClock
 from tests.fakes.deployment import BETA, SECOND, InMemoryDeployment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from heliograph.domain.media import SNIFF_BYTES, MediaType, sniff
+from heliograph.kernel.media_types import SNIFF_BYTES, MediaType, sniff
 
 
 @pytest.mark.parametrize(

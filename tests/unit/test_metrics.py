@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.domain.deliveries import DeliverAgain, DeliveryDone, DeliveryStatus, Tried
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import Job
-from heliograph.domain.metrics import (
+from heliograph.execution.outcomes import Failed, Finished
+from heliograph.jobs.job import Job
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.monitoring.health import LONG_OVERDUE, look_around
+from heliograph.monitoring.measured import WatchedBus, WatchedJobStore
+from heliograph.monitoring.metrics import (
     METRICS,
     Measure,
     Survey,
@@ -20,12 +22,10 @@ from heliograph.domain.metrics import (
     of_submission,
     of_sweep,
 )
-from heliograph.domain.outcomes import Failed, Finished
-from heliograph.domain.provider import NoAnswer, StillRunning
-from heliograph.domain.traffic import Halt
-from heliograph.runtime.watched import WatchedBus, WatchedJobStore
-from heliograph.steps.look_around import LONG_OVERDUE, look_around
-from heliograph.steps.traffic import close_again, hold_open
+from heliograph.providers.protocol import NoAnswer, StillRunning
+from heliograph.routes.control import close_again, hold_open
+from heliograph.routes.state import Halt
+from heliograph.webhooks.delivery import DeliverAgain, DeliveryDone, DeliveryStatus, Tried
 
 from tests.contract.examples import after, failed_job, published_examples, queued_job, succeeded_job
 from tests.fakes.deployment import BETA, ROUTES, InMemoryDeployment

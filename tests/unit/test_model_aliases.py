@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from heliograph.domain.model_aliases import OPENAI_MODELS, ModelAliases
+from heliograph.openai_images.model_aliases import OPENAI_MODELS, ModelAliases
 
 from tests.fakes.deployment import BETA, ROUTES, SECOND
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from heliograph.domain.money import microdollars, usd
+from heliograph.kernel.money import microdollars, usd
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from heliograph.domain.media import MediaType
-from heliograph.domain.object_keys import (
+from heliograph.kernel.media_types import MediaType
+from heliograph.storage.layout import (
     MAX_KEY_BYTES,
     JobDocument,
     OutputPlace,

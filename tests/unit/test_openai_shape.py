@@ -7,17 +7,13 @@ import math
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import UnusableParameters
-from heliograph.domain.image_sizes import TOLERANCE, example_size, nearest_ratio
-from heliograph.domain.model_aliases import ModelAliases
-from heliograph.domain.openai_shape import (
-    EditRequest,
-    GenerationRequest,
-    ImagesRequest,
-    read_images_request,
-)
-from heliograph.domain.requests import Rules, read_request
-from heliograph.domain.routes import AspectRatio, Route, Routes
+from heliograph.jobs.request import Rules, read_request
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.kernel.errors import UnusableParameters
+from heliograph.openai_images.image_sizes import TOLERANCE, example_size, nearest_ratio
+from heliograph.openai_images.model_aliases import ModelAliases
+from heliograph.openai_images.parameters import EditRequest, GenerationRequest, ImagesRequest, read_images_request
+from heliograph.routes.config import Route, Routes
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.resources.images import Images

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from heliograph.domain.breaker import FIRST_COOLDOWN, IN_A_ROW, Breaker
-from heliograph.domain.keys import ApiKey, Scope
-from heliograph.domain.ledger import Booking, Page, Usage, UsageLine
-from heliograph.domain.traffic import Halt
-from heliograph.steps.check_ledger import Comparison, UsageComparison
-from heliograph.steps.traffic import halt, hold_open
+from heliograph.access.keys import ApiKey, Scope
+from heliograph.budgets.ledger import Booking, Page, Usage, UsageLine
+from heliograph.jobs.audit_ledger import Comparison, UsageComparison
+from heliograph.routes.circuit_breaker import FIRST_COOLDOWN, IN_A_ROW, Breaker
+from heliograph.routes.control import halt, hold_open
+from heliograph.routes.state import Halt
 
 from operations.key_report import key_report
 from operations.ledger_report import Checked, ledger_report

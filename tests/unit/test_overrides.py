@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import InvalidRequest
-from heliograph.domain.events import UploadRejected
-from heliograph.domain.overrides import NAMES, RESULT_NAMES, fixed_prefix, overridden
-from heliograph.steps.provenance import metadata_of
-from heliograph.steps.submission import Submission
-from heliograph.steps.submit_upload import Upload
+from heliograph.intake.overrides import NAMES, RESULT_NAMES, fixed_prefix, overridden
+from heliograph.intake.submit import Submission
+from heliograph.intake.submit_upload import Upload
+from heliograph.jobs.provenance import metadata_of
+from heliograph.kernel.errors import InvalidRequest
+from heliograph.webhooks.event_catalogue import UploadRejected
 from hypothesis import example, given
 from hypothesis import strategies as st
 

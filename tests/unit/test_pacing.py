@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from heliograph.domain.pacing import SLOT, Pace, step
-from heliograph.domain.routes import Route
+from heliograph.routes.config import Route
+from heliograph.routes.fair_queue import SLOT, Pace, step
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from heliograph.runtime.pages import CLOSED, BucketOrigins, Page, Pages, playground_policy
+from heliograph.api.pages import CLOSED, BucketOrigins, Page, Pages, playground_policy
 
 ORIGINS = BucketOrigins(uploads="https://u.s3.eu-west-1.amazonaws.com", results="https://r.s3.eu-west-1.amazonaws.com")
 PAGES = Pages(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.outcomes import Failed, Finished, PollOutcome, Processing, Watch
-from heliograph.domain.provider import Completed, NoAnswer, NoResultYet, StillRunning, TaskFailed, TaskState
-from heliograph.domain.retrying import GIVE_UP, RESULT_PATIENCE
+from heliograph.execution.outcomes import Failed, Finished, PollOutcome, Processing, Watch
+from heliograph.jobs.retry_policy import GIVE_UP, RESULT_PATIENCE
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.providers.protocol import Completed, NoAnswer, NoResultYet, StillRunning, TaskFailed, TaskState
 
 from tests.fakes.deployment import InMemoryDeployment
 

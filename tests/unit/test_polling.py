@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import fmean
 
 import pytest
-from heliograph.domain.polling import (
+from heliograph.routes.poll_schedule import (
     LATE_GAP_SECONDS,
     LONGEST_GAP_SECONDS,
     MOST_MOMENTS,

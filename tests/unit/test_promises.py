@@ -52,22 +52,29 @@ from itertools import count, product
 from typing import TypeVar
 
 import pytest
-from heliograph.domain.errors import Conflict, HeliographError, StorageFailed, WorkflowFailed
-from heliograph.domain.events import JobCanceled, JobExpired, JobFailed, JobSettled, JobSucceeded, UploadRejected
-from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.jobs import Attempt, Job, JobStatus, Result, Settlement
-from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.ledger import Booking, Page, pages
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.requests import OnUncertain
-from heliograph.domain.routes import Route
-from heliograph.domain.tenants import Limits, Tenant, Tenants
-from heliograph.steps import traffic
-from heliograph.steps.check_ledger import check_usage
-from heliograph.steps.hear_callback import Heard
-from heliograph.steps.provenance import MARKER
-from heliograph.steps.submission import Submission
-from heliograph.steps.submit_upload import Upload
+from heliograph.access.keys import Caller, Scope
+from heliograph.budgets.ledger import Booking, Page, pages
+from heliograph.execution.provider_callback import Heard
+from heliograph.intake.submit import Submission
+from heliograph.intake.submit_upload import Upload
+from heliograph.jobs.audit_ledger import check_usage
+from heliograph.jobs.job import Attempt, Job, JobStatus, Result, Settlement
+from heliograph.jobs.provenance import MARKER
+from heliograph.jobs.request import OnUncertain
+from heliograph.kernel.errors import Conflict, HeliographError, StorageFailed, WorkflowFailed
+from heliograph.kernel.failures import Charged, FailureCode
+from heliograph.kernel.tenants import Limits, Tenant, Tenants
+from heliograph.routes import control as traffic
+from heliograph.routes.config import Route
+from heliograph.storage.references import ObjectLocation
+from heliograph.webhooks.event_catalogue import (
+    JobCanceled,
+    JobExpired,
+    JobFailed,
+    JobSettled,
+    JobSucceeded,
+    UploadRejected,
+)
 from hypothesis import currently_in_test_context, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from heliograph.domain.errors import BudgetExceeded
-from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.tenants import Limits, Tenant, Tenants
-from heliograph.runtime.representations.jobs import QuoteTold
-from heliograph.steps.quote_job import Quote
-from heliograph.steps.traffic import halt, hold_open
+from heliograph.access.keys import Caller, Scope
+from heliograph.api.representations.jobs import QuoteTold
+from heliograph.intake.quote_job import Quote
+from heliograph.kernel.errors import BudgetExceeded
+from heliograph.kernel.tenants import Limits, Tenant, Tenants
+from heliograph.routes.control import halt, hold_open
 
 from tests.fakes.deployment import BETA, OWNER, ROUTES, SECOND, InMemoryDeployment
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.failures import Charged
-from heliograph.domain.jobs import Job, JobStatus
-from heliograph.domain.listing import cursor_of
-from heliograph.domain.references import ObjectLocation
-from heliograph.runtime.representations.jobs import JobTold, job_listing
-from heliograph.steps.read_job import RESULT_LINK_SECONDS, JobsQuery, JobView
+from heliograph.api.representations.jobs import JobTold, job_listing
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.read_jobs import RESULT_LINK_SECONDS, JobsQuery, JobView
+from heliograph.kernel.errors import StorageFailed
+from heliograph.kernel.failures import Charged
+from heliograph.kernel.pagination import cursor_of
+from heliograph.storage.references import ObjectLocation
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from heliograph.domain.errors import BudgetExceeded, KeyRevoked
-from heliograph.domain.keys import ApiKey, Caller, Scope, read_key_request
-from heliograph.domain.provider import Uncertain
-from heliograph.domain.tenants import Limits, Period, Tenant, Tenants
-from heliograph.runtime.representations.me import MeTold
-from heliograph.steps.read_me import MeReader
-from heliograph.steps.traffic import halt
+from heliograph.access.keys import ApiKey, Caller, Scope, read_key_request
+from heliograph.api.representations.me import MeTold
+from heliograph.budgets.read_me import MeReader
+from heliograph.kernel.errors import BudgetExceeded, KeyRevoked
+from heliograph.kernel.tenants import Limits, Period, Tenant, Tenants
+from heliograph.providers.protocol import Uncertain
+from heliograph.routes.control import halt
 
 from tests.fakes.deployment import InMemoryDeployment
 from tests.fakes.keys import InMemoryKeyStore

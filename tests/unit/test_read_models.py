@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from heliograph.domain.breaker import Circuit
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.requests import Policy
-from heliograph.runtime.representations.models import ModelsTold
-from heliograph.steps.read_models import read_models
-from heliograph.steps.traffic import halt, hold_open, resume
+from heliograph.api.representations.models import ModelsTold
+from heliograph.intake.list_models import read_models
+from heliograph.jobs.request import Policy
+from heliograph.kernel.errors import StorageFailed
+from heliograph.routes.circuit_breaker import Circuit
+from heliograph.routes.control import halt, hold_open, resume
 
 from tests.fakes.deployment import BETA, ROUTES, RULES, SECOND, InMemoryDeployment
 

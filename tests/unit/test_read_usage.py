@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 import pytest
-from heliograph.domain.errors import InvalidRequest
-from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.ledger import Usage, UsageLine
-from heliograph.domain.provider import Completed, Uncertain
-from heliograph.steps.read_usage import MOST_DAYS, UsageQuery, read_usage
+from heliograph.access.keys import Caller, Scope
+from heliograph.budgets.ledger import Usage, UsageLine
+from heliograph.budgets.usage import MOST_DAYS, UsageQuery, read_usage
+from heliograph.kernel.errors import InvalidRequest
+from heliograph.providers.protocol import Completed, Uncertain
 from pydantic import ValidationError
 
 from tests.fakes.deployment import BETA, OWNER, SECOND, InMemoryDeployment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from heliograph.domain.recent_calls import (
+from heliograph.intake.recent_calls import (
     GATEWAY_PATIENCE,
     REMEMBERED,
     REPEATED_WITHIN,

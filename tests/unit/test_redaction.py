@@ -6,17 +6,17 @@ import json
 from collections.abc import Callable
 
 import pytest
-from heliograph.domain.breaker import Circuit
-from heliograph.domain.errors import InvalidRequest
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.job_events import job_event, settled_event
-from heliograph.domain.jobs import Job, Settlement
-from heliograph.domain.redaction import masked_url
-from heliograph.runtime.representations.jobs import JobTold, QuoteTold
-from heliograph.runtime.representations.webhooks import DeliverySummaryTold, DeliveryTold
-from heliograph.steps.provenance import record_of
-from heliograph.steps.quote_job import Quote
-from heliograph.steps.read_job import view_of
+from heliograph.api.representations.jobs import JobTold, QuoteTold
+from heliograph.api.representations.webhooks import DeliverySummaryTold, DeliveryTold
+from heliograph.intake.quote_job import Quote
+from heliograph.jobs.events import job_event, settled_event
+from heliograph.jobs.job import Job, Settlement
+from heliograph.jobs.provenance import record_of
+from heliograph.jobs.read_jobs import view_of
+from heliograph.jobs.redaction import masked_url
+from heliograph.kernel.errors import InvalidRequest
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.routes.circuit_breaker import Circuit
 from hypothesis import given
 from hypothesis import strategies as st
 

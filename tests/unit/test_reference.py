@@ -8,13 +8,13 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from heliograph.runtime.openapi.document import describe
-from heliograph.runtime.openapi.markup import element, json_code, paragraphs, program_code, prose
-from heliograph.runtime.openapi.operations import OPERATIONS, Operation
-from heliograph.runtime.openapi.pages import POLICY, description_pages
-from heliograph.runtime.openapi.reference import Reference
-from heliograph.runtime.openapi.samples import samples
-from heliograph.runtime.problems import TITLES
+from heliograph.api.openapi.document import describe
+from heliograph.api.openapi.markup import element, json_code, paragraphs, program_code, prose
+from heliograph.api.openapi.operations import OPERATIONS, Operation
+from heliograph.api.openapi.pages import POLICY, description_pages
+from heliograph.api.openapi.reference import Reference
+from heliograph.api.openapi.samples import samples
+from heliograph.api.problems import TITLES
 
 from tests.fakes.deployment import ROUTES
 

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
-from heliograph.domain.references import (
+from heliograph.storage.references import (
     MAX_URL_CHARACTERS,
     ObjectLocation,
     check_public_url,

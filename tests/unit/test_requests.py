@@ -6,10 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedDocument
-from heliograph.domain.faults import pointer
-from heliograph.domain.jobs import Job
-from heliograph.domain.requests import (
+from heliograph.jobs.job import Job
+from heliograph.jobs.request import (
     JobRequest,
     OnUncertain,
     Policy,
@@ -19,8 +17,11 @@ from heliograph.domain.requests import (
     read_json_object,
     read_request,
 )
-from heliograph.domain.routes import AspectRatio, Route, Routes
-from heliograph.domain.texts import prompt_fault
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.kernel.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedDocument
+from heliograph.kernel.texts import prompt_fault
+from heliograph.kernel.validation import pointer
+from heliograph.routes.config import Route, Routes
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,19 +7,19 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from heliograph.domain.events import JobSucceeded, UploadRejected
-from heliograph.domain.failures import FailureCode
-from heliograph.domain.identity import derived_id
-from heliograph.domain.jobs import Job, JobStatus
-from heliograph.domain.outcomes import Finished, NotYet, Processing
-from heliograph.domain.preset_events import PresetRejected
-from heliograph.domain.provider import StillRunning
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.result_order import KeyHolder, ResultOrder
-from heliograph.runtime.representations.jobs import JobTold
-from heliograph.steps.provenance import MARKER
-from heliograph.steps.submission import Submission
-from heliograph.steps.submit_upload import Ignored, Upload
+from heliograph.api.representations.jobs import JobTold
+from heliograph.execution.outcomes import Finished, NotYet, Processing
+from heliograph.intake.preset_events import PresetRejected
+from heliograph.intake.submit import Submission
+from heliograph.intake.submit_upload import Ignored, Upload
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.provenance import MARKER
+from heliograph.jobs.result_order import KeyHolder, ResultOrder
+from heliograph.kernel.failures import FailureCode
+from heliograph.kernel.ids import derived_id
+from heliograph.providers.protocol import StillRunning
+from heliograph.storage.references import ObjectLocation
+from heliograph.webhooks.event_catalogue import JobSucceeded, UploadRejected
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,18 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import BudgetExceeded, Conflict, InvalidRequest, StorageFailed, WorkflowFailed
-from heliograph.domain.events import event_type
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import Job, JobStatus, KeyBudget
-from heliograph.domain.keys import Caller, Scope
-from heliograph.domain.provider import TaskFailed
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.requests import Policy
-from heliograph.domain.routes import Routes
-from heliograph.domain.tenants import Limits, Tenants
-from heliograph.steps.submission import Submission
-from heliograph.steps.submit_upload import Upload
+from heliograph.access.keys import Caller, Scope
+from heliograph.intake.submit import Submission
+from heliograph.intake.submit_upload import Upload
+from heliograph.jobs.job import Job, JobStatus, KeyBudget
+from heliograph.jobs.request import Policy
+from heliograph.kernel.errors import BudgetExceeded, Conflict, InvalidRequest, StorageFailed, WorkflowFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.tenants import Limits, Tenants
+from heliograph.providers.protocol import TaskFailed
+from heliograph.routes.config import Routes
+from heliograph.storage.references import ObjectLocation
+from heliograph.webhooks.event_catalogue import event_type
 
 from tests.fakes.deployment import BETA, OWNER, RESULTS, ROUTES, RULES, SECOND, UPLOADS, InMemoryDeployment
 from tests.pictures import PNG

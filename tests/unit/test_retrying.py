@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from heliograph.domain.retrying import (
+from heliograph.jobs.retry_policy import (
     MAX_ATTEMPTS,
     MAX_DELIVERIES,
-    spread,
     wait_before_attempt,
     wait_before_delivery,
     wait_for_news,
 )
+from heliograph.kernel.jitter import spread
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,20 +6,20 @@ import json
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.events import JobSucceeded, PresetStopped, UploadRejected
-from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.jobs import Job, JobStatus
-from heliograph.domain.ledger import Booking
-from heliograph.domain.outcomes import NotYet, Over
-from heliograph.domain.preset_events import PresetRejected
-from heliograph.domain.provider import TaskFailed
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.result_rules import USUAL_JOBS_PER_SOURCE
-from heliograph.domain.tenants import Tenant, Tenants
-from heliograph.steps.provenance import MARKER
-from heliograph.steps.submission import Submission
-from heliograph.steps.submit_upload import Ignored, Upload
+from heliograph.budgets.ledger import Booking
+from heliograph.execution.outcomes import NotYet, Over
+from heliograph.intake.preset_events import PresetRejected
+from heliograph.intake.result_rules import USUAL_JOBS_PER_SOURCE
+from heliograph.intake.submit import Submission
+from heliograph.intake.submit_upload import Ignored, Upload
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.provenance import MARKER
+from heliograph.kernel.errors import StorageFailed
+from heliograph.kernel.failures import Charged, FailureCode
+from heliograph.kernel.tenants import Tenant, Tenants
+from heliograph.providers.protocol import TaskFailed
+from heliograph.storage.references import ObjectLocation
+from heliograph.webhooks.event_catalogue import JobSucceeded, PresetStopped, UploadRejected
 
 from tests.contract.examples import BLOCKED
 from tests.fakes.deployment import RESULTS, UPLOADS, InMemoryDeployment

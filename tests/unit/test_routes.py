@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from heliograph.domain.faults import faults_of
-from heliograph.domain.routes import AspectRatio, Routes
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.kernel.validation import faults_of
+from heliograph.routes.config import Routes
 from pydantic import ValidationError
 
 from tests.fakes.deployment import BETA, ROUTES, SECOND

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import JobStatus
-from heliograph.domain.outcomes import Failed, Finished, NotYet, Processing
-from heliograph.domain.provider import Completed, CreateOutcome, Refused, TaskFailed, Uncertain
-from heliograph.domain.requests import Policy, candidates, read_request
+from heliograph.execution.outcomes import Failed, Finished, NotYet, Processing
+from heliograph.jobs.job import JobStatus
+from heliograph.jobs.request import Policy, candidates, read_request
+from heliograph.kernel.errors import StorageFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.providers.protocol import Completed, CreateOutcome, Refused, TaskFailed, Uncertain
 
 from tests.fakes.deployment import BETA, ROUTES, RULES, SECOND, InMemoryDeployment
 

@@ -7,20 +7,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import Conflict, PublishFailed, ResultUnusable, RouteFull, StorageFailed
-from heliograph.domain.events import JobSettled, event_type
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import FIRST_LATE_LOOK, JobStatus
-from heliograph.domain.ledger import Booking, Usage
-from heliograph.domain.outcomes import Expired, NotYet, Over, Processing
-from heliograph.domain.provider import NoAnswer, StillRunning, TaskFailed, Uncertain
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.retrying import GIVE_UP
-from heliograph.runtime.representations.jobs import JobTold
-from heliograph.steps import traffic
-from heliograph.steps.check_ledger import check_ledger, check_usage
-from heliograph.steps.create_task import uncertain
-from heliograph.steps.hear_callback import Heard
+from heliograph.api.representations.jobs import JobTold
+from heliograph.budgets.ledger import Booking, Usage
+from heliograph.execution.create_task import uncertain
+from heliograph.execution.outcomes import Expired, NotYet, Over, Processing
+from heliograph.execution.provider_callback import Heard
+from heliograph.jobs.audit_ledger import check_ledger, check_usage
+from heliograph.jobs.job import FIRST_LATE_LOOK, JobStatus
+from heliograph.jobs.retry_policy import GIVE_UP
+from heliograph.kernel.errors import Conflict, PublishFailed, ResultUnusable, RouteFull, StorageFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.providers.protocol import NoAnswer, StillRunning, TaskFailed, Uncertain
+from heliograph.routes import control as traffic
+from heliograph.storage.references import ObjectLocation
+from heliograph.webhooks.event_catalogue import JobSettled, event_type
 
 from tests.fakes.deployment import RESULTS, InMemoryDeployment
 from tests.fakes.provider import result_urls_of

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import (
+from heliograph.jobs.job import JobStatus, Source
+from heliograph.jobs.reference_uploads import MAX_REFERENCE_BYTES
+from heliograph.jobs.request import Rules
+from heliograph.kernel.errors import (
     Fault,
     InvalidRequest,
     MalformedDocument,
@@ -13,11 +16,8 @@ from heliograph.domain.errors import (
     UnsupportedMedia,
     WorkflowFailed,
 )
-from heliograph.domain.identity import JOB_ID
-from heliograph.domain.jobs import JobStatus, Source
-from heliograph.domain.requests import Rules
-from heliograph.domain.routes import Routes
-from heliograph.domain.uploads import MAX_REFERENCE_BYTES
+from heliograph.kernel.ids import JOB_ID
+from heliograph.routes.config import Routes
 
 from tests.fakes.deployment import DEADLINE, RESULTS, ROUTES, RULES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.script import Afterwards

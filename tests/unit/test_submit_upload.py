@@ -8,15 +8,15 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from heliograph.domain.errors import PublishFailed, StorageFailed, WorkflowFailed
-from heliograph.domain.events import UploadRejected
-from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.jobs import Job, Source
-from heliograph.domain.routes import AspectRatio
-from heliograph.domain.uploads import MAX_REFERENCE_BYTES
-from heliograph.steps.provenance import MARKER
-from heliograph.steps.submission import Submission
-from heliograph.steps.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload
+from heliograph.intake.submit import Submission
+from heliograph.intake.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload
+from heliograph.jobs.job import Job, Source
+from heliograph.jobs.provenance import MARKER
+from heliograph.jobs.reference_uploads import MAX_REFERENCE_BYTES
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.kernel.errors import PublishFailed, StorageFailed, WorkflowFailed
+from heliograph.kernel.failures import Charged, FailureCode
+from heliograph.webhooks.event_catalogue import UploadRejected
 
 from tests.fakes.deployment import BETA, RESULTS, SECOND, UPLOADS, InMemoryDeployment
 from tests.pictures import IMAGES, JPEG, PNG, jpeg, png

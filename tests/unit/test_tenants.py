@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from heliograph.domain.faults import faults_of
-from heliograph.domain.tenants import EVERYBODY, Period, Tenants
+from heliograph.kernel.tenants import EVERYBODY, Period, Tenants
+from heliograph.kernel.validation import faults_of
 from pydantic import ValidationError
 
 CONFIGURED = Tenants.model_validate(

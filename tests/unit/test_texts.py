@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from heliograph.domain.errors import InvalidRequest, UnusableParameters
-from heliograph.domain.openai_shape import EditRequest, GenerationRequest, read_images_request
-from heliograph.domain.requests import read_request
-from heliograph.domain.texts import decode_metadata, not_utf8, prompt_fault, text_fault
+from heliograph.jobs.request import read_request
+from heliograph.kernel.errors import InvalidRequest, UnusableParameters
+from heliograph.kernel.texts import decode_metadata, not_utf8, prompt_fault, text_fault
+from heliograph.openai_images.parameters import EditRequest, GenerationRequest, read_images_request
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from heliograph.domain.errors import WorkflowFailed
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.jobs import Job
-from heliograph.domain.timeline import Moment, MomentKind, Stay, timeline
-from heliograph.steps.read_timeline import Timeline, read_timeline
+from heliograph.jobs.job import Job
+from heliograph.jobs.read_timeline import Timeline, read_timeline
+from heliograph.jobs.timeline import Moment, MomentKind, Stay, timeline
+from heliograph.kernel.errors import WorkflowFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
 
 from tests.contract.examples import (
     BLOCKED,

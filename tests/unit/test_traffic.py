@@ -6,12 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from heliograph.domain.breaker import IN_A_ROW, Circuit
-from heliograph.domain.errors import PublishFailed, StorageFailed
-from heliograph.domain.events import RouteClosed, RouteOpened, event_type
-from heliograph.domain.failures import Charged, Failure, FailureCode
-from heliograph.domain.traffic import Halt, RouteState
-from heliograph.steps.traffic import (
+from heliograph.kernel.errors import PublishFailed, StorageFailed
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.routes.circuit_breaker import IN_A_ROW, Circuit
+from heliograph.routes.control import (
     announce_switches,
     close_again,
     halt,
@@ -23,6 +21,8 @@ from heliograph.steps.traffic import (
     went_well,
     went_wrong,
 )
+from heliograph.routes.state import Halt, RouteState
+from heliograph.webhooks.event_catalogue import RouteClosed, RouteOpened, event_type
 
 from tests.fakes.deployment import BETA, ROUTES, InMemoryDeployment
 from tests.fakes.script import Afterwards

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.outcomes import Failed, NotYet, Processing
+from heliograph.execution.outcomes import Failed, NotYet, Processing
+from heliograph.kernel.failures import Charged, FailureCode
 
 from tests.fakes.deployment import ROUTES, UPLOADS, InMemoryDeployment
 from tests.pictures import PNG

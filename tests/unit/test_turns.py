@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from heliograph.domain.errors import StorageFailed
-from heliograph.domain.pacing import SLOT, Ticket
-from heliograph.domain.routes import Route
-from heliograph.steps.turns import Turn, turn_on
+from heliograph.kernel.errors import StorageFailed
+from heliograph.routes.config import Route
+from heliograph.routes.fair_queue import SLOT, Ticket
+from heliograph.routes.reserve_slot import Turn, turn_on
 
 from tests.fakes.route_states import InMemoryRouteStates
 

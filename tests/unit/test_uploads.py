@@ -7,12 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.domain.errors import BudgetExceeded, InvalidRequest, StorageFailed
-from heliograph.domain.media import MediaType
-from heliograph.domain.references import ObjectLocation
-from heliograph.domain.requests import read_request
-from heliograph.domain.tenants import Limits, Tenants
-from heliograph.domain.uploads import (
+from heliograph.intake.create_reference_upload import create_upload
+from heliograph.intake.submit import Submission
+from heliograph.intake.submit_upload import Upload
+from heliograph.jobs.reference_uploads import (
     FORM_SECONDS,
     MAX_REFERENCE_BYTES,
     UPLOAD_ID,
@@ -24,9 +22,11 @@ from heliograph.domain.uploads import (
     upload_id_of,
     upload_location,
 )
-from heliograph.steps.create_upload import create_upload
-from heliograph.steps.submission import Submission
-from heliograph.steps.submit_upload import Upload
+from heliograph.jobs.request import read_request
+from heliograph.kernel.errors import BudgetExceeded, InvalidRequest, StorageFailed
+from heliograph.kernel.media_types import MediaType
+from heliograph.kernel.tenants import Limits, Tenants
+from heliograph.storage.references import ObjectLocation
 
 from tests.fakes.deployment import RESULTS, RULES, UPLOADS, InMemoryDeployment
 from tests.pictures import PNG, png

@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from heliograph.adapters.webhook_sender import signed
-from heliograph.domain.errors import InvalidRequest
-from heliograph.domain.events import EVENT_TYPES
-from heliograph.domain.references import MAX_URL_CHARACTERS, check_webhook_url
-from heliograph.domain.requests import Rules, read_request
-from heliograph.domain.webhooks import (
+from heliograph.jobs.request import Rules, read_request
+from heliograph.kernel.errors import InvalidRequest
+from heliograph.storage.references import MAX_URL_CHARACTERS, check_webhook_url
+from heliograph.webhooks.adapters.http_sender import signed
+from heliograph.webhooks.endpoint import (
     DISABLED_EVENT,
     OVERLAP,
     PATIENCE,
@@ -26,6 +25,7 @@ from heliograph.domain.webhooks import (
     read_endpoint_request,
     secret_of,
 )
+from heliograph.webhooks.event_catalogue import EVENT_TYPES
 from standardwebhooks import WebhookVerificationError
 
 from tests.fakes.deployment import ROUTES

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
-from heliograph.domain.media import MediaType
+from heliograph.kernel.media_types import MediaType
 from PIL import Image, ImageCms, ImageFilter
 
 from tests.pictures import IMAGES, encoded, inspected, png_chunk, scene

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from heliograph.domain.requests import JobRequest
-from heliograph.steps.read_job import JobsQuery
-from heliograph.steps.read_usage import UsageQuery
+from heliograph.budgets.usage import UsageQuery
+from heliograph.jobs.read_jobs import JobsQuery
+from heliograph.jobs.request import JobRequest
 from pydantic import ValidationError
 
 

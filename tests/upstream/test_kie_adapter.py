@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from heliograph.adapters.kie import Kie
-from heliograph.domain.failures import Charged, FailureCode
-from heliograph.domain.provider import (
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.kernel.failures import Charged, FailureCode
+from heliograph.providers.adapters.kie import Kie
+from heliograph.providers.protocol import (
     Accepted,
     Completed,
     NoAnswer,
@@ -20,7 +21,6 @@ from heliograph.domain.provider import (
     TaskState,
     Uncertain,
 )
-from heliograph.domain.routes import AspectRatio
 
 from tests.upstream.simulation import API, Simulation, photo
 

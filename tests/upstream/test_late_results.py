@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from heliograph.adapters.apimodels import ApiModels
-from heliograph.adapters.kie import Kie
-from heliograph.domain.outcomes import Failed, Finished, Processing, Watch
-from heliograph.domain.provider import Accepted, NoResultYet, TaskRequest
-from heliograph.domain.retrying import RESULT_PATIENCE
-from heliograph.domain.routes import AspectRatio
-from heliograph.ports import ImageProvider
-from heliograph.steps.poll import poll
+from heliograph.execution.outcomes import Failed, Finished, Processing, Watch
+from heliograph.execution.poll import poll
+from heliograph.jobs.retry_policy import RESULT_PATIENCE
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.providers.adapters.apimodels import ApiModels
+from heliograph.providers.adapters.kie import Kie
+from heliograph.providers.ports import ImageProvider
+from heliograph.providers.protocol import Accepted, NoResultYet, TaskRequest
 
 from tests.upstream.simulation import API, KEY, Simulation
 

@@ -1,1 +1,1 @@
-"""What a function needs around its use case: settings, triggers, responses, observability, wiring."""
+"""The composition root: settings per function, and the wiring of use cases to adapters."""

@@ -9,8 +9,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from heliograph.domain.errors import ConfigurationError
-from heliograph.domain.faults import faults_of
+from heliograph.kernel.errors import ConfigurationError
+from heliograph.kernel.validation import faults_of
 
 
 class Settings(BaseModel):

@@ -17,29 +17,23 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from heliograph.adapters import aws
-from heliograph.adapters.clock import SystemClock
+from heliograph.monitoring.logging import tell
+from heliograph.platform import aws
+from heliograph.platform.clock import SystemClock
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.observability import tell
 
 if TYPE_CHECKING:
-    from heliograph.adapters.delivery_workflow import StepFunctionsDeliveryWorkflow
-    from heliograph.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
-    from heliograph.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
-    from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
-    from heliograph.adapters.dynamodb_key_uses import DynamoDBKeyUses
-    from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
-    from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
-    from heliograph.adapters.dynamodb_rejections import DynamoDBRejectionStore
-    from heliograph.adapters.s3 import S3ObjectStore
-    from heliograph.adapters.step_functions import StepFunctionsWorkflow
-    from heliograph.domain.deliveries import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
-    from heliograph.domain.jobs import Job
-    from heliograph.domain.keys import Caller
-    from heliograph.domain.ledger import UsageLine
-    from heliograph.domain.listing import Slice
-    from heliograph.domain.metrics import Survey
-    from heliograph.domain.outcomes import (
+    from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
+    from heliograph.access.adapters.dynamodb_key_uses import DynamoDBKeyUses
+    from heliograph.access.keys import Caller
+    from heliograph.access.manage_keys import Allowance, KeyDesk
+    from heliograph.access.open_waits import WaitCap
+    from heliograph.api.pages import BucketOrigins, Page
+    from heliograph.budgets.adapters.dynamodb import DynamoDBLedger
+    from heliograph.budgets.ledger import UsageLine
+    from heliograph.budgets.read_me import MeReader
+    from heliograph.execution.finalize import Ending
+    from heliograph.execution.outcomes import (
         CloseOutcome,
         DispatchOutcome,
         FinalizeInput,
@@ -47,15 +41,32 @@ if TYPE_CHECKING:
         PollOutcome,
         Watch,
     )
-    from heliograph.domain.preset_events import PresetRejected
-    from heliograph.domain.rejections import Rejection
-    from heliograph.domain.requests import Rules
-    from heliograph.domain.upload_events import UploadRejected
-    from heliograph.domain.uploads import UploadForm
-    from heliograph.domain.webhooks import Happening
-    from heliograph.ports import EventBus, ImageProvider, JobStore, ReuseIndex
-    from heliograph.runtime.control_room import ControlRoom
-    from heliograph.runtime.pages import BucketOrigins, Page
+    from heliograph.execution.provider_callback import Heard
+    from heliograph.intake.adapters.dynamodb_rejections import DynamoDBRejectionStore
+    from heliograph.intake.events import UploadRejected
+    from heliograph.intake.join_call import EqualCalls
+    from heliograph.intake.list_models import Models
+    from heliograph.intake.preset_events import PresetRejected
+    from heliograph.intake.quote_job import Quote
+    from heliograph.intake.rejections import Rejection
+    from heliograph.intake.submit import Submission
+    from heliograph.intake.submit_upload import Ignored, Upload
+    from heliograph.jobs.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
+    from heliograph.jobs.adapters.step_functions import StepFunctionsWorkflow
+    from heliograph.jobs.job import Job
+    from heliograph.jobs.ports import JobStore, ReuseIndex
+    from heliograph.jobs.read_jobs import JobView
+    from heliograph.jobs.read_timeline import Timeline
+    from heliograph.jobs.reference_uploads import UploadForm
+    from heliograph.jobs.request import Rules
+    from heliograph.kernel.pagination import Slice
+    from heliograph.kernel.ports import EventBus
+    from heliograph.monitoring.metrics import Survey
+    from heliograph.openai_images.linked_images import ImageLinks
+    from heliograph.openai_images.make_images import Studio
+    from heliograph.providers.ports import ImageProvider
+    from heliograph.routes.control import Control
+    from heliograph.runtime.operator import ControlRoom
     from heliograph.runtime.settings.api import ApiSettings
     from heliograph.runtime.settings.api_keys import CallsTableSettings, KeysTableSettings, RecogniserSettings
     from heliograph.runtime.settings.callback import CallbackSettings
@@ -79,23 +90,14 @@ if TYPE_CHECKING:
     from heliograph.runtime.settings.sweep_deliveries import SweepDeliveriesSettings
     from heliograph.runtime.settings.uploads import UploadsSettings
     from heliograph.runtime.settings.waits import WaitsSettings
-    from heliograph.steps.finalize import Ending
-    from heliograph.steps.hear_callback import Heard
-    from heliograph.steps.join_call import EqualCalls
-    from heliograph.steps.linked_images import ImageLinks
-    from heliograph.steps.make_images import Studio
-    from heliograph.steps.manage_deliveries import DeliveryDesk
-    from heliograph.steps.manage_endpoints import EndpointDesk
-    from heliograph.steps.manage_keys import Allowance, KeyDesk
-    from heliograph.steps.open_waits import WaitCap
-    from heliograph.steps.quote_job import Quote
-    from heliograph.steps.read_job import JobView
-    from heliograph.steps.read_me import MeReader
-    from heliograph.steps.read_models import Models
-    from heliograph.steps.read_timeline import Timeline
-    from heliograph.steps.submission import Submission
-    from heliograph.steps.submit_upload import Ignored, Upload
-    from heliograph.steps.traffic import Control
+    from heliograph.storage.adapters.s3 import S3ObjectStore
+    from heliograph.webhooks.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
+    from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
+    from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
+    from heliograph.webhooks.delivery import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
+    from heliograph.webhooks.endpoint import Happening
+    from heliograph.webhooks.manage_deliveries import DeliveryDesk
+    from heliograph.webhooks.manage_endpoints import EndpointDesk
 
 # How many results of a job are copied at once, as far as all of them fit onto a function's disk.
 _MOST_COPIES = 4
@@ -106,7 +108,7 @@ def upload_submitter(
     settings: SubmitUploadSettings,
 ) -> Callable[[Upload], Submission | UploadRejected | PresetRejected | Ignored]:
     """What `submit_upload` does with one announced object."""
-    from heliograph.steps.submit_upload import submit_upload
+    from heliograph.intake.submit_upload import submit_upload
 
     return partial(
         submit_upload,
@@ -130,9 +132,9 @@ def request_submitter(
 
     `reuse_table`: for those whose callers can ask for reuse; `with_quotes`: for dry runs.
     """
-    from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
-    from heliograph.steps.quote_job import Quoting
-    from heliograph.steps.submit_request import submit_request
+    from heliograph.intake.quote_job import Quoting
+    from heliograph.intake.submit_request import submit_request
+    from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
 
     ledger = _ledger(settings.ledger_table)
     states = DynamoDBRouteStates(aws.dynamodb(), settings.routes_table)
@@ -154,8 +156,8 @@ def request_submitter(
 
 def equal_calls(settings: SubmitRequestSettings) -> EqualCalls:
     """What `submit_request` finds the call by that one repeats."""
-    from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
-    from heliograph.steps.join_call import EqualCalls
+    from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
+    from heliograph.intake.join_call import EqualCalls
 
     return EqualCalls(
         recent_calls=DynamoDBRecentCalls(aws.dynamodb(), settings.calls_table),
@@ -166,7 +168,7 @@ def equal_calls(settings: SubmitRequestSettings) -> EqualCalls:
 
 def job_retrier(settings: SubmissionSettings) -> Callable[..., Submission | None]:
     """What `submit_request` does with `(job_id, caller=)`."""
-    from heliograph.steps.retry_job import retry_job
+    from heliograph.intake.retry_job import retry_job
 
     return partial(
         retry_job,
@@ -182,14 +184,14 @@ def job_retrier(settings: SubmissionSettings) -> Callable[..., Submission | None
 
 def end_awaiter(settings: RequestSubmissionSettings) -> Callable[..., tuple[Job, ...]]:
     """What functions do with `(jobs, seconds=)` whose callers would rather wait."""
-    from heliograph.steps.await_end import await_end
+    from heliograph.jobs.wait_for_end import await_end
 
     return partial(await_end, jobs=_job_reader(settings.jobs_table), clock=SystemClock(), sleep=time.sleep)
 
 
 def job_canceler(settings: CancelSettings) -> Callable[..., Job | None]:
     """What `cancel` does with `(job_id, tenant=)`."""
-    from heliograph.steps.cancel_job import cancel_job
+    from heliograph.jobs.cancel import cancel_job
 
     return partial(
         cancel_job,
@@ -202,50 +204,50 @@ def job_canceler(settings: CancelSettings) -> Callable[..., Job | None]:
 
 def upload_creator(settings: UploadsSettings) -> Callable[..., UploadForm]:
     """What `uploads` does with `(request, tenant=, call=)`."""
-    from heliograph.steps.create_upload import create_upload
+    from heliograph.intake.create_reference_upload import create_upload
 
     return partial(create_upload, objects=_objects(), clock=SystemClock(), bucket=settings.uploads_bucket)
 
 
 def rejection_lister(settings: UploadsSettings) -> Callable[..., Slice[Rejection]]:
     """What `uploads` does with `(query, tenant=)`."""
-    from heliograph.steps.list_rejections import list_rejections
+    from heliograph.intake.list_rejections import list_rejections
 
     return partial(list_rejections, rejections=_rejections(settings.rejections_table))
 
 
 def job_viewer() -> Callable[[Job], JobView]:
     """A job with links to its results."""
-    from heliograph.steps.read_job import view_of
+    from heliograph.jobs.read_jobs import view_of
 
     return partial(view_of, objects=_objects(), clock=SystemClock())
 
 
 def job_reader(settings: ApiSettings) -> Callable[..., JobView | None]:
     """What `api` does with `(job_id, tenant=)`."""
-    from heliograph.steps.read_job import read_job
+    from heliograph.jobs.read_jobs import read_job
 
     return partial(read_job, jobs=_job_reader(settings.jobs_table), objects=_objects(), clock=SystemClock())
 
 
 def job_lister(settings: ApiSettings) -> Callable[..., Slice[JobView]]:
     """What `api` does with `(query, tenant=)`."""
-    from heliograph.steps.read_job import list_jobs
+    from heliograph.jobs.read_jobs import list_jobs
 
     return partial(list_jobs, jobs=_job_reader(settings.jobs_table), objects=_objects(), clock=SystemClock())
 
 
 def timeline_reader(settings: ApiSettings) -> Callable[..., Timeline | None]:
     """What `api` does with `(job_id, tenant=)`, to tell what happened."""
-    from heliograph.steps.read_timeline import read_timeline
+    from heliograph.jobs.read_timeline import read_timeline
 
     return partial(read_timeline, jobs=_job_reader(settings.jobs_table), workflow=_workflow(settings.state_machine_arn))
 
 
 def model_reader(settings: ModelsSettings) -> Callable[[], Models]:
     """What `api` tells of the routes."""
-    from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
-    from heliograph.steps.read_models import read_models
+    from heliograph.intake.list_models import read_models
+    from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
 
     states = DynamoDBRouteStates(aws.dynamodb(), settings.routes_table)
     return partial(
@@ -259,15 +261,15 @@ def model_reader(settings: ModelsSettings) -> Callable[[], Models]:
 
 def usage_reader(settings: ModelsSettings) -> Callable[..., tuple[UsageLine, ...]]:
     """What `api` does with `(query, caller=)`."""
-    from heliograph.steps.read_usage import read_usage
+    from heliograph.budgets.usage import read_usage
 
     return partial(read_usage, ledger=_ledger(settings.ledger_table), clock=SystemClock())
 
 
 def me_reader(settings: ModelsSettings) -> MeReader:
     """What `models` tells callers of their own keys."""
-    from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
-    from heliograph.steps.read_me import MeReader
+    from heliograph.budgets.read_me import MeReader
+    from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
 
     return MeReader(
         tenants=settings.tenancy,
@@ -280,10 +282,10 @@ def me_reader(settings: ModelsSettings) -> MeReader:
 
 def dispatcher(settings: DispatchSettings) -> Callable[..., DispatchOutcome]:
     """What `dispatch` does with `(turn, run_id=)`."""
-    from heliograph.adapters.link_trial import HttpLinkTrial
-    from heliograph.steps.create_task import Creating
-    from heliograph.steps.dispatch import dispatch
-    from heliograph.steps.reuse import Reusing
+    from heliograph.execution.adapters.link_trial import HttpLinkTrial
+    from heliograph.execution.create_task import Creating
+    from heliograph.execution.dispatch import dispatch
+    from heliograph.execution.reuse_result import Reusing
 
     jobs, objects, control = _jobs(settings), _objects(), _control(settings)
     creating = Creating(
@@ -310,29 +312,29 @@ def dispatcher(settings: DispatchSettings) -> Callable[..., DispatchOutcome]:
 
 def poller(settings: ProviderSettings) -> Callable[[str, Watch], PollOutcome]:
     """What `poll` does with a job id and the task it waits for."""
-    from heliograph.steps.poll import poll
+    from heliograph.execution.poll import poll
 
     return partial(poll, providers=_providers(settings), clock=SystemClock())
 
 
 def finalizer(settings: EndingSettings) -> Callable[[FinalizeInput], FinalizeOutcome]:
     """What `finalize` does with the outcome of a task."""
-    from heliograph.steps.finalize import finalize
+    from heliograph.execution.finalize import finalize
 
     return partial(finalize, ending=_ending(settings))
 
 
 def closer(settings: CloseSettings) -> Callable[..., CloseOutcome]:
     """What `close` does with `(job_id, error, watch=)`."""
-    from heliograph.steps import close as closing
+    from heliograph.execution import recover as closing
 
     return partial(closing.close, providers=_providers(settings), ending=_ending(settings))
 
 
 def sweeper(settings: SweepSettings) -> Callable[..., list[str]]:
     """What `sweep` does with `(time_left=)`."""
-    from heliograph.steps import close as closing
-    from heliograph.steps.budgets import BudgetWatch
+    from heliograph.budgets.exhausted import BudgetWatch
+    from heliograph.execution import recover as closing
 
     return partial(
         closing.sweep,
@@ -352,7 +354,7 @@ def sweeper(settings: SweepSettings) -> Callable[..., list[str]]:
 
 def delivery_sweeper(settings: SweepDeliveriesSettings) -> Callable[[], list[str]]:
     """What `sweep_deliveries` does."""
-    from heliograph.steps.lost_deliveries import carry_on
+    from heliograph.webhooks.lost_deliveries import carry_on
 
     return partial(
         carry_on,
@@ -364,7 +366,7 @@ def delivery_sweeper(settings: SweepDeliveriesSettings) -> Callable[[], list[str
 
 def surveyor(settings: SweepSettings) -> Callable[[], Survey]:
     """What `sweep` looks at when it is done."""
-    from heliograph.steps.look_around import look_around
+    from heliograph.monitoring.health import look_around
 
     return partial(
         look_around,
@@ -376,8 +378,8 @@ def surveyor(settings: SweepSettings) -> Callable[[], Survey]:
 
 def callback_hearer(settings: CallbackSettings) -> Callable[[str, str, str | None], Heard]:
     """What `callback` does with `(job_id, token, task_id)`."""
-    from heliograph.adapters.task_tokens import TaskTokenWaits
-    from heliograph.steps.hear_callback import Hearing, hear_callback
+    from heliograph.execution.adapters.task_tokens import TaskTokenWaits
+    from heliograph.execution.provider_callback import Hearing, hear_callback
 
     waits = TaskTokenWaits(aws.dynamodb(), aws.step_functions(), settings.waits_table)
     hearing = Hearing(jobs=_jobs(settings), providers=_providers(settings), waits=waits, clock=SystemClock())
@@ -386,8 +388,8 @@ def callback_hearer(settings: CallbackSettings) -> Callable[[str, str, str | Non
 
 def control_room() -> ControlRoom:
     """For `operations`, with the settings that are in its environment; no function of ours has it."""
-    from heliograph.adapters.eventbridge import EventBridgeBus
-    from heliograph.runtime.control_room import ControlRoom
+    from heliograph.platform.event_bus import EventBridgeBus
+    from heliograph.runtime.operator import ControlRoom
     from heliograph.runtime.settings.operations import OperationsSettings
 
     settings = read_settings(OperationsSettings)
@@ -399,8 +401,8 @@ def control_room() -> ControlRoom:
 
 def recogniser(settings: RecogniserSettings) -> Callable[[str], Caller | None]:
     """What `authorize` does with a key. The deployment's own is read anew at most once a minute."""
-    from heliograph.adapters.secrets import read_secret
-    from heliograph.steps.manage_keys import KeyBook
+    from heliograph.access.manage_keys import KeyBook
+    from heliograph.platform.secrets import read_secret
 
     return KeyBook(
         own_key=partial(read_secret, settings.api_key_secret),
@@ -413,23 +415,23 @@ def recogniser(settings: RecogniserSettings) -> Callable[[str], Caller | None]:
 
 def caller_again(settings: KeysTableSettings) -> Callable[[Caller], Caller]:
     """What the API's functions do before a privileged act: the gateway remembers for a minute what a key opens."""
-    from heliograph.steps.manage_keys import look_up_again
+    from heliograph.access.manage_keys import look_up_again
 
     return partial(look_up_again, keys=_keys(settings.keys_table), clock=SystemClock())
 
 
 def call_counter(settings: CallsTableSettings) -> Callable[..., Allowance | None]:
     """What the API's functions do with every caller, before anything else."""
-    from heliograph.steps.manage_keys import count_call
+    from heliograph.access.manage_keys import count_call
 
     return partial(count_call, uses=_key_uses(settings.calls_table), clock=SystemClock())
 
 
 def image_studio(settings: ImagesSettings) -> Studio:
     """What `images` makes pictures with."""
-    from heliograph.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
-    from heliograph.steps.budgets import check_budgets
-    from heliograph.steps.make_images import Studio
+    from heliograph.budgets.exhausted import check_budgets
+    from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
+    from heliograph.openai_images.make_images import Studio
 
     return Studio(
         submit=request_submitter(settings),
@@ -453,8 +455,8 @@ def image_studio(settings: ImagesSettings) -> Studio:
 
 def image_links(settings: ImagesSettings) -> ImageLinks:
     """What `images` makes links with, and follows them by."""
-    from heliograph.adapters.secrets import read_secret
-    from heliograph.steps.linked_images import ImageLinks
+    from heliograph.openai_images.linked_images import ImageLinks
+    from heliograph.platform.secrets import read_secret
 
     return ImageLinks(
         jobs=_job_reader(settings.jobs_table),
@@ -466,16 +468,16 @@ def image_links(settings: ImagesSettings) -> ImageLinks:
 
 def wait_cap(settings: WaitsSettings, table: str) -> WaitCap:
     """What keeps the calls of one key that wait from being too many. `table`: where they are counted."""
-    from heliograph.adapters.dynamodb_open_waits import DynamoDBOpenWaits
-    from heliograph.steps.open_waits import WaitCap
+    from heliograph.access.adapters.dynamodb_open_waits import DynamoDBOpenWaits
+    from heliograph.access.open_waits import WaitCap
 
     return WaitCap(waits=DynamoDBOpenWaits(aws.dynamodb(), table), clock=SystemClock(), most=settings.waits_per_caller)
 
 
 def key_desk(settings: KeysTableSettings | None = None) -> KeyDesk:
     """What `keys` does; `operations` too, with the settings that are in its environment."""
+    from heliograph.access.manage_keys import KeyDesk
     from heliograph.runtime.settings.api_keys import KeysTableSettings
-    from heliograph.steps.manage_keys import KeyDesk
 
     settings = settings or read_settings(KeysTableSettings)
     return KeyDesk(
@@ -488,7 +490,7 @@ def key_desk(settings: KeysTableSettings | None = None) -> KeyDesk:
 
 def notifier(settings: NotifySettings) -> Callable[[Happening], list[Delivery]]:
     """What `notify` does with an event of the bus."""
-    from heliograph.steps.notify import Notifying, notify
+    from heliograph.webhooks.fan_out import Notifying, notify
 
     notifying = Notifying(
         jobs=_job_reader(settings.jobs_table),
@@ -502,8 +504,8 @@ def notifier(settings: NotifySettings) -> Callable[[Happening], list[Delivery]]:
 
 def deliverer(settings: DeliverSettings) -> Callable[[DeliveryTurn | DeliveryCrashed], DeliverOutcome]:
     """What `deliver` does with a turn, or with an execution that ended early."""
-    from heliograph.adapters.webhook_sender import HttpWebhookSender
-    from heliograph.steps.deliver import Delivering, deliver
+    from heliograph.webhooks.adapters.http_sender import HttpWebhookSender
+    from heliograph.webhooks.deliver import Delivering, deliver
 
     delivering = Delivering(
         deliveries=_deliveries(settings.deliveries_table),
@@ -518,7 +520,7 @@ def deliverer(settings: DeliverSettings) -> Callable[[DeliveryTurn | DeliveryCra
 
 def endpoint_desk(settings: EndpointsSettings) -> EndpointDesk:
     """What `webhooks` does."""
-    from heliograph.steps.manage_endpoints import EndpointDesk
+    from heliograph.webhooks.manage_endpoints import EndpointDesk
 
     return EndpointDesk(
         endpoints=_endpoints(settings.endpoints_table),
@@ -530,8 +532,8 @@ def endpoint_desk(settings: EndpointsSettings) -> EndpointDesk:
 
 def delivery_desk(settings: DeliveriesSettings) -> DeliveryDesk:
     """What `deliveries` does."""
-    from heliograph.adapters.dynamodb_pace import DynamoDBPace
-    from heliograph.steps.manage_deliveries import DeliveryDesk
+    from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
+    from heliograph.webhooks.manage_deliveries import DeliveryDesk
 
     return DeliveryDesk(
         pace=DynamoDBPace(aws.dynamodb(), settings.calls_table),
@@ -544,7 +546,7 @@ def delivery_desk(settings: DeliveriesSettings) -> DeliveryDesk:
 
 def api_pages(settings: PagesSettings) -> dict[str, Page]:
     """What `pages` tells of the API of this deployment."""
-    from heliograph.runtime.openapi.pages import description_pages
+    from heliograph.api.openapi.pages import description_pages
 
     return description_pages(
         settings.usable_routes, local_webhooks=settings.local_webhooks, images_url=settings.images_url or ""
@@ -553,7 +555,7 @@ def api_pages(settings: PagesSettings) -> dict[str, Page]:
 
 def bucket_origins(settings: PagesSettings) -> BucketOrigins:
     """What `pages` lets a browser reach besides the API. Worked out here, without a call."""
-    from heliograph.runtime.pages import BucketOrigins
+    from heliograph.api.pages import BucketOrigins
 
     objects = _objects()
     return BucketOrigins(
@@ -563,7 +565,7 @@ def bucket_origins(settings: PagesSettings) -> BucketOrigins:
 
 
 def _rules(settings: SubmissionSettings) -> Rules:
-    from heliograph.domain.requests import JobRequest, Rules
+    from heliograph.jobs.request import JobRequest, Rules
 
     JobRequest.model_rebuild()
     return Rules(
@@ -576,14 +578,14 @@ def _rules(settings: SubmissionSettings) -> Rules:
 
 
 def _jobs(settings: JobStoreSettings) -> JobStore:
-    from heliograph.runtime.watched import WatchedJobStore
+    from heliograph.monitoring.measured import WatchedJobStore
 
     return WatchedJobStore(_job_store(settings), tell)
 
 
 def _job_store(settings: JobStoreSettings) -> DynamoDBJobStore:
-    from heliograph.adapters.dynamodb import DynamoDBJobStore
-    from heliograph.domain.jobs import Job
+    from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
+    from heliograph.jobs.job import Job
 
     Job.model_rebuild()
     return DynamoDBJobStore(
@@ -598,27 +600,27 @@ def _job_store(settings: JobStoreSettings) -> DynamoDBJobStore:
 
 
 def _job_reader(table: str) -> DynamoDBJobReader:
-    from heliograph.adapters.dynamodb import DynamoDBJobReader
-    from heliograph.domain.jobs import Job
+    from heliograph.jobs.adapters.dynamodb import DynamoDBJobReader
+    from heliograph.jobs.job import Job
 
     Job.model_rebuild()
     return DynamoDBJobReader(aws.dynamodb(), table)
 
 
 def _keys(table: str) -> DynamoDBKeyStore:
-    from heliograph.adapters.dynamodb_keys import DynamoDBKeyStore
+    from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
 
     return DynamoDBKeyStore(aws.dynamodb(), table)
 
 
 def _key_uses(table: str) -> DynamoDBKeyUses:
-    from heliograph.adapters.dynamodb_key_uses import DynamoDBKeyUses
+    from heliograph.access.adapters.dynamodb_key_uses import DynamoDBKeyUses
 
     return DynamoDBKeyUses(aws.dynamodb(), table)
 
 
 def _reuse_index(table: str, settings: JobStoreSettings) -> ReuseIndex:
-    from heliograph.adapters.dynamodb_reuse import DynamoDBReuseIndex
+    from heliograph.jobs.adapters.dynamodb_reuse import DynamoDBReuseIndex
 
     return DynamoDBReuseIndex(
         aws.dynamodb(),
@@ -630,14 +632,14 @@ def _reuse_index(table: str, settings: JobStoreSettings) -> ReuseIndex:
 
 
 def _ledger(table: str) -> DynamoDBLedger:
-    from heliograph.adapters.dynamodb_ledger import DynamoDBLedger
+    from heliograph.budgets.adapters.dynamodb import DynamoDBLedger
 
     return DynamoDBLedger(aws.dynamodb(), table)
 
 
 def _control(settings: PublishedJobsSettings, bus: EventBus | None = None) -> Control:
-    from heliograph.adapters.dynamodb_routes import DynamoDBRouteStates
-    from heliograph.steps.traffic import Control
+    from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
+    from heliograph.routes.control import Control
 
     return Control(
         states=DynamoDBRouteStates(aws.dynamodb(), settings.routes_table),
@@ -648,73 +650,73 @@ def _control(settings: PublishedJobsSettings, bus: EventBus | None = None) -> Co
 
 
 def _objects() -> S3ObjectStore:
-    from heliograph.adapters.s3 import S3ObjectStore
+    from heliograph.storage.adapters.s3 import S3ObjectStore
 
     return S3ObjectStore(aws.s3())
 
 
 def _bus(name: str) -> EventBus:
-    from heliograph.adapters.eventbridge import EventBridgeBus
-    from heliograph.runtime.watched import WatchedBus
+    from heliograph.monitoring.measured import WatchedBus
+    from heliograph.platform.event_bus import EventBridgeBus
 
     return WatchedBus(EventBridgeBus(aws.events(), name), tell)
 
 
 def _workflow(state_machine_arn: str) -> StepFunctionsWorkflow:
-    from heliograph.adapters.step_functions import StepFunctionsWorkflow
+    from heliograph.jobs.adapters.step_functions import StepFunctionsWorkflow
 
     return StepFunctionsWorkflow(aws.step_functions(), state_machine_arn)
 
 
 def _endpoints(table: str) -> DynamoDBEndpointStore:
-    from heliograph.adapters.dynamodb_endpoints import DynamoDBEndpointStore
+    from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
 
     return DynamoDBEndpointStore(aws.dynamodb(), table)
 
 
 def _deliveries(table: str) -> DynamoDBDeliveryStore:
-    from heliograph.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
+    from heliograph.webhooks.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
 
     return DynamoDBDeliveryStore(aws.dynamodb(), table)
 
 
 def _rejections(table: str) -> DynamoDBRejectionStore:
-    from heliograph.adapters.dynamodb_rejections import DynamoDBRejectionStore
+    from heliograph.intake.adapters.dynamodb_rejections import DynamoDBRejectionStore
 
     return DynamoDBRejectionStore(aws.dynamodb(), table)
 
 
 def _delivery_workflow(state_machine_arn: str) -> StepFunctionsDeliveryWorkflow:
-    from heliograph.adapters.delivery_workflow import StepFunctionsDeliveryWorkflow
+    from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
 
     return StepFunctionsDeliveryWorkflow(aws.step_functions(), state_machine_arn)
 
 
 def _webhook_secret(secret_id: str) -> Callable[[], str]:
-    from heliograph.adapters.secrets import read_secret
+    from heliograph.platform.secrets import read_secret
 
     return partial(read_secret, secret_id)
 
 
 def _providers(settings: ProviderSettings) -> Mapping[str, ImageProvider]:
-    from heliograph.adapters.apimodels import ApiModels
-    from heliograph.adapters.secrets import read_secret
+    from heliograph.platform.secrets import read_secret
+    from heliograph.providers.adapters.apimodels import ApiModels
 
     made: dict[str, ImageProvider] = {
         "apimodels": ApiModels(settings.upstream_base_url, partial(read_secret, settings.upstream_key_secret))
     }
     if settings.kie_key_secret:
-        from heliograph.adapters.kie import Kie
+        from heliograph.providers.adapters.kie import Kie
 
         made["kie"] = Kie(settings.kie_base_url, partial(read_secret, settings.kie_key_secret))
     return made
 
 
 def _ending(settings: EndingSettings) -> Ending:
-    from heliograph.adapters.dynamodb_reuse import DynamoDBResultIndex
-    from heliograph.adapters.result_host import ResultHost
-    from heliograph.adapters.threads import Threads
-    from heliograph.steps.finalize import Ending
+    from heliograph.execution.finalize import Ending
+    from heliograph.jobs.adapters.dynamodb_reuse import DynamoDBResultIndex
+    from heliograph.platform.threads import Threads
+    from heliograph.providers.adapters.result_host import ResultHost
 
     return Ending(
         jobs=_jobs(settings),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from heliograph.domain.requests import Policy
+from heliograph.jobs.request import Policy
 
 
 def _names_a_route(value: Policy) -> Policy:

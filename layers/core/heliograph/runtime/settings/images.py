@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, model_validator
 
-from heliograph.domain.model_aliases import ModelAliases
+from heliograph.openai_images.model_aliases import ModelAliases
 from heliograph.runtime.environment import none_is_none
 from heliograph.runtime.settings.api_keys import RecogniserSettings
 from heliograph.runtime.settings.submission import RequestSubmissionSettings

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, model_validator
 
-from heliograph.domain.routes import Routes
+from heliograph.routes.config import Routes
 from heliograph.runtime.environment import NameOrNone, Settings, parsed
 
 ConfiguredRoutes = Annotated[Routes, BeforeValidator(parsed)]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from heliograph.domain.tenants import Budget, Limits, Tenant, TenantName, Tenants
+from heliograph.kernel.tenants import Budget, Limits, Tenant, TenantName, Tenants
 from heliograph.runtime.environment import Settings, none_is_none, parsed
 
 ConfiguredTenants = Annotated[Mapping[TenantName, Tenant], BeforeValidator(parsed)]

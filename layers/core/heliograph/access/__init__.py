@@ -1,0 +1,1 @@
+"""API keys: who may call, for which tenant, with which scopes and limits."""

@@ -1,0 +1,1 @@
+"""Keys, their counters and open waits in Amazon DynamoDB."""

@@ -1,0 +1,1 @@
+"""The HTTP API: authorizer, calls, problem documents, representations, OpenAPI document, pages."""

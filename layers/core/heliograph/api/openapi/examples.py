@@ -1,0 +1,443 @@
+"""Answers and events as they come to be: made by the domain's own moves, at a fixed time, for one invented shop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from heliograph.access.keys import ApiKey, KeyRequest
+from heliograph.api.openapi.messages import message_example
+from heliograph.api.problems import Problem
+from heliograph.api.representations import Listing
+from heliograph.api.representations.jobs import JobNamed, JobTold, QuoteTold, TimelineTold
+from heliograph.api.representations.keys import KeyMade, KeyRevoked, KeyTold
+from heliograph.api.representations.me import MeTold
+from heliograph.api.representations.models import ModelsTold, UsagesTold
+from heliograph.api.representations.uploads import RejectedUploadTold, UploadTold, rejections_listed
+from heliograph.api.representations.webhooks import (
+    DeliverySummaryTold,
+    DeliveryTold,
+    EndpointTold,
+    NewEndpointTold,
+    SecretTold,
+    deliveries_listed,
+    endpoints_listed,
+)
+from heliograph.budgets.ledger import Booking, Page, Usage, UsageLine
+from heliograph.budgets.limits import limits_on
+from heliograph.budgets.read_me import BudgetLeft, Me
+from heliograph.intake.list_models import Models
+from heliograph.intake.quote_job import Quote
+from heliograph.intake.rejections import Rejection
+from heliograph.jobs.job import Job, Result, Settlement, Source
+from heliograph.jobs.read_jobs import JobView, LinkedResult
+from heliograph.jobs.read_timeline import Timeline
+from heliograph.jobs.reference_uploads import UploadForm
+from heliograph.jobs.request import JobRequest
+from heliograph.jobs.timeline import Stay, timeline
+from heliograph.kernel.aspect_ratio import AspectRatio
+from heliograph.kernel.errors import Fault
+from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.ids import derived_id
+from heliograph.kernel.media_types import MediaType
+from heliograph.kernel.pagination import Records, Slice
+from heliograph.kernel.tenants import Tenant, Tenants
+from heliograph.routes.circuit_breaker import Breaker, Circuit
+from heliograph.routes.config import Route
+from heliograph.storage.layout import default_output_key
+from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, DeliveryStatus, message_of
+from heliograph.webhooks.endpoint import OVERLAP, PATIENCE, TEST_EVENT, Endpoint, Happening, secret_of
+from heliograph.webhooks.event_catalogue import (
+    PublishedEvent,
+    UploadRejected,
+    budget_exhausted,
+    budget_warning,
+    endpoint_disabled,
+    event_type,
+    job_event,
+    preset_rejected,
+    preset_stopped,
+    route_switched,
+    settled_event,
+    upload_rejected,
+)
+from heliograph.webhooks.manage_endpoints import Secret
+
+REQUEST_ID = "52fdfc07-2182-454f-963f-5f0f9a621d72"
+_NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+_ROUTE = Route(provider="apimodels", model="gpt-image-2-beta", price_usd="0.06", max_references=16)
+_JOB_ID = derived_id("job", "example")
+_UPLOADS = "heliograph-uploadsbucket-1a2b3c"
+_RESULTS = "heliograph-resultsbucket-1a2b3c"
+_VERSION = "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"
+_FAULT = Fault("/aspect_ratio", "must be one of 1:1, 16:9")
+_UPLOAD_ID = f"{derived_id('up', 'example')}.jpg"
+_ENDPOINT_ID = derived_id("ep", "example")
+_KEY = f"hg_{'EXAMPLE' * 6}A"
+
+
+def _after(seconds: float) -> datetime:
+    return _NOON + timedelta(seconds=seconds)
+
+
+@cache
+def _queued() -> Job:
+    return Job(
+        job_id=_JOB_ID,
+        tenant="shop",
+        request=JobRequest(
+            model=_ROUTE.model,
+            policy="beta-first",
+            prompt="A fox in the snow",
+            aspect_ratio=AspectRatio.LANDSCAPE_16_9,
+            metadata={"order": "4711"},
+            tags=("winter",),
+        ),
+        source=Source(kind="api"),
+        output_key=default_output_key(None),
+        output_name=_JOB_ID,
+        quote_microusd=_ROUTE.price_microusd,
+        created_at=_NOON,
+        deadline_at=_after(1200),
+    )
+
+
+def _processing() -> Job:
+    attempt_id = derived_id("att", _JOB_ID, "1")
+    asked = _queued().attempting(attempt_id, REQUEST_ID, _ROUTE, _after(0.8))
+    return asked.accepted(attempt_id, "clx4v2m8p0001", _after(2.1))
+
+
+@cache
+def _succeeded() -> Job:
+    made = _processing()
+    picture = Result(
+        bucket=_RESULTS,
+        key=made.output_place.result_key(1, MediaType.JPEG),
+        version_id="jJ3r0pD8mXlQK7eVtHc.u1bWzYfN5sA4",
+        content_type=MediaType.JPEG,
+        size_bytes=1_482_113,
+        sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        width=1820,
+        height=1024,
+    )
+    return made.succeeded([picture], _after(31.4))
+
+
+def queued_job() -> JobTold:
+    """Just accepted."""
+    return JobTold.of(JobView(_queued(), ()))
+
+
+def named_job() -> JobNamed:
+    """For a key without `jobs:read`."""
+    return JobNamed.of(_queued())
+
+
+def succeeded_job() -> JobTold:
+    """With its picture."""
+    job = _succeeded()
+    links = (
+        LinkedResult(result, f"https://{_RESULTS}.s3.amazonaws.com/{result.key}?X-Amz-Signature=…", _after(960))
+        for result in job.results
+    )
+    return JobTold.of(JobView(job, tuple(links)))
+
+
+def canceled_job() -> JobTold:
+    """Before anything of it was asked for."""
+    return JobTold.of(JobView(_queued().canceled(_after(3)), ()))
+
+
+def retried_job() -> JobTold:
+    """The job that does a failed one again."""
+    again = derived_id("job", "retry", _JOB_ID)
+    return JobTold.of(JobView(_queued().model_copy(update={"job_id": again, "retry_of": _JOB_ID}), ()))
+
+
+def jobs() -> Listing[JobTold]:
+    """A list of one."""
+    return Listing[JobTold](data=(succeeded_job(),))
+
+
+def quote() -> QuoteTold:
+    """Of the same job."""
+    return QuoteTold.of(Quote(_queued().request, {_ROUTE: Circuit.CLOSED}, left_microusd=21_400_000))
+
+
+def job_timeline() -> TimelineTold:
+    """Of the same job."""
+    stays = (
+        Stay("Wait before asking", _after(2.3), _after(29), "processing", None),
+        Stay("Ask the provider", _after(29), _after(29.4), "finished", None),
+        Stay("Deliver", _after(29.4), _after(31.4), "over", None),
+    )
+    return TimelineTold.of(Timeline(timeline(_succeeded(), stays), complete=True))
+
+
+def _rejected_upload() -> UploadRejected:
+    return upload_rejected(
+        bucket=_UPLOADS,
+        key="uploads/white-background/shoe.jpg",
+        version=_VERSION,
+        version_id=_VERSION,
+        preset="white-background",
+        failure=Failure(
+            code=FailureCode.INVALID_INPUT,
+            message=f"with the preset white-background, {_FAULT.pointer}: {_FAULT.detail}",
+            retryable=False,
+            charged=Charged.NO,
+        ),
+        faults=(_FAULT,),
+        at=_after(0.8),
+    )
+
+
+def rejected_uploads() -> Listing[RejectedUploadTold]:
+    """One that its preset rejects."""
+    return rejections_listed(Slice((Rejection.of(_rejected_upload(), tenant="default"),), None))
+
+
+def upload() -> UploadTold:
+    """A form for one JPEG."""
+    fields = {
+        "Content-Type": "image/jpeg",
+        "key": f"pending/references/{_UPLOAD_ID}",
+        "x-amz-algorithm": "AWS4-HMAC-SHA256",
+        "x-amz-credential": "…",
+        "x-amz-date": "20261122T120000Z",
+        "x-amz-security-token": "…",
+        "policy": "…",
+        "x-amz-signature": "…",
+    }
+    url = "https://heliograph-uploadsbucket-1a2b3c.s3.amazonaws.com/"
+    return UploadTold.of(UploadForm(_UPLOAD_ID, url, fields, _after(900)))
+
+
+def models() -> ModelsTold:
+    """One route, in service."""
+    return ModelsTold.of(Models({_ROUTE: Circuit.CLOSED}, _ROUTE))
+
+
+def usages() -> UsagesTold:
+    """A day's pictures."""
+    line = UsageLine("2026-11-22", "shop", _ROUTE.name, Usage(pictures=41, spent=2_460_000))
+    return UsagesTold.of([line], _budgets())
+
+
+def _budgets() -> tuple[BudgetLeft, ...]:
+    booked = Booking(reserved=180_000, spent=2_460_000, unknown=60_000)
+    limits = limits_on(_key().caller(), Tenants(named={"shop": Tenant(monthly_budget_usd="400")}), _NOON)
+    return tuple(BudgetLeft(limit, booked, limit.period.renews_at(_NOON)) for limit in limits)
+
+
+def me() -> MeTold:
+    """A key with a daily budget, of a tenant with a monthly one."""
+    caller = _key().caller().model_copy(update={"requests_per_minute": 600})
+    return MeTold.of(Me(caller, _key(), _budgets(), spending_paused=False))
+
+
+@cache
+def _key() -> ApiKey:
+    return ApiKey.of(_KEY, KeyRequest(name="web shop", tenant="shop", daily_budget_usd="25"), _NOON)
+
+
+def new_key() -> KeyMade:
+    """With the key itself."""
+    return KeyMade.made(_KEY, _key())
+
+
+def revoked_key() -> KeyTold:
+    """Opens nothing any more."""
+    return KeyTold.of(_key().model_copy(update={"last_used_at": _after(60), "revoked_at": _after(86_400)}))
+
+
+def changed_key() -> KeyTold:
+    """With a higher budget, and an end."""
+    changed = {"daily_budget_usd": "50", "expires_at": datetime(2126, 12, 31, tzinfo=UTC)}
+    return KeyTold.of(_key().model_copy(update={**changed, "last_used_at": _after(60)}))
+
+
+def revoked_with_made() -> KeyRevoked:
+    """With the one that it made."""
+    revoked = {"revoked_at": _after(86_400)}
+    made = _key().model_copy(update={**revoked, "made_by": _key().key_id, "name": "made by it"})
+    return KeyRevoked.revoked(_key().model_copy(update=revoked), (made,))
+
+
+def keys() -> Listing[KeyTold]:
+    """A list of one."""
+    return Listing[KeyTold](data=(KeyTold.of(_key()),))
+
+
+def events() -> dict[str, PublishedEvent]:
+    """One of each type, by its type."""
+    blocked = Failure(
+        code=FailureCode.CONTENT_BLOCKED,
+        message="the provider's task failed: Content policy violation",
+        retryable=False,
+        charged=Charged.NO,
+    )
+    late = Failure(
+        code=FailureCode.PROVIDER_TIMEOUT,
+        message="the job's deadline passed before a picture could be made; nothing was charged",
+        retryable=True,
+        charged=Charged.NO,
+    )
+    running = Failure(
+        code=FailureCode.PROVIDER_TIMEOUT,
+        message="task clx4v2m8p0001 was still running at the job's deadline",
+        retryable=False,
+        charged=Charged.UNKNOWN,
+    )
+    timed_out = _processing().failed(running, _after(1206))
+    settlement = Settlement(
+        attempt_id=timed_out.attempts[0].attempt_id,
+        at=_after(4810),
+        charged=Charged.YES,
+        message="task clx4v2m8p0001 was finished after the job had ended, and was delivered",
+        results=_succeeded().results,
+        record_key=timed_out.record_key,
+    )
+    ended = (
+        _succeeded(),
+        _processing().failed(blocked, _after(24.9)),
+        _queued().expired(late, _after(1201)),
+        _queued().canceled(_after(3)),
+    )
+    rejected = _rejected_upload()
+    misused = preset_rejected(
+        bucket=_UPLOADS,
+        key="presets/white-background.json",
+        version=_VERSION,
+        version_id=_VERSION,
+        preset="white-background",
+        failure=rejected.data.failure.model_copy(update={"message": f"{_FAULT.pointer}: {_FAULT.detail}"}),
+        faults=(_FAULT,),
+        at=_after(0.4),
+    )
+    stopped = preset_stopped(
+        preset="white-background",
+        bucket="heliograph-uploadsbucket-1a2b3c",
+        preset_key="presets/white-background.json",
+        preset_version="9f86d081884c7d659a2feaa0c55ad015",
+        upload_key="uploads/white-background/shoe-21.jpg",
+        jobs=21,
+        most=20,
+        at=_after(1200),
+    )
+    booked = Booking(reserved=180_000, spent=24_720_000, unknown=60_000)
+    day = Page("shop", "2026-11-22")
+    exhausted = budget_exhausted(day, booked, limit_microusd=25_000_000, at=_after(3600))
+    early = booked._replace(spent=19_800_000)
+    warned = budget_warning(day, early, threshold=80, limit_microusd=25_000_000, at=_after(1800))
+    opened = Breaker()
+    for second in range(5):
+        opened = opened.after_failure("the provider failed with 503", _after(second), began_at=_after(second))
+    closed = opened.after_success(_after(36), began_at=_after(36))
+    switched = (route_switched(_ROUTE, breaker) for breaker in (opened, closed))
+    told: list[PublishedEvent] = [job_event(job, results_bucket=_RESULTS) for job in ended]
+    disabled = endpoint_disabled(
+        tenant="shop",
+        endpoint_id=_ENDPOINT_ID,
+        reason="failing",
+        failing_since=_after(4.2),
+        at=_after(PATIENCE.total_seconds() + 1800),
+    )
+    told.append(settled_event(timed_out.settled(settlement), settlement, results_bucket=_RESULTS))
+    told += [disabled, rejected, misused, stopped, warned, exhausted, *(event for event in switched if event)]
+    return {event_type(event): event for event in told}
+
+
+def messages() -> dict[str, Mapping[str, Any]]:
+    """One of each type as a webhook brings it, and a test."""
+    return {**{name: message_example(event) for name, event in events().items()}, TEST_EVENT: _test_message()}
+
+
+@cache
+def _endpoint() -> Endpoint:
+    return Endpoint(
+        endpoint_id=_ENDPOINT_ID,
+        tenant="shop",
+        url="https://shop.example.com/heliograph",
+        events=("image.job.failed", "image.job.succeeded"),
+        created_at=_NOON,
+    )
+
+
+def endpoint() -> EndpointTold:
+    """In service."""
+    return EndpointTold.of(_endpoint())
+
+
+def new_endpoint() -> NewEndpointTold:
+    """With its secret."""
+    return NewEndpointTold.with_secret(_endpoint(), _secret())
+
+
+def endpoints() -> Listing[EndpointTold]:
+    """A list of one."""
+    return endpoints_listed(Records((_endpoint(),)))
+
+
+def _secret(version: int = 1) -> Secret:
+    secret = secret_of("an example", _ENDPOINT_ID, version)
+    return Secret(_ENDPOINT_ID, secret, version, _after(OVERLAP.total_seconds()) if version > 1 else None)
+
+
+def secret() -> SecretTold:
+    """The first one."""
+    return SecretTold.of(_secret())
+
+
+def rotated_secret() -> SecretTold:
+    """The second one, while the first still signs."""
+    return SecretTold.of(_secret(2))
+
+
+def _happening() -> Happening:
+    data = {"tenant": "shop", "endpoint_id": _ENDPOINT_ID}
+    event_id = derived_id("evt", _ENDPOINT_ID, "test")
+    return Happening(type=TEST_EVENT, version="1", event_id=event_id, occurred_at="2026-11-22T12:00:00Z", data=data)
+
+
+def _test_message() -> Mapping[str, Any]:
+    message: Mapping[str, Any] = json.loads(message_of(_happening()))
+    return message
+
+
+def _delivery() -> Delivery:
+    return Delivery.of(
+        _happening(),
+        tenant="shop",
+        receiver_id=_ENDPOINT_ID,
+        endpoint_id=_ENDPOINT_ID,
+        url="https://shop.example.com/heliograph",
+        skipped=False,
+        at=_NOON,
+    )
+
+
+def test_delivery() -> DeliveryTold:
+    """Just begun."""
+    return DeliveryTold.whole(_delivery())
+
+
+def delivery() -> DeliveryTold:
+    """Taken at once."""
+    attempt = DeliveryAttempt(at=_after(0.4), status_code=204, error=None, duration_ms=87)
+    taken = {"status": DeliveryStatus.DELIVERED, "tries": 1, "attempts": (attempt,), "next_attempt_at": None}
+    return DeliveryTold.whole(_delivery().model_copy(update=taken))
+
+
+def deliveries() -> Listing[DeliverySummaryTold]:
+    """A list of one."""
+    return deliveries_listed(Slice((_delivery(),), None))
+
+
+def told(problem: Problem) -> dict[str, object]:
+    """The problem as a document."""
+    return problem.document(REQUEST_ID)

@@ -1,0 +1,35 @@
+"""The description as pages: `/v1/openapi.json` for programs, `/docs` for people."""
+
+from __future__ import annotations
+
+import json
+
+from heliograph.api.openapi.document import describe
+from heliograph.api.openapi.reference import Reference
+from heliograph.api.pages import Page
+from heliograph.routes.config import Routes
+
+# Its own files, and nothing else.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "form-action 'none'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+
+
+def description_pages(routes: Routes, *, local_webhooks: bool, images_url: str) -> dict[str, Page]:
+    """By their paths below the stage."""
+    document = describe(routes, local_webhooks=local_webhooks, images_url=images_url)
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return {
+        "/v1/openapi.json": Page(text, "application/json"),
+        "/docs": Page(Reference(document).page(), "text/html; charset=utf-8", POLICY),
+    }

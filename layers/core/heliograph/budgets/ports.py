@@ -1,0 +1,44 @@
+"""The port of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from heliograph.budgets.ledger import Balance, Booking, Page, UsageLine
+
+
+class Ledger(Protocol):
+    """The sums of what all jobs may cost, did cost and may have cost. Raises `StorageFailed`."""
+
+    def read(self, page: Page) -> Booking:
+        """What stands on a page."""
+        ...
+
+    def balance(self, page: Page) -> Balance:
+        """The same, and which warnings of its budget went out."""
+        ...
+
+    def every(self) -> Iterator[tuple[Page, Booking]]:
+        """All pages. Reads the whole ledger."""
+        ...
+
+    def usage(self, first_day: str, last_day: str, *, tenant: str | None = None) -> Iterator[UsageLine]:
+        """What was done in these UTC days (both included), by day, tenant and route.
+
+        With a `tenant`, only that tenant's lines are read.
+        """
+        ...
+
+    def may_announce(self, page: Page, now: datetime, *, threshold: int | None = None) -> bool:
+        """Whether the caller is the one to announce something of this page's budget: one at a time, until done.
+
+        `threshold`: that so many percent of it are reached; `None`: that it is used up. Changes no sum.
+        """
+        ...
+
+    def announced(self, page: Page, *, threshold: int | None = None) -> None:
+        """It is announced, once for all."""
+        ...

@@ -1,1 +1,0 @@
-"""What Heliograph knows, without a clock, a network or an environment."""

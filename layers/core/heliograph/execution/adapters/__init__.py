@@ -1,0 +1,1 @@
+"""Task tokens of AWS Step Functions, and the trial of links."""

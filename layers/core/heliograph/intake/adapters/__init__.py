@@ -1,0 +1,1 @@
+"""Rejected uploads and recent calls in Amazon DynamoDB."""

@@ -1,0 +1,86 @@
+"""Find the name by which a call makes its jobs: a repeat has that of the call it repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from heliograph.intake.recent_calls import Arrival, Recent, Stage, advanced, placed
+from heliograph.kernel.errors import StorageFailed
+
+if TYPE_CHECKING:
+    from heliograph.intake.ports import RecentCalls
+
+# Equal calls at the same moment write the same record, one after the other. The second of them already finds the
+# first and has nothing to add, so few ever meet.
+_TRIES = 5
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCall:
+    """A call under its name. `recent`: what was remembered once it had it."""
+
+    digest: str
+    call_id: str
+    recent: Recent
+
+    def noted(self, stage: Stage, at: datetime, *, recent_calls: RecentCalls) -> NamedCall:
+        """The same, after it was noted how far the call has come.
+
+        Never raises: that only helps to tell equal calls apart.
+        """
+        try:
+            _, recent = _written(
+                self.digest,
+                lambda recent: (None, advanced(self.call_id, stage, at, recent)),
+                recent_calls=recent_calls,
+                before=self.recent,
+            )
+        except StorageFailed:
+            return self
+        return NamedCall(self.digest, self.call_id, recent)
+
+
+def name_call(digest: str, arrival: Arrival, *, recent_calls: RecentCalls) -> NamedCall:
+    """The call's name. `digest`: of who asks for what.
+
+    It is written down before anything is made by it, so that a repeat finds it. Raises `StorageFailed`; then nothing
+    was made.
+    """
+    call, recent = _written(digest, lambda recent: placed(arrival, recent), recent_calls=recent_calls)
+    return NamedCall(digest, call.call_id, recent)
+
+
+def name_refused(digest: str, arrival: Arrival, *, recent_calls: RecentCalls) -> None:
+    """Remembers a call that was refused before it could do anything, so that its repeat is not taken for another's.
+
+    Never raises.
+    """
+
+    def refused(recent: Recent) -> tuple[None, Recent]:
+        call, after = placed(arrival, recent)
+        is_new = call.call_id == arrival.call_id
+        return None, advanced(call.call_id, Stage.REFUSED, arrival.received_at, after) if is_new else after
+
+    with suppress(StorageFailed):
+        _written(digest, refused, recent_calls=recent_calls)
+
+
+def _written(
+    digest: str,
+    change: Callable[[Recent], tuple[Found, Recent]],
+    *,
+    recent_calls: RecentCalls,
+    before: Recent | None = None,
+) -> tuple[Found, Recent]:
+    for _ in range(_TRIES):
+        before = recent_calls.look(digest) if before is None else before
+        found, after = change(before)
+        if after == before or recent_calls.save(digest, before, after):
+            return found, after
+        before = None
+    raise StorageFailed(f"recent calls: somebody else was faster {_TRIES} times")

@@ -1,0 +1,79 @@
+"""`dry_run` of `POST /v1/jobs`: what a job would cost, and whether it could begin now. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heliograph.access.keys import Caller
+from heliograph.budgets.limits import Account, BudgetLimit, limits_on
+from heliograph.jobs.request import JobRequest, candidates
+from heliograph.kernel.money import usd
+from heliograph.kernel.tenants import Tenants
+from heliograph.routes.circuit_breaker import Circuit
+from heliograph.routes.config import Route, Routes
+
+if TYPE_CHECKING:
+    from heliograph.budgets.ports import Ledger
+    from heliograph.kernel.ports import Clock
+    from heliograph.routes.ports import RouteStates
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The request with everything filled in, and the routes it could take, in order, with their circuits.
+
+    `left_microusd`: of the tightest budget that the caller may know; `None` where none limits it. `obstacle`: why it
+    would be refused, or would have to wait; `None` if it could begin now.
+    """
+
+    request: JobRequest
+    circuits: Mapping[Route, Circuit]
+    left_microusd: int | None = None
+    obstacle: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoting:
+    """Quotes requests by the budgets and the routes as they are now."""
+
+    tenants: Tenants
+    ledger: Ledger
+    states: RouteStates
+    clock: Clock
+
+    def quote(self, request: JobRequest, routes: Routes, *, caller: Caller) -> Quote:
+        """One read for each budget that the job would count against, and one of the routes. Raises `StorageFailed`."""
+        now = self.clock.now()
+        found = candidates(request, routes)
+        limits = limits_on(caller, self.tenants, now)
+        left = {each: each.limit_microusd - self.ledger.read(each.page).committed for each in limits}
+        traffic = self.states.look(found)
+        circuits = {route: traffic.routes[route.name].breaker.circuit(now) for route in found}
+        known = [amount for each, amount in left.items() if each.is_known_to(caller)]
+        obstacle = (
+            _over_budget(left, found[0])
+            or ("spending is paused: it would wait until an operator resumes it" if traffic.halt else None)
+            or _out_of_service(circuits)
+        )
+        return Quote(request, circuits, max(0, min(known)) if known else None, obstacle)
+
+
+_WHOSE = {Account.KEY: "this key", Account.TENANT: "the tenant", Account.DEPLOYMENT: "all tenants together"}
+
+
+def _over_budget(left: Mapping[BudgetLimit, int], first: Route) -> str | None:
+    """Of the tightest budget: the price of the first route is what is reserved when the job is made."""
+    tightest = min(left, key=lambda each: left[each], default=None)
+    if tightest is None or left[tightest] >= first.price_microusd:
+        return None
+    whose, period = _WHOSE[tightest.account], tightest.page.period
+    return f"it would be refused: the budget of {whose} for {period} has no room for {usd(first.price_microusd)} USD"
+
+
+def _out_of_service(circuits: Mapping[Route, Circuit]) -> str | None:
+    if any(circuit is not Circuit.OPEN for circuit in circuits.values()):
+        return None
+    names = ", ".join(route.name for route in circuits)
+    return f"it would wait: none of its routes is in service at the moment ({names})"

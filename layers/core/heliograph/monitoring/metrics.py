@@ -1,0 +1,205 @@
+"""What is measured: every metric with its unit and the question that it answers, and what each fact amounts to.
+
+A metric has one dimension at most, of few values: every value is a series that is paid by the hour in which it is told.
+Ids and tenants are properties of the line that tells it, never dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from heliograph.jobs.status import JobStatus
+from heliograph.kernel.failures import FailureCode
+from heliograph.kernel.money import MICRODOLLARS
+
+if TYPE_CHECKING:
+    from heliograph.execution.outcomes import PollOutcome, Watch
+    from heliograph.jobs.job import Job
+    from heliograph.kernel.event_envelope import Envelope
+    from heliograph.webhooks.delivery import DeliverOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """`dimension`: what its series are told apart by; one series without."""
+
+    name: str
+    unit: Literal["Count", "Seconds", "None"]
+    question: str
+    dimension: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One value of a metric; `of`: of which of its series."""
+
+    metric: Metric
+    value: float
+    of: str | None = None
+
+
+JOBS_SUBMITTED = Metric("JobsSubmitted", "Count", "How many jobs come in, from where?", "source")
+JOBS_ENDED = Metric("JobsEnded", "Count", "How do jobs end? A failed one by its code.", "outcome")
+JOB_FAULTS = Metric(
+    "JobFaults", "Count", "Of all ended jobs, which part (the average) got no picture, through no fault of its owner's?"
+)
+JOB_TIME = Metric("JobTime", "Seconds", "How long does a picture take, from the submission until it is stored?")
+QUEUE_TIME = Metric("QueueTime", "Seconds", "How long do jobs wait until their first call leaves?")
+UPSTREAM_LATENCY = Metric(
+    "UpstreamLatency", "Seconds", "How fast is each route, from the call until its picture is there?", "route"
+)
+DELIVERY_LAG = Metric(
+    "DeliveryLag",
+    "Seconds",
+    "How late do we notice and store what the provider has ready?",
+)
+QUESTIONS = Metric("Questions", "Count", "How many questions does it take until a task is known to have ended?")
+UNANSWERED = Metric("QuestionsUnanswered", "Count", "Does the provider answer when it is asked?")
+SPENT = Metric("SpentUsd", "None", "What do ended jobs cost?")
+UNKNOWN = Metric("UnknownUsd", "None", "What may they have cost, where nobody can tell?")
+ANNOUNCEMENTS = Metric(
+    "Announcements", "Count", "Which events went out that are not about a job? (At least once each.)", "event"
+)
+WEBHOOK_ATTEMPTS = Metric("WebhookAttempts", "Count", "Do receivers take their webhooks?", "outcome")
+WEBHOOK_AGE = Metric("WebhookAge", "Seconds", "How old is an event when its receiver has taken it?")
+SECRETS_SHOWN = Metric("SecretsShown", "Count", "How often does somebody fetch what webhooks are signed with?")
+JOBS_SWEPT = Metric("JobsSwept", "Count", "How much did the sweep find to do?")
+STUCK_JOBS = Metric("StuckJobs", "Count", "How many jobs should have moved long ago, and still have not?")
+SHUT_ROUTES = Metric("ShutRoutes", "Count", "How many routes take no calls?")
+UNREADABLE_RECORDS = Metric("UnreadableRecords", "Count", "How many records did lists leave out that can't be read?")
+# Told by no function: filters of the log make it of what functions and their runtime say.
+FUNCTION_ERRORS = Metric("FunctionErrors", "Count", "How often does a function of ours break?")
+
+METRICS = (
+    JOBS_SUBMITTED,
+    JOBS_ENDED,
+    JOB_FAULTS,
+    JOB_TIME,
+    QUEUE_TIME,
+    UPSTREAM_LATENCY,
+    DELIVERY_LAG,
+    QUESTIONS,
+    UNANSWERED,
+    SPENT,
+    UNKNOWN,
+    ANNOUNCEMENTS,
+    WEBHOOK_ATTEMPTS,
+    WEBHOOK_AGE,
+    SECRETS_SHOWN,
+    JOBS_SWEPT,
+    STUCK_JOBS,
+    SHUT_ROUTES,
+    UNREADABLE_RECORDS,
+    FUNCTION_ERRORS,
+)
+
+# What a job's owner can mend, or has decided: nobody is to be woken for it.
+OF_THE_OWNER = frozenset(
+    {
+        FailureCode.INVALID_INPUT,
+        FailureCode.UNSUPPORTED_MEDIA,
+        FailureCode.CONTENT_BLOCKED,
+        FailureCode.BUDGET_EXCEEDED,
+        FailureCode.PRESET_STOPPED,
+    }
+)
+# The others are counted as jobs.
+ANNOUNCED = frozenset(
+    {
+        "image.upload.rejected",
+        "image.preset.stopped",
+        "image.preset.rejected",
+        "image.budget.warning",
+        "image.budget.exhausted",
+        "image.route.opened",
+        "image.route.closed",
+        "webhook.endpoint.disabled",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How things stand: jobs that should have moved long ago, and routes that take no calls."""
+
+    stuck_jobs: int
+    shut_routes: int
+
+
+def of_submission(job: Job) -> Iterator[Measure]:
+    """Of a job that was just written down."""
+    yield Measure(JOBS_SUBMITTED, 1, of=job.source.kind)
+
+
+def of_end(job: Job) -> Iterator[Measure]:
+    """Of a job that has just ended."""
+    if job.finished_at is None:
+        return
+    failed = job.failure if job.status is JobStatus.FAILED else None
+    yield Measure(JOBS_ENDED, 1, of=failed.code if failed else job.status)
+    yield Measure(JOB_FAULTS, int(_is_fault(job)))
+    yield Measure(SPENT, job.price_microusd / MICRODOLLARS)
+    if unknown := job.may_have_cost:
+        yield Measure(UNKNOWN, unknown / MICRODOLLARS)
+    if job.attempts:
+        yield Measure(QUEUE_TIME, _seconds(job.created_at, job.attempts[0].intended_at))
+    if job.status is not JobStatus.SUCCEEDED or job.attempt is None:
+        return
+    yield Measure(JOB_TIME, _seconds(job.created_at, job.finished_at))
+    if ready_at := job.attempt.ready_at:
+        yield Measure(UPSTREAM_LATENCY, _seconds(job.attempt.intended_at, ready_at), of=job.attempt.route)
+        yield Measure(DELIVERY_LAG, _seconds(ready_at, job.finished_at))
+
+
+def of_question(outcome: PollOutcome, asked: Watch) -> Iterator[Measure]:
+    """Of one question and what came of it."""
+    if outcome.outcome != "processing":
+        yield Measure(QUESTIONS, asked.questions + 1)
+    elif outcome.unanswered:
+        yield Measure(UNANSWERED, 1)
+
+
+def of_delivery(outcome: DeliverOutcome) -> Iterator[Measure]:
+    """Of an attempt at a webhook; nothing if none was made."""
+    tried = outcome.tried
+    if tried is None:
+        return
+    ended = outcome.outcome == "done"
+    yield Measure(WEBHOOK_ATTEMPTS, 1, of="taken" if tried.taken else "given_up" if ended else "refused")
+    if tried.taken and tried.age_seconds is not None:
+        yield Measure(WEBHOOK_AGE, tried.age_seconds)
+
+
+def of_announcement(event: Envelope) -> Iterator[Measure]:
+    """Of an event that went out; nothing for that of a job."""
+    if event.event_type in ANNOUNCED:
+        yield Measure(ANNOUNCEMENTS, 1, of=event.event_type)
+
+
+def of_sweep(done: int, survey: Survey) -> Iterator[Measure]:
+    """Of what a sweep did, and how things stand after it. Always told: silence means that nobody sweeps."""
+    yield Measure(JOBS_SWEPT, done)
+    yield Measure(STUCK_JOBS, survey.stuck_jobs)
+    yield Measure(SHUT_ROUTES, survey.shut_routes)
+
+
+def of_list(unreadable: int) -> Iterator[Measure]:
+    """Of a list that was read; nothing where all of it could be."""
+    if unreadable:
+        yield Measure(UNREADABLE_RECORDS, unreadable)
+
+
+def _is_fault(job: Job) -> bool:
+    match job.status:
+        case JobStatus.FAILED:
+            return job.failure is None or job.failure.code not in OF_THE_OWNER
+        case status:
+            return status is JobStatus.EXPIRED
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    """Clocks differ: what would be negative is nothing."""
+    return max(0.0, round((end - start).total_seconds(), 3))

@@ -1,0 +1,37 @@
+"""What all calls of AWS Step Functions have in common."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from heliograph.kernel.errors import WorkflowFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+@contextmanager
+def translated(about: str) -> Iterator[None]:
+    """Raises `WorkflowFailed` for whatever AWS says inside; `about` names whose call it was."""
+    try:
+        yield
+    except ClientError as error:
+        raise WorkflowFailed(f"{about}: {error.response.get('Error', {}).get('Code')}") from error
+    except BotoCoreError as error:
+        raise WorkflowFailed(f"{about}: {type(error).__name__}") from error
+
+
+def start_execution(client: SFNClient, state_machine_arn: str, name: str, document: dict[str, Any]) -> bool:
+    """`True` if AWS took the start, also while that execution runs with the same input; `False` if it ran before."""
+    with translated(name):
+        try:
+            client.start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(document))
+        except client.exceptions.ExecutionAlreadyExists:
+            return False
+    return True

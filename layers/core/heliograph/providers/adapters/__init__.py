@@ -1,0 +1,1 @@
+"""apimodels and kie over HTTP, and the hosts of their results."""

@@ -1,0 +1,37 @@
+"""Ports of providers: tasks, and the host of results."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from heliograph.providers.books import Books
+    from heliograph.providers.protocol import CreateOutcome, TaskRequest, TaskState
+    from heliograph.storage.objects import (
+        Picture,
+    )
+
+
+class ImageProvider(Protocol):
+    """A vendor of image models. No call raises for anything the vendor or the network does."""
+
+    def create(self, request: TaskRequest) -> CreateOutcome:
+        """Makes one task, once: **not idempotent**, and money is held for it. Never repeats the call by itself."""
+        ...
+
+    def ask(self, task_id: str) -> TaskState:
+        """One question about one task. Free."""
+        ...
+
+    def books(self) -> Books | None:
+        """What the account has and what is held of it; `None` if that is not told, or not at once. Free."""
+        ...
+
+
+class ResultSource(Protocol):
+    """Where the provider keeps finished pictures."""
+
+    def fetch(self, url: str) -> AbstractContextManager[Picture]:
+        """Downloads to disk in constant memory. Raises `ResultUnusable`, saying whether to try again."""
+        ...

@@ -1,0 +1,1 @@
+"""Route states in Amazon DynamoDB."""

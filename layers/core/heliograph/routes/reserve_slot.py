@@ -1,0 +1,63 @@
+"""Wait for a turn on a route: one atomic write hands out a place, arithmetic turns it into a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from heliograph.kernel.errors import StorageFailed
+from heliograph.routes.config import Route
+from heliograph.routes.fair_queue import Ticket, Weights, step
+from heliograph.routes.state import RouteState
+
+if TYPE_CHECKING:
+    from heliograph.routes.ports import RouteStates
+
+# Of many that join an idle lane in the same moment one is first; the others then find the lane busy.
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A place in the queue, and when its turn comes if nothing else happens."""
+
+    ticket: Ticket
+    moment: datetime
+
+
+def turn_on(
+    route: Route,
+    tenant: str,
+    *,
+    state: RouteState,
+    ticket: Ticket | None,
+    before: datetime,
+    now: datetime,
+    weights: Weights,
+    states: RouteStates,
+) -> Turn | None:
+    """The turn of the `ticket`, as things are now; without one for this route, a new place at the end of the lane.
+
+    `None`, and no place taken, if a new turn would come after `before`. Costs one write for a new place, and none to
+    look again. Raises `StorageFailed`.
+    """
+    if ticket and ticket.route == route.name:
+        return Turn(ticket, state.pace.moment(tenant, ticket.place, weights))
+    for _ in range(_TRIES):
+        joined = state.pace.joined(tenant, now, weights)
+        if joined.moment(tenant, joined.lanes[tenant], weights) >= before:
+            return None
+        if state.pace.is_waiting(tenant, now, weights):
+            beyond = state.pace.virtual_at(now, weights)
+            if after := states.queue(route, tenant, step=step(tenant, weights), beyond=beyond):
+                return _last_in(after, tenant, weights)
+        elif states.save(state, state.paced(joined)):
+            return _last_in(state.paced(joined), tenant, weights)
+        state = states.look([route]).routes[route.name]
+    raise StorageFailed(f"the queue of {route.name} changes too often at the moment")
+
+
+def _last_in(state: RouteState, tenant: str, weights: Weights) -> Turn:
+    place = state.pace.lanes[tenant]
+    return Turn(Ticket(route=state.route, place=place), state.pace.moment(tenant, place, weights))

@@ -1,1 +1,0 @@
-"""The use cases: one function each, the outside world handed in as ports."""

@@ -1,0 +1,1 @@
+"""Endpoints and deliveries in Amazon DynamoDB, their workflow in AWS Step Functions, and the HTTP sender."""

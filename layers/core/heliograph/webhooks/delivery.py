@@ -1,0 +1,315 @@
+"""Deliveries of webhooks: one message to one receiver, its attempts, and when the next one is due."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+from heliograph.kernel.ids import derived_id
+from heliograph.kernel.jitter import lateness
+from heliograph.kernel.pagination import SliceQuery
+from heliograph.kernel.printable import without_unprintable
+from heliograph.webhooks.endpoint import Happening
+
+DELIVERY_ID = re.compile(r"dlv_[a-z2-7]{26}")
+# After each failed attempt but the last; the schedule that Standard Webhooks gives as its example.
+SCHEDULE = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+MOST_ATTEMPTS = len(SCHEDULE) + 1
+# The longest that a receiver can put us off at a time.
+LONGEST_WAIT = timedelta(hours=24)
+# The wait is at most that much longer, so that what failed together does not come back together.
+JITTER = 0.1
+KEPT = timedelta(days=30)
+# An attempt that is overdue by this may have no execution to make it: longer than one takes with usual repeats.
+OVERDUE = timedelta(minutes=10)
+# Of the record: replays without end would make it too large.
+MOST_REMEMBERED_ATTEMPTS = 30
+MOST_ANSWER_CHARACTERS = 1024
+
+
+class DeliveryStatus(StrEnum):
+    """`skipped`: its receiver was paused, disabled or gone. It can be replayed, as can the failed."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class DeliveryAttempt(BaseModel):
+    """One try. `error`: in our own words; `answer`: the first of what the receiver said, made printable."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
+
+    at: AwareDatetime
+    status_code: int | None
+    error: str | None
+    duration_ms: NonNegativeInt
+    answer: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Any 2xx."""
+        return self.error is None
+
+    @property
+    def is_gone(self) -> bool:
+        """The receiver wants nothing any more."""
+        return self.status_code == HTTPStatus.GONE
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAnswer:
+    """What came of one attempt. `error`: in our own words, `None` for any 2xx; `retry_after`: as it was answered."""
+
+    status_code: int | None
+    error: str | None
+    retry_after: str | None = None
+    body: bytes = b""
+
+
+class DeliverySummary(BaseModel):
+    """What a list tells of a delivery. `endpoint_id` is null of a URL given with a job."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
+
+    delivery_id: str
+    tenant: str
+    endpoint_id: str | None
+    url: str
+    event_id: str
+    event_type: str
+    job_id: str | None
+    status: DeliveryStatus
+    created_at: AwareDatetime
+    next_attempt_at: AwareDatetime | None = None
+    # A replay begins a new series of tries.
+    series: PositiveInt = 1
+    tries: NonNegativeInt = 0
+
+
+class Delivery(DeliverySummary):
+    """A delivery's record. `payload`: the message's very bytes, the same at every attempt."""
+
+    payload: str
+    attempts: tuple[DeliveryAttempt, ...] = ()
+    # What the record's end is counted from.
+    touched_at: AwareDatetime
+    revision: NonNegativeInt = 0
+
+    @classmethod
+    def of(
+        cls,
+        event: Happening,
+        *,
+        tenant: str,
+        receiver_id: str,
+        endpoint_id: str | None,
+        url: str,
+        skipped: bool,
+        at: datetime,
+    ) -> Delivery:
+        """The one delivery of that event to that receiver, however often the event comes."""
+        return cls(
+            delivery_id=derived_id("dlv", event.event_id, receiver_id),
+            tenant=tenant,
+            endpoint_id=endpoint_id,
+            url=url,
+            event_id=event.event_id,
+            event_type=event.type,
+            job_id=event.job_id,
+            status=DeliveryStatus.SKIPPED if skipped else DeliveryStatus.PENDING,
+            created_at=at,
+            next_attempt_at=None if skipped else at,
+            payload=message_of(event),
+            touched_at=at,
+        )
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether an attempt is still to come."""
+        return self.status is DeliveryStatus.PENDING
+
+    @property
+    def attention_at(self) -> datetime | None:
+        """When its next attempt is so late that somebody has to look after it; `None` where none is to come."""
+        return self.next_attempt_at + OVERDUE if self.is_pending and self.next_attempt_at else None
+
+    @property
+    def execution(self) -> str:
+        """The name of the execution that carries its present series."""
+        return f"{self.delivery_id}-{self.series}"
+
+    @property
+    def expires_at(self) -> datetime:
+        """When the record may go."""
+        return self.touched_at + KEPT
+
+    def attempted(self, attempt: DeliveryAttempt, *, url: str, retry_after: str | None) -> Delivery:
+        """After an attempt: delivered, failed for good, or pending with the time of the next one."""
+        tries = self.tries + 1
+        update: dict[str, Any] = {
+            "url": url,
+            "tries": tries,
+            "attempts": (*self.attempts, attempt)[-MOST_REMEMBERED_ATTEMPTS:],
+            "touched_at": attempt.at,
+            "next_attempt_at": None,
+        }
+        ended_at = attempt.at + timedelta(milliseconds=attempt.duration_ms)
+        if attempt.succeeded:
+            update["status"] = DeliveryStatus.DELIVERED
+        elif attempt.is_gone or tries >= MOST_ATTEMPTS:
+            update["status"] = DeliveryStatus.FAILED
+        else:
+            asked = asked_wait(retry_after, ended_at)
+            update["next_attempt_at"] = ended_at + wait_after(tries, asked, key=self.execution)
+        return self.model_copy(update=update)
+
+    def ended(self, status: DeliveryStatus) -> Delivery:
+        """Over without (another) attempt."""
+        return self.model_copy(update={"status": status, "next_attempt_at": None})
+
+    def replayed(self, at: datetime) -> Delivery:
+        """To be sent again, with a whole series of tries; whatever was still to come of the last one is dropped."""
+        return self.model_copy(
+            update={
+                "status": DeliveryStatus.PENDING,
+                "series": self.series + 1,
+                "tries": 0,
+                "next_attempt_at": at,
+                "touched_at": at,
+            }
+        )
+
+
+def message_of(event: Happening) -> str:
+    """The body that is sent and signed."""
+    document = {
+        "type": event.type,
+        "timestamp": event.occurred_at,
+        "version": event.version,
+        "event_id": event.event_id,
+        # Links to results are made when they are asked for: here is where.
+        "job_url": f"v1/jobs/{event.job_id}" if event.job_id else None,
+        "data": event.data,
+    }
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def wait_after(tries: int, asked: timedelta | None, *, key: str) -> timedelta:
+    """How long to wait after that many failed tries: as the schedule says or the receiver asked, whichever is longer.
+
+    Never sooner, and a little later: always the same for a key.
+    """
+    usual = max(SCHEDULE[tries - 1], min(asked or timedelta(0), LONGEST_WAIT))
+    return usual + usual * JITTER * lateness(f"{key}{tries}")
+
+
+def asked_wait(retry_after: str | None, now: datetime) -> timedelta | None:
+    """What a `Retry-After` asks for, in seconds or as a date; `None` if it says nothing that can be read."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdecimal():
+        return min(timedelta(seconds=int(text[:9])), LONGEST_WAIT)
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(until - now, timedelta(0))
+
+
+def printable(answer: bytes) -> str:
+    """The first of what a receiver answered, for people: nothing in it moves a terminal."""
+    text = answer[: 4 * MOST_ANSWER_CHARACTERS].decode(errors="replace")
+    return without_unprintable(text)[:MOST_ANSWER_CHARACTERS].strip()
+
+
+class DeliveryQuery(SliceQuery):
+    """What the list of deliveries can be asked."""
+
+    endpoint_id: Annotated[str | None, Field(max_length=64, description="`ep_…`, or `jobs` for URLs of jobs.")] = None
+    status: DeliveryStatus | None = None
+    event_type: Annotated[str | None, Field(max_length=128)] = None
+    job_id: Annotated[str | None, Field(max_length=64)] = None
+
+
+class _State(BaseModel):
+    # As in `outcomes`: what one state writes, another must be able to read.
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Tried(_State):
+    """An attempt that was just made. `age_seconds`: of the event, by its end; `None` of a replay."""
+
+    taken: bool
+    age_seconds: float | None
+
+
+class DeliveryTurn(_State):
+    """What `deliver` is asked: to begin (the workflow's input), or to go on after a wait. `tries`: made before."""
+
+    outcome: Literal["again"] | None = None
+    delivery_id: str
+    series: PositiveInt
+    tries: NonNegativeInt = 0
+
+
+class DeliverAgain(_State):
+    """It was not taken; try again after `wait_seconds`. `reason`: why, in our own words.
+
+    `tried`: the attempt of this very run, if it made one.
+    """
+
+    outcome: Literal["again"] = "again"
+    delivery_id: str
+    series: PositiveInt
+    tries: NonNegativeInt
+    wait_seconds: PositiveInt
+    reason: str
+    tried: Tried | None = None
+
+
+class DeliveryDone(_State):
+    """Nothing is left to do in this series. `status`: of the delivery; `None` if a replay took over, or it is gone."""
+
+    outcome: Literal["done"] = "done"
+    delivery_id: str
+    series: PositiveInt
+    status: DeliveryStatus | None
+    tried: Tried | None = None
+
+
+class DeliveryCrashed(_State):
+    """An execution ended early. Its name is what Step Functions says of it; `error` how it ended."""
+
+    outcome: Literal["crashed"]
+    execution: Annotated[str, Field(pattern=r"^dlv_[a-z2-7]{26}-[1-9][0-9]*$")]
+    error: str
+
+    @property
+    def turn(self) -> DeliveryTurn:
+        """The delivery and its series."""
+        delivery_id, _, series = self.execution.rpartition("-")
+        return DeliveryTurn(delivery_id=delivery_id, series=int(series))
+
+
+DeliverOutcome = DeliverAgain | DeliveryDone
