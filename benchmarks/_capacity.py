@@ -47,7 +47,7 @@ class Limit:
         return self.amount / self.per_job if self.per_job else float("inf")
 
 
-_IN_TEMPLATE, _IN_ROUTES = "../template.yaml", "../layers/core/heliograph/domain/routes.py"
+_IN_TEMPLATE, _IN_ROUTES = "../template.yaml", "../layers/core/heliograph/routes/config.py"
 _STATES = "https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"
 _NEW_ACCOUNTS = "https://github.com/awslabs/fhir-works-on-aws-deployment/issues/691"
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"

@@ -12,7 +12,7 @@
 - Of the packages' own papers, their licences and names.
 - `amazon-roots.pem`: the certificate authorities of AWS's endpoints, five out of certifi's bundle. botocore reads its
   bundle anew for every connection.
-- `python/heliograph/adapters/roots`: all of certifi's, each in a file by its subject's hash, so that OpenSSL reads the
+- `python/heliograph/platform/roots`: all of certifi's, each in a file by its subject's hash, so that OpenSSL reads the
   one that it looks for. Needs an `openssl` to build; without one the whole bundle is read, once.
 """
 
@@ -74,7 +74,7 @@ def main(artifacts: Path) -> None:
     trim_papers(packages)
     bundle = (packages / "certifi" / "cacert.pem").read_text()
     (artifacts / "amazon-roots.pem").write_text(amazon_roots(bundle))
-    hash_roots(bundle, packages / "heliograph" / "adapters" / "roots")
+    hash_roots(bundle, packages / "heliograph" / "platform" / "roots")
     (artifacts / MANIFEST).write_text(manifest(artifacts))
 
 

@@ -641,7 +641,7 @@ def test_every_call_needs_the_key_but_those_of_providers_and_for_pages() -> None
         assert call["RestApiId"] == {"Ref": "Api"}
         assert call["Path"] in {callback, *pages} or "Auth" not in call
     assert not [event for event in events if event["Type"] == "HttpApi"]
-    # It knows its callers itself: see tests/integration/test_images.py.
+    # It knows its callers itself: see tests/integration/openai_images/test_images_api.py.
     assert [name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function] == ["Images"]
 
 

@@ -58,7 +58,7 @@ def test_every_metric_is_on_the_dashboard_as_it_is_told() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(TABLE) - {FUNCTION_ERRORS.name}))
 def test_every_metric_is_told_by_the_code(name: str) -> None:
-    sources = [*(ROOT / "functions").rglob("*.py"), ROOT / "layers/core/heliograph/domain/metrics.py"]
+    sources = [*(ROOT / "functions").rglob("*.py"), ROOT / "layers/core/heliograph/monitoring/metrics.py"]
     told = {
         argument.id
         for source in sources

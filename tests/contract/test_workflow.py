@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import graphlib
+import importlib
 import inspect
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from heliograph import ports
 from heliograph.execution.adapters.task_tokens import KEPT_SECONDS
 from heliograph.execution.dispatch import dispatch
 from heliograph.execution.finalize import finalize
@@ -16,8 +16,11 @@ from heliograph.execution.outcomes import CloseOutcome, Crashed, DispatchOutcome
 from heliograph.execution.poll import poll
 from heliograph.execution.recover import close
 from heliograph.jobs import timeline
+from heliograph.jobs.ports import JobStore, Workflow
 from heliograph.jobs.retry_policy import CALL_LIMIT
 from heliograph.kernel import errors
+from heliograph.kernel.ports import EventBus
+from heliograph.storage.ports import ObjectStore
 
 from tests.contract.asl_retries import LOOPING, QUICK_ROUNDS, SLOW_SECONDS, output_of
 from tests.contract.asl_workflow import (
@@ -35,7 +38,7 @@ from tests.contract.asl_workflow import (
     outcomes_of,
     reachable_from,
 )
-from tests.contract.cfn_template import RESOURCES, TEMPLATE, timeout_of
+from tests.contract.cfn_template import RESOURCES, ROOT, TEMPLATE, timeout_of
 from tests.contract.examples import state_examples
 
 STEP_OF = {
@@ -44,12 +47,17 @@ STEP_OF = {
     "FinalizeFunctionArn": finalize,
     "CloseFunctionArn": close,
 }
+PORTS = {
+    name: port
+    for path in sorted((ROOT / "layers" / "core" / "heliograph").glob("*/ports.py"))
+    for name, port in vars(importlib.import_module(f"heliograph.{path.parent.name}.ports")).items()
+}
 # What each port says that it raises where a repeat may do better.
 RAISED_BY = {
-    ports.ObjectStore: {"StorageFailed"},
-    ports.JobStore: {"StorageFailed", "StaleJob"},
-    ports.EventBus: {"PublishFailed"},
-    ports.Workflow: {"WorkflowFailed"},
+    ObjectStore: {"StorageFailed"},
+    JobStore: {"StorageFailed", "StaleJob"},
+    EventBus: {"PublishFailed"},
+    Workflow: {"WorkflowFailed"},
 }
 STATE_MODELS = {name: type(example) for name, example in state_examples().items()}
 TERMINAL = {"Succeed", "Fail"}
@@ -62,10 +70,10 @@ def outcome_names(union: Any) -> set[str]:
 
 def ports_of(step: Any) -> set[Any]:
     """Every port that a use case takes, also inside a bundle such as `Ending`."""
-    hints = get_type_hints(step, localns=vars(ports))
+    hints = get_type_hints(step, localns=PORTS)
     hints.pop("return", None)
     bundles = [hint for hint in hints.values() if dataclasses.is_dataclass(hint)]
-    return set(hints.values()).union(*(get_type_hints(bundle, localns=vars(ports)).values() for bundle in bundles))
+    return set(hints.values()).union(*(get_type_hints(bundle, localns=PORTS).values() for bundle in bundles))
 
 
 def raised_in(task: dict[str, Any]) -> set[str]:

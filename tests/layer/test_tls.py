@@ -39,7 +39,7 @@ _PATIENCE_SECONDS = 60
 _CALLS = """
 import json, os, sys
 import httpx
-from heliograph.adapters import aws, trust
+from heliograph.platform import aws, tls as trust
 from heliograph.platform.http_transport import LeanTransport
 
 def outcome(call):
@@ -106,7 +106,7 @@ class Layer:
         (folder / "amazon-roots.pem").write_text(bundle + authority.certificate * for_aws)
         if elsewhere:
             trim.hash_roots(authority.certificate, folder / "one more")
-            shutil.copytree(folder / "one more", packages / "heliograph" / "adapters" / "roots", dirs_exist_ok=True)
+            shutil.copytree(folder / "one more", packages / "heliograph" / "platform" / "roots", dirs_exist_ok=True)
         return Layer(self.python, folder)
 
 

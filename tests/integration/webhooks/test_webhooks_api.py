@@ -17,10 +17,10 @@ from heliograph.webhooks.delivery import OVERDUE, message_of
 
 from tests.contract.examples import NOW, arriving, published_examples, queued_job
 from tests.fakes.clock import SteppingClock
+from tests.integration.access.test_keys_api import Answer, call
 from tests.integration.conftest import MASTER, Deployment, items
 from tests.integration.lambdas import started
 from tests.integration.loopback import saying
-from tests.integration.test_keys_at_the_door import Answer, call
 from tests.receiving import verified
 
 ENDPOINTS, DELIVERIES = "/v1/webhook-endpoints", "/v1/deliveries"

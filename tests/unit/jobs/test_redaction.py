@@ -31,7 +31,7 @@ from tests.contract.examples import (
     succeeded_job,
 )
 from tests.fakes.deployment import RESULTS, ROUTES, InMemoryDeployment
-from tests.unit.test_deliveries import delivery
+from tests.unit.webhooks.test_delivery import delivery
 
 SECRET = "Sig7e1c"
 # What can stand between a host and its end, with the secret where a token or a signature is.

@@ -19,9 +19,9 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.webhooks import WebhooksSettings
 
 from tests.contract.examples import after
+from tests.integration.access.test_keys_api import ADMIN, call
 from tests.integration.conftest import items
 from tests.integration.lambdas import Handler, started
-from tests.integration.test_keys_at_the_door import ADMIN, call
 
 KEY = "hg_" + "r" * 43
 URL = {"url": "https://shop.example.com/hooks"}

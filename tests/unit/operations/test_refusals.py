@@ -21,7 +21,7 @@ from botocore.exceptions import (
 from operations import deploy
 from operations.refusals import Refused, one_sentence, sentence_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://cloudformation.eu-centrl-1.amazonaws.com/")
 
 

@@ -12,8 +12,8 @@ from heliograph.jobs.job import Job
 
 from tests.contract.examples import queued_job
 from tests.fakes.clock import SteppingClock
+from tests.integration.access.test_keys_api import call
 from tests.integration.lambdas import started
-from tests.integration.test_keys_at_the_door import call
 
 WRITER = Caller(tenant="default", scopes=frozenset({Scope.JOBS_WRITE}))
 BOTH = Caller(tenant="default", scopes=frozenset({Scope.JOBS_WRITE, Scope.JOBS_READ}))

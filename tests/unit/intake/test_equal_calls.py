@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.fakes.deployment import InMemoryDeployment
 from tests.fakes.script import Afterwards, Crash
-from tests.unit.test_make_images import Gallery
+from tests.unit.openai_images.test_make_images import Gallery
 
 DOUBTFUL = Failure(code=FailureCode.PROVIDER_FAILED, message="no", retryable=False, charged=Charged.UNKNOWN)
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.deployment import RULES
 
-BODIES = Path(__file__).parent.parent / "texts"
+BODIES = Path(__file__).parents[2] / "texts"
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
 
 REAL = [

@@ -7,7 +7,7 @@ from heliograph.kernel.failures import Charged, FailureCode
 
 from tests.fakes.deployment import ROUTES, UPLOADS, InMemoryDeployment
 from tests.pictures import PNG
-from tests.unit.test_dispatch import refusal
+from tests.unit.execution.test_dispatch import refusal
 
 PUBLIC = "https://cdn.shoes.com/shoe.png"
 

@@ -16,8 +16,8 @@ from heliograph.webhooks.endpoint import Endpoint
 
 from tests.contract.examples import after, published_examples, queued_job, succeeded_job
 from tests.integration.conftest import items
-from tests.integration.test_jobs_api import call
-from tests.integration.test_webhooks_at_the_door import DELIVERIES, ENDPOINTS, announce, ask, register
+from tests.integration.jobs.test_jobs_api import call
+from tests.integration.webhooks.test_webhooks_api import DELIVERIES, ENDPOINTS, announce, ask, register
 
 SECRET = "what nobody may read in a log"
 ADMIN = Caller(tenant="default", scopes=frozenset(Scope))
