@@ -17,10 +17,10 @@ from heliograph.access.keys import KEY_ID, Scope, read_key_request
 from heliograph.jobs.audit_ledger import check_ledger, check_usage, running_tasks
 from heliograph.kernel.errors import ConfigurationError, HeliographError, InvalidRequest
 from heliograph.routes.config import Route
-from heliograph.routes.control import close_again, halt, hold_open, resume
+from heliograph.routes.control import close_circuit, halt, hold_open, resume
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import variables_of
-from heliograph.runtime.operator import ControlRoom
+from heliograph.runtime.operator import OperatorTools
 from heliograph.runtime.settings.operations import OperationsSettings
 
 from operations.command_line import add_target, place_of
@@ -143,7 +143,7 @@ def _take_over(variables: Mapping[str, str], *, region: str) -> None:
     os.environ["AWS_DEFAULT_REGION"] = region
 
 
-def _ledger(room: ControlRoom, *, everything: bool) -> int:
+def _ledger(room: OperatorTools, *, everything: bool) -> int:
     jobs = list(room.jobs.every())
     since = datetime.now(UTC) - room.retention
     of_jobs = running_tasks(jobs)
@@ -158,24 +158,24 @@ def _ledger(room: ControlRoom, *, everything: bool) -> int:
     return 0 if checked.agrees else 1
 
 
-def _routes(room: ControlRoom) -> None:
+def _routes(room: OperatorTools) -> None:
     traffic = room.control.states.look(room.routes)
     running = {route.name: room.control.states.running(route) for route in room.routes}
     report = route_report(room.routes, traffic, running, weights=room.control.weights, now=datetime.now(UTC))
     print_lines(report)
 
 
-def _disable(room: ControlRoom, route: Route, reason: str) -> None:
+def _disable(room: OperatorTools, route: Route, reason: str) -> None:
     hold_open(route, reason, control=room.control)
     print(f"{route.name} is disabled: jobs take other routes, or wait, until `make enable ROUTE={route.name}`.")
 
 
-def _enable(room: ControlRoom, route: Route) -> None:
-    close_again(route, control=room.control)
+def _enable(room: OperatorTools, route: Route) -> None:
+    close_circuit(route, control=room.control)
     print(f"{route.name} is in service.")
 
 
-def _pause(room: ControlRoom, reason: str) -> None:
+def _pause(room: OperatorTools, reason: str) -> None:
     pause = halt(reason, control=room.control)
     print(
         f"Spending is paused since {pause.since:%H:%M:%S} UTC: no create call leaves. Running tasks still bring their "
@@ -183,7 +183,7 @@ def _pause(room: ControlRoom, reason: str) -> None:
     )
 
 
-def _resume(room: ControlRoom) -> None:
+def _resume(room: OperatorTools) -> None:
     resume(control=room.control)
     print("Spending is resumed: create calls leave again. Waiting jobs check once a minute.")
 
@@ -215,7 +215,7 @@ def _revoke_key(key_id: str, *, with_made: bool) -> None:
         print(f"{key.key_id} ({key.name}), which it made, is revoked as well.")
 
 
-def _route(room: ControlRoom, name: str) -> Route:
+def _route(room: OperatorTools, name: str) -> Route:
     found = room.routes.named(name)
     if found is None:
         raise Refused(f"There is no route {name}; there are {', '.join(route.name for route in room.routes)}.")

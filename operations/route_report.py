@@ -8,13 +8,13 @@ from datetime import datetime
 from heliograph.routes.circuit_breaker import Breaker
 from heliograph.routes.config import Routes
 from heliograph.routes.fair_queue import Weights
-from heliograph.routes.state import Halt, Traffic
+from heliograph.routes.state import RoutesSnapshot, SpendingPause
 
 from operations.tables import columns
 
 
 def route_report(
-    routes: Routes, traffic: Traffic, running: Mapping[str, int], *, weights: Weights, now: datetime
+    routes: Routes, traffic: RoutesSnapshot, running: Mapping[str, int], *, weights: Weights, now: datetime
 ) -> Iterator[str]:
     """Line by line. `running`: tasks by route."""
     if traffic.halt:
@@ -53,7 +53,7 @@ def route_state(breaker: Breaker, now: datetime) -> str:
     return f"suspended (probe at {opening.until:%H:%M:%S} UTC)"
 
 
-def _pause(pause: Halt) -> str:
+def _pause(pause: SpendingPause) -> str:
     return (
         f"SPENDING IS PAUSED since {_moment(pause.since)}: {pause.reason}. No create call leaves, and jobs wait; "
         "`make resume-spending` ends it."

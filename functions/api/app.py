@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.access.keys import Scope
-from heliograph.api.authorize import require, through_the_door
+from heliograph.api.authorize import handle_api_call, require
 from heliograph.api.call import ApiCall
 from heliograph.api.openapi.methods import methods_of
 from heliograph.api.problems import Problem
@@ -55,4 +55,4 @@ def _reader() -> str:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return through_the_door(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, count_call=count_call)

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api.bearer import bearer_of
-from heliograph.api.call import told_of
+from heliograph.api.call import authorizer_context
 from heliograph.monitoring.logging import logger, observed
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     caller = recognise(bearer_of(call.authorization_token))
     answer = APIGatewayAuthorizerResponse(
         principal_id=caller.tenant if caller else "nobody",
-        context=told_of(caller) if caller else {},
+        context=authorizer_context(caller) if caller else {},
         region=arn.region,
         aws_account_id=arn.aws_account_id,
         api_id=arn.api_id,

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.api.callbacks import claimed_task_id, heard
+from heliograph.api.callbacks import callback_response, claimed_task_id
 from heliograph.api.responses import api_resolver
 from heliograph.kernel.failures import Charged
 from heliograph.kernel.ids import JOB_ID
@@ -22,7 +22,7 @@ def take_callback(job_id: str, token: str) -> Response[str]:
     outcome = hear(job_id, token, claimed_task_id(app.current_event))
     # Anybody may call: what is no id of ours is not logged.
     logger.info("heard", extra={"job_id": only_an_id(job_id, JOB_ID), "outcome": outcome})
-    return heard(outcome)
+    return callback_response(outcome)
 
 
 @observed

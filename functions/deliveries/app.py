@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.api.authorize import READING, WRITING, caller_with, through_the_door
+from heliograph.api.authorize import READING, WRITING, caller_with, handle_api_call
 from heliograph.api.call import ApiCall
 from heliograph.api.problems import existing
 from heliograph.api.query import read_query
@@ -53,4 +53,4 @@ def test(endpoint_id: str) -> Response[str]:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return through_the_door(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, count_call=count_call)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.execution.outcomes import Turn
+from heliograph.execution.outcomes import DispatchInput
 from heliograph.monitoring.logging import decided, observed
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
@@ -14,6 +14,6 @@ dispatch = wiring.dispatcher(read_settings(DispatchSettings))
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    outcome = dispatch(Turn.model_validate(event), run_id=context.aws_request_id)
+    outcome = dispatch(DispatchInput.model_validate(event), run_id=context.aws_request_id)
     decided(outcome)
     return outcome.model_dump(mode="json")

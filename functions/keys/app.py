@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.access.keys import MadeKeys, RevocationQuery, Scope, read_key_change, read_key_request
-from heliograph.api.authorize import caller_now, through_the_door
+from heliograph.api.authorize import caller_now, handle_api_call
 from heliograph.api.call import ApiCall
 from heliograph.api.problems import Problem
 from heliograph.api.query import read_query
@@ -67,4 +67,4 @@ def revoke(key_id: str) -> Response[str]:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return through_the_door(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, count_call=count_call)

@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.access.keys import Scope
-from heliograph.api.authorize import caller_now, require, through_the_door
+from heliograph.api.authorize import caller_now, handle_api_call, require
 from heliograph.api.call import ApiCall
 from heliograph.api.query import read_query
 from heliograph.api.representations.me import MeTold
@@ -48,4 +48,4 @@ def get_me() -> Response[str]:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return through_the_door(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, count_call=count_call)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.api.pages import Page, Pages, folder, playground_policy
+from heliograph.api.pages import Pages, WebPage, folder, playground_policy
 from heliograph.monitoring.logging import observed
 from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
@@ -16,7 +16,7 @@ settings = read_settings(PagesSettings)
 playground = Path(__file__).parent / "playground"
 pages = Pages(
     {
-        "/playground": Page.read(playground / "index.html", playground_policy(wiring.bucket_origins(settings))),
+        "/playground": WebPage.read(playground / "index.html", playground_policy(wiring.bucket_origins(settings))),
         **folder("/playground", playground),
         **folder("/docs", Path(__file__).parent / "docs"),
         **wiring.api_pages(settings),

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.api.authorize import WRITING, caller_now, through_the_door
+from heliograph.api.authorize import WRITING, caller_now, handle_api_call
 from heliograph.api.problems import existing
 from heliograph.api.representations import webhooks as told
 from heliograph.api.responses import answer, api_resolver
@@ -40,4 +40,4 @@ def rotate(endpoint_id: str) -> Response[str]:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return through_the_door(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, count_call=count_call)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from heliograph.api.pages import BucketOrigins, Page, Pages, folder, playground_policy
+from heliograph.api.pages import BucketOrigins, Pages, WebPage, folder, playground_policy
 from heliograph.api.representations import Representation
 from heliograph.api.representations.jobs import AttemptTold, JobTold, QuoteTold, ResultTold, TimelineTold
 from heliograph.api.representations.models import ModelsTold, ModelTold
@@ -33,7 +33,7 @@ RATIOS = ["auto", "1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9
 PATIENCE_MS = 10_000
 _PAGES = Pages(
     {
-        "/playground": Page.read(FOLDER / "index.html", playground_policy(BucketOrigins(UPLOADS, RESULTS))),
+        "/playground": WebPage.read(FOLDER / "index.html", playground_policy(BucketOrigins(UPLOADS, RESULTS))),
         **folder("/playground", FOLDER),
     }
 )

@@ -6,11 +6,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from heliograph.budgets.ledger import Booking, Page
+from heliograph.budgets.ledger import Booking, BudgetAccount
 from heliograph.execution.outcomes import (
     Canceled,
     Crashed,
-    DeliverAgain,
+    DispatchInput,
     Expired,
     Failed,
     Finished,
@@ -18,7 +18,7 @@ from heliograph.execution.outcomes import (
     Orphaned,
     Over,
     Processing,
-    Turn,
+    RetryFinalize,
     Watch,
 )
 from heliograph.jobs.job import Job, JobStatus, Result, Settlement, Source
@@ -110,7 +110,7 @@ def queued_job(job_id: str = JOB_ID, **changes: Any) -> Job:
             preset_version="Xq1wZkUuVfJ2b7o9mR5tNc8yE3sLhA0d",
         ),
         output_key="{preset}/{name}/{job_id}/{index}.{ext}",
-        output_name="shoe",
+        output_stem="shoe",
         created_at=START,
         deadline_at=after(1200),
     )
@@ -180,7 +180,7 @@ def failed_job() -> Job:
 
 def canceled_job() -> Job:
     """Its owner did not want it any more; its task could not be stopped."""
-    return processing_job().canceling(after(20)).canceled(after(40), provider_urls=[RESULT_URL])
+    return processing_job().with_cancel_requested(after(20)).canceled(after(40), provider_urls=[RESULT_URL])
 
 
 def expired_job() -> Job:
@@ -245,14 +245,14 @@ def stopped_preset() -> PublishedEvent:
 def exhausted_budget() -> PublishedEvent:
     """Of a shop's day."""
     booked = Booking(reserved=180_000, spent=24_720_000, unknown=60_000)
-    return budget_exhausted(Page("shop", "2026-11-22"), booked, limit_microusd=25_000_000, at=after(3600))
+    return budget_exhausted(BudgetAccount("shop", "2026-11-22"), booked, limit_microusd=25_000_000, at=after(3600))
 
 
 def nearly_exhausted_budget() -> PublishedEvent:
     """Of the same day, earlier."""
     booked = Booking(reserved=240_000, spent=19_740_000, unknown=60_000)
     at = after(1800)
-    return budget_warning(Page("shop", "2026-11-22"), booked, threshold=80, limit_microusd=25_000_000, at=at)
+    return budget_warning(BudgetAccount("shop", "2026-11-22"), booked, threshold=80, limit_microusd=25_000_000, at=at)
 
 
 def disabled_endpoint() -> PublishedEvent:
@@ -330,13 +330,25 @@ WATCH = Watch(
     asked_at_ms=epoch_ms(after(0)),
 )
 
-State = Turn | NotYet | Processing | Finished | DeliverAgain | Failed | Expired | Canceled | Over | Orphaned | Crashed
+State = (
+    DispatchInput
+    | NotYet
+    | Processing
+    | Finished
+    | RetryFinalize
+    | Failed
+    | Expired
+    | Canceled
+    | Over
+    | Orphaned
+    | Crashed
+)
 
 
 def state_examples() -> dict[str, State]:
     """What the workflow passes, by outcome; `turn` is its input."""
     return {
-        "turn": Turn(job_id=JOB_ID),
+        "turn": DispatchInput(job_id=JOB_ID),
         "not_yet": NotYet(
             job_id=JOB_ID,
             wait_seconds=4,
@@ -345,7 +357,7 @@ def state_examples() -> dict[str, State]:
         ),
         "processing": Processing(job_id=JOB_ID, wait_seconds=17, watch=WATCH),
         "finished": Finished(job_id=JOB_ID, watch=WATCH.model_copy(update={"questions": 4}), result_urls=(RESULT_URL,)),
-        "again": DeliverAgain(
+        "again": RetryFinalize(
             job_id=JOB_ID,
             watch=WATCH,
             result_urls=(RESULT_URL,),

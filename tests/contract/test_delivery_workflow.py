@@ -13,10 +13,10 @@ from heliograph.webhooks.delivery import (
     JITTER,
     LONGEST_WAIT,
     MOST_ATTEMPTS,
-    DeliverAgain,
     DeliverOutcome,
     DeliveryCrashed,
     DeliveryTurn,
+    RetryDelivery,
 )
 
 from tests.contract.asl_retries import longest_patience
@@ -46,7 +46,7 @@ def test_a_wait_lasts_as_long_as_the_outcome_before_it_says_and_leads_to_another
 
 
 def test_what_one_attempt_says_the_next_one_reads() -> None:
-    said = DeliverAgain(delivery_id="dlv_x", series=2, tries=3, wait_seconds=4, reason="timed out")
+    said = RetryDelivery(delivery_id="dlv_x", series=2, tries=3, wait_seconds=4, reason="timed out")
     read = DeliveryTurn.model_validate(said.model_dump(mode="json"))
     assert (read.delivery_id, read.series, read.tries) == ("dlv_x", 2, 3)
     assert ATTEMPT["Output"] == "{% $states.result.Payload %}"

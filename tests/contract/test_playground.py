@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from heliograph.jobs.job import JobStatus
 from heliograph.jobs.request import Policy
-from heliograph.jobs.timeline import MomentKind
+from heliograph.jobs.timeline import TimelineKind
 from heliograph.kernel.aspect_ratio import AspectRatio
 from heliograph.kernel.media_types import MediaType
 
@@ -82,6 +82,6 @@ def test_the_page_knows_the_apis_words() -> None:
     assert words(source("ratios.js"), "KNOWN") == list(AspectRatio)
     assert words(source("files.js"), "TYPES") == list(MediaType)
     assert keys(source("phases.js"), "STATUS") == set(JobStatus)
-    assert keys(source("timeline.js"), "WORDS") == set(MomentKind)
+    assert keys(source("timeline.js"), "WORDS") == set(TimelineKind)
     offered = set(re.findall(r'<option value="([^"]+)"', PAGE))
     assert offered == set(Policy) - {Policy.PINNED}

@@ -10,14 +10,14 @@ from heliograph.execution import outcomes
 from heliograph.execution.outcomes import (
     CloseOutcome,
     Crashed,
-    DeliverAgain,
+    DispatchInput,
     DispatchOutcome,
     FinalizeInput,
     FinalizeOutcome,
     Finished,
     PollOutcome,
     Processing,
-    Turn,
+    RetryFinalize,
 )
 from pydantic import BaseModel, TypeAdapter
 
@@ -33,7 +33,7 @@ def outcome_models() -> dict[str, type[BaseModel]]:
     return {
         get_args(model.model_fields["outcome"].annotation)[0]: model
         for model in models
-        if "outcome" in model.model_fields and model is not Turn
+        if "outcome" in model.model_fields and model is not DispatchInput
     }
 
 
@@ -97,7 +97,7 @@ def test_the_close_function_reads_a_crash_that_knew_of_no_task() -> None:
     assert Crashed.model_validate(crash).watch is None
 
 
-@pytest.mark.parametrize("model", [Processing, Finished, DeliverAgain])
+@pytest.mark.parametrize("model", [Processing, Finished, RetryFinalize])
 def test_a_task_that_is_waited_for_can_be_handed_to_close(model: type[BaseModel]) -> None:
     # The workflow's catches pass `watch` on as it is.
     assert model.model_fields["watch"].is_required()
@@ -110,7 +110,7 @@ def test_the_close_function_answers_with_two_outcomes_only() -> None:
 
 
 def test_the_finalize_function_answers_with_three_outcomes_only() -> None:
-    assert [model.__name__ for model in get_args(FinalizeOutcome)] == ["DeliverAgain", "Orphaned", "Over"]
+    assert [model.__name__ for model in get_args(FinalizeOutcome)] == ["RetryFinalize", "Orphaned", "Over"]
 
 
 @pytest.mark.parametrize("name", sorted(state_examples()))

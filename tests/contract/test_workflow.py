@@ -360,7 +360,7 @@ def test_the_template_fills_every_placeholder_and_lets_the_workflow_call_those_f
 @pytest.mark.parametrize("name", timeline.STATES)
 def test_a_timeline_names_states_that_there_are(name: str) -> None:
     kind, _ = timeline.STATES[name]
-    assert name in ({*WAITS, *LISTENING} if kind is timeline.MomentKind.WAITING else TASKS)
+    assert name in ({*WAITS, *LISTENING} if kind is timeline.TimelineKind.WAITING else TASKS)
 
 
 def test_a_timeline_tells_of_every_wait() -> None:

@@ -17,7 +17,7 @@ from heliograph.execution.finalize import Ending, finalize
 from heliograph.execution.outcomes import (
     Canceled,
     CloseOutcome,
-    DeliverAgain,
+    DispatchInput,
     DispatchOutcome,
     Expired,
     Failed,
@@ -29,11 +29,11 @@ from heliograph.execution.outcomes import (
     Over,
     PollOutcome,
     Processing,
-    Turn,
+    RetryFinalize,
     Watch,
 )
 from heliograph.execution.poll import poll
-from heliograph.execution.provider_callback import Heard, Hearing, hear_callback
+from heliograph.execution.provider_callback import CallbackResult, Hearing, receive_callback
 from heliograph.execution.reuse_result import Reusing
 from heliograph.intake.quote_job import Quote, Quoting
 from heliograph.intake.retry_job import retry_job
@@ -44,11 +44,11 @@ from heliograph.jobs.cancel import cancel_job
 from heliograph.jobs.job import Job
 from heliograph.jobs.read_jobs import JobsQuery, JobView, list_jobs, read_job
 from heliograph.jobs.request import Rules
-from heliograph.kernel.pagination import Slice
+from heliograph.kernel.pagination import Page
 from heliograph.platform.threads import in_order
 from heliograph.providers.ports import ImageProvider
 from heliograph.routes.config import Route, Routes
-from heliograph.routes.control import Control
+from heliograph.routes.control import RouteControl
 from heliograph.storage.references import ObjectLocation
 from heliograph.webhooks.event_catalogue import PresetRejected, UploadRejected
 
@@ -108,8 +108,8 @@ class InMemoryDeployment:
         self._tokens = count(1)
 
     @property
-    def control(self) -> Control:
-        return Control(states=self.states, bus=self.bus, clock=self.clock, weights=self.ledger.tenants.weight)
+    def control(self) -> RouteControl:
+        return RouteControl(states=self.states, bus=self.bus, clock=self.clock, weights=self.ledger.tenants.weight)
 
     @property
     def ending(self) -> Ending:
@@ -191,7 +191,7 @@ class InMemoryDeployment:
         )
 
     def dispatch(
-        self, turn: str | NotYet | Failed | Turn, *, run_id: str | None = None, routes: Routes = ROUTES
+        self, turn: str | NotYet | Failed | DispatchInput, *, run_id: str | None = None, routes: Routes = ROUTES
     ) -> DispatchOutcome:
         """A run of its own, unless it is told whose run it is: of a job, or after what the workflow heard last."""
         creating = Creating(
@@ -214,7 +214,7 @@ class InMemoryDeployment:
             ),
         )
         return dispatch(
-            Turn(job_id=turn) if isinstance(turn, str) else Turn.model_validate(turn.model_dump()),
+            DispatchInput(job_id=turn) if isinstance(turn, str) else DispatchInput.model_validate(turn.model_dump()),
             run_id=run_id or f"run-{next(self._runs)}",
             creating=creating,
         )
@@ -223,9 +223,9 @@ class InMemoryDeployment:
     def providers(self) -> dict[str, ImageProvider]:
         return {"apimodels": self.provider}
 
-    def hear(self, job_id: str, token: str, task_id: str | None) -> Heard:
+    def hear(self, job_id: str, token: str, task_id: str | None) -> CallbackResult:
         hearing = Hearing(jobs=self.jobs, providers=self.providers, waits=self.waits, clock=self.clock)
-        return hear_callback(job_id, token, task_id, hearing=hearing)
+        return receive_callback(job_id, token, task_id, hearing=hearing)
 
     def cancel(self, job_id: str, *, tenant: str = "default") -> Job | None:
         """`POST /v1/jobs/{id}/cancel`."""
@@ -245,7 +245,7 @@ class InMemoryDeployment:
             clock=self.clock,
         )
 
-    def listed(self, *, tenant: str = "default", **query: Any) -> Slice[JobView]:
+    def listed(self, *, tenant: str = "default", **query: Any) -> Page[JobView]:
         """`GET /v1/jobs`."""
         found = JobsQuery.model_validate(query)
         return list_jobs(found, tenant=tenant, jobs=self.jobs, objects=self.objects, clock=self.clock)
@@ -300,7 +300,7 @@ class InMemoryDeployment:
                 case Processing():
                     self.clock.step(outcome.wait_seconds)
                     outcome, asked = self.poll(job_id, outcome.watch), True
-                case DeliverAgain():
+                case RetryFinalize():
                     self.clock.step(outcome.wait_seconds)
                     outcome = self.finalize(outcome)
                 case Failed() if asked:

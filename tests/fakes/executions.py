@@ -11,7 +11,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from heliograph.execution.outcomes import Crashed, FinalizeInput, Processing, Turn
+from heliograph.execution.outcomes import Crashed, DispatchInput, FinalizeInput, Processing
 from pydantic import TypeAdapter
 
 from tests.contract.asl_workflow import STATES, WORKFLOW, branches_of, function_of
@@ -44,7 +44,7 @@ class Execution:
         document = json.loads(json.dumps(self.carries))
         match self.function():
             case "DispatchFunctionArn":
-                outcome: Any = here.dispatch(Turn.model_validate(document))
+                outcome: Any = here.dispatch(DispatchInput.model_validate(document))
             case "PollFunctionArn":
                 waiting = Processing.model_validate(document)
                 outcome = here.poll(waiting.job_id, waiting.watch)

@@ -9,7 +9,7 @@ from datetime import datetime
 from heliograph.jobs.job import Job, JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.errors import KeyHeld, RouteFull, StaleJob
-from heliograph.kernel.pagination import Position, Slice
+from heliograph.kernel.pagination import Cursor, Page
 
 from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.script import Line, Script
@@ -78,7 +78,7 @@ class InMemoryJobStore:
                 None,
             )
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Position | None, limit: int) -> Slice[Job]:
+    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
         with self._script.playing("listed"):
             found = sorted(
                 (job for job in self if job.tenant == tenant and wanted.wants(job)),
@@ -87,7 +87,7 @@ class InMemoryJobStore:
             )
             older = [job for job in found if after is None or (job.created_at, job.job_id) < after]
             last = older[limit - 1] if len(older) > limit else None
-            return Slice(tuple(older[:limit]), Position(last.created_at, last.job_id) if last else None)
+            return Page(tuple(older[:limit]), Cursor(last.created_at, last.job_id) if last else None)
 
     def every(self) -> Iterator[Job]:
         with self._script.playing("every"):

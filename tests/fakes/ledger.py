@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from heliograph.budgets.ledger import WARNED_AT, Balance, Booking, Page, Usage, UsageLine
+from heliograph.budgets.ledger import WARNED_AT, Balance, Booking, BudgetAccount, Usage, UsageLine
 from heliograph.jobs.job import Job
 from heliograph.kernel.errors import BudgetExceeded
 from heliograph.kernel.tenants import Period, Tenants
@@ -18,28 +18,28 @@ class InMemoryLedger:
     """A `Ledger` with limits; `tenants` may be exchanged."""
 
     def __init__(self) -> None:
-        self.pages: dict[Page, Booking] = defaultdict(Booking)
+        self.pages: dict[BudgetAccount, Booking] = defaultdict(Booking)
         self.used: dict[tuple[str, str, str], Usage] = {}
         self.tenants = Tenants()
         self.lines_read = 0
-        self._announcing: dict[tuple[Page, int | None], datetime] = {}
-        self._announced: set[tuple[Page, int | None]] = set()
+        self._announcing: dict[tuple[BudgetAccount, int | None], datetime] = {}
+        self._announced: set[tuple[BudgetAccount, int | None]] = set()
         self._script = Script()
 
     def on(self, method: str, *lines: Line) -> None:
         """What happens at the next calls of `read`, `balance`, `may_announce` or `announced`."""
         self._script.on(method, *lines)
 
-    def read(self, page: Page) -> Booking:
+    def read(self, page: BudgetAccount) -> Booking:
         with self._script.playing("read"):
             return self.pages.get(page, Booking())
 
-    def balance(self, page: Page) -> Balance:
+    def balance(self, page: BudgetAccount) -> Balance:
         with self._script.playing("balance"):
             warned = (percent for percent in WARNED_AT if (page, percent) in self._announced)
             return Balance(self.pages.get(page, Booking()), frozenset(warned))
 
-    def every(self) -> Iterator[tuple[Page, Booking]]:
+    def every(self) -> Iterator[tuple[BudgetAccount, Booking]]:
         with self._script.playing("every"):
             yield from self.pages.items()
 
@@ -50,7 +50,7 @@ class InMemoryLedger:
                     self.lines_read += 1
                     yield UsageLine(day, whose, route, usage)
 
-    def may_announce(self, page: Page, now: datetime, *, threshold: int | None = None) -> bool:
+    def may_announce(self, page: BudgetAccount, now: datetime, *, threshold: int | None = None) -> bool:
         with self._script.playing("may_announce"):
             begun = self._announcing.get((page, threshold))
             if (page, threshold) in self._announced or (begun and now - begun <= timedelta(seconds=60)):
@@ -58,7 +58,7 @@ class InMemoryLedger:
             self._announcing[page, threshold] = now
             return True
 
-    def announced(self, page: Page, *, threshold: int | None = None) -> None:
+    def announced(self, page: BudgetAccount, *, threshold: int | None = None) -> None:
         with self._script.playing("announced"):
             self._announced.add((page, threshold))
 

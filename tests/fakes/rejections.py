@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heliograph.intake.rejections import Rejection, RejectionQuery
-from heliograph.kernel.pagination import Position, Slice
+from heliograph.kernel.pagination import Cursor, Page
 
 from tests.fakes.script import Line, Script
 
@@ -26,7 +26,7 @@ class InMemoryRejectionStore:
             self._rejections[rejection.rejection_id] = rejection.model_dump_json()
             return True
 
-    def list(self, tenant: str, query: RejectionQuery) -> Slice[Rejection]:
+    def list(self, tenant: str, query: RejectionQuery) -> Page[Rejection]:
         with self._script.playing("list"):
             every = map(Rejection.model_validate_json, self._rejections.values())
             found = [rejection for rejection in every if rejection.tenant == tenant and _fits(rejection, query)]
@@ -34,11 +34,11 @@ class InMemoryRejectionStore:
             if query.after:
                 found = [rejection for rejection in found if _place(rejection) < query.after]
             kept = found[: query.limit]
-            return Slice(tuple(kept), _place(kept[-1]) if len(found) > len(kept) else None)
+            return Page(tuple(kept), _place(kept[-1]) if len(found) > len(kept) else None)
 
 
-def _place(rejection: Rejection) -> Position:
-    return Position(rejection.rejected_at, rejection.rejection_id)
+def _place(rejection: Rejection) -> Cursor:
+    return Cursor(rejection.rejected_at, rejection.rejection_id)
 
 
 def _fits(rejection: Rejection, query: RejectionQuery) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from heliograph.kernel.media_types import MediaType
-from heliograph.storage.objects import Picture
+from heliograph.storage.objects import DownloadedImage
 
 from tests.pictures import PNG, png_chunk
 
@@ -31,10 +31,10 @@ class ScriptedResultSource:
         self._wrongs[url].extend(errors)
 
     @contextmanager
-    def fetch(self, url: str) -> Iterator[Picture]:
+    def fetch(self, url: str) -> Iterator[DownloadedImage]:
         self.fetched.append(url)
         if self._wrongs[url]:
             raise self._wrongs[url].popleft()
         body = picture_at(url)
         sha256 = hashlib.sha256(body).hexdigest()
-        yield Picture(io.BytesIO(body), MediaType.PNG, len(body), sha256, width=1024, height=768)
+        yield DownloadedImage(io.BytesIO(body), MediaType.PNG, len(body), sha256, width=1024, height=768)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from heliograph.routes.config import Route
 from heliograph.routes.fair_queue import Pace
-from heliograph.routes.state import Halt, RouteState, Traffic
+from heliograph.routes.state import RoutesSnapshot, RouteState, SpendingPause
 
 from tests.fakes.script import Line, Script
 
@@ -17,7 +17,7 @@ class InMemoryRouteStates:
 
     def __init__(self) -> None:
         self._states: dict[str, RouteState] = {}
-        self._halt: Halt | None = None
+        self._halt: SpendingPause | None = None
         self._script = Script()
         self.writes = 0
         # Kept by the job store, as the real one's transactions do.
@@ -27,9 +27,9 @@ class InMemoryRouteStates:
         """What happens at the next calls of `look`, `queue`, `save` or `halt`."""
         self._script.on(method, *lines)
 
-    def look(self, routes: Iterable[Route]) -> Traffic:
+    def look(self, routes: Iterable[Route]) -> RoutesSnapshot:
         with self._script.playing("look"):
-            return Traffic(halt=self._halt, routes={route.name: self._state(route) for route in routes})
+            return RoutesSnapshot(halt=self._halt, routes={route.name: self._state(route) for route in routes})
 
     def queue(self, route: Route, tenant: str, *, step: int, beyond: int) -> RouteState | None:
         with self._script.playing("queue"):
@@ -66,7 +66,7 @@ class InMemoryRouteStates:
         with self._script.playing("running"):
             return self.counts[route.name]
 
-    def halt(self, halt: Halt | None) -> None:
+    def halt(self, halt: SpendingPause | None) -> None:
         with self._script.playing("halt"):
             self._halt = halt
 

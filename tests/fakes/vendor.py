@@ -34,7 +34,7 @@ from heliograph.providers.protocol import (
     TaskState,
     Uncertain,
 )
-from heliograph.storage.objects import Picture
+from heliograph.storage.objects import DownloadedImage
 
 from tests.fakes.provider import result_urls_of
 from tests.fakes.results import picture_at
@@ -247,7 +247,7 @@ class Vendor:
         return Books(balance_microusd=100_000_000 - charged, held_microusd=held)
 
     @contextmanager
-    def fetch(self, url: str) -> Iterator[Picture]:
+    def fetch(self, url: str) -> Iterator[DownloadedImage]:
         if self.mood.host is Host.AWAY:
             raise ResultUnusable("its host said 503", again=True, host_failed=True)
         if self.mood.host is Host.ERROR_PAGE:
@@ -257,7 +257,7 @@ class Vendor:
         if task.fate.end is End.BROKEN_PICTURE and url == task.links(self._clock.now())[-1]:
             raise ResultUnusable("it is too large", again=False)
         body = picture_at(url)
-        yield Picture(
+        yield DownloadedImage(
             io.BytesIO(body), MediaType.PNG, len(body), hashlib.sha256(body).hexdigest(), width=1024, height=768
         )
 

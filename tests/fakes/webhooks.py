@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heliograph.kernel.errors import StaleRecord
-from heliograph.kernel.pagination import Position, Records, Slice
+from heliograph.kernel.pagination import Cursor, Page, Records
 from heliograph.webhooks.delivery import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
 from heliograph.webhooks.endpoint import JOB_URLS, Endpoint
 
@@ -95,7 +95,7 @@ class InMemoryDeliveryStore:
             self._deliveries[delivery.delivery_id] = changed.model_dump_json()
             return changed
 
-    def list(self, tenant: str, query: DeliveryQuery) -> Slice[DeliverySummary]:
+    def list(self, tenant: str, query: DeliveryQuery) -> Page[DeliverySummary]:
         with self._script.playing("list"):
             after = query.after
             found = sorted(
@@ -109,7 +109,7 @@ class InMemoryDeliveryStore:
             )
             left = [delivery for delivery in found if after is None or _position(delivery) < after]
             told = tuple(DeliverySummary.model_validate(delivery.model_dump()) for delivery in left[: query.limit])
-            return Slice(told, _position(left[query.limit - 1]) if len(left) > query.limit else None)
+            return Page(told, _position(left[query.limit - 1]) if len(left) > query.limit else None)
 
     def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         with self._script.playing("needing_attention"):
@@ -143,8 +143,8 @@ def _fits(delivery: Delivery, tenant: str, query: DeliveryQuery) -> bool:
     return delivery.tenant == tenant and all(narrowed[name] == value for name, value in asked.items())
 
 
-def _position(delivery: Delivery) -> Position:
-    return Position(delivery.created_at, delivery.delivery_id)
+def _position(delivery: Delivery) -> Cursor:
+    return Cursor(delivery.created_at, delivery.delivery_id)
 
 
 @dataclass(frozen=True)

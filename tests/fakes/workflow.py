@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from heliograph.jobs.timeline import Stay
+from heliograph.jobs.timeline import StateVisit
 
 from tests.fakes.script import Line, Script
 
@@ -14,14 +14,14 @@ class InMemoryWorkflow:
 
     def __init__(self) -> None:
         self.executions: list[str] = []
-        self.stays: dict[str, Sequence[Stay]] = {}
+        self.stays: dict[str, Sequence[StateVisit]] = {}
         self._script = Script()
 
     def on(self, method: str, *lines: Line) -> None:
         """What happens at the next calls of `start` or `history`."""
         self._script.on(method, *lines)
 
-    def history(self, job_id: str) -> tuple[Sequence[Stay], bool]:
+    def history(self, job_id: str) -> tuple[Sequence[StateVisit], bool]:
         with self._script.playing("history"):
             return self.stays.get(job_id, ()), True
 

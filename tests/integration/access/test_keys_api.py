@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
 from heliograph.access.adapters.dynamodb_key_uses import DynamoDBKeyUses
 from heliograph.access.keys import ApiKey, Caller, Scope, digest_of, is_a_key, key_id_of, read_key_request
-from heliograph.api.call import ApiCall, told_of
+from heliograph.api.call import ApiCall, authorizer_context
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
 from heliograph.jobs.job import KeyBudget
 from heliograph.kernel.errors import StorageFailed
@@ -56,7 +56,7 @@ def call(
     event |= {"httpMethod": method, "path": path, "resource": path}
     event["multiValueQueryStringParameters"] = {key: [value] for key, value in query.items()} if query else None
     event |= {"body": body if isinstance(body, str) or body is None else json.dumps(body)}
-    event["requestContext"]["authorizer"] = {"principalId": caller.tenant, **told_of(caller)}
+    event["requestContext"]["authorizer"] = {"principalId": caller.tenant, **authorizer_context(caller)}
     event["requestContext"]["requestId"] = REQUEST_ID
     event["headers"] |= {"Idempotency-Key": name, **(headers or {})}
     event["multiValueHeaders"] |= {key: [value] for key, value in (headers or {}).items()}
@@ -241,7 +241,7 @@ def test_of_a_key_without_limits_none_is_told(environment: dict[str, str]) -> No
     ],
 )
 def test_what_the_gateway_is_told_of_a_caller_is_what_the_functions_read(caller: Caller) -> None:
-    told = told_of(caller)
+    told = authorizer_context(caller)
     assert all(isinstance(value, str) for value in told.values())
     event = APIGatewayProxyEvent({"requestContext": {"authorizer": told}})
     assert ApiCall.caller_of(event) == caller

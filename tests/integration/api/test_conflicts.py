@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 from heliograph.budgets.adapters.dynamodb import DynamoDBLedger
-from heliograph.budgets.ledger import Page
+from heliograph.budgets.ledger import BudgetAccount
 from heliograph.kernel.errors import BudgetExceeded, HeliographError, RouteFull, StaleJob, StorageFailed
 from heliograph.kernel.tenants import Limits, Tenants
 from heliograph.platform import aws
@@ -188,7 +188,7 @@ def test_a_transaction_is_the_job_first_and_then_the_four_pages_and_the_route(dy
     ["InternalServerError", "AccessDeniedException", "ResourceNotFoundException", "TransactionConflictException"],
 )
 def test_a_ledger_that_is_away_is_a_failed_storage_that_names_the_page(dynamodb: Table, code: str) -> None:
-    ledger, page = DynamoDBLedger(aws.dynamodb(), "ledger"), Page("*", "2026-11-22")
+    ledger, page = DynamoDBLedger(aws.dynamodb(), "ledger"), BudgetAccount("*", "2026-11-22")
     status = 500 if code == "InternalServerError" else 400
     dynamodb.says(status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "x"}, times=100)
     for call in (
@@ -201,7 +201,7 @@ def test_a_ledger_that_is_away_is_a_failed_storage_that_names_the_page(dynamodb:
 
 
 def test_a_page_is_read_consistently(dynamodb: Table) -> None:
-    DynamoDBLedger(aws.dynamodb(), "ledger").read(Page("*", "2026-11"))
+    DynamoDBLedger(aws.dynamodb(), "ledger").read(BudgetAccount("*", "2026-11"))
     assert dynamodb.asked == [
         {"TableName": "ledger", "Key": {"account": {"S": "*"}, "period": {"S": "2026-11"}}, "ConsistentRead": True}
     ]

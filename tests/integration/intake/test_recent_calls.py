@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.stub import Stubber
 from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
-from heliograph.intake.identify_call import NamedCall, name_call, name_refused
+from heliograph.intake.identify_call import NamedCall, identify_call, name_refused
 from heliograph.intake.ports import RecentCalls
-from heliograph.intake.recent_calls import REMEMBERED, Arrival, Recent, Stage, advanced, placed
+from heliograph.intake.recent_calls import REMEMBERED, IncomingCall, Recent, Stage, match_retry, with_stage
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
 
@@ -30,15 +30,15 @@ def store(request: pytest.FixtureRequest, cloud: None) -> RecentCalls:
     return found
 
 
-def arrival(number: int = 0, repeat: int = 0) -> Arrival:
-    return Arrival(call_id=f"call-{number}", received_at=START + timedelta(milliseconds=number), repeat=repeat)
+def arrival(number: int = 0, repeat: int = 0) -> IncomingCall:
+    return IncomingCall(call_id=f"call-{number}", received_at=START + timedelta(milliseconds=number), repeat=repeat)
 
 
 def recent(*numbers: int) -> Recent:
     found: Recent = ()
     for number in numbers:
-        _, found = placed(arrival(number), found)
-        found = advanced(f"call-{number}", Stage.ANSWERED, arrival(number).received_at, found)
+        _, found = match_retry(arrival(number), found)
+        found = with_stage(f"call-{number}", Stage.ANSWERED, arrival(number).received_at, found)
     return found
 
 
@@ -58,8 +58,8 @@ def test_of_two_at_once_one_writes(store: RecentCalls) -> None:
     assert store.look("d") == recent(1, 2)
 
 
-def named(store: RecentCalls, digest: str, found: Arrival) -> NamedCall:
-    return name_call(digest, found, recent_calls=store)
+def named(store: RecentCalls, digest: str, found: IncomingCall) -> NamedCall:
+    return identify_call(digest, found, recent_calls=store)
 
 
 def test_a_call_is_named_once_and_for_its_repeats(store: RecentCalls) -> None:
@@ -94,12 +94,12 @@ def test_a_record_that_is_never_free_is_a_failure_of_the_store(store: RecentCall
             return False
 
     with pytest.raises(StorageFailed, match="faster"):
-        name_call("d", arrival(), recent_calls=Contended())
+        identify_call("d", arrival(), recent_calls=Contended())
 
 
 def test_the_record_is_forgotten(cloud: None) -> None:
     store = in_dynamodb()
-    store.save("d", (), advanced("call-1", Stage.ANSWERED, START, recent(1)))
+    store.save("d", (), with_stage("call-1", Stage.ANSWERED, START, recent(1)))
     [item] = items("calls")
     assert item["id"] == {"S": "same#d"}
     assert int(item["expires_at"]["N"]) == int((START + REMEMBERED).timestamp())

@@ -16,7 +16,7 @@ from heliograph.jobs.retry_policy import MAX_ATTEMPTS
 from heliograph.kernel.errors import StaleJob, StorageFailed
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.media_types import MediaType
-from heliograph.kernel.pagination import Position
+from heliograph.kernel.pagination import Cursor
 from heliograph.platform import aws
 from heliograph.routes.config import Routes
 
@@ -267,11 +267,11 @@ def largest_job(letter: str) -> Job:
     lost = f"the provider failed with 99999: {said}"
     name = letter * ((1024 - len("jobs/.json")) // len(letter.encode()))
     source = queued_job().source.model_copy(update={"kind": "document", "key": f"jobs/{name}.json"})
-    job = queued_job(request=largest_request(letter), source=source, output_name=name, fingerprint="f" * 64)
+    job = queued_job(request=largest_request(letter), source=source, output_stem=name, fingerprint="f" * 64)
     route = ROUTE.model_copy(update={"name": "r" * 64})
     for number in range(MAX_ATTEMPTS):
         attempt_id, at = derived_id("att", JOB_ID, str(number)), after(number + 0.123456)
-        job = job.attempting(attempt_id, RUN_ID, route, at, callback_sha256="f" * 64).doubting(attempt_id, lost)
+        job = job.attempting(attempt_id, RUN_ID, route, at, callback_sha256="f" * 64).mark_uncertain(attempt_id, lost)
         failure = uncertain(lost)
         if number < 6:
             job = job.accepted(attempt_id, '"' * 256, at)
@@ -357,7 +357,7 @@ def test_where_few_jobs_match_a_call_looks_at_so_many_and_says_where_it_stopped(
     wanted = JobFilter(status=JobStatus.SUCCEEDED)
     found = store.listed("default", wanted, after=None, limit=5)
     # Five looks at three each.
-    assert (found.items, found.end) == ((), Position(jobs[14].created_at, jobs[14].job_id))
+    assert (found.items, found.end) == ((), Cursor(jobs[14].created_at, jobs[14].job_id))
     rest = store.listed("default", wanted, after=found.end, limit=5)
     assert (rest.items, rest.end) == ((), None)
 
@@ -369,7 +369,7 @@ def test_matches_that_are_far_apart_are_all_found_once_and_in_order(
     made = jobs_of_one_tenant(store, 40)
     matching = [store.save(job.canceled(after(99))) for job in made if int(job.created_at.timestamp()) % 7 == 0]
     found: list[Job] = []
-    end: Position | None = None
+    end: Cursor | None = None
     for _ in range(40):
         part = store.listed("default", JobFilter(status=JobStatus.CANCELED), after=end, limit=limit)
         found += part.items
@@ -396,7 +396,7 @@ def test_a_list_without_a_filter_costs_one_query(store: DynamoDBJobStore, monkey
 
 def test_no_query_starts_outside_the_range_that_is_asked_for(cloud: None) -> None:
     """DynamoDB refuses such a start; moto does not."""
-    wanted, start = JobFilter(created_after=after(9)), Position(after(9), JOB_ID)
+    wanted, start = JobFilter(created_after=after(9)), Cursor(after(9), JOB_ID)
     with Stubber(aws.dynamodb()):
         found = job_store().listed("default", wanted, after=start, limit=5)
     assert (found.items, found.end) == ((), None)

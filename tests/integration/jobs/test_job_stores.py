@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 from heliograph.budgets.adapters.dynamodb import DynamoDBLedger
-from heliograph.budgets.ledger import Balance, Booking, Page, Usage, pages
+from heliograph.budgets.ledger import Balance, Booking, BudgetAccount, Usage, accounts_of
 from heliograph.budgets.ports import Ledger
 from heliograph.jobs.job import Job, JobFilter, JobStatus, KeyBudget, Settlement
 from heliograph.jobs.ports import JobStore
@@ -20,7 +20,7 @@ from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.errors import BudgetExceeded, HeliographError, KeyHeld, RouteFull, StaleJob
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.ids import derived_id
-from heliograph.kernel.pagination import Position
+from heliograph.kernel.pagination import Cursor
 from heliograph.kernel.tenants import EVERYBODY, Limits, Tenant, Tenants
 from heliograph.platform import aws
 from heliograph.routes.config import Route, Routes
@@ -56,7 +56,7 @@ class World(Protocol):
     def limit(self, tenants: Tenants) -> None:
         """From now on these limits hold."""
 
-    def booked(self) -> dict[Page, Booking]:
+    def booked(self) -> dict[BudgetAccount, Booking]:
         """Every page on which there is anything."""
 
     def used(self) -> dict[tuple[str, str, str], Usage]:
@@ -90,7 +90,7 @@ class InMemory:
     def limit(self, tenants: Tenants) -> None:
         self.ledger.tenants = tenants
 
-    def booked(self) -> dict[Page, Booking]:
+    def booked(self) -> dict[BudgetAccount, Booking]:
         return {page: booking for page, booking in self.ledger.pages.items() if any(booking)}
 
     def used(self) -> dict[tuple[str, str, str], Usage]:
@@ -115,12 +115,12 @@ class InDynamoDB:
     def limit(self, tenants: Tenants) -> None:
         self.jobs = job_store(routes=ROUTES, tenants=tenants)
 
-    def booked(self) -> dict[Page, Booking]:
+    def booked(self) -> dict[BudgetAccount, Booking]:
         found = {}
         for item in (item for item in items("ledger") if item["account"]["S"] != "#usage"):
             *booking, committed = (int(item[column]["N"]) for column in _COLUMNS)
             assert committed == sum(booking)
-            found[Page(item["account"]["S"], item["period"]["S"])] = Booking(*booking)
+            found[BudgetAccount(item["account"]["S"], item["period"]["S"])] = Booking(*booking)
         return {page: booking for page, booking in found.items() if any(booking)}
 
     def used(self) -> dict[tuple[str, str, str], Usage]:
@@ -163,7 +163,7 @@ def job(name: str = "1", *, tenant: str = "shop", quote: int = 50_000, day: int 
         request=JobRequest(model="m", prompt="a lighthouse"),
         source=succeeded_job().source,
         output_key="{job_id}.{ext}",
-        output_name="x",
+        output_stem="x",
         created_at=begun,
         deadline_at=begun + timedelta(minutes=20),
         quote_microusd=quote,
@@ -188,8 +188,8 @@ def accepted(old: Job) -> Job:
     return old.accepted(attempt_id(old), f"task-{attempt_id(old)}", after(2))
 
 
-def doubting(old: Job) -> Job:
-    return old.doubting(attempt_id(old), "cut")
+def mark_uncertain(old: Job) -> Job:
+    return old.mark_uncertain(attempt_id(old), "cut")
 
 
 def refused(failure: Failure) -> Move:
@@ -202,7 +202,7 @@ def succeeded(old: Job) -> Job:
 
 
 def canceling(old: Job) -> Job:
-    return old.canceling(after(4))
+    return old.with_cancel_requested(after(4))
 
 
 def canceled(old: Job) -> Job:
@@ -230,8 +230,8 @@ def announced(old: Job) -> Job:
     return old.as_announced()
 
 
-def on_all_pages(of: Job, booking: Booking) -> dict[Page, Booking]:
-    return {page: booking for page, _ in pages(of.tenant, of.created_at)} if any(booking) else {}
+def on_all_pages(of: Job, booking: Booking) -> dict[BudgetAccount, Booking]:
+    return {page: booking for page, _ in accounts_of(of.tenant, of.created_at)} if any(booking) else {}
 
 
 def moved(world: World, new: Job, *moves: Move) -> Job:
@@ -256,13 +256,13 @@ def with_no_effect(world: World, write: Callable[[], object], error: type[Heliog
 def test_a_submitted_job_is_reserved_on_four_pages(world: World) -> None:
     moved(world, job())
     assert world.booked() == {
-        Page("shop", TODAY): Booking(reserved=50_000),
-        Page("shop", THIS_MONTH): Booking(reserved=50_000),
-        Page(EVERYBODY, TODAY): Booking(reserved=50_000),
-        Page(EVERYBODY, THIS_MONTH): Booking(reserved=50_000),
+        BudgetAccount("shop", TODAY): Booking(reserved=50_000),
+        BudgetAccount("shop", THIS_MONTH): Booking(reserved=50_000),
+        BudgetAccount(EVERYBODY, TODAY): Booking(reserved=50_000),
+        BudgetAccount(EVERYBODY, THIS_MONTH): Booking(reserved=50_000),
     }
-    assert world.ledger.read(Page("shop", TODAY)) == Booking(reserved=50_000)
-    assert world.ledger.read(Page("shop", "2026-11-23")) == Booking()
+    assert world.ledger.read(BudgetAccount("shop", TODAY)) == Booking(reserved=50_000)
+    assert world.ledger.read(BudgetAccount("shop", "2026-11-23")) == Booking()
 
 
 RESERVED, MORE = Booking(reserved=50_000), Booking(reserved=60_000)
@@ -271,7 +271,7 @@ KEY = KeyBudget(key_id=derived_id("key", "x"), daily_microusd=100_000)
 
 def test_a_job_of_a_key_with_a_budget_is_on_a_fifth_page_as_long_as_it_lives(world: World) -> None:
     current = moved(world, job().model_copy(update={"key_budget": KEY}))
-    own_page = Page(KEY.key_id, TODAY)
+    own_page = BudgetAccount(KEY.key_id, TODAY)
     assert world.booked() == on_all_pages(current, RESERVED) | {own_page: RESERVED}
     assert world.jobs.get(current.job_id) == current
     current = world.jobs.save(calling(DEAR)(current))
@@ -302,7 +302,7 @@ def test_a_smaller_budget_of_a_key_ends_no_job_that_it_has_room_for_no_more(worl
     moved(world, job("1").model_copy(update={"key_budget": KEY}))
     smaller = KEY.model_copy(update={"daily_microusd": 1})
     with_no_effect(world, lambda: world.jobs.add(job("2").model_copy(update={"key_budget": smaller})), BudgetExceeded)
-    assert world.ledger.read(Page(KEY.key_id, TODAY)) == RESERVED
+    assert world.ledger.read(BudgetAccount(KEY.key_id, TODAY)) == RESERVED
 
 
 def test_what_a_write_returns_is_what_is_read(world: World) -> None:
@@ -325,7 +325,7 @@ ON_CHEAP, ON_DEAR = {"cheap": 1}, {"dear": 1}
         pytest.param(
             [(calling(CHEAP), RESERVED, ON_CHEAP), (accepted, RESERVED, ON_CHEAP)], id="an intent and its task"
         ),
-        pytest.param([(calling(DEAR), MORE, ON_DEAR), (doubting, MORE, ON_DEAR)], id="a dearer route"),
+        pytest.param([(calling(DEAR), MORE, ON_DEAR), (mark_uncertain, MORE, ON_DEAR)], id="a dearer route"),
         pytest.param(
             [(calling(DEAR), MORE, ON_DEAR), (refused(LATE), RESERVED, NOTHING), (calling(CHEAP), RESERVED, ON_CHEAP)],
             id="a refusal for free, and another route",
@@ -438,30 +438,30 @@ def test_the_jobs_of_a_month_add_up_by_tenant_and_day(world: World) -> None:
     moved(world, job("2", tenant="press"), calling(DEAR), succeeded)
     moved(world, job("3", day=1), calling(CHEAP), failed(UNKNOWN))
     assert world.booked() == {
-        Page("shop", TODAY): Booking(reserved=50_000),
-        Page("press", TODAY): Booking(spent=60_000),
-        Page("shop", "2026-11-23"): Booking(unknown=50_000),
-        Page(EVERYBODY, TODAY): Booking(reserved=50_000, spent=60_000),
-        Page(EVERYBODY, "2026-11-23"): Booking(unknown=50_000),
-        Page("shop", THIS_MONTH): Booking(reserved=50_000, unknown=50_000),
-        Page("press", THIS_MONTH): Booking(spent=60_000),
-        Page(EVERYBODY, THIS_MONTH): Booking(reserved=50_000, spent=60_000, unknown=50_000),
+        BudgetAccount("shop", TODAY): Booking(reserved=50_000),
+        BudgetAccount("press", TODAY): Booking(spent=60_000),
+        BudgetAccount("shop", "2026-11-23"): Booking(unknown=50_000),
+        BudgetAccount(EVERYBODY, TODAY): Booking(reserved=50_000, spent=60_000),
+        BudgetAccount(EVERYBODY, "2026-11-23"): Booking(unknown=50_000),
+        BudgetAccount("shop", THIS_MONTH): Booking(reserved=50_000, unknown=50_000),
+        BudgetAccount("press", THIS_MONTH): Booking(spent=60_000),
+        BudgetAccount(EVERYBODY, THIS_MONTH): Booking(reserved=50_000, spent=60_000, unknown=50_000),
     }
 
 
 # ---- Budgets
 
 USED_UP = [
-    (for_the_shop(daily="0.099999"), Page("shop", TODAY)),
-    (for_the_shop(monthly="0.099999"), Page("shop", THIS_MONTH)),
-    (for_all(daily="0.099999"), Page(EVERYBODY, TODAY)),
-    (for_all(monthly="0.099999"), Page(EVERYBODY, THIS_MONTH)),
+    (for_the_shop(daily="0.099999"), BudgetAccount("shop", TODAY)),
+    (for_the_shop(monthly="0.099999"), BudgetAccount("shop", THIS_MONTH)),
+    (for_all(daily="0.099999"), BudgetAccount(EVERYBODY, TODAY)),
+    (for_all(monthly="0.099999"), BudgetAccount(EVERYBODY, THIS_MONTH)),
 ]
 
 
 @pytest.mark.parametrize(("tenants", "page"), USED_UP)
 def test_a_job_that_does_not_fit_a_budget_is_refused_and_leaves_no_trace(
-    world: World, tenants: Tenants, page: Page
+    world: World, tenants: Tenants, page: BudgetAccount
 ) -> None:
     world.limit(tenants)
     moved(world, job("1"))
@@ -472,7 +472,9 @@ def test_a_job_that_does_not_fit_a_budget_is_refused_and_leaves_no_trace(
 
 
 @pytest.mark.parametrize(("tenants", "page"), USED_UP)
-def test_a_repeat_of_a_job_is_told_so_while_the_budget_is_used_up(world: World, tenants: Tenants, page: Page) -> None:
+def test_a_repeat_of_a_job_is_told_so_while_the_budget_is_used_up(
+    world: World, tenants: Tenants, page: BudgetAccount
+) -> None:
     moved(world, job("1"))
     second = moved(world, job("2"))
     world.limit(tenants)
@@ -550,7 +552,7 @@ def test_to_go_on_after_a_call_that_may_have_cost_needs_room(world: World) -> No
     assert world.booked() == on_all_pages(current, Booking(unknown=50_000))
 
 
-@pytest.mark.parametrize("move", [accepted, doubting, refused(LATE), succeeded, failed(PAID), failed(UNKNOWN)])
+@pytest.mark.parametrize("move", [accepted, mark_uncertain, refused(LATE), succeeded, failed(PAID), failed(UNKNOWN)])
 def test_what_has_begun_is_noted_whatever_the_budget_is_now(world: World, move: Move) -> None:
     current = moved(world, job(), calling(DEAR))
     world.limit(for_all(daily="0.000001", monthly="0.000001"))
@@ -769,7 +771,7 @@ EVERYTHING = JobFilter()
 def listed(world: World, wanted: JobFilter = EVERYTHING, *, tenant: str = "shop", limit: int = 3) -> list[Job]:
     """All slices of a list."""
     found: list[Job] = []
-    after: Position | None = None
+    after: Cursor | None = None
     while True:
         slice_ = world.jobs.listed(tenant, wanted, after=after, limit=limit)
         assert len(slice_.items) <= limit
@@ -847,7 +849,7 @@ def test_a_list_tells_a_job_as_it_is_now(world: World) -> None:
 def test_a_position_of_anothers_job_opens_nothing(world: World) -> None:
     mine = [moved(world, tagged(name, second=second)) for name, second in (("a", 1), ("b", 3))]
     theirs = moved(world, tagged("theirs", second=2, tenant="press"))
-    after_theirs = Position(theirs.created_at, theirs.job_id)
+    after_theirs = Cursor(theirs.created_at, theirs.job_id)
     assert list(world.jobs.listed("shop", EVERYTHING, after=after_theirs, limit=9).items) == [mine[0]]
 
 
@@ -856,7 +858,7 @@ def test_a_cursor_from_before_the_moment_asked_for_finds_nothing_more(world: Wor
     moved(world, tagged("a", second=1))
     moved(world, tagged("b", second=2))
     wanted = JobFilter(created_after=after(1.5))
-    found = world.jobs.listed("shop", wanted, after=Position(after(second), derived_id("job", "a")), limit=9)
+    found = world.jobs.listed("shop", wanted, after=Cursor(after(second), derived_id("job", "a")), limit=9)
     assert (found.items, found.end) == ((), None)
 
 
@@ -875,7 +877,7 @@ def test_the_longest_overdue_come_first_and_no_more_than_asked_for(world: World)
 
 # ---- The announcement that a budget is used up
 
-PAGE = Page(EVERYBODY, TODAY)
+PAGE = BudgetAccount(EVERYBODY, TODAY)
 
 
 def test_one_at_a_time_may_announce_that_a_budget_is_used_up(world: World) -> None:
@@ -899,8 +901,11 @@ def test_what_is_announced_is_announced_for_good(world: World, later: int) -> No
     assert not world.ledger.may_announce(PAGE, after(later))
 
 
-@pytest.mark.parametrize("other", [Page("shop", TODAY), Page(EVERYBODY, THIS_MONTH), Page(EVERYBODY, "2026-11-23")])
-def test_each_page_is_announced_by_itself(world: World, other: Page) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [BudgetAccount("shop", TODAY), BudgetAccount(EVERYBODY, THIS_MONTH), BudgetAccount(EVERYBODY, "2026-11-23")],
+)
+def test_each_page_is_announced_by_itself(world: World, other: BudgetAccount) -> None:
     assert world.ledger.may_announce(PAGE, after(0))
     world.ledger.announced(PAGE)
     assert world.ledger.may_announce(other, after(0))
@@ -938,7 +943,7 @@ def test_a_balance_says_which_warnings_went_out(world: World) -> None:
     assert world.ledger.balance(PAGE) == Balance(RESERVED, frozenset({50}))
     world.ledger.announced(PAGE, threshold=80)
     assert world.ledger.balance(PAGE) == Balance(RESERVED, frozenset({50, 80}))
-    assert world.ledger.balance(Page("shop", TODAY)) == Balance(RESERVED)
+    assert world.ledger.balance(BudgetAccount("shop", TODAY)) == Balance(RESERVED)
 
 
 def test_a_warning_leaves_the_sums_as_they_are_and_they_leave_it(world: World) -> None:
@@ -959,7 +964,7 @@ MOVES: dict[str, Move] = {
     "call cheap": calling(CHEAP),
     "call dear": calling(DEAR),
     "accept": accepted,
-    "doubt": doubting,
+    "doubt": mark_uncertain,
     "refuse": refused(LATE),
     "lose": refused(UNKNOWN),
     "succeed": succeeded,
@@ -993,11 +998,11 @@ def told(write: Callable[[], Job | None]) -> object:
         return type(error), error.args
 
 
-def added_up(jobs: Iterable[Job]) -> dict[Page, Booking]:
+def added_up(jobs: Iterable[Job]) -> dict[BudgetAccount, Booking]:
     """The ledger as the jobs' own records have it."""
-    sums: dict[Page, Booking] = {}
+    sums: dict[BudgetAccount, Booking] = {}
     for each in jobs:
-        for page, _ in pages(each.tenant, each.created_at):
+        for page, _ in accounts_of(each.tenant, each.created_at):
             sums[page] = sums.get(page, Booking()).plus(each.booking)
     return {page: booking for page, booking in sums.items() if any(booking)}
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from heliograph.access.keys import Caller, Scope
-from heliograph.api.call import MAX_WAIT_SECONDS, preferred_wait, told_of
+from heliograph.api.call import MAX_WAIT_SECONDS, authorizer_context, preferred_wait
 from heliograph.budgets.adapters.dynamodb import DynamoDBLedger
 from heliograph.intake.adapters.dynamodb_rejections import DynamoDBRejectionStore
 from heliograph.intake.events import upload_rejected
@@ -62,7 +62,7 @@ def call(
     event["body"] = body if isinstance(body, str) or body is None else json.dumps(body)
     event["multiValueQueryStringParameters"] = query
     event["queryStringParameters"] = {key: values[-1] for key, values in query.items()} if query else None
-    event["requestContext"]["authorizer"] = {"principalId": caller.tenant, **told_of(caller)}
+    event["requestContext"]["authorizer"] = {"principalId": caller.tenant, **authorizer_context(caller)}
     event["headers"] |= headers or {}
     event["multiValueHeaders"] |= {key: [value] for key, value in (headers or {}).items()}
     handler = started(name) if isinstance(name, str) else name

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 from heliograph.jobs.adapters.step_functions import StepFunctionsWorkflow
-from heliograph.jobs.timeline import Stay
+from heliograph.jobs.timeline import StateVisit
 from heliograph.kernel.errors import WorkflowFailed
 from heliograph.platform import aws
 
@@ -99,7 +99,7 @@ def other(kind: str, second: float) -> Any:
     return {"id": 1, "type": kind, "timestamp": after(second)}
 
 
-def history(*pages: list[Any], more: bool = False) -> tuple[Sequence[Stay], bool]:
+def history(*pages: list[Any], more: bool = False) -> tuple[Sequence[StateVisit], bool]:
     client = aws.step_functions()
     with Stubber(client) as stub:
         token: str | None = None
@@ -130,9 +130,9 @@ def test_every_state_that_was_entered_is_a_stay_with_what_it_came_to(cloud: None
     )
     assert complete
     assert list(stays) == [
-        Stay("Create the task", after(1), after(2), "not_yet", "its turn comes later"),
-        Stay("Ask the provider", after(3), after(4), "processing", "502"),
-        Stay("Deliver", after(5), None),
+        StateVisit("Create the task", after(1), after(2), "not_yet", "its turn comes later"),
+        StateVisit("Ask the provider", after(3), after(4), "processing", "502"),
+        StateVisit("Deliver", after(5), None),
     ]
 
 
@@ -151,7 +151,7 @@ def test_every_state_that_was_entered_is_a_stay_with_what_it_came_to(cloud: None
 )
 def test_a_state_whose_output_is_no_document_is_a_stay_all_the_same(cloud: None, output: str | None) -> None:
     stays, _ = history([entered("Wait for our turn", 1), exited("Wait for our turn", 2, output)])
-    assert list(stays) == [Stay("Wait for our turn", after(1), after(2))]
+    assert list(stays) == [StateVisit("Wait for our turn", after(1), after(2))]
 
 
 def test_a_history_that_is_too_long_is_told_as_far_as_it_was_read(cloud: None) -> None:

@@ -33,7 +33,7 @@ from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.media_types import MediaType
 from heliograph.openai_images.image_links import FILES
 from heliograph.openai_images.linked_images import ImageUrl
-from heliograph.openai_images.make_images import Images, Missing, Picture
+from heliograph.openai_images.make_images import GeneratedImage, Images, Missing
 from heliograph.openai_images.model_aliases import OPENAI_MODELS
 from heliograph.openai_images.parameters import GenerationRequest
 from heliograph.platform import aws
@@ -594,7 +594,7 @@ def test_what_is_raised_is_told_in_openais_words(
 WISH = GenerationRequest(prompt="a fox")
 
 
-def no_link(_: Picture) -> ImageUrl:
+def no_link(_: GeneratedImage) -> ImageUrl:
     pytest.fail("there is nothing to link to")
 
 

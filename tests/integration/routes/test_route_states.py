@@ -14,7 +14,7 @@ from heliograph.routes.config import Route
 from heliograph.routes.fair_queue import SLOT, Pace
 from heliograph.routes.poll_schedule import REMEMBERED, Latencies
 from heliograph.routes.ports import RouteStates
-from heliograph.routes.state import Halt, RouteState, Traffic
+from heliograph.routes.state import RoutesSnapshot, RouteState, SpendingPause
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -25,7 +25,7 @@ from tests.integration.conftest import items, table
 
 BETA = Route(provider="apimodels", model="gpt-image-2-beta", price_usd="0.06", max_references=16)
 SECOND = Route(provider="kie", model="gpt-image-2", price_usd="0.05", max_references=10, creates_per_minute=30)
-HALT = Halt(since=after(0), reason="the bill looks odd")
+HALT = SpendingPause(since=after(0), reason="the bill looks odd")
 
 
 def in_dynamodb() -> RouteStates:
@@ -51,7 +51,7 @@ def joined(states: RouteStates, *tenants: str, seconds: float = 0) -> RouteState
     """The route, with these tenants waiting since then."""
     for tenant in tenants:
         before = now_of(states)
-        assert states.save(before, before.paced(before.pace.joined(tenant, after(seconds), weights)))
+        assert states.save(before, before.paced(before.pace.with_slot(tenant, after(seconds), weights)))
     return now_of(states)
 
 
@@ -63,7 +63,7 @@ def with_lanes(state: RouteState, **lanes: int | None) -> RouteState:
 
 
 def test_of_routes_that_nobody_used_all_is_at_its_beginning(states: RouteStates) -> None:
-    assert states.look([BETA, SECOND]) == Traffic(
+    assert states.look([BETA, SECOND]) == RoutesSnapshot(
         halt=None,
         routes={
             BETA.name: RouteState(route=BETA.name, pace=Pace(interval_us=500_000)),
@@ -85,8 +85,8 @@ def test_what_is_saved_is_read_whole(states: RouteStates) -> None:
         failing = failing.after_failure(
             "the provider failed with 502: Bad Gateway", after(second + 0.25), began_at=after(second + 0.25)
         )
-    pace = before.pace.joined("shop", after(0), weights).slowed(after(1.5), weights, BETA, wait_seconds=7)
-    changed = before.switched(failing).paced(pace)
+    pace = before.pace.with_slot("shop", after(0), weights).decreased(after(1.5), weights, BETA, wait_seconds=7)
+    changed = before.with_breaker(failing).paced(pace)
     assert states.save(before, changed)
     found = now_of(states)
     assert found == changed.model_copy(update={"revision": 1})
@@ -119,16 +119,18 @@ def test_whether_callbacks_come_is_kept_with_what_tasks_took(states: RouteStates
 
 def test_of_two_who_saw_the_same_state_one_saves(states: RouteStates) -> None:
     seen = now_of(states)
-    first = seen.switched(seen.breaker.held_open("a drill", after(0)))
+    first = seen.with_breaker(seen.breaker.held_open("a drill", after(0)))
     assert states.save(seen, first)
-    assert not states.save(seen, seen.switched(seen.breaker.after_success(after(0), began_at=after(0))))
+    assert not states.save(seen, seen.with_breaker(seen.breaker.after_success(after(0), began_at=after(0))))
     assert now_of(states) == first.model_copy(update={"revision": 1})
 
 
 def test_who_looked_again_saves(states: RouteStates) -> None:
     for revision in range(1, 4):
         seen = now_of(states)
-        assert states.save(seen, seen.switched(seen.breaker.after_success(after(revision), began_at=after(revision))))
+        assert states.save(
+            seen, seen.with_breaker(seen.breaker.after_success(after(revision), began_at=after(revision)))
+        )
         assert now_of(states).revision == revision
 
 
@@ -160,7 +162,7 @@ def test_to_queue_does_not_change_the_revision(states: RouteStates) -> None:
     states.queue(BETA, "shop", step=SLOT, beyond=0)
     assert now_of(states).revision == before.revision
     # Who saw the state before saves, and the new place is kept.
-    assert states.save(before, before.switched(before.breaker.after_success(after(1), began_at=after(1))))
+    assert states.save(before, before.with_breaker(before.breaker.after_success(after(1), began_at=after(1))))
     assert now_of(states).pace.lanes == {"shop": 2 * SLOT}
 
 
@@ -199,7 +201,7 @@ def test_any_tenants_name_can_have_a_lane(states: RouteStates, tenant: str) -> N
 
 def test_a_lane_that_is_done_with_is_removed(states: RouteStates) -> None:
     before = joined(states, "shop", "press")
-    later = before.paced(before.pace.joined("vip", after(3600), weights))
+    later = before.paced(before.pace.with_slot("vip", after(3600), weights))
     assert set(later.pace.lanes) == {"vip"}
     assert states.save(before, later)
     assert now_of(states) == later.model_copy(update={"revision": before.revision + 1})
@@ -242,7 +244,7 @@ def test_lanes_that_a_save_does_not_change_are_kept_as_they_are_now(states: Rout
 def test_the_switch_is_pulled_and_released(states: RouteStates) -> None:
     states.halt(HALT)
     assert states.look([BETA]).halt == HALT
-    again = Halt(since=after(60), reason="夕暮れ")
+    again = SpendingPause(since=after(60), reason="夕暮れ")
     states.halt(again)
     assert states.look([]).halt == again
     for _ in range(2):
@@ -285,7 +287,9 @@ def saving(which: int, lanes: dict[str, int | None], second: int) -> Act:
         before = seen[which % len(seen)]
         return states.save(
             before,
-            with_lanes(before.switched(before.breaker.after_success(after(second), began_at=after(second))), **lanes),
+            with_lanes(
+                before.with_breaker(before.breaker.after_success(after(second), began_at=after(second))), **lanes
+            ),
         )
 
     return act

@@ -24,7 +24,7 @@ from heliograph.webhooks.delivery import (
     DeliveryStatus,
     DeliverySummary,
 )
-from heliograph.webhooks.endpoint import Endpoint, Happening
+from heliograph.webhooks.endpoint import Endpoint, ReceivedEvent
 from heliograph.webhooks.ports import DeliveryStore, EndpointStore
 
 from tests.contract.examples import after
@@ -59,7 +59,7 @@ def endpoint(name: str = "ep_a", *, tenant: str = "shop", **changes: Any) -> End
 
 
 def delivery(number: int = 0, *, at: float | None = None, tenant: str = "shop", **changes: Any) -> Delivery:
-    event = Happening(
+    event = ReceivedEvent(
         type="image.job.failed",
         version="1",
         event_id=f"evt_{number}",

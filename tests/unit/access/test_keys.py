@@ -20,7 +20,7 @@ from heliograph.access.keys import (
     read_key_change,
     read_key_request,
 )
-from heliograph.budgets.ledger import Booking, Page
+from heliograph.budgets.ledger import Booking, BudgetAccount
 from heliograph.intake.submit_upload import Upload
 from heliograph.kernel.errors import BudgetExceeded, InvalidRequest
 from heliograph.kernel.tenants import KEY_ACCOUNT, Tenants
@@ -458,5 +458,5 @@ def test_a_tenants_results_may_be_its_next_references(here: InMemoryDeployment) 
 
 def test_the_money_of_a_tenant_is_on_its_own_page(here: InMemoryDeployment) -> None:
     here.run(here.post(tenant="shop").job.job_id)
-    assert here.ledger.read(Page("shop", "2026-11-22")) == Booking(spent=60_000)
-    assert here.ledger.read(Page("default", "2026-11-22")) == Booking()
+    assert here.ledger.read(BudgetAccount("shop", "2026-11-22")) == Booking(spent=60_000)
+    assert here.ledger.read(BudgetAccount("default", "2026-11-22")) == Booking()

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from heliograph.access.keys import ApiKey, Caller, Scope, is_a_key, key_id_of, read_key_change, read_key_request
-from heliograph.access.manage_keys import Allowance, KeyBook, KeyDesk, count_call, look_up_again
-from heliograph.budgets.ledger import Booking, Page
+from heliograph.access.manage_keys import Allowance, KeyBook, KeyService, count_call, look_up_again
+from heliograph.budgets.ledger import Booking, BudgetAccount
 from heliograph.jobs.audit_ledger import check_ledger
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.kernel.errors import BudgetExceeded, Conflict, InvalidRequest, KeyRevoked, StorageFailed
@@ -36,7 +36,9 @@ class Office:
         self.keys, self.uses = InMemoryKeyStore(), InMemoryKeyUses()
         self.clock = SteppingClock()
         numbers = count(1)
-        self.desk = KeyDesk(keys=self.keys, uses=self.uses, clock=self.clock, new_secret=lambda: f"{next(numbers):043}")
+        self.desk = KeyService(
+            keys=self.keys, uses=self.uses, clock=self.clock, new_secret=lambda: f"{next(numbers):043}"
+        )
         self.own_key = OWN
         self.book = KeyBook(own_key=lambda: self.own_key, keys=self.keys, uses=self.uses, clock=self.clock)
 
@@ -475,7 +477,7 @@ def post(here: InMemoryDeployment, number: int = 0, *, caller: Caller | None = N
 
 
 def page(here: InMemoryDeployment, account: str = KEY_ID, period: str = DAY) -> Booking:
-    return here.ledger.read(Page(account, period))
+    return here.ledger.read(BudgetAccount(account, period))
 
 
 def agrees(here: InMemoryDeployment) -> bool:
@@ -605,5 +607,5 @@ def test_who_repeats_a_job_needs_no_money_for_it(here: InMemoryDeployment) -> No
 
 def test_a_page_that_does_not_agree_is_found(here: InMemoryDeployment) -> None:
     post(here)
-    here.ledger.pages[Page(KEY_ID, DAY)] = Booking()
+    here.ledger.pages[BudgetAccount(KEY_ID, DAY)] = Booking()
     assert not agrees(here)

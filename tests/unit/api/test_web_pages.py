@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from heliograph.api.pages import CLOSED, BucketOrigins, Page, Pages, playground_policy
+from heliograph.api.pages import CLOSED, BucketOrigins, Pages, WebPage, playground_policy
 
 ORIGINS = BucketOrigins(uploads="https://u.s3.eu-west-1.amazonaws.com", results="https://r.s3.eu-west-1.amazonaws.com")
 PAGES = Pages(
     {
-        "/playground": Page("<!doctype html>", "text/html; charset=utf-8", playground_policy(ORIGINS)),
-        "/playground/app.js": Page("export {}", "text/javascript; charset=utf-8"),
+        "/playground": WebPage("<!doctype html>", "text/html; charset=utf-8", playground_policy(ORIGINS)),
+        "/playground/app.js": WebPage("export {}", "text/javascript; charset=utf-8"),
     }
 )
 
@@ -67,7 +67,7 @@ def test_a_changed_page_is_sent_again() -> None:
 
 
 def test_a_page_that_may_do_more_is_another_page() -> None:
-    assert Page("same", "text/html").etag != Page("same", "text/html", "default-src *").etag
+    assert WebPage("same", "text/html").etag != WebPage("same", "text/html", "default-src *").etag
 
 
 def test_head_has_the_headers_and_no_body() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from heliograph.budgets.ledger import Booking, Page
+from heliograph.budgets.ledger import Booking, BudgetAccount
 from heliograph.execution.outcomes import Failed
 from heliograph.intake.submit_upload import Upload
 from heliograph.jobs.job import Job, JobStatus
@@ -47,7 +47,7 @@ def refused(here: InMemoryDeployment, number: int = 0, *, tenant: str = "default
     return raised.value
 
 
-def booked(here: InMemoryDeployment) -> dict[Page, Booking]:
+def booked(here: InMemoryDeployment) -> dict[BudgetAccount, Booking]:
     return {page: booking for page, booking in here.ledger.pages.items() if any(booking)}
 
 
@@ -57,7 +57,7 @@ def exhausted(here: InMemoryDeployment) -> list[tuple[str, str]]:
 
 
 def page(here: InMemoryDeployment, account: str = "default", period: str = DAY) -> Booking:
-    return here.ledger.read(Page(account, period))
+    return here.ledger.read(BudgetAccount(account, period))
 
 
 # --- at submission
@@ -454,7 +454,7 @@ def test_a_failed_outcome_of_a_resubmitted_job_carries_no_open_attempt(here: InM
     here.provider.will_answer_create(Uncertain("cut"), DOWN)
     job_id = post(here, model=BETA, on_uncertain="resubmit").job_id
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
     outcome = here.dispatch(job_id)
     while outcome.outcome == "not_yet":
         here.clock.step(outcome.wait_seconds)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from heliograph.budgets.ledger import Booking, Page, pages
+from heliograph.budgets.ledger import Booking, BudgetAccount, accounts_of
 from heliograph.jobs.job import Attempt, Job, Result, Source
 from heliograph.jobs.request import JobRequest, OnUncertain
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -50,7 +50,7 @@ def queued() -> Job:
         request=JobRequest(model="cheap", prompt="a lighthouse", on_uncertain=OnUncertain.RESUBMIT),
         source=Source(kind="api"),
         output_key="api/{job_id}/{index}.{ext}",
-        output_name="api",
+        output_stem="api",
         created_at=NOW,
         deadline_at=NOW + timedelta(minutes=30),
         quote_microusd=QUOTE,
@@ -82,7 +82,7 @@ SHAPES = {
     "queued": (queued(), Booking(QUOTE, 0, 0), None),
     "its call is on its way": (calling(CHEAP), Booking(QUOTE, 0, 0), "cheap"),
     "running": (running(CHEAP), Booking(QUOTE, 0, 0), "cheap"),
-    "in doubt": (calling(CHEAP).doubting("att_1", "cut"), Booking(QUOTE, 0, 0), "cheap"),
+    "in doubt": (calling(CHEAP).mark_uncertain("att_1", "cut"), Booking(QUOTE, 0, 0), "cheap"),
     "on a dearer route": (running(DEAR), Booking(DEARER, 0, 0), "dear"),
     "refused": (ended(calling(CHEAP), FREE), Booking(QUOTE, 0, 0), None),
     "refused by a dearer route": (ended(calling(DEAR), FREE), Booking(QUOTE, 0, 0), None),
@@ -134,11 +134,11 @@ def test_bookings_are_added_and_taken_away_column_by_column() -> None:
 
 
 def test_a_job_is_written_on_four_pages_of_the_day_and_the_month_of_its_submission() -> None:
-    assert pages("shop", NOW) == (
-        (Page("shop", "2026-11-22"), Period.DAY),
-        (Page("shop", "2026-11"), Period.MONTH),
-        (Page(EVERYBODY, "2026-11-22"), Period.DAY),
-        (Page(EVERYBODY, "2026-11"), Period.MONTH),
+    assert accounts_of("shop", NOW) == (
+        (BudgetAccount("shop", "2026-11-22"), Period.DAY),
+        (BudgetAccount("shop", "2026-11"), Period.MONTH),
+        (BudgetAccount(EVERYBODY, "2026-11-22"), Period.DAY),
+        (BudgetAccount(EVERYBODY, "2026-11"), Period.MONTH),
     )
 
 
@@ -146,7 +146,7 @@ MOVES: dict[str, Callable[[Job], Job]] = {
     "call the cheap one": lambda job: calling(CHEAP, job),
     "call the dear one": lambda job: calling(DEAR, job),
     "accepted": lambda job: job.accepted(last(job).attempt_id, "task-1", NOW),
-    "doubt": lambda job: job.doubting(last(job).attempt_id, "cut"),
+    "doubt": lambda job: job.mark_uncertain(last(job).attempt_id, "cut"),
     "refused": lambda job: ended(job, FREE) if last(job).is_open else job,
     "given up": lambda job: ended(job, LOST) if last(job).is_open else job,
     "succeeded": lambda job: job.succeeded([RESULT], NOW) if last(job).is_open else job,
@@ -171,7 +171,7 @@ def test_the_sums_always_agree_with_the_records(lives: list[list[str]]) -> None:
                 continue
             job = store.save(changed)
             records = list(store)
-            for page, _ in pages("shop", NOW):
+            for page, _ in accounts_of("shop", NOW):
                 total = Booking()
                 for record in records:
                     total = total.plus(record.booking)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from heliograph.access.keys import Caller, Scope
-from heliograph.budgets.ledger import Balance, Booking, Page, budgets
+from heliograph.budgets.ledger import Balance, Booking, BudgetAccount, budgets
 from heliograph.jobs.audit_ledger import check_ledger
 from heliograph.kernel.errors import PublishFailed, StorageFailed, WorkflowFailed
 from heliograph.kernel.tenants import EVERYBODY, Tenants
@@ -85,9 +85,9 @@ def test_the_budgets_are_those_that_are_configured() -> None:
     )
 
     assert budgets(tenants, datetime(2026, 11, 22, 12, tzinfo=UTC)) == {
-        Page("shop", DAY): 1_000_000,
-        Page("shop", MONTH): 20_000_000,
-        Page(EVERYBODY, MONTH): 30_000_000,
+        BudgetAccount("shop", DAY): 1_000_000,
+        BudgetAccount("shop", MONTH): 20_000_000,
+        BudgetAccount(EVERYBODY, MONTH): 30_000_000,
     }
 
 
@@ -170,7 +170,7 @@ def test_money_that_is_given_back_and_taken_again_is_warned_of_no_second_time(he
     assert sweep(here) == [("shop", DAY, 50)]
     [job] = here.jobs
     here.cancel(job.job_id, tenant="shop")
-    assert here.ledger.read(Page("shop", DAY)) == Booking()
+    assert here.ledger.read(BudgetAccount("shop", DAY)) == Booking()
     assert sweep(here) == []
 
     spend(here)

@@ -15,11 +15,11 @@ from heliograph.kernel.aspect_ratio import AspectRatio
 from heliograph.kernel.errors import StaleJob, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.ids import derived_id
-from heliograph.kernel.jitter import spread
+from heliograph.kernel.jitter import jittered
 from heliograph.providers.protocol import Accepted, CreateOutcome, Refused, TaskFailed, Uncertain
 from heliograph.routes.circuit_breaker import IN_A_ROW, Circuit
 from heliograph.routes.config import Routes
-from heliograph.routes.control import halt, hold_open, resume, went_well, went_wrong
+from heliograph.routes.control import halt, hold_open, record_failure, record_success, resume
 from heliograph.routes.fair_queue import SLOT
 from heliograph.routes.poll_schedule import Latencies, moments
 from heliograph.storage.references import ObjectLocation
@@ -73,7 +73,7 @@ def test_the_task_is_created_once_and_then_watched(here: InMemoryDeployment) -> 
 
 def test_a_task_is_asked_for_as_the_last_ones_of_its_route_went(here: InMemoryDeployment) -> None:
     for _ in range(30):
-        went_well(ROUTES.default, here.clock.now(), control=here.control, learn=lambda seen: seen.and_one(52.4))
+        record_success(ROUTES.default, here.clock.now(), control=here.control, learn=lambda seen: seen.and_one(52.4))
 
     outcome = here.dispatch(here.job_id())
     other = here.dispatch(here.post({"prompt": "a pier", "model": SECOND}, call="call-2").job.job_id)
@@ -88,7 +88,7 @@ def test_a_task_is_asked_for_as_the_last_ones_of_its_route_went(here: InMemoryDe
 
 def test_who_takes_up_a_task_asks_for_it_as_if_nothing_had_happened(here: InMemoryDeployment) -> None:
     for _ in range(30):
-        went_well(ROUTES.default, here.clock.now(), control=here.control, learn=lambda seen: seen.and_one(52.4))
+        record_success(ROUTES.default, here.clock.now(), control=here.control, learn=lambda seen: seen.and_one(52.4))
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.clock.step(40)
@@ -485,7 +485,7 @@ def test_a_job_that_ends_during_the_call_keeps_its_end_and_learns_of_the_task(he
 
     def meanwhile() -> CreateOutcome:
         # Later than any call is waited for.
-        here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+        here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
         here.close(job_id)
         return Accepted("task-9")
 
@@ -903,7 +903,7 @@ def opened(here: InMemoryDeployment, *names: str) -> None:
     for route in ROUTES:
         if route.name in names:
             for _ in range(IN_A_ROW):
-                went_wrong(route, UNREACHABLE.failure, here.clock.now(), control=here.control)
+                record_failure(route, UNREACHABLE.failure, here.clock.now(), control=here.control)
 
 
 def test_a_route_that_is_open_is_passed_over(here: InMemoryDeployment) -> None:
@@ -961,7 +961,7 @@ def test_a_pinned_job_waits_for_its_route_and_expires_if_nobody_closes_it(here: 
     waiting = not_yet(here.dispatch(job_id))
     job = here.run(job_id)
 
-    assert waiting.wait_seconds == spread(60, job_id)
+    assert waiting.wait_seconds == jittered(60, job_id)
     assert waiting.reason == "no route is available; the job checks again once a minute"
     assert here.provider.create_calls == 0
     assert job.status is JobStatus.EXPIRED
@@ -972,7 +972,7 @@ def test_where_all_routes_are_open_a_job_waits_until_one_may_be_probed(here: InM
     job_id = here.job_id()
 
     waiting = not_yet(here.dispatch(job_id))
-    assert waiting.wait_seconds == spread(COOLDOWN_SECONDS, job_id)
+    assert waiting.wait_seconds == jittered(COOLDOWN_SECONDS, job_id)
     assert waiting.reason == "no route is available; the job checks again when one of them may be probed"
     assert here.provider.create_calls == 0
     here.clock.step(COOLDOWN_SECONDS)
@@ -996,7 +996,7 @@ def test_a_route_is_probed_by_one_job_and_the_others_wait_for_what_it_brings(her
     assert here.provider.create_calls == 1
     assert all(isinstance(outcome, NotYet) for outcome in others)
     # It failed: twice the cooldown.
-    assert not_yet(here.dispatch(jobs[1])).wait_seconds == spread(2 * COOLDOWN_SECONDS, jobs[1])
+    assert not_yet(here.dispatch(jobs[1])).wait_seconds == jittered(2 * COOLDOWN_SECONDS, jobs[1])
 
 
 def test_of_two_that_would_probe_at_once_one_does_and_the_other_keeps_its_place(here: InMemoryDeployment) -> None:
@@ -1118,7 +1118,7 @@ def crowded(here: InMemoryDeployment) -> None:
     """Ten minutes of calls wait for the first route."""
     state = here.states.look(ROUTES).routes[BETA]
     now = here.clock.now()
-    pace = state.pace.joined("default", now, here.control.weights)
+    pace = state.pace.with_slot("default", now, here.control.weights)
     queue = {"default": pace.lanes["default"] + 1200 * SLOT}
     assert here.states.save(state, state.paced(pace.model_copy(update={"lanes": queue})))
 
@@ -1132,7 +1132,7 @@ def test_while_the_switch_is_pulled_no_call_leaves(here: InMemoryDeployment) -> 
 
     waiting = not_yet(here.dispatch(job_id))
 
-    assert waiting.wait_seconds == spread(60, job_id)
+    assert waiting.wait_seconds == jittered(60, job_id)
     assert waiting.reason == "spending is paused by the operator; the job checks once a minute whether it may go on"
     assert here.provider.create_calls == 0
     assert here.states.writes == 0
@@ -1176,7 +1176,7 @@ def test_a_lost_call_is_not_given_up_for_another_one_while_no_call_may_leave(her
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
     halt("a drill", control=here.control)
 
     waiting = not_yet(here.dispatch(job_id))
@@ -1289,7 +1289,7 @@ def test_a_call_that_may_be_repeated_is_given_half_of_the_time_that_is_left(here
     here.clock.go_to(deadline_at - timedelta(minutes=10))
     waiting = not_yet(here.dispatch(job_id))
 
-    assert here.jobs.peek(job_id).doubt_ends_at == deadline_at - timedelta(minutes=5)
+    assert here.jobs.peek(job_id).lost_call_deadline == deadline_at - timedelta(minutes=5)
     here.clock.go_to(deadline_at - timedelta(minutes=5, seconds=1))
     assert isinstance(here.dispatch(waiting), NotYet)
     assert here.provider.create_calls == 1
@@ -1306,7 +1306,7 @@ def test_a_call_whose_function_died_is_never_repeated_while_it_may_be_on_its_way
         here.dispatch(job_id)
 
     # Half of the time would be thirty seconds.
-    assert here.jobs.peek(job_id).doubt_ends_at == begun_at + CALL_LIMIT
+    assert here.jobs.peek(job_id).lost_call_deadline == begun_at + CALL_LIMIT
 
 
 def test_a_second_bill_is_risked_once_and_no_third(here: InMemoryDeployment) -> None:
@@ -1338,7 +1338,7 @@ def test_whoever_ends_after_a_call_that_may_have_been_charged_says_so(
             halt("a drill", control=here.control)
     if then == "crashed":
         halt("a drill", control=here.control)
-        here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+        here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
         here.dispatch(job_id)
         here.close(job_id)
     job = here.run(job_id) if then != "crashed" else here.jobs.peek(job_id)

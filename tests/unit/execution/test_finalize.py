@@ -13,7 +13,6 @@ from datetime import timedelta
 import pytest
 from heliograph.execution.finalize import finalize
 from heliograph.execution.outcomes import (
-    DeliverAgain,
     Expired,
     Failed,
     FinalizeOutcome,
@@ -21,6 +20,7 @@ from heliograph.execution.outcomes import (
     Orphaned,
     Over,
     Processing,
+    RetryFinalize,
 )
 from heliograph.jobs.job import JobStatus
 from heliograph.jobs.provenance import MARKER
@@ -30,7 +30,7 @@ from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.platform.threads import Threads
 from heliograph.providers.protocol import Completed, NoAnswer
 from heliograph.routes.poll_schedule import Latencies
-from heliograph.storage.objects import Picture
+from heliograph.storage.objects import DownloadedImage
 from heliograph.storage.references import ObjectLocation
 from heliograph.webhooks.event_catalogue import JobExpired, JobFailed, JobSucceeded, event_type
 
@@ -53,7 +53,7 @@ def three_pictures(here: InMemoryDeployment) -> Finished:
 
 def deliver_to_the_end(here: InMemoryDeployment, finished: Finished) -> list[FinalizeOutcome]:
     outcomes = [here.finalize(finished)]
-    while isinstance(outcomes[-1], DeliverAgain):
+    while isinstance(outcomes[-1], RetryFinalize):
         here.clock.step(outcomes[-1].wait_seconds)
         outcomes.append(here.finalize(outcomes[-1]))
     return outcomes
@@ -419,7 +419,7 @@ def test_results_are_copied_all_at_once(here: InMemoryDeployment) -> None:
         """Hands a picture over only when all of them are asked for."""
 
         @contextmanager
-        def fetch(self, url: str) -> Iterator[Picture]:
+        def fetch(self, url: str) -> Iterator[DownloadedImage]:
             meeting.wait(10)
             with super().fetch(url) as picture:
                 yield picture

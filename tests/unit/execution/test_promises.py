@@ -53,8 +53,8 @@ from typing import TypeVar
 
 import pytest
 from heliograph.access.keys import Caller, Scope
-from heliograph.budgets.ledger import Booking, Page, pages
-from heliograph.execution.provider_callback import Heard
+from heliograph.budgets.ledger import Booking, BudgetAccount, accounts_of
+from heliograph.execution.provider_callback import CallbackResult
 from heliograph.intake.submit import Submission
 from heliograph.intake.submit_upload import Upload
 from heliograph.jobs.audit_ledger import check_usage
@@ -271,12 +271,12 @@ class Judge:
     def judge_a_callback(self, run: Run) -> None:
         """When it was answered."""
         callback = self.callbacks[run]
-        drawn = isinstance(run.error, StorageFailed | Crash) if run.error else isinstance(run.answer, Heard)
+        drawn = isinstance(run.error, StorageFailed | Crash) if run.error else isinstance(run.answer, CallbackResult)
         self.promise(drawn, f"a callback is answered in drawn ways only: {run.error or run.answer!r}")
         self.promise(self._questions[run] <= 1, "a callback costs one question at most")
         if not callback.is_genuine:
-            self.promise(run.answer is not Heard.ADOPTED, "what was forged is not adopted")
-        elif run.answer in {Heard.ADOPTED, Heard.KNOWN}:
+            self.promise(run.answer is not CallbackResult.ADOPTED, "what was forged is not adopted")
+        elif run.answer in {CallbackResult.ADOPTED, CallbackResult.KNOWN}:
             self._confirmed.add(callback.digest)
 
     def links(self) -> list[str]:
@@ -496,9 +496,9 @@ class Judge:
         self.promise(event == first, f"a settlement's event is always the same one: {first} … {event}")
 
     def _judge_the_ledger(self, jobs: list[Job]) -> None:
-        sums: dict[Page, Booking] = defaultdict(Booking)
+        sums: dict[BudgetAccount, Booking] = defaultdict(Booking)
         for job in jobs:
-            for page, period in pages(job.tenant, job.created_at):
+            for page, period in accounts_of(job.tenant, job.created_at):
                 sums[page] = sums[page].plus(job.booking)
                 limit = self._here.ledger.tenants.limit(page.account, period)
                 self.promise(limit is None or sums[page].committed <= limit, f"no limit is passed: {page} {limit}")
@@ -737,7 +737,7 @@ class Promises(RuleBasedStateMachine):
         token = other if guess == "the token of another" else guess
         run = self._hear(Callback(known.job_id, token, claim, is_genuine=False), mood, trouble)
         if run.ended and run.error is None:
-            self.judge.promise(run.answer is Heard.UNKNOWN, "a wrong token is not known")
+            self.judge.promise(run.answer is CallbackResult.UNKNOWN, "a wrong token is not known")
 
     @precondition(lambda self: self.judge.links())
     @rule(which=whiches, claims=whiches, mood=moods, trouble=troubles)
@@ -766,7 +766,7 @@ class Promises(RuleBasedStateMachine):
             if hold:
                 traffic.hold_open(route, "a drill", control=here.control)
             else:
-                traffic.close_again(route, control=here.control)
+                traffic.close_circuit(route, control=here.control)
 
         self._run("route switch", switch, API_LIMIT, trouble=trouble)
 
@@ -805,7 +805,7 @@ class Promises(RuleBasedStateMachine):
         if self.terms.heals:
             traffic.resume(control=self.here.control)
             for route in ROUTES:
-                traffic.close_again(route, control=self.here.control)
+                traffic.close_circuit(route, control=self.here.control)
         if self.terms.workflows_survive:
             for execution in self.alive():
                 self._steps(execution, Mood(), 200)
@@ -876,7 +876,7 @@ class Promises(RuleBasedStateMachine):
         callback = Callback.of(task.callback_url, task.task_id)
         awaited = self.judge.is_awaited(callback) and (mood is None or mood.answers_questions) and trouble is None
         run = self._hear(callback, mood, trouble)
-        if run.answer in {Heard.ADOPTED, Heard.KNOWN}:
+        if run.answer in {CallbackResult.ADOPTED, CallbackResult.KNOWN}:
             self.acknowledged.add(task.task_id)
         else:
             self.judge.promise(not awaited, f"a task that announces itself in time is heard: {run.answer}")
@@ -970,7 +970,7 @@ class Promises(RuleBasedStateMachine):
             return
         if currently_in_test_context():
             said = run.answer["outcome"] if isinstance(run.answer, dict) else "done"
-            said = run.answer if isinstance(run.answer, Heard) else said
+            said = run.answer if isinstance(run.answer, CallbackResult) else said
             came_to = (repr(run.error) if run.error else said) if run.ended else "…"
             note(f"    {run.name}: {'; '.join([*run.story, came_to])}")
         if run.error and not isinstance(run.error, HeliographError | Crash):

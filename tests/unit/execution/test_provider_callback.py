@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from heliograph.execution.outcomes import DispatchOutcome, Failed, NotYet, Processing
-from heliograph.execution.provider_callback import Heard
+from heliograph.execution.provider_callback import CallbackResult
 from heliograph.jobs.job import Attempt, JobStatus
 from heliograph.kernel.errors import StorageFailed, WorkflowFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -45,13 +45,13 @@ def attempt_of(here: InMemoryDeployment, job_id: str) -> Attempt:
     return attempt
 
 
-def untouched(here: InMemoryDeployment, job_id: str, token: str, task_id: str | None) -> Heard:
+def untouched(here: InMemoryDeployment, job_id: str, token: str, task_id: str | None) -> CallbackResult:
     """What is heard, where nothing may be asked or changed."""
     before, questions, woken = here.jobs.saves, list(here.provider.questions), list(here.waits.woken)
     heard = here.hear(job_id, token, task_id)
     assert here.jobs.saves == before
     # Only whoever has the token of a task that we wait for makes anything happen.
-    assert (here.waits.woken != woken) == (heard is Heard.KNOWN)
+    assert (here.waits.woken != woken) == (heard is CallbackResult.KNOWN)
     assert here.provider.questions == questions
     return heard
 
@@ -92,7 +92,7 @@ def test_where_nobody_can_call_back_nothing_is_said_of_it(here: InMemoryDeployme
     assert here.provider.requests[0].callback_url is None
     assert attempt_of(here, job_id).callback_sha256 is None
     for token in ("", TOKEN, "None"):
-        assert untouched(here, job_id, token, TASK) is Heard.UNKNOWN
+        assert untouched(here, job_id, token, TASK) is CallbackResult.UNKNOWN
 
 
 # --- who is not heard
@@ -102,7 +102,7 @@ def test_where_nobody_can_call_back_nothing_is_said_of_it(here: InMemoryDeployme
     "token", ["", "token-2", TOKEN + " ", TOKEN.upper(), token_digest(TOKEN), "ключ", "x" * 10_000]
 )
 def test_a_wrong_token_costs_one_read(here: InMemoryDeployment, token: str) -> None:
-    assert untouched(here, lost(here), token, TASK) is Heard.UNKNOWN
+    assert untouched(here, lost(here), token, TASK) is CallbackResult.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -111,32 +111,32 @@ def test_a_wrong_token_costs_one_read(here: InMemoryDeployment, token: str) -> N
 def test_a_malformed_job_costs_nothing(here: InMemoryDeployment, job_id: str) -> None:
     here.jobs.on("get", AssertionError("it was looked for"))
 
-    assert here.hear(job_id, TOKEN, TASK) is Heard.UNKNOWN
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.UNKNOWN
 
 
 def test_a_job_that_nobody_knows_is_answered_like_a_wrong_token(here: InMemoryDeployment) -> None:
-    assert untouched(here, "job_" + "a" * 26, TOKEN, TASK) is Heard.UNKNOWN
+    assert untouched(here, "job_" + "a" * 26, TOKEN, TASK) is CallbackResult.UNKNOWN
 
 
 def test_a_job_without_an_attempt_has_no_token_yet(here: InMemoryDeployment) -> None:
     for token in ("", TOKEN):
-        assert untouched(here, here.job_id(), token, TASK) is Heard.UNKNOWN
+        assert untouched(here, here.job_id(), token, TASK) is CallbackResult.UNKNOWN
 
 
 def test_the_token_of_an_attempt_that_was_given_up_is_heard_and_wakes_nobody(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
     assert isinstance(here.dispatch(job_id), Processing)
 
-    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.ADOPTED
     assert here.jobs.peek(job_id).attempts[0].task_id == TASK
     assert here.waits.woken == []
     saves = here.jobs.saves
-    assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.KNOWN
     assert (here.jobs.saves, here.waits.woken) == (saves, [])
-    assert untouched(here, job_id, "token-2", "task-1") is Heard.KNOWN
+    assert untouched(here, job_id, "token-2", "task-1") is CallbackResult.KNOWN
 
 
 def test_the_token_of_an_attempt_that_ended_is_stale_while_no_other_has_begun(here: InMemoryDeployment) -> None:
@@ -147,7 +147,7 @@ def test_the_token_of_an_attempt_that_ended_is_stale_while_no_other_has_begun(he
     assert isinstance(failed, Failed)
     assert isinstance(here.dispatch(failed), NotYet)
 
-    assert untouched(here, job_id, TOKEN, TASK) is Heard.UNKNOWN
+    assert untouched(here, job_id, TOKEN, TASK) is CallbackResult.UNKNOWN
 
 
 @pytest.mark.parametrize("how", ["succeeded", "failed"])
@@ -159,7 +159,7 @@ def test_the_token_of_a_job_that_is_over_without_a_doubt_is_stale(here: InMemory
     here.run(job_id)
     assert here.jobs.peek(job_id).status == how
 
-    assert untouched(here, job_id, TOKEN, TASK) is Heard.UNKNOWN
+    assert untouched(here, job_id, TOKEN, TASK) is CallbackResult.UNKNOWN
 
 
 # --- who is
@@ -173,7 +173,7 @@ def test_the_workflow_that_waits_for_the_task_is_woken_and_nothing_of_the_body_i
     here.clock.step(20)
 
     for times in (1, 2):
-        assert here.hear(job_id, TOKEN, None) is Heard.KNOWN
+        assert here.hear(job_id, TOKEN, None) is CallbackResult.KNOWN
         assert here.waits.woken == [(attempt_of(here, job_id).attempt_id, here.clock.now())] * times
 
 
@@ -194,7 +194,7 @@ def test_a_callback_that_could_wake_nobody_is_worth_sending_again(here: InMemory
         here.hear(job_id, TOKEN, TASK)
 
     # What it did is done; the next one only wakes.
-    assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.KNOWN
     assert len(here.waits.woken) == 1
 
 
@@ -203,11 +203,11 @@ def test_a_task_that_is_known_is_not_asked_for(here: InMemoryDeployment) -> None
     here.dispatch(job_id)
 
     for task_id in ("task-1", TASK, None):
-        assert untouched(here, job_id, TOKEN, task_id) is Heard.KNOWN
+        assert untouched(here, job_id, TOKEN, task_id) is CallbackResult.KNOWN
 
 
 def test_a_body_that_names_no_task_is_no_help(here: InMemoryDeployment) -> None:
-    assert untouched(here, lost(here), TOKEN, None) is Heard.MALFORMED
+    assert untouched(here, lost(here), TOKEN, None) is CallbackResult.MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -223,13 +223,13 @@ def test_a_lost_task_is_adopted_after_exactly_one_question(here: InMemoryDeploym
     job_id = lost(here)
     here.provider.will_say(state)
 
-    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.ADOPTED
 
     assert here.provider.questions == [TASK]
     attempt = attempt_of(here, job_id)
     assert (attempt.task_id, attempt.accepted_at, attempt.is_open) == (TASK, here.clock.now(), True)
     assert here.jobs.peek(job_id).status is JobStatus.PROCESSING
-    assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.KNOWN
     assert here.provider.questions == [TASK]
 
 
@@ -252,7 +252,7 @@ def test_a_task_whose_function_died_is_adopted_too(here: InMemoryDeployment, cra
     with pytest.raises(Crash):
         here.dispatch(job_id)
 
-    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.ADOPTED
     assert here.run(job_id).status is JobStatus.SUCCEEDED
 
 
@@ -260,12 +260,12 @@ def test_a_task_that_the_provider_does_not_know_is_not_adopted(here: InMemoryDep
     job_id = lost(here)
     here.provider.will_say(NoAnswer("404"))
 
-    assert here.hear(job_id, TOKEN, "forged") is Heard.UNCONFIRMED
+    assert here.hear(job_id, TOKEN, "forged") is CallbackResult.UNCONFIRMED
 
     assert here.provider.questions == ["forged"]
     assert attempt_of(here, job_id).task_id is None
     # The true one may still come.
-    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.ADOPTED
 
 
 def test_a_task_is_not_adopted_while_its_provider_is_configured_no_more(here: InMemoryDeployment) -> None:
@@ -274,7 +274,7 @@ def test_a_task_is_not_adopted_while_its_provider_is_configured_no_more(here: In
     attempt = attempt_of(here, job_id).model_copy(update={"provider": "kie"})
     here.jobs.save(job.model_copy(update={"attempts": (attempt,)}))
 
-    assert untouched(here, job_id, TOKEN, TASK) is Heard.UNCONFIRMED
+    assert untouched(here, job_id, TOKEN, TASK) is CallbackResult.UNCONFIRMED
 
 
 @pytest.mark.parametrize("tenant", ["default", "somebody-else"])
@@ -286,7 +286,7 @@ def test_a_task_of_another_job_is_never_adopted(here: InMemoryDeployment, tenant
         here.run(theirs)
     job_id = lost(here, call="ours")
 
-    assert untouched(here, job_id, "token-2", "task-1") is Heard.UNKNOWN
+    assert untouched(here, job_id, "token-2", "task-1") is CallbackResult.UNKNOWN
 
     assert attempt_of(here, job_id).task_id is None
 
@@ -296,7 +296,7 @@ def test_a_task_of_another_job_is_never_adopted(here: InMemoryDeployment, tenant
 
 def test_a_callback_that_is_earlier_than_dispatchs_own_note_agrees_with_it(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
-    heard: list[Heard] = []
+    heard: list[CallbackResult] = []
 
     def early() -> CreateOutcome:
         heard.append(here.hear(job_id, TOKEN, TASK))
@@ -305,7 +305,7 @@ def test_a_callback_that_is_earlier_than_dispatchs_own_note_agrees_with_it(here:
     here.provider.will_answer_create(early)
     outcome = here.dispatch(job_id)
 
-    assert heard == [Heard.ADOPTED]
+    assert heard == [CallbackResult.ADOPTED]
     assert isinstance(outcome, Processing)
     assert outcome.watch.task_id == attempt_of(here, job_id).task_id == TASK
     assert here.run(job_id).status is JobStatus.SUCCEEDED
@@ -341,47 +341,47 @@ def test_the_providers_own_answer_outweighs_what_a_callback_claimed(here: InMemo
 
 def test_a_callback_that_comes_between_an_answer_and_its_note_agrees_with_it(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
-    heard: list[Heard] = []
+    heard: list[CallbackResult] = []
     here.jobs.on("save", None, lambda: heard.append(here.hear(job_id, TOKEN, "task-1")))
 
     outcome = here.dispatch(job_id)
 
     assert isinstance(outcome, Processing)
-    assert heard == [Heard.ADOPTED]
+    assert heard == [CallbackResult.ADOPTED]
     assert attempt_of(here, job_id).task_id == outcome.watch.task_id == "task-1"
-    assert here.hear(job_id, TOKEN, "task-1") is Heard.KNOWN
+    assert here.hear(job_id, TOKEN, "task-1") is CallbackResult.KNOWN
 
 
 def test_a_callback_that_lost_a_race_changes_nothing_and_wakes_whoever_waits(here: InMemoryDeployment) -> None:
     job_id = lost(here)
-    inner: list[Heard] = []
+    inner: list[CallbackResult] = []
     here.jobs.on("save", lambda: inner.append(here.hear(job_id, TOKEN, TASK)))
 
     outer = here.hear(job_id, TOKEN, TASK)
 
-    assert (inner, outer) == ([Heard.ADOPTED], Heard.KNOWN)
+    assert (inner, outer) == ([CallbackResult.ADOPTED], CallbackResult.KNOWN)
     assert len(here.waits.woken) == 2
-    assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.KNOWN
 
 
 def test_a_callback_that_comes_while_the_job_is_given_up_changes_nothing(here: InMemoryDeployment) -> None:
     job_id = lost(here)
-    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
     here.jobs.on("save", lambda: here.close(job_id))
 
-    assert here.hear(job_id, TOKEN, TASK) is Heard.UNCONFIRMED
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.UNCONFIRMED
 
     job = here.jobs.peek(job_id)
     assert job.status is JobStatus.FAILED
     # Sent again, it finds a job that is over, and in doubt.
-    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.ADOPTED
 
 
 def test_a_task_that_announces_itself_between_the_last_look_and_the_end_is_left_to_the_sweep_and_delivered(
     here: InMemoryDeployment,
 ) -> None:
     job_id = lost(here)
-    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
     given_up: DispatchOutcome = here.dispatch(job_id)
     assert isinstance(given_up, Failed)
     here.hear(job_id, TOKEN, TASK)
@@ -404,11 +404,11 @@ def test_a_store_that_is_away_is_a_reason_to_send_it_again(here: InMemoryDeploym
     with pytest.raises(StorageFailed):
         here.hear(job_id, TOKEN, TASK)
 
-    assert here.hear(job_id, TOKEN, TASK) is Heard.ADOPTED
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.ADOPTED
 
 
 def test_a_token_that_is_no_text_is_wrong_and_no_more(here: InMemoryDeployment) -> None:
-    assert untouched(here, lost(here), "\ud800", TASK) is Heard.UNKNOWN
+    assert untouched(here, lost(here), "\ud800", TASK) is CallbackResult.UNKNOWN
 
 
 def test_what_is_heard_while_a_job_is_looked_at_is_news(here: InMemoryDeployment) -> None:
@@ -430,16 +430,16 @@ def facts_of(here: InMemoryDeployment, job_id: str, *, seconds: float = 0, diges
 @pytest.mark.parametrize(
     ("seconds", "heard"),
     [
-        (-3600, Heard.UNKNOWN),
-        (-121, Heard.UNKNOWN),
-        (-120, Heard.ADOPTED),
-        (1, Heard.ADOPTED),
-        (330, Heard.ADOPTED),
-        (331, Heard.UNKNOWN),
+        (-3600, CallbackResult.UNKNOWN),
+        (-121, CallbackResult.UNKNOWN),
+        (-120, CallbackResult.ADOPTED),
+        (1, CallbackResult.ADOPTED),
+        (330, CallbackResult.ADOPTED),
+        (331, CallbackResult.UNKNOWN),
     ],
 )
 def test_a_task_is_adopted_only_if_it_was_made_while_the_call_was_on_its_way(
-    here: InMemoryDeployment, seconds: float, heard: Heard
+    here: InMemoryDeployment, seconds: float, heard: CallbackResult
 ) -> None:
     job_id = lost(here)
     here.provider.will_say(StillRunning(facts_of(here, job_id, seconds=seconds)))
@@ -447,9 +447,9 @@ def test_a_task_is_adopted_only_if_it_was_made_while_the_call_was_on_its_way(
     assert here.hear(job_id, TOKEN, TASK) is heard
 
 
-@pytest.mark.parametrize(("token", "heard"), [(TOKEN, Heard.ADOPTED), ("token-2", Heard.UNKNOWN)])
+@pytest.mark.parametrize(("token", "heard"), [(TOKEN, CallbackResult.ADOPTED), ("token-2", CallbackResult.UNKNOWN)])
 def test_where_the_provider_repeats_the_calls_token_that_decides(
-    here: InMemoryDeployment, token: str, heard: Heard
+    here: InMemoryDeployment, token: str, heard: CallbackResult
 ) -> None:
     job_id = lost(here)
     here.provider.will_say(StillRunning(facts_of(here, job_id, seconds=-3600, digest=token_digest(token))))

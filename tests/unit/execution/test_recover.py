@@ -74,7 +74,7 @@ def test_a_job_whose_call_got_no_answer_ends_with_its_cost_unknown_and_without_a
     here: InMemoryDeployment,
 ) -> None:
     job_id = call_on_its_way(here)
-    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
 
     here.close(job_id)
 
@@ -98,7 +98,7 @@ def test_a_job_whose_call_may_still_be_answered_is_not_judged_yet(here: InMemory
 
 def test_a_job_whose_task_may_still_announce_itself_is_not_judged_yet(here: InMemoryDeployment) -> None:
     job_id = call_on_its_way(here)
-    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at - timedelta(seconds=1))
+    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline - timedelta(seconds=1))
 
     assert here.close(job_id) == Orphaned(job_id=job_id)
 
@@ -228,7 +228,7 @@ def test_a_watch_of_something_else_changes_nothing(here: InMemoryDeployment, kno
         here.provider.will_answer_create(Crash())
         with pytest.raises(Crash):
             here.dispatch(job_id)
-        here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+        here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
 
     here.close(job_id, watch=watch)
 
@@ -533,7 +533,7 @@ def test_that_a_job_was_started_may_be_forgotten_but_not_be_in_the_way(
 def test_a_job_that_works_is_left_alone(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.watched(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).patience_ends_at)
+    here.clock.go_to(here.jobs.peek(job_id).result_deadline)
 
     assert here.sweep() == []
     assert not here.jobs.peek(job_id).is_over

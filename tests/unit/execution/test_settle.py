@@ -11,7 +11,7 @@ from heliograph.api.representations.jobs import JobTold
 from heliograph.budgets.ledger import Booking, Usage
 from heliograph.execution.create_task import uncertain
 from heliograph.execution.outcomes import Expired, NotYet, Over, Processing
-from heliograph.execution.provider_callback import Heard
+from heliograph.execution.provider_callback import CallbackResult
 from heliograph.jobs.audit_ledger import check_ledger, check_usage
 from heliograph.jobs.job import FIRST_LATE_LOOK, JobStatus
 from heliograph.jobs.retry_policy import GIVE_UP
@@ -201,22 +201,22 @@ def test_a_callback_that_comes_after_the_end_makes_the_next_sweep_poll(
     here.clock.step(after.total_seconds())
     asked = len(here.provider.questions)
 
-    assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.KNOWN
     assert len(here.provider.questions) == asked, "the callback itself asks nothing about a task that is known"
     saves = here.jobs.saves
-    assert here.hear(job_id, TOKEN, TASK) is Heard.KNOWN
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.KNOWN
     assert here.jobs.saves == saves, "a repeat writes nothing"
     here.sweep()
 
     assert here.jobs.peek(job_id).charged is Charged.YES
-    assert here.hear(job_id, TOKEN, TASK) is Heard.UNKNOWN
+    assert here.hear(job_id, TOKEN, TASK) is CallbackResult.UNKNOWN
 
 
 def test_a_lost_call_whose_task_announces_itself_after_the_end_is_delivered(here: InMemoryDeployment) -> None:
     job_id = lost(here)
     here.clock.step(3600)
 
-    assert here.hear(job_id, TOKEN, "task-7") is Heard.ADOPTED
+    assert here.hear(job_id, TOKEN, "task-7") is CallbackResult.ADOPTED
     assert here.provider.questions == ["task-7"]
     here.sweep()
 
@@ -234,11 +234,11 @@ def test_a_forged_callback_after_the_end_changes_nothing(here: InMemoryDeploymen
     here.run(other)
     before = here.jobs.peek(job_id)
 
-    assert here.hear(job_id, "token-9", "task-7") is Heard.UNKNOWN
-    assert here.hear(job_id, TOKEN, None) is Heard.MALFORMED
-    assert here.hear(job_id, TOKEN, here.jobs.peek(other).attempts[0].task_id) is Heard.UNKNOWN
+    assert here.hear(job_id, "token-9", "task-7") is CallbackResult.UNKNOWN
+    assert here.hear(job_id, TOKEN, None) is CallbackResult.MALFORMED
+    assert here.hear(job_id, TOKEN, here.jobs.peek(other).attempts[0].task_id) is CallbackResult.UNKNOWN
     here.provider.will_say(NoAnswer("404"))
-    assert here.hear(job_id, TOKEN, "task-of-nobody") is Heard.UNCONFIRMED
+    assert here.hear(job_id, TOKEN, "task-of-nobody") is CallbackResult.UNCONFIRMED
 
     assert here.jobs.peek(job_id) == before
 
@@ -247,11 +247,11 @@ def test_where_a_second_bill_was_accepted_both_images_are_delivered(here: InMemo
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
     assert here.run(job_id).status is JobStatus.SUCCEEDED
     [first] = here.jobs.peek(job_id).results
 
-    assert here.hear(job_id, TOKEN, "task-7") is Heard.ADOPTED
+    assert here.hear(job_id, TOKEN, "task-7") is CallbackResult.ADOPTED
     here.sweep()
 
     job = here.jobs.peek(job_id)
@@ -267,11 +267,11 @@ def test_a_callback_for_an_earlier_attempt_is_heard_while_the_next_one_runs(here
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
     processing = here.dispatch(job_id)
     assert isinstance(processing, Processing)
 
-    assert here.hear(job_id, TOKEN, "task-7") is Heard.ADOPTED
+    assert here.hear(job_id, TOKEN, "task-7") is CallbackResult.ADOPTED
     assert here.waits.woken == [], "nobody waits for that attempt"
     assert isinstance(here.finalize(here.poll(job_id, processing.watch)), Over)  # type: ignore[arg-type]
     look(here)
@@ -397,7 +397,7 @@ def another(here: InMemoryDeployment, **document: Any) -> str:
 def place(here: InMemoryDeployment, job_id: str, *, of: str) -> None:
     """As a retry of an upload's job does: the same name, hence the same place."""
     job = here.jobs.peek(job_id)
-    here.jobs.save(job.model_copy(update={"output_name": here.jobs.peek(of).output_name}))
+    here.jobs.save(job.model_copy(update={"output_stem": here.jobs.peek(of).output_stem}))
 
 
 def test_a_job_whose_image_came_late_is_not_done_again(here: InMemoryDeployment) -> None:
@@ -432,12 +432,12 @@ def test_a_lost_call_that_is_found_before_the_second_one_leaves_is_waited_for_in
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).doubt_ends_at)
+    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
     traffic.halt("a drill", control=here.control)
     job = here.jobs.peek(job_id)
     here.jobs.save(job.refused(job.attempts[0].attempt_id, uncertain("cut"), here.clock.now()))
 
-    assert here.hear(job_id, TOKEN, "task-7") is Heard.ADOPTED
+    assert here.hear(job_id, TOKEN, "task-7") is CallbackResult.ADOPTED
     traffic.resume(control=here.control)
     processing = here.dispatch(job_id)
 

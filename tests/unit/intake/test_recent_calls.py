@@ -9,11 +9,11 @@ from heliograph.intake.recent_calls import (
     GATEWAY_PATIENCE,
     REMEMBERED,
     REPEATED_WITHIN,
-    Arrival,
+    IncomingCall,
     Recent,
     Stage,
-    advanced,
-    placed,
+    match_retry,
+    with_stage,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,12 +29,12 @@ class Front:
         self.recent: Recent = ()
 
     def arrive(self, call_id: str, at: float, *, repeat: int = 0) -> str:
-        arrival = Arrival(call_id=call_id, received_at=START + timedelta(seconds=at), repeat=repeat)
-        call, self.recent = placed(arrival, self.recent)
+        arrival = IncomingCall(call_id=call_id, received_at=START + timedelta(seconds=at), repeat=repeat)
+        call, self.recent = match_retry(arrival, self.recent)
         return call.call_id
 
     def reach(self, call_id: str, stage: Stage, at: float) -> None:
-        self.recent = advanced(call_id, stage, START + timedelta(seconds=at), self.recent)
+        self.recent = with_stage(call_id, stage, START + timedelta(seconds=at), self.recent)
 
     def answered(self, call_id: str, at: float) -> str:
         """A call that is answered a second after it came: its answer is sure to have arrived."""

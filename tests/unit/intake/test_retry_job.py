@@ -66,7 +66,7 @@ def test_the_same_is_done_again_as_a_new_job_that_names_the_first(here: InMemory
     )
     assert here.run(job.job_id).status is JobStatus.SUCCEEDED
     # What it writes, it writes under its own name.
-    assert job.output_name == job.job_id
+    assert job.output_stem == job.job_id
 
 
 def test_a_job_has_one_retry_however_often_it_is_asked_for(here: InMemoryDeployment) -> None:
@@ -232,7 +232,7 @@ def test_an_uploads_job_is_done_again_from_the_very_bytes_and_to_the_same_name(h
     job = again(here, first).job
     done = here.run(job.job_id)
 
-    assert (job.source, job.output_name, job.request.references) == (first.source, "shoe", first.request.references)
+    assert (job.source, job.output_stem, job.request.references) == (first.source, "shoe", first.request.references)
     assert done.results[0].key == "shop/shoe.png"
     older = here.objects.peek(ObjectLocation(RESULTS, "shop/shoe.png", "v1"))
     assert older

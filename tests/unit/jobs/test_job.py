@@ -66,7 +66,7 @@ def queued() -> Job:
         request=JobRequest(model=ROUTE.model, prompt="a lighthouse"),
         source=Source(kind="api"),
         output_key="api/{job_id}/{index}.{ext}",
-        output_name="api",
+        output_stem="api",
         created_at=NOW,
         deadline_at=NOW + timedelta(minutes=30),
     )
@@ -85,7 +85,7 @@ MOVERS: dict[str, Callable[[Job, datetime], Job]] = {
     "expired": lambda job, at: job.expired(failure(), at),
     "announced": lambda job, at: job.as_announced() if job.is_over else job,
     "orphaned": lambda job, at: job if job.is_over else job.as_orphaned(at),
-    "doubting": lambda job, at: job.doubting(job.attempts[-1].attempt_id, "cut"),
+    "mark_uncertain": lambda job, at: job.mark_uncertain(job.attempts[-1].attempt_id, "cut"),
     "started": lambda job, at: job.as_started(),
 }
 LIVES = st.lists(st.sampled_from(sorted(MOVERS)), max_size=12)
@@ -204,8 +204,8 @@ MINUTE = timedelta(minutes=1)
     ],
 )
 def test_how_long_a_lost_task_may_announce_itself(job: Job, silent: datetime, in_doubt: datetime) -> None:
-    assert job.doubt_ends_at == silent
-    assert job.doubting("att_1", "cut").doubt_ends_at == in_doubt
+    assert job.lost_call_deadline == silent
+    assert job.mark_uncertain("att_1", "cut").lost_call_deadline == in_doubt
 
 
 def test_a_job_that_was_started_is_left_alone_until_long_after_its_deadline() -> None:
@@ -213,7 +213,7 @@ def test_a_job_that_was_started_is_left_alone_until_long_after_its_deadline() ->
 
 
 def test_a_doubt_changes_nothing_but_the_record() -> None:
-    job = calling().doubting("att_1", "cut")
+    job = calling().mark_uncertain("att_1", "cut")
 
     assert (job.status, job.runs_on, job.booking) == (calling().status, calling().runs_on, calling().booking)
     assert job.attempt
@@ -342,9 +342,9 @@ def test_a_task_that_is_made_at_the_last_moment_gets_its_time() -> None:
     late = queued().deadline_at - timedelta(seconds=1)
     job = queued().attempting("att_1", "run-1", ROUTE, late).accepted("att_1", "task-1", late)
 
-    assert queued().patience_ends_at == queued().deadline_at
-    assert job.patience_ends_at == late + timedelta(minutes=30)
-    assert job.attention_at == job.patience_ends_at + END_GRACE
+    assert queued().result_deadline == queued().deadline_at
+    assert job.result_deadline == late + timedelta(minutes=30)
+    assert job.attention_at == job.result_deadline + END_GRACE
 
 
 @pytest.mark.parametrize(("charged", "price"), [(Charged.YES, "0.06"), (Charged.NO, "0.00"), (Charged.UNKNOWN, None)])
@@ -370,17 +370,17 @@ def test_timings_tell_waiting_from_working() -> None:
 def test_a_wish_to_cancel_is_noted_once_and_moves_no_money() -> None:
     job = processing_job()
 
-    marked = job.canceling(after(9))
+    marked = job.with_cancel_requested(after(9))
 
     assert (marked.status, marked.cancel_requested_at, marked.booking) == (job.status, after(9), job.booking)
-    assert marked.canceling(after(10)) == marked
+    assert marked.with_cancel_requested(after(10)) == marked
     assert marked.runs_on == job.runs_on
 
 
 @pytest.mark.parametrize("job", [succeeded_job(), failed_job(), expired_job(), canceled_job()])
 def test_what_is_over_can_not_be_canceled(job: Job) -> None:
     with pytest.raises(ValueError, match="already"):
-        job.canceling(after(99))
+        job.with_cancel_requested(after(99))
     with pytest.raises(ValueError, match=job.job_id):
         job.canceled(after(99), provider_urls=["https://r.test/1"])
 

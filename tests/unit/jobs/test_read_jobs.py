@@ -217,7 +217,7 @@ def told(job: Job) -> JobTold:
     [
         (queued_job(), None),
         (processing_job(), None),
-        (processing_job().canceling(after(9)), "can't be stopped at the provider, and may be charged"),
+        (processing_job().with_cancel_requested(after(9)), "can't be stopped at the provider, and may be charged"),
         (canceled_job(), "was not delivered"),
         (queued_job().canceled(after(9)), None),
         (succeeded_job(), None),

@@ -129,7 +129,7 @@ LINKS = st.lists(st.from_regex(r"https://r2\.apimodels\.app/[a-z0-9]{12}\.png", 
 def test_where_the_provider_keeps_images_is_in_the_jobs_view_and_in_no_event(links: list[str]) -> None:
     failure = Failure(code=FailureCode.RESULT_UNUSABLE, message="x", retryable=False, charged=Charged.YES)
     failed = processing_job().failed(failure, after(9), provider_urls=links)
-    canceled = processing_job().canceling(after(8)).canceled(after(9), provider_urls=links)
+    canceled = processing_job().with_cancel_requested(after(8)).canceled(after(9), provider_urls=links)
     late = settled_job()
     attempt_id = late.settlements[0].attempt_id
     settlement = Settlement(

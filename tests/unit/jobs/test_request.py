@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from heliograph.jobs.job import Job
 from heliograph.jobs.request import (
+    JobKind,
     JobRequest,
     OnUncertain,
     Policy,
     Rules,
-    Task,
     candidates,
     read_json_object,
     read_request,
@@ -62,9 +62,9 @@ def test_an_unknown_value_is_never_quietly_replaced_by_a_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("references", "task"), [(0, Task.TEXT_TO_IMAGE), (1, Task.EDIT), (2, Task.FUSION), (16, Task.FUSION)]
+    ("references", "task"), [(0, JobKind.TEXT_TO_IMAGE), (1, JobKind.EDIT), (2, JobKind.FUSION), (16, JobKind.FUSION)]
 )
-def test_the_number_of_references_decides_the_task(references: int, task: Task) -> None:
+def test_the_number_of_references_decides_the_task(references: int, task: JobKind) -> None:
     assert read_request({"prompt": "x", "references": [LINK] * references}, RULES).task is task
 
 

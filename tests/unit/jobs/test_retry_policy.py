@@ -11,7 +11,7 @@ from heliograph.jobs.retry_policy import (
     wait_before_delivery,
     wait_for_news,
 )
-from heliograph.kernel.jitter import spread
+from heliograph.kernel.jitter import jittered
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,8 +54,8 @@ def test_the_waits_before_another_delivery_grow_to_a_minute(deliveries: int) -> 
 
 @given(st.integers(1, 10_000), st.text())
 def test_a_wait_is_spread_by_half_to_either_side_and_always_the_same_for_a_key(seconds: int, key: str) -> None:
-    assert max(1, seconds // 2) <= spread(seconds, key) <= seconds * 1.5 + 1
-    assert spread(seconds, key) == spread(seconds, key)
+    assert max(1, seconds // 2) <= jittered(seconds, key) <= seconds * 1.5 + 1
+    assert jittered(seconds, key) == jittered(seconds, key)
 
 
 CALLED_AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from heliograph.jobs.job import Job
 from heliograph.jobs.read_timeline import Timeline, read_timeline
-from heliograph.jobs.timeline import Moment, MomentKind, Stay, timeline
+from heliograph.jobs.timeline import StateVisit, TimelineEntry, TimelineKind, timeline
 from heliograph.kernel.errors import WorkflowFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 
@@ -30,16 +30,18 @@ from tests.fakes.deployment import InMemoryDeployment
 BUSY = Failure(code=FailureCode.RATE_LIMITED, message="the provider said 429", retryable=True, charged=Charged.NO)
 
 
-def kinds(job: Job, *stays: Stay) -> list[str]:
+def kinds(job: Job, *stays: StateVisit) -> list[str]:
     return [moment.kind.value for moment in timeline(job, stays)]
 
 
-def only(kind: MomentKind, moments: tuple[Moment, ...]) -> list[str]:
+def only(kind: TimelineKind, moments: tuple[TimelineEntry, ...]) -> list[str]:
     return [moment.detail for moment in moments if moment.kind is kind]
 
 
-def stay(state: str, entered: float, left: float | None, outcome: str | None = None, reason: str | None = None) -> Stay:
-    return Stay(state, after(entered), None if left is None else after(left), outcome, reason)
+def stay(
+    state: str, entered: float, left: float | None, outcome: str | None = None, reason: str | None = None
+) -> StateVisit:
+    return StateVisit(state, after(entered), None if left is None else after(left), outcome, reason)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +65,13 @@ def test_a_wait_for_the_provider_says_whether_it_called_back() -> None:
     stays = [
         stay("Wait for the callback", 2.6, 19.6, "processing"),
         stay("Ask the provider", 19.6, 20, "processing"),
-        Stay("Wait for the callback", after(20), after(23), "processing", called_back=True),
+        StateVisit("Wait for the callback", after(20), after(23), "processing", called_back=True),
         stay("Ask the provider", 23, 24, "finished"),
     ]
 
     told = timeline(succeeded_job(), stays)
 
-    assert only(MomentKind.WAITING, told) == [
+    assert only(TimelineKind.WAITING, told) == [
         "waits for the provider's callback, or to ask",
         "waits for the provider's callback, or to ask: called back",
     ]
@@ -77,11 +79,11 @@ def test_a_wait_for_the_provider_says_whether_it_called_back() -> None:
 
 def test_a_callback_is_no_reason_for_waiting_to_store_the_pictures() -> None:
     stays = [
-        Stay("Deliver", after(24), after(25), "again", "the host said 503", called_back=True),
-        Stay("Wait before delivering", after(25), after(27), "again", "the host said 503", called_back=True),
+        StateVisit("Deliver", after(24), after(25), "again", "the host said 503", called_back=True),
+        StateVisit("Wait before delivering", after(25), after(27), "again", "the host said 503", called_back=True),
     ]
 
-    assert only(MomentKind.WAITING, timeline(succeeded_job(), stays)) == [
+    assert only(TimelineKind.WAITING, timeline(succeeded_job(), stays)) == [
         "waits before storing the pictures again: the host said 503"
     ]
 
@@ -135,12 +137,16 @@ def test_each_attempt_is_numbered_and_says_what_became_of_it_and_of_the_money() 
     told = [(moment.attempt, moment.kind.value) for moment in timeline(job, ()) if moment.attempt]
 
     assert told == [(1, "attempt"), (1, "refused"), (2, "attempt"), (2, "accepted")]
-    assert only(MomentKind.REFUSED, timeline(job, ())) == ["rate_limited: the provider said 429 (charged: no)"]
+    assert only(TimelineKind.REFUSED, timeline(job, ())) == ["rate_limited: the provider said 429 (charged: no)"]
 
 
 def test_what_happened_in_one_moment_is_told_in_the_order_in_which_it_must_have() -> None:
     job = queued_job().attempting("att_1", RUN_ID, ROUTE, after(0))
-    job = job.accepted("att_1", "task-1", after(0)).canceling(after(0)).canceled(after(0.1), provider_urls=[RESULT_URL])
+    job = (
+        job.accepted("att_1", "task-1", after(0))
+        .with_cancel_requested(after(0))
+        .canceled(after(0.1), provider_urls=[RESULT_URL])
+    )
 
     assert kinds(job, stay("Wait for our turn", 0, 0)) == [
         "submitted",
@@ -165,16 +171,16 @@ def test_a_job_that_was_canceled_while_nothing_ran_is_not_told_of_a_task() -> No
 
 
 def test_a_wish_that_came_too_late_does_not_say_that_nothing_is_delivered() -> None:
-    job = succeeded_job().overtaking(processing_job().canceling(after(30)))
+    job = succeeded_job().rebased_on(processing_job().with_cancel_requested(after(30)))
 
-    (detail,) = only(MomentKind.CANCEL_REQUESTED, timeline(job, ()))
+    (detail,) = only(TimelineKind.CANCEL_REQUESTED, timeline(job, ()))
 
     assert "was delivered already" in detail
-    assert "will not be delivered" in only(MomentKind.CANCEL_REQUESTED, timeline(canceled_job(), ()))[0]
+    assert "will not be delivered" in only(TimelineKind.CANCEL_REQUESTED, timeline(canceled_job(), ()))[0]
 
 
 def test_the_end_says_why() -> None:
-    assert only(MomentKind.FINISHED, timeline(failed_job(), ())) == [
+    assert only(TimelineKind.FINISHED, timeline(failed_job(), ())) == [
         f"failed: content_blocked, {BLOCKED.message}",
     ]
 
@@ -193,12 +199,12 @@ def read(here: InMemoryDeployment, job_id: str, tenant: str = "default") -> Time
 def test_the_owner_reads_the_record_and_the_workflows_history_together(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     now = here.clock.now()
-    here.workflow.stays[job_id] = [Stay("Wait for our turn", now, now + timedelta(seconds=4))]
+    here.workflow.stays[job_id] = [StateVisit("Wait for our turn", now, now + timedelta(seconds=4))]
 
     found = read(here, job_id)
 
     assert found
-    assert [moment.kind for moment in found.moments] == [MomentKind.SUBMITTED, MomentKind.WAITING]
+    assert [moment.kind for moment in found.moments] == [TimelineKind.SUBMITTED, TimelineKind.WAITING]
     assert found.complete
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from heliograph.kernel.ids import derived_id
-from heliograph.kernel.pagination import MOST, USUAL, Position, SliceQuery, cursor_of, position_of
+from heliograph.kernel.pagination import DEFAULT_LIMIT, MAX_LIMIT, Cursor, PageQuery, cursor_of, position_of
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -31,7 +31,7 @@ def encoded(told: Any) -> str:
 
 @given(moments, st.sampled_from(["job", "key", "batch"]), st.text())
 def test_a_cursor_leads_back_to_its_position(at: datetime, prefix: str, name: str) -> None:
-    position = Position(at, derived_id(prefix, name.encode(errors="replace").decode()))
+    position = Cursor(at, derived_id(prefix, name.encode(errors="replace").decode()))
 
     cursor = cursor_of(position)
 
@@ -39,7 +39,7 @@ def test_a_cursor_leads_back_to_its_position(at: datetime, prefix: str, name: st
     assert position_of(cursor).created_at.utcoffset() == timedelta(0)
     assert cursor.isascii()
     assert cursor.replace("-", "").replace("_", "").isalnum()
-    assert SliceQuery(cursor=cursor).after == position
+    assert PageQuery(cursor=cursor).after == position
 
 
 @pytest.mark.parametrize(
@@ -75,23 +75,23 @@ def test_what_is_no_cursor_of_ours_is_refused(cursor: str) -> None:
     with pytest.raises(ValueError, match=r"is no (cursor of ours|date)"):
         position_of(cursor)
     with pytest.raises(ValidationError):
-        SliceQuery(cursor=cursor)
+        PageQuery(cursor=cursor)
 
 
 @given(st.text(max_size=600))
 def test_no_text_breaks_the_reading_of_cursors(cursor: str) -> None:
     with suppress(ValidationError):
-        SliceQuery.model_validate({"cursor": cursor})
+        PageQuery.model_validate({"cursor": cursor})
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", str(MOST + 1), "9" * 5000, "1.5", "all", ""])
+@pytest.mark.parametrize("limit", ["0", "-1", str(MAX_LIMIT + 1), "9" * 5000, "1.5", "all", ""])
 def test_a_limit_is_a_number_within_bounds(limit: str) -> None:
     with pytest.raises(ValidationError):
-        SliceQuery.model_validate({"limit": limit})
+        PageQuery.model_validate({"limit": limit})
 
 
 def test_a_list_begins_at_its_newest_with_a_usual_number() -> None:
-    query = SliceQuery()
+    query = PageQuery()
 
-    assert (query.after, query.limit) == (None, USUAL)
-    assert SliceQuery.model_validate({"limit": str(MOST)}).limit == MOST
+    assert (query.after, query.limit) == (None, DEFAULT_LIMIT)
+    assert PageQuery.model_validate({"limit": str(MAX_LIMIT)}).limit == MAX_LIMIT

@@ -9,12 +9,12 @@ import pytest
 from heliograph.execution.outcomes import Failed, Finished
 from heliograph.jobs.job import Job
 from heliograph.kernel.failures import Charged, Failure, FailureCode
-from heliograph.monitoring.health import LONG_OVERDUE, look_around
+from heliograph.monitoring.health import LONG_OVERDUE, check_health
 from heliograph.monitoring.measured import WatchedBus, WatchedJobStore
 from heliograph.monitoring.metrics import (
     METRICS,
+    HealthSnapshot,
     Measure,
-    Survey,
     of_announcement,
     of_delivery,
     of_end,
@@ -23,9 +23,9 @@ from heliograph.monitoring.metrics import (
     of_sweep,
 )
 from heliograph.providers.protocol import NoAnswer, StillRunning
-from heliograph.routes.control import close_again, hold_open
-from heliograph.routes.state import Halt
-from heliograph.webhooks.delivery import DeliverAgain, DeliveryDone, DeliveryStatus, Tried
+from heliograph.routes.control import close_circuit, hold_open
+from heliograph.routes.state import SpendingPause
+from heliograph.webhooks.delivery import DeliveryDone, DeliveryStatus, RetryDelivery, Tried
 
 from tests.contract.examples import after, failed_job, published_examples, queued_job, succeeded_job
 from tests.fakes.deployment import BETA, ROUTES, InMemoryDeployment
@@ -176,7 +176,7 @@ def test_questions_are_told_when_the_last_one_is_answered(here: InMemoryDeployme
 )
 def test_an_attempt_at_a_webhook_is_told_if_this_run_made_it(tried: Tried | None, again: bool, expected: Any) -> None:
     outcome = (
-        DeliverAgain(delivery_id="dlv_x", series=1, tries=1, wait_seconds=5, reason="503", tried=tried)
+        RetryDelivery(delivery_id="dlv_x", series=1, tries=1, wait_seconds=5, reason="503", tried=tried)
         if again
         else DeliveryDone(delivery_id="dlv_x", series=1, status=DeliveryStatus.DELIVERED, tried=tried)
     )
@@ -189,7 +189,7 @@ def test_events_are_told_that_are_not_about_a_job() -> None:
 
 
 def test_a_sweep_always_tells_how_things_stand() -> None:
-    assert values(of_sweep(0, Survey(stuck_jobs=0, shut_routes=0))) == {
+    assert values(of_sweep(0, HealthSnapshot(stuck_jobs=0, shut_routes=0))) == {
         "JobsSwept": (0, None),
         "StuckJobs": (0, None),
         "ShutRoutes": (0, None),
@@ -197,7 +197,7 @@ def test_a_sweep_always_tells_how_things_stand() -> None:
 
 
 def survey(here: InMemoryDeployment) -> tuple[int, int]:
-    found = look_around(jobs=here.jobs, routes=tuple(ROUTES), control=here.control)
+    found = check_health(jobs=here.jobs, routes=tuple(ROUTES), control=here.control)
     return found.stuck_jobs, found.shut_routes
 
 
@@ -216,8 +216,8 @@ def test_routes_count_that_are_held_open_or_stopped_with_all_others(here: InMemo
     assert survey(here)[1] == 0
     hold_open(ROUTE, "drill", control=here.control)
     assert survey(here)[1] == 1
-    here.states.halt(Halt(since=here.clock.now(), reason="too dear"))
+    here.states.halt(SpendingPause(since=here.clock.now(), reason="too dear"))
     assert survey(here)[1] == len(tuple(ROUTES))
     here.states.halt(None)
-    close_again(ROUTE, control=here.control)
+    close_circuit(ROUTE, control=here.control)
     assert survey(here)[1] == 0

@@ -14,7 +14,7 @@ import pytest
 from heliograph.access.keys import Caller, Scope
 from heliograph.access.open_waits import WaitCap
 from heliograph.budgets.exhausted import check_budgets
-from heliograph.intake.recent_calls import Arrival
+from heliograph.intake.recent_calls import IncomingCall
 from heliograph.intake.submit_request import submit_request
 from heliograph.jobs.job import JobStatus
 from heliograph.jobs.read_jobs import view_of
@@ -23,7 +23,15 @@ from heliograph.kernel.errors import BudgetExceeded, Interrupted, InvalidRequest
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.tenants import Tenants
 from heliograph.openai_images import make_images as making
-from heliograph.openai_images.make_images import WAIT, Images, ImagesCall, Studio, check_call, make_images, name_images
+from heliograph.openai_images.make_images import (
+    WAIT,
+    Images,
+    ImagesCall,
+    ImagesService,
+    check_call,
+    make_images,
+    name_images,
+)
 from heliograph.openai_images.model_aliases import ModelAliases
 from heliograph.openai_images.parameters import EditRequest, GenerationRequest, read_images_request
 from heliograph.providers.protocol import Refused, StillRunning, TaskFailed
@@ -51,7 +59,7 @@ class Gallery:
         self._calls = count(1)
 
     @property
-    def studio(self) -> Studio:
+    def studio(self) -> ImagesService:
         here = self.here
         submit = partial(
             submit_request,
@@ -64,7 +72,7 @@ class Gallery:
             clock=here.clock,
             deadline=DEADLINE,
         )
-        return Studio(
+        return ImagesService(
             submit=submit,
             await_end=partial(await_end, jobs=here.jobs, clock=here.clock, sleep=self.pass_time),
             view=partial(view_of, objects=here.objects, clock=here.clock),
@@ -104,7 +112,7 @@ class Gallery:
             wish=read_images_request(kind, {"prompt": "a fox", **parameters}, RULES, self.studio.aliases),
             images=images,
             caller=caller,
-            arrival=Arrival(call_id=call_id or f"call-{next(self._calls)}", received_at=now, repeat=repeat),
+            arrival=IncomingCall(call_id=call_id or f"call-{next(self._calls)}", received_at=now, repeat=repeat),
             idempotency_key=key,
             started_at=now,
         )

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from heliograph.access.keys import ApiKey, Scope
-from heliograph.budgets.ledger import Booking, Page, Usage, UsageLine
+from heliograph.budgets.ledger import Booking, BudgetAccount, Usage, UsageLine
 from heliograph.jobs.audit_ledger import Comparison, UsageComparison
 from heliograph.routes.circuit_breaker import FIRST_COOLDOWN, IN_A_ROW, Breaker
 from heliograph.routes.control import halt, hold_open
-from heliograph.routes.state import Halt
+from heliograph.routes.state import SpendingPause
 
 from operations.key_report import key_report
 from operations.ledger_report import Checked, ledger_report
@@ -65,7 +65,7 @@ def test_every_route_is_told_with_what_runs_on_it(here: InMemoryDeployment) -> N
 
 def test_a_suspended_route_says_why(here: InMemoryDeployment) -> None:
     state = here.states.look(ROUTES).routes[BETA]
-    assert here.states.save(state, state.switched(suspended()))
+    assert here.states.save(state, state.with_breaker(suspended()))
 
     assert "  failing since 2026-11-28 12:00:00 UTC: the provider said 503" in routes_told(here)
 
@@ -75,13 +75,13 @@ def test_a_spending_pause_comes_first_with_its_reason(here: InMemoryDeployment) 
 
     first = routes_told(here)[0]
 
-    assert isinstance(pause, Halt)
+    assert isinstance(pause, SpendingPause)
     assert first.startswith("SPENDING IS PAUSED since")
     assert "the bill looks odd" in first
 
 
 def summed(account: str = "shop", *, by: int = 60_000) -> Comparison:
-    return Comparison(Page(account, DAY), Booking(spent=60_000), Booking(spent=by))
+    return Comparison(BudgetAccount(account, DAY), Booking(spent=60_000), Booking(spent=by))
 
 
 def used(*, by: int = 1) -> UsageComparison:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from heliograph.budgets.ledger import Booking
 from heliograph.execution.outcomes import NotYet, Over, Processing
-from heliograph.execution.provider_callback import Heard
+from heliograph.execution.provider_callback import CallbackResult
 from heliograph.jobs.job import JobStatus
 from heliograph.kernel.failures import Charged, FailureCode
 from heliograph.providers.books import SETTLED_AFTER, Books, can_prove, no_task_was_made
@@ -165,7 +165,7 @@ def test_a_task_that_calls_back_against_the_proof_is_delivered_and_charged_all_t
     job = here.run(job_id)
     assert (job.status, job.booking) == (JobStatus.SUCCEEDED, Booking(spent=50_000))
 
-    assert here.hear(job_id, "token-1", "task-7") is Heard.ADOPTED
+    assert here.hear(job_id, "token-1", "task-7") is CallbackResult.ADOPTED
     here.sweep()
 
     job = here.jobs.peek(job_id)
@@ -182,7 +182,7 @@ def test_a_task_that_calls_back_against_the_proof_is_waited_for_if_no_other_call
     assert isinstance(here.dispatch(job_id), NotYet)
     assert not here.jobs.peek(job_id).attempts[0].is_open
 
-    assert here.hear(job_id, "token-1", "task-7") is Heard.ADOPTED
+    assert here.hear(job_id, "token-1", "task-7") is CallbackResult.ADOPTED
     here.provider.will_say(StillRunning())
     processing = here.dispatch(job_id)
 

@@ -11,17 +11,17 @@ from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.routes.circuit_breaker import IN_A_ROW, Circuit
 from heliograph.routes.control import (
     announce_switches,
-    close_again,
+    close_circuit,
     halt,
     hold_open,
     may_probe,
+    record_acceptance,
+    record_failure,
+    record_saturation,
+    record_success,
     resume,
-    was_accepted,
-    was_full,
-    went_well,
-    went_wrong,
 )
-from heliograph.routes.state import Halt, RouteState
+from heliograph.routes.state import RouteState, SpendingPause
 from heliograph.webhooks.event_catalogue import RouteClosed, RouteOpened, event_type
 
 from tests.fakes.deployment import BETA, ROUTES, InMemoryDeployment
@@ -50,7 +50,7 @@ def circuit(here: InMemoryDeployment) -> Circuit:
 
 def fails(here: InMemoryDeployment, times: int = IN_A_ROW) -> None:
     for _ in range(times):
-        went_wrong(ROUTE, DOWN, here.clock.now(), control=here.control)
+        record_failure(ROUTE, DOWN, here.clock.now(), control=here.control)
 
 
 def told(here: InMemoryDeployment) -> list[str]:
@@ -77,8 +77,8 @@ def test_a_route_that_takes_calls_again_is_closed_and_the_bus_hears_of_it_once(h
     fails(here)
     here.clock.step(COOLDOWN_SECONDS)
 
-    went_well(ROUTE, here.clock.now(), control=here.control)
-    went_well(ROUTE, here.clock.now(), control=here.control)
+    record_success(ROUTE, here.clock.now(), control=here.control)
+    record_success(ROUTE, here.clock.now(), control=here.control)
 
     assert circuit(here) is Circuit.CLOSED
     assert told(here) == ["image.route.opened", "image.route.closed"]
@@ -92,7 +92,7 @@ def test_each_opening_is_an_event_of_its_own(here: InMemoryDeployment) -> None:
     for _ in range(2):
         fails(here)
         here.clock.step(COOLDOWN_SECONDS)
-        went_well(ROUTE, here.clock.now(), control=here.control)
+        record_success(ROUTE, here.clock.now(), control=here.control)
         here.clock.step(1)
 
     assert len({event.event_id for event in here.bus}) == 4
@@ -117,7 +117,7 @@ def test_one_route_says_nothing_about_another(here: InMemoryDeployment) -> None:
 @pytest.mark.parametrize("code", [FailureCode.INVALID_INPUT, FailureCode.CONTENT_BLOCKED, FailureCode.PROVIDER_FAILED])
 def test_what_is_wrong_with_a_request_says_nothing_about_the_route(here: InMemoryDeployment, code: FailureCode) -> None:
     for _ in range(30):
-        went_wrong(ROUTE, failure(code), here.clock.now(), control=here.control)
+        record_failure(ROUTE, failure(code), here.clock.now(), control=here.control)
 
     assert circuit(here) is Circuit.CLOSED
     assert here.states.writes == 0
@@ -136,20 +136,20 @@ def test_a_task_given_up_at_its_jobs_deadline_counts_only_if_it_was_late_for_the
     began_at = here.clock.now() - timedelta(seconds=ran)
     for number in range(IN_A_ROW):
         timed_out = failure(FailureCode.PROVIDER_TIMEOUT)
-        went_wrong(ROUTE, timed_out, began_at, control=here.control, tenant=f"tenant-{number}")
+        record_failure(ROUTE, timed_out, began_at, control=here.control, tenant=f"tenant-{number}")
 
     assert circuit(here) is expected
 
 
 def test_what_one_tenants_calls_bring_leaves_the_route_to_the_others(here: InMemoryDeployment) -> None:
     for _ in range(50):
-        went_wrong(ROUTE, DOWN, here.clock.now(), control=here.control, tenant="careless")
+        record_failure(ROUTE, DOWN, here.clock.now(), control=here.control, tenant="careless")
 
     breaker, now = state(here).breaker, here.clock.now()
     assert (breaker.circuit(now, "careless"), breaker.circuit(now, "other")) == (Circuit.OPEN, Circuit.CLOSED)
     assert may_probe(ROUTE, now=now, states=here.states, tenant="other")
     assert not may_probe(ROUTE, now=now, states=here.states, tenant="careless")
-    went_well(ROUTE, now, control=here.control, tenant="other")
+    record_success(ROUTE, now, control=here.control, tenant="other")
     assert state(here).breaker.circuit(now, "careless") is Circuit.OPEN
 
 
@@ -171,9 +171,9 @@ def test_a_switch_that_could_not_be_told_is_told_by_the_sweep(here: InMemoryDepl
 def test_a_switch_that_could_not_be_told_is_told_with_the_next_report(here: InMemoryDeployment) -> None:
     hold_open(ROUTE, "a drill", control=here.control)
     here.bus.on("publish", PublishFailed("throttled"))
-    close_again(ROUTE, control=here.control)
+    close_circuit(ROUTE, control=here.control)
 
-    went_well(ROUTE, here.clock.now(), control=here.control)
+    record_success(ROUTE, here.clock.now(), control=here.control)
 
     assert told(here) == ["image.route.opened", "image.route.closed"]
 
@@ -197,7 +197,7 @@ def test_an_event_that_comes_again_after_a_failed_probe_is_the_same_event(here: 
     here.bus.on("publish", Afterwards(PublishFailed("timed out")))
     fails(here, 1)
     here.clock.step(COOLDOWN_SECONDS)
-    went_wrong(ROUTE, failure(FailureCode.SUBMISSION_UNCERTAIN), here.clock.now(), control=here.control)
+    record_failure(ROUTE, failure(FailureCode.SUBMISSION_UNCERTAIN), here.clock.now(), control=here.control)
 
     first, again = here.bus
 
@@ -209,7 +209,7 @@ def test_what_could_not_be_told_before_it_changed_again_is_told_as_it_is_now(her
     here.bus.on("publish", PublishFailed("throttled"))
     fails(here)
     here.clock.step(COOLDOWN_SECONDS)
-    went_well(ROUTE, here.clock.now(), control=here.control)
+    record_success(ROUTE, here.clock.now(), control=here.control)
 
     assert told(here) == ["image.route.closed"]
     assert here.sweep() == []
@@ -226,10 +226,10 @@ def test_a_sweep_that_can_not_look_at_the_routes_still_looks_after_the_jobs(here
 # --- reports are worth nothing against the call itself
 
 REPORTS: dict[str, Callable[[InMemoryDeployment], None]] = {
-    "went well": lambda here: went_well(ROUTE, here.clock.now(), control=here.control),
-    "went wrong": lambda here: went_wrong(ROUTE, DOWN, here.clock.now(), control=here.control),
-    "was busy": lambda here: went_wrong(ROUTE, BUSY, here.clock.now(), control=here.control, wait_seconds=5),
-    "was full": lambda here: was_full(ROUTE, control=here.control),
+    "went well": lambda here: record_success(ROUTE, here.clock.now(), control=here.control),
+    "went wrong": lambda here: record_failure(ROUTE, DOWN, here.clock.now(), control=here.control),
+    "was busy": lambda here: record_failure(ROUTE, BUSY, here.clock.now(), control=here.control, wait_seconds=5),
+    "was full": lambda here: record_saturation(ROUTE, control=here.control),
 }
 
 
@@ -259,7 +259,7 @@ def test_a_report_that_somebody_was_faster_than_is_made_again(here: InMemoryDepl
 def test_a_report_that_always_loses_is_left(here: InMemoryDeployment) -> None:
     def meanwhile() -> None:
         here.clock.step(60)
-        went_well(ROUTE, here.clock.now(), control=here.control)
+        record_success(ROUTE, here.clock.now(), control=here.control)
 
     here.states.on("save", meanwhile, None, meanwhile, None, meanwhile, None)
 
@@ -273,7 +273,7 @@ def test_a_report_does_not_take_places_from_those_who_joined_meanwhile(here: InM
     here.dispatch(jobs[0])
     here.states.on("save", lambda: here.dispatch(jobs[1]))
 
-    went_wrong(ROUTE, DOWN, here.clock.now(), control=here.control)
+    record_failure(ROUTE, DOWN, here.clock.now(), control=here.control)
     here.dispatch(jobs[2])
 
     assert state(here).pace.lanes == {"default": 3_000_000}
@@ -284,11 +284,11 @@ def test_a_report_does_not_take_places_from_those_who_joined_meanwhile(here: InM
 
 def test_a_refusal_for_too_many_calls_slows_the_route_and_leaves_its_circuit_alone(here: InMemoryDeployment) -> None:
     for _ in range(10):
-        went_wrong(ROUTE, BUSY, here.clock.now(), control=here.control, wait_seconds=77)
+        record_failure(ROUTE, BUSY, here.clock.now(), control=here.control, wait_seconds=77)
 
     assert state(here).pace.creates_per_minute == ROUTE.creates_per_minute / 2
     assert circuit(here) is Circuit.CLOSED
-    waiting = state(here).pace.joined("default", here.clock.now(), lambda _: 1)
+    waiting = state(here).pace.with_slot("default", here.clock.now(), lambda _: 1)
     moment = waiting.moment("default", waiting.lanes["default"], lambda _: 1)
     assert moment >= here.clock.now() + timedelta(seconds=77)
 
@@ -300,20 +300,20 @@ def test_a_failure_of_the_route_leaves_its_pace_alone(here: InMemoryDeployment) 
 
 
 def test_a_full_route_is_called_a_little_less_often(here: InMemoryDeployment) -> None:
-    was_full(ROUTE, control=here.control)
+    record_saturation(ROUTE, control=here.control)
 
     assert state(here).pace.creates_per_minute == pytest.approx(ROUTE.creates_per_minute * 7 / 8, rel=0.001)
 
 
 def test_calls_that_are_taken_quicken_the_route_once_it_is_quiet(here: InMemoryDeployment) -> None:
-    went_wrong(ROUTE, BUSY, here.clock.now(), control=here.control)
+    record_failure(ROUTE, BUSY, here.clock.now(), control=here.control)
     slow = state(here)
     crowd = slow.paced(slow.pace.model_copy(update={"lanes": {"default": 10**12}}))
     assert here.states.save(slow, crowd)
     rates = []
     for seconds in (59, 1, 1, 9):
         here.clock.step(seconds)
-        was_accepted(ROUTE, control=here.control)
+        record_acceptance(ROUTE, control=here.control)
         rates.append(round(state(here).pace.creates_per_minute))
 
     assert rates == [60, 62, 62, 64]
@@ -352,11 +352,11 @@ def test_of_two_who_ask_at_once_one_may_probe(here: InMemoryDeployment) -> None:
 def test_a_person_holds_a_route_open_until_a_person_closes_it(here: InMemoryDeployment) -> None:
     hold_open(ROUTE, "a drill", control=here.control)
     here.clock.step(86_400)
-    went_well(ROUTE, here.clock.now(), control=here.control)
+    record_success(ROUTE, here.clock.now(), control=here.control)
     fails(here)
     assert circuit(here) is Circuit.OPEN
 
-    close_again(ROUTE, control=here.control)
+    close_circuit(ROUTE, control=here.control)
 
     assert circuit(here) is Circuit.CLOSED
     assert told(here) == ["image.route.opened", "image.route.closed"]
@@ -366,7 +366,7 @@ def test_a_person_holds_a_route_open_until_a_person_closes_it(here: InMemoryDepl
 
 
 def test_closing_what_is_closed_is_no_news(here: InMemoryDeployment) -> None:
-    close_again(ROUTE, control=here.control)
+    close_circuit(ROUTE, control=here.control)
 
     assert (told(here), here.states.writes) == ([], 0)
 
@@ -374,7 +374,7 @@ def test_closing_what_is_closed_is_no_news(here: InMemoryDeployment) -> None:
 def test_a_person_may_close_what_opened_by_itself(here: InMemoryDeployment) -> None:
     fails(here)
 
-    close_again(ROUTE, control=here.control)
+    close_circuit(ROUTE, control=here.control)
 
     assert circuit(here) is Circuit.CLOSED
 
@@ -403,7 +403,7 @@ def test_a_hold_that_could_not_be_told_holds_all_the_same(here: InMemoryDeployme
 def test_the_switch_is_pulled_and_released(here: InMemoryDeployment) -> None:
     pulled = halt("the bill looks odd", control=here.control)
 
-    assert pulled == Halt(since=here.clock.now(), reason="the bill looks odd")
+    assert pulled == SpendingPause(since=here.clock.now(), reason="the bill looks odd")
     assert here.states.look([]).halt == pulled
     resume(control=here.control)
     assert here.states.look([]).halt is None

@@ -61,7 +61,7 @@ class Line:
     def ask(self, tenant: str, at: datetime) -> int:
         """Takes a place and goes, if it is the moment."""
         self.run_until(at)
-        self.pace = self.pace.joined(tenant, at, weight)
+        self.pace = self.pace.with_slot(tenant, at, weight)
         place = self.pace.lanes[tenant]
         self._number += 1
         self._look(Waiting(at, self._number, tenant, place), at)
@@ -69,11 +69,11 @@ class Line:
 
     def slow(self, at: datetime, wait_seconds: int = 0) -> None:
         self.run_until(at)
-        self.pace = self.pace.slowed(at, weight, ROUTE, wait_seconds=wait_seconds)
+        self.pace = self.pace.decreased(at, weight, ROUTE, wait_seconds=wait_seconds)
 
     def quicken(self, at: datetime) -> None:
         self.run_until(at)
-        self.pace = self.pace.quickened(at, weight, ROUTE)
+        self.pace = self.pace.increased(at, weight, ROUTE)
 
     def run_until(self, at: datetime) -> None:
         while self._waiting and self._waiting[0].wakes_at <= at:
@@ -211,7 +211,7 @@ def test_a_tenant_that_has_had_enough_leaves_the_rate_to_the_others() -> None:
 
 
 def test_how_long_a_place_is_and_whether_a_lane_is_busy_follow_from_the_weight() -> None:
-    pace = Pace.starting(ROUTE).joined("double", START, weight)
+    pace = Pace.starting(ROUTE).with_slot("double", START, weight)
 
     assert step("double", weight) == SLOT // 2
     assert pace.lanes == {"double": SLOT // 2}
@@ -290,19 +290,19 @@ def test_a_moment_never_comes_earlier_than_it_was_told(
     pace, at, places = Pace.starting(ROUTE), START, []
     for tenant, pause in asks:
         at += timedelta(milliseconds=pause // 10)
-        pace = pace.joined(tenant, at, weight)
+        pace = pace.with_slot(tenant, at, weight)
         places.append((tenant, pace.lanes[tenant]))
     for what, pause, wait_seconds in moves:
         at += timedelta(milliseconds=pause)
         match what:
             case "slow":
-                after = pace.slowed(at, weight, ROUTE)
+                after = pace.decreased(at, weight, ROUTE)
             case "hold":
-                after = pace.slowed(at, weight, ROUTE, wait_seconds=wait_seconds)
+                after = pace.decreased(at, weight, ROUTE, wait_seconds=wait_seconds)
             case "ease":
-                after = pace.eased(at, weight, ROUTE)
+                after = pace.after_saturation(at, weight, ROUTE)
             case tenant:
-                after = pace.joined(tenant, at, weight)
+                after = pace.with_slot(tenant, at, weight)
         for tenant, place in places:
             told = pace.moment(tenant, place, weight)
             if told > at:
@@ -318,7 +318,7 @@ def test_virtual_time_never_runs_backwards_and_stands_still_when_nobody_waits(
     for tenant, before in asks:
         at += timedelta(milliseconds=before)
         earlier = pace.virtual_at(at, weight)
-        pace = pace.joined(tenant, at, weight)
+        pace = pace.with_slot(tenant, at, weight)
         assert pace.virtual_at(at, weight) == earlier
         later = pace.virtual_at(at + timedelta(milliseconds=pause), weight)
         assert earlier <= later <= max(pace.lanes.values())
@@ -328,7 +328,7 @@ def test_virtual_time_never_runs_backwards_and_stands_still_when_nobody_waits(
 def test_a_pace_survives_being_written_down(asks: list[tuple[str, int]]) -> None:
     pace = Pace.starting(ROUTE)
     for tenant, _ in asks:
-        pace = pace.joined(tenant, START, weight)
+        pace = pace.with_slot(tenant, START, weight)
 
     assert Pace.model_validate_json(pace.model_dump_json()) == pace
 
@@ -337,7 +337,7 @@ def test_a_pace_survives_being_written_down(asks: list[tuple[str, int]]) -> None
 
 
 def test_a_refusal_halves_the_rate() -> None:
-    pace = Pace.starting(ROUTE).slowed(START, weight, ROUTE)
+    pace = Pace.starting(ROUTE).decreased(START, weight, ROUTE)
 
     assert pace.creates_per_minute == 60
 
@@ -345,16 +345,16 @@ def test_a_refusal_halves_the_rate() -> None:
 def test_the_refusals_of_one_burst_halve_the_rate_once() -> None:
     pace = Pace.starting(ROUTE)
     for milliseconds in range(0, 9_999, 500):
-        pace = pace.slowed(START + timedelta(milliseconds=milliseconds), weight, ROUTE)
+        pace = pace.decreased(START + timedelta(milliseconds=milliseconds), weight, ROUTE)
     assert pace.creates_per_minute == 60
 
-    assert pace.slowed(seconds(30), weight, ROUTE).creates_per_minute == 30
+    assert pace.decreased(seconds(30), weight, ROUTE).creates_per_minute == 30
 
 
 def test_the_rate_never_falls_below_the_slowest() -> None:
     pace = Pace.starting(ROUTE)
     for minutes in range(20):
-        pace = pace.slowed(START + timedelta(minutes=minutes), weight, ROUTE)
+        pace = pace.decreased(START + timedelta(minutes=minutes), weight, ROUTE)
 
     assert pace.creates_per_minute == ROUTE.slowest_per_minute
 
@@ -427,16 +427,16 @@ def test_a_shorter_wish_does_not_end_a_longer_one() -> None:
 def test_a_full_route_is_called_an_eighth_less_often_and_once_for_all_who_find_it_full() -> None:
     pace = Pace.starting(ROUTE)
     for milliseconds in range(0, 9_999, 500):
-        pace = pace.eased(START + timedelta(milliseconds=milliseconds), weight, ROUTE)
+        pace = pace.after_saturation(START + timedelta(milliseconds=milliseconds), weight, ROUTE)
     assert pace.creates_per_minute == pytest.approx(105, abs=0.01)
 
-    assert pace.eased(seconds(10), weight, ROUTE).creates_per_minute == pytest.approx(92, abs=0.2)
+    assert pace.after_saturation(seconds(10), weight, ROUTE).creates_per_minute == pytest.approx(92, abs=0.2)
 
 
 def test_a_full_route_is_never_called_less_often_than_the_slowest() -> None:
     pace = Pace.starting(ROUTE)
     for minutes in range(60):
-        pace = pace.eased(START + timedelta(minutes=minutes), weight, ROUTE)
+        pace = pace.after_saturation(START + timedelta(minutes=minutes), weight, ROUTE)
 
     assert pace.creates_per_minute == ROUTE.slowest_per_minute
 
@@ -448,15 +448,19 @@ def test_each_who_finds_a_route_full_puts_the_turns_of_all_others_off_by_one_cal
     line.slow(START)
     before = line.pace.moment("a", 3 * SLOT, weight)
 
-    line.pace = line.pace.eased(START, weight, ROUTE)
+    line.pace = line.pace.after_saturation(START, weight, ROUTE)
 
     assert line.pace.moment("a", 3 * SLOT, weight) == before + timedelta(microseconds=line.pace.interval_us)
 
 
 def test_a_full_route_does_not_end_a_wish_to_be_left_alone() -> None:
-    pace = Pace.starting(ROUTE).slowed(START, weight, ROUTE, wait_seconds=600).eased(seconds(1), weight, ROUTE)
+    pace = (
+        Pace.starting(ROUTE)
+        .decreased(START, weight, ROUTE, wait_seconds=600)
+        .after_saturation(seconds(1), weight, ROUTE)
+    )
 
-    joined = pace.joined("a", seconds(2), weight)
+    joined = pace.with_slot("a", seconds(2), weight)
     assert joined.moment("a", joined.lanes["a"], weight) >= seconds(600)
 
 
@@ -464,19 +468,23 @@ def test_a_full_route_does_not_end_a_wish_to_be_left_alone() -> None:
 
 
 def test_a_rate_rises_only_after_a_quiet_minute() -> None:
-    pace = crowded(Pace.starting(ROUTE).slowed(START, weight, ROUTE))
+    pace = crowded(Pace.starting(ROUTE).decreased(START, weight, ROUTE))
 
     assert not pace.may_rise(seconds(59.9), weight)
     assert pace.may_rise(seconds(60), weight)
 
 
 def test_a_rate_that_nobody_waits_for_does_not_rise() -> None:
-    pace = Pace.starting(ROUTE).slowed(START, weight, ROUTE)
+    pace = Pace.starting(ROUTE).decreased(START, weight, ROUTE)
 
     assert not pace.may_rise(seconds(3600), weight)
-    alone = pace.joined("a", seconds(3600), weight)
+    alone = pace.with_slot("a", seconds(3600), weight)
     assert not alone.may_rise(seconds(3600), weight)
-    assert alone.joined("a", seconds(3600), weight).joined("a", seconds(3600), weight).may_rise(seconds(3600), weight)
+    assert (
+        alone.with_slot("a", seconds(3600), weight)
+        .with_slot("a", seconds(3600), weight)
+        .may_rise(seconds(3600), weight)
+    )
 
 
 def crowded(pace: Pace) -> Pace:
@@ -485,7 +493,7 @@ def crowded(pace: Pace) -> Pace:
 
 
 def test_a_rate_rises_by_a_sixtieth_of_where_it_began_and_every_ten_seconds_at_most() -> None:
-    pace = crowded(Pace.starting(ROUTE).slowed(START, weight, ROUTE)).quickened(seconds(60), weight, ROUTE)
+    pace = crowded(Pace.starting(ROUTE).decreased(START, weight, ROUTE)).increased(seconds(60), weight, ROUTE)
 
     assert pace.creates_per_minute == pytest.approx(62, abs=0.01)
     assert not pace.may_rise(seconds(69.9), weight)
@@ -495,7 +503,7 @@ def test_a_rate_rises_by_a_sixtieth_of_where_it_began_and_every_ten_seconds_at_m
 def test_a_slow_rate_rises_by_one_a_minute_at_least() -> None:
     slow = ROUTE.model_copy(update={"creates_per_minute": 6})
 
-    assert Pace.starting(slow).quickened(START, weight, slow).creates_per_minute == pytest.approx(7, abs=0.01)
+    assert Pace.starting(slow).increased(START, weight, slow).creates_per_minute == pytest.approx(7, abs=0.01)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 120)), max_size=400))
@@ -505,16 +513,16 @@ def test_a_rate_always_stays_within_its_bounds(reports: list[tuple[bool, int]]) 
     for refused, pause in reports:
         at += timedelta(seconds=pause)
         if refused:
-            pace = pace.slowed(at, weight, route)
+            pace = pace.decreased(at, weight, route)
         elif pace.may_rise(at, weight):
-            pace = pace.quickened(at, weight, route)
+            pace = pace.increased(at, weight, route)
         assert 60 <= pace.creates_per_minute <= 130.001
 
 
 def test_a_rate_that_always_rises_ends_at_the_fastest() -> None:
     pace = Pace.starting(ROUTE)
     for calls in range(1000):
-        pace = pace.quickened(seconds(10 * calls), weight, ROUTE)
+        pace = pace.increased(seconds(10 * calls), weight, ROUTE)
 
     assert pace.creates_per_minute == ROUTE.fastest_per_minute
 

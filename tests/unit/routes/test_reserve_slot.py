@@ -8,7 +8,7 @@ import pytest
 from heliograph.kernel.errors import StorageFailed
 from heliograph.routes.config import Route
 from heliograph.routes.fair_queue import SLOT, Ticket
-from heliograph.routes.reserve_slot import Turn, turn_on
+from heliograph.routes.reserve_slot import QueueSlot, turn_on
 
 from tests.fakes.route_states import InMemoryRouteStates
 
@@ -28,19 +28,19 @@ def ask(
     ticket: Ticket | None = None,
     before: datetime = LATER,
     now: datetime = START,
-) -> Turn | None:
+) -> QueueSlot | None:
     """As `dispatch` does: looks, then asks for its turn."""
     state = states.look([ROUTE]).routes[ROUTE.name]
     return turn_on(ROUTE, tenant, state=state, ticket=ticket, before=before, now=now, weights=weight, states=states)
 
 
-def asked(states: InMemoryRouteStates, tenant: str = "a", *, ticket: Ticket | None = None) -> Turn:
+def asked(states: InMemoryRouteStates, tenant: str = "a", *, ticket: Ticket | None = None) -> QueueSlot:
     turn = ask(states, tenant, ticket=ticket)
     assert turn
     return turn
 
 
-def seconds_of(*turns: Turn) -> list[float]:
+def seconds_of(*turns: QueueSlot) -> list[float]:
     return [(turn.moment - START).total_seconds() for turn in turns]
 
 
@@ -50,7 +50,7 @@ def states() -> InMemoryRouteStates:
 
 
 def test_an_idle_route_is_free_at_once(states: InMemoryRouteStates) -> None:
-    assert ask(states) == Turn(Ticket(route="m", place=SLOT), START)
+    assert ask(states) == QueueSlot(Ticket(route="m", place=SLOT), START)
 
 
 def test_places_of_one_tenant_come_one_after_another(states: InMemoryRouteStates) -> None:
@@ -88,7 +88,7 @@ def test_a_ticket_for_another_route_is_worth_nothing_here(states: InMemoryRouteS
 
     turn = asked(states, ticket=Ticket(route="another", place=7 * SLOT))
 
-    assert turn == Turn(Ticket(route="m", place=2 * SLOT), START + timedelta(seconds=0.5))
+    assert turn == QueueSlot(Ticket(route="m", place=2 * SLOT), START + timedelta(seconds=0.5))
 
 
 @pytest.mark.parametrize("tenant", ["a", "b"], ids=["a lane that is busy", "a lane that is not"])
@@ -114,7 +114,7 @@ def test_a_ticket_is_kept_even_if_its_turn_comes_too_late_by_now(states: InMemor
 
 
 def test_of_two_tenants_that_join_at_once_each_gets_a_place(states: InMemoryRouteStates) -> None:
-    inner: list[Turn] = []
+    inner: list[QueueSlot] = []
     states.on("save", lambda: inner.append(asked(states, "b")))
 
     outer = asked(states, "a")
@@ -124,7 +124,7 @@ def test_of_two_tenants_that_join_at_once_each_gets_a_place(states: InMemoryRout
 
 
 def test_of_two_jobs_of_a_tenant_that_join_at_once_each_gets_a_place_of_its_own(states: InMemoryRouteStates) -> None:
-    inner: list[Turn] = []
+    inner: list[QueueSlot] = []
     states.on("save", lambda: inner.append(asked(states)))
 
     outer = asked(states)
@@ -134,7 +134,7 @@ def test_of_two_jobs_of_a_tenant_that_join_at_once_each_gets_a_place_of_its_own(
 
 def test_of_two_jobs_that_add_to_a_lane_at_once_each_gets_a_place_of_its_own(states: InMemoryRouteStates) -> None:
     asked(states)
-    inner: list[Turn] = []
+    inner: list[QueueSlot] = []
     states.on("queue", lambda: inner.append(asked(states)))
 
     outer = asked(states)
@@ -164,7 +164,7 @@ def test_a_lane_that_came_to_its_end_meanwhile_is_joined_anew(states: InMemoryRo
 
 
 def test_a_crowd_of_one_tenant_keeps_its_lane_busy_and_every_one_gets_a_place(states: InMemoryRouteStates) -> None:
-    inner: list[Turn] = []
+    inner: list[QueueSlot] = []
 
     def meanwhile() -> None:
         inner.append(asked(states))

@@ -9,7 +9,7 @@ from heliograph.kernel.media_types import MediaType
 from heliograph.storage.layout import (
     MAX_KEY_BYTES,
     JobDocument,
-    OutputPlace,
+    OutputKeys,
     PresetUpload,
     check_output_key,
     default_output_key,
@@ -132,14 +132,14 @@ def test_a_pattern_that_could_not_store_results_is_refused(pattern: str, reason:
 
 
 def test_results_lie_in_a_folder_of_the_job() -> None:
-    place = OutputPlace(default_output_key(PresetUpload("white", "a/shoe")), JOB_ID, "a/shoe", "white")
+    place = OutputKeys(default_output_key(PresetUpload("white", "a/shoe")), JOB_ID, "a/shoe", "white")
 
     assert place.result_key(1, MediaType.JPEG) == f"white/a/shoe/{JOB_ID}/1.jpg"
     assert place.result_key(2, MediaType.WEBP) == f"white/a/shoe/{JOB_ID}/2.webp"
 
 
 def test_a_pattern_without_an_index_numbers_the_second_result() -> None:
-    place = OutputPlace("shop/{name}.{ext}", JOB_ID, "shoe.v1", None)
+    place = OutputKeys("shop/{name}.{ext}", JOB_ID, "shoe.v1", None)
 
     assert [place.result_key(index, PNG) for index in (1, 2, 3)] == [
         "shop/shoe.v1.png",
@@ -149,13 +149,13 @@ def test_a_pattern_without_an_index_numbers_the_second_result() -> None:
 
 
 def test_a_name_is_never_read_as_a_pattern() -> None:
-    place = OutputPlace("{name}/{job_id}.{ext}", JOB_ID, "{job_id} {0} {{x}} %s", None)
+    place = OutputKeys("{name}/{job_id}.{ext}", JOB_ID, "{job_id} {0} {{x}} %s", None)
 
     assert place.result_key(1, PNG) == f"{{job_id}} {{0}} {{{{x}}}} %s/{JOB_ID}.png"
 
 
 def test_a_long_name_is_cut_between_characters() -> None:
-    place = OutputPlace(default_output_key(None).replace("api", "{name}"), JOB_ID, "靴" * 400, None)
+    place = OutputKeys(default_output_key(None).replace("api", "{name}"), JOB_ID, "靴" * 400, None)
 
     key = place.result_key(1, PNG)
 
@@ -179,7 +179,7 @@ def test_a_long_name_is_cut_between_characters() -> None:
     ],
 )
 def test_a_name_keeps_only_what_is_no_way_up(name: str, part: str) -> None:
-    place = OutputPlace("{preset}/{name}/{job_id}/{index}.{ext}", JOB_ID, name, "white")
+    place = OutputKeys("{preset}/{name}/{job_id}/{index}.{ext}", JOB_ID, name, "white")
 
     assert place.result_key(1, PNG) == f"white/{part}/{JOB_ID}/1.png"
 
@@ -187,7 +187,7 @@ def test_a_name_keeps_only_what_is_no_way_up(name: str, part: str) -> None:
 def test_a_longest_pattern_with_the_longest_name_still_fits() -> None:
     ending = "{preset}/{name}-{job_id}-{index}.{ext}"
     pattern = check_output_key("x" * (MAX_KEY_BYTES // 2 - len(ending)) + ending)
-    place = OutputPlace(pattern, JOB_ID, "靴" * 340, "p" * 64)
+    place = OutputKeys(pattern, JOB_ID, "靴" * 340, "p" * 64)
 
     key = place.result_key(99, PNG)
     assert len(key.encode()) <= MAX_KEY_BYTES
@@ -208,7 +208,7 @@ PATTERNS = st.builds(
     ),
 )
 PLACES = st.builds(
-    OutputPlace,
+    OutputKeys,
     st.sampled_from(["{preset}/{name}/{job_id}/{index}.{ext}", "jobs/{name}/{job_id}/{index}.{ext}"]) | PATTERNS,
     st.just(JOB_ID),
     NAMES,
@@ -225,7 +225,7 @@ def is_allowed(pattern: str) -> bool:
 
 
 @given(PLACES, st.integers(1, 99), st.sampled_from(MediaType))
-def test_every_key_fits(place: OutputPlace, index: int, media_type: MediaType) -> None:
+def test_every_key_fits(place: OutputKeys, index: int, media_type: MediaType) -> None:
     assume(is_allowed(place.pattern))
 
     key = place.result_key(index, media_type)
@@ -234,7 +234,7 @@ def test_every_key_fits(place: OutputPlace, index: int, media_type: MediaType) -
 
 
 @given(PLACES, SHORT_NAMES, st.integers(1, 99))
-def test_every_key_stays_inside_the_bucket(place: OutputPlace, name: str, index: int) -> None:
+def test_every_key_stays_inside_the_bucket(place: OutputKeys, name: str, index: int) -> None:
     assume(is_allowed(place.pattern))
     place = replace(place, name=name)
 
@@ -242,7 +242,7 @@ def test_every_key_stays_inside_the_bucket(place: OutputPlace, name: str, index:
 
 
 @given(PLACES, st.sets(st.integers(1, 99), min_size=2, max_size=5))
-def test_results_of_one_job_never_share_a_key(place: OutputPlace, indexes: set[int]) -> None:
+def test_results_of_one_job_never_share_a_key(place: OutputKeys, indexes: set[int]) -> None:
     assume(is_allowed(place.pattern))
 
     keys = [place.result_key(index, PNG) for index in indexes]
@@ -253,14 +253,14 @@ def test_results_of_one_job_never_share_a_key(place: OutputPlace, indexes: set[i
 @given(NAMES)
 def test_two_jobs_of_one_name_never_share_a_key_by_default(name: str) -> None:
     source = PresetUpload("white", name)
-    first, second = (OutputPlace(default_output_key(source), job, name, "white") for job in (JOB_ID, JOB_ID[::-1]))
+    first, second = (OutputKeys(default_output_key(source), job, name, "white") for job in (JOB_ID, JOB_ID[::-1]))
 
     assert first.result_key(1, PNG) != second.result_key(1, PNG)
 
 
 @given(PLACES, PLACES, st.integers(1, 99), st.sampled_from(MediaType), st.sampled_from(MediaType))
 def test_places_that_share_a_first_result_are_known_by_it(
-    one: OutputPlace, other: OutputPlace, cut: int, first: MediaType, second: MediaType
+    one: OutputKeys, other: OutputKeys, cut: int, first: MediaType, second: MediaType
 ) -> None:
     assume(is_allowed(one.pattern) and is_allowed(other.pattern))
     for place in (other, replace(other, pattern=one.pattern), replace(one, name=one.name + "x" * cut)):
@@ -272,7 +272,7 @@ def test_places_that_share_a_first_result_are_known_by_it(
 def test_names_that_are_cut_to_one_key_are_known_by_it(media_type: MediaType) -> None:
     shared = 0
     for length in range(MAX_KEY_BYTES - 80, MAX_KEY_BYTES):
-        one, other = (OutputPlace("{name}.{ext}", JOB_ID, "x" * length + end, None) for end in "ab")
+        one, other = (OutputKeys("{name}.{ext}", JOB_ID, "x" * length + end, None) for end in "ab")
         if one.result_key(1, media_type) == other.result_key(1, media_type):
             shared += 1
             assert one.first_key() == other.first_key()

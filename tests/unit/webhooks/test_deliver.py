@@ -24,20 +24,20 @@ from heliograph.webhooks.deliver import Delivering, deliver
 from heliograph.webhooks.delivery import (
     MOST_ATTEMPTS,
     SCHEDULE,
-    DeliverAgain,
     DeliverOutcome,
     Delivery,
     DeliveryCrashed,
     DeliveryDone,
     DeliveryQuery,
     DeliveryTurn,
+    RetryDelivery,
     Tried,
 )
-from heliograph.webhooks.endpoint import MOST_ENDPOINTS, PATIENCE, Endpoint, Happening, job_urls_id, secret_of
+from heliograph.webhooks.endpoint import MOST_ENDPOINTS, PATIENCE, Endpoint, ReceivedEvent, job_urls_id, secret_of
 from heliograph.webhooks.event_catalogue import EndpointDisabled
 from heliograph.webhooks.fan_out import Notifying, notify
-from heliograph.webhooks.manage_deliveries import DeliveryDesk
-from heliograph.webhooks.manage_endpoints import EndpointDesk
+from heliograph.webhooks.manage_deliveries import DeliveryService
+from heliograph.webhooks.manage_endpoints import EndpointService
 
 from tests.contract.examples import arriving, published_examples, queued_job
 from tests.fakes.bus import RecordingBus
@@ -70,9 +70,9 @@ class PostOffice:
         self.bus = RecordingBus()
         self.clock = SteppingClock()
         self._numbers = count(1)
-        self.desk = EndpointDesk(endpoints=self.endpoints, clock=self.clock, master=lambda: MASTER)
+        self.desk = EndpointService(endpoints=self.endpoints, clock=self.clock, master=lambda: MASTER)
         self.pace = InMemoryPace()
-        self.counter = DeliveryDesk(
+        self.counter = DeliveryService(
             deliveries=self.deliveries,
             endpoints=self.endpoints,
             workflow=self.workflow,
@@ -100,7 +100,7 @@ class PostOffice:
     def set_status(self, endpoint: Endpoint, status: str) -> None:
         self.desk.change(endpoint.endpoint_id, {"status": status}, tenant=endpoint.tenant)
 
-    def notify(self, event: Happening | None = None) -> list[Delivery]:
+    def notify(self, event: ReceivedEvent | None = None) -> list[Delivery]:
         notifying = Notifying(
             jobs=self.jobs,
             endpoints=self.endpoints,
@@ -115,7 +115,7 @@ class PostOffice:
         [found] = self.deliveries
         return found
 
-    def deliver(self, turn: DeliveryTurn | DeliverAgain | Delivery) -> DeliverOutcome:
+    def deliver(self, turn: DeliveryTurn | RetryDelivery | Delivery) -> DeliverOutcome:
         return deliver(as_turn(turn), delivering=self._delivering)
 
     def give_up(self, delivery: Delivery) -> DeliverOutcome:
@@ -125,7 +125,7 @@ class PostOffice:
     def run(self, delivery: Delivery) -> DeliveryDone:
         """What the state machine does, wait by wait, until nothing is left to do."""
         outcome = self.deliver(delivery)
-        while isinstance(outcome, DeliverAgain):
+        while isinstance(outcome, RetryDelivery):
             self.clock.step(outcome.wait_seconds)
             outcome = self.deliver(outcome)
         return outcome
@@ -140,14 +140,14 @@ class PostOffice:
         return [sent.url for sent in self.sender.sent]
 
 
-def as_turn(told: DeliveryTurn | DeliverAgain | Delivery) -> DeliveryTurn:
+def as_turn(told: DeliveryTurn | RetryDelivery | Delivery) -> DeliveryTurn:
     """As it comes from the workflow."""
     if isinstance(told, Delivery):
         return DeliveryTurn(delivery_id=told.delivery_id, series=told.series)
     return DeliveryTurn.model_validate_json(told.model_dump_json())
 
 
-def happening(type_: str = SUCCEEDED) -> Happening:
+def happening(type_: str = SUCCEEDED) -> ReceivedEvent:
     """An example, as the bus delivers it."""
     return Published.model_validate(arriving(published_examples()[type_])).happening()
 
@@ -232,7 +232,7 @@ def test_a_crash_anywhere_in_the_fan_out_is_mended_by_the_repeat(office: PostOff
 
 def test_an_event_of_a_type_that_nobody_knew_yet_is_delivered_too(office: PostOffice) -> None:
     office.register()
-    event = Happening(
+    event = ReceivedEvent(
         type="image.job.painted", version="1", event_id="evt_x", occurred_at="2026-11-22T12:00:00Z", data={}
     )
     [delivery] = office.notify(event)
@@ -288,7 +288,7 @@ def test_a_receiver_that_asks_for_time_gets_it(office: PostOffice) -> None:
     office.sender.answer(URL, 429, retry_after="3600")
     [delivery] = office.notify()
     outcome = office.deliver(delivery)
-    assert isinstance(outcome, DeliverAgain)
+    assert isinstance(outcome, RetryDelivery)
     assert 3600 <= outcome.wait_seconds <= 3961
     assert outcome.reason == "answered 429"
     assert office.delivery().next_attempt_at is not None
@@ -299,13 +299,13 @@ def test_an_attempt_that_is_on_record_is_not_made_again_when_the_function_is(off
     office.sender.answer(URL, 500)
     [delivery] = office.notify()
     first = office.deliver(delivery)
-    assert isinstance(first, DeliverAgain)
+    assert isinstance(first, RetryDelivery)
 
     # The answer was lost, and the workflow asks again.
     office.clock.step(2)
     repeated = office.deliver(delivery)
 
-    assert isinstance(repeated, DeliverAgain)
+    assert isinstance(repeated, RetryDelivery)
     assert (repeated.tries, repeated.wait_seconds) == (1, first.wait_seconds - 2)
     assert len(office.sender.sent) == 1
 
@@ -409,7 +409,7 @@ def test_what_waits_for_its_next_attempt_is_skipped_when_its_endpoint_pauses_or_
     office.desk.remove(removed.endpoint_id, tenant="default")
 
     for outcome in outcomes:
-        assert isinstance(outcome, DeliverAgain)
+        assert isinstance(outcome, RetryDelivery)
         office.deliver(outcome)
 
     assert {delivery.status for delivery in office.deliveries} == {"skipped"}
@@ -551,7 +551,7 @@ def test_a_replay_hastens_what_is_waiting_and_the_series_before_it_stops(office:
     office.sender.answer(URL, 500)
     [delivery] = office.notify()
     waiting = office.deliver(delivery)
-    assert isinstance(waiting, DeliverAgain)
+    assert isinstance(waiting, RetryDelivery)
 
     office.run(office.replay(delivery))
     late = office.deliver(waiting)

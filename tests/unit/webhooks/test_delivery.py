@@ -23,12 +23,12 @@ from heliograph.webhooks.delivery import (
     printable,
     wait_after,
 )
-from heliograph.webhooks.endpoint import Happening
+from heliograph.webhooks.endpoint import ReceivedEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-EVENT = Happening(
+EVENT = ReceivedEvent(
     type="image.job.succeeded",
     version="1",
     event_id="evt_" + "a" * 26,
@@ -38,7 +38,7 @@ EVENT = Happening(
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
-def delivery(event: Happening = EVENT, receiver: str = "ep_x", **changes: Any) -> Delivery:
+def delivery(event: ReceivedEvent = EVENT, receiver: str = "ep_x", **changes: Any) -> Delivery:
     made = Delivery.of(
         event, tenant="shop", receiver_id=receiver, endpoint_id=receiver, url="https://x.test/", skipped=False, at=NOW
     )

@@ -18,7 +18,7 @@ from heliograph.webhooks.endpoint import (
     PATIENCE,
     Endpoint,
     EndpointStatus,
-    Happening,
+    ReceivedEvent,
     job_urls_id,
     job_urls_of,
     read_endpoint_change,
@@ -40,8 +40,8 @@ def endpoint(**changes: Any) -> Endpoint:
     return Endpoint(endpoint_id="ep_x", tenant="shop", url=URL, created_at=NOW, **changes)
 
 
-def happening(type_: str = "image.job.succeeded", **data: Any) -> Happening:
-    return Happening(type=type_, version="1", event_id="evt_x", occurred_at="2026-11-22T12:00:00Z", data=data)
+def happening(type_: str = "image.job.succeeded", **data: Any) -> ReceivedEvent:
+    return ReceivedEvent(type=type_, version="1", event_id="evt_x", occurred_at="2026-11-22T12:00:00Z", data=data)
 
 
 def faults(document: dict[str, Any], *, local: bool = False) -> set[str]:
@@ -192,7 +192,7 @@ def test_another_url_or_being_enabled_begins_an_endpoints_health_anew() -> None:
         (happening("something.new"), "default"),
     ],
 )
-def test_an_event_is_for_the_tenant_that_it_concerns(event: Happening, tenant: str) -> None:
+def test_an_event_is_for_the_tenant_that_it_concerns(event: ReceivedEvent, tenant: str) -> None:
     assert event.tenant == tenant
 
 

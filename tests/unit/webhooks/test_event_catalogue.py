@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from heliograph.budgets.ledger import Booking, Page
+from heliograph.budgets.ledger import Booking, BudgetAccount
 from heliograph.execution.outcomes import Failed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.tenants import EVERYBODY
@@ -74,7 +74,9 @@ def test_an_event_never_carries_the_prompt(here: InMemoryDeployment) -> None:
 
 @pytest.mark.parametrize(("account", "period"), [("shop", "2026-11-22"), (EVERYBODY, "2026-11")])
 def test_a_budget_that_is_used_up_says_whose_until_when_and_what_it_went_for(account: str, period: str) -> None:
-    event = budget_exhausted(Page(account, period), Booking(60_000, 1_250_000, 1), limit_microusd=1_300_000, at=NOW)
+    event = budget_exhausted(
+        BudgetAccount(account, period), Booking(60_000, 1_250_000, 1), limit_microusd=1_300_000, at=NOW
+    )
 
     assert event_type(event) == "image.budget.exhausted"
     assert EVENT_TYPES[event_type(event)].model_validate_json(event.model_dump_json()) == event
@@ -90,7 +92,7 @@ def test_a_budget_that_is_used_up_says_whose_until_when_and_what_it_went_for(acc
 
 def test_a_budget_has_one_event_for_each_account_and_period_whenever_it_is_told() -> None:
     def event_id(account: str, period: str, at: datetime = NOW) -> str:
-        return budget_exhausted(Page(account, period), Booking(), limit_microusd=1, at=at).event_id
+        return budget_exhausted(BudgetAccount(account, period), Booking(), limit_microusd=1, at=at).event_id
 
     assert event_id("shop", "2026-11") == event_id("shop", "2026-11", NOW + timedelta(hours=1))
     pages = [("shop", "2026-11"), ("shop", "2026-11-22"), ("shop", "2026-12"), ("blog", "2026-11"), ("*", "2026-11")]
@@ -100,7 +102,9 @@ def test_a_budget_has_one_event_for_each_account_and_period_whenever_it_is_told(
 @pytest.mark.parametrize("threshold", [50, 80])
 def test_a_warning_of_a_budget_says_how_much_of_it_is_reached(threshold: int) -> None:
     booked = Booking(60_000, 1_250_000, 1)
-    event = budget_warning(Page("shop", "2026-11"), booked, threshold=threshold, limit_microusd=1_500_000, at=NOW)
+    event = budget_warning(
+        BudgetAccount("shop", "2026-11"), booked, threshold=threshold, limit_microusd=1_500_000, at=NOW
+    )
 
     assert event_type(event) == "image.budget.warning"
     assert EVENT_TYPES[event_type(event)].model_validate_json(event.model_dump_json()) == event
@@ -119,12 +123,14 @@ def test_a_budget_has_one_warning_for_each_account_period_and_threshold_whatever
     def event_id(account: str, period: str, threshold: int, amount: int = 1) -> str:
         at = NOW + timedelta(seconds=amount)
         booked = Booking(amount, amount, amount)
-        event = budget_warning(Page(account, period), booked, threshold=threshold, limit_microusd=amount, at=at)
+        event = budget_warning(
+            BudgetAccount(account, period), booked, threshold=threshold, limit_microusd=amount, at=at
+        )
         return event.event_id
 
     assert event_id("shop", "2026-11", 50) == event_id("shop", "2026-11", 50, amount=2)
     of = [("shop", "2026-11", 50), ("shop", "2026-11", 80), ("shop", "2026-11-22", 50), ("*", "2026-11", 50)]
-    used_up = budget_exhausted(Page("shop", "2026-11"), Booking(), limit_microusd=1, at=NOW).event_id
+    used_up = budget_exhausted(BudgetAccount("shop", "2026-11"), Booking(), limit_microusd=1, at=NOW).event_id
     assert len({used_up, *(event_id(*each) for each in of)}) == 5
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from heliograph.kernel.errors import StaleRecord, StorageFailed, WorkflowFailed
 from heliograph.webhooks.delivery import OVERDUE, Delivery, DeliveryStatus
-from heliograph.webhooks.endpoint import Happening
+from heliograph.webhooks.endpoint import ReceivedEvent
 from heliograph.webhooks.lost_deliveries import carry_on
 
 from tests.fakes.clock import SteppingClock
@@ -35,7 +35,7 @@ def here() -> Here:
 
 def pending(here: Here, number: int = 0) -> Delivery:
     """Written down; its execution was never started."""
-    event = Happening(
+    event = ReceivedEvent(
         type="image.job.failed", version="1", event_id=f"evt_{number}", occurred_at="2026-11-22T10:00:00Z", data={}
     )
     made = Delivery.of(

@@ -22,7 +22,7 @@ from pydantic import (
 
 from heliograph.kernel.errors import InvalidRequest
 from heliograph.kernel.ids import derived_id
-from heliograph.kernel.json_types import WHOLE_NUMBER
+from heliograph.kernel.json_types import JSON_INTEGER
 from heliograph.kernel.money import microdollars
 from heliograph.kernel.tenants import DEFAULT_TENANT, KEY_ACCOUNT, Budget, TenantName
 from heliograph.kernel.validation import faults_of
@@ -107,7 +107,7 @@ DailyBudget = Annotated[
 Rate = Annotated[
     int | None,
     Field(gt=0, le=60_000, strict=True, description="Calls a minute; as many as `CallsPerMinute` unless given."),
-    WHOLE_NUMBER,
+    JSON_INTEGER,
 ]
 Expiry = Annotated[
     AwareDatetime | None,

@@ -78,7 +78,7 @@ class RevokedKeys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyDesk:
+class KeyService:
     """Manages keys. `by`: who asks; `None` for an operator at the command line, who manages all of them.
 
     `new_secret`: 43 unguessable characters.

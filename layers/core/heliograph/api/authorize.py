@@ -25,7 +25,7 @@ CountCall = Callable[..., Allowance | None]
 LookUpAgain = Callable[[Caller], Caller]
 
 
-def through_the_door(
+def handle_api_call(
     app: APIGatewayRestResolver, event: dict[str, Any], context: LambdaContext, *, count_call: CountCall
 ) -> dict[str, Any]:
     """The resolver's answer, unless the caller's key was used too often in this minute (429).

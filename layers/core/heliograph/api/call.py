@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.access.keys import Caller, Scope
 from heliograph.api.problems import Problem
-from heliograph.intake.recent_calls import Arrival
+from heliograph.intake.recent_calls import IncomingCall
 from heliograph.jobs.request import MAX_BODY_BYTES, read_json_object
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ MAX_WAIT_SECONDS = 25
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
-def told_of(caller: Caller) -> dict[str, str]:
+def authorizer_context(caller: Caller) -> dict[str, str]:
     """What the gateway hands on of a caller: it takes texts and numbers only."""
     told = caller.model_dump(mode="json", exclude_none=True, exclude={"scopes"})
     return {**{name: str(value) for name, value in told.items()}, "scopes": " ".join(sorted(caller.scopes))}
@@ -70,9 +70,9 @@ class ApiCall:
     repeat: int = 0
 
     @property
-    def arrival(self) -> Arrival:
+    def arrival(self) -> IncomingCall:
         """The call, as equal ones are told apart by."""
-        return Arrival(call_id=self.request_id, received_at=self.received_at, repeat=self.repeat)
+        return IncomingCall(call_id=self.request_id, received_at=self.received_at, repeat=self.repeat)
 
     @property
     def document(self) -> dict[str, Any]:

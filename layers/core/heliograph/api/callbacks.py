@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from heliograph.api.problems import Problem
-from heliograph.execution.provider_callback import Heard
+from heliograph.execution.provider_callback import CallbackResult
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
@@ -46,15 +46,15 @@ def claimed_task_id(event: APIGatewayProxyEvent) -> str | None:
         return None
 
 
-def heard(outcome: Heard) -> Response[str]:
+def callback_response(outcome: CallbackResult) -> Response[str]:
     """204 for what was meant for us; 404, which tells nothing, for what was not; else an answer to be repeated."""
     match outcome:
-        case Heard.KNOWN | Heard.ADOPTED:
+        case CallbackResult.KNOWN | CallbackResult.ADOPTED:
             return Response(HTTPStatus.NO_CONTENT.value, "application/json", "", {})
-        case Heard.UNKNOWN:
+        case CallbackResult.UNKNOWN:
             raise Problem.not_found("path or method")
-        case Heard.MALFORMED:
+        case CallbackResult.MALFORMED:
             raise Problem(HTTPStatus.BAD_REQUEST, "malformed", "the body names no task")
-        case Heard.UNCONFIRMED:
+        case CallbackResult.UNCONFIRMED:
             detail = "the task could not be confirmed; send it again"
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True)

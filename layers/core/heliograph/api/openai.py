@@ -32,7 +32,7 @@ from heliograph.api.representations.openai import (
     OpenAIError,
     OpenAIErrorAnswer,
 )
-from heliograph.intake.recent_calls import Arrival
+from heliograph.intake.recent_calls import IncomingCall
 from heliograph.jobs.request import MAX_BODY_BYTES, Rules, read_json_object
 from heliograph.kernel.errors import (
     BudgetExceeded,
@@ -48,12 +48,12 @@ from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.monitoring.logging import logger
 from heliograph.openai_images.image_links import FILES, PROOF, UNTIL
 from heliograph.openai_images.linked_images import ImageLinks, ImageUrl, LinkedImage
-from heliograph.openai_images.make_images import Images, ImagesCall, Missing, Picture
+from heliograph.openai_images.make_images import GeneratedImage, Images, ImagesCall, Missing
 from heliograph.openai_images.model_aliases import ModelAliases
 from heliograph.openai_images.parameters import Code, EditRequest, GenerationRequest, ImagesRequest, read_images_request
 from heliograph.routes.config import Routes
 
-LinkTo = Callable[[Picture], ImageUrl]
+LinkTo = Callable[[GeneratedImage], ImageUrl]
 GENERATIONS = "/v1/images/generations"
 EDITS = "/v1/images/edits"
 MODELS = "/v1/models"
@@ -327,8 +327,8 @@ def _edit(
     return wish, form.files.get("image", ())
 
 
-def _arrival(event: LambdaFunctionUrlEvent) -> Arrival:
-    return Arrival(
+def _arrival(event: LambdaFunctionUrlEvent) -> IncomingCall:
+    return IncomingCall(
         call_id=event.request_context.request_id,
         received_at=datetime.fromtimestamp(event.request_context.time_epoch / 1000, UTC),
         repeat=repeat_number(event.headers.get("x-stainless-retry-count", "")),
@@ -447,7 +447,7 @@ def _advice(failure: Failure) -> str:
     return f"{cost}; the same, sent again later as a new call, may succeed." if failure.retryable else f"{cost}."
 
 
-def _image(picture: Picture, wish: ImagesRequest, link_to: LinkTo) -> Image:
+def _image(picture: GeneratedImage, wish: ImagesRequest, link_to: LinkTo) -> Image:
     result = picture.linked.result
     # What has no room as base64 comes as a link, whatever was asked for.
     link = link_to(picture) if wish.wants_links or picture.base64 is None else None

@@ -64,7 +64,7 @@ def playground_policy(origins: BucketOrigins) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class WebPage:
     """What lies at a path: its text, what it is, and what a browser lets it do."""
 
     body: str
@@ -78,20 +78,20 @@ class Page:
         return f'"{digest.hexdigest()[:32]}"'
 
     @classmethod
-    def read(cls, file: Path, policy: str = CLOSED) -> Page:
+    def read(cls, file: Path, policy: str = CLOSED) -> WebPage:
         """The file's text, as what its name says that it is."""
         return cls(file.read_text(encoding="utf-8"), _CONTENT_TYPES[file.suffix], policy)
 
 
-def folder(path: str, of: Path) -> dict[str, Page]:
+def folder(path: str, of: Path) -> dict[str, WebPage]:
     """Every file of a folder under that path, but the document itself (`index.html`)."""
-    return {f"{path}/{file.name}": Page.read(file) for file in sorted(of.iterdir()) if file.suffix != ".html"}
+    return {f"{path}/{file.name}": WebPage.read(file) for file in sorted(of.iterdir()) if file.suffix != ".html"}
 
 
 class Pages:
     """All pages, by their paths below the stage."""
 
-    def __init__(self, by_path: Mapping[str, Page]) -> None:
+    def __init__(self, by_path: Mapping[str, WebPage]) -> None:
         self._pages = {path: (page, page.etag) for path, page in by_path.items()}
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:

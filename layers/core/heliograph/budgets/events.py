@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from heliograph.budgets.ledger import Booking, Page
+from heliograph.budgets.ledger import Booking, BudgetAccount
 from heliograph.kernel.event_envelope import USD_PATTERN, Envelope, Published
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.money import usd
@@ -48,7 +48,7 @@ class BudgetWarning(Envelope):
     data: BudgetWarningData
 
 
-def budget_exhausted(page: Page, booked: Booking, *, limit_microusd: int, at: datetime) -> BudgetExhausted:
+def budget_exhausted(page: BudgetAccount, booked: Booking, *, limit_microusd: int, at: datetime) -> BudgetExhausted:
     """The one event of a budget that is used up."""
     return BudgetExhausted(
         event_id=derived_id("evt", "budget", *page),
@@ -57,7 +57,9 @@ def budget_exhausted(page: Page, booked: Booking, *, limit_microusd: int, at: da
     )
 
 
-def budget_warning(page: Page, booked: Booking, *, threshold: int, limit_microusd: int, at: datetime) -> BudgetWarning:
+def budget_warning(
+    page: BudgetAccount, booked: Booking, *, threshold: int, limit_microusd: int, at: datetime
+) -> BudgetWarning:
     """The one event of a budget of which `threshold` percent are reached."""
     return BudgetWarning(
         event_id=derived_id("evt", "budget", *page, f"{threshold}%"),
@@ -66,7 +68,7 @@ def budget_warning(page: Page, booked: Booking, *, threshold: int, limit_microus
     )
 
 
-def _sums(page: Page, booked: Booking, limit_microusd: int) -> dict[str, str]:
+def _sums(page: BudgetAccount, booked: Booking, limit_microusd: int) -> dict[str, str]:
     return {
         "account": page.account,
         "period": page.period,

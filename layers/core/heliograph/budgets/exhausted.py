@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heliograph.budgets.events import budget_exhausted, budget_warning
-from heliograph.budgets.ledger import Page, budgets
+from heliograph.budgets.ledger import BudgetAccount, budgets
 from heliograph.budgets.limits import limits_on
 from heliograph.kernel.errors import BudgetExceeded, Unavailable
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -47,7 +47,7 @@ class BudgetWatch:
         return done
 
 
-def warn_of_key(account: Page, limit_microusd: int, *, ledger: Ledger, bus: EventBus, clock: Clock) -> None:
+def warn_of_key(account: BudgetAccount, limit_microusd: int, *, ledger: Ledger, bus: EventBus, clock: Clock) -> None:
     """Publishes the warnings that are due of an API key's budget, after a job was made with that key.
 
     Such budgets are configured nowhere but in the keys, so no sweep knows them. Never raises: the key's next job tries
@@ -58,7 +58,7 @@ def warn_of_key(account: Page, limit_microusd: int, *, ledger: Ledger, bus: Even
 
 
 def announce_warnings(
-    page: Page, limit_microusd: int, *, ledger: Ledger, bus: EventBus, clock: Clock
+    page: BudgetAccount, limit_microusd: int, *, ledger: Ledger, bus: EventBus, clock: Clock
 ) -> tuple[int, ...]:
     """Publishes `image.budget.warning` for each threshold that is reached, unless somebody did or does; returns which.
 
@@ -99,7 +99,7 @@ def check_budgets(
 
 def announce_exhausted(error: BudgetExceeded, *, ledger: Ledger, bus: EventBus, clock: Clock) -> None:
     """Publishes `image.budget.exhausted`, unless somebody did or does. Never raises: the next refusal tries again."""
-    page = Page(error.account, error.period)
+    page = BudgetAccount(error.account, error.period)
     with suppress(Unavailable):
         if ledger.may_announce(page, clock.now()):
             booked = ledger.read(page)

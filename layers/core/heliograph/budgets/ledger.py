@@ -80,34 +80,34 @@ class UsageLine(NamedTuple):
     usage: Usage
 
 
-class Page(NamedTuple):
+class BudgetAccount(NamedTuple):
     """Where in the ledger: of which account (a tenant, or everybody), for which UTC day or month."""
 
     account: str
     period: str
 
 
-def pages(tenant: str, created_at: datetime) -> tuple[tuple[Page, Period], ...]:
+def accounts_of(tenant: str, created_at: datetime) -> tuple[tuple[BudgetAccount, Period], ...]:
     """The four pages that every job is written on."""
     return tuple(
-        (Page(account, period.of(created_at)), period)
+        (BudgetAccount(account, period.of(created_at)), period)
         for account in (tenant, EVERYBODY)
         for period in (Period.DAY, Period.MONTH)
     )
 
 
-def key_page(key_id: str, created_at: datetime) -> Page:
+def key_account(key_id: str, created_at: datetime) -> BudgetAccount:
     """The page of an API key that has a budget of its own."""
-    return Page(key_id, Period.DAY.of(created_at))
+    return BudgetAccount(key_id, Period.DAY.of(created_at))
 
 
-def budgets(tenants: Tenants, now: datetime) -> Mapping[Page, int]:
+def budgets(tenants: Tenants, now: datetime) -> Mapping[BudgetAccount, int]:
     """Configured budgets of the day and month of `now` and of an hour before: their pages, and limits in micro-dollars.
 
     Budgets of API keys are in the keys' records, and not among them.
     """
     found = (
-        (Page(account, period.of(at)), tenants.limit(account, period))
+        (BudgetAccount(account, period.of(at)), tenants.limit(account, period))
         for account in (*tenants.named, EVERYBODY)
         for period in Period
         for at in (now - _LATE, now)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from heliograph.access.keys import Caller
-from heliograph.budgets.ledger import Page, key_page, pages
+from heliograph.budgets.ledger import BudgetAccount, accounts_of, key_account
 from heliograph.kernel.tenants import EVERYBODY, Period, Tenants
 
 
@@ -24,7 +24,7 @@ class BudgetLimit(NamedTuple):
 
     account: Account
     period: Period
-    page: Page
+    page: BudgetAccount
     limit_microusd: int
 
     def is_known_to(self, caller: Caller) -> bool:
@@ -36,15 +36,15 @@ def limits_on(caller: Caller, tenants: Tenants, now: datetime) -> tuple[BudgetLi
     """Every limit on a job that the caller would make now: the tenant's, the deployment's, the key's."""
     configured = [
         (_account(page), period, page, tenants.limit(page.account, period))
-        for page, period in pages(caller.tenant, now)
+        for page, period in accounts_of(caller.tenant, now)
     ]
     if caller.key_id is not None:
-        page = key_page(caller.key_id, now)
+        page = key_account(caller.key_id, now)
         configured.append((Account.KEY, Period.DAY, page, caller.daily_budget_microusd))
     return tuple(
         BudgetLimit(account, period, page, limit) for account, period, page, limit in configured if limit is not None
     )
 
 
-def _account(page: Page) -> Account:
+def _account(page: BudgetAccount) -> Account:
     return Account.DEPLOYMENT if page.account == EVERYBODY else Account.TENANT

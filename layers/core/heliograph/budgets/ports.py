@@ -7,21 +7,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from heliograph.budgets.ledger import Balance, Booking, Page, UsageLine
+    from heliograph.budgets.ledger import Balance, Booking, BudgetAccount, UsageLine
 
 
 class Ledger(Protocol):
     """The sums of what all jobs may cost, did cost and may have cost. Raises `StorageFailed`."""
 
-    def read(self, page: Page) -> Booking:
+    def read(self, page: BudgetAccount) -> Booking:
         """What stands on a page."""
         ...
 
-    def balance(self, page: Page) -> Balance:
+    def balance(self, page: BudgetAccount) -> Balance:
         """The same, and which warnings of its budget went out."""
         ...
 
-    def every(self) -> Iterator[tuple[Page, Booking]]:
+    def every(self) -> Iterator[tuple[BudgetAccount, Booking]]:
         """All pages. Reads the whole ledger."""
         ...
 
@@ -32,13 +32,13 @@ class Ledger(Protocol):
         """
         ...
 
-    def may_announce(self, page: Page, now: datetime, *, threshold: int | None = None) -> bool:
+    def may_announce(self, page: BudgetAccount, now: datetime, *, threshold: int | None = None) -> bool:
         """Whether the caller is the one to announce something of this page's budget: one at a time, until done.
 
         `threshold`: that so many percent of it are reached; `None`: that it is used up. Changes no sum.
         """
         ...
 
-    def announced(self, page: Page, *, threshold: int | None = None) -> None:
+    def announced(self, page: BudgetAccount, *, threshold: int | None = None) -> None:
         """It is announced, once for all."""
         ...

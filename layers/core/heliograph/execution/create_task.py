@@ -19,7 +19,7 @@ from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.ids import derived_id, token_digest
 from heliograph.providers.protocol import Accepted, Refused, TaskRequest, Uncertain
 from heliograph.routes.config import Route, Routes
-from heliograph.routes.control import Control, lately, was_accepted, went_wrong
+from heliograph.routes.control import RouteControl, recent_latencies, record_acceptance, record_failure
 from heliograph.routes.poll_schedule import Latencies, epoch_ms, moments, wait_before_asking
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Creating:
     links: LinkTrial
     providers: Mapping[str, ImageProvider]
     routes: Routes
-    control: Control
+    control: RouteControl
     callback_base: str | None
     new_token: Callable[[], str]
     reusing: Reusing
@@ -79,11 +79,11 @@ def create_task(
 def await_task(job: Job, attempt: Attempt, now: datetime, *, creating: Creating) -> DispatchOutcome:
     """What to do for an attempt that is open: watch its task, or wait until that makes itself known."""
     if attempt.task_id:
-        latencies = lately(creating.routes.named(attempt.route), control=creating.control)
+        latencies = recent_latencies(creating.routes.named(attempt.route), control=creating.control)
         # A task that announced itself was accepted long before that was noted.
         return _watch(job, attempt, attempt.task_id, now, began_at=attempt.intended_at, latencies=latencies)
     # The call may be on its way in another run of this function, or its task may yet announce itself.
-    wait_seconds = wait_for_news(attempt.intended_at, job.doubt_ends_at, now)
+    wait_seconds = wait_for_news(attempt.intended_at, job.lost_call_deadline, now)
     return for_news(job, attempt, now, wait_seconds, "nobody knows yet whether the call arrived")
 
 
@@ -113,7 +113,7 @@ def report(
     """
     route = creating.routes.named(attempt.route)
     if route and failure:
-        went_wrong(
+        record_failure(
             route,
             failure,
             attempt.intended_at,
@@ -122,7 +122,7 @@ def report(
             wait_seconds=wait_seconds,
         )
     elif route:
-        was_accepted(route, control=creating.control)
+        record_acceptance(route, control=creating.control)
 
 
 def uncertain(reason: str) -> Failure:
@@ -155,11 +155,11 @@ def _record(
                 return Finished(job_id=job.job_id, watch=processing.watch, result_urls=result_urls)
             return processing
         case Uncertain(reason):
-            noted = _note(job, lambda current: current.doubting(attempt_id, reason, now), jobs=creating.jobs)
+            noted = _note(job, lambda current: current.mark_uncertain(attempt_id, reason, now), jobs=creating.jobs)
             report(attempt, uncertain(reason), creating=creating, tenant=job.tenant)
             # What is not noted waits for as long as if this run had crashed.
             doubted = noted or job
-            if doubted.attempt and (doubted.attempt.task_id or now < doubted.doubt_ends_at):
+            if doubted.attempt and (doubted.attempt.task_id or now < doubted.lost_call_deadline):
                 return await_task(doubted, doubted.attempt, now, creating=creating)
             if not doubted.may_resubmit:
                 return Failed(job_id=job.job_id, failure=uncertain(reason), attempt_id=attempt_id)
@@ -221,7 +221,7 @@ def _watch(
         provider=attempt.provider,
         model=attempt.model,
         task_id=task_id,
-        deadline_at=job.patience_ends_at,
+        deadline_at=job.result_deadline,
         began_at=began_at,
         asking_at=moments(latencies, has_callback=has_callback),
         callbacks_left=CALLBACKS_HEARD if has_callback else 0,

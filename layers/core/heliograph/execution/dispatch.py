@@ -14,7 +14,7 @@ from math import ceil
 from heliograph.budgets.exhausted import announce_exhausted, budget_failure
 from heliograph.execution.create_task import Creating, await_task, create_task, for_news, report, uncertain
 from heliograph.execution.failover import Pause, Stop, next_call
-from heliograph.execution.outcomes import Canceled, DispatchOutcome, Expired, Failed, NotYet, Over, Turn
+from heliograph.execution.outcomes import Canceled, DispatchInput, DispatchOutcome, Expired, Failed, NotYet, Over
 from heliograph.execution.prove_absence import proven_absence
 from heliograph.execution.reuse_result import reuse
 from heliograph.execution.try_links import unfetchable
@@ -22,13 +22,13 @@ from heliograph.jobs.job import Attempt, Job
 from heliograph.jobs.request import Policy, candidates
 from heliograph.kernel.errors import BudgetExceeded, RouteFull
 from heliograph.kernel.failures import Charged, Failure, FailureCode
-from heliograph.kernel.jitter import spread
+from heliograph.kernel.jitter import jittered
 from heliograph.routes.circuit_breaker import Circuit
 from heliograph.routes.config import Route
-from heliograph.routes.control import give_back_probe, may_probe, was_full
+from heliograph.routes.control import give_back_probe, may_probe, record_saturation
 from heliograph.routes.fair_queue import Ticket
 from heliograph.routes.reserve_slot import turn_on
-from heliograph.routes.state import RouteState, Traffic
+from heliograph.routes.state import RoutesSnapshot, RouteState
 
 # Waits are whole seconds: a turn that comes within this is now.
 _NOW = timedelta(milliseconds=500)
@@ -44,7 +44,7 @@ _NO_ROUTE = "no route is available; the job checks again once a minute"
 _NO_ROUTE_BUT_A_PROBE = "no route is available; the job checks again when one of them may be probed"
 
 
-def dispatch(turn: Turn, *, run_id: str, creating: Creating) -> DispatchOutcome:
+def dispatch(turn: DispatchInput, *, run_id: str, creating: Creating) -> DispatchOutcome:
     """One step towards a task: makes at most one create call, and none where an earlier one may have arrived.
 
     `run_id` is this run's own, and no other's. Raises `StaleJob` or `StorageFailed` where a repeat will do better.
@@ -76,7 +76,7 @@ def dispatch(turn: Turn, *, run_id: str, creating: Creating) -> DispatchOutcome:
 
 
 def _after_the_attempt(
-    job: Job, attempt: Attempt, turn: Turn, now: datetime, *, creating: Creating
+    job: Job, attempt: Attempt, turn: DispatchInput, now: datetime, *, creating: Creating
 ) -> Job | DispatchOutcome:
     """The job with its open attempt ended, if another may follow it; else what to do."""
     failure = turn.failure if turn.attempt_id == attempt.attempt_id else None
@@ -84,7 +84,7 @@ def _after_the_attempt(
         report(attempt, failure, creating=creating, tenant=job.tenant)
     elif absence := proven_absence(attempt, now, creating.providers):
         return creating.jobs.save(job.without_a_task(attempt.attempt_id, absence, now))
-    elif attempt.task_id or now < job.doubt_ends_at:
+    elif attempt.task_id or now < job.lost_call_deadline:
         return await_task(job, attempt, now, creating=creating)
     else:
         failure = uncertain(attempt.doubt or "the function ended before the provider's answer was noted")
@@ -93,9 +93,9 @@ def _after_the_attempt(
     if failure.charged is not Charged.NO:
         if isinstance(next_call(ended, creating.routes), Stop):
             return given_up
-        if now < job.patience_ends_at and creating.control.states.look(()).halt:
+        if now < job.result_deadline and creating.control.states.look(()).halt:
             # No other call may leave: until one may, the task of this one has more time to announce itself.
-            wait_seconds = spread(_LOOK_AGAIN_SECONDS, job.job_id)
+            wait_seconds = jittered(_LOOK_AGAIN_SECONDS, job.job_id)
             return for_news(job, attempt, now, wait_seconds, _PAUSED)
     try:
         return creating.jobs.save(ended)
@@ -105,7 +105,7 @@ def _after_the_attempt(
         return given_up
 
 
-def _go_on(job: Job, turn: Turn, run_id: str, now: datetime, *, creating: Creating) -> DispatchOutcome:
+def _go_on(job: Job, turn: DispatchInput, run_id: str, now: datetime, *, creating: Creating) -> DispatchOutcome:
     """Finds the route and the moment for the next call, and makes it if that is now.
 
     A route that is open, full, has a long queue or costs more than is left is passed over, as long as there is another.
@@ -115,7 +115,7 @@ def _go_on(job: Job, turn: Turn, run_id: str, now: datetime, *, creating: Creati
         return Failed(job_id=job.job_id, failure=stop.failure) if isinstance(stop, Stop) else Expired(job_id=job.job_id)
     traffic = creating.control.states.look(candidates(job.request, creating.routes))
     if traffic.halt:
-        wait_seconds = spread(_LOOK_AGAIN_SECONDS, job.job_id)
+        wait_seconds = jittered(_LOOK_AGAIN_SECONDS, job.job_id)
         return _not_yet(job, now, wait_seconds, _PAUSED)
     shut = {name for name, state in traffic.routes.items() if state.breaker.circuit(now, job.tenant) is Circuit.OPEN}
     # First whoever takes it soon; then whoever takes it at all. The cheapest route is worth any wait.
@@ -168,7 +168,7 @@ class _Busy:
 def _call(
     job: Job,
     route: Route,
-    turn: Turn,
+    turn: DispatchInput,
     run_id: str,
     *,
     state: RouteState,
@@ -200,7 +200,7 @@ def _call(
         return Failed(job_id=job.job_id, failure=failure)
     probes = state.breaker.circuit(now, job.tenant) is Circuit.HALF_OPEN
     if probes and not may_probe(route, now=now, states=control.states, tenant=job.tenant):
-        wait_seconds = spread(_PROBE_SECONDS, job.job_id)
+        wait_seconds = jittered(_PROBE_SECONDS, job.job_id)
         return _Busy(_not_yet(job, now, wait_seconds, f"{route.name} is being probed", place.ticket))
     try:
         outcome = create_task(job, route, run_id, latencies=state.latencies, creating=creating)
@@ -212,11 +212,11 @@ def _call(
             raise
         if error.of_tenant:
             # The others find places there: it is no reason to call the route less often.
-            wait_seconds = spread(ceil(route.usual_seconds / _LOOKS_FOR_A_PLACE), job.job_id)
+            wait_seconds = jittered(ceil(route.usual_seconds / _LOOKS_FOR_A_PLACE), job.job_id)
             reason = f"as many of the tenant's tasks run on {route.name} as may"
             return _Busy(_not_yet(job, now, wait_seconds, reason, place.ticket))
-        was_full(route, control=control)
-        wait_seconds = spread(ceil(route.usual_seconds / route.max_in_flight), job.job_id)
+        record_saturation(route, control=control)
+        wait_seconds = jittered(ceil(route.usual_seconds / route.max_in_flight), job.job_id)
         return _Busy(_not_yet(job, now, wait_seconds, f"{route.name} has as many tasks as it may", place.ticket))
     if outcome is None:
         if probes:
@@ -237,13 +237,13 @@ def _tell_exhausted(error: BudgetExceeded, *, creating: Creating) -> None:
     announce_exhausted(error, ledger=creating.ledger, bus=creating.control.bus, clock=creating.control.clock)
 
 
-def _until_a_route_is_available(routes: Sequence[Route], traffic: Traffic, now: datetime, job: Job) -> NotYet:
+def _until_a_route_is_available(routes: Sequence[Route], traffic: RoutesSnapshot, now: datetime, job: Job) -> NotYet:
     """Until one of the routes may be probed, spread; a disabled one is looked at once a minute."""
     moments = [traffic.routes[route.name].breaker.opens_next(now) for route in routes]
     first = min((moment for moment in moments if moment), default=None)
     seconds = _LOOK_AGAIN_SECONDS if first is None else max(_PROBE_SECONDS, ceil((first - now).total_seconds()))
     reason = _NO_ROUTE if first is None else _NO_ROUTE_BUT_A_PROBE
-    return _not_yet(job, now, spread(seconds, job.job_id), reason)
+    return _not_yet(job, now, jittered(seconds, job.job_id), reason)
 
 
 def _internal(message: str) -> Failure:

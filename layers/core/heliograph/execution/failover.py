@@ -73,7 +73,7 @@ def next_call(job: Job, routes: Routes, *, shut: Collection[str] = ()) -> Call |
 def _ends_the_job(failure: Failure, job: Job) -> bool:
     if failure.code is FailureCode.SUBMISSION_UNCERTAIN and job.request.on_uncertain is OnUncertain.RESUBMIT:
         # One second bill is accepted, not a third.
-        return sum(attempt.may_have_cost > 0 for attempt in job.attempts) > 1
+        return sum(attempt.unknown_cost_microusd > 0 for attempt in job.attempts) > 1
     return failure.code in _FINAL or failure.charged is not Charged.NO
 
 

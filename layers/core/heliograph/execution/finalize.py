@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from heliograph.execution.outcomes import (
     Canceled,
-    DeliverAgain,
     Expired,
     Failed,
     FinalizeInput,
@@ -23,6 +22,7 @@ from heliograph.execution.outcomes import (
     Finished,
     Orphaned,
     Over,
+    RetryFinalize,
     Watch,
 )
 from heliograph.execution.store_result import store_result
@@ -33,9 +33,9 @@ from heliograph.jobs.retry_policy import GIVE_UP, MAX_DELIVERIES, wait_before_de
 from heliograph.kernel.errors import ResultUnusable, StaleJob
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.routes.config import Routes
-from heliograph.routes.control import Control, went_well
+from heliograph.routes.control import RouteControl, record_success
 from heliograph.routes.poll_schedule import Latencies
-from heliograph.storage.layout import OutputPlace
+from heliograph.storage.layout import OutputKeys
 from heliograph.storage.objects import Copied
 from heliograph.storage.references import ObjectLocation
 
@@ -59,7 +59,7 @@ class Ending:
     clock: Clock
     results_bucket: str
     routes: Routes
-    control: Control
+    control: RouteControl
     index: ResultIndex
 
 
@@ -89,9 +89,9 @@ def finalize(outcome: FinalizeInput, *, ending: Ending) -> FinalizeOutcome:
     if job.is_over:
         return announced(job, ending=ending)
     match outcome:
-        case Finished() | DeliverAgain() if job.cancel_requested_at and not _is_stored(job, ending=ending):
+        case Finished() | RetryFinalize() if job.cancel_requested_at and not _is_stored(job, ending=ending):
             return _withhold(job, outcome, ending=ending)
-        case Finished() | DeliverAgain():
+        case Finished() | RetryFinalize():
             return _deliver(job, outcome, ending=ending)
         case Failed(failure=failure) if not _may_still_bill(job, outcome):
             return fail(job, failure, ending=ending)
@@ -127,7 +127,7 @@ def expire(job: Job, *, ending: Ending) -> Over:
     """Ends a job whose deadline passed while nothing of it was running."""
     if job.cancel_requested_at:
         return cancel(job, ending=ending)
-    if job.may_have_cost:
+    if job.unknown_cost_microusd:
         return fail(job, _deadline_passed(), ending=ending)
     return _conclude(job.expired(_deadline_passed(), ending.clock.now()), ending=ending)
 
@@ -155,17 +155,17 @@ def _is_stored(job: Job, *, ending: Ending) -> bool:
     return record is not None and record.metadata.get(MARKER) == job.job_id
 
 
-def _withhold(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> Over:
+def _withhold(job: Job, finished: Finished | RetryFinalize, *, ending: Ending) -> Over:
     """Ends a canceled job whose task ran all the same: its pictures are paid, and left where they are."""
     now = ending.clock.now()
-    job = job.knowing(finished.watch.attempt_id, finished.watch.task_id, now)
+    job = job.with_task_id(finished.watch.attempt_id, finished.watch.task_id, now)
     over = _conclude(job.canceled(now, provider_urls=finished.result_urls), ending=ending)
     _tell_route(job, finished, ending=ending)
     return over
 
 
-def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> FinalizeOutcome:
-    job = job.knowing(finished.watch.attempt_id, finished.watch.task_id, ending.clock.now())
+def _deliver(job: Job, finished: Finished | RetryFinalize, *, ending: Ending) -> FinalizeOutcome:
+    job = job.with_task_id(finished.watch.attempt_id, finished.watch.task_id, ending.clock.now())
     copies = ending.together(
         [
             partial(copied, job, job.attempt, job.output_place, index, url, ending=ending)
@@ -182,18 +182,18 @@ def _deliver(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> 
     return over
 
 
-def _ready_at(finished: Finished | DeliverAgain) -> datetime | None:
+def _ready_at(finished: Finished | RetryFinalize) -> datetime | None:
     """Since when its pictures were waiting at the provider's, as well as that is known."""
     began_at, took_seconds = finished.watch.began_at, finished.took_seconds
     return began_at + timedelta(seconds=took_seconds) if began_at and took_seconds is not None else None
 
 
-def _tell_route(job: Job, finished: Finished | DeliverAgain, *, ending: Ending) -> None:
+def _tell_route(job: Job, finished: Finished | RetryFinalize, *, ending: Ending) -> None:
     attempt = job.attempts[-1]
     if route := ending.routes.named(attempt.route):
         has_callback = attempt.callback_sha256 is not None
         learn = partial(_learned, finished.watch, finished.took_seconds, has_callback)
-        went_well(route, attempt.intended_at, control=ending.control, tenant=job.tenant, learn=learn)
+        record_success(route, attempt.intended_at, control=ending.control, tenant=job.tenant, learn=learn)
 
 
 def _learned(watch: Watch, took_seconds: float | None, has_callback: bool, latencies: Latencies) -> Latencies:
@@ -209,7 +209,7 @@ def _learned(watch: Watch, took_seconds: float | None, has_callback: bool, laten
 
 
 def copied(
-    job: Job, attempt: Attempt | None, place: OutputPlace, index: int, url: str, *, ending: Ending
+    job: Job, attempt: Attempt | None, place: OutputKeys, index: int, url: str, *, ending: Ending
 ) -> Result | ResultUnusable:
     """The image behind the link, stored as the job's `index`-th result; or why it can't be."""
     try:
@@ -218,7 +218,7 @@ def copied(
         return error
 
 
-def _copy(job: Job, attempt: Attempt | None, output: OutputPlace, index: int, url: str, *, ending: Ending) -> Result:
+def _copy(job: Job, attempt: Attempt | None, output: OutputKeys, index: int, url: str, *, ending: Ending) -> Result:
     with ending.source.fetch(url) as picture:
 
         def write(place: ObjectLocation, metadata: Mapping[str, str], replacing: Replacing | None) -> Copied:
@@ -245,7 +245,7 @@ def _copy(job: Job, attempt: Attempt | None, output: OutputPlace, index: int, ur
 
 def _not_all(
     job: Job,
-    finished: Finished | DeliverAgain,
+    finished: Finished | RetryFinalize,
     results: list[Result],
     unusable: list[ResultUnusable],
     *,
@@ -254,7 +254,7 @@ def _not_all(
     deliveries = finished.deliveries + 1
     reason = "; ".join(str(error) for error in unusable)
     if deliveries < MAX_DELIVERIES and any(error.again for error in unusable):
-        return DeliverAgain(
+        return RetryFinalize(
             job_id=job.job_id,
             watch=finished.watch,
             result_urls=finished.result_urls,
@@ -264,7 +264,7 @@ def _not_all(
             took_seconds=finished.took_seconds,
         )
     now = ending.clock.now()
-    if any(error.host_failed for error in unusable) and now < job.patience_ends_at + GIVE_UP:
+    if any(error.host_failed for error in unusable) and now < job.result_deadline + GIVE_UP:
         return leave_to_sweep(job, ending=ending)
     failure = Failure(
         code=FailureCode.RESULT_UNUSABLE,
@@ -298,7 +298,7 @@ def _conclude(ended: Job, *, ending: Ending) -> Over:
         current = ending.jobs.get(ended.job_id)
         if current and ended.results and _was_only_canceled(ended, current):
             # Too late: its pictures are in the bucket.
-            ended = ending.jobs.save(ended.overtaking(current))
+            ended = ending.jobs.save(ended.rebased_on(current))
         elif current is None or not current.is_over:
             raise
         else:

@@ -23,7 +23,7 @@ class _State(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class Turn(_State):
+class DispatchInput(_State):
     """What `dispatch` is asked: to begin (the workflow's input), to go on after a wait, or after a failed attempt."""
 
     job_id: str
@@ -106,7 +106,7 @@ class Finished(_State):
     took_seconds: NonNegativeFloat | None = None
 
 
-class DeliverAgain(_State):
+class RetryFinalize(_State):
     """`finalize`: a result could not be fetched this time; try again after `wait_seconds`."""
 
     outcome: Literal["again"] = "again"
@@ -174,6 +174,6 @@ class Crashed(_State):
 
 DispatchOutcome = NotYet | Processing | Finished | Failed | Expired | Canceled | Over
 PollOutcome = Processing | Finished | Failed
-FinalizeInput = Annotated[Finished | DeliverAgain | Failed | Expired | Canceled, Field(discriminator="outcome")]
-FinalizeOutcome = DeliverAgain | Orphaned | Over
+FinalizeInput = Annotated[Finished | RetryFinalize | Failed | Expired | Canceled, Field(discriminator="outcome")]
+FinalizeOutcome = RetryFinalize | Orphaned | Over
 CloseOutcome = Orphaned | Over

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from heliograph.providers.ports import ImageProvider
 
 
-class Heard(StrEnum):
+class CallbackResult(StrEnum):
     """What came of a callback."""
 
     # Wrong, stale, or not ours: all the same to whoever sent it.
@@ -49,7 +49,7 @@ class Hearing:
     clock: Clock
 
 
-def hear_callback(job_id: str, token: str, task_id: str | None, *, hearing: Hearing) -> Heard:
+def receive_callback(job_id: str, token: str, task_id: str | None, *, hearing: Hearing) -> CallbackResult:
     """Wakes the workflow that waits for the attempt's task, and lets one whose answer was lost have it back.
 
     `task_id` as the body claims it. Costs one read for a wrong token; a question is asked here only for an attempt that
@@ -59,10 +59,10 @@ def hear_callback(job_id: str, token: str, task_id: str | None, *, hearing: Hear
     job = hearing.jobs.get(job_id) if JOB_ID.fullmatch(job_id) else None
     attempt = _meant(job, token) if job else None
     if job is None or attempt is None:
-        return Heard.UNKNOWN
+        return CallbackResult.UNKNOWN
     now = hearing.clock.now()
     if attempt.task_id is None and task_id is None:
-        return Heard.MALFORMED
+        return CallbackResult.MALFORMED
     if not attempt.is_open:
         # Nobody waits for it any more; what it says may still be worth a poll, by the next sweep.
         if attempt.task_id is None and task_id:
@@ -71,8 +71,8 @@ def hear_callback(job_id: str, token: str, task_id: str | None, *, hearing: Hear
     if attempt.task_id is None and task_id:
         heard = _adopt(job, attempt, task_id, lambda adopted: adopted.accepted, hearing=hearing)
     else:
-        heard = Heard.KNOWN
-    if heard in (Heard.KNOWN, Heard.ADOPTED):
+        heard = CallbackResult.KNOWN
+    if heard in (CallbackResult.KNOWN, CallbackResult.ADOPTED):
         hearing.waits.wake(attempt.attempt_id, now)
     return heard
 
@@ -84,33 +84,35 @@ def _meant(job: Job, token: str) -> Attempt | None:
     return next((a for a in same if a in job.in_doubt or (a.is_open and not job.is_over)), None)
 
 
-def _called_late(job: Job, *, hearing: Hearing) -> Heard:
+def _called_late(job: Job, *, hearing: Hearing) -> CallbackResult:
     """A repeat writes nothing: the sweep is on its way already."""
     called = job.called_late(hearing.clock.now()) if job.is_over else job
     if called != job:
         try:
             hearing.jobs.save(called)
         except StaleJob:
-            return Heard.UNCONFIRMED
-    return Heard.KNOWN
+            return CallbackResult.UNCONFIRMED
+    return CallbackResult.KNOWN
 
 
 Noting = Callable[[str, str, datetime], Job]
 
 
-def _adopt(job: Job, attempt: Attempt, task_id: str, noting: Callable[[Job], Noting], *, hearing: Hearing) -> Heard:
+def _adopt(
+    job: Job, attempt: Attempt, task_id: str, noting: Callable[[Job], Noting], *, hearing: Hearing
+) -> CallbackResult:
     if any(task_id == other.task_id for other in job.attempts):
         # It was this job's, and has ended.
-        return Heard.UNKNOWN
+        return CallbackResult.UNKNOWN
     owner = hearing.jobs.owner_of(attempt.provider, task_id)
     if owner not in (None, job.job_id):
-        return Heard.UNKNOWN
+        return CallbackResult.UNKNOWN
     provider = hearing.providers.get(attempt.provider)
     state = provider.ask(task_id) if provider else None
     if state is None or isinstance(state, NoAnswer):
-        return Heard.UNCONFIRMED
+        return CallbackResult.UNCONFIRMED
     if not attempt.may_have_made(state.facts):
-        return Heard.UNKNOWN
+        return CallbackResult.UNKNOWN
     try:
         hearing.jobs.save(noting(job)(attempt.attempt_id, task_id, hearing.clock.now()))
     except StaleJob:
@@ -120,5 +122,5 @@ def _adopt(job: Job, attempt: Attempt, task_id: str, noting: Callable[[Job], Not
             other.attempt_id == attempt.attempt_id and other.is_open and other.task_id and not now_there.is_over
             for other in now_there.attempts
         )
-        return Heard.KNOWN if is_noted else Heard.UNCONFIRMED
-    return Heard.ADOPTED
+        return CallbackResult.KNOWN if is_noted else CallbackResult.UNCONFIRMED
+    return CallbackResult.ADOPTED

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from heliograph.execution.finalize import Ending, announced, expire, fail, finalize, leave_to_sweep
-from heliograph.execution.outcomes import CloseOutcome, DeliverAgain, Finished, Over, Watch
+from heliograph.execution.outcomes import CloseOutcome, Finished, Over, RetryFinalize, Watch
 from heliograph.execution.poll import without_result
 from heliograph.execution.prove_absence import proven_absence
 from heliograph.execution.settle import ask, settle
@@ -19,7 +19,7 @@ from heliograph.kernel.errors import StaleJob, StorageFailed, Unavailable
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.providers.protocol import Completed, NoAnswer, NoResultYet, StillRunning, TaskFailed
 from heliograph.routes.config import Route
-from heliograph.routes.control import Control, announce_switches
+from heliograph.routes.control import RouteControl, announce_switches
 
 if TYPE_CHECKING:
     from heliograph.budgets.exhausted import BudgetWatch
@@ -51,7 +51,7 @@ def close(
         return announced(job, ending=ending)
     now = ending.clock.now()
     if watch:
-        job = job.knowing(watch.attempt_id, watch.task_id, now)
+        job = job.with_task_id(watch.attempt_id, watch.task_id, now)
     attempt = job.attempt
     if attempt is None or not attempt.is_open:
         if now >= job.deadline_at:
@@ -65,7 +65,7 @@ def close(
         case TaskFailed(failure):
             return fail(job, failure, ending=ending)
         case StillRunning() | NoAnswer() | NoResultYet() as state:
-            if now < job.patience_ends_at + _patience(state):
+            if now < job.result_deadline + _patience(state):
                 return leave_to_sweep(job, ending=ending)
             if isinstance(state, NoResultYet):
                 return fail(job, without_result(), ending=ending)
@@ -81,7 +81,7 @@ def _close_lost(
     if absence := proven_absence(attempt, now, providers):
         job = job.without_a_task(attempt.attempt_id, absence, now)
         return fail(job, _crashed(error, Charged.NO), ending=ending)
-    if now < job.doubt_ends_at:
+    if now < job.lost_call_deadline:
         # Its answer may still be noted, or its task announce itself; only then can anybody say how the job stands.
         return leave_to_sweep(job, ending=ending)
     return fail(job, _lost(error), ending=ending)
@@ -106,7 +106,7 @@ def sweep(
     providers: Mapping[str, ImageProvider],
     ending: Ending,
     routes: Sequence[Route],
-    control: Control,
+    control: RouteControl,
     budgets: BudgetWatch,
     limit: int = 1000,
 ) -> list[str]:
@@ -126,7 +126,7 @@ def sweep(
     return done
 
 
-def _announce_switches(routes: Sequence[Route], *, control: Control) -> list[str]:
+def _announce_switches(routes: Sequence[Route], *, control: RouteControl) -> list[str]:
     try:
         return announce_switches(routes, control=control)
     except StorageFailed as error:
@@ -181,7 +181,7 @@ def _set_aside(job_id: str, error: Exception, *, ending: Ending) -> str:
     with suppress(Exception):
         current = ending.jobs.get(job_id)
         if current and not current.is_over and current.attempts:
-            if ending.clock.now() >= current.patience_ends_at + 2 * GIVE_UP:
+            if ending.clock.now() >= current.result_deadline + 2 * GIVE_UP:
                 fail(current, _crashed(f"for days, {type(error).__name__}", Charged.UNKNOWN), ending=ending)
                 return f"gave up {what}"
             leave_to_sweep(current, ending=ending)
@@ -196,10 +196,10 @@ def _deliver_now(
         provider=attempt.provider,
         model=attempt.model,
         task_id=task_id,
-        deadline_at=job.patience_ends_at,
+        deadline_at=job.result_deadline,
     )
     # One try: no workflow is left to wait for another, and `sweep` comes again, until it is the last.
-    is_last = ending.clock.now() >= job.patience_ends_at + GIVE_UP
+    is_last = ending.clock.now() >= job.result_deadline + GIVE_UP
     deliveries = MAX_DELIVERIES - 1 if is_last else 0
     finished = Finished(job_id=job.job_id, watch=watch, result_urls=result_urls, deliveries=deliveries)
     try:
@@ -210,7 +210,7 @@ def _deliver_now(
         message = f"the provider finished, but the result could not be stored for a day: {error}"
         failure = Failure(code=FailureCode.RESULT_UNUSABLE, message=message, retryable=False, charged=Charged.YES)
         return fail(job, failure, ending=ending, provider_urls=result_urls)
-    if isinstance(outcome, DeliverAgain):
+    if isinstance(outcome, RetryFinalize):
         return leave_to_sweep(job, ending=ending)
     return outcome
 

@@ -20,7 +20,7 @@ from heliograph.jobs.publish_end import announce
 from heliograph.jobs.recipes import is_to_be_made_again
 from heliograph.kernel.errors import StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
-from heliograph.kernel.jitter import spread
+from heliograph.kernel.jitter import jittered
 from heliograph.storage.objects import CopyOutcome, NotCopied, Replacing
 from heliograph.storage.references import ObjectLocation
 
@@ -81,7 +81,7 @@ def _wait_for(holder: Job, job: Job, now: datetime) -> NotYet | None:
         # It ends like any job that got no turn.
         return None
     seconds = _LOOK_AGAIN_SECONDS if holder.attempt else _LOOK_LATER_SECONDS
-    wait_seconds = max(1, min(spread(seconds, job.job_id), int(left)))
+    wait_seconds = max(1, min(jittered(seconds, job.job_id), int(left)))
     reason = f"an equal job is being made: when {holder.job_id} has its result, this one gets a copy"
     return NotYet(job_id=job.job_id, wait_seconds=wait_seconds, reason=reason)
 

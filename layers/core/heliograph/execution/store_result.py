@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from heliograph.jobs.job import Attempt, Job, Result
 from heliograph.jobs.provenance import MARKER, is_same_result, metadata_of
 from heliograph.kernel.errors import ObjectChanged, StorageFailed
-from heliograph.storage.layout import OutputPlace
-from heliograph.storage.objects import Copied, NotCopied, Picture, Replacing
+from heliograph.storage.layout import OutputKeys
+from heliograph.storage.objects import Copied, DownloadedImage, NotCopied, Replacing
 from heliograph.storage.references import ObjectLocation
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ Write = Callable[[ObjectLocation, Mapping[str, str], Replacing | None], Copied |
 def store_result(
     job: Job,
     attempt: Attempt | None,
-    output: OutputPlace,
+    output: OutputKeys,
     index: int,
-    image: Picture | Result,
+    image: DownloadedImage | Result,
     *,
     objects: ObjectStore,
     bucket: str,
@@ -72,7 +72,7 @@ def store_result(
     raise StorageFailed(f"{place.key}: it changes all the time")
 
 
-def _result(place: ObjectLocation, version_id: str | None, image: Picture | Result) -> Result:
+def _result(place: ObjectLocation, version_id: str | None, image: DownloadedImage | Result) -> Result:
     return Result(
         bucket=place.bucket,
         key=place.key,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from heliograph.intake.recent_calls import Arrival, Recent, Stage, advanced, placed
+from heliograph.intake.recent_calls import IncomingCall, Recent, Stage, match_retry, with_stage
 from heliograph.kernel.errors import StorageFailed
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class NamedCall:
         try:
             _, recent = _written(
                 self.digest,
-                lambda recent: (None, advanced(self.call_id, stage, at, recent)),
+                lambda recent: (None, with_stage(self.call_id, stage, at, recent)),
                 recent_calls=recent_calls,
                 before=self.recent,
             )
@@ -45,26 +45,26 @@ class NamedCall:
         return NamedCall(self.digest, self.call_id, recent)
 
 
-def name_call(digest: str, arrival: Arrival, *, recent_calls: RecentCalls) -> NamedCall:
+def identify_call(digest: str, arrival: IncomingCall, *, recent_calls: RecentCalls) -> NamedCall:
     """The call's name. `digest`: of who asks for what.
 
     It is written down before anything is made by it, so that a repeat finds it. Raises `StorageFailed`; then nothing
     was made.
     """
-    call, recent = _written(digest, lambda recent: placed(arrival, recent), recent_calls=recent_calls)
+    call, recent = _written(digest, lambda recent: match_retry(arrival, recent), recent_calls=recent_calls)
     return NamedCall(digest, call.call_id, recent)
 
 
-def name_refused(digest: str, arrival: Arrival, *, recent_calls: RecentCalls) -> None:
+def name_refused(digest: str, arrival: IncomingCall, *, recent_calls: RecentCalls) -> None:
     """Remembers a call that was refused before it could do anything, so that its repeat is not taken for another's.
 
     Never raises.
     """
 
     def refused(recent: Recent) -> tuple[None, Recent]:
-        call, after = placed(arrival, recent)
+        call, after = match_retry(arrival, recent)
         is_new = call.call_id == arrival.call_id
-        return None, advanced(call.call_id, Stage.REFUSED, arrival.received_at, after) if is_new else after
+        return None, with_stage(call.call_id, Stage.REFUSED, arrival.received_at, after) if is_new else after
 
     with suppress(StorageFailed):
         _written(digest, refused, recent_calls=recent_calls)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heliograph.access.keys import Caller
-from heliograph.intake.identify_call import name_call
-from heliograph.intake.recent_calls import Arrival, Stage
+from heliograph.intake.identify_call import identify_call
+from heliograph.intake.recent_calls import IncomingCall, Stage
 from heliograph.jobs.request import Rules, read_json_object, read_request
 from heliograph.kernel.errors import BudgetExceeded, InvalidRequest
 
@@ -29,7 +29,7 @@ class EqualCalls:
     clock: Clock
 
     @contextmanager
-    def name(self, body: bytes, *, idempotency_key: str | None, arrival: Arrival, caller: Caller) -> Iterator[str]:
+    def name(self, body: bytes, *, idempotency_key: str | None, arrival: IncomingCall, caller: Caller) -> Iterator[str]:
         """The id of the call whose job this one is to have: its own, or that of the call that it repeats.
 
         The block answers it: what it raises is noted as a refusal, so that the next equal call is one of its own. A
@@ -42,7 +42,7 @@ class EqualCalls:
             return
         document.pop("dry_run", None)
         read_request(document, self.rules.of(caller.tenant))
-        named = name_call(_digest(document, caller), arrival, recent_calls=self.recent_calls)
+        named = identify_call(_digest(document, caller), arrival, recent_calls=self.recent_calls)
         stage = None
         try:
             yield named.call_id

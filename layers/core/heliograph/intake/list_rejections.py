@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heliograph.intake.rejections import Rejection, RejectionQuery
-from heliograph.kernel.pagination import Slice
+from heliograph.kernel.pagination import Page
 
 if TYPE_CHECKING:
     from heliograph.intake.ports import RejectionStore
 
 
-def list_rejections(query: RejectionQuery, *, tenant: str, rejections: RejectionStore) -> Slice[Rejection]:
+def list_rejections(query: RejectionQuery, *, tenant: str, rejections: RejectionStore) -> Page[Rejection]:
     """The tenant's, newest first."""
     return rejections.list(tenant, query)

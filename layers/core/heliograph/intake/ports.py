@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from heliograph.intake.recent_calls import Recent
     from heliograph.intake.rejections import Rejection, RejectionQuery
-    from heliograph.kernel.pagination import Slice
+    from heliograph.kernel.pagination import Page
 
 
 class RecentCalls(Protocol):
@@ -29,6 +29,6 @@ class RejectionStore(Protocol):
         """Writes a rejection; `False`, and nothing written, if that object's is there already."""
         ...
 
-    def list(self, tenant: str, query: RejectionQuery) -> Slice[Rejection]:
+    def list(self, tenant: str, query: RejectionQuery) -> Page[Rejection]:
         """The tenant's rejections that fit, newest first (one of a moment ago may be missing)."""
         ...

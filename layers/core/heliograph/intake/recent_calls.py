@@ -48,7 +48,7 @@ class Stage(StrEnum):
         return self in {Stage.ANSWERED, Stage.FAILED, Stage.REFUSED}
 
 
-class Arrival(BaseModel):
+class IncomingCall(BaseModel):
     """A call as it arrives. `repeat`: 0 for the first sending. `received_at`: before any queue of ours."""
 
     model_config = ConfigDict(defer_build=True, frozen=True)
@@ -72,7 +72,7 @@ class RecentCall(BaseModel):
     # It was sent again before it was answered: its client waits for a shorter time than its answer took.
     was_repeated: bool = False
 
-    def may_have_sent(self, arrival: Arrival) -> bool:
+    def may_have_sent(self, arrival: IncomingCall) -> bool:
         """Whether that sending was not seen yet and lies, by its number and time, where this call's would.
 
         Sendings may overtake each other: a first one may arrive after its own repeat.
@@ -91,7 +91,7 @@ class RecentCall(BaseModel):
         took_long = self.answered_at - self.began_at >= GATEWAY_PATIENCE
         return self.stage is Stage.FAILED or took_long or self.was_repeated
 
-    def joined_by(self, arrival: Arrival) -> RecentCall:
+    def joined_by(self, arrival: IncomingCall) -> RecentCall:
         """With that sending, as far as it says anything new."""
         sendings = self.sendings
         if arrival.repeat not in sendings:
@@ -112,7 +112,7 @@ class RecentCall(BaseModel):
 Recent = tuple[RecentCall, ...]
 
 
-def placed(arrival: Arrival, recent: Recent) -> tuple[RecentCall, Recent]:
+def match_retry(arrival: IncomingCall, recent: Recent) -> tuple[RecentCall, Recent]:
     """The call that an arrival belongs to, new or known, and all recent ones after that."""
     kept = tuple(call for call in recent if arrival.received_at - call.last_at < REMEMBERED)
     awaiting = [call for call in kept if call.awaits_repeat(arrival.received_at)]
@@ -127,7 +127,7 @@ def placed(arrival: Arrival, recent: Recent) -> tuple[RecentCall, Recent]:
     return new, (*kept, new)[-_MOST_CALLS:]
 
 
-def advanced(call_id: str, stage: Stage, at: datetime, recent: Recent) -> Recent:
+def with_stage(call_id: str, stage: Stage, at: datetime, recent: Recent) -> Recent:
     """With that call at that stage. The time of an answer is that of the first: later ones went to its repeats."""
     return tuple(call if call.call_id != call_id else _advanced(call, stage, at) for call in recent)
 

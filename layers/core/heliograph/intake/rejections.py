@@ -13,7 +13,7 @@ from heliograph.intake.events import UploadFault, UploadRejected
 from heliograph.intake.preset_events import PresetRejected
 from heliograph.kernel.errors import Fault
 from heliograph.kernel.failures import Failure
-from heliograph.kernel.pagination import SliceQuery
+from heliograph.kernel.pagination import PageQuery
 from heliograph.storage.layout import JOBS_PREFIX, PRESETS_PREFIX
 
 KEPT = timedelta(days=30)
@@ -66,7 +66,7 @@ class Rejection(BaseModel):
         )
 
 
-class RejectionQuery(SliceQuery):
+class RejectionQuery(PageQuery):
     """What the list of uploads can be asked. Only those that were rejected are listed; the others are jobs."""
 
     status: Annotated[Literal["rejected"], Field(description="`rejected`; the others are jobs.")] = "rejected"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.access.keys import Caller
 from heliograph.budgets.exhausted import announce_exhausted, warn_of_key
-from heliograph.budgets.ledger import key_page
+from heliograph.budgets.ledger import key_account
 from heliograph.intake.submit import Submission, check_stored_references, resume, submit
 from heliograph.intake.submit_request import key_budget_of
 from heliograph.jobs.job import JobStatus
@@ -66,7 +66,7 @@ def retry_job(
             reuse_key=job.reuse_key,
             origin=job.origin,
             output_key=job.output_key.removeprefix(folder_of(job.tenant)),
-            output_name=again_id if job.output_name == job.job_id else job.output_name,
+            output_stem=again_id if job.output_stem == job.job_id else job.output_stem,
             key_budget=key_budget_of(caller),
             sequencer=job.sequencer,
             routes=rules.routes,
@@ -80,7 +80,7 @@ def retry_job(
         announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
         raise
     if submission.created and (budget := submission.job.key_budget):
-        account = key_page(budget.key_id, submission.job.created_at)
+        account = key_account(budget.key_id, submission.job.created_at)
         warn_of_key(account, budget.daily_microusd, ledger=ledger, bus=bus, clock=clock)
     return submission
 

@@ -23,7 +23,7 @@ from heliograph.kernel.errors import (
 from heliograph.kernel.media_types import MediaType
 from heliograph.kernel.validation import pointer
 from heliograph.routes.config import Routes
-from heliograph.storage.layout import RECORDS_PREFIX, TENANTS_PREFIX, OutputPlace, folder_of
+from heliograph.storage.layout import RECORDS_PREFIX, TENANTS_PREFIX, OutputKeys, folder_of
 from heliograph.storage.objects import Copied, Replacing
 from heliograph.storage.references import ObjectLocation
 
@@ -56,7 +56,7 @@ def submit(
     source: Source,
     retry_of: str | None = None,
     output_key: str,
-    output_name: str,
+    output_stem: str,
     fingerprint: str = "",
     key_budget: KeyBudget | None = None,
     sequencer: str = "",
@@ -81,7 +81,7 @@ def submit(
     now = clock.now()
     if request.deadline_seconds:
         deadline = timedelta(seconds=request.deadline_seconds)
-    place = OutputPlace(output_key, job_id, output_name, source.preset)
+    place = OutputKeys(output_key, job_id, output_stem, source.preset)
     for prefix, contents in _NOT_FOR_RESULTS.items():
         # A preset, or a name where the pattern begins with it, can spell that too.
         if not folder_of(tenant) and place.result_key(1, MediaType.JPEG).startswith(prefix):
@@ -95,7 +95,7 @@ def submit(
         retry_of=retry_of,
         key_budget=key_budget,
         output_key=folder_of(tenant) + output_key,
-        output_name=output_name,
+        output_stem=output_stem,
         sequencer=sequencer,
         created_at=now,
         deadline_at=now + deadline,

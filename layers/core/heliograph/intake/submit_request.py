@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliograph.access.keys import Caller
 from heliograph.budgets.exhausted import announce_exhausted, warn_of_key
-from heliograph.budgets.ledger import key_page
+from heliograph.budgets.ledger import key_account
 from heliograph.intake.quote_job import Quote, Quoting
 from heliograph.intake.submit import Submission, check_stored_references, keep_uploads, resume, submit
 from heliograph.jobs.contents import MOST_READ_BYTES, Contents
@@ -87,7 +87,7 @@ def submit_request(
             tenant=tenant,
             source=Source(kind="api"),
             output_key=request.output_key or default_output_key(None),
-            output_name=job_id,
+            output_stem=job_id,
             fingerprint=fingerprint,
             key_budget=key_budget_of(caller),
             reuse_key=reuse_key,
@@ -103,7 +103,7 @@ def submit_request(
         announce_exhausted(error, ledger=ledger, bus=bus, clock=clock)
         raise
     if submission.created and (budget := submission.job.key_budget):
-        account = key_page(budget.key_id, submission.job.created_at)
+        account = key_account(budget.key_id, submission.job.created_at)
         warn_of_key(account, budget.daily_microusd, ledger=ledger, bus=bus, clock=clock)
     return _same(submission, fingerprint)
 

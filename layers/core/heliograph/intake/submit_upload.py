@@ -141,7 +141,7 @@ def submit_upload(
             tenant=UPLOADS_TENANT,
             source=wanted.provenance,
             output_key=wanted.request.output_key or default_output_key(source),
-            output_name=source.name,
+            output_stem=source.name,
             sequencer=upload.sequencer,
             reuse_key=wanted.reuse_key,
             origin=wanted.origin,

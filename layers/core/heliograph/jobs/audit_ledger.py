@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from heliograph.budgets.ledger import Booking, Page, Usage, UsageLine
+from heliograph.budgets.ledger import Booking, BudgetAccount, Usage, UsageLine
 from heliograph.jobs.job import Job
 from heliograph.kernel.tenants import Period, Tenants
 
@@ -16,7 +16,7 @@ from heliograph.kernel.tenants import Period, Tenants
 class Comparison:
     """One page of the ledger, and what it should say."""
 
-    page: Page
+    page: BudgetAccount
     booked: Booking
     of_jobs: Booking
 
@@ -27,14 +27,14 @@ class Comparison:
 
 
 def check_ledger(
-    jobs: Iterable[Job], ledger: Iterable[tuple[Page, Booking]], *, complete_since: datetime
+    jobs: Iterable[Job], ledger: Iterable[tuple[BudgetAccount, Booking]], *, complete_since: datetime
 ) -> list[Comparison]:
     """Every page that either side has, oldest period first.
 
     Pages of periods that began before `complete_since` are left out: records of their jobs may be deleted. While jobs
     come and go, a page may differ for the moment that lies between reading the two sides.
     """
-    of_jobs: dict[Page, Booking] = defaultdict(Booking)
+    of_jobs: dict[BudgetAccount, Booking] = defaultdict(Booking)
     for job in jobs:
         for page, _ in job.ledger_pages(Tenants()):
             of_jobs[page] = of_jobs[page].plus(job.booking)

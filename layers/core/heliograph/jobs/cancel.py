@@ -38,7 +38,7 @@ def cancel_job(
         now = clock.now()
         runs = job.attempt is not None and job.attempt.is_open
         try:
-            saved = jobs.save(job.canceling(now) if runs else job.canceled(now))
+            saved = jobs.save(job.with_cancel_requested(now) if runs else job.canceled(now))
         except StaleJob:
             continue
         if saved.is_over:

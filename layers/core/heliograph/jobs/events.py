@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AwareDatetime, Field
 
 from heliograph.jobs.job import Job, JobStatus, Result, Settlement, Source, Timings
-from heliograph.jobs.request import Task
+from heliograph.jobs.request import JobKind
 from heliograph.kernel.event_envelope import USD_PATTERN, Envelope, Published
 from heliograph.kernel.failures import Charged, Failure
 from heliograph.kernel.ids import derived_id
@@ -29,7 +29,7 @@ class ObjectRef(Published):
 class _JobEnded(Published):
     job_id: str
     tenant: str
-    task: Task
+    task: JobKind
     model: Annotated[str, Field(description="The model that was asked for.")]
     source: Source
     attempts: Annotated[int, Field(ge=0, description="How many create calls were made.")]
@@ -92,7 +92,7 @@ class JobSettledData(Published):
 
     job_id: str
     tenant: str
-    task: Task
+    task: JobKind
     model: Annotated[str, Field(description="The model that was asked for.")]
     source: Source
     status: Annotated[JobStatus, Field(description="The job's status: it has not changed.")]

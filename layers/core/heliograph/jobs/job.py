@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from heliograph.budgets.ledger import Booking, Page, Usage, key_page, pages
+from heliograph.budgets.ledger import Booking, BudgetAccount, Usage, accounts_of, key_account
 from heliograph.jobs.request import JobRequest, OnUncertain
 from heliograph.jobs.result_order import KeyHolder, ResultOrder
 from heliograph.jobs.retry_policy import CALL_LIMIT, GIVE_UP
@@ -22,7 +22,7 @@ from heliograph.kernel.tenants import DEFAULT_TENANT, Tenants
 from heliograph.providers.books import SETTLED_AFTER, Books, can_prove
 from heliograph.providers.protocol import TaskFacts
 from heliograph.routes.config import Route
-from heliograph.storage.layout import OutputPlace, record_key
+from heliograph.storage.layout import OutputKeys, record_key
 
 START_GRACE = timedelta(minutes=2)
 ORPHAN_GRACE = timedelta(minutes=1)
@@ -127,7 +127,7 @@ class Attempt(_Record):
         return {**self.model_dump(mode="json", exclude=internal), "price_usd": usd(self.price_microusd)}
 
     @property
-    def may_have_cost(self) -> int:
+    def unknown_cost_microusd(self) -> int:
         """Micro-dollars that nobody can tell whether they were charged."""
         return self.price_microusd if self.failure and self.failure.charged is Charged.UNKNOWN else 0
 
@@ -178,7 +178,7 @@ class Job(_Record):
     # Of the API key that it was submitted with, if that has one.
     key_budget: KeyBudget | None = None
     output_key: str
-    output_name: str
+    output_stem: str
     # Of a job whose results go to a key that later jobs of its source write to as well: who holds that key, and the
     # number that S3 gave the upload.
     key_holder: KeyHolder | None = None
@@ -250,11 +250,11 @@ class Job(_Record):
         if self.orphaned_at:
             return self.orphaned_at + ORPHAN_GRACE
         if self.attempts or self.started:
-            return self.patience_ends_at + END_GRACE
+            return self.result_deadline + END_GRACE
         return self.created_at + START_GRACE
 
     @property
-    def patience_ends_at(self) -> datetime:
+    def result_deadline(self) -> datetime:
         """Until when to wait: for a task, the deadline; for its picture, as long again from then (an hour at most).
 
         A task that was made at the last moment is paid like any other: it gets its time. So does a call whose answer
@@ -267,7 +267,7 @@ class Job(_Record):
         return self.deadline_at
 
     @property
-    def doubt_ends_at(self) -> datetime:
+    def lost_call_deadline(self) -> datetime:
         """How long an attempt without an answer may announce itself before it is given up.
 
         Where the risk of a second bill is accepted, half of the time that is left goes to the next attempt.
@@ -281,20 +281,20 @@ class Job(_Record):
         if attempt.callback_sha256 is None:
             return answered_by
         if not self.may_resubmit or attempt.intended_at >= self.deadline_at:
-            return max(answered_by, self.patience_ends_at)
+            return max(answered_by, self.result_deadline)
         half = (self.deadline_at - attempt.intended_at) / 2
         return max(answered_by, attempt.intended_at + min(half, LONGEST_DOUBT))
 
     @property
     def may_resubmit(self) -> bool:
         """Whether a lost call may be followed by another: once, if the request accepts a second bill."""
-        lost = sum(attempt.failure is not None and attempt.may_have_cost > 0 for attempt in self.attempts)
+        lost = sum(attempt.failure is not None and attempt.unknown_cost_microusd > 0 for attempt in self.attempts)
         return self.request.on_uncertain is OnUncertain.RESUBMIT and lost == 0
 
     @property
     def booking(self) -> Booking:
         """What the ledger must hold for it."""
-        unknown = self.may_have_cost
+        unknown = self.unknown_cost_microusd
         if self.is_over:
             return Booking(0, self.spent_microusd, unknown)
         running = self.attempt.price_microusd if self.attempt and self.attempt.is_open else 0
@@ -305,7 +305,7 @@ class Job(_Record):
         """What it brought and cost on each route, as far as that is known."""
         usage = {attempt.route: Usage() for attempt in self.attempts}
         for attempt in self._unsettled:
-            usage[attempt.route] = usage[attempt.route].plus(Usage(unknown=attempt.may_have_cost))
+            usage[attempt.route] = usage[attempt.route].plus(Usage(unknown=attempt.unknown_cost_microusd))
         for settlement in self.settlements:
             attempt = self.attempt_of(settlement.attempt_id)
             late = Usage(pictures=len(settlement.results), spent=self._cost_of(settlement))
@@ -324,12 +324,12 @@ class Job(_Record):
         }
         return {route: change for route, change in changes.items() if any(change)}
 
-    def ledger_pages(self, tenants: Tenants) -> Iterator[tuple[Page, int | None]]:
+    def ledger_pages(self, tenants: Tenants) -> Iterator[tuple[BudgetAccount, int | None]]:
         """The pages that it is written on, each with its limit in micro-dollars."""
-        for page, period in pages(self.tenant, self.created_at):
+        for page, period in accounts_of(self.tenant, self.created_at):
             yield page, tenants.limit(page.account, period)
         if self.key_budget:
-            yield key_page(self.key_budget.key_id, self.created_at), self.key_budget.daily_microusd
+            yield key_account(self.key_budget.key_id, self.created_at), self.key_budget.daily_microusd
 
     @property
     def runs_on(self) -> str | None:
@@ -360,12 +360,12 @@ class Job(_Record):
         if self.settlements:
             if self.price_microusd or any(settlement.charged is Charged.YES for settlement in self.settlements):
                 return Charged.YES
-            return Charged.UNKNOWN if self.may_have_cost else Charged.NO
+            return Charged.UNKNOWN if self.unknown_cost_microusd else Charged.NO
         if self.failure:
             return self.failure.charged
         if self.price_microusd:
             return Charged.YES
-        return Charged.UNKNOWN if self.may_have_cost else Charged.NO
+        return Charged.UNKNOWN if self.unknown_cost_microusd else Charged.NO
 
     @property
     def spent_microusd(self) -> int:
@@ -375,14 +375,14 @@ class Job(_Record):
     @property
     def price_usd(self) -> str | None:
         """What the job cost; `None` until it is over, and where nobody can tell."""
-        if not self.is_over or self.may_have_cost or self.charged is Charged.UNKNOWN:
+        if not self.is_over or self.unknown_cost_microusd or self.charged is Charged.UNKNOWN:
             return None
         return usd(self.spent_microusd)
 
     @property
-    def may_have_cost(self) -> int:
+    def unknown_cost_microusd(self) -> int:
         """Micro-dollars of its attempts of which nobody can tell whether they were charged."""
-        return sum(attempt.may_have_cost for attempt in self._unsettled)
+        return sum(attempt.unknown_cost_microusd for attempt in self._unsettled)
 
     @property
     def in_doubt(self) -> tuple[Attempt, ...]:
@@ -430,9 +430,9 @@ class Job(_Record):
         return bool(not self.is_over and attempt and attempt.is_in_doubt and attempt.task_id)
 
     @property
-    def output_place(self) -> OutputPlace:
+    def output_place(self) -> OutputKeys:
         """Where its results go."""
-        return OutputPlace(self.output_key, self.job_id, self.output_name, self.source.preset)
+        return OutputKeys(self.output_key, self.job_id, self.output_stem, self.source.preset)
 
     @property
     def record_key(self) -> str:
@@ -505,11 +505,11 @@ class Job(_Record):
         attempts = self._attempts_with(self.attempt.attempt_id, ended_at=None, failure=None, absent=False)
         return self._moved(JobStatus.PROCESSING, attempts=attempts)
 
-    def doubting(self, attempt_id: str, doubt: str, at: datetime | None = None) -> Job:
+    def mark_uncertain(self, attempt_id: str, doubt: str, at: datetime | None = None) -> Job:
         """With the attempt's answer known to be lost. (Its task may have announced itself already.)"""
         return self._changed(attempts=self._attempts_with(attempt_id, doubt=doubt, lost_at=at))
 
-    def knowing(self, attempt_id: str, task_id: str, at: datetime) -> Job:
+    def with_task_id(self, attempt_id: str, task_id: str, at: datetime) -> Job:
         """With the task that the workflow knows, where the latest attempt's own record lacks it."""
         attempt = self.attempt
         if attempt is None or attempt.attempt_id != attempt_id or attempt.task_id:
@@ -569,7 +569,7 @@ class Job(_Record):
         attempts = self.attempts
         if self.attempt and self.attempt.is_open:
             attempts = self._attempts_with(self.attempt.attempt_id, ended_at=at, failure=failure)
-        if self.may_have_cost and failure.charged is Charged.NO:
+        if self.unknown_cost_microusd and failure.charged is Charged.NO:
             # The last attempt was free; an earlier one may not have been.
             failure = failure.model_copy(update={"charged": Charged.UNKNOWN, "retryable": False})
         paid = self.attempt.price_microusd if self.attempt and failure.charged is Charged.YES else 0
@@ -585,11 +585,11 @@ class Job(_Record):
 
     def expired(self, failure: Failure, at: datetime) -> Job:
         """Terminal: its deadline passed, and every attempt there was has ended for free."""
-        if self.may_have_cost or (self.attempt and self.attempt.is_open):
+        if self.unknown_cost_microusd or (self.attempt and self.attempt.is_open):
             raise ValueError(f"{self.job_id} has an attempt that may have been or may still be charged")
         return self._moved(JobStatus.EXPIRED, failure=failure, finished_at=at)
 
-    def canceling(self, at: datetime) -> Job:
+    def with_cancel_requested(self, at: datetime) -> Job:
         """With its owner's wish noted that it be canceled. What runs goes on; what follows respects it."""
         if self.is_over:
             raise ValueError(f"{self.job_id} is {self.status} already")
@@ -617,7 +617,7 @@ class Job(_Record):
             finished_at=at,
         )
 
-    def overtaking(self, current: Job) -> Job:
+    def rebased_on(self, current: Job) -> Job:
         """This end of the job, written over the wish to cancel it that came in between."""
         return self._changed(revision=current.revision, cancel_requested_at=current.cancel_requested_at)
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from heliograph.jobs.job import Job, JobFilter
     from heliograph.jobs.recipes import KeyedUpload
     from heliograph.jobs.result_order import KeyHolder, Taking
-    from heliograph.jobs.timeline import Stay
-    from heliograph.kernel.pagination import Position, Slice
+    from heliograph.jobs.timeline import StateVisit
+    from heliograph.kernel.pagination import Cursor, Page
 
 
 class JobReader(Protocol):
@@ -25,7 +25,7 @@ class JobReader(Protocol):
         """The id of the job whose task that is, if any has noted it (a moment ago may be too fresh)."""
         ...
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Position | None, limit: int) -> Slice[Job]:
+    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
         """The tenant's jobs that are wanted, newest first (one of a moment ago may be missing).
 
         A slice may hold fewer than `limit`, even none, and yet have an `end`: where few match, a call looks only at so
@@ -132,7 +132,7 @@ class ReuseIndex(ResultIndex, Protocol):
 class Workflow(Protocol):
     """The state machine that carries a job from its task to its result."""
 
-    def history(self, job_id: str) -> tuple[Sequence[Stay], bool]:
+    def history(self, job_id: str) -> tuple[Sequence[StateVisit], bool]:
         """Every state that the job's execution was in, in order, and whether that is all. Raises `WorkflowFailed`.
 
         Nothing where there is no execution, or none any more: it is remembered for 90 days.

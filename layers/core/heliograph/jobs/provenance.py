@@ -11,14 +11,14 @@ from heliograph.jobs.redaction import shown
 from heliograph.jobs.result_order import ORDER
 
 if TYPE_CHECKING:
-    from heliograph.storage.objects import Picture
+    from heliograph.storage.objects import DownloadedImage
 
 # An object with this in its metadata is ours: it never starts a job (no loops).
 MARKER = "heliograph-job-id"
 _SHA256 = "heliograph-sha256"
 
 
-def metadata_of(job: Job, attempt: Attempt | None, picture: Picture | Result) -> dict[str, str]:
+def metadata_of(job: Job, attempt: Attempt | None, picture: DownloadedImage | Result) -> dict[str, str]:
     """The metadata of a result that the attempt brought. ASCII, small, and nothing that would let anybody in."""
     metadata = {
         MARKER: job.job_id,
@@ -35,7 +35,7 @@ def metadata_of(job: Job, attempt: Attempt | None, picture: Picture | Result) ->
     return metadata
 
 
-def is_same_result(metadata: Mapping[str, str], job: Job, picture: Picture | Result) -> bool:
+def is_same_result(metadata: Mapping[str, str], job: Job, picture: DownloadedImage | Result) -> bool:
     """Whether an object with this metadata is that very picture of that very job, stored by an earlier run."""
     return metadata.get(MARKER) == job.job_id and metadata.get(_SHA256) == picture.sha256
 

@@ -11,9 +11,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from heliograph.jobs.job import Job, JobFilter, JobStatus, Result
 from heliograph.kernel.ids import JOB_ID
-from heliograph.kernel.pagination import Position, Slice, SliceQuery, in_utc
+from heliograph.kernel.pagination import Cursor, Page, PageQuery, in_utc
 from heliograph.kernel.patterns import Pattern
-from heliograph.kernel.query_params import Moment
+from heliograph.kernel.query_params import QueryTime
 from heliograph.storage.layout import PRESET_NAME
 from heliograph.storage.references import ObjectLocation
 
@@ -28,7 +28,7 @@ RESULT_LINK_SECONDS = 900
 MAX_SLICE_BYTES = 2_000_000
 
 
-class JobsQuery(SliceQuery):
+class JobsQuery(PageQuery):
     """Which jobs are wanted, and how many."""
 
     status: Annotated[JobStatus | None, Field(description="Only jobs that are there.")] = None
@@ -48,7 +48,7 @@ class JobsQuery(SliceQuery):
         Field(description="Only jobs of uploads under that preset."),
     ] = None
     created_after: Annotated[
-        Annotated[Moment, AfterValidator(in_utc)] | None, Field(description="Only jobs that were made after this.")
+        Annotated[QueryTime, AfterValidator(in_utc)] | None, Field(description="Only jobs that were made after this.")
     ] = None
 
     @property
@@ -80,7 +80,7 @@ def read_job(job_id: str, *, tenant: str, jobs: JobReader, objects: ObjectStore,
     return view_of(job, objects=objects, clock=clock) if job else None
 
 
-def list_jobs(query: JobsQuery, *, tenant: str, jobs: JobReader, objects: ObjectStore, clock: Clock) -> Slice[JobView]:
+def list_jobs(query: JobsQuery, *, tenant: str, jobs: JobReader, objects: ObjectStore, clock: Clock) -> Page[JobView]:
     """The tenant's jobs, newest first; fewer than asked for where their records are very large."""
     found = jobs.listed(tenant, query.filter, after=query.after, limit=query.limit)
     told: list[JobView] = []
@@ -89,9 +89,9 @@ def list_jobs(query: JobsQuery, *, tenant: str, jobs: JobReader, objects: Object
         size_bytes += len(json.dumps(job.model_dump_json(), ensure_ascii=False).encode())
         if told and size_bytes > MAX_SLICE_BYTES:
             last = told[-1].job
-            return Slice(tuple(told), Position(last.created_at, last.job_id), found.unreadable)
+            return Page(tuple(told), Cursor(last.created_at, last.job_id), found.unreadable)
         told.append(view_of(job, objects=objects, clock=clock))
-    return Slice(tuple(told), found.end, found.unreadable)
+    return Page(tuple(told), found.end, found.unreadable)
 
 
 def own_job(job_id: str, *, tenant: str, jobs: JobReader) -> Job | None:

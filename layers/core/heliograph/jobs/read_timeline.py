@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heliograph.jobs.read_jobs import own_job
-from heliograph.jobs.timeline import Moment, timeline
+from heliograph.jobs.timeline import TimelineEntry, timeline
 from heliograph.kernel.errors import WorkflowFailed
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Timeline:
     """Moments, oldest first. Not `complete`: the workflow's own history could not be had, or is too long."""
 
-    moments: tuple[Moment, ...]
+    moments: tuple[TimelineEntry, ...]
     complete: bool
 
 

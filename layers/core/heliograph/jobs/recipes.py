@@ -75,7 +75,7 @@ def is_to_be_made_again(job: Job) -> bool:
     """
     if not job.is_over or job.all_results:
         return False
-    return not job.spent_microusd and not job.may_have_cost
+    return not job.spent_microusd and not job.unknown_cost_microusd
 
 
 def _digest(*parts: Any) -> str:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from heliograph.kernel.errors import InvalidRequest
 from heliograph.kernel.ids import derived_id
-from heliograph.kernel.json_types import WHOLE_NUMBER
+from heliograph.kernel.json_types import JSON_INTEGER
 from heliograph.kernel.media_types import MediaType
 from heliograph.kernel.validation import faults_of
 from heliograph.storage.layout import PENDING_PREFIX, folder_of
@@ -38,7 +38,7 @@ class UploadRequest(BaseModel):
 
     content_type: Annotated[MediaType, Field(description="What the file is.")]
     size_bytes: Annotated[
-        int, Field(strict=True, ge=1, le=MAX_REFERENCE_BYTES, description="How large it is."), WHOLE_NUMBER
+        int, Field(strict=True, ge=1, le=MAX_REFERENCE_BYTES, description="How large it is."), JSON_INTEGER
     ]
 
 

@@ -27,7 +27,7 @@ from heliograph.jobs.reference_uploads import UPLOAD_ID, upload_location
 from heliograph.kernel.aspect_ratio import AspectRatio
 from heliograph.kernel.errors import Fault, InvalidRequest
 from heliograph.kernel.json_documents import read_json_object as read_json_object  # noqa: PLC0414 - read along with it
-from heliograph.kernel.json_types import WHOLE_NUMBER
+from heliograph.kernel.json_types import JSON_INTEGER
 from heliograph.kernel.printable import CONTROLS, REORDERING
 from heliograph.kernel.tenants import DEFAULT_TENANT
 from heliograph.kernel.texts import prompt_fault, text_fault
@@ -92,7 +92,7 @@ Remark = Annotated[
 ]
 
 
-class Task(StrEnum):
+class JobKind(StrEnum):
     """What the model is asked to do; follows from the number of references."""
 
     TEXT_TO_IMAGE = "text-to-image"
@@ -217,15 +217,15 @@ class JobRequest(BaseModel):
             le=LONGEST_DEADLINE_SECONDS,
             description="How long it may wait for its task; the deployment's own where nothing is said.",
         ),
-        WHOLE_NUMBER,
+        JSON_INTEGER,
     ] = None
 
     @property
-    def task(self) -> Task:
+    def task(self) -> JobKind:
         """No reference: generate; one: edit; more: fuse."""
         if not self.references:
-            return Task.TEXT_TO_IMAGE
-        return Task.EDIT if len(self.references) == 1 else Task.FUSION
+            return JobKind.TEXT_TO_IMAGE
+        return JobKind.EDIT if len(self.references) == 1 else JobKind.FUSION
 
     @field_validator("model")
     @classmethod

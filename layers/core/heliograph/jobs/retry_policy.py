@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from math import ceil
 
-from heliograph.kernel.jitter import spread
+from heliograph.kernel.jitter import jittered
 
 # A refused call costs nothing, but each stands in the record. Waits are such that these last until the deadline.
 MAX_ATTEMPTS = 40
@@ -31,7 +31,7 @@ def wait_before_attempt(job_id: str, attempts: int, asked_seconds: int | None, *
     """
     longest = max(_LONGEST_WAIT_SECONDS, int(patience.total_seconds() * 1.5) // MAX_ATTEMPTS)
     usual = min(1 << min(attempts, 20), longest)
-    return max(asked_seconds or 0, 1) + spread(usual, f"{job_id}{attempts}")
+    return max(asked_seconds or 0, 1) + jittered(usual, f"{job_id}{attempts}")
 
 
 def wait_for_news(since: datetime, until: datetime, now: datetime) -> int:

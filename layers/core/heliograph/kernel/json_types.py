@@ -9,5 +9,5 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# With `strict=True`: `Annotated[int, Field(strict=True, ge=1), WHOLE_NUMBER]`.
-WHOLE_NUMBER = BeforeValidator(_whole)
+# With `strict=True`: `Annotated[int, Field(strict=True, ge=1), JSON_INTEGER]`.
+JSON_INTEGER = BeforeValidator(_whole)

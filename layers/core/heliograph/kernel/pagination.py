@@ -14,16 +14,16 @@ from typing import Annotated, Generic, NamedTuple, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from heliograph.kernel.patterns import Pattern
-from heliograph.kernel.query_params import WHOLE_NUMBER
+from heliograph.kernel.query_params import QUERY_INTEGER
 
-MOST = 100
-USUAL = 20
+MAX_LIMIT = 100
+DEFAULT_LIMIT = 20
 _ID = re.compile(r"[a-z]+_[a-z0-9]{1,64}")
 
 Listed = TypeVar("Listed")
 
 
-class Position(NamedTuple):
+class Cursor(NamedTuple):
     """The last thing that was told of: a list goes on with what is older."""
 
     created_at: datetime
@@ -31,11 +31,11 @@ class Position(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Slice(Generic[Listed]):
+class Page(Generic[Listed]):
     """Some of a list; `end` where there is (or may be) more. `unreadable`: ids of its records that can't be read."""
 
     items: tuple[Listed, ...]
-    end: Position | None
+    end: Cursor | None
     unreadable: tuple[str, ...] = ()
 
 
@@ -50,13 +50,13 @@ class Records(Generic[Listed]):
         return iter(self.readable)
 
 
-def cursor_of(position: Position) -> str:
+def cursor_of(position: Cursor) -> str:
     """The position as an opaque word for URLs. It opens nothing: whoever lists sees only their own."""
     told = json.dumps([position.created_at.isoformat(), position.id], separators=(",", ":"))
     return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
 
 
-def position_of(cursor: str) -> Position:
+def position_of(cursor: str) -> Cursor:
     """Raises `ValueError` for what is no cursor of ours."""
     try:
         padding = "=" * (-len(cursor) % 4)
@@ -66,7 +66,7 @@ def position_of(cursor: str) -> Position:
         raise ValueError("is no cursor of ours") from None
     if at.tzinfo is None or not isinstance(found, str) or not _ID.fullmatch(found):
         raise ValueError("is no cursor of ours")
-    return Position(in_utc(at), found)
+    return Cursor(in_utc(at), found)
 
 
 def in_utc(at: datetime) -> datetime:
@@ -82,12 +82,12 @@ def _is_a_cursor(cursor: str) -> str:
     return cursor
 
 
-class SliceQuery(BaseModel):
+class PageQuery(BaseModel):
     """What every list can be asked."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
-    limit: Annotated[int, Field(ge=1, le=MOST, description="How many at most."), WHOLE_NUMBER] = USUAL
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="How many at most."), QUERY_INTEGER] = DEFAULT_LIMIT
     cursor: Annotated[
         Annotated[str, Pattern("[A-Za-z0-9_-]+", "is no cursor of ours")] | None,
         Field(max_length=512, description="`next_cursor` of the slice before."),
@@ -95,6 +95,6 @@ class SliceQuery(BaseModel):
     ] = None
 
     @property
-    def after(self) -> Position | None:
+    def after(self) -> Cursor | None:
         """Where the slice before ended."""
         return position_of(self.cursor) if self.cursor else None

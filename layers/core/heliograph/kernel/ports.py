@@ -1,4 +1,4 @@
-"""Ports that every package may need: the clock, sleep, parallel calls, the event bus."""
+"""Ports that every package may need: the clock, waiting, parallel calls, the event bus."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def _is_written(form: re.Pattern[str], example: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-# Behind the bounds of a field: `Annotated[int, Field(ge=1), WHOLE_NUMBER]`.
-WHOLE_NUMBER = _is_written(_WHOLE, "20")
+# Behind the bounds of a field: `Annotated[int, Field(ge=1), QUERY_INTEGER]`.
+QUERY_INTEGER = _is_written(_WHOLE, "20")
 DAY = _is_written(_DAY, "2026-11-22")
-Moment = Annotated[AwareDatetime, _is_written(_MOMENT, "2026-11-22T10:00:00Z")]
+QueryTime = Annotated[AwareDatetime, _is_written(_MOMENT, "2026-11-22T10:00:00Z")]

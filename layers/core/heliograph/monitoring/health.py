@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.monitoring.metrics import Survey
+from heliograph.monitoring.metrics import HealthSnapshot
 from heliograph.routes.circuit_breaker import Circuit
 from heliograph.routes.config import Route
-from heliograph.routes.control import Control
+from heliograph.routes.control import RouteControl
 
 if TYPE_CHECKING:
     from heliograph.jobs.ports import JobReader
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 LONG_OVERDUE = timedelta(minutes=20)
 
 
-def look_around(*, jobs: JobReader, routes: Sequence[Route], control: Control, limit: int = 1000) -> Survey:
+def check_health(
+    *, jobs: JobReader, routes: Sequence[Route], control: RouteControl, limit: int = 1000
+) -> HealthSnapshot:
     """Counts the jobs that should have moved long ago (`limit` at most), and the routes that take no calls.
 
     A route that is being probed still counts, as do all of them while the switch is off. Costs one query per shard of
@@ -29,4 +31,6 @@ def look_around(*, jobs: JobReader, routes: Sequence[Route], control: Control, l
     shut = [
         route for route in routes if traffic.halt or traffic.routes[route.name].breaker.circuit(now) != Circuit.CLOSED
     ]
-    return Survey(stuck_jobs=len(jobs.needing_attention(now - LONG_OVERDUE, limit=limit)), shut_routes=len(shut))
+    return HealthSnapshot(
+        stuck_jobs=len(jobs.needing_attention(now - LONG_OVERDUE, limit=limit)), shut_routes=len(shut)
+    )

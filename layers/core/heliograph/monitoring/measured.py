@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.jobs.job import Job, JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
-from heliograph.kernel.pagination import Position, Slice
+from heliograph.kernel.pagination import Cursor, Page
 from heliograph.monitoring.metrics import Measure, of_announcement, of_end, of_submission
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class WatchedJobStore:
         """As the store does."""
         return self._jobs.owner_of(provider, task_id)
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Position | None, limit: int) -> Slice[Job]:
+    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
         """As the store does."""
         return self._jobs.listed(tenant, wanted, after=after, limit=limit)
 

@@ -122,7 +122,7 @@ ANNOUNCED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class HealthSnapshot:
     """How things stand: jobs that should have moved long ago, and routes that take no calls."""
 
     stuck_jobs: int
@@ -142,7 +142,7 @@ def of_end(job: Job) -> Iterator[Measure]:
     yield Measure(JOBS_ENDED, 1, of=failed.code if failed else job.status)
     yield Measure(JOB_FAULTS, int(_is_fault(job)))
     yield Measure(SPENT, job.price_microusd / MICRODOLLARS)
-    if unknown := job.may_have_cost:
+    if unknown := job.unknown_cost_microusd:
         yield Measure(UNKNOWN, unknown / MICRODOLLARS)
     if job.attempts:
         yield Measure(QUEUE_TIME, _seconds(job.created_at, job.attempts[0].intended_at))
@@ -179,7 +179,7 @@ def of_announcement(event: Envelope) -> Iterator[Measure]:
         yield Measure(ANNOUNCEMENTS, 1, of=event.event_type)
 
 
-def of_sweep(done: int, survey: Survey) -> Iterator[Measure]:
+def of_sweep(done: int, survey: HealthSnapshot) -> Iterator[Measure]:
     """Of what a sweep did, and how things stand after it. Always told: silence means that nobody sweeps."""
     yield Measure(JOBS_SWEPT, done)
     yield Measure(STUCK_JOBS, survey.stuck_jobs)

@@ -15,7 +15,7 @@ from heliograph.storage.references import ObjectLocation
 if TYPE_CHECKING:
     from heliograph.jobs.ports import JobReader
     from heliograph.kernel.ports import Clock
-    from heliograph.openai_images.make_images import Picture
+    from heliograph.openai_images.make_images import GeneratedImage
     from heliograph.storage.ports import ObjectStore
 
 # An answer of a function has 6 MB at most, and bytes travel in it as base64.
@@ -50,7 +50,7 @@ class ImageLinks:
     clock: Clock
     secret: Callable[[], str]
 
-    def make(self, picture: Picture, *, base: str) -> ImageUrl:
+    def make(self, picture: GeneratedImage, *, base: str) -> ImageUrl:
         """A link to one picture at `base`. Raises `StorageFailed`."""
         expires_at = self.clock.now() + LIFETIME
         link = ImageLink(picture.job.job_id, picture.index)

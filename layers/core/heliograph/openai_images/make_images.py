@@ -14,9 +14,9 @@ from heliograph.access.keys import Caller
 from heliograph.access.open_waits import WaitCap
 from heliograph.budgets.exhausted import budget_failure
 from heliograph.intake.check_image import problem_of
-from heliograph.intake.identify_call import NamedCall, name_call, name_refused
+from heliograph.intake.identify_call import NamedCall, identify_call, name_refused
 from heliograph.intake.quote_job import Quote
-from heliograph.intake.recent_calls import Arrival, Stage
+from heliograph.intake.recent_calls import IncomingCall, Stage
 from heliograph.intake.submit import Submission
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.read_jobs import JobView, LinkedResult
@@ -48,7 +48,7 @@ class ImagesCall:
     wish: ImagesRequest
     images: tuple[bytes, ...]
     caller: Caller
-    arrival: Arrival
+    arrival: IncomingCall
     idempotency_key: str | None
     started_at: datetime
 
@@ -77,7 +77,7 @@ class CheckedCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class GeneratedImage:
     """A picture that there is. `base64` is `None` where it was not asked for or has no room in the answer."""
 
     job: Job
@@ -100,13 +100,13 @@ class Images:
     """What a call came to. `jobs`: those that were made, in order. `joined`: all of them by an equal call before."""
 
     jobs: tuple[Job, ...]
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[GeneratedImage, ...] = ()
     missing: tuple[Missing, ...] = ()
     joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Studio:
+class ImagesService:
     """What it takes to make images. `submit`, `await_end` and `view` are those of `/v1/jobs`.
 
     `check_budgets`: raises `BudgetExceeded` for a caller and a price that do not fit at the moment.
@@ -124,7 +124,7 @@ class Studio:
     clock: Clock
 
 
-def check_call(call: ImagesCall, *, studio: Studio) -> CheckedCall:
+def check_call(call: ImagesCall, *, studio: ImagesService) -> CheckedCall:
     """The call, once everything about it was looked at that costs nothing. Raises `InvalidRequest`."""
     rules = studio.rules.of(call.caller.tenant)
     stored: list[tuple[ObjectLocation, MediaType]] = []
@@ -139,22 +139,22 @@ def check_call(call: ImagesCall, *, studio: Studio) -> CheckedCall:
     return CheckedCall(call, document, price_microusd, tuple(stored))
 
 
-def name_images(checked: CheckedCall, *, studio: Studio) -> NamedCall:
+def name_images(checked: CheckedCall, *, studio: ImagesService) -> NamedCall:
     """The name by which the call makes its jobs, and by which its repeat will find them. Raises `StorageFailed`."""
     call = checked.call
     if call.idempotency_key is not None:
         key = f"{type(call.wish).__name__} {call.idempotency_key}"
         return NamedCall(call.digest, hashlib.sha256(key.encode()).hexdigest(), ())
-    return name_call(call.digest, call.arrival, recent_calls=studio.recent_calls)
+    return identify_call(call.digest, call.arrival, recent_calls=studio.recent_calls)
 
 
-def remember_refused(checked: CheckedCall, *, studio: Studio) -> None:
+def remember_refused(checked: CheckedCall, *, studio: ImagesService) -> None:
     """Notes that the call was refused before it had a name. Never raises."""
     if checked.call.idempotency_key is None:
         name_refused(checked.call.digest, checked.call.arrival, recent_calls=studio.recent_calls)
 
 
-def make_images(checked: CheckedCall, named: NamedCall, *, studio: Studio) -> Images:
+def make_images(checked: CheckedCall, named: NamedCall, *, studio: ImagesService) -> Images:
     """The pictures, once all jobs are over or patience has ended; a repeat of the same name joins the same jobs.
 
     Where one job fits into no budget any more, those before it are done all the same. Raises what `submit_request`
@@ -177,7 +177,7 @@ def make_images(checked: CheckedCall, named: NamedCall, *, studio: Studio) -> Im
 
 
 def _submitted(
-    checked: CheckedCall, named: NamedCall, missing: list[Missing], studio: Studio
+    checked: CheckedCall, named: NamedCall, missing: list[Missing], studio: ImagesService
 ) -> tuple[Submission, ...]:
     call = checked.call
     _store(checked, studio)
@@ -205,7 +205,7 @@ def _submitted(
     return tuple(made)
 
 
-def _noted(call: ImagesCall, named: NamedCall, stage: Stage, studio: Studio) -> NamedCall:
+def _noted(call: ImagesCall, named: NamedCall, stage: Stage, studio: ImagesService) -> NamedCall:
     if call.idempotency_key is not None:
         return named
     return named.noted(stage, studio.clock.now(), recent_calls=studio.recent_calls)
@@ -221,15 +221,15 @@ def _stage_of(images: Images) -> Stage | None:
     return Stage.FAILED if paid else Stage.REFUSED
 
 
-def _ended(call: ImagesCall, jobs: Sequence[Job], studio: Studio) -> tuple[Job, ...]:
+def _ended(call: ImagesCall, jobs: Sequence[Job], studio: ImagesService) -> tuple[Job, ...]:
     left = WAIT - (studio.clock.now() - call.started_at)
     return studio.await_end(jobs, seconds=left.total_seconds())
 
 
 def _collected(
-    call: ImagesCall, jobs: tuple[Job, ...], missing: list[Missing], studio: Studio, *, joined: bool
+    call: ImagesCall, jobs: tuple[Job, ...], missing: list[Missing], studio: ImagesService, *, joined: bool
 ) -> Images:
-    pictures: list[Picture] = []
+    pictures: list[GeneratedImage] = []
     room = MOST_BASE64_CHARACTERS if call.wish.wants_base64 else 0
     for job in jobs:
         if job.status is not JobStatus.SUCCEEDED:
@@ -238,7 +238,7 @@ def _collected(
         for index, linked in enumerate(studio.view(job).results, start=1):
             text = _base64(linked, room, studio.objects)
             room -= len(text or "")
-            pictures.append(Picture(job, linked, text, index))
+            pictures.append(GeneratedImage(job, linked, text, index))
     return Images(jobs, tuple(pictures), tuple(missing), joined)
 
 
@@ -255,7 +255,7 @@ def _base64(linked: LinkedResult, room: int, objects: ObjectStore) -> str | None
     return base64.b64encode(document.body).decode() if document else None
 
 
-def _store(checked: CheckedCall, studio: Studio) -> None:
+def _store(checked: CheckedCall, studio: ImagesService) -> None:
     """Stores the images that are not kept yet, by their content, unless their job would be refused.
 
     Like other uploads they are pending until a job names them.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from heliograph.providers.books import Books
     from heliograph.providers.protocol import CreateOutcome, TaskRequest, TaskState
     from heliograph.storage.objects import (
-        Picture,
+        DownloadedImage,
     )
 
 
@@ -32,6 +32,6 @@ class ImageProvider(Protocol):
 class ResultSource(Protocol):
     """Where the provider keeps finished pictures."""
 
-    def fetch(self, url: str) -> AbstractContextManager[Picture]:
+    def fetch(self, url: str) -> AbstractContextManager[DownloadedImage]:
         """Downloads to disk in constant memory. Raises `ResultUnusable`, saying whether to try again."""
         ...

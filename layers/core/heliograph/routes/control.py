@@ -15,7 +15,7 @@ from heliograph.routes.config import Route
 from heliograph.routes.events import route_switched
 from heliograph.routes.fair_queue import Weights
 from heliograph.routes.poll_schedule import Latencies
-from heliograph.routes.state import Halt, RouteState
+from heliograph.routes.state import RouteState, SpendingPause
 
 if TYPE_CHECKING:
     from heliograph.kernel.ports import Clock, EventBus
@@ -26,7 +26,7 @@ _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
+class RouteControl:
     """What watching over the routes takes."""
 
     states: RouteStates
@@ -35,7 +35,7 @@ class Control:
     weights: Weights
 
 
-def was_accepted(route: Route, *, control: Control) -> None:
+def record_acceptance(route: Route, *, control: RouteControl) -> None:
     """The route took a call: it may be called a little faster. Writes only where that is so.
 
     Never raises, as none of these reports: it is worth nothing against the call itself.
@@ -45,16 +45,16 @@ def was_accepted(route: Route, *, control: Control) -> None:
     def change(state: RouteState) -> RouteState:
         if not state.pace.may_rise(now, control.weights):
             return state
-        return state.paced(state.pace.quickened(now, control.weights, route))
+        return state.paced(state.pace.increased(now, control.weights, route))
 
     _report(route, change, control=control)
 
 
-def went_well(
+def record_success(
     route: Route,
     began_at: datetime,
     *,
-    control: Control,
+    control: RouteControl,
     tenant: str | None = None,
     learn: Callable[[Latencies], Latencies] = lambda latencies: latencies,
 ) -> None:
@@ -62,13 +62,13 @@ def went_well(
     now = control.clock.now()
 
     def change(state: RouteState) -> RouteState:
-        switched = state.switched(state.breaker.after_success(now, began_at=began_at, tenant=tenant))
+        switched = state.with_breaker(state.breaker.after_success(now, began_at=began_at, tenant=tenant))
         return switched.learning(learn(switched.latencies))
 
     _report(route, change, control=control)
 
 
-def lately(route: Route | None, *, control: Control) -> Latencies:
+def recent_latencies(route: Route | None, *, control: RouteControl) -> Latencies:
     """What the route's tasks took. Never raises: without, the schedule is the documented one."""
     with suppress(StorageFailed):
         if route:
@@ -76,12 +76,12 @@ def lately(route: Route | None, *, control: Control) -> Latencies:
     return Latencies()
 
 
-def went_wrong(
+def record_failure(
     route: Route,
     failure: Failure,
     began_at: datetime,
     *,
-    control: Control,
+    control: RouteControl,
     tenant: str | None = None,
     wait_seconds: int | None = None,
 ) -> None:
@@ -95,20 +95,20 @@ def went_wrong(
 
     def change(state: RouteState) -> RouteState:
         if failure.code is FailureCode.RATE_LIMITED:
-            state = state.paced(state.pace.slowed(now, control.weights, route, wait_seconds=wait_seconds or 0))
+            state = state.paced(state.pace.decreased(now, control.weights, route, wait_seconds=wait_seconds or 0))
         if is_of_the_route(failure) and not gave_up_early:
             breaker = state.breaker.after_failure(failure.message, now, began_at=began_at, tenant=tenant)
-            return state.switched(breaker)
+            return state.with_breaker(breaker)
         # It says nothing of the route; if it was the probe, another may be.
-        return state.switched(state.breaker.not_probed())
+        return state.with_breaker(state.breaker.not_probed())
 
     _report(route, change, control=control)
 
 
-def was_full(route: Route, *, control: Control) -> None:
+def record_saturation(route: Route, *, control: RouteControl) -> None:
     """As many tasks as may be are running on the route: it is called too often for how fast it works."""
     now = control.clock.now()
-    _report(route, lambda state: state.paced(state.pace.eased(now, control.weights, route)), control=control)
+    _report(route, lambda state: state.paced(state.pace.after_saturation(now, control.weights, route)), control=control)
 
 
 def may_probe(route: Route, *, now: datetime, states: RouteStates, tenant: str | None = None) -> bool:
@@ -118,43 +118,43 @@ def may_probe(route: Route, *, now: datetime, states: RouteStates, tenant: str |
         case Circuit.CLOSED:
             return True
         case Circuit.HALF_OPEN:
-            return states.save(state, state.switched(state.breaker.probed(now)))
+            return states.save(state, state.with_breaker(state.breaker.probed(now)))
         case Circuit.OPEN:
             return False
 
 
-def give_back_probe(route: Route, *, control: Control) -> None:
+def give_back_probe(route: Route, *, control: RouteControl) -> None:
     """The call that was to be the probe was not made. Never raises: the next probe may only come later."""
-    _report(route, lambda state: state.switched(state.breaker.not_probed()), control=control)
+    _report(route, lambda state: state.with_breaker(state.breaker.not_probed()), control=control)
 
 
-def hold_open(route: Route, reason: str, *, control: Control) -> None:
-    """Opens a route until `close_again`: for a drill, or a repair. Raises an `Unavailable` if it may not be done."""
+def hold_open(route: Route, reason: str, *, control: RouteControl) -> None:
+    """Opens a route until `close_circuit`: for a drill, or a repair. Raises an `Unavailable` if it may not be done."""
     _switch(route, lambda breaker, now: breaker.held_open(reason, now), control=control)
 
 
-def close_again(route: Route, *, control: Control) -> None:
+def close_circuit(route: Route, *, control: RouteControl) -> None:
     """Closes a route, whoever opened it, and forgets how long it wished to be left alone.
 
     Raises an `Unavailable` if it may not be done."""
     _switch(route, lambda breaker, now: breaker.closed(now), control=control)
     now = control.clock.now()
-    _report(route, lambda state: state.paced(state.pace.released(now, control.weights)), control=control)
+    _report(route, lambda state: state.paced(state.pace.without_slot(now, control.weights)), control=control)
 
 
-def halt(reason: str, *, control: Control) -> Halt:
+def halt(reason: str, *, control: RouteControl) -> SpendingPause:
     """Stops every create call at once; tasks that run are still asked for and delivered."""
-    stop = Halt(since=control.clock.now(), reason=reason)
+    stop = SpendingPause(since=control.clock.now(), reason=reason)
     control.states.halt(stop)
     return stop
 
 
-def resume(*, control: Control) -> None:
+def resume(*, control: RouteControl) -> None:
     """Lets create calls leave again: jobs that wait look once a minute."""
     control.states.halt(None)
 
 
-def announce_switches(routes: Iterable[Route], *, control: Control) -> list[str]:
+def announce_switches(routes: Iterable[Route], *, control: RouteControl) -> list[str]:
     """Publishes what is not known to be published of the routes' circuits; returns which."""
     found = control.states.look(routes)
     told = []
@@ -165,10 +165,10 @@ def announce_switches(routes: Iterable[Route], *, control: Control) -> list[str]
     return told
 
 
-def _switch(route: Route, change: Callable[[Breaker, datetime], Breaker], *, control: Control) -> None:
+def _switch(route: Route, change: Callable[[Breaker, datetime], Breaker], *, control: RouteControl) -> None:
     for _ in range(_TRIES):
         before = control.states.look([route]).routes[route.name]
-        after = before.switched(change(before.breaker, control.clock.now()))
+        after = before.with_breaker(change(before.breaker, control.clock.now()))
         if after == before:
             return
         if control.states.save(before, after):
@@ -177,7 +177,7 @@ def _switch(route: Route, change: Callable[[Breaker, datetime], Breaker], *, con
     raise StorageFailed(f"route {route.name} changes too often at the moment")
 
 
-def _report(route: Route, change: Callable[[RouteState], RouteState], *, control: Control) -> None:
+def _report(route: Route, change: Callable[[RouteState], RouteState], *, control: RouteControl) -> None:
     with suppress(StorageFailed):
         for _ in range(_TRIES):
             before = control.states.look([route]).routes[route.name]
@@ -190,7 +190,7 @@ def _report(route: Route, change: Callable[[RouteState], RouteState], *, control
                 return
 
 
-def _announce(route: Route, state: RouteState, *, control: Control) -> bool:
+def _announce(route: Route, state: RouteState, *, control: RouteControl) -> bool:
     """Publishes, then notes that it did: what can't be published now, `sweep` will publish."""
     event = route_switched(route, state.breaker)
     if event is None:
@@ -200,5 +200,5 @@ def _announce(route: Route, state: RouteState, *, control: Control) -> bool:
     except PublishFailed:
         return False
     with suppress(StorageFailed):
-        control.states.save(state, state.switched(state.breaker.as_told()))
+        control.states.save(state, state.with_breaker(state.breaker.as_told()))
     return True

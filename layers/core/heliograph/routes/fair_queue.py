@@ -105,24 +105,24 @@ class Pace(BaseModel):
         """
         return self.lanes.get(tenant, 0) > self.virtual_at(at, weights)
 
-    def joined(self, tenant: str, at: datetime, weights: Weights) -> Pace:
+    def with_slot(self, tenant: str, at: datetime, weights: Weights) -> Pace:
         """With one more place in the tenant's lane, whether it was busy or not."""
         place = self.next_place(tenant, at, weights)
         anchored = self._anchored(at, weights)
         return anchored.model_copy(update={"lanes": {**anchored.lanes, tenant: place}})
 
-    def slowed(self, at: datetime, weights: Weights, route: Route, *, wait_seconds: int = 0) -> Pace:
+    def decreased(self, at: datetime, weights: Weights, route: Route, *, wait_seconds: int = 0) -> Pace:
         """After a refusal for too many calls: half as fast, and not before `wait_seconds` are over."""
         held_until_us = _us(at) + min(wait_seconds, _LONGEST_HOLD_SECONDS) * SLOT
         return self._braked(at, weights, route, interval_us=self.interval_us * 2, held_until_us=held_until_us)
 
-    def released(self, at: datetime, weights: Weights) -> Pace:
+    def without_slot(self, at: datetime, weights: Weights) -> Pace:
         """Held no longer."""
         if self.anchored_us <= _us(at):
             return self
         return self._anchored(at, weights).model_copy(update={"anchored_us": _us(at)})
 
-    def eased(self, at: datetime, weights: Weights, route: Route) -> Pace:
+    def after_saturation(self, at: datetime, weights: Weights, route: Route) -> Pace:
         """When as many tasks run as may: an eighth slower, and all turns come one call's time later.
 
         So whoever finds the route full is served before those behind, who do not come to find it full as well.
@@ -145,7 +145,7 @@ class Pace(BaseModel):
         is_needed = any(finish - virtual > step(tenant, weights) for tenant, finish in self.lanes.items())
         return is_needed and _us(at) >= max(self.refused_us + _QUIET_US, self.risen_us + _RISE_EVERY_US)
 
-    def quickened(self, at: datetime, weights: Weights, route: Route) -> Pace:
+    def increased(self, at: datetime, weights: Weights, route: Route) -> Pace:
         """After a call that was taken while all was quiet: a little faster."""
         anchored = self._anchored(at, weights)
         per_minute = self.creates_per_minute + max(1, route.creates_per_minute / _RISE)

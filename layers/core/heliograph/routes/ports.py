@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from heliograph.routes.config import Route
-    from heliograph.routes.state import Halt, RouteState, Traffic
+    from heliograph.routes.state import RoutesSnapshot, RouteState, SpendingPause
 
 
 class RouteStates(Protocol):
     """What all functions know together of the routes. Every method raises `StorageFailed`."""
 
-    def look(self, routes: Iterable[Route]) -> Traffic:
+    def look(self, routes: Iterable[Route]) -> RoutesSnapshot:
         """The kill switch and the state of these routes; one that was never used has its starting state."""
         ...
 
@@ -32,6 +32,6 @@ class RouteStates(Protocol):
         """How many tasks are counted on the route."""
         ...
 
-    def halt(self, halt: Halt | None) -> None:
+    def halt(self, halt: SpendingPause | None) -> None:
         """Pulls the kill switch, or releases it."""
         ...

@@ -19,7 +19,7 @@ _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class QueueSlot:
     """A place in the queue, and when its turn comes if nothing else happens."""
 
     ticket: Ticket
@@ -36,16 +36,16 @@ def turn_on(
     now: datetime,
     weights: Weights,
     states: RouteStates,
-) -> Turn | None:
+) -> QueueSlot | None:
     """The turn of the `ticket`, as things are now; without one for this route, a new place at the end of the lane.
 
     `None`, and no place taken, if a new turn would come after `before`. Costs one write for a new place, and none to
     look again. Raises `StorageFailed`.
     """
     if ticket and ticket.route == route.name:
-        return Turn(ticket, state.pace.moment(tenant, ticket.place, weights))
+        return QueueSlot(ticket, state.pace.moment(tenant, ticket.place, weights))
     for _ in range(_TRIES):
-        joined = state.pace.joined(tenant, now, weights)
+        joined = state.pace.with_slot(tenant, now, weights)
         if joined.moment(tenant, joined.lanes[tenant], weights) >= before:
             return None
         if state.pace.is_waiting(tenant, now, weights):
@@ -58,6 +58,6 @@ def turn_on(
     raise StorageFailed(f"the queue of {route.name} changes too often at the moment")
 
 
-def _last_in(state: RouteState, tenant: str, weights: Weights) -> Turn:
+def _last_in(state: RouteState, tenant: str, weights: Weights) -> QueueSlot:
     place = state.pace.lanes[tenant]
-    return Turn(Ticket(route=state.route, place=place), state.pace.moment(tenant, place, weights))
+    return QueueSlot(Ticket(route=state.route, place=place), state.pace.moment(tenant, place, weights))

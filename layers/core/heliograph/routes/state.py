@@ -28,7 +28,7 @@ class RouteState(BaseModel):
         """With another pace."""
         return self.model_copy(update={"pace": pace})
 
-    def switched(self, breaker: Breaker) -> RouteState:
+    def with_breaker(self, breaker: Breaker) -> RouteState:
         """With another state of its circuit."""
         return self.model_copy(update={"breaker": breaker})
 
@@ -37,7 +37,7 @@ class RouteState(BaseModel):
         return self.model_copy(update={"latencies": latencies})
 
 
-class Halt(BaseModel):
+class SpendingPause(BaseModel):
     """The kill switch, pulled: no create call leaves until a person lets them."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
@@ -46,10 +46,10 @@ class Halt(BaseModel):
     reason: str
 
 
-class Traffic(BaseModel):
+class RoutesSnapshot(BaseModel):
     """One look at all of it, a few milliseconds old at most."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
-    halt: Halt | None
+    halt: SpendingPause | None
     routes: Mapping[str, RouteState]

@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from heliograph.budgets.ports import Ledger
     from heliograph.jobs.ports import JobStore
     from heliograph.routes.config import Routes
-    from heliograph.routes.control import Control
+    from heliograph.routes.control import RouteControl
 
 
 @dataclass(frozen=True, slots=True)
-class ControlRoom:
+class OperatorTools:
     """What a person needs who looks after a deployment."""
 
     routes: Routes
-    control: Control
+    control: RouteControl
     jobs: JobStore
     ledger: Ledger
     retention: timedelta

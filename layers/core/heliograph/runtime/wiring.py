@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
     from heliograph.access.adapters.dynamodb_key_uses import DynamoDBKeyUses
     from heliograph.access.keys import Caller
-    from heliograph.access.manage_keys import Allowance, KeyDesk
+    from heliograph.access.manage_keys import Allowance, KeyService
     from heliograph.access.open_waits import WaitCap
-    from heliograph.api.pages import BucketOrigins, Page
+    from heliograph.api.pages import BucketOrigins, WebPage
     from heliograph.budgets.adapters.dynamodb import DynamoDBLedger
     from heliograph.budgets.ledger import UsageLine
     from heliograph.budgets.read_me import MeReader
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         PollOutcome,
         Watch,
     )
-    from heliograph.execution.provider_callback import Heard
+    from heliograph.execution.provider_callback import CallbackResult
     from heliograph.intake.adapters.dynamodb_rejections import DynamoDBRejectionStore
     from heliograph.intake.events import UploadRejected
     from heliograph.intake.join_call import EqualCalls
@@ -59,14 +59,14 @@ if TYPE_CHECKING:
     from heliograph.jobs.read_timeline import Timeline
     from heliograph.jobs.reference_uploads import UploadForm
     from heliograph.jobs.request import Rules
-    from heliograph.kernel.pagination import Slice
+    from heliograph.kernel.pagination import Page
     from heliograph.kernel.ports import EventBus
-    from heliograph.monitoring.metrics import Survey
+    from heliograph.monitoring.metrics import HealthSnapshot
     from heliograph.openai_images.linked_images import ImageLinks
-    from heliograph.openai_images.make_images import Studio
+    from heliograph.openai_images.make_images import ImagesService
     from heliograph.providers.ports import ImageProvider
-    from heliograph.routes.control import Control
-    from heliograph.runtime.operator import ControlRoom
+    from heliograph.routes.control import RouteControl
+    from heliograph.runtime.operator import OperatorTools
     from heliograph.runtime.settings.api import ApiSettings
     from heliograph.runtime.settings.api_keys import CallsTableSettings, KeysTableSettings, RecogniserSettings
     from heliograph.runtime.settings.callback import CallbackSettings
@@ -95,9 +95,9 @@ if TYPE_CHECKING:
     from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
     from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
     from heliograph.webhooks.delivery import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
-    from heliograph.webhooks.endpoint import Happening
-    from heliograph.webhooks.manage_deliveries import DeliveryDesk
-    from heliograph.webhooks.manage_endpoints import EndpointDesk
+    from heliograph.webhooks.endpoint import ReceivedEvent
+    from heliograph.webhooks.manage_deliveries import DeliveryService
+    from heliograph.webhooks.manage_endpoints import EndpointService
 
 # How many results of a job are copied at once, as far as all of them fit onto a function's disk.
 _MOST_COPIES = 4
@@ -209,7 +209,7 @@ def upload_creator(settings: UploadsSettings) -> Callable[..., UploadForm]:
     return partial(create_upload, objects=_objects(), clock=SystemClock(), bucket=settings.uploads_bucket)
 
 
-def rejection_lister(settings: UploadsSettings) -> Callable[..., Slice[Rejection]]:
+def rejection_lister(settings: UploadsSettings) -> Callable[..., Page[Rejection]]:
     """What `uploads` does with `(query, tenant=)`."""
     from heliograph.intake.list_rejections import list_rejections
 
@@ -230,7 +230,7 @@ def job_reader(settings: ApiSettings) -> Callable[..., JobView | None]:
     return partial(read_job, jobs=_job_reader(settings.jobs_table), objects=_objects(), clock=SystemClock())
 
 
-def job_lister(settings: ApiSettings) -> Callable[..., Slice[JobView]]:
+def job_lister(settings: ApiSettings) -> Callable[..., Page[JobView]]:
     """What `api` does with `(query, tenant=)`."""
     from heliograph.jobs.read_jobs import list_jobs
 
@@ -364,39 +364,39 @@ def delivery_sweeper(settings: SweepDeliveriesSettings) -> Callable[[], list[str
     )
 
 
-def surveyor(settings: SweepSettings) -> Callable[[], Survey]:
+def surveyor(settings: SweepSettings) -> Callable[[], HealthSnapshot]:
     """What `sweep` looks at when it is done."""
-    from heliograph.monitoring.health import look_around
+    from heliograph.monitoring.health import check_health
 
     return partial(
-        look_around,
+        check_health,
         jobs=_job_reader(settings.jobs_table),
         routes=tuple(settings.usable_routes),
         control=_control(settings),
     )
 
 
-def callback_hearer(settings: CallbackSettings) -> Callable[[str, str, str | None], Heard]:
+def callback_hearer(settings: CallbackSettings) -> Callable[[str, str, str | None], CallbackResult]:
     """What `callback` does with `(job_id, token, task_id)`."""
     from heliograph.execution.adapters.task_tokens import TaskTokenWaits
-    from heliograph.execution.provider_callback import Hearing, hear_callback
+    from heliograph.execution.provider_callback import Hearing, receive_callback
 
     waits = TaskTokenWaits(aws.dynamodb(), aws.step_functions(), settings.waits_table)
     hearing = Hearing(jobs=_jobs(settings), providers=_providers(settings), waits=waits, clock=SystemClock())
-    return partial(hear_callback, hearing=hearing)
+    return partial(receive_callback, hearing=hearing)
 
 
-def control_room() -> ControlRoom:
+def control_room() -> OperatorTools:
     """For `operations`, with the settings that are in its environment; no function of ours has it."""
     from heliograph.platform.event_bus import EventBridgeBus
-    from heliograph.runtime.operator import ControlRoom
+    from heliograph.runtime.operator import OperatorTools
     from heliograph.runtime.settings.operations import OperationsSettings
 
     settings = read_settings(OperationsSettings)
     # A person's terminal is no log: what is done here is measured by nobody.
     control = _control(settings, EventBridgeBus(aws.events(), settings.event_bus))
     ledger = _ledger(settings.ledger_table)
-    return ControlRoom(settings.usable_routes, control, _job_store(settings), ledger, settings.job_retention)
+    return OperatorTools(settings.usable_routes, control, _job_store(settings), ledger, settings.job_retention)
 
 
 def recogniser(settings: RecogniserSettings) -> Callable[[str], Caller | None]:
@@ -427,13 +427,13 @@ def call_counter(settings: CallsTableSettings) -> Callable[..., Allowance | None
     return partial(count_call, uses=_key_uses(settings.calls_table), clock=SystemClock())
 
 
-def image_studio(settings: ImagesSettings) -> Studio:
+def image_studio(settings: ImagesSettings) -> ImagesService:
     """What `images` makes pictures with."""
     from heliograph.budgets.exhausted import check_budgets
     from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
-    from heliograph.openai_images.make_images import Studio
+    from heliograph.openai_images.make_images import ImagesService
 
-    return Studio(
+    return ImagesService(
         submit=request_submitter(settings),
         await_end=end_awaiter(settings),
         view=job_viewer(),
@@ -474,13 +474,13 @@ def wait_cap(settings: WaitsSettings, table: str) -> WaitCap:
     return WaitCap(waits=DynamoDBOpenWaits(aws.dynamodb(), table), clock=SystemClock(), most=settings.waits_per_caller)
 
 
-def key_desk(settings: KeysTableSettings | None = None) -> KeyDesk:
+def key_desk(settings: KeysTableSettings | None = None) -> KeyService:
     """What `keys` does; `operations` too, with the settings that are in its environment."""
-    from heliograph.access.manage_keys import KeyDesk
+    from heliograph.access.manage_keys import KeyService
     from heliograph.runtime.settings.api_keys import KeysTableSettings
 
     settings = settings or read_settings(KeysTableSettings)
-    return KeyDesk(
+    return KeyService(
         keys=_keys(settings.keys_table),
         uses=_key_uses(settings.calls_table),
         clock=SystemClock(),
@@ -488,7 +488,7 @@ def key_desk(settings: KeysTableSettings | None = None) -> KeyDesk:
     )
 
 
-def notifier(settings: NotifySettings) -> Callable[[Happening], list[Delivery]]:
+def notifier(settings: NotifySettings) -> Callable[[ReceivedEvent], list[Delivery]]:
     """What `notify` does with an event of the bus."""
     from heliograph.webhooks.fan_out import Notifying, notify
 
@@ -518,11 +518,11 @@ def deliverer(settings: DeliverSettings) -> Callable[[DeliveryTurn | DeliveryCra
     return partial(deliver, delivering=delivering)
 
 
-def endpoint_desk(settings: EndpointsSettings) -> EndpointDesk:
+def endpoint_desk(settings: EndpointsSettings) -> EndpointService:
     """What `webhooks` does."""
-    from heliograph.webhooks.manage_endpoints import EndpointDesk
+    from heliograph.webhooks.manage_endpoints import EndpointService
 
-    return EndpointDesk(
+    return EndpointService(
         endpoints=_endpoints(settings.endpoints_table),
         clock=SystemClock(),
         master=_webhook_secret(settings.webhook_secret),
@@ -530,12 +530,12 @@ def endpoint_desk(settings: EndpointsSettings) -> EndpointDesk:
     )
 
 
-def delivery_desk(settings: DeliveriesSettings) -> DeliveryDesk:
+def delivery_desk(settings: DeliveriesSettings) -> DeliveryService:
     """What `deliveries` does."""
     from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
-    from heliograph.webhooks.manage_deliveries import DeliveryDesk
+    from heliograph.webhooks.manage_deliveries import DeliveryService
 
-    return DeliveryDesk(
+    return DeliveryService(
         pace=DynamoDBPace(aws.dynamodb(), settings.calls_table),
         deliveries=_deliveries(settings.deliveries_table),
         endpoints=_endpoints(settings.endpoints_table),
@@ -544,7 +544,7 @@ def delivery_desk(settings: DeliveriesSettings) -> DeliveryDesk:
     )
 
 
-def api_pages(settings: PagesSettings) -> dict[str, Page]:
+def api_pages(settings: PagesSettings) -> dict[str, WebPage]:
     """What `pages` tells of the API of this deployment."""
     from heliograph.api.openapi.pages import description_pages
 
@@ -637,11 +637,11 @@ def _ledger(table: str) -> DynamoDBLedger:
     return DynamoDBLedger(aws.dynamodb(), table)
 
 
-def _control(settings: PublishedJobsSettings, bus: EventBus | None = None) -> Control:
+def _control(settings: PublishedJobsSettings, bus: EventBus | None = None) -> RouteControl:
     from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
-    from heliograph.routes.control import Control
+    from heliograph.routes.control import RouteControl
 
-    return Control(
+    return RouteControl(
         states=DynamoDBRouteStates(aws.dynamodb(), settings.routes_table),
         bus=bus or _bus(settings.event_bus),
         clock=SystemClock(),

@@ -115,7 +115,7 @@ def check_output_key(pattern: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputPlace:
+class OutputKeys:
     """Where the results of one job go: a pattern with everything filled in but `{index}` and `{ext}`."""
 
     pattern: str
@@ -142,7 +142,7 @@ class OutputPlace:
         longest = max((media_type.extension for media_type in MediaType), key=len)
         return self._filled(1, longest).removesuffix(f".{longest}")
 
-    def of_the_job_alone(self) -> OutputPlace:
+    def of_the_job_alone(self) -> OutputKeys:
         """A place beside this one that no other job has: its keys carry the job's id."""
         if "{job_id}" in self.pattern:
             return self

@@ -78,7 +78,7 @@ class SignedForm:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DownloadedImage:
     """A downloaded and verified result: complete, a picture by its bytes, within the size limit. `sha256` in hex."""
 
     file: BinaryIO

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from heliograph.webhooks.endpoint import Happening
+from heliograph.webhooks.endpoint import ReceivedEvent
 
 
 class _Event(BaseModel):
@@ -28,6 +28,6 @@ class Published(_Event):
     type: str = Field(validation_alias="detail-type")
     detail: _Detailed
 
-    def happening(self) -> Happening:
+    def happening(self) -> ReceivedEvent:
         """The event."""
-        return Happening(type=self.type, **self.detail.model_dump())
+        return ReceivedEvent(type=self.type, **self.detail.model_dump())

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from heliograph.kernel.errors import StaleRecord
 from heliograph.webhooks.delivery import (
-    DeliverAgain,
     DeliverOutcome,
     Delivery,
     DeliveryAttempt,
@@ -18,6 +17,7 @@ from heliograph.webhooks.delivery import (
     DeliveryDone,
     DeliveryStatus,
     DeliveryTurn,
+    RetryDelivery,
     Tried,
     printable,
 )
@@ -101,7 +101,7 @@ def _outcome(delivery: Delivery, delivering: Delivering, tried: Tried | None = N
             delivery_id=delivery.delivery_id, series=delivery.series, status=delivery.status, tried=tried
         )
     wait = delivery.next_attempt_at - delivering.clock.now()
-    return DeliverAgain(
+    return RetryDelivery(
         delivery_id=delivery.delivery_id,
         series=delivery.series,
         tries=delivery.tries,

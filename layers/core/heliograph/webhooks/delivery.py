@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from heliograph.kernel.ids import derived_id
-from heliograph.kernel.jitter import lateness
-from heliograph.kernel.pagination import SliceQuery
+from heliograph.kernel.jitter import jitter_fraction
+from heliograph.kernel.pagination import PageQuery
 from heliograph.kernel.printable import without_unprintable
-from heliograph.webhooks.endpoint import Happening
+from heliograph.webhooks.endpoint import ReceivedEvent
 
 DELIVERY_ID = re.compile(r"dlv_[a-z2-7]{26}")
 # After each failed attempt but the last; the schedule that Standard Webhooks gives as its example.
@@ -118,7 +118,7 @@ class Delivery(DeliverySummary):
     @classmethod
     def of(
         cls,
-        event: Happening,
+        event: ReceivedEvent,
         *,
         tenant: str,
         receiver_id: str,
@@ -200,7 +200,7 @@ class Delivery(DeliverySummary):
         )
 
 
-def message_of(event: Happening) -> str:
+def message_of(event: ReceivedEvent) -> str:
     """The body that is sent and signed."""
     document = {
         "type": event.type,
@@ -220,7 +220,7 @@ def wait_after(tries: int, asked: timedelta | None, *, key: str) -> timedelta:
     Never sooner, and a little later: always the same for a key.
     """
     usual = max(SCHEDULE[tries - 1], min(asked or timedelta(0), LONGEST_WAIT))
-    return usual + usual * JITTER * lateness(f"{key}{tries}")
+    return usual + usual * JITTER * jitter_fraction(f"{key}{tries}")
 
 
 def asked_wait(retry_after: str | None, now: datetime) -> timedelta | None:
@@ -243,7 +243,7 @@ def printable(answer: bytes) -> str:
     return without_unprintable(text)[:MOST_ANSWER_CHARACTERS].strip()
 
 
-class DeliveryQuery(SliceQuery):
+class DeliveryQuery(PageQuery):
     """What the list of deliveries can be asked."""
 
     endpoint_id: Annotated[str | None, Field(max_length=64, description="`ep_…`, or `jobs` for URLs of jobs.")] = None
@@ -273,7 +273,7 @@ class DeliveryTurn(_State):
     tries: NonNegativeInt = 0
 
 
-class DeliverAgain(_State):
+class RetryDelivery(_State):
     """It was not taken; try again after `wait_seconds`. `reason`: why, in our own words.
 
     `tried`: the attempt of this very run, if it made one.
@@ -312,4 +312,4 @@ class DeliveryCrashed(_State):
         return DeliveryTurn(delivery_id=delivery_id, series=int(series))
 
 
-DeliverOutcome = DeliverAgain | DeliveryDone
+DeliverOutcome = RetryDelivery | DeliveryDone

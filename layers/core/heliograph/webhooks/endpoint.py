@@ -170,7 +170,7 @@ class Endpoint(BaseModel):
         """Whether it is no endpoint, but stands for the tenant's URLs that are given with jobs."""
         return self.endpoint_id == job_urls_id(self.tenant)
 
-    def wants(self, event: Happening) -> bool:
+    def wants(self, event: ReceivedEvent) -> bool:
         """Whether it chose events of that type. Of its own end it is never told."""
         about_itself = event.type == DISABLED_EVENT and event.data.get("endpoint_id") == self.endpoint_id
         return (self.events is None or event.type in self.events) and not about_itself
@@ -217,7 +217,7 @@ class Endpoint(BaseModel):
         return self.model_copy(update={"failing_since": since})
 
 
-class Happening(BaseModel):
+class ReceivedEvent(BaseModel):
     """An event as it arrives from the bus, whatever its type: also of a release later than this."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from heliograph.kernel.errors import StorageFailed
 from heliograph.webhooks.delivery import Delivery
-from heliograph.webhooks.endpoint import Endpoint, Happening, job_urls_id
+from heliograph.webhooks.endpoint import Endpoint, ReceivedEvent, job_urls_id
 
 if TYPE_CHECKING:
     from heliograph.jobs.ports import JobReader
@@ -29,7 +29,7 @@ class Notifying:
     clock: Clock
 
 
-def notify(event: Happening, *, notifying: Notifying) -> list[Delivery]:
+def notify(event: ReceivedEvent, *, notifying: Notifying) -> list[Delivery]:
     """The deliveries of the event, written down and started; a repeated event finds them and makes no other.
 
     To the URL given with the job that it is about, and to every endpoint of its tenant that chose such events; where
@@ -55,7 +55,7 @@ def notify(event: Happening, *, notifying: Notifying) -> list[Delivery]:
     return deliveries
 
 
-def _to_the_jobs_url(event: Happening, notifying: Notifying) -> list[Delivery]:
+def _to_the_jobs_url(event: ReceivedEvent, notifying: Notifying) -> list[Delivery]:
     if not event.job_id or not event.type.startswith(_OF_JOBS):
         return []
     job = notifying.jobs.get(event.job_id)
@@ -74,7 +74,7 @@ def _to_the_jobs_url(event: Happening, notifying: Notifying) -> list[Delivery]:
     ]
 
 
-def _to_endpoints(event: Happening, endpoints: Iterable[Endpoint], notifying: Notifying) -> list[Delivery]:
+def _to_endpoints(event: ReceivedEvent, endpoints: Iterable[Endpoint], notifying: Notifying) -> list[Delivery]:
     return [
         Delivery.of(
             event,

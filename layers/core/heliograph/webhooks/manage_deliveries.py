@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from heliograph.kernel.errors import Conflict, StaleRecord, StorageFailed, TooSoon, WorkflowFailed
 from heliograph.kernel.ids import derived_id
-from heliograph.kernel.pagination import Slice
+from heliograph.kernel.pagination import Page
 from heliograph.webhooks.delivery import DELIVERY_ID, Delivery, DeliveryQuery, DeliveryStatus, DeliverySummary
-from heliograph.webhooks.endpoint import ENDPOINT_ID, JOB_URLS, TEST_EVENT, Endpoint, Happening
+from heliograph.webhooks.endpoint import ENDPOINT_ID, JOB_URLS, TEST_EVENT, Endpoint, ReceivedEvent
 
 if TYPE_CHECKING:
     from heliograph.access.ports import Pace
@@ -23,7 +23,7 @@ _ONE_EVERY = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryDesk:
+class DeliveryService:
     """Where tenants look after their deliveries. Another tenant's are `None`, as if there were none.
 
     Tests and replays go to a receiver whenever somebody asks for them, so each receiver gets one of each a second at
@@ -38,7 +38,7 @@ class DeliveryDesk:
     clock: Clock
     pace: Pace
 
-    def list(self, query: DeliveryQuery, *, tenant: str) -> Slice[DeliverySummary]:
+    def list(self, query: DeliveryQuery, *, tenant: str) -> Page[DeliverySummary]:
         """Newest first."""
         return self.deliveries.list(tenant, query)
 
@@ -72,7 +72,7 @@ class DeliveryDesk:
         _check(endpoint)
         self._take_turn("test", tenant, endpoint_id)
         now = self.clock.now()
-        event = Happening(
+        event = ReceivedEvent(
             type=TEST_EVENT,
             version="1",
             event_id=derived_id("evt", endpoint_id, "test", request_id),

@@ -41,7 +41,7 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointDesk:
+class EndpointService:
     """Where tenants look after their endpoints. Another tenant's are `None`, as if there were none.
 
     `master`: the secret that all others are derived from. `local`: whether this very machine may be an endpoint. Every

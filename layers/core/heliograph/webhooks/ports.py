@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from heliograph.kernel.pagination import Records, Slice
+    from heliograph.kernel.pagination import Page, Records
     from heliograph.webhooks.delivery import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
     from heliograph.webhooks.endpoint import Endpoint
 
@@ -50,7 +50,7 @@ class DeliveryStore(Protocol):
         """Writes a changed delivery; returns it with its new revision. Raises `StaleRecord` if another was faster."""
         ...
 
-    def list(self, tenant: str, query: DeliveryQuery) -> Slice[DeliverySummary]:
+    def list(self, tenant: str, query: DeliveryQuery) -> Page[DeliverySummary]:
         """The tenant's deliveries that fit, newest first (one of a moment ago may be too fresh)."""
         ...
 

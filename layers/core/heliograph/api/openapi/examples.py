@@ -26,7 +26,7 @@ from heliograph.api.representations.webhooks import (
     deliveries_listed,
     endpoints_listed,
 )
-from heliograph.budgets.ledger import Booking, Page, Usage, UsageLine
+from heliograph.budgets.ledger import Booking, BudgetAccount, Usage, UsageLine
 from heliograph.budgets.limits import limits_on
 from heliograph.budgets.read_me import BudgetLeft, Me
 from heliograph.intake.list_models import Models
@@ -37,19 +37,19 @@ from heliograph.jobs.read_jobs import JobView, LinkedResult
 from heliograph.jobs.read_timeline import Timeline
 from heliograph.jobs.reference_uploads import UploadForm
 from heliograph.jobs.request import JobRequest
-from heliograph.jobs.timeline import Stay, timeline
+from heliograph.jobs.timeline import StateVisit, timeline
 from heliograph.kernel.aspect_ratio import AspectRatio
 from heliograph.kernel.errors import Fault
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.media_types import MediaType
-from heliograph.kernel.pagination import Records, Slice
+from heliograph.kernel.pagination import Page, Records
 from heliograph.kernel.tenants import Tenant, Tenants
 from heliograph.routes.circuit_breaker import Breaker, Circuit
 from heliograph.routes.config import Route
 from heliograph.storage.layout import default_output_key
 from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, DeliveryStatus, message_of
-from heliograph.webhooks.endpoint import OVERLAP, PATIENCE, TEST_EVENT, Endpoint, Happening, secret_of
+from heliograph.webhooks.endpoint import OVERLAP, PATIENCE, TEST_EVENT, Endpoint, ReceivedEvent, secret_of
 from heliograph.webhooks.event_catalogue import (
     PublishedEvent,
     UploadRejected,
@@ -98,7 +98,7 @@ def _queued() -> Job:
         ),
         source=Source(kind="api"),
         output_key=default_output_key(None),
-        output_name=_JOB_ID,
+        output_stem=_JOB_ID,
         quote_microusd=_ROUTE.price_microusd,
         created_at=_NOON,
         deadline_at=_after(1200),
@@ -171,9 +171,9 @@ def quote() -> QuoteTold:
 def job_timeline() -> TimelineTold:
     """Of the same job."""
     stays = (
-        Stay("Wait before asking", _after(2.3), _after(29), "processing", None),
-        Stay("Ask the provider", _after(29), _after(29.4), "finished", None),
-        Stay("Deliver", _after(29.4), _after(31.4), "over", None),
+        StateVisit("Wait before asking", _after(2.3), _after(29), "processing", None),
+        StateVisit("Ask the provider", _after(29), _after(29.4), "finished", None),
+        StateVisit("Deliver", _after(29.4), _after(31.4), "over", None),
     )
     return TimelineTold.of(Timeline(timeline(_succeeded(), stays), complete=True))
 
@@ -198,7 +198,7 @@ def _rejected_upload() -> UploadRejected:
 
 def rejected_uploads() -> Listing[RejectedUploadTold]:
     """One that its preset rejects."""
-    return rejections_listed(Slice((Rejection.of(_rejected_upload(), tenant="default"),), None))
+    return rejections_listed(Page((Rejection.of(_rejected_upload(), tenant="default"),), None))
 
 
 def upload() -> UploadTold:
@@ -330,7 +330,7 @@ def events() -> dict[str, PublishedEvent]:
         at=_after(1200),
     )
     booked = Booking(reserved=180_000, spent=24_720_000, unknown=60_000)
-    day = Page("shop", "2026-11-22")
+    day = BudgetAccount("shop", "2026-11-22")
     exhausted = budget_exhausted(day, booked, limit_microusd=25_000_000, at=_after(3600))
     early = booked._replace(spent=19_800_000)
     warned = budget_warning(day, early, threshold=80, limit_microusd=25_000_000, at=_after(1800))
@@ -398,10 +398,10 @@ def rotated_secret() -> SecretTold:
     return SecretTold.of(_secret(2))
 
 
-def _happening() -> Happening:
+def _happening() -> ReceivedEvent:
     data = {"tenant": "shop", "endpoint_id": _ENDPOINT_ID}
     event_id = derived_id("evt", _ENDPOINT_ID, "test")
-    return Happening(type=TEST_EVENT, version="1", event_id=event_id, occurred_at="2026-11-22T12:00:00Z", data=data)
+    return ReceivedEvent(type=TEST_EVENT, version="1", event_id=event_id, occurred_at="2026-11-22T12:00:00Z", data=data)
 
 
 def _test_message() -> Mapping[str, Any]:
@@ -435,7 +435,7 @@ def delivery() -> DeliveryTold:
 
 def deliveries() -> Listing[DeliverySummaryTold]:
     """A list of one."""
-    return deliveries_listed(Slice((_delivery(),), None))
+    return deliveries_listed(Page((_delivery(),), None))
 
 
 def told(problem: Problem) -> dict[str, object]:

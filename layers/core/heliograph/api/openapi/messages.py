@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from heliograph.api.representations import Representation
 from heliograph.webhooks.delivery import message_of
-from heliograph.webhooks.endpoint import TEST_EVENT, Happening
+from heliograph.webhooks.endpoint import TEST_EVENT, ReceivedEvent
 from heliograph.webhooks.event_catalogue import EVENT_TYPES, PublishedEvent, event_type
 
 Data = TypeVar("Data", bound=BaseModel)
@@ -49,6 +49,6 @@ def message_models() -> Iterator[tuple[str, type[BaseModel], type[BaseModel]]]:
 def message_example(event: PublishedEvent) -> Mapping[str, Any]:
     """The event as a webhook brings it."""
     told = event.model_dump(mode="json")
-    happening = Happening(type=event_type(event), **told)
+    happening = ReceivedEvent(type=event_type(event), **told)
     message: Mapping[str, Any] = json.loads(message_of(happening))
     return message

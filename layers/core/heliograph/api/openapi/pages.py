@@ -6,7 +6,7 @@ import json
 
 from heliograph.api.openapi.document import describe
 from heliograph.api.openapi.reference import Reference
-from heliograph.api.pages import Page
+from heliograph.api.pages import WebPage
 from heliograph.routes.config import Routes
 
 # Its own files, and nothing else.
@@ -25,11 +25,11 @@ POLICY = "; ".join(
 )
 
 
-def description_pages(routes: Routes, *, local_webhooks: bool, images_url: str) -> dict[str, Page]:
+def description_pages(routes: Routes, *, local_webhooks: bool, images_url: str) -> dict[str, WebPage]:
     """By their paths below the stage."""
     document = describe(routes, local_webhooks=local_webhooks, images_url=images_url)
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return {
-        "/v1/openapi.json": Page(text, "application/json"),
-        "/docs": Page(Reference(document).page(), "text/html; charset=utf-8", POLICY),
+        "/v1/openapi.json": WebPage(text, "application/json"),
+        "/docs": WebPage(Reference(document).page(), "text/html; charset=utf-8", POLICY),
     }

@@ -10,11 +10,11 @@ from heliograph.api.representations import Listing, Representation
 from heliograph.jobs.events import SUPERSEDED_BY
 from heliograph.jobs.job import Job, JobStatus, Result, Source, Timings
 from heliograph.jobs.redaction import shown
-from heliograph.jobs.request import JobRequest, Task
-from heliograph.jobs.timeline import Moment, MomentKind
+from heliograph.jobs.request import JobKind, JobRequest
+from heliograph.jobs.timeline import TimelineEntry, TimelineKind
 from heliograph.kernel.failures import Charged, Failure
 from heliograph.kernel.money import usd
-from heliograph.kernel.pagination import Slice, cursor_of
+from heliograph.kernel.pagination import Page, cursor_of
 from heliograph.routes.circuit_breaker import Circuit
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class JobTold(Representation):
 
     id: str
     status: JobStatus
-    task: Task
+    task: JobKind
     request: Annotated[
         JobRequest,
         Field(description="As it was sent, with everything filled in. Of URLs, the query is left out: `?…`."),
@@ -174,7 +174,7 @@ class QuoteTold(Representation):
     """What a call would be: nothing was written, and nothing will be spent."""
 
     dry_run: bool = True
-    task: Task
+    task: JobKind
     request: JobRequest
     routes: tuple[RouteQuoted, ...]
     price_usd: Annotated[Usd, Field(description="On the first route.")]
@@ -220,12 +220,12 @@ class MomentTold(Representation):
 
     at: AwareDatetime
     until: Annotated[AwareDatetime | None, Field(description="Where it took its time, and is over.")]
-    kind: MomentKind
+    kind: TimelineKind
     detail: str
     attempt: Annotated[int | None, Field(description="Which attempt it is about, from 1.")]
 
     @classmethod
-    def of(cls, moment: Moment) -> MomentTold:
+    def of(cls, moment: TimelineEntry) -> MomentTold:
         """The moment for the job's owner."""
         return cls(at=moment.at, until=moment.until, kind=moment.kind, detail=moment.detail, attempt=moment.attempt)
 
@@ -244,7 +244,7 @@ class TimelineTold(Representation):
         return cls(data=tuple(map(MomentTold.of, found.moments)), complete=found.complete)
 
 
-def job_listing(found: Slice[JobView]) -> Listing[Any]:
+def job_listing(found: Page[JobView]) -> Listing[Any]:
     """A slice of jobs. One whose record can be read, but makes no sense, is as good as one that can't be read."""
     cursor = cursor_of(found.end) if found.end else None
     told: list[JobTold] = []

@@ -11,7 +11,7 @@ from heliograph.api.representations.problems import FaultTold
 from heliograph.intake.rejections import RejectedKind, Rejection
 from heliograph.jobs.reference_uploads import UploadForm
 from heliograph.kernel.failures import Charged, FailureCode
-from heliograph.kernel.pagination import Slice, cursor_of
+from heliograph.kernel.pagination import Page, cursor_of
 
 
 class UploadTold(Representation):
@@ -68,7 +68,7 @@ class RejectedUploadTold(Representation):
         )
 
 
-def rejections_listed(found: Slice[Rejection]) -> Listing[RejectedUploadTold]:
+def rejections_listed(found: Page[Rejection]) -> Listing[RejectedUploadTold]:
     """A slice of them."""
     return Listing[RejectedUploadTold](
         data=tuple(map(RejectedUploadTold.of, found.items)),

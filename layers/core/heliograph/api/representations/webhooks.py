@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from heliograph.api.representations import Listing, Representation
 from heliograph.jobs.redaction import masked_url
-from heliograph.kernel.pagination import Records, Slice, cursor_of
+from heliograph.kernel.pagination import Page, Records, cursor_of
 from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, DeliveryStatus, DeliverySummary
 from heliograph.webhooks.endpoint import Endpoint, EndpointStatus
 from heliograph.webhooks.manage_endpoints import Secret
@@ -104,7 +104,7 @@ def endpoints_listed(endpoints: Records[Endpoint]) -> Listing[EndpointTold]:
     return Listing[EndpointTold](data=tuple(map(EndpointTold.of, endpoints)), unreadable=endpoints.unreadable)
 
 
-def deliveries_listed(found: Slice[DeliverySummary]) -> Listing[DeliverySummaryTold]:
+def deliveries_listed(found: Page[DeliverySummary]) -> Listing[DeliverySummaryTold]:
     """A slice of them."""
     return Listing[DeliverySummaryTold](
         data=tuple(map(DeliverySummaryTold.of, found.items)),

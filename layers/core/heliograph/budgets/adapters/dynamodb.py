@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from heliograph.budgets.ledger import WARNED_AT, Balance, Booking, Page, Usage, UsageLine
+from heliograph.budgets.ledger import WARNED_AT, Balance, Booking, BudgetAccount, Usage, UsageLine
 from heliograph.platform.dynamodb import CONDITION_FAILED, code_of, translated
 
 if TYPE_CHECKING:
@@ -36,22 +36,22 @@ class DynamoDBLedger:
         self._client = client
         self._table = table
 
-    def read(self, page: Page) -> Booking:
+    def read(self, page: BudgetAccount) -> Booking:
         """One consistent read."""
         return _booking(self._item(page))
 
-    def balance(self, page: Page) -> Balance:
+    def balance(self, page: BudgetAccount) -> Balance:
         """One consistent read."""
         item = self._item(page)
         return Balance(_booking(item), frozenset(percent for percent in WARNED_AT if f"announced_{percent}" in item))
 
-    def every(self) -> Iterator[tuple[Page, Booking]]:
+    def every(self) -> Iterator[tuple[BudgetAccount, Booking]]:
         """A scan, page by page."""
         with translated("the ledger"):
             for answer in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
                 for item in answer["Items"]:
                     if item["account"]["S"] != _USAGE:
-                        yield Page(item["account"]["S"], item["period"]["S"]), _booking(item)
+                        yield BudgetAccount(item["account"]["S"], item["period"]["S"]), _booking(item)
 
     def usage(self, first_day: str, last_day: str, *, tenant: str | None = None) -> Iterator[UsageLine]:
         """A query, page by page: one item for each day, tenant and route. Of one tenant, a query for each day."""
@@ -72,7 +72,7 @@ class DynamoDBLedger:
                     day, tenant, route = item["period"]["S"].split("#")
                     yield UsageLine(day, tenant, route, Usage(*_numbers(item, Usage._fields)))
 
-    def may_announce(self, page: Page, now: datetime, *, threshold: int | None = None) -> bool:
+    def may_announce(self, page: BudgetAccount, now: datetime, *, threshold: int | None = None) -> bool:
         """One conditional write."""
         begun, done = _marks(threshold)
         with translated(str(page)):
@@ -94,7 +94,7 @@ class DynamoDBLedger:
                 raise
         return True
 
-    def announced(self, page: Page, *, threshold: int | None = None) -> None:
+    def announced(self, page: BudgetAccount, *, threshold: int | None = None) -> None:
         """One write."""
         _, done = _marks(threshold)
         with translated(str(page)):
@@ -105,7 +105,7 @@ class DynamoDBLedger:
                 ExpressionAttributeValues={":yes": {"BOOL": True}},
             )
 
-    def _item(self, page: Page) -> Mapping[str, AttributeValueTypeDef]:
+    def _item(self, page: BudgetAccount) -> Mapping[str, AttributeValueTypeDef]:
         with translated(str(page)):
             answer = self._client.get_item(TableName=self._table, Key=_key(page), ConsistentRead=True)
         return answer.get("Item", {})
@@ -126,7 +126,9 @@ def usage_update(table: str, line: UsageLine) -> TransactWriteItemTypeDef:
     }
 
 
-def page_update(table: str, page: Page, difference: Booking, *, limit_microusd: int | None) -> TransactWriteItemTypeDef:
+def page_update(
+    table: str, page: BudgetAccount, difference: Booking, *, limit_microusd: int | None
+) -> TransactWriteItemTypeDef:
     """A page's part of a transaction: adds `difference`, if the sum stays within the limit."""
     values: dict[str, AttributeValueTypeDef] = {
         f":{column}": {"N": str(amount)} for column, amount in difference._asdict().items()
@@ -173,5 +175,5 @@ def _numbers(item: Mapping[str, AttributeValueTypeDef], columns: Iterable[str]) 
     return [int(item.get(column, {"N": "0"})["N"]) for column in columns]
 
 
-def _key(page: Page) -> dict[str, AttributeValueTypeDef]:
+def _key(page: BudgetAccount) -> dict[str, AttributeValueTypeDef]:
     return {"account": {"S": page.account}, "period": {"S": page.period}}

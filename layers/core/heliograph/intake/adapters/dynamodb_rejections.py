@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from heliograph.intake.rejections import Rejection, RejectionQuery
-from heliograph.kernel.pagination import Position, Slice
+from heliograph.kernel.pagination import Cursor, Page
 from heliograph.platform.dynamodb import CONDITION_FAILED, code_of, translated
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class DynamoDBRejectionStore:
                 raise
         return True
 
-    def list(self, tenant: str, query: RejectionQuery) -> Slice[Rejection]:
+    def list(self, tenant: str, query: RejectionQuery) -> Page[Rejection]:
         """Queries of the index, which lags behind the table by milliseconds; a thousand records at most."""
         found: list[Rejection] = []
         start = _start(tenant, query.after) if query.after else None
@@ -63,13 +63,13 @@ class DynamoDBRejectionStore:
                 found.append(Rejection.model_validate_json(item["document"]["S"]))
                 if len(found) > query.limit:
                     last = found[query.limit - 1]
-                    return Slice(tuple(found[: query.limit]), Position(last.rejected_at, last.rejection_id))
+                    return Page(tuple(found[: query.limit]), Cursor(last.rejected_at, last.rejection_id))
             start = answer.get("LastEvaluatedKey")
             read += answer["ScannedCount"]
             if start is None:
-                return Slice(tuple(found), None)
+                return Page(tuple(found), None)
             if read >= _MOST_READ:
-                return Slice(tuple(found), _position(start))
+                return Page(tuple(found), _position(start))
 
     def _question(
         self, tenant: str, query: RejectionQuery, start: Mapping[str, AttributeValueTypeDef] | None
@@ -111,7 +111,7 @@ def _sortable(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _start(tenant: str, after: Position) -> dict[str, AttributeValueTypeDef]:
+def _start(tenant: str, after: Cursor) -> dict[str, AttributeValueTypeDef]:
     return {
         "tenant": {"S": tenant},
         "rejected_at": {"S": _sortable(after.created_at)},
@@ -119,5 +119,5 @@ def _start(tenant: str, after: Position) -> dict[str, AttributeValueTypeDef]:
     }
 
 
-def _position(key: Mapping[str, Any]) -> Position:
-    return Position(datetime.fromisoformat(key["rejected_at"]["S"]), key["rejection_id"]["S"])
+def _position(key: Mapping[str, Any]) -> Cursor:
+    return Cursor(datetime.fromisoformat(key["rejected_at"]["S"]), key["rejection_id"]["S"])

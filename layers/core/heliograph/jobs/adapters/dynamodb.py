@@ -31,7 +31,7 @@ from heliograph.jobs.job import Job, JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.errors import BudgetExceeded, HeliographError, KeyHeld, RouteFull, StaleJob, StorageFailed
 from heliograph.kernel.ids import derived_id
-from heliograph.kernel.pagination import MOST, Position, Records, Slice
+from heliograph.kernel.pagination import MAX_LIMIT, Cursor, Page, Records
 from heliograph.kernel.tenants import Period, Tenants
 from heliograph.platform.dynamodb import (
     CONDITION_FAILED,
@@ -99,12 +99,12 @@ class DynamoDBJobReader:
             )
         return next((item["job_id"]["S"].partition("#")[0] for item in answer["Items"]), None)
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Position | None, limit: int) -> Slice[Job]:
+    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
         """Queries of the index, which holds what is filtered by, then one consistent read of the jobs themselves."""
         if after and wanted.created_after and after.created_at <= wanted.created_after:
             # Nothing is left; and DynamoDB takes no start from outside the range.
-            return Slice((), None)
-        found: list[Position] = []
+            return Page((), None)
+        found: list[Cursor] = []
         unreadable: list[str] = []
         end = after
         with translated("a list"):
@@ -122,7 +122,7 @@ class DynamoDBJobReader:
         jobs = {job.job_id: job for job in read}
         # One that changed since it was found is told of only if it is still wanted.
         told = (job for position in found if (job := jobs.get(position.id)) and wanted.wants(job))
-        return Slice(tuple(told), end, (*unreadable, *read.unreadable))
+        return Page(tuple(told), end, (*unreadable, *read.unreadable))
 
     def every(self) -> Iterator[Job]:
         """A scan, page by page."""
@@ -150,7 +150,7 @@ class DynamoDBJobReader:
                 found += [(int(item["attention_at"]["N"]), item["job_id"]["S"]) for item in answer["Items"]]
         return [job_id for _, job_id in sorted(found)[:limit]]
 
-    def _listing(self, tenant: str, wanted: JobFilter, after: Position | None) -> Any:
+    def _listing(self, tenant: str, wanted: JobFilter, after: Cursor | None) -> Any:
         newer = "" if wanted.created_after is None else " AND created_at > :created_after"
         values: dict[str, AttributeValueTypeDef] = {":tenant": {"S": tenant}}
         if wanted.created_after:
@@ -170,7 +170,7 @@ class DynamoDBJobReader:
             "KeyConditionExpression": f"tenant = :tenant{newer}",
             "ExpressionAttributeValues": values,
             "ScanIndexForward": False,
-            "Limit": _LOOKED_AT if conditions else MOST + 1,
+            "Limit": _LOOKED_AT if conditions else MAX_LIMIT + 1,
             **({"FilterExpression": " AND ".join(conditions), "ExpressionAttributeNames": names} if conditions else {}),
             **({"ExclusiveStartKey": _start(tenant, after)} if after else {}),
         }
@@ -368,11 +368,11 @@ def _sortable(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _position(item: Mapping[str, AttributeValueTypeDef]) -> Position:
-    return Position(datetime.fromisoformat(item["created_at"]["S"]), item["job_id"]["S"])
+def _position(item: Mapping[str, AttributeValueTypeDef]) -> Cursor:
+    return Cursor(datetime.fromisoformat(item["created_at"]["S"]), item["job_id"]["S"])
 
 
-def _start(tenant: str, after: Position) -> dict[str, AttributeValueTypeDef]:
+def _start(tenant: str, after: Cursor) -> dict[str, AttributeValueTypeDef]:
     created_at = {"S": _sortable(after.created_at)}
     return {"tenant": {"S": tenant}, "created_at": created_at, "job_id": {"S": after.id}}  # type: ignore[dict-item]
 

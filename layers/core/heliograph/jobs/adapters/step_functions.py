@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from heliograph.jobs.timeline import Stay
+from heliograph.jobs.timeline import StateVisit
 from heliograph.platform.step_functions import start_execution, translated
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class StepFunctionsWorkflow:
         """`True` also while the job's execution runs: starting it again with the same input is no error to AWS."""
         return start_execution(self._client, self._state_machine_arn, job_id, {"job_id": job_id})
 
-    def history(self, job_id: str) -> tuple[Sequence[Stay], bool]:
+    def history(self, job_id: str) -> tuple[Sequence[StateVisit], bool]:
         """A request for every 1,000 events; an account has about 20 such requests a second."""
         arn = f"{self._state_machine_arn.replace(':stateMachine:', ':execution:')}:{job_id}"
         events: list[HistoryEventTypeDef] = []
@@ -48,7 +48,7 @@ class StepFunctionsWorkflow:
         return tuple(_stays(events)), False
 
 
-def _stays(events: Iterable[HistoryEventTypeDef]) -> Iterator[Stay]:
+def _stays(events: Iterable[HistoryEventTypeDef]) -> Iterator[StateVisit]:
     """From what was entered and left: one state at a time, because nothing of ours runs in parallel."""
     entered: HistoryEventTypeDef | None = None
     for event in events:
@@ -60,10 +60,10 @@ def _stays(events: Iterable[HistoryEventTypeDef]) -> Iterator[Stay]:
             watch = told.get("watch")
             called_back = isinstance(watch, dict) and watch.get("called_back") is True
             outcome = _words(told.get("outcome"))
-            yield Stay(_name(entered), entered["timestamp"], event["timestamp"], outcome, reason, called_back)
+            yield StateVisit(_name(entered), entered["timestamp"], event["timestamp"], outcome, reason, called_back)
             entered = None
     if entered:
-        yield Stay(_name(entered), entered["timestamp"], None)
+        yield StateVisit(_name(entered), entered["timestamp"], None)
 
 
 def _name(entered: HistoryEventTypeDef) -> str:

@@ -17,7 +17,7 @@ from heliograph.kernel.errors import ResultUnusable, UnusableImage
 from heliograph.platform import tls as trust
 from heliograph.platform.http_transport import LeanTransport
 from heliograph.platform.user_agent import USER_AGENT
-from heliograph.storage.objects import Picture
+from heliograph.storage.objects import DownloadedImage
 
 # A missing User-Agent gets 403 there [client]. Our key is never sent to it.
 _HEADERS = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
@@ -47,7 +47,7 @@ class ResultHost:
         )
 
     @contextmanager
-    def fetch(self, url: str) -> Iterator[Picture]:
+    def fetch(self, url: str) -> Iterator[DownloadedImage]:
         """Downloads to a temporary file in constant memory and verifies what arrived before anybody sees it."""
         if not any(url.startswith(f"{origin}/") for origin in self._origins):
             raise ResultUnusable("its link is not on an allowed host", again=False)
@@ -178,7 +178,7 @@ def _read_through(arrived: _Arrived) -> Inspection:
     return inspection
 
 
-def _verified(arrived: _Arrived) -> Picture:
+def _verified(arrived: _Arrived) -> DownloadedImage:
     inspection = _read_through(arrived) if arrived.inspection.in_doubt else arrived.inspection
     try:
         facts = inspection.end()
@@ -186,6 +186,6 @@ def _verified(arrived: _Arrived) -> Picture:
         # An error page served with 200, or half of a file, is gone a moment later.
         raise ResultUnusable(str(error), again=error.again) from error
     arrived.file.seek(0)
-    return Picture(
+    return DownloadedImage(
         arrived.file, facts.media_type, arrived.size_bytes, arrived.digest.hexdigest(), facts.width, facts.height
     )

@@ -23,7 +23,7 @@ from heliograph.routes.circuit_breaker import Breaker
 from heliograph.routes.config import Route
 from heliograph.routes.fair_queue import Pace
 from heliograph.routes.poll_schedule import Latencies
-from heliograph.routes.state import Halt, RouteState, Traffic
+from heliograph.routes.state import RoutesSnapshot, RouteState, SpendingPause
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,7 +41,7 @@ class DynamoDBRouteStates:
         self._client = client
         self._table = table
 
-    def look(self, routes: Iterable[Route]) -> Traffic:
+    def look(self, routes: Iterable[Route]) -> RoutesSnapshot:
         """One consistent read of all of them."""
         routes = tuple(routes)
         keys: list[dict[str, Any]] = [{"route": {"S": name}} for name in (_SWITCH, *(route.name for route in routes))]
@@ -57,7 +57,7 @@ class DynamoDBRouteStates:
             for route in routes
         }
         halt = items.get(_SWITCH, {}).get("halt", {}).get("S")
-        return Traffic(halt=Halt.model_validate_json(halt) if halt else None, routes=states)
+        return RoutesSnapshot(halt=SpendingPause.model_validate_json(halt) if halt else None, routes=states)
 
     def queue(self, route: Route, tenant: str, *, step: int, beyond: int) -> RouteState | None:
         """One conditional, atomic addition; no read before it."""
@@ -112,7 +112,7 @@ class DynamoDBRouteStates:
             answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return int(answer.get("Item", {}).get("running", {"N": "0"})["N"])
 
-    def halt(self, halt: Halt | None) -> None:
+    def halt(self, halt: SpendingPause | None) -> None:
         """One write."""
         with translated("the switch"):
             if halt is None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from heliograph.kernel.errors import StaleRecord
-from heliograph.kernel.pagination import Position, Slice
+from heliograph.kernel.pagination import Cursor, Page
 from heliograph.platform.dynamodb import CONDITION_FAILED, code_of, put_next_revision, record_of, records_of, translated
 from heliograph.webhooks.delivery import Delivery, DeliveryQuery, DeliverySummary
 from heliograph.webhooks.endpoint import JOB_URLS
@@ -66,7 +66,7 @@ class DynamoDBDeliveryStore:
         self._write(changed, read=delivery.revision)
         return changed
 
-    def list(self, tenant: str, query: DeliveryQuery) -> Slice[DeliverySummary]:
+    def list(self, tenant: str, query: DeliveryQuery) -> Page[DeliverySummary]:
         """Queries of the index, which lags behind the table by milliseconds; a thousand records at most."""
         found: list[DeliverySummary] = []
         unreadable: list[str] = []
@@ -78,17 +78,17 @@ class DynamoDBDeliveryStore:
             for item in answer["Items"]:
                 if len(found) == query.limit:
                     last = found[-1]
-                    end = Position(last.created_at, last.delivery_id)
-                    return Slice(tuple(found), end, tuple(unreadable))
+                    end = Cursor(last.created_at, last.delivery_id)
+                    return Page(tuple(found), end, tuple(unreadable))
                 summaries = records_of([item], _summary, key="delivery_id")
                 found += summaries.readable
                 unreadable += summaries.unreadable
             start = answer.get("LastEvaluatedKey")
             read += answer["ScannedCount"]
             if start is None:
-                return Slice(tuple(found), None, tuple(unreadable))
+                return Page(tuple(found), None, tuple(unreadable))
             if read >= _MOST_READ:
-                return Slice(tuple(found), _position(start), tuple(unreadable))
+                return Page(tuple(found), _position(start), tuple(unreadable))
 
     def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         """One query per shard of the index."""
@@ -187,7 +187,7 @@ def _sortable(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _start(tenant: str, after: Position) -> dict[str, AttributeValueTypeDef]:
+def _start(tenant: str, after: Cursor) -> dict[str, AttributeValueTypeDef]:
     return {
         "tenant": {"S": tenant},
         "created_at": {"S": _sortable(after.created_at)},
@@ -195,5 +195,5 @@ def _start(tenant: str, after: Position) -> dict[str, AttributeValueTypeDef]:
     }
 
 
-def _position(key: Mapping[str, Any]) -> Position:
-    return Position(datetime.fromisoformat(key["created_at"]["S"]), key["delivery_id"]["S"])
+def _position(key: Mapping[str, Any]) -> Cursor:
+    return Cursor(datetime.fromisoformat(key["created_at"]["S"]), key["delivery_id"]["S"])
