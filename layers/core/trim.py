@@ -63,7 +63,7 @@ def main(artifacts: Path) -> None:
     """Trims the layer in that folder."""
     packages = artifacts / "python"
     verify(packages)
-    trim_sdk(packages / "botocore" / "data", operations(packages / "heliograph" / "adapters" / "aws.py"))
+    trim_sdk(packages / "botocore" / "data", operations(packages / "heliograph" / "platform" / "aws.py"))
     for folder in GATHERERS:
         gather_on_demand(packages / folder / "__init__.py")
     for name in ("__init__.py", "docstring.py"):
