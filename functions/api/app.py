@@ -15,14 +15,14 @@ from heliograph.api.responses import answer, api_resolver, found, sliced
 from heliograph.jobs.read_jobs import JobsQuery
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.api import ApiSettings
+from heliograph.runtime.wiring import access, jobs
 
 app = api_resolver(charged_on_failure=Charged.NO, methods_of=methods_of)
 settings = read_settings(ApiSettings)
-read_job, list_jobs = wiring.job_reader(settings), wiring.job_lister(settings)
-read_timeline, count_call = wiring.timeline_reader(settings), wiring.call_counter(settings)
+read_job, list_jobs = jobs.job_reader(settings), jobs.job_lister(settings)
+read_timeline, count_call = jobs.timeline_reader(settings), access.call_counter(settings)
 
 
 @app.get("/v1/jobs")

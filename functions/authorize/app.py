@@ -10,11 +10,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api.bearer import bearer_of
 from heliograph.api.call import authorizer_context
 from heliograph.monitoring.logging import logger, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.authorize import AuthorizeSettings
+from heliograph.runtime.wiring import access
 
-recognise = wiring.recogniser(read_settings(AuthorizeSettings))
+recognise = access.recogniser(read_settings(AuthorizeSettings))
 
 
 @observed

@@ -9,12 +9,12 @@ from heliograph.api.responses import api_resolver
 from heliograph.kernel.failures import Charged
 from heliograph.kernel.ids import JOB_ID
 from heliograph.monitoring.logging import logger, observed, only_an_id
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.callback import CallbackSettings
+from heliograph.runtime.wiring import execution
 
 app = api_resolver(charged_on_failure=Charged.NO)
-hear = wiring.callback_hearer(read_settings(CallbackSettings))
+hear = execution.callback_hearer(read_settings(CallbackSettings))
 
 
 @app.post("/v1/callbacks/<job_id>/<token>")

@@ -11,14 +11,14 @@ from heliograph.api.problems import Problem
 from heliograph.api.responses import accepted, api_resolver
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import logger, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.cancel import CancelSettings
+from heliograph.runtime.wiring import access, jobs
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(CancelSettings)
-cancel_job, view_of = wiring.job_canceler(settings), wiring.job_viewer()
-count_call = wiring.call_counter(settings)
+cancel_job, view_of = jobs.job_canceler(settings), jobs.job_viewer()
+count_call = access.call_counter(settings)
 
 
 @app.post("/v1/jobs/<job_id>/cancel")

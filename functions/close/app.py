@@ -5,11 +5,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.execution.outcomes import Crashed
 from heliograph.monitoring.logging import decided, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.close import CloseSettings
+from heliograph.runtime.wiring import execution
 
-close = wiring.closer(read_settings(CloseSettings))
+close = execution.closer(read_settings(CloseSettings))
 
 
 @observed

@@ -5,13 +5,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.monitoring.logging import noted, observed, tell
 from heliograph.monitoring.metrics import of_delivery
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.deliver import DeliverSettings
+from heliograph.runtime.wiring import webhooks
 from heliograph.webhooks.delivery import DeliveryCrashed, DeliveryTurn
 from pydantic import ConfigDict, TypeAdapter
 
-deliver = wiring.deliverer(read_settings(DeliverSettings))
+deliver = webhooks.deliverer(read_settings(DeliverSettings))
 read: TypeAdapter[DeliveryTurn | DeliveryCrashed] = TypeAdapter(
     DeliveryTurn | DeliveryCrashed, config=ConfigDict(hide_input_in_errors=True)
 )

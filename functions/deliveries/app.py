@@ -12,14 +12,14 @@ from heliograph.api.representations import webhooks as told
 from heliograph.api.responses import answer, api_resolver, sliced
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import noted, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.deliveries import DeliveriesSettings
+from heliograph.runtime.wiring import access, webhooks
 from heliograph.webhooks.delivery import DeliveryQuery
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(DeliveriesSettings)
-desk, count_call = wiring.delivery_desk(settings), wiring.call_counter(settings)
+desk, count_call = webhooks.delivery_desk(settings), access.call_counter(settings)
 
 
 @app.get("/v1/deliveries")

@@ -5,11 +5,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.execution.outcomes import DispatchInput
 from heliograph.monitoring.logging import decided, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.dispatch import DispatchSettings
+from heliograph.runtime.wiring import execution
 
-dispatch = wiring.dispatcher(read_settings(DispatchSettings))
+dispatch = execution.dispatcher(read_settings(DispatchSettings))
 
 
 @observed

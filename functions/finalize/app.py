@@ -5,12 +5,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.execution.outcomes import FinalizeInput
 from heliograph.monitoring.logging import decided, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.finalize import FinalizeSettings
+from heliograph.runtime.wiring import execution
 from pydantic import ConfigDict, TypeAdapter
 
-finalize = wiring.finalizer(read_settings(FinalizeSettings))
+finalize = execution.finalizer(read_settings(FinalizeSettings))
 read: TypeAdapter[FinalizeInput] = TypeAdapter(FinalizeInput, config=ConfigDict(hide_input_in_errors=True))
 
 

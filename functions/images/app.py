@@ -8,14 +8,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api import openai as door
 from heliograph.monitoring.logging import logger, observed
 from heliograph.openai_images.make_images import WAIT, check_call, make_images, name_images, remember_refused
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.images import ImagesSettings
+from heliograph.runtime.wiring import access, openai_images
 
 app = door.images_resolver()
 settings = read_settings(ImagesSettings)
-studio, links = wiring.image_studio(settings), wiring.image_links(settings)
-recognise, count_call = wiring.recogniser(settings), wiring.call_counter(settings)
+studio, links = openai_images.image_studio(settings), openai_images.image_links(settings)
+recognise, count_call = access.recogniser(settings), access.call_counter(settings)
 door.serve_models(app, studio.rules.routes, studio.aliases)
 door.serve_files(app, links)
 

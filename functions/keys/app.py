@@ -15,13 +15,13 @@ from heliograph.api.responses import answer, api_resolver, listed
 from heliograph.jobs.request import read_json_object
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import logger, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.keys import KeysSettings
+from heliograph.runtime.wiring import access
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(KeysSettings)
-desk, count_call, again = wiring.key_desk(settings), wiring.call_counter(settings), wiring.caller_again(settings)
+desk, count_call, again = access.key_desk(settings), access.call_counter(settings), access.caller_again(settings)
 
 
 @app.post("/v1/keys")

@@ -14,15 +14,15 @@ from heliograph.api.responses import answer, api_resolver
 from heliograph.budgets.usage import UsageQuery
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.models import ModelsSettings
+from heliograph.runtime.wiring import access, budgets, intake
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(ModelsSettings)
-read_models, read_usage = wiring.model_reader(settings), wiring.usage_reader(settings)
-whoami = wiring.me_reader(settings)
-count_call, look_up_again = wiring.call_counter(settings), wiring.caller_again(settings)
+read_models, read_usage = intake.model_reader(settings), budgets.usage_reader(settings)
+whoami = budgets.me_reader(settings)
+count_call, look_up_again = access.call_counter(settings), access.caller_again(settings)
 
 
 @app.get("/v1/models")

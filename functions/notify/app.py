@@ -7,12 +7,12 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.monitoring.logging import logger, noted, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.notify import NotifySettings
+from heliograph.runtime.wiring import webhooks
 from heliograph.webhooks.bus_event import Published
 
-notify = wiring.notifier(read_settings(NotifySettings))
+notify = webhooks.notifier(read_settings(NotifySettings))
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 

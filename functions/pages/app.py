@@ -8,18 +8,18 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api.pages import Pages, WebPage, folder, playground_policy
 from heliograph.monitoring.logging import observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.pages import PagesSettings
+from heliograph.runtime.wiring import api
 
 settings = read_settings(PagesSettings)
 playground = Path(__file__).parent / "playground"
 pages = Pages(
     {
-        "/playground": WebPage.read(playground / "index.html", playground_policy(wiring.bucket_origins(settings))),
+        "/playground": WebPage.read(playground / "index.html", playground_policy(api.bucket_origins(settings))),
         **folder("/playground", playground),
         **folder("/docs", Path(__file__).parent / "docs"),
-        **wiring.api_pages(settings),
+        **api.api_pages(settings),
     }
 )
 

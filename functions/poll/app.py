@@ -6,11 +6,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.execution.outcomes import Processing
 from heliograph.monitoring.logging import decided, observed, tell
 from heliograph.monitoring.metrics import of_question
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.poll import PollSettings
+from heliograph.runtime.wiring import execution
 
-poll = wiring.poller(read_settings(PollSettings))
+poll = execution.poller(read_settings(PollSettings))
 
 
 @observed

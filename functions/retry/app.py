@@ -11,15 +11,15 @@ from heliograph.api.problems import Problem
 from heliograph.api.responses import accepted, api_resolver
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import logger, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.retry import RetrySettings
+from heliograph.runtime.wiring import access, intake, jobs
 
 # A call that breaks midway may have left a job behind, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(RetrySettings)
-retry_job, view_of = wiring.job_retrier(settings), wiring.job_viewer()
-count_call = wiring.call_counter(settings)
+retry_job, view_of = intake.job_retrier(settings), jobs.job_viewer()
+count_call = access.call_counter(settings)
 
 
 @app.post("/v1/jobs/<job_id>/retry")

@@ -12,20 +12,20 @@ from heliograph.api.responses import accepted, answer, api_resolver, awaited
 from heliograph.intake.quote_job import Quote
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import logger, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.submit_request import SubmitRequestSettings
+from heliograph.runtime.wiring import access, intake, jobs
 
 # A call that breaks midway may have left a job behind, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(SubmitRequestSettings)
 submit, await_end, view_of = (
-    wiring.request_submitter(settings, reuse_table=settings.reuse_table, with_quotes=True),
-    wiring.end_awaiter(settings),
-    wiring.job_viewer(),
+    intake.request_submitter(settings, reuse_table=settings.reuse_table, with_quotes=True),
+    jobs.end_awaiter(settings),
+    jobs.job_viewer(),
 )
-count_call, wait_cap = wiring.call_counter(settings), wiring.wait_cap(settings, settings.calls_table)
-equal_calls = wiring.equal_calls(settings)
+count_call, wait_cap = access.call_counter(settings), access.wait_cap(settings, settings.calls_table)
+equal_calls = intake.equal_calls(settings)
 # What a wait leaves of the function's time, however long the submission took: no answer would look like no job.
 ANSWERING_SECONDS = 4
 

@@ -13,11 +13,11 @@ from heliograph.intake.submit import Submission
 from heliograph.intake.submit_upload import Upload
 from heliograph.kernel.errors import WorkflowFailed
 from heliograph.monitoring.logging import logger, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
+from heliograph.runtime.wiring import intake
 
-submit = wiring.upload_submitter(read_settings(SubmitUploadSettings))
+submit = intake.upload_submitter(read_settings(SubmitUploadSettings))
 # A batch of which everything failed is no error of the function: each message goes back to the queue by itself.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 

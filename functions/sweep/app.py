@@ -6,12 +6,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.monitoring.logging import logger, observed, tell
 from heliograph.monitoring.metrics import of_sweep
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.sweep import SweepSettings
+from heliograph.runtime.wiring import execution, monitoring
 
 settings = read_settings(SweepSettings)
-sweep, look_around = wiring.sweeper(settings), wiring.surveyor(settings)
+sweep, look_around = execution.sweeper(settings), monitoring.surveyor(settings)
 
 
 @observed

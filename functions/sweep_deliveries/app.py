@@ -4,11 +4,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.monitoring.logging import logger, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.sweep_deliveries import SweepDeliveriesSettings
+from heliograph.runtime.wiring import webhooks
 
-sweep_deliveries = wiring.delivery_sweeper(read_settings(SweepDeliveriesSettings))
+sweep_deliveries = webhooks.delivery_sweeper(read_settings(SweepDeliveriesSettings))
 
 
 @observed

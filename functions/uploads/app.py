@@ -15,14 +15,14 @@ from heliograph.jobs.reference_uploads import read_upload_request
 from heliograph.jobs.request import read_json_object
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import noted, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.uploads import UploadsSettings
+from heliograph.runtime.wiring import access, intake
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(UploadsSettings)
-create_upload, list_rejections = wiring.upload_creator(settings), wiring.rejection_lister(settings)
-count_call = wiring.call_counter(settings)
+create_upload, list_rejections = intake.upload_creator(settings), intake.rejection_lister(settings)
+count_call = access.call_counter(settings)
 
 
 @app.post("/v1/uploads")

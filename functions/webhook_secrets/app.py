@@ -11,14 +11,14 @@ from heliograph.api.responses import answer, api_resolver
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import noted, observed, tell
 from heliograph.monitoring.metrics import SECRETS_SHOWN, Measure
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.webhook_secrets import WebhookSecretsSettings
+from heliograph.runtime.wiring import access, webhooks
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(WebhookSecretsSettings)
-desk, count_call = wiring.endpoint_desk(settings), wiring.call_counter(settings)
-look_up_again = wiring.caller_again(settings)
+desk, count_call = webhooks.endpoint_desk(settings), access.call_counter(settings)
+look_up_again = access.caller_again(settings)
 
 
 @app.get("/v1/webhook-endpoints/<endpoint_id>/secret")

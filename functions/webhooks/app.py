@@ -11,13 +11,13 @@ from heliograph.api.representations import webhooks as told
 from heliograph.api.responses import answer, api_resolver, listed
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import noted, observed
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.webhooks import WebhooksSettings
+from heliograph.runtime.wiring import access, webhooks
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(WebhooksSettings)
-desk, count_call, again = wiring.endpoint_desk(settings), wiring.call_counter(settings), wiring.caller_again(settings)
+desk, count_call, again = webhooks.endpoint_desk(settings), access.call_counter(settings), access.caller_again(settings)
 
 
 @app.post("/v1/webhook-endpoints")

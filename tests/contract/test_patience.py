@@ -173,7 +173,7 @@ def test_whatever_anybody_can_make_last_can_be_given_a_limit_of_its_own() -> Non
     waits_for_strangers = {
         FOLDERS[path.parent.name]
         for path in (ROOT / "functions").glob("*/app.py")
-        if re.search(r"wiring\.deliverer\(", path.read_text())
+        if re.search(r"webhooks\.deliverer\(", path.read_text())
     }
     assert (public, waits_for_strangers) == ({"Images"}, {"Deliver"})
     for name in public | waits_for_strangers:

@@ -18,9 +18,9 @@ from heliograph.kernel.tenants import Tenants
 from heliograph.monitoring import logging as observability
 from heliograph.platform import aws, secrets
 from heliograph.routes.config import Routes
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.jobs import JobStoreSettings
+from heliograph.runtime.wiring.adapters import plain_job_store
 from moto import mock_aws
 
 from tests.contract.asl_workflow import DELIVERY_WORKFLOW, WORKFLOW
@@ -241,7 +241,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
 @pytest.fixture
 def jobs(deployment: Deployment, environment: dict[str, str]) -> DynamoDBJobStore:
     """The store that the functions use."""
-    return wiring._job_store(read_settings(JobStoreSettings, environment))
+    return plain_job_store(read_settings(JobStoreSettings, environment))
 
 
 @pytest.fixture

@@ -493,7 +493,9 @@ def test_nothing_of_a_key_is_in_a_log_where_the_table_is_away(
         raise RuntimeError("out of memory")
 
     authorize = started("authorize")
-    monkeypatch.setattr("heliograph.runtime.wiring.secrets.token_urlsafe", lambda _: STRANGER.removeprefix("hg_"))
+    monkeypatch.setattr(
+        "heliograph.runtime.wiring.access.secrets.token_urlsafe", lambda _: STRANGER.removeprefix("hg_")
+    )
     for trouble in (away, broken):
         monkeypatch.setattr(DynamoDBKeyStore, "save", trouble)
         monkeypatch.setattr(DynamoDBKeyStore, "get", trouble)

@@ -14,9 +14,9 @@ from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
 from heliograph.access.keys import ApiKey, Caller, Scope, key_id_of, read_key_request
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.webhooks import WebhooksSettings
+from heliograph.runtime.wiring import webhooks
 
 from tests.contract.examples import after
 from tests.integration.access.test_keys_api import ADMIN, call
@@ -44,7 +44,7 @@ def forget(key: ApiKey) -> None:
 
 def registered() -> str:
     """The id of an endpoint of an earlier call."""
-    desk = wiring.endpoint_desk(read_settings(WebhooksSettings))
+    desk = webhooks.endpoint_desk(read_settings(WebhooksSettings))
     return desk.register(URL, tenant="default", request_id="an earlier call")[0].endpoint_id
 
 

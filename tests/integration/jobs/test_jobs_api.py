@@ -475,7 +475,7 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch, clock: SteppingClock) -> list[floa
         slept.append(seconds)
         clock.step(seconds)
 
-    monkeypatch.setattr("heliograph.runtime.wiring.time.sleep", sleep)
+    monkeypatch.setattr("heliograph.runtime.wiring.jobs.time.sleep", sleep)
     return slept
 
 

@@ -39,7 +39,7 @@ def test_neither_a_repeat_nor_a_wait_shows_what_is_in_a_job(
     clock: SteppingClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("heliograph.runtime.wiring.time.sleep", clock.step)
+    monkeypatch.setattr("heliograph.runtime.wiring.jobs.time.sleep", clock.step)
     posted = post(first)[1]["id"]
     status, told, answered = post(WRITER, **headers)
     assert status == 202

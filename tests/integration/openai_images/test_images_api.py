@@ -56,7 +56,7 @@ BROKE = Failure(code=FailureCode.PROVIDER_FAILED, message="it broke", retryable=
 
 @pytest.fixture(autouse=True)
 def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("heliograph.runtime.wiring.time.sleep", lambda _: None)
+    monkeypatch.setattr("heliograph.runtime.wiring.jobs.time.sleep", lambda _: None)
 
 
 class Workers:

@@ -10,7 +10,6 @@ import pytest
 from heliograph.access.keys import KeyRequest
 from heliograph.kernel.errors import ConfigurationError
 from heliograph.kernel.tenants import Period
-from heliograph.runtime import wiring
 from heliograph.runtime.environment import Settings, read_settings, variables_of
 from heliograph.runtime.settings.cancel import CancelSettings
 from heliograph.runtime.settings.close import CloseSettings
@@ -22,6 +21,7 @@ from heliograph.runtime.settings.poll import PollSettings
 from heliograph.runtime.settings.providers import ProviderSettings
 from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
 from heliograph.runtime.settings.sweep import SweepSettings
+from heliograph.runtime.wiring import access, execution, operations
 
 
 class EverySettings(SubmitUploadSettings, ImagesSettings, DispatchSettings, SweepSettings):
@@ -331,8 +331,8 @@ def test_routes_through_kie_alone_need_its_key() -> None:
 
 def test_only_the_providers_with_a_key_are_made(environment: dict[str, str]) -> None:
     without, with_key = environment, {**environment, "KIE_KEY_SECRET": "arn:kie"}
-    assert set(wiring._providers(read_settings(ProviderSettings, without))) == {"apimodels"}
-    assert set(wiring._providers(read_settings(ProviderSettings, with_key))) == {"apimodels", "kie"}
+    assert set(execution._providers(read_settings(ProviderSettings, without))) == {"apimodels"}
+    assert set(execution._providers(read_settings(ProviderSettings, with_key))) == {"apimodels", "kie"}
 
 
 def test_operations_are_wired_with_what_they_copy_from_two_functions_and_nothing_else(
@@ -340,8 +340,8 @@ def test_operations_are_wired_with_what_they_copy_from_two_functions_and_nothing
 ) -> None:
     for variable in set(environment) - variables_of(OperationsSettings):
         monkeypatch.delenv(variable)
-    room = wiring.control_room()
-    desk = wiring.key_desk()
+    room = operations.control_room()
+    desk = access.key_desk()
     key, made = desk.create(KeyRequest(name="for a drill"), by=None)
     assert (list(room.jobs.every()), room.retention) == ([], timedelta(days=100))
     assert key

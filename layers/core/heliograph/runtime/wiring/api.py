@@ -1,0 +1,31 @@
+"""Wiring of the API's pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heliograph.runtime.wiring.adapters import object_store
+
+if TYPE_CHECKING:
+    from heliograph.api.pages import BucketOrigins, WebPage
+    from heliograph.runtime.settings.pages import PagesSettings
+
+
+def api_pages(settings: PagesSettings) -> dict[str, WebPage]:
+    """What `pages` tells of the API of this deployment."""
+    from heliograph.api.openapi.pages import description_pages
+
+    return description_pages(
+        settings.usable_routes, local_webhooks=settings.local_webhooks, images_url=settings.images_url or ""
+    )
+
+
+def bucket_origins(settings: PagesSettings) -> BucketOrigins:
+    """What `pages` lets a browser reach besides the API. Worked out here, without a call."""
+    from heliograph.api.pages import BucketOrigins
+
+    objects = object_store()
+    return BucketOrigins(
+        uploads=objects.origin_of_links(settings.uploads_bucket),
+        results=objects.origin_of_links(settings.results_bucket),
+    )
