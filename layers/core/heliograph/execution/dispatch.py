@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
-from heliograph.budgets.exhausted import announce_exhausted, budget_failure
+from heliograph.budgets.announce import BudgetAnnouncer, budget_failure
 from heliograph.execution.create_task import Creating, await_task, create_task, for_news, report, uncertain
 from heliograph.execution.failover import Pause, Stop, next_call
 from heliograph.execution.outcomes import Canceled, DispatchInput, DispatchOutcome, Expired, Failed, NotYet, Over
@@ -234,7 +234,8 @@ def _not_yet(job: Job, now: datetime, wait_seconds: int, reason: str, ticket: Ti
 
 
 def _tell_exhausted(error: BudgetExceeded, *, creating: Creating) -> None:
-    announce_exhausted(error, ledger=creating.ledger, bus=creating.control.bus, clock=creating.control.clock)
+    announcer = BudgetAnnouncer(ledger=creating.ledger, bus=creating.control.bus, clock=creating.control.clock)
+    announcer.exhausted(error)
 
 
 def _until_a_route_is_available(routes: Sequence[Route], traffic: RoutesSnapshot, now: datetime, job: Job) -> NotYet:

@@ -22,7 +22,7 @@ from heliograph.routes.config import Route
 from heliograph.routes.control import RouteControl, announce_switches
 
 if TYPE_CHECKING:
-    from heliograph.budgets.exhausted import BudgetWatch
+    from heliograph.budgets.announce import BudgetWatch
     from heliograph.jobs.ports import Workflow
     from heliograph.providers.ports import ImageProvider
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heliograph.kernel.failures import Charged, Failure, FailureCode
-from heliograph.storage.references import ObjectLocation
+from heliograph.storage.references import HttpsUrl, Reference
 
 if TYPE_CHECKING:
     from heliograph.execution.ports import LinkTrial
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 REFERENCE_LINK_SECONDS = 3600
 
 
-def link_of(reference: str, *, objects: ObjectStore) -> str:
+def link_of(reference: Reference, *, objects: ObjectStore) -> str:
     """Where the provider fetches the reference: a signed link for an object, a public link as it is."""
-    if not reference.startswith("s3://"):
-        return reference
+    if isinstance(reference, HttpsUrl):
+        return reference.url
     # It was checked that the bytes are an image: an encoding of its own (`gzip`, `aws-chunked`) is a mistake.
-    return objects.presigned_get(ObjectLocation.parse(reference), seconds=REFERENCE_LINK_SECONDS, unencoded=True)
+    return objects.presigned_get(reference, seconds=REFERENCE_LINK_SECONDS, unencoded=True)
 
 
 def unfetchable(job: Job, *, objects: ObjectStore, links: LinkTrial) -> Failure | None:
@@ -30,7 +30,7 @@ def unfetchable(job: Job, *, objects: ObjectStore, links: LinkTrial) -> Failure 
     Public links are not tried: they may lead anywhere, and only the provider follows them. Raises `StorageFailed`.
     """
     for index, reference in enumerate(job.request.references):
-        if not reference.startswith("s3://"):
+        if isinstance(reference, HttpsUrl):
             continue
         if refusal := links.refusal(link_of(reference, objects=objects)):
             message = (

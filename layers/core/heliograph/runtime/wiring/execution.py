@@ -18,6 +18,7 @@ from heliograph.runtime.wiring.adapters import (
     reuse_index,
     route_control,
 )
+from heliograph.runtime.wiring.budgets import budget_announcer
 
 if TYPE_CHECKING:
     from heliograph.execution.finalize import Ending
@@ -97,7 +98,7 @@ def closer(settings: CloseSettings) -> Callable[..., CloseOutcome]:
 
 def sweeper(settings: SweepSettings) -> Callable[..., list[str]]:
     """What `sweep` does with `(time_left=)`."""
-    from heliograph.budgets.exhausted import BudgetWatch
+    from heliograph.budgets.announce import BudgetWatch
     from heliograph.execution import recover as closing
 
     return partial(
@@ -108,10 +109,7 @@ def sweeper(settings: SweepSettings) -> Callable[..., list[str]]:
         routes=tuple(settings.usable_routes),
         control=route_control(settings),
         budgets=BudgetWatch(
-            tenants=settings.tenancy,
-            ledger=ledger_store(settings.ledger_table),
-            bus=event_bus(settings.event_bus),
-            clock=SystemClock(),
+            tenants=settings.tenancy, announcer=budget_announcer(settings.ledger_table, settings.event_bus)
         ),
     )
 
