@@ -139,9 +139,10 @@ ledger: $(INSTALLED) ## compare the ledger with every job, to the micro-dollar (
 keys: $(INSTALLED) ## list the API keys
 	$(OPERATE) keys
 
-new-key: $(INSTALLED) ## make an API key (NAME=…; TENANT=… SCOPES="jobs:read …" DAILY_USD=25 PER_MINUTE=600)
+new-key: $(INSTALLED) ## make an API key (NAME=…; TENANT=… SCOPES="jobs:read …" DAILY_USD=25 PER_MINUTE=600 EXPIRES=2127-01-31)
 	$(call needs,NAME)$(OPERATE) new-key "$$NAME" $(call option,TENANT,--tenant) $(if $(call is_typed,SCOPES),--scopes $$SCOPES) \
-		$(call option,DAILY_USD,--daily-budget-usd) $(call option,PER_MINUTE,--requests-per-minute)
+		$(call option,DAILY_USD,--daily-budget-usd) $(call option,PER_MINUTE,--requests-per-minute) \
+		$(call option,EXPIRES,--expires)
 
 revoke-key: $(INSTALLED) ## end an API key (KEY=key_…, its id as make keys lists it; MADE=1: and every key that it made)
 	$(call needs,KEY)$(OPERATE) revoke-key "$$KEY" $(if $(call is_typed,MADE),--with-made)

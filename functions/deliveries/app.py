@@ -1,4 +1,4 @@
-"""`/v1/deliveries`, and `POST /v1/webhook-endpoints/{id}/test`: what was sent, or is sent once more."""
+"""`/v1/deliveries`, and `test` and `recover` of `/v1/webhook-endpoints/{id}`: what was sent, or is sent once more."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from heliograph.api.call import ApiCall
 from heliograph.api.problems import existing
 from heliograph.api.query import read_query
 from heliograph.api.representations import webhooks as told
-from heliograph.api.responses import answer, api_resolver, sliced
+from heliograph.api.responses import answer, api_resolver, report_unreadable, sliced
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import noted, observed
 from heliograph.runtime.environment import read_settings
@@ -41,6 +41,15 @@ def replay(delivery_id: str) -> Response[str]:
     delivery = existing(desk.replay(delivery_id, tenant=caller.tenant), "delivery")
     noted("DeliveryReplayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
     return answer(202, told.DeliveryTold.whole(delivery))
+
+
+@app.post("/v1/webhook-endpoints/<endpoint_id>/recover")
+def recover(endpoint_id: str) -> Response[str]:
+    caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
+    found = existing(desk.recover(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
+    noted("EndpointRecovered", endpoint_id=endpoint_id, recovered=found.recovered, by=caller.key_id)
+    report_unreadable(found.unreadable)
+    return answer(202, told.RecoveredTold.of(found))
 
 
 @app.post("/v1/webhook-endpoints/<endpoint_id>/test")

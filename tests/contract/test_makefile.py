@@ -49,6 +49,7 @@ def words(*arguments: str) -> list[str]:
         (["keys"], "-m operations keys"),
         (["new-key", "NAME=shop"], "-m operations new-key $NAME"),
         (["new-key", "NAME=shop", "SCOPES=a b"], "-m operations new-key $NAME --scopes $SCOPES"),
+        (["new-key", "NAME=shop", "EXPIRES=2127-01-31"], "-m operations new-key $NAME --expires $EXPIRES"),
         (["revoke-key", "KEY=key_a"], "-m operations revoke-key $KEY"),
         (["revoke-key", "KEY=key_a", "MADE=1"], "-m operations revoke-key $KEY --with-made"),
         (["key"], "-m operations.upstream_key"),

@@ -130,7 +130,7 @@ class Problem(Exception):
                     retry_after_seconds=error.seconds,
                 )
             case KeyRevoked():
-                detail = "this key was revoked; nothing was done and nothing shown"
+                detail = "this key was revoked or has expired; nothing was done and nothing shown"
                 return cls(HTTPStatus.UNAUTHORIZED, "unauthenticated", detail)
             case StaleJob():
                 detail = "the job changed in the same moment, again and again"

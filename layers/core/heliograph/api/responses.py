@@ -131,10 +131,15 @@ def answer(status: int, body: Representation, headers: Mapping[str, str] | None 
 
 def listed(listing: Listing[Any], headers: Mapping[str, str] | None = None) -> Response[str]:
     """200 with a list. What of it can't be read is logged by its ids, and counted."""
-    if listing.unreadable:
-        logger.error("unreadable", extra={"records": listing.unreadable})
-        tell(of_list(len(listing.unreadable)))
+    report_unreadable(listing.unreadable)
     return answer(200, listing, headers)
+
+
+def report_unreadable(records: tuple[str, ...]) -> None:
+    """Logs records that can't be read by their ids, and counts them."""
+    if records:
+        logger.error("unreadable", extra={"records": records})
+        tell(of_list(len(records)))
 
 
 def sliced(call: APIGatewayProxyEvent, listing: Listing[Any]) -> Response[str]:

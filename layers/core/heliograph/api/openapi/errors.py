@@ -17,8 +17,8 @@ BAD_REQUEST: Codes = {
     "bad_request": "the gateway could make nothing of the call",
 }
 UNAUTHORIZED: Codes = {
-    "unauthenticated": "no key, or one that was revoked a moment ago",
-    "invalid_api_key": "a wrong or revoked key, or one of another deployment",
+    "unauthenticated": "no key, or one that was revoked or has expired a moment ago",
+    "invalid_api_key": "a wrong, revoked or expired key, or one of another deployment",
 }
 PAYMENT_REQUIRED: Codes = {
     "budget_exceeded": "what the job may cost does not fit into a budget of the day or month; nothing was reserved"

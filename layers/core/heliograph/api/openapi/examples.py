@@ -22,6 +22,7 @@ from heliograph.api.representations.webhooks import (
     DeliveryTold,
     EndpointTold,
     NewEndpointTold,
+    RecoveredTold,
     SecretTold,
     deliveries_listed,
     endpoints_listed,
@@ -48,7 +49,7 @@ from heliograph.kernel.tenants import Tenant, Tenants
 from heliograph.routes.circuit_breaker import Breaker, Circuit
 from heliograph.routes.config import Route
 from heliograph.storage.layout import default_output_key
-from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, DeliveryStatus, message_of
+from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, message_of
 from heliograph.webhooks.endpoint import OVERLAP, PATIENCE, TEST_EVENT, Endpoint, ReceivedEvent, secret_of
 from heliograph.webhooks.event_catalogue import (
     PublishedEvent,
@@ -429,8 +430,13 @@ def test_delivery() -> DeliveryTold:
 def delivery() -> DeliveryTold:
     """Taken at once."""
     attempt = DeliveryAttempt(at=_after(0.4), status_code=204, error=None, duration_ms=87)
-    taken = {"status": DeliveryStatus.DELIVERED, "tries": 1, "attempts": (attempt,), "next_attempt_at": None}
-    return DeliveryTold.whole(_delivery().model_copy(update=taken))
+    taken = _delivery().attempted(attempt, url="https://shop.example.com/heliograph", retry_after=None)
+    return DeliveryTold.whole(taken)
+
+
+def recovered() -> RecoveredTold:
+    """Three, and no more."""
+    return RecoveredTold(recovered=3, has_more=False, since=_NOON - timedelta(hours=2))
 
 
 def deliveries() -> Listing[DeliverySummaryTold]:

@@ -26,6 +26,7 @@ from heliograph.api.representations.webhooks import (
     DeliveryTold,
     EndpointTold,
     NewEndpointTold,
+    RecoveredTold,
     SecretTold,
 )
 from heliograph.budgets.read_usage import UsageQuery
@@ -34,7 +35,7 @@ from heliograph.jobs.read_jobs import JobsQuery
 from heliograph.jobs.reference_uploads import UploadRequest
 from heliograph.jobs.request_schema import NewJob
 from heliograph.kernel.ids import JOB_ID
-from heliograph.webhooks.delivery import DELIVERY_ID, DeliveryQuery
+from heliograph.webhooks.delivery import DELIVERY_ID, DeliveryQuery, Recovery
 from heliograph.webhooks.endpoint import ENDPOINT_ID, JOB_URLS, EndpointChange, EndpointRequest
 
 Model = type[BaseModel]
@@ -149,6 +150,7 @@ ANSWER_HEADERS: Mapping[str, Header] = {
 }
 
 _A_JOB = {"job_id": ("getJob", "getJobEvents", "cancelJob", "retryJob")}
+_SENDING = ("testEndpoint", "recoverDeliveries")
 _SECRETS = ("getEndpointSecret", "rotateEndpointSecret")
 _READING = (Scope.JOBS_READ,)
 # An endpoint sees what a reader sees: who makes it must be one.
@@ -381,7 +383,7 @@ OPERATIONS: tuple[Operation, ...] = (
                 status=HTTPStatus.CREATED,
                 description="The endpoint, and the secret that its messages are signed with.",
                 bodies={NewEndpointTold: examples.new_endpoint},
-                links={"endpoint_id": ("getEndpoint", "changeEndpoint", "removeEndpoint", "testEndpoint", *_SECRETS)},
+                links={"endpoint_id": ("getEndpoint", "changeEndpoint", "removeEndpoint", *_SENDING, *_SECRETS)},
             ),
         ),
     ),
@@ -483,6 +485,28 @@ OPERATIONS: tuple[Operation, ...] = (
                 description="The delivery, which has begun.",
                 bodies={DeliveryTold: examples.test_delivery},
                 links={"delivery_id": ("getDelivery", "replayDelivery")},
+            ),
+        ),
+    ),
+    Operation(
+        id="recoverDeliveries",
+        method="POST",
+        path="/v1/webhook-endpoints/{endpoint_id}/recover",
+        tag=Tag.WEBHOOKS,
+        scopes=_WRITING,
+        summary="Send everything again that failed",
+        description="Every delivery to the endpoint that failed or was skipped since a time is sent again, longest ago "
+        "first, as if each were replayed; a receiver that has just recovered gets them spread over a minute. What is "
+        "pending or was delivered is left alone, so a repeat sends nothing twice. At most 1,000 in a call, and one "
+        "call a minute for each endpoint: while `has_more`, call again with the same `since`.",
+        body=Recovery,
+        conflicts=("endpoint_not_enabled",),
+        example={"since": "2026-11-22T10:00:00Z"},
+        successes=(
+            Success(
+                status=HTTPStatus.ACCEPTED,
+                description="How many are sent again, and whether there is more.",
+                bodies={RecoveredTold: examples.recovered},
             ),
         ),
     ),

@@ -15,13 +15,16 @@ class Representation(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
+Unreadable = Annotated[
+    tuple[str, ...],
+    Field(description="Ids of records that belong here and can't be read; the operator's log names them, too."),
+]
+
+
 class Listing(Representation, Generic[Item]):
     """Newest first."""
 
     data: tuple[Item, ...]
     next_cursor: Annotated[str | None, Field(description="Give it as `cursor` to go on.")] = None
     has_more: bool = False
-    unreadable: Annotated[
-        tuple[str, ...],
-        Field(description="Ids of records that belong here and can't be read; the operator's log names them, too."),
-    ] = ()
+    unreadable: Unreadable = ()

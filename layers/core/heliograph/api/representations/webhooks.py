@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from heliograph.api.representations import Listing, Representation
+from heliograph.api.representations import Listing, Representation, Unreadable
 from heliograph.jobs.redaction import masked_url
 from heliograph.kernel.pagination import Page, Records, cursor_of
 from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, DeliveryStatus, DeliverySummary
 from heliograph.webhooks.endpoint import Endpoint, EndpointStatus
+from heliograph.webhooks.manage_deliveries import Recovered
 from heliograph.webhooks.manage_endpoints import Secret
 
 
@@ -79,6 +80,9 @@ class DeliverySummaryTold(Representation):
     tries: Annotated[int, Field(ge=0, description="Attempts since it began, or since its last replay.")]
     replays: Annotated[int, Field(ge=0)]
     next_attempt_at: AwareDatetime | None
+    ended_at: Annotated[
+        AwareDatetime | None, Field(description="When it was delivered, failed or skipped; null while pending.")
+    ]
     created_at: AwareDatetime
 
     @classmethod
@@ -97,6 +101,20 @@ class DeliveryTold(DeliverySummaryTold):
     def whole(cls, delivery: Delivery) -> DeliveryTold:
         """With everything."""
         return cls(**_summary(delivery), payload=delivery.payload, attempts=delivery.attempts)
+
+
+class RecoveredTold(Representation):
+    """What a recovery has begun."""
+
+    recovered: Annotated[int, Field(ge=0, description="How many deliveries are sent again, 1,000 at most.")]
+    has_more: Annotated[bool, Field(description="Whether there is more to recover: call again with the same `since`.")]
+    since: AwareDatetime
+    unreadable: Unreadable = ()
+
+    @classmethod
+    def of(cls, found: Recovered) -> RecoveredTold:
+        """What the desk has done."""
+        return cls(recovered=found.recovered, has_more=found.has_more, since=found.since, unreadable=found.unreadable)
 
 
 def endpoints_listed(endpoints: Records[Endpoint]) -> Listing[EndpointTold]:
@@ -120,7 +138,7 @@ def _told(endpoint: Endpoint) -> dict[str, object]:
 
 
 def _summary(delivery: DeliverySummary) -> dict[str, object]:
-    told = ("endpoint_id", "event_id", "event_type", "job_id", "status", "tries", "next_attempt_at")
+    told = ("endpoint_id", "event_id", "event_type", "job_id", "status", "tries", "next_attempt_at", "ended_at")
     return {
         "id": delivery.delivery_id,
         **{name: getattr(delivery, name) for name in told},
