@@ -18,7 +18,7 @@ HASHED := --require-hashes --no-deps --only-binary :all:
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down upstream test test-here test-elsewhere unit contract integration browser e2e screenshots check format \
+.PHONY: help demo up down provider test test-here test-elsewhere unit contract integration tools browser e2e screenshots check format \
 	bench build preflight deploy key routes disable enable pause-spending resume-spending ledger keys new-key revoke-key \
 	open close stop resume lock clean
 
@@ -34,8 +34,8 @@ up: $(INSTALLED) ## leave the whole stack running on this machine, to play with
 down: $(INSTALLED) ## end what `make up` started
 	@$(VENV)/bin/python -m local down
 
-upstream: $(INSTALLED) ## the simulated image vendor alone, in the foreground (PORT=8401)
-	@$(VENV)/bin/python -m local.upstream --port $(PORT) --admit-loopback-references
+provider: $(INSTALLED) ## start the provider simulator alone, in the foreground (PORT=8401)
+	@$(VENV)/bin/python -m local.provider --port $(PORT) --admit-loopback-references
 
 QUICK_TESTS := tests/unit tests/contract tests/integration tests/layer
 # Each target's output in one piece, where make can do that (4.0).
@@ -64,6 +64,9 @@ contract: $(INSTALLED) ## contract tests: the template, the workflows, the API's
 
 integration: $(INSTALLED) ## integration tests: functions and adapters, with AWS as moto plays it
 	$(VENV)/bin/python -m pytest -q tests/integration
+
+tools: $(INSTALLED) ## tests of the tools: the emulator, the provider simulator, the benchmarks
+	$(VENV)/bin/python -m pytest -q local/tests benchmarks/tests
 
 browser: $(INSTALLED) ## browser tests: the playground's page in Chromium, with an API that answers as each test says
 	$(VENV)/bin/python -m pytest -q tests/browser
