@@ -19,7 +19,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down provider test test-here test-elsewhere unit contract integration tools browser e2e screenshots check format \
-	bench build preflight deploy key routes disable enable pause-spending resume-spending ledger keys new-key revoke-key \
+	openapi bench build preflight deploy key routes disable enable pause-spending resume-spending ledger keys new-key revoke-key \
 	open close stop resume lock clean
 
 help: ## what there is
@@ -96,6 +96,9 @@ $(CFN_LINT_INSTALLED): tests/tools/cfn-lint.txt
 format: $(INSTALLED) ## let ruff write
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
+
+openapi: $(INSTALLED) ## write the API's description anew, into functions/pages/openapi.json
+	PYTHONPATH=layers/core $(VENV)/bin/python -m heliograph.api.openapi events/published >functions/pages/openapi.json
 
 bench: $(INSTALLED) ## measure, and write docs/performance.md (TOPIC=… for one; see benchmarks/__main__.py)
 	PYTHONPATH=layers/core:. $(VENV)/bin/python -m benchmarks $(TOPIC)

@@ -29,7 +29,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from tests.contract.cfn_template import FUNCTIONS, ROOT
 from tests.contract.examples import NOW
-from tests.contract.openapi import CALLBACK, DOCUMENT, ROUTES, calls_of
+from tests.contract.openapi import CALLBACK, DOCUMENT, KEPT, ROUTES, TEXT, calls_of
 
 BUCKETS = frozenset({"the-uploads"})
 PAGES = calls_of("Pages")
@@ -63,6 +63,10 @@ def test_the_document_is_openapi_31() -> None:
         Draft202012Validator.check_schema(found)
         assert re.fullmatch(r"[A-Z][A-Za-z]+", name)
     assert DOCUMENT["info"]["version"] == __version__
+
+
+def test_the_document_that_is_served_is_the_one_that_the_code_makes() -> None:
+    assert KEPT.read_text(encoding="utf-8") == TEXT, "run `make openapi`, and commit what it wrote"
 
 
 def test_the_version_is_the_packages() -> None:

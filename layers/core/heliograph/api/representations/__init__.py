@@ -1,4 +1,4 @@
-"""What the API's answers look like: pydantic models, from which the API's description (OpenAPI) is made."""
+"""The API's answers: pydantic models. The OpenAPI document is made of them and publishes them under their names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Unreadable = Annotated[
 
 
 class Listing(Representation, Generic[Item]):
-    """Newest first."""
+    """A page of a list, newest first."""
 
     data: tuple[Item, ...]
     next_cursor: Annotated[str | None, Field(description="Give it as `cursor` to go on.")] = None
