@@ -37,7 +37,7 @@ Copy = Callable[[str, str], None]
 
 
 def _ours(certificate: str, origin: str) -> Copy:
-    """The very adapters of `finalize`, called as it calls them."""
+    """The very adapters of `finalize_job`, called as it calls them."""
     transport = LeanTransport(ssl.create_default_context(cafile=certificate))
     host = ResultHost(frozenset({origin}), max_bytes=1 << 30, transport=transport)
     objects = S3ObjectStore(aws.s3())

@@ -68,16 +68,16 @@ LARGE = {
 # Of those, what each of the functions in the way of a job may load.
 ALLOWED: dict[str, set[str]] = {
     "submit_upload": {*BATCHES, *STORE, *OBJECTS, *WORKFLOW},
-    "submit_request": {*API, *STORE, *OBJECTS, *WORKFLOW},
-    "dispatch": {*HTTP, *STORE, *OBJECTS, *SECRETS},
-    "poll": {*HTTP, *SECRETS},
-    "finalize": {*HTTP, *STORE, *OBJECTS},
-    "close": {*HTTP, *STORE, *OBJECTS, *SECRETS},
-    "authorize": SECRETS,
-    "api": {*API, *STORE, *OBJECTS, *WORKFLOW},
-    "cancel": {*API, *STORE, *OBJECTS},
-    "uploads": {*API, *OBJECTS},
-    "pages": {*API, *OBJECTS},
+    "submit_job": {*API, *STORE, *OBJECTS, *WORKFLOW},
+    "dispatch_job": {*HTTP, *STORE, *OBJECTS, *SECRETS},
+    "poll_task": {*HTTP, *SECRETS},
+    "finalize_job": {*HTTP, *STORE, *OBJECTS},
+    "recover_job": {*HTTP, *STORE, *OBJECTS, *SECRETS},
+    "authorize_call": SECRETS,
+    "read_jobs": {*API, *STORE, *OBJECTS, *WORKFLOW},
+    "cancel_job": {*API, *STORE, *OBJECTS},
+    "create_reference_upload": {*API, *OBJECTS},
+    "serve_pages": {*API, *OBJECTS},
 }
 
 
@@ -100,7 +100,7 @@ def test_a_function_loads_what_it_runs(function: str, layer: Path, site: Path) -
 
 
 def test_poll_neither_serves_nor_stores_nor_signs_links(layer: Path, site: Path) -> None:
-    loaded = fresh.modules_after_start("poll", [layer, site])
+    loaded = fresh.modules_after_start("poll_task", [layer, site])
     assert {name for name in loaded if ".adapters." in name} == {
         "heliograph.providers.adapters.apimodels",
         "heliograph.providers.adapters.task_api",

@@ -14,7 +14,7 @@ SECRET = "sk_madeUpForTheseTests1234"
 
 
 def made(**value: Any) -> str:
-    return str(secrets_manager().create_secret(Name="UpstreamKey", **value)["ARN"])
+    return str(secrets_manager().create_secret(Name="ProviderKey", **value)["ARN"])
 
 
 @pytest.mark.parametrize("text", [SECRET, f"{SECRET}\n", f"  {SECRET}\r\n"])

@@ -1,6 +1,6 @@
 """The OpenAPI document of one deployment: the document of all deployments, with this one's models, caps and addresses.
 
-`functions/pages/openapi.json` is the document of all deployments. `make openapi` writes it; the generator is not loaded
+`functions/serve_pages/openapi.json` is the document of all deployments. `make openapi` writes it; the generator is not loaded
 here.
 """
 
