@@ -99,7 +99,7 @@ def tell(measures: Iterable[Measure], **properties: str | None) -> None:
 
 def _is_traced() -> bool:
     """Whether calls are traced: known before anything else is, because it decides what is imported."""
-    return os.environ.get("POWERTOOLS_TRACE_DISABLED") == "false"
+    return os.environ.get("POWERTOOLS_TRACE_DISABLED") == "0"
 
 
 def _traced(handler: Handler[Answer]) -> Handler[Answer]:
