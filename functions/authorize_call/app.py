@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event import (
     APIGatewayAuthorizerResponse,
     APIGatewayAuthorizerTokenEvent,

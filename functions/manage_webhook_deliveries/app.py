@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api.authorize import READING, WRITING, caller_with, handle_api_call

@@ -2,16 +2,18 @@
 
 from typing import Any
 
+import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.access.keys import Scope
 from heliograph.api.authorize import handle_api_call, require
 from heliograph.api.call import ApiCall
+from heliograph.api.job_answers import found
 from heliograph.api.openapi.methods import methods_of
 from heliograph.api.problems import Problem
 from heliograph.api.query import read_query
 from heliograph.api.representations.jobs import JobList, TimelineResource
-from heliograph.api.responses import answer, api_resolver, found, sliced
+from heliograph.api.responses import answer, api_resolver, sliced
 from heliograph.jobs.read_jobs import JobsQuery
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import observed

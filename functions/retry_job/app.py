@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.access.keys import Scope
 from heliograph.api.authorize import handle_api_call, require
 from heliograph.api.call import ApiCall
+from heliograph.api.job_answers import accepted
 from heliograph.api.problems import Problem
-from heliograph.api.responses import accepted, api_resolver
+from heliograph.api.responses import api_resolver
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import logger, observed
 from heliograph.runtime.environment import read_settings

@@ -5,6 +5,7 @@ given.
 from pathlib import Path
 from typing import Any
 
+import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api.pages import Pages, WebPage, folder, playground_policy
 from heliograph.monitoring.logging import observed

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.monitoring.logging import logger, observed, tell
 from heliograph.monitoring.metrics import of_sweep

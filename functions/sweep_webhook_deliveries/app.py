@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.monitoring.logging import logger, observed
 from heliograph.runtime.environment import read_settings
