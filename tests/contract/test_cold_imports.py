@@ -92,7 +92,7 @@ def test_nothing_but_a_function_turns_it_off(layer: Path, site: Path) -> None:
     program = """
 import gc, importlib, pkgutil, heliograph
 for found in pkgutil.walk_packages(heliograph.__path__, "heliograph."):
-    if found.name != "heliograph.runtime.start":
+    if found.name != "heliograph.runtime.start" and not found.name.endswith("__main__"):
         importlib.import_module(found.name)
         assert gc.isenabled(), found.name
 print("done")

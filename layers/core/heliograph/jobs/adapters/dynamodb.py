@@ -35,6 +35,7 @@ from heliograph.platform.dynamodb import (
     Attribute,
     Attributes,
     Item,
+    ItemPage,
     Key,
     Table,
     record_of,
