@@ -26,8 +26,9 @@ Handler = Callable[[Any, LambdaContext], Answer]
 
 logger = Logger()
 
-# It logs every request with its URL, and URLs sign.
-logging.getLogger("httpx").setLevel(logging.WARNING)
+# They log requests with their URLs, and answers with their headers. Both may sign.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 # The fields of an outcome that are worth a line and safe in one.
 _TOLD = ("wait_seconds", "status", "deliveries", "unanswered", "reason", "error")
