@@ -18,7 +18,7 @@ from heliograph.routes.poll_schedule import QUESTION_PRICE, Latencies, moments, 
 
 from benchmarks import _prices
 
-TITLE = "When to ask the provider"
+TITLE = "When to poll the provider"
 
 JOBS = 600
 SEED = 20261122
@@ -206,10 +206,10 @@ class Way:
     held: Callable[[Watched], float] = _asking
 
 
-PEER = "every 3 s: the vendor's client"
-BACKOFF = "3, 3, 5, 5, 5, 8, 8, 10, then 15 s: the vendor's other client"
+PEER = "every 3 s: the provider's client"
+BACKOFF = "3, 3, 5, 5, 5, 8, 8, 10, then 15 s: the provider's other client"
 OURS = "**ours**"
-_DEAR, _UNTOLD = "ours, a question four times as dear", "ours, if the provider does not say what a task took"
+_DEAR, _UNTOLD = "ours, a poll four times as expensive", "ours, if the provider does not report durations"
 WAYS: dict[str, Way] = {
     PEER: Way(by_schedule(lambda: repeat(3.0))),
     BACKOFF: Way(by_schedule(lambda: chain((3, 3, 5, 5, 5, 8, 8, 10), repeat(15.0)))),
@@ -314,37 +314,38 @@ def tell(figures: Any, plots: Path) -> str:
     first = next(iter(shapes))
     _plot(shapes, plots / "polling.svg")
     return f"""
-How long a finished picture waits for our next question (lag), and how many questions that takes. {figures["jobs"]:,}
-seeded latencies of each of {len(shapes)} shapes, the same for every way; a job begins every
-{_SECONDS_BETWEEN_JOBS:g} s, and ours learns only from those that are done (it begins knowing nothing but the documented
-15-40 s). A turn of the state machine adds {_TURN_SECONDS} s to its wait. Ours weighs a question as
-{figures["question_price_s"]} s of lag. Computed, not timed: the same on every machine. Why it is done so:
-[decision 25](decisions/0025-when-to-ask.md).
+How long a finished image waits for the next poll (lag), and how many polls that takes. Each policy gets the same
+{figures["jobs"]:,} seeded latencies of each of {len(shapes)} distributions. A job starts every
+{_SECONDS_BETWEEN_JOBS:g} s, and our policy learns only from jobs that are done (it starts with the documented 15-40 s).
+A loop of the state machine adds {_TURN_SECONDS} s to its wait. Our policy trades a poll for
+{figures["question_price_s"]} s of lag. The figures are computed, not timed, so they are the same on every machine.
+Reasons: [decision 25](decisions/0025-when-to-ask.md).
 
-Where the provider can call back (the setting `Callbacks`), a callback ends the wait, {_CALLBACK_SECONDS[0]} to
-{_CALLBACK_SECONDS[1]:g} s after the task has ended, for the share of tasks that is said; ours learns that share, too.
-[Decision 29](decisions/0029-callbacks.md).
+With callbacks (the setting `Callbacks`), a callback ends the wait {_CALLBACK_SECONDS[0]} to {_CALLBACK_SECONDS[1]:g} s
+after the end of the task, for the given share of tasks; our policy learns that share as well. Reasons: [decision
+29](decisions/0029-callbacks.md).
 
-Of {first}:
+Latencies of {first}:
 
 {_table_of_ways(shapes[first]["ways"])}
 
-Dollars: the public prices of us-east-1 for asking alone, without the free tier (the picture itself costs 50 or 60).
-Lambda-seconds: how many of the account's concurrent executions are held at one job a second.
+Dollars are the public prices of us-east-1 for polling alone, without the free tier (1,000 images cost 50 or 60).
+Lambda-seconds are the concurrent executions that are in use at one job a second.
 
-Of every shape, as a share of what the vendor's client has that asks every 3 s. The first two columns compare at equal
-expense: ours at the price of a question at which it asks as often, or lags as much. The others are ours as deployed.
+For each distribution, as a share of the provider's client that polls every 3 s. The first two columns compare at equal
+cost: our policy with the price of a poll at which it polls as often, or lags as much. The others are our policy as
+deployed.
 
 {_table_of_shapes(shapes)}
 
-![Lag against questions, for each shape]({plots.name}/polling.svg)
+![Lag against polls, for each distribution]({plots.name}/polling.svg)
 """
 
 
 def _table_of_ways(ways: dict[str, dict[str, float]]) -> str:
     peer = ways[PEER]
     rows = [
-        "| | mean lag s (p95, p99) | questions | lag | questions | $ per 1,000 jobs | Lambda-s per job |",
+        "| | mean lag s (p95, p99) | polls | lag | polls | $ per 1,000 jobs | Lambda-s per job |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, way in ways.items():
@@ -358,7 +359,7 @@ def _table_of_ways(ways: dict[str, dict[str, float]]) -> str:
 
 def _table_of_shapes(shapes: dict[str, Any]) -> str:
     rows = [
-        "| | lag, asking as often | questions, lagging as much | lag | p99 | questions | lag, asking as often as its "
+        "| | lag, with as many polls | polls, with as much lag | lag | p99 | polls | lag, with as many polls as its "
         "other client |",
         "|---|---|---|---|---|---|---|",
     ]

@@ -446,7 +446,9 @@ def test_a_job_is_its_tenants_and_notes_the_budget_of_its_key(jobs: DynamoDBJobS
 
 def life_of_a_key() -> tuple[str, str]:
     """Made, used by everybody, mistaken, used too often and revoked; and one that nobody made, tried."""
-    keys, authorize, submit, api = (started(name) for name in ("keys", "authorize", "submit_request", "api"))
+    keys, authorize, submit, api = (
+        started(name) for name in ("manage_keys", "authorize_call", "submit_job", "read_jobs")
+    )
     made = make(keys, name="a s3cret name", requests_per_minute=3, scopes=["jobs:write"])
     for key in (made["key"], API_KEY, STRANGER, STRANGER[:-1]):
         at_the_door(authorize, key)
