@@ -8,7 +8,7 @@ import httpx
 import pytest
 from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
 from heliograph.routes.config import Routes
-from heliograph.routes.poll_schedule import Latencies, moments
+from heliograph.routes.poll_schedule import Latencies, poll_times
 
 from tests.e2e.conftest import ROUTES
 from tests.e2e.world import World, wait_until
@@ -22,9 +22,9 @@ SLOW = Latencies(seconds=(180.0,) * 80, callback_share=0.98)
 def slow_route(world: World, closed_circuits: None) -> None:
     """Its tasks take minutes, as far as anybody knows."""
     states = DynamoDBRouteStates(world.stack.client("dynamodb"), world.stack.outputs["RoutesTableName"])
-    state = states.look([ROUTE]).routes[ROUTE.name]
-    assert states.save(state, state.learning(SLOW))
-    assert moments(SLOW, has_callback=True)[0] > 100
+    state = states.snapshot([ROUTE]).routes[ROUTE.name]
+    assert states.save(state, state.with_latencies(SLOW))
+    assert poll_times(SLOW, has_callback=True)[0] > 100
 
 
 def told(world: World, job_id: str, kind: str) -> list[str]:

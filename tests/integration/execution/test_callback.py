@@ -324,7 +324,7 @@ def test_nothing_of_what_is_no_id_is_logged(
     told_nothing(call_back(handler, job_id=job_id, token="a%20made-up [ERROR]", body="[ERROR]"))
     printed = capfd.readouterr()
     text = logged() + printed.out + printed.err
-    assert "heard" in text
+    assert "callback received" in text
     assert job_id not in text
     assert "made-up" not in text
     assert "[ERROR]" not in text

@@ -51,7 +51,7 @@ def test_the_same_task_is_asked_for_again(here: InMemoryDeployment, state: TaskS
 
     assert isinstance(outcome, Processing)
     running_at = here.clock.now() if isinstance(state, StillRunning) else None
-    assert outcome.watch == watch.model_copy(update={"questions": 1, "running_at": running_at})
+    assert outcome.watch == watch.model_copy(update={"polls": 1, "running_at": running_at})
     assert outcome.unanswered == (state.reason if isinstance(state, NoAnswer) else None)
 
 
@@ -108,13 +108,13 @@ def test_a_task_is_asked_for_when_its_schedule_says(here: InMemoryDeployment) ->
     here.provider.will_say(StillRunning(), NOTHING_USABLE, StillRunning())
     asked_at: list[float] = []
 
-    outcome: PollOutcome = Processing(job_id=job_id, watch=watch, wait_seconds=watch.asking_at[0])
+    outcome: PollOutcome = Processing(job_id=job_id, watch=watch, wait_seconds=watch.poll_at_seconds[0])
     while isinstance(outcome, Processing):
         here.clock.go_to(watch.began_at + timedelta(seconds=outcome.wait_seconds + sum(asked_at[-1:])))
         asked_at.append((here.clock.now() - watch.began_at).total_seconds())
         outcome = here.poll(job_id, outcome.watch)
 
-    assert tuple(asked_at) == watch.asking_at[:4]
+    assert tuple(asked_at) == watch.poll_at_seconds[:4]
 
 
 def test_what_a_task_took_is_told_by_its_provider(here: InMemoryDeployment) -> None:
@@ -150,7 +150,7 @@ def test_what_a_task_took_is_else_the_middle_of_when_it_was_running_and_when_it_
 
 def test_an_execution_of_an_older_version_is_asked_on_and_teaches_nothing(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
-    added = {"began_at", "running_at", "asking_at"}
+    added = {"began_at", "running_at", "poll_at_seconds"}
     watch = Watch.model_validate(here.watched(job_id).model_dump(exclude=added))
     here.provider.will_say(StillRunning(), Completed(("https://a.test/1",), took_seconds=21.5))
 
@@ -195,7 +195,7 @@ def test_a_task_that_names_no_picture_is_asked_again_and_nothing_is_said_of_it(h
 
     assert isinstance(outcome, Processing)
     assert (outcome.wait_seconds, outcome.unanswered) == (2, None)
-    assert (outcome.watch.completed_at, outcome.watch.questions) == (here.clock.now(), 1)
+    assert (outcome.watch.completed_at, outcome.watch.polls) == (here.clock.now(), 1)
     assert here.jobs.peek(job_id) == before
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from heliograph.kernel.failures import Charged, Failure, FailureCode
-from heliograph.routes.circuit_breaker import IN_A_ROW, SAMPLES, Breaker, Circuit, Opening, is_of_the_route
+from heliograph.routes.circuit_breaker import IN_A_ROW, SAMPLES, Breaker, Circuit, OpenCircuit, is_route_failure
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,15 +27,15 @@ def failing(breaker: Breaker, times: int = IN_A_ROW, at: datetime = START) -> Br
     return breaker
 
 
-def opening_of(breaker: Breaker) -> Opening:
-    assert breaker.opening
-    return breaker.opening
+def open_circuit_of(breaker: Breaker) -> OpenCircuit:
+    assert breaker.open_circuit
+    return breaker.open_circuit
 
 
 OPEN = failing(Breaker())
-HELD = Breaker().held_open("a drill", START)
+HELD = Breaker().disabled("a drill", START)
 HALF_OPEN_AT = seconds(COOLDOWN)
-PROBED = OPEN.probed(HALF_OPEN_AT)
+PROBED = OPEN.with_probe(HALF_OPEN_AT)
 
 
 # --- the table
@@ -57,7 +57,7 @@ def failure(breaker: Breaker, at: datetime) -> Breaker:
 
 
 def person_opens(breaker: Breaker, at: datetime) -> Breaker:
-    return breaker.held_open("a repair", at)
+    return breaker.disabled("a repair", at)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def person_opens(breaker: Breaker, at: datetime) -> Breaker:
         pytest.param(OPEN, seconds(29), STRAGGLER, Circuit.OPEN, Circuit.OPEN, id="open: a straggler succeeds"),
         pytest.param(OPEN, seconds(29), PERSON_CLOSES, Circuit.OPEN, Circuit.CLOSED, id="open: a person closes it"),
         pytest.param(OPEN, seconds(29), person_opens, Circuit.OPEN, Circuit.OPEN, id="open: a person holds it"),
-        pytest.param(OPEN, HALF_OPEN_AT, Breaker.probed, HALF, Circuit.OPEN, id="half-open: a probe leaves"),
+        pytest.param(OPEN, HALF_OPEN_AT, Breaker.with_probe, HALF, Circuit.OPEN, id="half-open: a probe leaves"),
         pytest.param(OPEN, HALF_OPEN_AT, SUCCESS, HALF, Circuit.CLOSED, id="half-open: a task brings its picture"),
         pytest.param(OPEN, HALF_OPEN_AT, failure, HALF, Circuit.OPEN, id="half-open: a call fails"),
         pytest.param(OPEN, HALF_OPEN_AT, person_opens, HALF, Circuit.OPEN, id="half-open: a person holds it"),
@@ -95,8 +95,8 @@ def test_a_circuit_changes_as_the_table_says(
 
     assert (before.circuit(at), after.circuit(at)) == (circuit_before, circuit_after)
     # What changes hands is told: once for each opening and each closing.
-    switched = (before.opening is None) is not (after.opening is None)
-    assert after.untold or not switched
+    switched = (before.open_circuit is None) is not (after.open_circuit is None)
+    assert after.unpublished_change or not switched
 
 
 # --- when it opens
@@ -138,11 +138,11 @@ def test_what_happened_five_minutes_ago_is_forgotten() -> None:
 
 
 def test_an_opening_tells_why_and_when_it_is_tried_again() -> None:
-    assert opening_of(OPEN) == Opening(at=START, cause="503", until=seconds(COOLDOWN))
-    assert OPEN.opens_next(START) == seconds(COOLDOWN)
-    assert OPEN.opens_next(seconds(99)) == seconds(99)
-    assert HELD.opens_next(START) is None
-    assert Breaker().opens_next(START) is None
+    assert open_circuit_of(OPEN) == OpenCircuit(opened_at=START, cause="503", half_open_at=seconds(COOLDOWN))
+    assert OPEN.next_probe_at(START) == seconds(COOLDOWN)
+    assert OPEN.next_probe_at(seconds(99)) == seconds(99)
+    assert HELD.next_probe_at(START) is None
+    assert Breaker().next_probe_at(START) is None
 
 
 # --- probes
@@ -162,12 +162,12 @@ def test_a_probe_that_says_nothing_is_followed_by_another() -> None:
 def test_each_failed_probe_doubles_the_cooldown_up_to_ten_minutes() -> None:
     breaker, cooldowns = OPEN, []
     for _ in range(8):
-        until = opening_of(breaker).until
+        until = open_circuit_of(breaker).half_open_at
         assert until
         assert breaker.circuit(until) is Circuit.HALF_OPEN
-        breaker = failing(breaker.probed(until), 1, until)
+        breaker = failing(breaker.with_probe(until), 1, until)
         assert breaker.circuit(until) is Circuit.OPEN
-        again = opening_of(breaker).until
+        again = open_circuit_of(breaker).half_open_at
         assert again
         cooldowns.append((again - until).total_seconds())
 
@@ -175,35 +175,35 @@ def test_each_failed_probe_doubles_the_cooldown_up_to_ten_minutes() -> None:
 
 
 def test_a_failed_probe_is_the_same_opening_as_before_and_told_no_second_time() -> None:
-    again = failing(OPEN.as_told().probed(HALF_OPEN_AT), 1, HALF_OPEN_AT)
+    again = failing(OPEN.as_published().with_probe(HALF_OPEN_AT), 1, HALF_OPEN_AT)
 
-    assert not again.untold
-    assert opening_of(again).at == START
+    assert not again.unpublished_change
+    assert open_circuit_of(again).opened_at == START
 
 
 def test_a_closed_circuit_begins_with_a_clean_record_and_the_first_cooldown() -> None:
     closed = failing(PROBED, 1, seconds(60)).closed(seconds(200))
-    assert (closed.samples, closed.closed_at, closed.untold) == ((), seconds(200), True)
+    assert (closed.samples, closed.closed_at, closed.unpublished_change) == ((), seconds(200), True)
 
     assert failing(closed, IN_A_ROW - 1, seconds(201)).circuit(seconds(201)) is Circuit.CLOSED
     again = failing(closed, IN_A_ROW, seconds(201))
-    assert opening_of(again).until == seconds(201 + COOLDOWN)
+    assert open_circuit_of(again).half_open_at == seconds(201 + COOLDOWN)
 
 
 def test_a_closed_circuit_needs_no_probe() -> None:
     with pytest.raises(ValueError, match="no probe"):
-        Breaker().probed(START)
+        Breaker().with_probe(START)
 
 
 def test_a_hold_has_no_end_and_its_reason_is_the_persons() -> None:
-    assert opening_of(HELD) == Opening(at=START, cause="a drill", until=None)
+    assert open_circuit_of(HELD) == OpenCircuit(opened_at=START, cause="a drill", half_open_at=None)
     assert HELD.circuit(START + timedelta(days=365)) is Circuit.OPEN
 
 
 def test_told_is_told() -> None:
-    assert OPEN.untold
-    assert not OPEN.as_told().untold
-    assert OPEN.as_told().opening == OPEN.opening
+    assert OPEN.unpublished_change
+    assert not OPEN.as_published().unpublished_change
+    assert OPEN.as_published().open_circuit == OPEN.open_circuit
 
 
 # --- whose failures they are
@@ -288,7 +288,7 @@ COUNTS = {
 def test_only_what_the_route_itself_does_counts(code: FailureCode) -> None:
     failed = Failure(code=code, message="", retryable=False, charged=Charged.NO)
 
-    assert is_of_the_route(failed) is COUNTS[code]
+    assert is_route_failure(failed) is COUNTS[code]
 
 
 HAPPENINGS = st.lists(
@@ -310,15 +310,15 @@ def test_whatever_happens_the_state_is_small_and_survives_being_written_down(
             case "failure":
                 breaker = breaker.after_failure("503", at, began_at=at)
             case "probe" if breaker.circuit(at) is Circuit.HALF_OPEN:
-                breaker = breaker.probed(at)
+                breaker = breaker.with_probe(at)
                 assert breaker.circuit(at) is Circuit.OPEN
             case "hold":
-                breaker = breaker.held_open("a drill", at)
+                breaker = breaker.disabled("a drill", at)
             case "close":
                 breaker = breaker.closed(at)
                 assert breaker.circuit(at) is Circuit.CLOSED
             case _:
-                breaker = breaker.as_told()
+                breaker = breaker.as_published()
         assert len(breaker.samples) <= SAMPLES
-        assert breaker.opening is None or not breaker.samples
+        assert breaker.open_circuit is None or not breaker.samples
         assert Breaker.model_validate_json(breaker.model_dump_json()) == breaker

@@ -8,16 +8,16 @@ from statistics import fmean
 
 import pytest
 from heliograph.routes.poll_schedule import (
+    FIRST_POLL_SECONDS,
+    KEPT_LATENCIES,
     LATE_GAP_SECONDS,
     LONGEST_GAP_SECONDS,
-    MOST_MOMENTS,
-    QUESTION_PRICE,
-    QUIET_SECONDS,
-    REMEMBERED,
+    MAX_POLLS,
+    POLL_PRICE_SECONDS,
     Latencies,
-    moments,
-    took_seconds,
-    wait_before_asking,
+    poll_times,
+    task_seconds,
+    wait_before_poll,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +30,7 @@ AT_MOST_SECONDS = 3600
 
 some_latencies = st.builds(
     lambda seconds, share: Latencies(seconds=tuple(seconds), callback_share=share),
-    st.lists(st.floats(0, AT_MOST_SECONDS), max_size=REMEMBERED),
+    st.lists(st.floats(0, AT_MOST_SECONDS), max_size=KEPT_LATENCIES),
     st.floats(0, 0.99),
 )
 
@@ -39,11 +39,11 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def wait(asking_at: tuple[int, ...], *, elapsed: float, deadline: float = 1e6) -> int:
-    return wait_before_asking(asking_at, began_at=NOW, now=after(elapsed), deadline_at=after(deadline))
+def wait(poll_at: tuple[int, ...], *, elapsed: float, deadline: float = 1e6) -> int:
+    return wait_before_poll(poll_at, began_at=NOW, now=after(elapsed), deadline_at=after(deadline))
 
 
-def all_around(seconds: float, *, count: int = REMEMBERED) -> Latencies:
+def all_around(seconds: float, *, count: int = KEPT_LATENCIES) -> Latencies:
     return Latencies(seconds=(seconds,) * count)
 
 
@@ -51,15 +51,15 @@ def all_around(seconds: float, *, count: int = REMEMBERED) -> Latencies:
 def test_moments_are_whole_seconds_in_order_and_not_without_end(
     latencies: Latencies, price: float, has_callback: bool
 ) -> None:
-    asking_at = moments(latencies, price=price, has_callback=has_callback)
+    poll_at = poll_times(latencies, price=price, has_callback=has_callback)
 
-    assert 0 < len(asking_at) <= MOST_MOMENTS
-    assert all(later > earlier for earlier, later in pairwise((0, *asking_at)))
+    assert 0 < len(poll_at) <= MAX_POLLS
+    assert all(later > earlier for earlier, later in pairwise((0, *poll_at)))
 
 
 @given(some_latencies)
 def test_gaps_are_capped_whatever_is_believed(latencies: Latencies) -> None:
-    first, *later = moments(latencies)
+    first, *later = poll_times(latencies)
 
     assert first <= 120
     gaps = [after - before for before, after in pairwise((first, *later))]
@@ -68,9 +68,7 @@ def test_gaps_are_capped_whatever_is_believed(latencies: Latencies) -> None:
     assert all(gap <= max(LONGEST_GAP_SECONDS, coarse) for gap in gaps)
 
 
-@given(
-    st.lists(st.integers(1, 5000), max_size=MOST_MOMENTS, unique=True), st.floats(0, 10_000), st.floats(-100, 10_000)
-)
+@given(st.lists(st.integers(1, 5000), max_size=MAX_POLLS, unique=True), st.floats(0, 10_000), st.floats(-100, 10_000))
 def test_a_wait_never_passes_the_deadline(some: list[int], elapsed: float, left: float) -> None:
     waited = wait(tuple(sorted(some)), elapsed=elapsed, deadline=elapsed + left)
 
@@ -84,11 +82,11 @@ def test_a_wait_never_passes_the_deadline(some: list[int], elapsed: float, left:
 
 @given(some_latencies)
 def test_asking_goes_on_until_the_deadline_at_no_long_intervals(latencies: Latencies) -> None:
-    asking_at = moments(latencies)
+    poll_at = poll_times(latencies)
     longest = max(LONGEST_GAP_SECONDS, max(latencies.seconds, default=0) / 100) + 1
     elapsed, questions = 0.0, 0
     while elapsed < AT_MOST_SECONDS:
-        waited = wait(asking_at, elapsed=elapsed, deadline=AT_MOST_SECONDS)
+        waited = wait(poll_at, elapsed=elapsed, deadline=AT_MOST_SECONDS)
         assert waited <= (longest if questions else 120)
         elapsed, questions = elapsed + waited + 0.15, questions + 1
 
@@ -97,34 +95,34 @@ def test_asking_goes_on_until_the_deadline_at_no_long_intervals(latencies: Laten
 
 
 def test_a_route_that_nobody_knows_is_asked_as_the_vendor_documents_it() -> None:
-    asking_at = moments(Latencies())
+    poll_at = poll_times(Latencies())
 
     # What clients are told to wait before they ask us.
-    assert asking_at[0] == QUIET_SECONDS
-    gaps = [later - earlier for earlier, later in pairwise(asking_at)]
-    assert sum(15 < moment <= 40 for moment in asking_at) > len(asking_at) / 2
+    assert poll_at[0] == FIRST_POLL_SECONDS
+    gaps = [later - earlier for earlier, later in pairwise(poll_at)]
+    assert sum(15 < moment <= 40 for moment in poll_at) > len(poll_at) / 2
     # The longer it runs, the likelier it is to end now; past what is documented, nobody knows.
-    inside = [gap for gap, at in zip(gaps, asking_at, strict=False) if 15 < at < 39]
+    inside = [gap for gap, at in zip(gaps, poll_at, strict=False) if 15 < at < 39]
     assert inside == sorted(inside, reverse=True)
     assert gaps[-1] > inside[-1]
 
 
 @pytest.mark.parametrize(("seconds", "sooner"), [(3, 0), (8, 0), (22, 0), (48, 3), (100, 12)])
 def test_where_all_tasks_take_the_same_they_are_asked_for_right_after(seconds: int, sooner: int) -> None:
-    asking_at = moments(all_around(seconds - 0.4))
+    poll_at = poll_times(all_around(seconds - 0.4))
 
-    assert seconds in asking_at
+    assert seconds in poll_at
     # The rarer they are, the longer the first wait would be: a few questions go to the chance that all has changed.
-    assert sum(moment < seconds for moment in asking_at) <= sooner
+    assert sum(moment < seconds for moment in poll_at) <= sooner
 
 
 def test_a_task_that_is_done_at_once_is_asked_for_at_once() -> None:
-    assert moments(all_around(0))[0] == 1
+    assert poll_times(all_around(0))[0] == 1
 
 
 @given(some_latencies, st.floats(0.01, 1), st.floats(1.5, 10))
 def test_dearer_questions_are_not_asked_sooner(latencies: Latencies, price: float, times: float) -> None:
-    cheap, dear = moments(latencies, price=price), moments(latencies, price=price * times)
+    cheap, dear = poll_times(latencies, price=price), poll_times(latencies, price=price * times)
 
     assert dear[0] >= cheap[0] or len(dear) <= len(cheap)
 
@@ -134,23 +132,23 @@ def test_the_newest_latencies_count_most() -> None:
     fast_of_late = Latencies(seconds=(60.0,) * 40 + (20.0,) * 40)
 
     def asked_by(latencies: Latencies, moment: int) -> int:
-        return sum(at <= moment for at in moments(latencies, price=0.4))
+        return sum(at <= moment for at in poll_times(latencies, price=0.4))
 
     assert asked_by(fast_of_late, 25) >= asked_by(slow_of_late, 25)
-    assert len(moments(fast_of_late, price=0.4)) <= len(moments(slow_of_late, price=0.4))
+    assert len(poll_times(fast_of_late, price=0.4)) <= len(poll_times(slow_of_late, price=0.4))
 
 
 def test_old_latencies_are_forgotten() -> None:
     latencies = all_around(300)
-    for _ in range(REMEMBERED):
-        latencies = latencies.and_one(20)
+    for _ in range(KEPT_LATENCIES):
+        latencies = latencies.with_latency(20)
 
     assert latencies == all_around(20)
 
 
 @given(st.floats(-1e9, 1e9))
 def test_a_latency_is_kept_within_bounds_and_to_a_tenth(seconds: float) -> None:
-    (kept,) = Latencies().and_one(seconds).seconds
+    (kept,) = Latencies().with_latency(seconds).seconds
 
     assert 0 <= kept <= AT_MOST_SECONDS
     assert len(f"{kept:g}") <= 6
@@ -159,27 +157,27 @@ def test_a_latency_is_kept_within_bounds_and_to_a_tenth(seconds: float) -> None:
 def test_one_straggler_does_not_make_the_others_wait() -> None:
     usual = Latencies(seconds=tuple(20 + place % 8 for place in range(60)))
 
-    asked = [moment for moment in moments(usual.and_one(1500)) if moment <= 30]
-    assert len(asked) >= len([moment for moment in moments(usual) if moment <= 30]) - 1
+    asked = [moment for moment in poll_times(usual.with_latency(1500)) if moment <= 30]
+    assert len(asked) >= len([moment for moment in poll_times(usual) if moment <= 30]) - 1
 
 
 def test_a_wait_is_until_the_next_moment_that_is_not_over() -> None:
-    asking_at = (15, 20, 22)
+    poll_at = (15, 20, 22)
 
-    assert wait(asking_at, elapsed=0) == 15
-    assert wait(asking_at, elapsed=15.2) == 5
+    assert wait(poll_at, elapsed=0) == 15
+    assert wait(poll_at, elapsed=15.2) == 5
     # A turn that took long skips what it missed.
-    assert wait(asking_at, elapsed=20.9) == 1
-    assert wait(asking_at, elapsed=21.8) == 5
+    assert wait(poll_at, elapsed=20.9) == 1
+    assert wait(poll_at, elapsed=21.8) == 5
     # In the end it grows with the time that has passed.
-    assert wait(asking_at, elapsed=84) == 7
-    assert wait(asking_at, elapsed=1000) == LONGEST_GAP_SECONDS
+    assert wait(poll_at, elapsed=84) == 7
+    assert wait(poll_at, elapsed=1000) == LONGEST_GAP_SECONDS
 
 
 def test_what_a_task_took_is_what_the_provider_says_as_far_as_it_can_be() -> None:
     def took(said: float | None, *, running: float | None = 20, done: float = 24) -> float:
         running_at = None if running is None else after(running)
-        return took_seconds(said, began_at=NOW, running_at=running_at, done_at=after(done))
+        return task_seconds(said, began_at=NOW, running_at=running_at, done_at=after(done))
 
     assert took(21.5) == 21.5
     assert took(3) == 20
@@ -218,7 +216,7 @@ def test_on_no_shape_is_it_worse_than_the_vendors_client(shape: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_as_deployed_it_has_no_more_of_either(shape: str) -> None:
     latencies = latencies_of(shape, jobs=300)
-    peer, own = WAYS[PEER].policy(latencies), ours(QUESTION_PRICE)(latencies)
+    peer, own = WAYS[PEER].policy(latencies), ours(POLL_PRICE_SECONDS)(latencies)
 
     assert fmean(job.lag_seconds for job in own) <= 1.1 * fmean(job.lag_seconds for job in peer)
     assert fmean(job.questions for job in own) <= 1.1 * fmean(job.questions for job in peer)
@@ -227,7 +225,7 @@ def test_as_deployed_it_has_no_more_of_either(shape: str) -> None:
 @pytest.mark.parametrize("factor", [0.5, 2])
 def test_a_change_of_speed_is_learned_within_forty_jobs(factor: float) -> None:
     before = latencies_of("15-40 s, uniform", jobs=120)
-    watched = ours(QUESTION_PRICE)(
+    watched = ours(POLL_PRICE_SECONDS)(
         [*before, *(latency * factor for latency in latencies_of("15-40 s, uniform", jobs=160))]
     )
 
@@ -243,13 +241,13 @@ def test_a_change_of_speed_is_learned_within_forty_jobs(factor: float) -> None:
 def called(times: int, latencies: Latencies | None = None) -> Latencies:
     latencies = latencies or Latencies()
     for _ in range(times):
-        latencies = latencies.called_back()
+        latencies = latencies.with_callback()
     return latencies
 
 
 def with_callbacks(share: float, *, jobs: int = 300) -> tuple[list[float], float]:
     """The lags, sorted, and the mean number of questions, once it is learned."""
-    watched = ours(QUESTION_PRICE, callbacks=share)(latencies_of("15-40 s, uniform", jobs=jobs))[60:]
+    watched = ours(POLL_PRICE_SECONDS, callbacks=share)(latencies_of("15-40 s, uniform", jobs=jobs))[60:]
     return sorted(job.lag_seconds for job in watched), fmean(job.questions for job in watched)
 
 
@@ -272,7 +270,7 @@ def test_tasks_of_which_nobody_tells_are_found_all_the_same() -> None:
 def test_callbacks_that_never_come_make_nothing_worse_for_long() -> None:
     lags, questions = with_callbacks(0)
     latencies = latencies_of("15-40 s, uniform", jobs=300)
-    without = ours(QUESTION_PRICE)(latencies)[60:]
+    without = ours(POLL_PRICE_SECONDS)(latencies)[60:]
 
     assert fmean(lags) <= 1.02 * fmean(job.lag_seconds for job in without)
     assert questions <= 1.02 * fmean(job.questions for job in without)
@@ -281,7 +279,7 @@ def test_callbacks_that_never_come_make_nothing_worse_for_long() -> None:
 def test_an_early_question_says_little_against_callbacks_and_a_late_one_much() -> None:
     known = called(80)
 
-    early, late = known.not_called_back(0.1), known.not_called_back(10)
+    early, late = known.without_callback(0.1), known.without_callback(10)
 
     assert 0.985 < early.callback_share < known.callback_share == 0.99
     assert late.callback_share == pytest.approx(known.callback_share * 0.9, abs=0.001)
@@ -291,11 +289,11 @@ def test_an_early_question_says_little_against_callbacks_and_a_late_one_much() -
 def test_a_callback_is_never_taken_for_certain(heard: list[float | None]) -> None:
     latencies = Latencies()
     for lag in heard:
-        latencies = latencies.called_back() if lag is None else latencies.not_called_back(lag)
+        latencies = latencies.with_callback() if lag is None else latencies.without_callback(lag)
 
     assert 0 <= latencies.callback_share <= 0.99
 
 
 @given(some_latencies)
 def test_without_an_address_to_call_back_what_callbacks_did_changes_nothing(latencies: Latencies) -> None:
-    assert moments(called(30, latencies)) == moments(latencies)
+    assert poll_times(called(30, latencies)) == poll_times(latencies)

@@ -30,8 +30,8 @@ class Models:
 def read_models(*, routes: Routes, policy: Policy, states: RouteStates, clock: Clock) -> Models:
     """The routes as they are now: one read. `policy`: of a job that names neither a model nor a policy."""
     now = clock.now()
-    traffic = states.look(routes)
-    circuits = {route: traffic.routes[route.name].breaker.circuit(now) for route in routes}
+    snapshot = states.snapshot(routes)
+    circuits = {route: snapshot.routes[route.name].breaker.circuit(now) for route in routes}
     cheapest = min(routes, key=lambda route: route.price_microusd)
     default = cheapest if policy is Policy.CHEAPEST else routes.default
-    return Models(circuits, default, spending_paused=traffic.halt is not None)
+    return Models(circuits, default, spending_paused=snapshot.spending_pause is not None)

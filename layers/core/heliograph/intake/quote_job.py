@@ -49,12 +49,12 @@ class Quoting:
         found = candidates(request, routes)
         limits = limits_on(caller, self.tenants, now)
         left = {each: each.limit_microusd - self.ledger.read(each.page).committed for each in limits}
-        traffic = self.states.look(found)
-        circuits = {route: traffic.routes[route.name].breaker.circuit(now) for route in found}
+        snapshot = self.states.snapshot(found)
+        circuits = {route: snapshot.routes[route.name].breaker.circuit(now) for route in found}
         known = [amount for each, amount in left.items() if each.is_known_to(caller)]
         obstacle = (
             _over_budget(left, found[0])
-            or ("spending is paused: it would wait until an operator resumes it" if traffic.halt else None)
+            or ("spending is paused: it would wait until an operator resumes it" if snapshot.spending_pause else None)
             or _out_of_service(circuits)
         )
         return Quote(request, circuits, max(0, min(known)) if known else None, obstacle)

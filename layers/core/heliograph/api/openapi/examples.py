@@ -283,7 +283,7 @@ def events() -> dict[str, PublishedEvent]:
     )
     late = Failure(
         code=FailureCode.PROVIDER_TIMEOUT,
-        message="the job's deadline passed before a picture could be made; nothing was charged",
+        message="the job's deadline passed before an image could be made; nothing was charged",
         retryable=True,
         charged=Charged.NO,
     )

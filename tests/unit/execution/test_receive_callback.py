@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from heliograph.execution.outcomes import DispatchOutcome, Failed, NotYet, Processing
-from heliograph.execution.provider_callback import CallbackResult
+from heliograph.execution.receive_callback import CallbackResult
 from heliograph.jobs.job import Attempt, JobStatus
 from heliograph.kernel.errors import StorageFailed, WorkflowFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
