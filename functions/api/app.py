@@ -21,19 +21,19 @@ from heliograph.runtime.wiring import access, jobs
 
 app = api_resolver(charged_on_failure=Charged.NO, methods_of=methods_of)
 settings = read_settings(ApiSettings)
-read_job, list_jobs = jobs.job_reader(settings), jobs.job_lister(settings)
-read_timeline, count_call = jobs.timeline_reader(settings), access.call_counter(settings)
+reader, timelines = jobs.jobs_reader(settings), jobs.timeline_reader(settings)
+count_call = access.call_counter(settings)
 
 
 @app.get("/v1/jobs")
 def get_jobs() -> Response[str]:
     tenant = _reader()
-    return sliced(app.current_event, job_listing(list_jobs(read_query(JobsQuery, app.current_event), tenant=tenant)))
+    return sliced(app.current_event, job_listing(reader.list(read_query(JobsQuery, app.current_event), tenant=tenant)))
 
 
 @app.get("/v1/jobs/<job_id>")
 def get_job(job_id: str) -> Response[str]:
-    view = read_job(job_id, tenant=_reader())
+    view = reader.read(job_id, tenant=_reader())
     if view is None:
         raise Problem.not_found("job")
     return found(view)
@@ -41,7 +41,7 @@ def get_job(job_id: str) -> Response[str]:
 
 @app.get("/v1/jobs/<job_id>/events")
 def get_timeline(job_id: str) -> Response[str]:
-    timeline = read_timeline(job_id, tenant=_reader())
+    timeline = timelines.read(job_id, tenant=_reader())
     if timeline is None:
         raise Problem.not_found("job")
     return answer(200, TimelineTold.of(timeline))

@@ -17,7 +17,7 @@ from heliograph.runtime.wiring import access, jobs
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(CancelSettings)
-cancel_job, view_of = jobs.job_canceler(settings), jobs.job_viewer()
+canceler, viewer = jobs.job_canceler(settings), jobs.job_viewer()
 count_call = access.call_counter(settings)
 
 
@@ -25,11 +25,11 @@ count_call = access.call_counter(settings)
 def cancel(job_id: str) -> Response[str]:
     caller = ApiCall.caller_of(app.current_event)
     require(caller, Scope.JOBS_WRITE)
-    job = cancel_job(job_id, tenant=caller.tenant)
+    job = canceler.cancel(job_id, tenant=caller.tenant)
     if job is None:
         raise Problem.not_found("job")
-    logger.info("cancel", extra={"job_id": job.job_id, "status": job.status})
-    return accepted(view_of(job), caller=caller, location=f"../{job.job_id}", replayed=False)
+    logger.info("cancellation requested", extra={"job_id": job.job_id, "status": job.status})
+    return accepted(viewer.view(job), caller=caller, location=f"../{job.job_id}", replayed=False)
 
 
 @observed

@@ -1,4 +1,4 @@
-"""`GET /v1/models`, `GET /v1/usage`, `GET /v1/me`: the ways to the model, what was done on them, and what is left."""
+"""`GET /v1/models`, `GET /v1/usage`, `GET /v1/me`: routes, usage, and the caller's limits."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from heliograph.api.query import read_query
 from heliograph.api.representations.me import MeTold
 from heliograph.api.representations.models import ModelsTold, UsagesTold
 from heliograph.api.responses import answer, api_resolver
-from heliograph.budgets.usage import UsageQuery
+from heliograph.budgets.read_usage import UsageQuery
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import observed
 from heliograph.runtime.environment import read_settings
@@ -20,15 +20,15 @@ from heliograph.runtime.wiring import access, budgets, intake
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(ModelsSettings)
-read_models, read_usage = intake.model_reader(settings), budgets.usage_reader(settings)
-whoami = budgets.me_reader(settings)
+models, usage = intake.model_lister(settings), budgets.usage_reader(settings)
+limits = budgets.me_reader(settings)
 count_call, look_up_again = access.call_counter(settings), access.caller_again(settings)
 
 
 @app.get("/v1/models")
 def get_models() -> Response[str]:
     require(ApiCall.caller_of(app.current_event), Scope.JOBS_READ)
-    return answer(200, ModelsTold.of(read_models()))
+    return answer(200, ModelsTold.of(models.list()))
 
 
 @app.get("/v1/usage")
@@ -38,12 +38,12 @@ def get_usage() -> Response[str]:
     if caller.is_operator:
         caller = caller_now(app, look_up_again, Scope.JOBS_READ)
     query = read_query(UsageQuery, app.current_event)
-    return answer(200, UsagesTold.of(read_usage(query, caller=caller), whoami.budgets(caller)))
+    return answer(200, UsagesTold.of(usage.read(query, caller=caller), limits.budgets(caller)))
 
 
 @app.get("/v1/me")
 def get_me() -> Response[str]:
-    return answer(200, MeTold.of(whoami.me(ApiCall.caller_of(app.current_event))))
+    return answer(200, MeTold.of(limits.me(ApiCall.caller_of(app.current_event))))
 
 
 @observed

@@ -1,4 +1,4 @@
-"""`POST /v1/jobs/{id}/retry`: 202 with the job that does that one again; the same one, however often it is asked."""
+"""`POST /v1/jobs/{id}/retry`: 202 with the retry of the job, the same one for every call."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from heliograph.runtime.wiring import access, intake, jobs
 # A call that breaks midway may have left a job behind, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(RetrySettings)
-retry_job, view_of = intake.job_retrier(settings), jobs.job_viewer()
+retrier, viewer = intake.job_retrier(settings), jobs.job_viewer()
 count_call = access.call_counter(settings)
 
 
@@ -26,12 +26,12 @@ count_call = access.call_counter(settings)
 def retry(job_id: str) -> Response[str]:
     caller = ApiCall.caller_of(app.current_event)
     require(caller, Scope.JOBS_WRITE)
-    outcome = retry_job(job_id, caller=caller)
+    outcome = retrier.retry(job_id, caller=caller)
     if outcome is None:
         raise Problem.not_found("job")
     job = outcome.job
-    logger.info("retried", extra={"job_id": job.job_id, "retry_of": job.retry_of, "repeated": not outcome.created})
-    return accepted(view_of(job), caller=caller, location=f"../{job.job_id}", replayed=not outcome.created)
+    logger.info("job retried", extra={"job_id": job.job_id, "retry_of": job.retry_of, "repeated": not outcome.created})
+    return accepted(viewer.view(job), caller=caller, location=f"../{job.job_id}", replayed=not outcome.created)
 
 
 @observed

@@ -1,4 +1,4 @@
-"""`POST /v1/jobs`: 202 with the job (200 if it is over by the end of a wait), or a problem that names all to mend."""
+"""`POST /v1/jobs`: 202 with the job (200 if it ended during a wait), or a problem that names every fault."""
 
 from typing import Any
 
@@ -9,24 +9,21 @@ from heliograph.api.authorize import handle_api_call, require
 from heliograph.api.call import ApiCall
 from heliograph.api.representations.jobs import QuoteTold
 from heliograph.api.responses import accepted, answer, api_resolver, awaited
-from heliograph.intake.quote_job import Quote
+from heliograph.intake.submit_job import JobCall
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import logger, observed
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.submit_request import SubmitRequestSettings
 from heliograph.runtime.wiring import access, intake, jobs
 
-# A call that breaks midway may have left a job behind, which will be done.
+# A call that fails midway may have created a job, which will be done.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(SubmitRequestSettings)
-submit, await_end, view_of = (
-    intake.request_submitter(settings, reuse_table=settings.reuse_table, with_quotes=True),
-    jobs.end_awaiter(settings),
-    jobs.job_viewer(),
-)
+submitter = intake.job_submitter(settings, reuse_table=settings.reuse_table)
+quoter, waiter, viewer = intake.job_quoter(settings), jobs.job_waiter(settings), jobs.job_viewer()
 count_call, wait_cap = access.call_counter(settings), access.wait_cap(settings, settings.calls_table)
 equal_calls = intake.equal_calls(settings)
-# What a wait leaves of the function's time, however long the submission took: no answer would look like no job.
+# Seconds that a wait leaves for the answer, however long the submission took: no answer would look like no job.
 ANSWERING_SECONDS = 4
 
 
@@ -34,23 +31,30 @@ ANSWERING_SECONDS = 4
 def create_job() -> Response[str]:
     call = ApiCall.read(app.current_event)
     require(call.caller, Scope.JOBS_WRITE)
-    key, caller = call.idempotency_key, call.caller
+    caller = call.caller
+    wanted = JobCall.read(
+        call.body,
+        caller=caller,
+        call_id=call.request_id,
+        idempotency_key=call.idempotency_key,
+        rules=submitter.rules,
+    )
+    if wanted.dry_run:
+        return answer(200, QuoteTold.of(quoter.quote(wanted)))
     with (
         wait_cap.wait(caller, call.request_id, seconds=call.wait_seconds or 0),
-        equal_calls.name(call.body, idempotency_key=key, arrival=call.arrival, caller=caller) as call_id,
+        equal_calls.join(wanted, call.arrival) as joined,
     ):
-        outcome = submit(call.body, idempotency_key=key, request_id=call_id, caller=caller)
-        if isinstance(outcome, Quote):
-            return answer(200, QuoteTold.of(outcome))
+        outcome = submitter.submit(joined)
         job, replayed = outcome.job, not outcome.created
-        logger.info("submitted", extra={"job_id": job.job_id, "repeated": replayed, "started": outcome.started})
+        logger.info("job submitted", extra={"job_id": job.job_id, "repeated": replayed, "started": outcome.started})
         location = f"jobs/{job.job_id}"
         if call.wait_seconds is None:
-            return accepted(view_of(job), caller=caller, location=location, replayed=replayed)
+            return accepted(viewer.view(job), caller=caller, location=location, replayed=replayed)
         seconds_left = app.lambda_context.get_remaining_time_in_millis() / 1000 - ANSWERING_SECONDS
-        [job] = await_end([job], seconds=min(call.wait_seconds, seconds_left))
+        [job] = waiter.wait([job], seconds=min(call.wait_seconds, seconds_left))
         return awaited(
-            view_of(job), caller=caller, location=location, replayed=replayed, waited_seconds=call.wait_seconds
+            viewer.view(job), caller=caller, location=location, replayed=replayed, waited_seconds=call.wait_seconds
         )
 
 

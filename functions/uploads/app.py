@@ -21,7 +21,8 @@ from heliograph.runtime.wiring import access, intake
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(UploadsSettings)
-create_upload, list_rejections = intake.upload_creator(settings), intake.rejection_lister(settings)
+forms = intake.reference_upload_creator(settings)
+rejections = intake.rejection_store(settings.rejections_table)
 count_call = access.call_counter(settings)
 
 
@@ -30,7 +31,7 @@ def make() -> Response[str]:
     call = ApiCall.read(app.current_event)
     require(call.caller, Scope.JOBS_WRITE)
     request = read_upload_request(read_json_object(call.body, what="the body"))
-    form = create_upload(request, tenant=call.caller.tenant, call=call.request_id)
+    form = forms.create(request, tenant=call.caller.tenant, call_id=call.request_id)
     noted("UploadMade", tenant=call.caller.tenant)
     return answer(201, UploadTold.of(form))
 
@@ -38,7 +39,7 @@ def make() -> Response[str]:
 @app.get("/v1/uploads")
 def show_rejected() -> Response[str]:
     caller = caller_with(app.current_event, *READING)
-    found = list_rejections(read_query(RejectionQuery, app.current_event), tenant=caller.tenant)
+    found = rejections.list(caller.tenant, read_query(RejectionQuery, app.current_event))
     return sliced(app.current_event, rejections_listed(found))
 
 

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from heliograph.access.keys import Caller, Scope
-from heliograph.budgets.exhausted import BudgetWatch
+from heliograph.budgets.announce import BudgetAnnouncer, BudgetWatch
 from heliograph.execution.copy_results import ResultCopier
 from heliograph.execution.create_task import CallbackAddress, TaskCreator
 from heliograph.execution.dispatch import Dispatcher
@@ -41,14 +41,18 @@ from heliograph.execution.reuse_result import ResultReuser
 from heliograph.execution.settle import LateSettler
 from heliograph.execution.store_result import ResultStore
 from heliograph.execution.sweep import Sweeper
-from heliograph.intake.quote_job import Quote, Quoting
-from heliograph.intake.retry_job import retry_job
-from heliograph.intake.submit import Submission
-from heliograph.intake.submit_request import submit_request
-from heliograph.intake.submit_upload import Ignored, Upload, submit_upload
-from heliograph.jobs.cancel import cancel_job
+from heliograph.intake.check_preset import PresetChecker
+from heliograph.intake.create_job import JobCreator, Submission
+from heliograph.intake.quote_job import JobQuoter, Quote
+from heliograph.intake.reject_upload import RejectionPublisher
+from heliograph.intake.retry_job import JobRetrier
+from heliograph.intake.stored_references import StoredReferences
+from heliograph.intake.submit_job import JobCall, JobSubmitter
+from heliograph.intake.submit_upload import MAX_DOCUMENT_BYTES, UPLOADS_TENANT, Ignored, Upload, UploadSubmitter
+from heliograph.intake.trip_wire import TripWire
+from heliograph.jobs.cancel import JobCanceler
 from heliograph.jobs.job import Job
-from heliograph.jobs.read_jobs import JobsQuery, JobView, list_jobs, read_job
+from heliograph.jobs.read_jobs import JobsQuery, JobsReader, JobView, JobViewer
 from heliograph.jobs.request import Rules
 from heliograph.kernel.pagination import Page
 from heliograph.platform.threads import in_order
@@ -163,7 +167,7 @@ class InMemoryDeployment:
         references = ReferenceLinks(objects=self.objects, trial=self.links)
         return Dispatcher(
             jobs=self.jobs,
-            ledger=self.ledger,
+            budgets=self.budgets,
             providers=self.providers,
             routes=routes,
             control=self.control,
@@ -194,56 +198,89 @@ class InMemoryDeployment:
         """`POST /v1/jobs`; without a document, a plain and valid one."""
         if document is None:
             document = {"prompt": "a lighthouse at dawn"}
-        outcome = self._submit(
-            document, key, call, caller or Caller(tenant=tenant, scopes=frozenset({Scope.JOBS_WRITE})), rules
-        )
-        assert isinstance(outcome, Submission)
-        return outcome
+        caller = caller or Caller(tenant=tenant, scopes=frozenset({Scope.JOBS_WRITE}))
+        wanted = self._read(document, key=key, call=call, caller=caller, rules=rules)
+        assert not wanted.dry_run
+        return self.submitter(rules).submit(wanted)
 
     def quote(self, document: dict[str, Any], *, caller: Caller = OWNER) -> Quote:
         """`POST /v1/jobs` with `dry_run`."""
-        outcome = self._submit({**document, "dry_run": True}, None, "call-1", caller, RULES)
-        assert isinstance(outcome, Quote)
-        return outcome
-
-    def _submit(
-        self, document: dict[str, Any] | bytes, key: str | None, call: str, caller: Caller, rules: Rules
-    ) -> Submission | Quote:
-        return submit_request(
-            document if isinstance(document, bytes) else json.dumps(document).encode(),
-            idempotency_key=key,
-            request_id=call,
-            caller=caller,
-            rules=rules,
-            objects=self.objects,
-            jobs=self.jobs,
+        quoter = JobQuoter(
+            rules=RULES,
+            references=self.references,
+            tenants=self.ledger.tenants,
             ledger=self.ledger,
-            index=self.index,
-            bus=self.bus,
-            workflow=self.workflow,
+            states=self.states,
             clock=self.clock,
-            deadline=DEADLINE,
-            quoting=Quoting(tenants=self.ledger.tenants, ledger=self.ledger, states=self.states, clock=self.clock),
         )
+        wanted = self._read({**document, "dry_run": True}, caller=caller)
+        assert wanted.dry_run
+        return quoter.quote(wanted)
+
+    @staticmethod
+    def _read(
+        document: dict[str, Any] | bytes,
+        *,
+        key: str | None = None,
+        call: str = "call-1",
+        caller: Caller,
+        rules: Rules = RULES,
+    ) -> JobCall:
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        return JobCall.read(body, caller=caller, call_id=call, idempotency_key=key, rules=rules)
+
+    def submitter(self, rules: Rules = RULES, *, reuses: bool = True) -> JobSubmitter:
+        return JobSubmitter(
+            rules=rules,
+            references=self.references,
+            creator=self.creator,
+            index=self.index if reuses else None,
+            deadline=DEADLINE,
+        )
+
+    @property
+    def references(self) -> StoredReferences:
+        return StoredReferences(objects=self.objects)
+
+    @property
+    def budgets(self) -> BudgetAnnouncer:
+        return BudgetAnnouncer(ledger=self.ledger, bus=self.bus, clock=self.clock)
+
+    @property
+    def creator(self) -> JobCreator:
+        return JobCreator(
+            jobs=self.jobs, objects=self.objects, workflow=self.workflow, budgets=self.budgets, clock=self.clock
+        )
+
+    @property
+    def reader(self) -> JobsReader:
+        return JobsReader(jobs=self.jobs, viewer=JobViewer(objects=self.objects, clock=self.clock))
 
     def job_id(self, **document: Any) -> str:
         """The id of a job that was just posted."""
         return self.post({"prompt": "a lighthouse at dawn", **document}).job.job_id
 
     def announce_upload(self, upload: Upload) -> Submission | UploadRejected | PresetRejected | Ignored:
-        return submit_upload(
-            upload,
+        rejections = RejectionPublisher(rejections=self.rejections, bus=self.bus)
+        submitter = UploadSubmitter(
             rules=RULES,
-            objects=self.objects,
-            jobs=self.jobs,
-            ledger=self.ledger,
+            references=self.references,
+            creator=self.creator,
             index=self.index,
-            rejections=self.rejections,
-            bus=self.bus,
-            workflow=self.workflow,
+            rejections=rejections,
+            presets=PresetChecker(
+                rules=RULES,
+                references=self.references,
+                rejections=rejections,
+                clock=self.clock,
+                tenant=UPLOADS_TENANT,
+                max_bytes=MAX_DOCUMENT_BYTES,
+            ),
+            trip_wire=TripWire(index=self.index, bus=self.bus, clock=self.clock),
             clock=self.clock,
             deadline=DEADLINE,
         )
+        return submitter.submit(upload)
 
     def dispatch(
         self, turn: str | NotYet | Failed | DispatchInput, *, run_id: str | None = None, routes: Routes = ROUTES
@@ -265,26 +302,17 @@ class InMemoryDeployment:
 
     def cancel(self, job_id: str, *, tenant: str = "default") -> Job | None:
         """`POST /v1/jobs/{id}/cancel`."""
-        return cancel_job(job_id, tenant=tenant, jobs=self.jobs, bus=self.bus, clock=self.clock, results_bucket=RESULTS)
+        canceler = JobCanceler(jobs=self.jobs, bus=self.bus, clock=self.clock, results_bucket=RESULTS)
+        return canceler.cancel(job_id, tenant=tenant)
 
     def retry(self, job_id: str, *, caller: Caller = OWNER, rules: Rules = RULES) -> Submission | None:
         """`POST /v1/jobs/{id}/retry`."""
-        return retry_job(
-            job_id,
-            caller=caller,
-            rules=rules,
-            objects=self.objects,
-            jobs=self.jobs,
-            ledger=self.ledger,
-            bus=self.bus,
-            workflow=self.workflow,
-            clock=self.clock,
-        )
+        retrier = JobRetrier(rules=rules, references=self.references, creator=self.creator)
+        return retrier.retry(job_id, caller=caller)
 
     def listed(self, *, tenant: str = "default", **query: Any) -> Page[JobView]:
         """`GET /v1/jobs`."""
-        found = JobsQuery.model_validate(query)
-        return list_jobs(found, tenant=tenant, jobs=self.jobs, objects=self.objects, clock=self.clock)
+        return self.reader.list(JobsQuery.model_validate(query), tenant=tenant)
 
     def poll(self, job_id: str, watch: Watch) -> PollOutcome:
         return Poller(providers=self.providers, clock=self.clock).poll(job_id, watch)
@@ -306,7 +334,7 @@ class InMemoryDeployment:
             ender=self.ender,
             routes=tuple(ROUTES),
             control=self.control,
-            budgets=BudgetWatch(tenants=self.ledger.tenants, ledger=self.ledger, bus=self.bus, clock=self.clock),
+            budgets=BudgetWatch(tenants=self.ledger.tenants, announcer=self.budgets),
             bus=self.bus,
             clock=self.clock,
             results_bucket=RESULTS,
@@ -314,7 +342,7 @@ class InMemoryDeployment:
         return sweeper.sweep(time_left=time_left, limit=limit)
 
     def read(self, job_id: str, *, tenant: str = "default") -> JobView | None:
-        return read_job(job_id, tenant=tenant, jobs=self.jobs, objects=self.objects, clock=self.clock)
+        return self.reader.read(job_id, tenant=tenant)
 
     def watched(self, job_id: str) -> Watch:
         """Dispatches a job to a provider that accepts it."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.stub import Stubber
 from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
-from heliograph.intake.identify_call import NamedCall, identify_call, name_refused
+from heliograph.intake.identify_call import IdentifiedCall, identify_call, record_refused
 from heliograph.intake.ports import RecentCalls
 from heliograph.intake.recent_calls import REMEMBERED, IncomingCall, Recent, Stage, match_retry, with_stage
 from heliograph.kernel.errors import StorageFailed
@@ -58,7 +58,7 @@ def test_of_two_at_once_one_writes(store: RecentCalls) -> None:
     assert store.look("d") == recent(1, 2)
 
 
-def named(store: RecentCalls, digest: str, found: IncomingCall) -> NamedCall:
+def named(store: RecentCalls, digest: str, found: IncomingCall) -> IdentifiedCall:
     return identify_call(digest, found, recent_calls=store)
 
 
@@ -74,14 +74,14 @@ def test_a_call_is_named_once_and_for_its_repeats(store: RecentCalls) -> None:
 
 
 def test_a_refused_call_is_remembered_as_one(store: RecentCalls) -> None:
-    name_refused("d", arrival(1), recent_calls=store)
+    record_refused("d", arrival(1), recent_calls=store)
     assert [found.stage for found in store.look("d")] == [Stage.REFUSED]
     assert named(store, "d", arrival(2, repeat=1)).call_id == "call-1"
 
 
 def test_a_refused_call_changes_nothing_of_one_that_it_would_have_joined(store: RecentCalls) -> None:
     named(store, "d", arrival(1))
-    name_refused("d", arrival(2), recent_calls=store)
+    record_refused("d", arrival(2), recent_calls=store)
     assert [(found.call_id, found.stage) for found in store.look("d")] == [("call-1", Stage.BEGUN)]
 
 

@@ -115,7 +115,7 @@ def test_a_prompt_in_any_script_survives_with_its_references(store: DynamoDBJobS
     store.add(job)
     read = store.get(JOB_ID)
     assert read
-    assert (read.request.prompt, read.request.references) == (prompt, references)
+    assert (read.request.prompt, read.request.reference_uris) == (prompt, references)
 
 
 def test_a_saved_job_has_a_new_revision(store: DynamoDBJobStore) -> None:

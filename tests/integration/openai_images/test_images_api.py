@@ -212,7 +212,7 @@ def test_images_are_edited(images: Handler, deployment: Deployment, jobs: Dynamo
     job = jobs.get(answer["data"][0]["heliograph"]["job_id"])
     assert job
     kept = aws.s3().list_objects_v2(Bucket=deployment.uploads_bucket)["Contents"]
-    named = {ObjectLocation.parse(reference).key for reference in job.request.references}
+    named = {ObjectLocation.parse(reference).key for reference in job.request.reference_uris}
     assert {item["Key"] for item in kept} == named | {f"pending/{key}" for key in named}
     assert {key.partition("/")[0] for key in named} == {"references"}
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 from heliograph.access.keys import Caller, Scope
 from heliograph.budgets.ledger import Usage, UsageLine
-from heliograph.budgets.usage import MOST_DAYS, UsageQuery, read_usage
+from heliograph.budgets.read_usage import MOST_DAYS, UsageQuery, UsageReader
 from heliograph.kernel.errors import InvalidRequest
 from heliograph.providers.protocol import Completed, Uncertain
 from pydantic import ValidationError
@@ -22,7 +22,7 @@ SHOP = Caller(tenant="shop", scopes=frozenset({Scope.JOBS_READ}))
 
 def usage(here: InMemoryDeployment, caller: Caller = OWNER, query: Mapping[str, str] | None = None) -> list[UsageLine]:
     found = UsageQuery.model_validate(query or {})
-    return list(read_usage(found, caller=caller, ledger=here.ledger, clock=here.clock))
+    return list(UsageReader(ledger=here.ledger, clock=here.clock).read(found, caller=caller))
 
 
 def today(here: InMemoryDeployment) -> date:

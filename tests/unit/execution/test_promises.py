@@ -55,7 +55,7 @@ import pytest
 from heliograph.access.keys import Caller, Scope
 from heliograph.budgets.ledger import Booking, BudgetAccount, accounts_of
 from heliograph.execution.receive_callback import CallbackResult
-from heliograph.intake.submit import Submission
+from heliograph.intake.create_job import Submission
 from heliograph.intake.submit_upload import Upload
 from heliograph.jobs.audit_ledger import check_usage
 from heliograph.jobs.job import Attempt, Job, JobStatus, Result, Settlement

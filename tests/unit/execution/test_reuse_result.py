@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from heliograph.budgets.ledger import Booking
 from heliograph.execution.outcomes import NotYet, Over
+from heliograph.intake.create_job import Submission
 from heliograph.intake.preset_events import PresetRejected
 from heliograph.intake.result_rules import USUAL_JOBS_PER_SOURCE
-from heliograph.intake.submit import Submission
 from heliograph.intake.submit_upload import Ignored, Upload
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.provenance import MARKER

@@ -48,7 +48,7 @@ class EqualCallsMachine(RuleBasedStateMachine):
     @rule()
     def an_answer_arrives(self) -> None:
         images = self._send()
-        self.is_waiting = images is None or not (images.pictures or images.missing)
+        self.is_waiting = images is None or not (images.images or images.missing)
 
     @rule(patience=st.integers(int(GATEWAY_PATIENCE.total_seconds()), 200), pause=st.integers(0, 30))
     def a_gateway_gives_up_first(self, patience: int, pause: int) -> None:

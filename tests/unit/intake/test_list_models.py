@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from heliograph.api.representations.models import ModelsTold
-from heliograph.intake.list_models import read_models
+from heliograph.intake.list_models import ModelLister
 from heliograph.jobs.request import Policy
 from heliograph.kernel.errors import StorageFailed
 from heliograph.routes.circuit_breaker import Circuit
@@ -15,7 +15,8 @@ from tests.fakes.deployment import BETA, ROUTES, RULES, SECOND, InMemoryDeployme
 
 
 def told(here: InMemoryDeployment, policy: Policy = Policy.BETA_FIRST) -> ModelsTold:
-    return ModelsTold.of(read_models(routes=ROUTES, policy=policy, states=here.states, clock=here.clock))
+    lister = ModelLister(routes=ROUTES, policy=policy, states=here.states, clock=here.clock)
+    return ModelsTold.of(lister.list())
 
 
 def test_every_route_is_told_in_its_order_with_caps_and_price(here: InMemoryDeployment) -> None:

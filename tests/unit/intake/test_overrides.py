@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from heliograph.intake.create_job import Submission
 from heliograph.intake.overrides import NAMES, RESULT_NAMES, fixed_prefix, overridden
-from heliograph.intake.submit import Submission
 from heliograph.intake.submit_upload import Upload
 from heliograph.jobs.provenance import metadata_of
 from heliograph.kernel.errors import InvalidRequest

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from heliograph.access.keys import Caller, Scope
-from heliograph.intake.submit import Submission
+from heliograph.intake.create_job import Submission
 from heliograph.intake.submit_upload import Upload
 from heliograph.jobs.job import Job, JobStatus, KeyBudget
 from heliograph.jobs.request import Policy
@@ -232,7 +232,11 @@ def test_an_uploads_job_is_done_again_from_the_very_bytes_and_to_the_same_name(h
     job = again(here, first).job
     done = here.run(job.job_id)
 
-    assert (job.source, job.output_stem, job.request.references) == (first.source, "shoe", first.request.references)
+    assert (job.source, job.output_stem, job.request.reference_uris) == (
+        first.source,
+        "shoe",
+        first.request.reference_uris,
+    )
     assert done.results[0].key == "shop/shoe.png"
     older = here.objects.peek(ObjectLocation(RESULTS, "shop/shoe.png", "v1"))
     assert older

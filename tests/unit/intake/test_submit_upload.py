@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from heliograph.intake.submit import Submission
+from heliograph.intake.create_job import Submission
 from heliograph.intake.submit_upload import MAX_DOCUMENT_BYTES, Ignored, Upload
 from heliograph.jobs.job import Job, Source
 from heliograph.jobs.provenance import MARKER
@@ -63,7 +63,7 @@ def test_an_upload_is_edited_as_its_preset_says(here: InMemoryDeployment) -> Non
 
     assert here.workflow.executions == [job.job_id]
     assert (job.request.prompt, job.request.aspect_ratio) == ("a white background", AspectRatio.SQUARE)
-    assert job.request.references == (f"s3://{UPLOADS}/{SHOE}?versionId=v1",)
+    assert job.request.reference_uris == (f"s3://{UPLOADS}/{SHOE}?versionId=v1",)
     assert job.request.nsfw_checker is False
     assert job.source == Source(
         kind="upload",
@@ -89,7 +89,7 @@ def test_the_pictures_of_the_preset_come_after_the_upload(here: InMemoryDeployme
 
     job = job_of(here.announce_upload(dropped(here)))
 
-    assert job.request.references == (f"s3://{UPLOADS}/{SHOE}?versionId=v1", logo)
+    assert job.request.reference_uris == (f"s3://{UPLOADS}/{SHOE}?versionId=v1", logo)
 
 
 def test_the_upload_counts_as_a_reference(here: InMemoryDeployment) -> None:
@@ -116,7 +116,7 @@ def test_announcements_out_of_order_are_one_job_for_each_version(here: InMemoryD
 
     assert jobs[0] == jobs[2] != jobs[1] == jobs[3]
     assert len(here.jobs) == 2
-    assert here.jobs.peek(jobs[1]).request.references == (f"s3://{UPLOADS}/{SHOE}?versionId=v1",)
+    assert here.jobs.peek(jobs[1]).request.reference_uris == (f"s3://{UPLOADS}/{SHOE}?versionId=v1",)
 
 
 def test_where_the_bucket_keeps_no_versions_other_bytes_are_another_job(here: InMemoryDeployment) -> None:
@@ -351,7 +351,7 @@ def test_a_job_document_is_a_whole_request(here: InMemoryDeployment) -> None:
 
     job = job_of(here.announce_upload(dropped(here, "jobs/autumn/sale.json", document)))
 
-    assert job.request.references == tuple(links)
+    assert job.request.reference_uris == tuple(links)
     assert job.request.metadata == {"order": "17"}
     assert job.source == Source(kind="document", bucket=UPLOADS, key="jobs/autumn/sale.json", version_id="v1")
     assert here.run(job.job_id).results[0].key == f"jobs/autumn/sale/{job.job_id}/1.png"

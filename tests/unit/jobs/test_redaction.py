@@ -12,7 +12,6 @@ from heliograph.intake.quote_job import Quote
 from heliograph.jobs.events import job_event, settled_event
 from heliograph.jobs.job import Job, Settlement
 from heliograph.jobs.provenance import record_of
-from heliograph.jobs.read_jobs import view_of
 from heliograph.jobs.redaction import masked_url
 from heliograph.kernel.errors import InvalidRequest
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -80,7 +79,7 @@ def test_no_record_event_or_view_of_a_job_holds_a_query_of_its_request(
 
     texts = [
         record_of(job).decode(),
-        JobTold.of(view_of(job, objects=here.objects, clock=here.clock)).model_dump_json(),
+        JobTold.of(here.reader.viewer.view(job)).model_dump_json(),
         QuoteTold.of(Quote(request, dict.fromkeys(ROUTES, Circuit.CLOSED))).model_dump_json(),
         *(job_event(job, results_bucket=RESULTS).model_dump_json() for _ in [1] if job.is_over),
         *(settled_event(job, one, results_bucket=RESULTS).model_dump_json() for one in job.settlements),
@@ -106,7 +105,7 @@ def test_a_retry_fetches_and_tells_by_the_whole_urls(here: InMemoryDeployment) -
     here.cancel(first)
     again = here.retry(first)
     assert again
-    assert list(again.job.request.references) == urls["references"]
+    assert list(again.job.request.reference_uris) == urls["references"]
     assert again.job.request.webhook_url == urls["webhook_url"]
 
 
@@ -146,7 +145,7 @@ def test_where_the_provider_keeps_images_is_in_the_jobs_view_and_in_no_event(lin
     for event in events:
         assert not any(link in event.model_dump_json() for link in links)
     for job in (failed, canceled, settled):
-        view = JobTold.of(view_of(job, objects=here.objects, clock=here.clock))
+        view = JobTold.of(here.reader.viewer.view(job))
         assert list(view.provider_urls) == links
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.intake.create_reference_upload import create_upload
-from heliograph.intake.submit import Submission
+from heliograph.intake.create_job import Submission
+from heliograph.intake.create_reference_upload import ReferenceUploadCreator
 from heliograph.intake.submit_upload import Upload
 from heliograph.jobs.reference_uploads import (
     FORM_SECONDS,
@@ -34,7 +34,8 @@ from tests.pictures import PNG, png
 
 def form(here: InMemoryDeployment, *, tenant: str = "default", call: str = "call-1") -> UploadForm:
     request = UploadRequest(content_type=MediaType.PNG, size_bytes=1000)
-    return create_upload(request, tenant=tenant, call=call, objects=here.objects, clock=here.clock, bucket=UPLOADS)
+    creator = ReferenceUploadCreator(objects=here.objects, clock=here.clock, bucket=UPLOADS)
+    return creator.create(request, tenant=tenant, call_id=call)
 
 
 def sent(here: InMemoryDeployment, *, tenant: str = "default") -> tuple[str, ObjectLocation]:
@@ -114,7 +115,7 @@ def test_an_upload_is_a_reference_by_its_id_and_is_kept_from_then_on(here: InMem
 
     job = here.post({"prompt": "brighter", "references": [upload_id]}).job
 
-    assert job.request.references == (location.uri,)
+    assert job.request.reference_uris == (location.uri,)
     assert here.objects.copies == [
         (replace(pending_location(location), version_id="v1"), replace(location, version_id=None))
     ]
@@ -132,7 +133,7 @@ def test_what_is_sent_by_the_same_form_later_is_no_jobs_reference(here: InMemory
     second = here.post({"prompt": "darker", "references": [upload_id]}, key="another").job
     here.run(job.job_id)
 
-    assert second.request.references == job.request.references
+    assert second.request.reference_uris == job.request.reference_uris
     assert kept_bytes(here, location) == [PNG]
     assert here.provider.requests[0].reference_urls == (f"https://signed.test/{UPLOADS}/{location.key}?version=v1",)
 
@@ -146,7 +147,7 @@ def test_only_uploads_are_kept_and_each_where_it_lies(here: InMemoryDeployment) 
 
     job = here.post({"prompt": "all", "references": references}, tenant="shop").job
 
-    assert job.request.references == (*references[:2], location.uri, location.uri)
+    assert job.request.reference_uris == (*references[:2], location.uri, location.uri)
     assert len(here.objects.copies) == 1
 
 
@@ -239,7 +240,7 @@ def test_a_kept_upload_is_found_without_the_pending_one(here: InMemoryDeployment
 
     second = here.post({"prompt": "darker", "references": [upload_id]}, key="another").job
 
-    assert second.request.references == first.request.references == (location.uri,)
+    assert second.request.reference_uris == first.request.reference_uris == (location.uri,)
     assert len(here.objects.copies) == 1
 
 
@@ -250,7 +251,7 @@ def test_a_repeat_of_a_call_whose_job_could_not_be_written_finds_what_it_kept(he
         here.post({"prompt": "brighter", "references": [upload_id]}, key="k")
     expire(here)
 
-    assert here.post({"prompt": "brighter", "references": [upload_id]}, key="k").job.request.references == (
+    assert here.post({"prompt": "brighter", "references": [upload_id]}, key="k").job.request.reference_uris == (
         location.uri,
     )
     assert kept_bytes(here, location) == [PNG]
@@ -284,7 +285,7 @@ def test_of_two_jobs_at_once_the_second_has_the_upload_that_the_first_kept(here:
 
     job = here.post({"prompt": "brighter", "references": [upload_id]}).job
 
-    assert job.request.references == (location.uri,)
+    assert job.request.reference_uris == (location.uri,)
     assert kept_bytes(here, location) == [PNG]
 
 
@@ -296,7 +297,7 @@ def test_a_job_whose_upload_was_kept_with_other_bytes_meanwhile_is_to_be_sent_ag
         here.post({"prompt": "brighter", "references": [upload_id]})
 
     assert len(here.jobs) == 0
-    assert here.post({"prompt": "brighter", "references": [upload_id]}).job.request.references == (location.uri,)
+    assert here.post({"prompt": "brighter", "references": [upload_id]}).job.request.reference_uris == (location.uri,)
 
 
 def test_a_dry_run_keeps_nothing(here: InMemoryDeployment) -> None:
@@ -316,7 +317,7 @@ def test_a_retry_finds_the_kept_upload(here: InMemoryDeployment) -> None:
     again = here.retry(job.job_id)
 
     assert again
-    assert again.job.request.references == (location.uri,)
+    assert again.job.request.reference_uris == (location.uri,)
 
 
 @pytest.mark.parametrize("tenant", ["default", "shop"])
@@ -350,7 +351,7 @@ def test_a_result_of_the_same_folder_name_is_a_reference(here: InMemoryDeploymen
 
     job = here.post({"prompt": "x", "references": [f"s3://{RESULTS}/pending/a.png"]}).job
 
-    assert job.request.references == (f"s3://{RESULTS}/pending/a.png",)
+    assert job.request.reference_uris == (f"s3://{RESULTS}/pending/a.png",)
 
 
 @pytest.mark.parametrize("kind", ["preset", "document"])
@@ -364,7 +365,7 @@ def test_an_upload_that_a_preset_or_a_job_document_names_is_kept_too(here: InMem
     submission = here.announce_upload(Upload(UPLOADS, key, version, "etag", "1"))
 
     assert isinstance(submission, Submission)
-    assert location.uri in submission.job.request.references
+    assert location.uri in submission.job.request.reference_uris
     assert kept_bytes(here, location) == [PNG]
 
 

@@ -71,7 +71,7 @@ def test_the_number_of_references_decides_the_task(references: int, task: JobKin
 def test_references_keep_their_order_and_may_repeat() -> None:
     links = [f"{LINK}?{number}" for number in (3, 1, 2, 1)]
 
-    assert read_request({"prompt": "x", "references": links}, RULES).references == tuple(links)
+    assert read_request({"prompt": "x", "references": links}, RULES).reference_uris == tuple(links)
 
 
 @pytest.mark.parametrize("letter", sorted(CONTROL))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from heliograph.api.representations.jobs import JobTold
 from heliograph.execution.outcomes import Finished, NotYet, Processing
+from heliograph.intake.create_job import Submission
 from heliograph.intake.preset_events import PresetRejected
-from heliograph.intake.submit import Submission
 from heliograph.intake.submit_upload import Ignored, Upload
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.provenance import MARKER

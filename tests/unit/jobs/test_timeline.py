@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from heliograph.jobs.job import Job
-from heliograph.jobs.read_timeline import Timeline, read_timeline
+from heliograph.jobs.read_timeline import Timeline, TimelineReader
 from heliograph.jobs.timeline import StateVisit, TimelineEntry, TimelineKind, timeline
 from heliograph.kernel.errors import WorkflowFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -193,7 +193,7 @@ def test_states_that_nobody_needs_to_know_of_are_left_out() -> None:
 
 
 def read(here: InMemoryDeployment, job_id: str, tenant: str = "default") -> Timeline | None:
-    return read_timeline(job_id, tenant=tenant, jobs=here.jobs, workflow=here.workflow)
+    return TimelineReader(jobs=here.jobs, workflow=here.workflow).read(job_id, tenant=tenant)
 
 
 def test_the_owner_reads_the_record_and_the_workflows_history_together(here: InMemoryDeployment) -> None:
@@ -204,7 +204,7 @@ def test_the_owner_reads_the_record_and_the_workflows_history_together(here: InM
     found = read(here, job_id)
 
     assert found
-    assert [moment.kind for moment in found.moments] == [TimelineKind.SUBMITTED, TimelineKind.WAITING]
+    assert [moment.kind for moment in found.entries] == [TimelineKind.SUBMITTED, TimelineKind.WAITING]
     assert found.complete
 
 
@@ -216,7 +216,7 @@ def test_while_the_history_is_away_the_record_is_told_and_that_it_is_not_all(her
     found = read(here, job_id)
 
     assert found
-    assert [moment.kind.value for moment in found.moments] == ["submitted", "attempt", "accepted", "finished"]
+    assert [moment.kind.value for moment in found.entries] == ["submitted", "attempt", "accepted", "finished"]
     assert not found.complete
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from heliograph.jobs.job import Job, JobStatus
-from heliograph.jobs.wait_for_end import LOOK_EVERY_SECONDS, await_end
+from heliograph.jobs.wait_for_end import READ_EVERY_SECONDS, JobWaiter
 from heliograph.kernel.errors import StorageFailed
 
 from tests.fakes.deployment import InMemoryDeployment
@@ -27,7 +27,7 @@ class Waiter:
     def wait_for(self, *job_ids: str, seconds: float) -> tuple[Job, ...]:
         here = self._here
         jobs = [here.jobs.peek(job_id) for job_id in job_ids]
-        return await_end(jobs, seconds=seconds, jobs=here.jobs, clock=here.clock, sleep=self)
+        return JobWaiter(jobs=here.jobs, clock=here.clock, sleep=self).wait(jobs, seconds=seconds)
 
 
 def test_a_job_that_ends_meanwhile_is_told_at_once(here: InMemoryDeployment) -> None:
@@ -37,7 +37,7 @@ def test_a_job_that_ends_meanwhile_is_told_at_once(here: InMemoryDeployment) -> 
     (job,) = waiter.wait_for(job_id, seconds=600)
 
     assert job.status is JobStatus.SUCCEEDED
-    assert waiter.slept == [LOOK_EVERY_SECONDS] * 3
+    assert waiter.slept == [READ_EVERY_SECONDS] * 3
 
 
 def test_patience_ends_to_the_moment(here: InMemoryDeployment) -> None:

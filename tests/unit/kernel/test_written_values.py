@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from heliograph.budgets.usage import UsageQuery
+from heliograph.budgets.read_usage import UsageQuery
 from heliograph.jobs.read_jobs import JobsQuery
 from heliograph.jobs.request import JobRequest
 from pydantic import ValidationError

@@ -6,19 +6,16 @@ import base64
 import hashlib
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from itertools import count
 from typing import Any
 
 import pytest
 from heliograph.access.keys import Caller, Scope
 from heliograph.access.open_waits import WaitCap
-from heliograph.budgets.exhausted import check_budgets
+from heliograph.budgets.announce import BudgetChecker
 from heliograph.intake.recent_calls import IncomingCall
-from heliograph.intake.submit_request import submit_request
 from heliograph.jobs.job import JobStatus
-from heliograph.jobs.read_jobs import view_of
-from heliograph.jobs.wait_for_end import await_end
+from heliograph.jobs.wait_for_end import JobWaiter
 from heliograph.kernel.errors import BudgetExceeded, Interrupted, InvalidRequest, StorageFailed, TooManyWaits
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.tenants import Tenants
@@ -28,16 +25,13 @@ from heliograph.openai_images.make_images import (
     Images,
     ImagesCall,
     ImagesService,
-    check_call,
-    make_images,
-    name_images,
 )
 from heliograph.openai_images.model_aliases import ModelAliases
 from heliograph.openai_images.parameters import EditRequest, GenerationRequest, read_images_request
 from heliograph.providers.protocol import Refused, StillRunning, TaskFailed
 from heliograph.storage.references import ObjectLocation
 
-from tests.fakes.deployment import BETA, DEADLINE, RESULTS, RULES, SECOND, UPLOADS, InMemoryDeployment
+from tests.fakes.deployment import BETA, RESULTS, RULES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.open_waits import InMemoryOpenWaits
 from tests.fakes.recent_calls import InMemoryRecentCalls
 from tests.fakes.script import Afterwards, Crash
@@ -59,27 +53,13 @@ class Gallery:
         self._calls = count(1)
 
     @property
-    def studio(self) -> ImagesService:
+    def service(self) -> ImagesService:
         here = self.here
-        submit = partial(
-            submit_request,
-            rules=RULES,
-            objects=here.objects,
-            jobs=here.jobs,
-            ledger=here.ledger,
-            bus=here.bus,
-            workflow=here.workflow,
-            clock=here.clock,
-            deadline=DEADLINE,
-        )
         return ImagesService(
-            submit=submit,
-            await_end=partial(await_end, jobs=here.jobs, clock=here.clock, sleep=self.pass_time),
-            view=partial(view_of, objects=here.objects, clock=here.clock),
-            check_budgets=partial(
-                check_budgets, tenants=here.ledger.tenants, ledger=here.ledger, bus=here.bus, clock=here.clock
-            ),
-            rules=RULES,
+            submitter=here.submitter(reuses=False),
+            waiter=JobWaiter(jobs=here.jobs, clock=here.clock, sleep=self.pass_time),
+            viewer=here.reader.viewer,
+            budgets=BudgetChecker(tenants=here.ledger.tenants, announcer=here.budgets),
             aliases=ModelAliases({"dall-e-3": None, "fast": SECOND}),
             objects=here.objects,
             recent_calls=self.recent_calls,
@@ -109,7 +89,7 @@ class Gallery:
         kind = EditRequest if images else GenerationRequest
         now = self.here.clock.now()
         return ImagesCall(
-            wish=read_images_request(kind, {"prompt": "a fox", **parameters}, RULES, self.studio.aliases),
+            request=read_images_request(kind, {"prompt": "a fox", **parameters}, RULES, self.service.aliases),
             images=images,
             caller=caller,
             arrival=IncomingCall(call_id=call_id or f"call-{next(self._calls)}", received_at=now, repeat=repeat),
@@ -121,8 +101,8 @@ class Gallery:
         return self.answer(self.call(*images, **options))
 
     def answer(self, call: ImagesCall) -> Images:
-        checked = check_call(call, studio=self.studio)
-        return make_images(checked, name_images(checked, studio=self.studio), studio=self.studio)
+        checked = self.service.check(call)
+        return self.service.make(checked, self.service.identify(checked))
 
     def idle(self) -> None:
         """From now on, nothing gets done."""
@@ -143,7 +123,7 @@ def limit(here: InMemoryDeployment, usd: str) -> None:
 
 def test_a_picture_comes_with_its_link_and_its_bytes(gallery: Gallery) -> None:
     images = gallery.make()
-    [picture] = images.pictures
+    [picture] = images.images
     result = picture.linked.result
     stored = gallery.here.objects.peek(ObjectLocation(RESULTS, result.key))
     assert stored
@@ -155,7 +135,7 @@ def test_a_picture_comes_with_its_link_and_its_bytes(gallery: Gallery) -> None:
 
 def test_each_picture_is_a_job_of_its_own(gallery: Gallery) -> None:
     images = gallery.make(n=10)
-    assert len({picture.job.job_id for picture in images.pictures}) == 10
+    assert len({picture.job.job_id for picture in images.images}) == 10
     assert len(gallery.here.provider.tasks) == 10
 
 
@@ -167,21 +147,21 @@ def test_all_jobs_are_submitted_before_any_is_waited_for(gallery: Gallery) -> No
 
 def test_no_bytes_are_read_where_only_links_are_asked_for(gallery: Gallery) -> None:
     gallery.here.objects.on("read", StorageFailed("not to be read"))
-    [picture] = gallery.make(response_format="url").pictures
+    [picture] = gallery.make(response_format="url").images
     assert picture.base64 is None
 
 
 def test_what_has_no_room_in_the_answer_is_a_link(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    [one] = gallery.make().pictures
+    [one] = gallery.make().images
     monkeypatch.setattr(making, "MOST_BASE64_CHARACTERS", 2 * len(one.base64 or "") + 1)
-    pictures = gallery.make(n=3).pictures
+    pictures = gallery.make(n=3).images
     assert [picture.base64 is not None for picture in pictures] == [True, True, False]
     assert all(picture.linked.url for picture in pictures)
 
 
 def test_a_picture_that_can_not_be_read_at_the_moment_is_a_link(gallery: Gallery) -> None:
     gallery.here.objects.on("read", StorageFailed("away"))
-    [picture] = gallery.make().pictures
+    [picture] = gallery.make().images
     assert picture.base64 is None
 
 
@@ -191,7 +171,7 @@ def test_a_picture_that_can_not_be_read_at_the_moment_is_a_link(gallery: Gallery
 def test_of_pictures_that_fail_the_others_are_kept(gallery: Gallery) -> None:
     gallery.here.provider.will_answer_create(BLOCKED)
     images = gallery.make(n=3)
-    assert len(images.pictures) == 2
+    assert len(images.images) == 2
     [missing] = images.missing
     assert missing.failure
     assert missing.failure.code is FailureCode.CONTENT_BLOCKED
@@ -202,7 +182,7 @@ def test_of_pictures_that_fail_the_others_are_kept(gallery: Gallery) -> None:
 def test_a_budget_that_ends_midway_leaves_the_jobs_before_it(gallery: Gallery) -> None:
     limit(gallery.here, "0.13")
     images = gallery.make(n=4)
-    assert len(images.pictures) == 2
+    assert len(images.images) == 2
     assert [missing.failure.code for missing in images.missing if missing.failure] == ["budget_exceeded"] * 2
     assert all(missing.job is None for missing in images.missing)
     assert len(gallery.here.provider.tasks) == 2
@@ -219,7 +199,7 @@ def test_patience_ends_while_the_job_goes_on(gallery: Gallery) -> None:
     gallery.idle()
     began_at = gallery.here.clock.now()
     images = gallery.make()
-    assert images.pictures == ()
+    assert images.images == ()
     assert [missing.job is not None and not missing.job.is_over for missing in images.missing] == [True]
     assert WAIT <= gallery.here.clock.now() - began_at <= WAIT + timedelta(seconds=2)
 
@@ -256,7 +236,7 @@ def test_a_repeat_waits_for_what_its_call_began(gallery: Gallery) -> None:
     gallery.idle()
     gallery.make()
     gallery.works = True
-    assert len(gallery.make(repeat=1).pictures) == 1
+    assert len(gallery.make(repeat=1).images) == 1
     assert len(gallery.here.jobs) == 1
 
 
@@ -326,11 +306,11 @@ def test_a_call_that_can_not_be_remembered_makes_nothing(gallery: Gallery) -> No
 
 def test_what_only_helps_to_tell_calls_apart_may_fail(gallery: Gallery) -> None:
     gallery.recent_calls.on("save", None, StorageFailed("away"), StorageFailed("away"))
-    assert len(gallery.make().pictures) == 1
+    assert len(gallery.make().images) == 1
 
 
 def named(gallery: Gallery, call: ImagesCall) -> str:
-    return name_images(check_call(call, studio=gallery.studio), studio=gallery.studio).call_id
+    return gallery.service.identify(gallery.service.check(call)).call_id
 
 
 def test_equal_calls_at_the_same_moment_are_one(gallery: Gallery) -> None:
@@ -444,7 +424,7 @@ def test_a_picture_that_no_job_came_to_name_is_left_to_be_deleted(gallery: Galle
     name = f"references/{hashlib.sha256(PNG).hexdigest()}.png"
     assert gallery.here.objects.keys(UPLOADS) == {f"pending/{name}"}
     [job] = gallery.make(PNG).jobs
-    assert job.request.references == (f"s3://{UPLOADS}/{name}?versionId=v1",)
+    assert job.request.reference_uris == (f"s3://{UPLOADS}/{name}?versionId=v1",)
 
 
 def test_a_prompt_that_no_model_takes_stores_no_picture_and_remembers_no_call(gallery: Gallery) -> None:
@@ -459,7 +439,7 @@ def test_a_prompt_that_no_model_takes_stores_no_picture_and_remembers_no_call(ga
 
 
 def test_of_one_keys_waits_no_more_than_so_many_are_open(gallery: Gallery) -> None:
-    cap = gallery.studio.wait_cap
+    cap = gallery.service.wait_cap
     with cap.wait(SHOP, "a", seconds=300), cap.wait(SHOP, "b", seconds=300):
         with pytest.raises(TooManyWaits), cap.wait(SHOP, "c", seconds=300):
             pytest.fail("it waits")
@@ -470,7 +450,7 @@ def test_of_one_keys_waits_no_more_than_so_many_are_open(gallery: Gallery) -> No
 
 
 def test_a_wait_whose_function_died_ends_by_itself(gallery: Gallery) -> None:
-    cap = gallery.studio.wait_cap
+    cap = gallery.service.wait_cap
     for name in "ab":
         gallery.open_waits.on("end", StorageFailed("away"))
         with cap.wait(SHOP, name, seconds=300):
@@ -483,14 +463,14 @@ def test_a_wait_whose_function_died_ends_by_itself(gallery: Gallery) -> None:
 
 
 def test_a_wait_ends_with_what_it_was_for_however_that_ends(gallery: Gallery) -> None:
-    cap = gallery.studio.wait_cap
+    cap = gallery.service.wait_cap
     for number in range(3):
         with pytest.raises(KeyError), cap.wait(SHOP, f"{number}", seconds=300):
             raise KeyError
 
 
 def test_a_store_that_is_away_shuts_nobody_out(gallery: Gallery) -> None:
-    cap = gallery.studio.wait_cap
+    cap = gallery.service.wait_cap
     for number in range(3):
         gallery.open_waits.on("begin", StorageFailed("away"))
         with cap.wait(SHOP, f"{number}", seconds=300):
@@ -506,7 +486,7 @@ def test_images_are_kept_in_the_tenants_folder_by_their_content(gallery: Gallery
     kept = {f"tenants/shop/references/{name}" for name in names}
     assert gallery.here.objects.keys(UPLOADS) == kept | {f"pending/{key}" for key in kept}
     for job in images.jobs:
-        assert job.request.references == tuple(
+        assert job.request.reference_uris == tuple(
             f"s3://{UPLOADS}/tenants/shop/references/{name}?versionId=v1" for name in names
         )
     assert images.jobs[0].request.task == "fusion"
@@ -544,4 +524,4 @@ def test_an_edit_without_an_image_is_refused(gallery: Gallery) -> None:
 
 def test_a_task_that_takes_its_time_is_waited_for(gallery: Gallery) -> None:
     gallery.here.provider.will_say(StillRunning(), StillRunning())
-    assert len(gallery.make().pictures) == 1
+    assert len(gallery.make().images) == 1

@@ -302,7 +302,7 @@ def read_call(
     else:
         wish, images = _generation(body, rules.of(caller.tenant), aliases), ()
     return ImagesCall(
-        wish=wish,
+        request=wish,
         images=images,
         caller=caller,
         arrival=_arrival(event),
@@ -345,9 +345,9 @@ def link_base(event: LambdaFunctionUrlEvent) -> str:
 
 def images_answer(images: Images, wish: ImagesRequest, link_to: LinkTo) -> Response[str]:
     """200 with the pictures that there are; a refusal if there are none. `link_to`: makes the link to one of them."""
-    if not images.pictures:
+    if not images.images:
         raise _nothing(images)
-    made = tuple(_image(picture, wish, link_to) for picture in images.pictures)
+    made = tuple(_image(picture, wish, link_to) for picture in images.images)
     formats = [image.heliograph.content_type.removeprefix("image/") for image in made]
     ignored = wish.ignored(formats)
     body = ImagesAnswer(

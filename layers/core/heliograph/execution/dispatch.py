@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from heliograph.budgets.exhausted import announce_exhausted, budget_failure
+from heliograph.budgets.announce import BudgetAnnouncer, budget_failure
 from heliograph.execution.create_task import TaskCreator, uncertain_call, wait_for_callback
 from heliograph.execution.failover import Call, Pause, Stop, next_call
 from heliograph.execution.outcomes import Canceled, DispatchInput, DispatchOutcome, Expired, Failed, NotYet, Over
@@ -32,7 +32,6 @@ from heliograph.routes.reserve_slot import QueueSlots
 from heliograph.routes.state import RoutesSnapshot, RouteState
 
 if TYPE_CHECKING:
-    from heliograph.budgets.ports import Ledger
     from heliograph.jobs.ports import JobStore
     from heliograph.providers.ports import ImageProvider
 
@@ -62,7 +61,7 @@ class Dispatcher:
     """Brings jobs to a task at a provider, one step at a time."""
 
     jobs: JobStore
-    ledger: Ledger
+    budgets: BudgetAnnouncer
     providers: Mapping[str, ImageProvider]
     routes: Routes
     control: RouteControl
@@ -125,7 +124,7 @@ class Dispatcher:
             return self.jobs.save(ended)
         except BudgetExceeded as error:
             # To accept the risk of a second charge, the budget must have room for it.
-            self._announce_exhausted(error)
+            self.budgets.exhausted(error)
             return given_up
 
     def _next_attempt(self, job: Job, turn: DispatchInput, run_id: str, now: datetime) -> DispatchOutcome:
@@ -168,7 +167,7 @@ class Dispatcher:
                     answer = self._call(job, step.route, turn, run_id, state=state, before=before)
                 except BudgetExceeded as error:
                     # It costs more than was reserved for the job, and that much is not left.
-                    self._announce_exhausted(error)
+                    self.budgets.exhausted(error)
                     too_expensive[step.route.name] = error
                     continue
                 if not isinstance(answer, _Busy):
@@ -227,9 +226,6 @@ class Dispatcher:
         self.control.record_saturation(route)
         wait_seconds = jittered(ceil(route.usual_seconds / route.max_in_flight), job.job_id)
         return _not_yet(job, now, wait_seconds, f"{route.name} has as many tasks as it may", ticket)
-
-    def _announce_exhausted(self, error: BudgetExceeded) -> None:
-        announce_exhausted(error, ledger=self.ledger, bus=self.control.bus, clock=self.control.clock)
 
 
 def _wait_before(step: Call, job: Job, turn: DispatchInput, now: datetime) -> DispatchOutcome | None:

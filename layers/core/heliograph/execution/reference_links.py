@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heliograph.kernel.failures import Charged, Failure, FailureCode
-from heliograph.storage.references import ObjectLocation
+from heliograph.storage.references import HttpsUrl, Reference
 
 if TYPE_CHECKING:
     from heliograph.execution.ports import LinkTrial
@@ -24,13 +24,12 @@ class ReferenceLinks:
     objects: ObjectStore
     trial: LinkTrial
 
-    def url_of(self, reference: str) -> str:
+    def url_of(self, reference: Reference) -> str:
         """URL of a reference: a signed link for a stored object; a public link as it is."""
-        if not reference.startswith("s3://"):
-            return reference
+        if isinstance(reference, HttpsUrl):
+            return reference.url
         # The bytes were checked to be an image: an encoding of its own (`gzip`, `aws-chunked`) is a mistake.
-        location = ObjectLocation.parse(reference)
-        return self.objects.presigned_get(location, seconds=REFERENCE_LINK_SECONDS, unencoded=True)
+        return self.objects.presigned_get(reference, seconds=REFERENCE_LINK_SECONDS, unencoded=True)
 
     def failure_of(self, job: Job) -> Failure | None:
         """Failure of a job with an object that no provider can fetch; `None` if all can be, as far as can be known.
@@ -38,7 +37,7 @@ class ReferenceLinks:
         Public links are not tried: they may lead anywhere, and only the provider follows them. Raises `StorageFailed`.
         """
         for index, reference in enumerate(job.request.references):
-            if not reference.startswith("s3://"):
+            if isinstance(reference, HttpsUrl):
                 continue
             if refusal := self.trial.refusal(self.url_of(reference)):
                 message = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.budgets.exhausted import BudgetWatch
+from heliograph.budgets.announce import BudgetWatch
 from heliograph.execution.end_job import JobEnder
 from heliograph.execution.recover import Recoverer, crashed
 from heliograph.execution.settle import LateSettler

@@ -1,4 +1,4 @@
-"""Find the name by which a call makes its jobs: a repeat has that of the call it repeats."""
+"""Identify a call: a repeat gets the id of the call that it repeats, and so its jobs."""
 
 from __future__ import annotations
 
@@ -21,18 +21,16 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
-class NamedCall:
-    """A call under its name. `recent`: what was remembered once it had it."""
+class IdentifiedCall:
+    """A call and the id that names its jobs."""
 
     digest: str
     call_id: str
     recent: Recent
+    """The recent equal calls, once this one was recorded."""
 
-    def noted(self, stage: Stage, at: datetime, *, recent_calls: RecentCalls) -> NamedCall:
-        """The same, after it was noted how far the call has come.
-
-        Never raises: that only helps to tell equal calls apart.
-        """
+    def noted(self, stage: Stage, at: datetime, *, recent_calls: RecentCalls) -> IdentifiedCall:
+        """The same call, with its new stage recorded. Never raises: stages only help to tell equal calls apart."""
         try:
             _, recent = _written(
                 self.digest,
@@ -42,21 +40,20 @@ class NamedCall:
             )
         except StorageFailed:
             return self
-        return NamedCall(self.digest, self.call_id, recent)
+        return IdentifiedCall(self.digest, self.call_id, recent)
 
 
-def identify_call(digest: str, arrival: IncomingCall, *, recent_calls: RecentCalls) -> NamedCall:
-    """The call's name. `digest`: of who asks for what.
+def identify_call(digest: str, arrival: IncomingCall, *, recent_calls: RecentCalls) -> IdentifiedCall:
+    """The call with its id, which is recorded before any job is created, so that a repeat finds it.
 
-    It is written down before anything is made by it, so that a repeat finds it. Raises `StorageFailed`; then nothing
-    was made.
+    `digest`: of the API key and the body. Raises `StorageFailed`; then nothing was recorded.
     """
     call, recent = _written(digest, lambda recent: match_retry(arrival, recent), recent_calls=recent_calls)
-    return NamedCall(digest, call.call_id, recent)
+    return IdentifiedCall(digest, call.call_id, recent)
 
 
-def name_refused(digest: str, arrival: IncomingCall, *, recent_calls: RecentCalls) -> None:
-    """Remembers a call that was refused before it could do anything, so that its repeat is not taken for another's.
+def record_refused(digest: str, arrival: IncomingCall, *, recent_calls: RecentCalls) -> None:
+    """Records a call that was refused before it was identified, so that its repeat is not taken for another call's.
 
     Never raises.
     """
@@ -83,4 +80,4 @@ def _written(
         if after == before or recent_calls.save(digest, before, after):
             return found, after
         before = None
-    raise StorageFailed(f"recent calls: somebody else was faster {_TRIES} times")
+    raise StorageFailed(f"recent calls: another call was faster {_TRIES} times")

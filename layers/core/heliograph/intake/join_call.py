@@ -1,4 +1,4 @@
-"""Let a call of `POST /v1/jobs` that repeats an equal one have its job, where no idempotency key says so."""
+"""Join equal calls of `POST /v1/jobs`: one that repeats another without an idempotency key gets the other's job."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from heliograph.access.keys import Caller
 from heliograph.intake.identify_call import identify_call
 from heliograph.intake.recent_calls import IncomingCall, Stage
-from heliograph.jobs.request import Rules, read_json_object, read_request
+from heliograph.intake.submit_job import JobCall
+from heliograph.jobs.request import Rules, read_request
 from heliograph.kernel.errors import BudgetExceeded, InvalidRequest
 
 if TYPE_CHECKING:
@@ -22,40 +22,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EqualCalls:
-    """The calls of the last minutes, by who asked for what."""
+    """The calls of the last minutes, by API key and body."""
 
     recent_calls: RecentCalls
     rules: Rules
     clock: Clock
 
     @contextmanager
-    def name(self, body: bytes, *, idempotency_key: str | None, arrival: IncomingCall, caller: Caller) -> Iterator[str]:
-        """The id of the call whose job this one is to have: its own, or that of the call that it repeats.
+    def join(self, call: JobCall, incoming: IncomingCall) -> Iterator[JobCall]:
+        """The call under the id that names its job: its own id, or that of the call it repeats.
 
-        The block answers it: what it raises is noted as a refusal, so that the next equal call is one of its own. A
-        call with an idempotency key has its own id, and so has one that makes nothing. Raises `InvalidRequest` for a
-        body that would be refused, and writes nothing for it; `StorageFailed`.
+        The block answers the call. An `InvalidRequest` or `BudgetExceeded` raised in it is recorded as a refusal, so
+        that the next equal call is one of its own. A call with an idempotency key keeps its id, and so does a dry run.
+        Raises `InvalidRequest` for a body that would be refused, and writes nothing for it; `StorageFailed`.
         """
-        document = None if idempotency_key is not None else read_json_object(body, what="the body")
-        if document is None or document.get("dry_run", False) is not False:
-            yield arrival.call_id
+        if call.idempotency_key is not None or call.dry_run:
+            yield call
             return
-        document.pop("dry_run", None)
-        read_request(document, self.rules.of(caller.tenant))
-        named = identify_call(_digest(document, caller), arrival, recent_calls=self.recent_calls)
+        read_request(call.document, self.rules.of(call.caller.tenant))
+        identified = identify_call(_digest(call), incoming, recent_calls=self.recent_calls)
         stage = None
         try:
-            yield named.call_id
+            yield call.named(identified.call_id)
             stage = Stage.ANSWERED
         except (BudgetExceeded, InvalidRequest):
             stage = Stage.REFUSED
             raise
         finally:
             if stage is not None:
-                named.noted(stage, self.clock.now(), recent_calls=self.recent_calls)
+                identified.noted(stage, self.clock.now(), recent_calls=self.recent_calls)
 
 
-def _digest(document: dict[str, Any], caller: Caller) -> str:
-    """The same of equal bodies, in whatever order their fields are."""
-    told = ["equal jobs 1", caller.tenant, caller.key_id, document]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _digest(call: JobCall) -> str:
+    """Digest that equal bodies of one API key share, in whatever order their fields are."""
+    parts = ["equal jobs 1", call.caller.tenant, call.caller.key_id, call.document]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

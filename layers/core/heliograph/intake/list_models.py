@@ -1,4 +1,4 @@
-"""`GET /v1/models`: the ways to the model, what each can take, what it costs, and how it is doing."""
+"""List the routes with their limits, prices and circuits: `GET /v1/models`."""
 
 from __future__ import annotations
 
@@ -17,21 +17,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Every usable route, in the configured order, with its circuit; and the one that a plain job takes first.
-
-    `spending_paused`: an operator lets no create call leave.
-    """
+    """Every usable route, and the default."""
 
     circuits: Mapping[Route, Circuit]
+    """The routes in the configured order, with their circuits."""
     default: Route
+    """Route that a job takes first if it names neither a model nor a policy."""
     spending_paused: bool = False
+    """An operator paused spending: no create call leaves."""
 
 
-def read_models(*, routes: Routes, policy: Policy, states: RouteStates, clock: Clock) -> Models:
-    """The routes as they are now: one read. `policy`: of a job that names neither a model nor a policy."""
-    now = clock.now()
-    snapshot = states.snapshot(routes)
-    circuits = {route: snapshot.routes[route.name].breaker.circuit(now) for route in routes}
-    cheapest = min(routes, key=lambda route: route.price_microusd)
-    default = cheapest if policy is Policy.CHEAPEST else routes.default
-    return Models(circuits, default, spending_paused=snapshot.spending_pause is not None)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLister:
+    """Lists the routes."""
+
+    routes: Routes
+    policy: Policy
+    """Policy of a job that names neither a model nor a policy."""
+    states: RouteStates
+    clock: Clock
+
+    def list(self) -> Models:
+        """The routes as they are now: one read."""
+        now = self.clock.now()
+        snapshot = self.states.snapshot(self.routes)
+        circuits = {route: snapshot.routes[route.name].breaker.circuit(now) for route in self.routes}
+        cheapest = min(self.routes, key=lambda route: route.price_microusd)
+        default = cheapest if self.policy is Policy.CHEAPEST else self.routes.default
+        return Models(circuits, default, spending_paused=snapshot.spending_pause is not None)

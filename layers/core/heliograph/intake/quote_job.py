@@ -1,4 +1,4 @@
-"""`dry_run` of `POST /v1/jobs`: what a job would cost, and whether it could begin now. Writes nothing."""
+"""Quote a job: `POST /v1/jobs` with `dry_run`. Its price, and whether it could begin now. Writes nothing."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heliograph.access.keys import Caller
 from heliograph.budgets.limits import Account, BudgetLimit, limits_on
-from heliograph.jobs.request import JobRequest, candidates
+from heliograph.intake.stored_references import StoredReferences
+from heliograph.intake.submit_job import JobCall
+from heliograph.jobs.request import JobRequest, Rules, candidates, read_request
 from heliograph.kernel.money import usd
 from heliograph.kernel.tenants import Tenants
 from heliograph.routes.circuit_breaker import Circuit
-from heliograph.routes.config import Route, Routes
+from heliograph.routes.config import Route
 
 if TYPE_CHECKING:
     from heliograph.budgets.ports import Ledger
@@ -22,36 +23,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The request with everything filled in, and the routes it could take, in order, with their circuits.
-
-    `left_microusd`: of the tightest budget that the caller may know; `None` where none limits it. `obstacle`: why it
-    would be refused, or would have to wait; `None` if it could begin now.
-    """
+    """The price of a request, and whether its job could begin now."""
 
     request: JobRequest
+    """With every default filled in."""
     circuits: Mapping[Route, Circuit]
+    """The routes that it could take, in order, with their circuits."""
     left_microusd: int | None = None
+    """Rest of the tightest budget that the caller may know; `None` if none limits it."""
     obstacle: str | None = None
+    """Reason why the job would be refused or would have to wait; `None` if it could begin now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quoting:
-    """Quotes requests by the budgets and the routes as they are now."""
+class JobQuoter:
+    """Quotes calls by the budgets and the routes as they are now."""
 
+    rules: Rules
+    references: StoredReferences
     tenants: Tenants
     ledger: Ledger
     states: RouteStates
     clock: Clock
 
-    def quote(self, request: JobRequest, routes: Routes, *, caller: Caller) -> Quote:
-        """One read for each budget that the job would count against, and one of the routes. Raises `StorageFailed`."""
+    def quote(self, call: JobCall) -> Quote:
+        """The quote for a call; nothing is written.
+
+        One read for each stored reference and for each budget that the job would count against, and one for the routes.
+        Raises `InvalidRequest` naming every fault, and `StorageFailed`.
+        """
+        rules = self.rules.of(call.caller.tenant)
+        request = self.references.check(read_request(call.document, rules), rules=rules)
         now = self.clock.now()
-        found = candidates(request, routes)
-        limits = limits_on(caller, self.tenants, now)
+        found = candidates(request, rules.routes)
+        limits = limits_on(call.caller, self.tenants, now)
         left = {each: each.limit_microusd - self.ledger.read(each.page).committed for each in limits}
         snapshot = self.states.snapshot(found)
         circuits = {route: snapshot.routes[route.name].breaker.circuit(now) for route in found}
-        known = [amount for each, amount in left.items() if each.is_known_to(caller)]
+        known = [amount for each, amount in left.items() if each.is_known_to(call.caller)]
         obstacle = (
             _over_budget(left, found[0])
             or ("spending is paused: it would wait until an operator resumes it" if snapshot.spending_pause else None)
@@ -64,7 +73,7 @@ _WHOSE = {Account.KEY: "this key", Account.TENANT: "the tenant", Account.DEPLOYM
 
 
 def _over_budget(left: Mapping[BudgetLimit, int], first: Route) -> str | None:
-    """Of the tightest budget: the price of the first route is what is reserved when the job is made."""
+    """Checks the tightest budget: the price of the first route is reserved when the job is created."""
     tightest = min(left, key=lambda each: left[each], default=None)
     if tightest is None or left[tightest] >= first.price_microusd:
         return None

@@ -1,7 +1,8 @@
-"""A rejected object of the uploads bucket: listed, then announced."""
+"""Reject an object of the uploads bucket: list the rejection, then publish it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from heliograph.intake.events import UploadRejected
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
 Event = TypeVar("Event", UploadRejected, PresetRejected)
 
 
-def announce_rejection(event: Event, *, tenant: str, rejections: RejectionStore, bus: EventBus) -> Event:
-    """The event, once it is in the list and published. Done again, it is one entry, and the same event."""
-    rejections.add(Rejection.of(event, tenant=tenant))
-    bus.publish(event)
-    return event
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectionPublisher:
+    """Lists and publishes rejections."""
+
+    rejections: RejectionStore
+    bus: EventBus
+
+    def publish(self, event: Event, *, tenant: str) -> Event:
+        """The event, once it is listed and published. A repeat makes no second entry, and publishes the same event."""
+        self.rejections.add(Rejection.of(event, tenant=tenant))
+        self.bus.publish(event)
+        return event

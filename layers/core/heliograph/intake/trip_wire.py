@@ -26,12 +26,12 @@ class UsedPreset:
 
     @property
     def counted_as(self) -> str:
-        """What its jobs are counted under: a preset that is written anew begins anew."""
+        """Key of its job count. A preset that is written again starts at zero."""
         return derived_id("preset", self.bucket, self.name, self.version)
 
     @property
     def is_stopped_because(self) -> str:
-        """What the owner of a rejected upload is told."""
+        """Message for the owner of a rejected upload."""
         return (
             f"the preset {self.name} is stopped: one source came to more than {self.rules.max_jobs_per_source} jobs in "
             f"a day, most likely because results are copied back into its folder. Nothing was made of this upload. End "
@@ -39,32 +39,39 @@ class UsedPreset:
         )
 
 
-def is_stopped(preset: UsedPreset, *, index: ReuseIndex) -> bool:
-    """Whether that version of the preset was stopped."""
-    return index.is_stopped(preset.counted_as)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripWire:
+    """Counts a preset's jobs per source, and stops the preset when a source has too many in a day."""
 
+    index: ReuseIndex
+    bus: EventBus
+    clock: Clock
 
-def stops(preset: UsedPreset, origin: str, *, upload_key: str, index: ReuseIndex, bus: EventBus, clock: Clock) -> bool:
-    """Counts one more job of that source; whether that is one too many. Then the preset is stopped, and that is told.
+    def is_stopped(self, preset: UsedPreset) -> bool:
+        """That version of the preset was stopped before."""
+        return self.index.is_stopped(preset.counted_as)
 
-    Told first: whoever finds it not stopped yet tells it again, in the same words.
-    """
-    now = clock.now()
-    jobs = index.count_job(preset.counted_as, origin, PERIOD.of(now))
-    most = preset.rules.max_jobs_per_source
-    if jobs <= most:
-        return False
-    bus.publish(
-        preset_stopped(
-            preset=preset.name,
-            bucket=preset.bucket,
-            preset_key=preset_key(preset.name),
-            preset_version=preset.version,
-            upload_key=upload_key,
-            jobs=jobs,
-            most=most,
-            at=now,
+    def stops(self, preset: UsedPreset, origin: str, *, upload_key: str) -> bool:
+        """Counts one more job of that source. `True` if it is one too many; then the preset is stopped.
+
+        Published before the stop is recorded: a run that finds the preset not stopped yet publishes the same event.
+        """
+        now = self.clock.now()
+        jobs = self.index.count_job(preset.counted_as, origin, PERIOD.of(now))
+        most = preset.rules.max_jobs_per_source
+        if jobs <= most:
+            return False
+        self.bus.publish(
+            preset_stopped(
+                preset=preset.name,
+                bucket=preset.bucket,
+                preset_key=preset_key(preset.name),
+                preset_version=preset.version,
+                upload_key=upload_key,
+                jobs=jobs,
+                most=most,
+                at=now,
+            )
         )
-    )
-    index.stop(preset.counted_as)
-    return True
+        self.index.stop(preset.counted_as)
+        return True

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from heliograph.jobs.recipes import Sources
 from heliograph.jobs.request import JobRequest
-from heliograph.storage.references import ObjectLocation
+from heliograph.storage.references import HttpsUrl, ObjectLocation
 
 if TYPE_CHECKING:
     from heliograph.jobs.ports import ReuseIndex
     from heliograph.storage.objects import ObjectSummary
     from heliograph.storage.ports import ObjectStore
 
-# Of all references of a call that have to be read: its caller is waiting.
+# Limit for all references of a call that have to be read, because its caller is waiting.
 MOST_READ_BYTES = 96 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What objects hold. `notes`: what was read is noted, for the next time."""
+    """Content hashes of objects. `notes`: hashes of objects that were read are stored for the next time."""
 
     objects: ObjectStore
     index: ReuseIndex
@@ -49,14 +49,13 @@ class Contents:
         has_links = False
         left = most_bytes
         for reference in request.references:
-            if not reference.startswith("s3://"):
+            if isinstance(reference, HttpsUrl):
                 has_links = True
-                contents.append(reference)
+                contents.append(reference.url)
                 continue
-            location = ObjectLocation.parse(reference)
-            sha256 = read.get(location)
+            sha256 = read.get(reference)
             if sha256 is None:
-                summary = self.objects.summary(location)
+                summary = self.objects.summary(reference)
                 if summary is None:
                     return None
                 sha256 = self.known(summary)
@@ -64,7 +63,7 @@ class Contents:
                     left = None if left is None else left - summary.size_bytes
                     if left is not None and left < 0:
                         return None
-                    sha256 = self._read(location, summary)
+                    sha256 = self._read(reference, summary)
             contents.append(sha256)
         return Sources(tuple(contents), has_links)
 

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from heliograph.storage.ports import ObjectStore
 
 RESULT_LINK_SECONDS = 900
-# A function's answer has 6 MB at most. In it a job tells its metadata twice and has links, and the whole is a text in
-# JSON once more.
-MAX_SLICE_BYTES = 2_000_000
+# A function's answer has at most 6 MB. A job's representation repeats its metadata and has links, and the answer is
+# encoded as a JSON string once more.
+MAX_PAGE_BYTES = 2_000_000
 
 
 class JobsQuery(PageQuery):
-    """Which jobs are wanted, and how many."""
+    """The query of `GET /v1/jobs`: a filter, a limit and a cursor."""
 
     status: Annotated[JobStatus | None, Field(description="Only jobs that are there.")] = None
     tag: Annotated[
@@ -53,7 +53,7 @@ class JobsQuery(PageQuery):
 
     @property
     def filter(self) -> JobFilter:
-        """Which jobs are wanted."""
+        """The part of the query that selects jobs."""
         return JobFilter(status=self.status, tag=self.tag, preset=self.preset, created_after=self.created_after)
 
 
@@ -74,45 +74,58 @@ class JobView:
     results: tuple[LinkedResult, ...]
 
 
-def read_job(job_id: str, *, tenant: str, jobs: JobReader, objects: ObjectStore, clock: Clock) -> JobView | None:
-    """The tenant's job; `None` where there is none, or where it is another tenant's: nobody learns which."""
-    job = own_job(job_id, tenant=tenant, jobs=jobs)
-    return view_of(job, objects=objects, clock=clock) if job else None
-
-
-def list_jobs(query: JobsQuery, *, tenant: str, jobs: JobReader, objects: ObjectStore, clock: Clock) -> Page[JobView]:
-    """The tenant's jobs, newest first; fewer than asked for where their records are very large."""
-    found = jobs.listed(tenant, query.filter, after=query.after, limit=query.limit)
-    told: list[JobView] = []
-    size_bytes = 0
-    for job in found.items:
-        size_bytes += len(json.dumps(job.model_dump_json(), ensure_ascii=False).encode())
-        if told and size_bytes > MAX_SLICE_BYTES:
-            last = told[-1].job
-            return Page(tuple(told), Cursor(last.created_at, last.job_id), found.unreadable)
-        told.append(view_of(job, objects=objects, clock=clock))
-    return Page(tuple(told), found.end, found.unreadable)
-
-
 def own_job(job_id: str, *, tenant: str, jobs: JobReader) -> Job | None:
-    """The tenant's job; `None` where there is none, or where it is another tenant's: nobody learns which."""
+    """The tenant's job; `None` where there is none or it is another tenant's, so that nobody learns which."""
     job = jobs.get(job_id) if JOB_ID.fullmatch(job_id) else None
     return job if job and job.tenant == tenant else None
 
 
-def view_of(job: Job, *, objects: ObjectStore, clock: Clock) -> JobView:
-    """The job with links to its results, signed without a request."""
-    expires_at = clock.now() + timedelta(seconds=RESULT_LINK_SECONDS)
-    return JobView(
-        job,
-        tuple(
-            LinkedResult(
-                result,
-                objects.presigned_get(
-                    ObjectLocation(result.bucket, result.key, result.version_id), seconds=RESULT_LINK_SECONDS
-                ),
-                expires_at,
-            )
-            for result in job.all_results
-        ),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobViewer:
+    """Adds links to a job's results."""
+
+    objects: ObjectStore
+    clock: Clock
+
+    def view(self, job: Job) -> JobView:
+        """The job with links to its results, signed without a request."""
+        expires_at = self.clock.now() + timedelta(seconds=RESULT_LINK_SECONDS)
+        return JobView(
+            job,
+            tuple(
+                LinkedResult(
+                    result,
+                    self.objects.presigned_get(
+                        ObjectLocation(result.bucket, result.key, result.version_id), seconds=RESULT_LINK_SECONDS
+                    ),
+                    expires_at,
+                )
+                for result in job.all_results
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsReader:
+    """Reads a tenant's jobs."""
+
+    jobs: JobReader
+    viewer: JobViewer
+
+    def read(self, job_id: str, *, tenant: str) -> JobView | None:
+        """The tenant's job; `None` where there is none or it is another tenant's, so that nobody learns which."""
+        job = own_job(job_id, tenant=tenant, jobs=self.jobs)
+        return self.viewer.view(job) if job else None
+
+    def list(self, query: JobsQuery, *, tenant: str) -> Page[JobView]:
+        """The tenant's jobs, newest first; fewer than `limit` where their records are very large."""
+        found = self.jobs.listed(tenant, query.filter, after=query.after, limit=query.limit)
+        views: list[JobView] = []
+        size_bytes = 0
+        for job in found.items:
+            size_bytes += len(json.dumps(job.model_dump_json(), ensure_ascii=False).encode())
+            if views and size_bytes > MAX_PAGE_BYTES:
+                last = views[-1].job
+                return Page(tuple(views), Cursor(last.created_at, last.job_id), found.unreadable)
+            views.append(self.viewer.view(job))
+        return Page(tuple(views), found.end, found.unreadable)

@@ -15,19 +15,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Moments, oldest first. Not `complete`: the workflow's own history could not be had, or is too long."""
+    """Entries, oldest first. `complete` is false if the workflow's history could not be read or is too long."""
 
-    moments: tuple[TimelineEntry, ...]
+    entries: tuple[TimelineEntry, ...]
     complete: bool
 
 
-def read_timeline(job_id: str, *, tenant: str, jobs: JobReader, workflow: Workflow) -> Timeline | None:
-    """Of the tenant's job; `None` if there is no such. What its record says is always told."""
-    job = own_job(job_id, tenant=tenant, jobs=jobs)
-    if job is None:
-        return None
-    try:
-        stays, complete = workflow.history(job_id)
-    except WorkflowFailed:
-        stays, complete = (), False
-    return Timeline(timeline(job, stays), complete)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineReader:
+    """Reads the timelines of jobs."""
+
+    jobs: JobReader
+    workflow: Workflow
+
+    def read(self, job_id: str, *, tenant: str) -> Timeline | None:
+        """The timeline of the tenant's job; `None` if there is no such job. The job's own record is always part of it.
+
+        One read of the job, and one request for every 1,000 events of its execution, five at most.
+        """
+        job = own_job(job_id, tenant=tenant, jobs=self.jobs)
+        if job is None:
+            return None
+        try:
+            visits, complete = self.workflow.history(job_id)
+        except WorkflowFailed:
+            visits, complete = (), False
+        return Timeline(timeline(job, visits), complete)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from heliograph.jobs.request import JobRequest
+from heliograph.storage.references import HttpsUrl, Reference
 
 _MASK = "…"
 _AUTHORITY = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
@@ -26,11 +27,16 @@ def masked_url(url: str) -> str:
     return _REST.sub(rf"\1{_MASK}", _AUTHORITY.sub(rf"\1{_MASK}@", url))
 
 
+def _masked(reference: Reference) -> Reference:
+    """An object's location lets nobody in, so it stays whole."""
+    return HttpsUrl(masked_url(reference.url)) if isinstance(reference, HttpsUrl) else reference
+
+
 def shown(request: JobRequest) -> JobRequest:
     """The request as records and views show it."""
     return request.model_copy(
         update={
-            "references": tuple(map(masked_url, request.references)),
+            "references": tuple(map(_masked, request.references)),
             "webhook_url": None if request.webhook_url is None else masked_url(request.webhook_url),
         }
     )

@@ -16,12 +16,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     StrictBool,
     StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import core_schema
 
 from heliograph.jobs.reference_uploads import UPLOAD_ID, upload_location
 from heliograph.kernel.aspect_ratio import AspectRatio
@@ -34,7 +36,7 @@ from heliograph.kernel.texts import prompt_fault, text_fault
 from heliograph.kernel.validation import faults_of, pointer
 from heliograph.routes.config import Route, Routes
 from heliograph.storage.layout import check_output_key
-from heliograph.storage.references import check_reference, check_webhook_url
+from heliograph.storage.references import Reference, check_reference, check_webhook_url, read_reference
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_METADATA_ENTRIES = 32
@@ -146,6 +148,19 @@ class Rules:
         return found or self.routes
 
 
+class AsText:
+    """References are texts in documents: read from a text, written as one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            read_reference,
+            core_schema.str_schema(),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda reference: reference.uri, return_schema=core_schema.str_schema()
+            ),
+        )
+
+
 class JobRequest(BaseModel):
     """One wish for a picture, complete and valid. Make it with `read_request`; unknown fields are refused."""
 
@@ -162,8 +177,8 @@ class JobRequest(BaseModel):
     ] = Policy.PINNED
     prompt: Annotated[str, Field(description="What to make, or to do with the references; in any script.")]
     references: Annotated[
-        tuple[str, ...],
-        Field(description="Images to work on: none, and the picture is generated; one: edited; more: fused."),
+        tuple[Annotated[Reference, AsText()], ...],
+        Field(description="Images to work on: none, and the image is generated; one: edited; more: fused."),
     ] = ()
     # Checked also where it is left out: a route need not offer the default.
     aspect_ratio: Annotated[
@@ -219,6 +234,11 @@ class JobRequest(BaseModel):
         ),
         JSON_INTEGER,
     ] = None
+
+    @property
+    def reference_uris(self) -> tuple[str, ...]:
+        """The references as texts."""
+        return tuple(reference.uri for reference in self.references)
 
     @property
     def task(self) -> JobKind:

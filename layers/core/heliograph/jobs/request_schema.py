@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StrictBool, WithJsonSchema
 
-from heliograph.jobs.request import JobRequest, Policy
+from heliograph.jobs.request import AsText, JobRequest, Policy
 from heliograph.kernel.printable import CONTROLS
-from heliograph.storage.references import LINK_PATTERN, MAX_URL_CHARACTERS, WEBHOOK_PATTERN
+from heliograph.storage.references import LINK_PATTERN, MAX_URL_CHARACTERS, WEBHOOK_PATTERN, Reference
 
 # Text without control characters, but not of white space alone.
 _WORDS = rf"^[^{CONTROLS}]*[^\s{CONTROLS}][^{CONTROLS}]*$"
@@ -43,7 +43,7 @@ def _as_it_is_sent(schema: dict[str, Any]) -> None:
     }
     fields["webhook_url"]["anyOf"][0] |= {"pattern": WEBHOOK_PATTERN, "maxLength": MAX_URL_CHARACTERS}
     schema |= {
-        "description": "A wish for a picture. Unknown fields are refused.",
+        "description": "A request for an image. Unknown fields are refused.",
         "if": {"required": ["model"]},
         "then": {"properties": {"policy": {"const": Policy.PINNED.value}}},
         "else": {"properties": {"policy": {"enum": [Policy.BETA_FIRST.value, Policy.CHEAPEST.value]}}},
@@ -56,8 +56,8 @@ class NewJob(JobRequest):
     model_config = ConfigDict(json_schema_extra=_as_it_is_sent)
 
     references: Annotated[
-        tuple[Annotated[str, WithJsonSchema(_REFERENCE)], ...],
-        Field(description="Images to work on: none, and the picture is generated; one: edited; more: fused."),
+        tuple[Annotated[Reference, AsText(), WithJsonSchema(_REFERENCE)], ...],
+        Field(description="Images to work on: none, and the image is generated; one: edited; more: fused."),
     ] = ()
     dry_run: Annotated[
         StrictBool,

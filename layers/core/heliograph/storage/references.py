@@ -69,6 +69,29 @@ class ObjectLocation:
         return cls(bucket, key, version_id or None)
 
 
+@dataclass(frozen=True, slots=True)
+class HttpsUrl:
+    """A public link, which only the provider follows."""
+
+    url: str
+
+    @property
+    def uri(self) -> str:
+        """The link itself."""
+        return self.url
+
+
+Reference = ObjectLocation | HttpsUrl
+
+
+def read_reference(uri: str) -> Reference:
+    """The reference that a text names. Checks nothing: `check_reference` does, before a request is accepted."""
+    try:
+        return ObjectLocation.parse(uri)
+    except ValueError:
+        return HttpsUrl(uri)
+
+
 def check_reference(
     reference: str, *, buckets: frozenset[str], uploads_bucket: str | None = None, tenant: str = DEFAULT_TENANT
 ) -> str:

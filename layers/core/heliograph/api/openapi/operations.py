@@ -28,7 +28,7 @@ from heliograph.api.representations.webhooks import (
     NewEndpointTold,
     SecretTold,
 )
-from heliograph.budgets.usage import UsageQuery
+from heliograph.budgets.read_usage import UsageQuery
 from heliograph.intake.rejections import RejectionQuery
 from heliograph.jobs.read_jobs import JobsQuery
 from heliograph.jobs.reference_uploads import UploadRequest

@@ -241,7 +241,7 @@ class TimelineTold(Representation):
     @classmethod
     def of(cls, found: Timeline) -> TimelineTold:
         """The timeline for the job's owner."""
-        return cls(data=tuple(map(MomentTold.of, found.moments)), complete=found.complete)
+        return cls(data=tuple(map(MomentTold.of, found.entries)), complete=found.complete)
 
 
 def job_listing(found: Page[JobView]) -> Listing[Any]:

@@ -1,30 +1,36 @@
-"""Wiring of usage and limits."""
+"""Wiring of budgets, usage and limits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.platform import aws
 from heliograph.platform.clock import SystemClock
-from heliograph.runtime.wiring.adapters import key_store, ledger_store
+from heliograph.runtime.wiring.adapters import event_bus, key_store, ledger_store
 
 if TYPE_CHECKING:
-    from heliograph.budgets.ledger import UsageLine
+    from heliograph.budgets.announce import BudgetAnnouncer
     from heliograph.budgets.read_me import MeReader
+    from heliograph.budgets.read_usage import UsageReader
     from heliograph.runtime.settings.models import ModelsSettings
 
 
-def usage_reader(settings: ModelsSettings) -> Callable[..., tuple[UsageLine, ...]]:
-    """What `api` does with `(query, caller=)`."""
-    from heliograph.budgets.usage import read_usage
+def budget_announcer(ledger_table: str, bus: str) -> BudgetAnnouncer:
+    """For everything that commits money."""
+    from heliograph.budgets.announce import BudgetAnnouncer
 
-    return partial(read_usage, ledger=ledger_store(settings.ledger_table), clock=SystemClock())
+    return BudgetAnnouncer(ledger=ledger_store(ledger_table), bus=event_bus(bus), clock=SystemClock())
+
+
+def usage_reader(settings: ModelsSettings) -> UsageReader:
+    """For `GET /v1/usage`."""
+    from heliograph.budgets.read_usage import UsageReader
+
+    return UsageReader(ledger=ledger_store(settings.ledger_table), clock=SystemClock())
 
 
 def me_reader(settings: ModelsSettings) -> MeReader:
-    """What `models` tells callers of their own keys."""
+    """For `GET /v1/me`."""
     from heliograph.budgets.read_me import MeReader
     from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
 

@@ -13,11 +13,11 @@ from heliograph.runtime.wiring.adapters import (
     event_bus,
     job_store,
     job_workflow,
-    ledger_store,
     object_store,
     reuse_index,
     route_control,
 )
+from heliograph.runtime.wiring.budgets import budget_announcer
 
 if TYPE_CHECKING:
     from heliograph.execution.dispatch import Dispatcher
@@ -56,7 +56,7 @@ def dispatcher(settings: DispatchSettings) -> Dispatcher:
     callback_base_url = settings.callback_base_url
     return Dispatcher(
         jobs=jobs,
-        ledger=ledger_store(settings.ledger_table),
+        budgets=budget_announcer(settings.ledger_table, settings.event_bus),
         providers=providers,
         routes=settings.usable_routes,
         control=control,
@@ -125,7 +125,7 @@ def recoverer(settings: CloseSettings) -> Recoverer:
 
 def sweeper(settings: SweepSettings) -> Sweeper:
     """Use case of `sweep`."""
-    from heliograph.budgets.exhausted import BudgetWatch
+    from heliograph.budgets.announce import BudgetWatch
     from heliograph.execution.settle import LateSettler
     from heliograph.execution.sweep import Sweeper
 
@@ -141,7 +141,9 @@ def sweeper(settings: SweepSettings) -> Sweeper:
         ender=ending.ender,
         routes=tuple(settings.usable_routes),
         control=ending.control,
-        budgets=BudgetWatch(tenants=settings.tenancy, ledger=ledger_store(settings.ledger_table), bus=bus, clock=clock),
+        budgets=BudgetWatch(
+            tenants=settings.tenancy, announcer=budget_announcer(settings.ledger_table, settings.event_bus)
+        ),
         bus=bus,
         clock=clock,
         results_bucket=settings.results_bucket,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.platform import aws
@@ -17,19 +15,19 @@ from heliograph.runtime.wiring.adapters import (
     request_rules,
     reuse_index,
 )
+from heliograph.runtime.wiring.budgets import budget_announcer
 
 if TYPE_CHECKING:
     from heliograph.intake.adapters.dynamodb_rejections import DynamoDBRejectionStore
-    from heliograph.intake.events import UploadRejected
+    from heliograph.intake.create_job import JobCreator
+    from heliograph.intake.create_reference_upload import ReferenceUploadCreator
     from heliograph.intake.join_call import EqualCalls
-    from heliograph.intake.list_models import Models
-    from heliograph.intake.preset_events import PresetRejected
-    from heliograph.intake.quote_job import Quote
-    from heliograph.intake.rejections import Rejection
-    from heliograph.intake.submit import Submission
-    from heliograph.intake.submit_upload import Ignored, Upload
-    from heliograph.jobs.reference_uploads import UploadForm
-    from heliograph.kernel.pagination import Page
+    from heliograph.intake.list_models import ModelLister
+    from heliograph.intake.quote_job import JobQuoter
+    from heliograph.intake.retry_job import JobRetrier
+    from heliograph.intake.stored_references import StoredReferences
+    from heliograph.intake.submit_job import JobSubmitter
+    from heliograph.intake.submit_upload import UploadSubmitter
     from heliograph.runtime.settings.models import ModelsSettings
     from heliograph.runtime.settings.submission import RequestSubmissionSettings, SubmissionSettings
     from heliograph.runtime.settings.submit_request import SubmitRequestSettings
@@ -37,58 +35,66 @@ if TYPE_CHECKING:
     from heliograph.runtime.settings.uploads import UploadsSettings
 
 
-def upload_submitter(
-    settings: SubmitUploadSettings,
-) -> Callable[[Upload], Submission | UploadRejected | PresetRejected | Ignored]:
-    """What `submit_upload` does with one announced object."""
-    from heliograph.intake.submit_upload import submit_upload
+def upload_submitter(settings: SubmitUploadSettings) -> UploadSubmitter:
+    """For objects that arrive in the uploads bucket."""
+    from heliograph.intake.check_preset import PresetChecker
+    from heliograph.intake.reject_upload import RejectionPublisher
+    from heliograph.intake.submit_upload import MAX_DOCUMENT_BYTES, UPLOADS_TENANT, UploadSubmitter
+    from heliograph.intake.trip_wire import TripWire
 
-    return partial(
-        submit_upload,
-        rules=request_rules(settings),
-        objects=object_store(),
-        jobs=job_store(settings),
-        ledger=ledger_store(settings.ledger_table),
-        index=reuse_index(settings.reuse_table, settings),
-        rejections=_rejections(settings.rejections_table),
-        bus=event_bus(settings.event_bus),
-        workflow=job_workflow(settings.state_machine_arn),
+    rules, references, bus = request_rules(settings), stored_references(), event_bus(settings.event_bus)
+    index = reuse_index(settings.reuse_table, settings)
+    rejections = RejectionPublisher(rejections=rejection_store(settings.rejections_table), bus=bus)
+    return UploadSubmitter(
+        rules=rules,
+        references=references,
+        creator=job_creator(settings),
+        index=index,
+        rejections=rejections,
+        presets=PresetChecker(
+            rules=rules,
+            references=references,
+            rejections=rejections,
+            clock=SystemClock(),
+            tenant=UPLOADS_TENANT,
+            max_bytes=MAX_DOCUMENT_BYTES,
+        ),
+        trip_wire=TripWire(index=index, bus=bus, clock=SystemClock()),
         clock=SystemClock(),
         deadline=settings.upload_deadline,
     )
 
 
-def request_submitter(
-    settings: RequestSubmissionSettings, *, reuse_table: str | None = None, with_quotes: bool = False
-) -> Callable[..., Submission | Quote]:
-    """What `submit_request` does with `(body, idempotency_key=, request_id=, caller=)`.
+def job_submitter(settings: RequestSubmissionSettings, *, reuse_table: str | None = None) -> JobSubmitter:
+    """For API calls that create jobs. `reuse_table`: for callers that can ask for reuse."""
+    from heliograph.intake.submit_job import JobSubmitter
 
-    `reuse_table`: for those whose callers can ask for reuse; `with_quotes`: for dry runs.
-    """
-    from heliograph.intake.quote_job import Quoting
-    from heliograph.intake.submit_request import submit_request
-    from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
-
-    ledger = ledger_store(settings.ledger_table)
-    states = DynamoDBRouteStates(aws.dynamodb(), settings.routes_table)
-    quoting = Quoting(tenants=settings.tenancy, ledger=ledger, states=states, clock=SystemClock())
-    return partial(
-        submit_request,
-        quoting=quoting if with_quotes else None,
+    return JobSubmitter(
         rules=request_rules(settings),
-        objects=object_store(),
-        jobs=job_store(settings),
-        ledger=ledger_store(settings.ledger_table),
+        references=stored_references(),
+        creator=job_creator(settings),
         index=reuse_index(reuse_table, settings) if reuse_table else None,
-        bus=event_bus(settings.event_bus),
-        workflow=job_workflow(settings.state_machine_arn),
-        clock=SystemClock(),
         deadline=settings.job_deadline,
     )
 
 
+def job_quoter(settings: RequestSubmissionSettings) -> JobQuoter:
+    """For `POST /v1/jobs` with `dry_run`."""
+    from heliograph.intake.quote_job import JobQuoter
+    from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
+
+    return JobQuoter(
+        rules=request_rules(settings),
+        references=stored_references(),
+        tenants=settings.tenancy,
+        ledger=ledger_store(settings.ledger_table),
+        states=DynamoDBRouteStates(aws.dynamodb(), settings.routes_table),
+        clock=SystemClock(),
+    )
+
+
 def equal_calls(settings: SubmitRequestSettings) -> EqualCalls:
-    """What `submit_request` finds the call by that one repeats."""
+    """For `POST /v1/jobs` without an idempotency key."""
     from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
     from heliograph.intake.join_call import EqualCalls
 
@@ -99,52 +105,55 @@ def equal_calls(settings: SubmitRequestSettings) -> EqualCalls:
     )
 
 
-def job_retrier(settings: SubmissionSettings) -> Callable[..., Submission | None]:
-    """What `submit_request` does with `(job_id, caller=)`."""
-    from heliograph.intake.retry_job import retry_job
+def job_retrier(settings: SubmissionSettings) -> JobRetrier:
+    """For `POST /v1/jobs/{id}/retry`."""
+    from heliograph.intake.retry_job import JobRetrier
 
-    return partial(
-        retry_job,
-        rules=request_rules(settings),
-        objects=object_store(),
+    return JobRetrier(rules=request_rules(settings), references=stored_references(), creator=job_creator(settings))
+
+
+def job_creator(settings: SubmissionSettings) -> JobCreator:
+    """For everything that creates jobs."""
+    from heliograph.intake.create_job import JobCreator
+
+    return JobCreator(
         jobs=job_store(settings),
-        ledger=ledger_store(settings.ledger_table),
-        bus=event_bus(settings.event_bus),
+        objects=object_store(),
         workflow=job_workflow(settings.state_machine_arn),
+        budgets=budget_announcer(settings.ledger_table, settings.event_bus),
         clock=SystemClock(),
     )
 
 
-def upload_creator(settings: UploadsSettings) -> Callable[..., UploadForm]:
-    """What `uploads` does with `(request, tenant=, call=)`."""
-    from heliograph.intake.create_reference_upload import create_upload
+def stored_references() -> StoredReferences:
+    """For every request that names objects."""
+    from heliograph.intake.stored_references import StoredReferences
 
-    return partial(create_upload, objects=object_store(), clock=SystemClock(), bucket=settings.uploads_bucket)
-
-
-def rejection_lister(settings: UploadsSettings) -> Callable[..., Page[Rejection]]:
-    """What `uploads` does with `(query, tenant=)`."""
-    from heliograph.intake.list_rejections import list_rejections
-
-    return partial(list_rejections, rejections=_rejections(settings.rejections_table))
+    return StoredReferences(objects=object_store())
 
 
-def model_reader(settings: ModelsSettings) -> Callable[[], Models]:
-    """What `api` tells of the routes."""
-    from heliograph.intake.list_models import read_models
-    from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
+def reference_upload_creator(settings: UploadsSettings) -> ReferenceUploadCreator:
+    """For `POST /v1/uploads`."""
+    from heliograph.intake.create_reference_upload import ReferenceUploadCreator
 
-    states = DynamoDBRouteStates(aws.dynamodb(), settings.routes_table)
-    return partial(
-        read_models,
-        routes=settings.usable_routes,
-        policy=settings.default_policy,
-        states=states,
-        clock=SystemClock(),
-    )
+    return ReferenceUploadCreator(objects=object_store(), clock=SystemClock(), bucket=settings.uploads_bucket)
 
 
-def _rejections(table: str) -> DynamoDBRejectionStore:
+def rejection_store(table: str) -> DynamoDBRejectionStore:
+    """For `GET /v1/uploads?status=rejected`, and for what rejects uploads."""
     from heliograph.intake.adapters.dynamodb_rejections import DynamoDBRejectionStore
 
     return DynamoDBRejectionStore(aws.dynamodb(), table)
+
+
+def model_lister(settings: ModelsSettings) -> ModelLister:
+    """For `GET /v1/models`."""
+    from heliograph.intake.list_models import ModelLister
+    from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
+
+    return ModelLister(
+        routes=settings.usable_routes,
+        policy=settings.default_policy,
+        states=DynamoDBRouteStates(aws.dynamodb(), settings.routes_table),
+        clock=SystemClock(),
+    )

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.platform.clock import SystemClock
 from heliograph.runtime.wiring.adapters import event_bus, job_records, job_store, job_workflow, object_store
 
 if TYPE_CHECKING:
-    from heliograph.jobs.job import Job
-    from heliograph.jobs.read_jobs import JobView
-    from heliograph.jobs.read_timeline import Timeline
-    from heliograph.kernel.pagination import Page
+    from heliograph.jobs.cancel import JobCanceler
+    from heliograph.jobs.read_jobs import JobsReader, JobViewer
+    from heliograph.jobs.read_timeline import TimelineReader
+    from heliograph.jobs.wait_for_end import JobWaiter
     from heliograph.runtime.settings.api import ApiSettings
     from heliograph.runtime.settings.cancel import CancelSettings
     from heliograph.runtime.settings.submission import RequestSubmissionSettings
 
 
-def end_awaiter(settings: RequestSubmissionSettings) -> Callable[..., tuple[Job, ...]]:
-    """What functions do with `(jobs, seconds=)` whose callers would rather wait."""
-    from heliograph.jobs.wait_for_end import await_end
+def job_waiter(settings: RequestSubmissionSettings) -> JobWaiter:
+    """For calls that prefer to wait for a job's end."""
+    from heliograph.jobs.wait_for_end import JobWaiter
 
-    return partial(await_end, jobs=job_records(settings.jobs_table), clock=SystemClock(), sleep=time.sleep)
+    return JobWaiter(jobs=job_records(settings.jobs_table), clock=SystemClock(), sleep=time.sleep)
 
 
-def job_canceler(settings: CancelSettings) -> Callable[..., Job | None]:
-    """What `cancel` does with `(job_id, tenant=)`."""
-    from heliograph.jobs.cancel import cancel_job
+def job_canceler(settings: CancelSettings) -> JobCanceler:
+    """For `POST /v1/jobs/{id}/cancel`."""
+    from heliograph.jobs.cancel import JobCanceler
 
-    return partial(
-        cancel_job,
+    return JobCanceler(
         jobs=job_store(settings),
         bus=event_bus(settings.event_bus),
         clock=SystemClock(),
@@ -40,31 +37,22 @@ def job_canceler(settings: CancelSettings) -> Callable[..., Job | None]:
     )
 
 
-def job_viewer() -> Callable[[Job], JobView]:
-    """A job with links to its results."""
-    from heliograph.jobs.read_jobs import view_of
+def job_viewer() -> JobViewer:
+    """For every answer that shows a job."""
+    from heliograph.jobs.read_jobs import JobViewer
 
-    return partial(view_of, objects=object_store(), clock=SystemClock())
-
-
-def job_reader(settings: ApiSettings) -> Callable[..., JobView | None]:
-    """What `api` does with `(job_id, tenant=)`."""
-    from heliograph.jobs.read_jobs import read_job
-
-    return partial(read_job, jobs=job_records(settings.jobs_table), objects=object_store(), clock=SystemClock())
+    return JobViewer(objects=object_store(), clock=SystemClock())
 
 
-def job_lister(settings: ApiSettings) -> Callable[..., Page[JobView]]:
-    """What `api` does with `(query, tenant=)`."""
-    from heliograph.jobs.read_jobs import list_jobs
+def jobs_reader(settings: ApiSettings) -> JobsReader:
+    """For `GET /v1/jobs` and `GET /v1/jobs/{id}`."""
+    from heliograph.jobs.read_jobs import JobsReader
 
-    return partial(list_jobs, jobs=job_records(settings.jobs_table), objects=object_store(), clock=SystemClock())
+    return JobsReader(jobs=job_records(settings.jobs_table), viewer=job_viewer())
 
 
-def timeline_reader(settings: ApiSettings) -> Callable[..., Timeline | None]:
-    """What `api` does with `(job_id, tenant=)`, to tell what happened."""
-    from heliograph.jobs.read_timeline import read_timeline
+def timeline_reader(settings: ApiSettings) -> TimelineReader:
+    """For `GET /v1/jobs/{id}/events`."""
+    from heliograph.jobs.read_timeline import TimelineReader
 
-    return partial(
-        read_timeline, jobs=job_records(settings.jobs_table), workflow=job_workflow(settings.state_machine_arn)
-    )
+    return TimelineReader(jobs=job_records(settings.jobs_table), workflow=job_workflow(settings.state_machine_arn))

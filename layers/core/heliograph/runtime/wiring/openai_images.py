@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from heliograph.platform import aws
 from heliograph.platform.clock import SystemClock
 from heliograph.runtime.wiring.access import wait_cap
-from heliograph.runtime.wiring.adapters import event_bus, job_records, ledger_store, object_store, request_rules
-from heliograph.runtime.wiring.intake import request_submitter
-from heliograph.runtime.wiring.jobs import end_awaiter, job_viewer
+from heliograph.runtime.wiring.adapters import job_records, object_store
+from heliograph.runtime.wiring.budgets import budget_announcer
+from heliograph.runtime.wiring.intake import job_submitter
+from heliograph.runtime.wiring.jobs import job_viewer, job_waiter
 
 if TYPE_CHECKING:
     from heliograph.openai_images.linked_images import ImageLinks
@@ -18,24 +19,19 @@ if TYPE_CHECKING:
     from heliograph.runtime.settings.images import ImagesSettings
 
 
-def image_studio(settings: ImagesSettings) -> ImagesService:
-    """What `images` makes pictures with."""
-    from heliograph.budgets.exhausted import check_budgets
+def images_service(settings: ImagesSettings) -> ImagesService:
+    """For `POST /v1/images/…`."""
+    from heliograph.budgets.announce import BudgetChecker
     from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
     from heliograph.openai_images.make_images import ImagesService
 
     return ImagesService(
-        submit=request_submitter(settings),
-        await_end=end_awaiter(settings),
-        view=job_viewer(),
-        check_budgets=partial(
-            check_budgets,
-            tenants=settings.tenancy,
-            ledger=ledger_store(settings.ledger_table),
-            bus=event_bus(settings.event_bus),
-            clock=SystemClock(),
+        submitter=job_submitter(settings),
+        waiter=job_waiter(settings),
+        viewer=job_viewer(),
+        budgets=BudgetChecker(
+            tenants=settings.tenancy, announcer=budget_announcer(settings.ledger_table, settings.event_bus)
         ),
-        rules=request_rules(settings),
         aliases=settings.model_aliases,
         objects=object_store(),
         recent_calls=DynamoDBRecentCalls(aws.dynamodb(), settings.calls_table),
@@ -45,7 +41,7 @@ def image_studio(settings: ImagesSettings) -> ImagesService:
 
 
 def image_links(settings: ImagesSettings) -> ImageLinks:
-    """What `images` makes links with, and follows them by."""
+    """For links to results, and for the calls that follow them."""
     from heliograph.openai_images.linked_images import ImageLinks
     from heliograph.platform.secrets import read_secret
 
