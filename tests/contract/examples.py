@@ -352,7 +352,7 @@ def state_examples() -> dict[str, State]:
         "not_yet": NotYet(
             job_id=JOB_ID,
             wait_seconds=4,
-            reason=f"its turn on {ROUTE.name} comes later",
+            reason=f"the job is queued for {ROUTE.name}",
             ticket=Ticket(route=ROUTE.name, finish_tag=12 * SLOT),
         ),
         "processing": Processing(job_id=JOB_ID, wait_seconds=17, watch=WATCH),

@@ -115,7 +115,7 @@ def test_a_call_whose_answer_was_lost_is_waited_for_until_its_task_announces_its
     world.fault("task", "never_finishes", mark)
     job_id = world.post(prompt=mark)["id"]
 
-    news = "waits for news of the create call: nobody knows yet whether the call arrived"
+    news = "waits for news of the create call: it is not known yet whether the call arrived"
     wait_until(lambda: news in told(world, job_id, "waiting") or None, seconds=20, what="its wait for news")
     world.finish(mark)
 

@@ -736,7 +736,7 @@ def test_whose_turn_comes_later_is_told_when_and_keeps_its_place(here: InMemoryD
         3_000_000,
         4_000_000,
     ]
-    assert "turn" in not_yet(third).reason
+    assert "queued" in not_yet(third).reason
     assert here.provider.create_calls == 2
 
 
@@ -789,7 +789,7 @@ def test_a_turn_that_would_come_after_the_deadline_takes_no_place(here: InMemory
 
     assert here.states.writes == writes
     assert too_late.ticket is None
-    assert "longer than the job has time" in too_late.reason
+    assert "longer than the time left" in too_late.reason
     # The queue may get shorter: it looks again, once it has half of its time left.
     assert too_late.wait_seconds == DEADLINE.total_seconds() / 2
     here.clock.go_to(here.jobs.peek(jobs[-1]).deadline_at)
@@ -849,7 +849,7 @@ def test_a_full_route_is_waited_for_and_the_place_kept(here: InMemoryDeployment)
 
     waiting = not_yet(here.dispatch(second))
 
-    assert "as many tasks as it may" in waiting.reason
+    assert "at its limit of running tasks" in waiting.reason
     assert waiting.ticket
     assert here.jobs.peek(second).attempts == ()
     assert here.provider.create_calls == 1

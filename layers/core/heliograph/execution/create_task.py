@@ -99,7 +99,7 @@ class TaskCreator:
             return _watch(job, attempt, attempt.task_id, now, began_at=attempt.intended_at, latencies=latencies)
         # The call may be on its way in another run of this function, or its task may yet announce itself.
         wait_seconds = wait_for_news(attempt.intended_at, job.lost_call_deadline, now)
-        return wait_for_callback(job, attempt, now, wait_seconds, "nobody knows yet whether the call arrived")
+        return wait_for_callback(job, attempt, now, wait_seconds, "it is not known yet whether the call arrived")
 
     def record_failure(
         self, attempt: Attempt, failure: Failure, *, tenant: str | None = None, wait_seconds: int | None = None
@@ -151,7 +151,7 @@ class TaskCreator:
             return self.wait_for_task(current, current.attempt, now)
         if not current.may_resubmit:
             return Failed(job_id=job.job_id, failure=failure, attempt_id=attempt_id)
-        return NotYet(job_id=job.job_id, wait_seconds=1, reason="the risk of a second bill is accepted")
+        return NotYet(job_id=job.job_id, wait_seconds=1, reason="the request accepts the risk of a second charge")
 
     def _record_refused(
         self, job: Job, attempt_id: str, failure: Failure, retry_after_seconds: int | None
@@ -210,7 +210,7 @@ def uncertain_call(reason: str) -> Failure:
     """Failure of a call that may have arrived."""
     return Failure(
         code=FailureCode.SUBMISSION_UNCERTAIN,
-        message=f"nobody knows whether the provider made a task: {reason}",
+        message=f"it is unknown whether the provider created a task: {reason}",
         retryable=False,
         charged=Charged.UNKNOWN,
     )

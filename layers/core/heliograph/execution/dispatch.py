@@ -88,7 +88,7 @@ class Dispatcher:
             try:
                 job = self.jobs.save(job.found_again())
             except RouteFull as error:
-                return _not_yet(job, now, _CHECK_AGAIN_SECONDS, f"{error} has as many tasks as it may")
+                return _not_yet(job, now, _CHECK_AGAIN_SECONDS, f"{error} is at its limit of running tasks")
         if job.attempt and job.attempt.is_open:
             ended = self._end_attempt(job, job.attempt, turn, now)
             if not isinstance(ended, Job):
@@ -110,7 +110,7 @@ class Dispatcher:
         elif attempt.task_id or now < job.lost_call_deadline:
             return self.creator.wait_for_task(job, attempt, now)
         else:
-            failure = uncertain_call(attempt.doubt or "the function ended before the provider's answer was noted")
+            failure = uncertain_call(attempt.doubt or "the function ended before the provider's answer was recorded")
         ended = job.refused(attempt.attempt_id, failure, now)
         given_up = Failed(job_id=job.job_id, failure=failure, attempt_id=attempt.attempt_id)
         if failure.charged is not Charged.NO:
@@ -189,11 +189,11 @@ class Dispatcher:
         if slot is None:
             # As things are; but the queue may get shorter.
             wait_seconds = max(_CHECK_AGAIN_SECONDS, ceil((job.deadline_at - now).total_seconds() / 2))
-            reason = f"the queue of {route.name} is longer than the job has time"
+            reason = f"the queue of {route.name} is longer than the time left until the job's deadline"
             return _Busy(_not_yet(job, now, wait_seconds, reason))
         if slot.starts_at > now + _NOW:
             wait_seconds = ceil((slot.starts_at - now).total_seconds())
-            return _not_yet(job, now, wait_seconds, f"its turn on {route.name} comes later", slot.ticket)
+            return _not_yet(job, now, wait_seconds, f"the job is queued for {route.name}", slot.ticket)
         if not job.attempts and (failure := self.references.failure_of(job)):
             return Failed(job_id=job.job_id, failure=failure)
         is_probe = state.breaker.circuit(now, job.tenant) is Circuit.HALF_OPEN
@@ -213,7 +213,7 @@ class Dispatcher:
             if is_probe:
                 self.control.return_probe(route)
             # The next run finds that run's attempt.
-            return NotYet(job_id=job.job_id, wait_seconds=2, reason="another run makes the call")
+            return NotYet(job_id=job.job_id, wait_seconds=2, reason="another run is making the call")
         return outcome
 
     def _until_route_has_room(
@@ -222,10 +222,10 @@ class Dispatcher:
         if of_tenant:
             # Other tenants still have room there: no reason to call the route less often.
             wait_seconds = jittered(ceil(route.usual_seconds / _TENANT_CHECKS_PER_TASK), job.job_id)
-            return _not_yet(job, now, wait_seconds, f"as many of the tenant's tasks run on {route.name} as may", ticket)
+            return _not_yet(job, now, wait_seconds, f"the tenant's tasks on {route.name} are at their limit", ticket)
         self.control.record_saturation(route)
         wait_seconds = jittered(ceil(route.usual_seconds / route.max_in_flight), job.job_id)
-        return _not_yet(job, now, wait_seconds, f"{route.name} has as many tasks as it may", ticket)
+        return _not_yet(job, now, wait_seconds, f"{route.name} is at its limit of running tasks", ticket)
 
 
 def _wait_before(step: Call, job: Job, turn: DispatchInput, now: datetime) -> DispatchOutcome | None:

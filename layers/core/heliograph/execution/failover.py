@@ -95,7 +95,7 @@ def _is_out(attempts: list[Attempt]) -> bool:
 def _no_route(job: Job) -> Failure:
     return Failure(
         code=FailureCode.ROUTE_UNAVAILABLE,
-        message=f"no route takes this job any more ({job.request.policy}, {job.request.model})",
+        message=f"no route is left for this job ({job.request.policy}, {job.request.model})",
         retryable=False,
         charged=Charged.NO,
     )

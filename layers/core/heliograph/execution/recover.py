@@ -119,7 +119,7 @@ def crashed(error: str, charged: Charged) -> Failure:
 def _lost(error: str) -> Failure:
     return Failure(
         code=FailureCode.SUBMISSION_UNCERTAIN,
-        message=f"nobody knows whether the provider made a task: {error}, while a create call was on its way",
+        message=f"it is unknown whether the provider created a task: {error}, while a create call was on its way",
         retryable=False,
         charged=Charged.UNKNOWN,
     )

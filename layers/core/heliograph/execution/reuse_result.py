@@ -68,7 +68,7 @@ class ResultReuser:
                     return _not_twice(holder, job)
             if self.index.hold(job.reuse_key, job.job_id, instead_of=holder_id):
                 return None
-        raise StorageFailed(f"{job.job_id}: the holder of its image changes all the time")
+        raise StorageFailed(f"{job.job_id}: the holder of its image keeps changing")
 
     def _copy_all(self, job: Job, holder: Job) -> Over | None:
         """Ends the job with copies of the holder's results; `None` if one of these is gone."""
@@ -107,7 +107,7 @@ def _wait_for(holder: Job, job: Job, now: datetime) -> NotYet | None:
         return None
     seconds = _CHECK_SOON_SECONDS if holder.attempt else _CHECK_LATER_SECONDS
     wait_seconds = max(1, min(jittered(seconds, job.job_id), int(left)))
-    reason = f"an equal job is being made: when {holder.job_id} has its result, this one gets a copy"
+    reason = f"an equal job is running: when {holder.job_id} has its result, this one gets a copy"
     return NotYet(job_id=job.job_id, wait_seconds=wait_seconds, reason=reason)
 
 
@@ -122,8 +122,8 @@ def _was_paid_for_the_same_upload(holder: Job, job: Job) -> bool:
 
 def _not_twice(holder: Job, job: Job) -> Failed:
     message = (
-        f"{holder.job_id} was made of the same image under the same key and recipe, and was or may have been charged "
-        "without a result: nothing is paid twice. Retry that job, or say refresh"
+        f"{holder.job_id} edited the same image under the same key with the same recipe, and was or may have been "
+        "charged without a result. Nothing is paid twice: retry that job, or set refresh. This job made no call"
     )
     code = holder.failure.code if holder.failure else FailureCode.RESULT_UNUSABLE
     failure = Failure(code=code, message=message, retryable=False, charged=Charged.NO)

@@ -97,7 +97,7 @@ class ResultStore:
             except ObjectChanged:
                 continue
             return stored if isinstance(stored, NotCopied) else _result(place, stored.version_id, image)
-        raise StorageFailed(f"{place.key}: it changes all the time")
+        raise StorageFailed(f"{place.key}: it keeps changing")
 
 
 def _result(place: ObjectLocation, version_id: str | None, image: DownloadedImage | Result) -> Result:

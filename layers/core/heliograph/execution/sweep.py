@@ -75,7 +75,7 @@ class Sweeper:
             if job.attempts or now >= job.deadline_at:
                 # Recorded before it begins: should this run crash on the job, the next begins with another.
                 self.jobs.save(job.as_orphaned(now))
-                outcome = self.recoverer.recover(job_id, "it never ended the job")
+                outcome = self.recoverer.recover(job_id, "it did not end the job")
                 return f"recovered {job_id}: {outcome.outcome}"
             started = self.workflow.start(job_id)
         except Exception as error:
@@ -107,7 +107,7 @@ class Sweeper:
             current = self.jobs.get(job_id)
             if current and not current.is_over and current.attempts:
                 if self.clock.now() >= current.result_deadline + 2 * GIVE_UP:
-                    self.ender.fail(current, crashed(f"for days, {type(error).__name__}", Charged.UNKNOWN))
+                    self.ender.fail(current, crashed(f"{type(error).__name__} for days", Charged.UNKNOWN))
                     return f"gave up {what}"
                 self.ender.leave_to_sweep(current)
         return f"left {what}"
