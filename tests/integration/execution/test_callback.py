@@ -220,7 +220,7 @@ def test_a_job_without_an_answer_gets_its_task_by_the_link_that_the_provider_was
     job = jobs.get(JOB_ID)
     assert job
     assert job.attempt
-    assert (job.attempt.task_id, job.attempt.doubt) == (TASK_ID, "cut")
+    assert (job.attempt.task_id, job.attempt.uncertainty) == (TASK_ID, "cut")
     assert token not in str(everything())
 
 

@@ -286,7 +286,7 @@ class Judge:
         """Whether it is about an attempt that may still bring a picture, before its job's end or after it."""
         job = self._here.jobs.peek(callback.job_id)
         meant = [attempt for attempt in job.attempts if attempt.callback_sha256 == callback.digest]
-        return any(attempt in job.in_doubt or (attempt.is_open and not job.is_over) for attempt in meant)
+        return any(attempt in job.uncertain_attempts or (attempt.is_open and not job.is_over) for attempt in meant)
 
     def judge_the_end(self) -> None:
         """When nothing more will happen."""

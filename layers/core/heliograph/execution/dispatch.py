@@ -110,7 +110,9 @@ class Dispatcher:
         elif attempt.task_id or now < job.lost_call_deadline:
             return self.creator.wait_for_task(job, attempt, now)
         else:
-            failure = uncertain_call(attempt.doubt or "the function ended before the provider's answer was recorded")
+            failure = uncertain_call(
+                attempt.uncertainty or "the function ended before the provider's answer was recorded"
+            )
         ended = job.refused(attempt.attempt_id, failure, now)
         given_up = Failed(job_id=job.job_id, failure=failure, attempt_id=attempt.attempt_id)
         if failure.charged is not Charged.NO:

@@ -26,7 +26,7 @@ def proven_absence(attempt: Attempt, now: datetime, providers: Mapping[str, Imag
         return None
     return Failure(
         code=FailureCode.ROUTE_UNAVAILABLE,
-        message=f"by the provider's books, the call created no task; its answer was lost: {attempt.doubt}",
+        message=f"by the provider's books, the call created no task; its answer was lost: {attempt.uncertainty}",
         retryable=True,
         charged=Charged.NO,
     )

@@ -117,4 +117,4 @@ def _attempt_of(job: Job, callback_secret: str) -> Attempt | None:
     """The attempt with that secret, if it may still produce an image. Digests are compared in constant time."""
     digest = token_digest(callback_secret)
     same = [a for a in job.attempts if hmac.compare_digest(a.callback_sha256 or "", digest)]
-    return next((a for a in same if a in job.in_doubt or (a.is_open and not job.is_over)), None)
+    return next((a for a in same if a in job.uncertain_attempts or (a.is_open and not job.is_over)), None)

@@ -47,7 +47,7 @@ class LateSettler:
         now = self.clock.now()
         # Recorded before it begins: should this run crash, the next poll comes later.
         job = self.jobs.save(job.looking_late(now))
-        for attempt in job.in_doubt:
+        for attempt in job.uncertain_attempts:
             if attempt.task_id and (settlement := self._settlement(job, attempt, attempt.task_id)):
                 settled = job.settled(settlement)
                 if settlement.results:
