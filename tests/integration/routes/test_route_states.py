@@ -62,7 +62,7 @@ def with_flows(state: RouteState, **flows: int | None) -> RouteState:
     return state.with_queue(state.queue.model_copy(update={"finish_tags": kept}))
 
 
-def test_of_routes_that_nobody_used_all_is_at_its_beginning(states: RouteStates) -> None:
+def test_unused_routes_have_their_initial_state(states: RouteStates) -> None:
     assert states.snapshot([BETA, SECOND]) == RoutesSnapshot(
         spending_pause=None,
         routes={
@@ -72,13 +72,13 @@ def test_of_routes_that_nobody_used_all_is_at_its_beginning(states: RouteStates)
     )
 
 
-def test_only_the_routes_asked_for_are_looked_at(states: RouteStates) -> None:
+def test_a_snapshot_has_only_the_requested_routes(states: RouteStates) -> None:
     joined(states, "shop")
     assert set(states.snapshot([SECOND]).routes) == {SECOND.name}
     assert states.snapshot([]).routes == {}
 
 
-def test_what_is_saved_is_read_whole(states: RouteStates) -> None:
+def test_a_saved_state_is_read_completely(states: RouteStates) -> None:
     before = now_of(states)
     failing = before.breaker
     for second in range(IN_A_ROW):
@@ -94,7 +94,7 @@ def test_what_is_saved_is_read_whole(states: RouteStates) -> None:
     assert now_of(states, SECOND).revision == 0
 
 
-def test_what_tasks_took_is_kept_until_it_is_forgotten(states: RouteStates) -> None:
+def test_the_last_latencies_are_kept(states: RouteStates) -> None:
     taken = [number * 7.3 for number in range(KEPT_LATENCIES + 5)]
     for number, seconds in enumerate(taken):
         before = now_of(states)
@@ -108,7 +108,7 @@ def test_what_tasks_took_is_kept_until_it_is_forgotten(states: RouteStates) -> N
     assert now_of(states, SECOND).latencies == Latencies()
 
 
-def test_whether_callbacks_come_is_kept_with_what_tasks_took(states: RouteStates) -> None:
+def test_the_callback_share_is_kept_with_the_latencies(states: RouteStates) -> None:
     before = now_of(states)
     assert before.latencies.callback_share == Latencies().callback_share
     known = before.latencies.with_latency(20).with_callback()
@@ -117,7 +117,7 @@ def test_whether_callbacks_come_is_kept_with_what_tasks_took(states: RouteStates
     assert now_of(states).latencies == known
 
 
-def test_of_two_who_saw_the_same_state_one_saves(states: RouteStates) -> None:
+def test_of_two_writers_with_the_same_state_one_saves(states: RouteStates) -> None:
     seen = now_of(states)
     first = seen.with_breaker(seen.breaker.disabled("a drill", after(0)))
     assert states.save(seen, first)
@@ -125,7 +125,7 @@ def test_of_two_who_saw_the_same_state_one_saves(states: RouteStates) -> None:
     assert now_of(states) == first.model_copy(update={"revision": 1})
 
 
-def test_who_looked_again_saves(states: RouteStates) -> None:
+def test_a_writer_that_read_again_saves(states: RouteStates) -> None:
     for revision in range(1, 4):
         seen = now_of(states)
         assert states.save(
@@ -135,7 +135,7 @@ def test_who_looked_again_saves(states: RouteStates) -> None:
 
 
 @pytest.mark.parametrize("revision", [1, 7])
-def test_a_state_that_nobody_ever_saw_is_not_saved(states: RouteStates, revision: int) -> None:
+def test_a_state_with_an_unknown_revision_is_not_saved(states: RouteStates, revision: int) -> None:
     seen = now_of(states).model_copy(update={"revision": revision})
     assert not states.save(seen, seen)
     assert now_of(states).revision == 0
@@ -144,14 +144,14 @@ def test_a_state_that_nobody_ever_saw_is_not_saved(states: RouteStates, revision
 # ---- The queue
 
 
-def test_a_place_is_added_to_a_busy_lane_and_the_state_after_it_returned(states: RouteStates) -> None:
+def test_a_backlogged_flow_is_extended_and_the_state_after_it_returned(states: RouteStates) -> None:
     before = joined(states, "shop", "vip")
     after_it = states.extend_flow(BETA, "shop", length=SLOT, beyond=0)
     assert after_it == with_flows(before, shop=before.queue.finish_tags["shop"] + SLOT)
     assert now_of(states) == after_it
 
 
-def test_each_who_queues_gets_a_place_of_its_own(states: RouteStates) -> None:
+def test_each_extension_has_its_own_finish_tag(states: RouteStates) -> None:
     joined(states, "shop")
     places = [
         found.queue.finish_tags["shop"]
@@ -161,7 +161,7 @@ def test_each_who_queues_gets_a_place_of_its_own(states: RouteStates) -> None:
     assert places == [SLOT * n for n in range(2, 7)]
 
 
-def test_to_queue_does_not_change_the_revision(states: RouteStates) -> None:
+def test_extending_a_flow_keeps_the_revision(states: RouteStates) -> None:
     before = joined(states, "shop")
     states.extend_flow(BETA, "shop", length=SLOT, beyond=0)
     assert now_of(states).revision == before.revision
@@ -171,7 +171,7 @@ def test_to_queue_does_not_change_the_revision(states: RouteStates) -> None:
 
 
 @pytest.mark.parametrize("beyond", [SLOT, SLOT + 1])
-def test_an_idle_lane_is_not_added_to(states: RouteStates, beyond: int) -> None:
+def test_an_idle_flow_is_not_extended(states: RouteStates, beyond: int) -> None:
     before = joined(states, "shop")
     assert states.extend_flow(BETA, "shop", length=SLOT, beyond=beyond) is None
     assert now_of(states) == before
@@ -179,19 +179,19 @@ def test_an_idle_lane_is_not_added_to(states: RouteStates, beyond: int) -> None:
 
 
 @pytest.mark.parametrize("tenant", ["press", "sho", "shop2", "interval_us"])
-def test_a_lane_that_is_not_there_is_not_added_to(states: RouteStates, tenant: str) -> None:
+def test_a_missing_flow_is_not_extended(states: RouteStates, tenant: str) -> None:
     before = joined(states, "shop")
     assert states.extend_flow(BETA, tenant, length=SLOT, beyond=0) is None
     assert now_of(states) == before
 
 
-def test_nobody_queues_on_a_route_that_was_never_used(states: RouteStates) -> None:
+def test_no_flow_of_an_unused_route_is_extended(states: RouteStates) -> None:
     assert states.extend_flow(BETA, "shop", length=SLOT, beyond=-1) is None
     assert now_of(states).revision == 0
 
 
 @pytest.mark.parametrize("tenant", ["default", "a.b", "a-b_c", "0", "breaker", "revision", "x" * 64])
-def test_any_tenants_name_can_have_a_lane(states: RouteStates, tenant: str) -> None:
+def test_any_tenants_name_can_have_a_flow(states: RouteStates, tenant: str) -> None:
     joined(states, tenant)
     assert states.extend_flow(BETA, tenant, length=SLOT, beyond=0)
     assert now_of(states).queue.finish_tags == {tenant: 2 * SLOT}
@@ -203,7 +203,7 @@ def test_any_tenants_name_can_have_a_lane(states: RouteStates, tenant: str) -> N
 # ---- Lanes and saves
 
 
-def test_a_lane_that_is_done_with_is_removed(states: RouteStates) -> None:
+def test_an_idle_flow_is_removed(states: RouteStates) -> None:
     before = joined(states, "shop", "press")
     later = before.with_queue(before.queue.with_slot("vip", after(3600), weights))
     assert set(later.queue.finish_tags) == {"vip"}
@@ -211,7 +211,7 @@ def test_a_lane_that_is_done_with_is_removed(states: RouteStates) -> None:
     assert now_of(states) == later.model_copy(update={"revision": before.revision + 1})
 
 
-def test_a_lane_that_somebody_added_to_meanwhile_is_not_written_over(states: RouteStates) -> None:
+def test_a_flow_that_was_extended_meanwhile_is_not_overwritten(states: RouteStates) -> None:
     before = joined(states, "shop")
     added = states.extend_flow(BETA, "shop", length=SLOT, beyond=0)
     for shop in (None, SLOT + 1, 5 * SLOT):
@@ -219,7 +219,7 @@ def test_a_lane_that_somebody_added_to_meanwhile_is_not_written_over(states: Rou
     assert now_of(states) == added
 
 
-def test_a_lane_that_another_joined_meanwhile_is_not_joined_again(states: RouteStates) -> None:
+def test_a_flow_that_was_started_meanwhile_is_not_started_again(states: RouteStates) -> None:
     seen = joined(states, "press")
     joined(states, "shop")
     stolen = with_flows(seen, shop=9 * SLOT).model_copy(update={"revision": now_of(states).revision})
@@ -227,7 +227,7 @@ def test_a_lane_that_another_joined_meanwhile_is_not_joined_again(states: RouteS
     assert now_of(states).queue.finish_tags["shop"] == SLOT
 
 
-def test_a_lane_that_is_gone_meanwhile_is_not_changed(states: RouteStates) -> None:
+def test_a_flow_that_was_removed_meanwhile_is_not_changed(states: RouteStates) -> None:
     seen = joined(states, "shop")
     assert states.save(seen, with_flows(seen, shop=None))
     current = seen.model_copy(update={"revision": now_of(states).revision})
@@ -235,7 +235,7 @@ def test_a_lane_that_is_gone_meanwhile_is_not_changed(states: RouteStates) -> No
     assert now_of(states).queue.finish_tags == {}
 
 
-def test_lanes_that_a_save_does_not_change_are_kept_as_they_are_now(states: RouteStates) -> None:
+def test_flows_that_a_save_does_not_change_are_kept(states: RouteStates) -> None:
     before = joined(states, "shop", "press")
     states.extend_flow(BETA, "shop", length=SLOT, beyond=0)
     assert states.save(before, with_flows(before, press=7 * SLOT))
@@ -245,7 +245,7 @@ def test_lanes_that_a_save_does_not_change_are_kept_as_they_are_now(states: Rout
 # ---- The switch
 
 
-def test_the_switch_is_pulled_and_released(states: RouteStates) -> None:
+def test_spending_is_paused_and_resumed(states: RouteStates) -> None:
     states.set_spending_pause(PAUSE)
     assert states.snapshot([BETA]).spending_pause == PAUSE
     again = SpendingPause(since=after(60), reason="夕暮れ")
@@ -256,7 +256,7 @@ def test_the_switch_is_pulled_and_released(states: RouteStates) -> None:
         assert states.snapshot([BETA]).spending_pause is None
 
 
-def test_the_switch_leaves_the_routes_as_they_are(states: RouteStates) -> None:
+def test_a_spending_pause_leaves_the_routes_unchanged(states: RouteStates) -> None:
     before = joined(states, "shop")
     states.set_spending_pause(PAUSE)
     assert states.snapshot([BETA, SECOND]).routes[BETA.name] == before
@@ -311,7 +311,7 @@ ACTS = st.one_of(
 
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)
 @given(st.lists(ACTS, min_size=5, max_size=40))
-def test_whatever_happens_both_say_the_same(credentials: None, acts: list[Act]) -> None:
+def test_both_stores_return_the_same_after_any_operations(credentials: None, acts: list[Act]) -> None:
     with mock_aws():
         fake, real = InMemoryRouteStates(), in_dynamodb()
         seen: tuple[list[RouteState], list[RouteState]] = ([joined(fake, "shop", "vip")], [joined(real, "shop", "vip")])
@@ -325,7 +325,7 @@ def test_whatever_happens_both_say_the_same(credentials: None, acts: list[Act]) 
 # ---- The table itself
 
 
-def test_a_route_is_one_item_and_the_switch_another(cloud: None) -> None:
+def test_a_route_is_one_item_and_the_spending_pause_another(cloud: None) -> None:
     states = in_dynamodb()
     joined(states, "shop")
     states.set_spending_pause(PAUSE)
@@ -343,7 +343,7 @@ def test_routes_are_read_consistently_and_together(cloud: None) -> None:
         assert DynamoDBRouteStates(client, "routes").snapshot([BETA, SECOND]).spending_pause is None
 
 
-def test_a_look_that_did_not_see_everything_is_none(cloud: None) -> None:
+def test_an_incomplete_snapshot_raises(cloud: None) -> None:
     client = aws.dynamodb()
     with Stubber(client) as stub:
         unread = {"routes": {"Keys": [{"route": {"S": "*"}}]}}
@@ -353,7 +353,7 @@ def test_a_look_that_did_not_see_everything_is_none(cloud: None) -> None:
 
 
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "TransactionConflictException"])
-def test_whatever_else_dynamodb_says_is_a_failed_storage_that_names_the_route(cloud: None, code: str) -> None:
+def test_any_other_error_of_dynamodb_is_a_storage_failure_that_names_the_route(cloud: None, code: str) -> None:
     client = aws.dynamodb()
     states = DynamoDBRouteStates(client, "routes")
     state = RouteState(route=BETA.name, queue=FairQueue.starting(BETA))

@@ -48,7 +48,7 @@ def told(here: InMemoryDeployment) -> list[str]:
 # --- the circuit
 
 
-def test_a_route_that_keeps_failing_is_opened_and_the_bus_hears_of_it_once(here: InMemoryDeployment) -> None:
+def test_the_circuit_of_a_failing_route_opens_and_one_event_is_published(here: InMemoryDeployment) -> None:
     fails(here, IN_A_ROW + 5)
 
     assert circuit(here) is Circuit.OPEN
@@ -61,7 +61,7 @@ def test_a_route_that_keeps_failing_is_opened_and_the_bus_hears_of_it_once(here:
     assert here.control.publish_changes(ROUTES) == []
 
 
-def test_a_route_that_takes_calls_again_is_closed_and_the_bus_hears_of_it_once(here: InMemoryDeployment) -> None:
+def test_the_circuit_of_a_recovered_route_closes_and_one_event_is_published(here: InMemoryDeployment) -> None:
     fails(here)
     here.clock.step(COOLDOWN_SECONDS)
 
@@ -76,7 +76,7 @@ def test_a_route_that_takes_calls_again_is_closed_and_the_bus_hears_of_it_once(h
     assert here.control.publish_changes(ROUTES) == []
 
 
-def test_each_opening_is_an_event_of_its_own(here: InMemoryDeployment) -> None:
+def test_each_change_of_a_circuit_has_its_own_event(here: InMemoryDeployment) -> None:
     for _ in range(2):
         fails(here)
         here.clock.step(COOLDOWN_SECONDS)
@@ -86,7 +86,7 @@ def test_each_opening_is_an_event_of_its_own(here: InMemoryDeployment) -> None:
     assert len({event.event_id for event in here.bus}) == 4
 
 
-def test_a_route_that_fails_its_probe_is_no_news(here: InMemoryDeployment) -> None:
+def test_a_failed_probe_publishes_nothing(here: InMemoryDeployment) -> None:
     fails(here)
     here.clock.step(COOLDOWN_SECONDS)
 
@@ -96,14 +96,14 @@ def test_a_route_that_fails_its_probe_is_no_news(here: InMemoryDeployment) -> No
     assert told(here) == ["image.route.opened"]
 
 
-def test_one_route_says_nothing_about_another(here: InMemoryDeployment) -> None:
+def test_failures_of_one_route_leave_the_others_circuit_closed(here: InMemoryDeployment) -> None:
     fails(here)
 
     assert here.states.snapshot(ROUTES).routes[OTHER.name].breaker.circuit(here.clock.now()) is Circuit.CLOSED
 
 
 @pytest.mark.parametrize("code", [FailureCode.INVALID_INPUT, FailureCode.CONTENT_BLOCKED, FailureCode.PROVIDER_FAILED])
-def test_what_is_wrong_with_a_request_says_nothing_about_the_route(here: InMemoryDeployment, code: FailureCode) -> None:
+def test_failures_of_requests_leave_the_circuit_closed(here: InMemoryDeployment, code: FailureCode) -> None:
     for _ in range(30):
         here.control.record_failure(ROUTE, failure(code), here.clock.now())
 
@@ -129,7 +129,7 @@ def test_a_task_given_up_at_its_jobs_deadline_counts_only_if_it_was_late_for_the
     assert circuit(here) is expected
 
 
-def test_what_one_tenants_calls_bring_leaves_the_route_to_the_others(here: InMemoryDeployment) -> None:
+def test_failures_of_one_tenant_leave_the_route_to_the_others(here: InMemoryDeployment) -> None:
     for _ in range(50):
         here.control.record_failure(ROUTE, DOWN, here.clock.now(), tenant="careless")
 
@@ -144,7 +144,7 @@ def test_what_one_tenants_calls_bring_leaves_the_route_to_the_others(here: InMem
 # --- told and untold
 
 
-def test_a_switch_that_could_not_be_told_is_told_by_the_sweep(here: InMemoryDeployment) -> None:
+def test_a_change_that_could_not_be_published_is_published_by_the_sweep(here: InMemoryDeployment) -> None:
     here.bus.on("publish", *[PublishFailed("throttled")] * 2)
     fails(here)
     assert (told(here), state(here).breaker.unpublished_change) == ([], True)
@@ -156,7 +156,7 @@ def test_a_switch_that_could_not_be_told_is_told_by_the_sweep(here: InMemoryDepl
     assert told(here) == ["image.route.opened"]
 
 
-def test_a_switch_that_could_not_be_told_is_told_with_the_next_report(here: InMemoryDeployment) -> None:
+def test_a_change_that_could_not_be_published_is_published_with_the_next_record(here: InMemoryDeployment) -> None:
     here.control.disable(ROUTE, "a drill")
     here.bus.on("publish", PublishFailed("throttled"))
     here.control.enable(ROUTE)
@@ -166,7 +166,7 @@ def test_a_switch_that_could_not_be_told_is_told_with_the_next_report(here: InMe
     assert told(here) == ["image.route.opened", "image.route.closed"]
 
 
-def test_that_a_switch_was_told_may_be_forgotten_and_then_the_same_event_comes_again(here: InMemoryDeployment) -> None:
+def test_a_change_not_recorded_as_published_publishes_the_same_event_again(here: InMemoryDeployment) -> None:
     fails(here, IN_A_ROW - 1)
     here.states.on("save", None, StorageFailed("throttled"))
     fails(here, 1)
@@ -179,7 +179,7 @@ def test_that_a_switch_was_told_may_be_forgotten_and_then_the_same_event_comes_a
     assert not state(here).breaker.unpublished_change
 
 
-def test_an_event_that_comes_again_after_a_failed_probe_is_the_same_event(here: InMemoryDeployment) -> None:
+def test_an_event_published_again_after_a_failed_probe_is_the_same_event(here: InMemoryDeployment) -> None:
     # The bus took it, but its answer was lost; meanwhile the probe failed.
     fails(here, IN_A_ROW - 1)
     here.bus.on("publish", Afterwards(PublishFailed("timed out")))
@@ -193,7 +193,7 @@ def test_an_event_that_comes_again_after_a_failed_probe_is_the_same_event(here: 
     assert first == again
 
 
-def test_what_could_not_be_told_before_it_changed_again_is_told_as_it_is_now(here: InMemoryDeployment) -> None:
+def test_of_two_unpublished_changes_only_the_last_is_published(here: InMemoryDeployment) -> None:
     here.bus.on("publish", PublishFailed("throttled"))
     fails(here)
     here.clock.step(COOLDOWN_SECONDS)
@@ -203,7 +203,7 @@ def test_what_could_not_be_told_before_it_changed_again_is_told_as_it_is_now(her
     assert here.sweep() == []
 
 
-def test_a_sweep_that_can_not_look_at_the_routes_still_looks_after_the_jobs(here: InMemoryDeployment) -> None:
+def test_a_sweep_that_can_not_read_the_routes_still_sweeps_the_jobs(here: InMemoryDeployment) -> None:
     job = here.post().job
     here.clock.go_to(job.deadline_at)
     here.states.on("snapshot", StorageFailed("throttled"))
@@ -223,7 +223,7 @@ REPORTS: dict[str, Callable[[InMemoryDeployment], None]] = {
 
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS.keys())
 @pytest.mark.parametrize("method", ["snapshot", "save"])
-def test_a_report_that_can_not_be_written_is_no_obstacle(
+def test_a_record_that_can_not_be_written_raises_nothing(
     here: InMemoryDeployment, method: str, report: Callable[[InMemoryDeployment], None]
 ) -> None:
     fails(here, IN_A_ROW - 1)
@@ -234,7 +234,7 @@ def test_a_report_that_can_not_be_written_is_no_obstacle(
     assert told(here) == []
 
 
-def test_a_report_that_somebody_was_faster_than_is_made_again(here: InMemoryDeployment) -> None:
+def test_a_record_that_lost_a_race_is_retried(here: InMemoryDeployment) -> None:
     fails(here, IN_A_ROW - 2)
     here.states.on("save", lambda: fails(here, 1))
 
@@ -244,7 +244,7 @@ def test_a_report_that_somebody_was_faster_than_is_made_again(here: InMemoryDepl
     assert told(here) == ["image.route.opened"]
 
 
-def test_a_report_that_always_loses_is_left(here: InMemoryDeployment) -> None:
+def test_a_record_that_always_loses_is_dropped(here: InMemoryDeployment) -> None:
     def meanwhile() -> None:
         here.clock.step(60)
         here.control.record_success(ROUTE, here.clock.now())
@@ -256,7 +256,7 @@ def test_a_report_that_always_loses_is_left(here: InMemoryDeployment) -> None:
     assert [sample.succeeded for sample in state(here).breaker.samples] == [True] * 3
 
 
-def test_a_report_does_not_take_places_from_those_who_joined_meanwhile(here: InMemoryDeployment) -> None:
+def test_a_record_keeps_the_slots_that_were_reserved_meanwhile(here: InMemoryDeployment) -> None:
     jobs = [here.post(call=f"call-{number}").job.job_id for number in range(3)]
     here.dispatch(jobs[0])
     here.states.on("save", lambda: here.dispatch(jobs[1]))
@@ -270,7 +270,9 @@ def test_a_report_does_not_take_places_from_those_who_joined_meanwhile(here: InM
 # --- the pace
 
 
-def test_a_refusal_for_too_many_calls_slows_the_route_and_leaves_its_circuit_alone(here: InMemoryDeployment) -> None:
+def test_a_refusal_for_too_many_calls_decreases_the_rate_and_leaves_the_circuit_closed(
+    here: InMemoryDeployment,
+) -> None:
     for _ in range(10):
         here.control.record_failure(ROUTE, BUSY, here.clock.now(), wait_seconds=77)
 
@@ -281,19 +283,19 @@ def test_a_refusal_for_too_many_calls_slows_the_route_and_leaves_its_circuit_alo
     assert moment >= here.clock.now() + timedelta(seconds=77)
 
 
-def test_a_failure_of_the_route_leaves_its_pace_alone(here: InMemoryDeployment) -> None:
+def test_a_failure_of_the_route_leaves_its_rate_unchanged(here: InMemoryDeployment) -> None:
     fails(here, 1)
 
     assert state(here).queue.creates_per_minute == ROUTE.creates_per_minute
 
 
-def test_a_full_route_is_called_a_little_less_often(here: InMemoryDeployment) -> None:
+def test_saturation_decreases_the_rate_by_an_eighth(here: InMemoryDeployment) -> None:
     here.control.record_saturation(ROUTE)
 
     assert state(here).queue.creates_per_minute == pytest.approx(ROUTE.creates_per_minute * 7 / 8, rel=0.001)
 
 
-def test_calls_that_are_taken_quicken_the_route_once_it_is_quiet(here: InMemoryDeployment) -> None:
+def test_accepted_calls_increase_the_rate_after_a_quiet_minute(here: InMemoryDeployment) -> None:
     here.control.record_failure(ROUTE, BUSY, here.clock.now())
     slow = state(here)
     crowd = slow.with_queue(slow.queue.model_copy(update={"finish_tags": {"default": 10**12}}))
@@ -315,7 +317,7 @@ def test_a_closed_route_needs_no_probe(here: InMemoryDeployment) -> None:
     assert here.states.writes == 0
 
 
-def test_of_all_who_ask_one_may_probe(here: InMemoryDeployment) -> None:
+def test_only_one_caller_claims_the_probe(here: InMemoryDeployment) -> None:
     fails(here)
     assert not here.control.claim_probe(ROUTE)
     here.clock.step(COOLDOWN_SECONDS)
@@ -323,7 +325,7 @@ def test_of_all_who_ask_one_may_probe(here: InMemoryDeployment) -> None:
     assert [here.control.claim_probe(ROUTE) for _ in range(3)] == [True, False, False]
 
 
-def test_of_two_who_ask_at_once_one_may_probe(here: InMemoryDeployment) -> None:
+def test_of_two_callers_at_once_one_claims_the_probe(here: InMemoryDeployment) -> None:
     fails(here)
     here.clock.step(COOLDOWN_SECONDS)
     inner: list[bool] = []
@@ -337,7 +339,7 @@ def test_of_two_who_ask_at_once_one_may_probe(here: InMemoryDeployment) -> None:
 # --- by hand
 
 
-def test_a_person_holds_a_route_open_until_a_person_closes_it(here: InMemoryDeployment) -> None:
+def test_a_disabled_route_stays_open_until_it_is_enabled(here: InMemoryDeployment) -> None:
     here.control.disable(ROUTE, "a drill")
     here.clock.step(86_400)
     here.control.record_success(ROUTE, here.clock.now())
@@ -353,13 +355,13 @@ def test_a_person_holds_a_route_open_until_a_person_closes_it(here: InMemoryDepl
     assert (opened.data.cause, opened.data.probed_from) == ("an operator disabled the route", None)
 
 
-def test_closing_what_is_closed_is_no_news(here: InMemoryDeployment) -> None:
+def test_enabling_an_enabled_route_publishes_nothing(here: InMemoryDeployment) -> None:
     here.control.enable(ROUTE)
 
     assert (told(here), here.states.writes) == ([], 0)
 
 
-def test_a_person_may_close_what_opened_by_itself(here: InMemoryDeployment) -> None:
+def test_enabling_a_route_closes_a_circuit_that_failures_opened(here: InMemoryDeployment) -> None:
     fails(here)
 
     here.control.enable(ROUTE)
@@ -367,7 +369,7 @@ def test_a_person_may_close_what_opened_by_itself(here: InMemoryDeployment) -> N
     assert circuit(here) is Circuit.CLOSED
 
 
-def test_a_person_is_told_if_it_could_not_be_done(here: InMemoryDeployment) -> None:
+def test_disabling_a_route_raises_if_it_could_not_be_written(here: InMemoryDeployment) -> None:
     here.states.on("save", StorageFailed("throttled"))
     with pytest.raises(StorageFailed):
         here.control.disable(ROUTE, "a drill")
@@ -379,7 +381,7 @@ def test_a_person_is_told_if_it_could_not_be_done(here: InMemoryDeployment) -> N
     assert circuit(here) is Circuit.CLOSED
 
 
-def test_a_hold_that_could_not_be_told_holds_all_the_same(here: InMemoryDeployment) -> None:
+def test_a_route_is_disabled_even_if_its_event_could_not_be_published(here: InMemoryDeployment) -> None:
     here.bus.on("publish", PublishFailed("throttled"))
 
     here.control.disable(ROUTE, "a drill")
@@ -388,7 +390,7 @@ def test_a_hold_that_could_not_be_told_holds_all_the_same(here: InMemoryDeployme
     assert here.sweep() == [f"announced route {BETA}: open"]
 
 
-def test_the_switch_is_pulled_and_released(here: InMemoryDeployment) -> None:
+def test_spending_is_paused_and_resumed(here: InMemoryDeployment) -> None:
     pause = here.control.pause_spending("the bill looks odd")
 
     assert pause == SpendingPause(since=here.clock.now(), reason="the bill looks odd")
@@ -402,7 +404,7 @@ def test_the_switch_is_pulled_and_released(here: InMemoryDeployment) -> None:
     [lambda here: here.control.pause_spending(""), lambda here: here.control.resume_spending()],
     ids=["pause", "resume"],
 )
-def test_a_switch_that_could_not_be_reached_says_so(
+def test_a_spending_pause_that_could_not_be_written_raises(
     here: InMemoryDeployment, switch: Callable[[InMemoryDeployment], object]
 ) -> None:
     here.states.on("set_spending_pause", StorageFailed("throttled"))

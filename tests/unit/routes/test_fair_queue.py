@@ -127,7 +127,7 @@ def test_a_lone_tenant_has_the_whole_rate_whatever_its_weight_and_no_more(tenant
     assert in_seconds(served(*[tenant] * 4).moments) == [0, 0.5, 1, 1.5]
 
 
-def test_time_in_which_nobody_asked_is_not_saved_up() -> None:
+def test_idle_time_is_not_saved_up() -> None:
     line = served("a")
     for _ in range(3):
         line.ask("a", seconds(3600))
@@ -136,7 +136,7 @@ def test_time_in_which_nobody_asked_is_not_saved_up() -> None:
     assert in_seconds(line.moments) == [0, 3600, 3600.5, 3601]
 
 
-def test_two_calls_come_no_closer_because_the_first_was_long_ago_served() -> None:
+def test_a_second_call_keeps_the_interval_even_on_an_idle_queue() -> None:
     line = served("a")
     line.ask("a", seconds(0.3))
     line.run()
@@ -144,7 +144,7 @@ def test_two_calls_come_no_closer_because_the_first_was_long_ago_served() -> Non
     assert in_seconds(line.moments) == [0, 0.5]
 
 
-def test_a_tenant_that_is_served_is_forgotten() -> None:
+def test_the_flow_of_a_served_tenant_is_removed() -> None:
     line = served("a", "b")
 
     line.ask("c", seconds(60))
@@ -155,7 +155,7 @@ def test_a_tenant_that_is_served_is_forgotten() -> None:
 # --- several
 
 
-def test_two_busy_tenants_alternate_whoever_came_first_and_however_many_jobs_each_brings() -> None:
+def test_two_backlogged_tenants_alternate_in_any_order_and_with_any_number_of_jobs() -> None:
     line = served(*"aaaaaa", *"bbb")
 
     order = "".join(line.run())
@@ -165,21 +165,21 @@ def test_two_busy_tenants_alternate_whoever_came_first_and_however_many_jobs_eac
     assert in_seconds(line.moments) == [0, 0, 1, 1, 2, 2, 3, 3.5, 4]
 
 
-def test_who_asks_first_has_no_advantage_over_who_asks_with_the_next_breath() -> None:
+def test_the_first_of_two_tenants_has_no_advantage() -> None:
     calls = served(*["a"] * 50, *["b"] * 50).run()
 
     for half in range(10, 100, 10):
         assert abs(Counter(calls[:half])["a"] - half / 2) <= 1
 
 
-def test_a_tenant_is_served_by_its_weight() -> None:
+def test_backlogged_tenants_share_the_rate_by_weight() -> None:
     calls = served(*["heavy"] * 90, *["a"] * 90).run()
 
     # While both wait: three to one.
     assert abs(Counter(calls[:80])["heavy"] - 60) <= 1
 
 
-def test_a_latecomer_gets_its_share_at_once_and_not_what_it_missed() -> None:
+def test_a_late_tenant_gets_its_share_at_once_and_nothing_for_the_time_before() -> None:
     line = Line()
     for _ in range(100):
         line.ask("a", START)
@@ -193,7 +193,7 @@ def test_a_latecomer_gets_its_share_at_once_and_not_what_it_missed() -> None:
     assert Counter(late)["b"] in {9, 10}
 
 
-def test_a_thousand_jobs_of_one_do_not_keep_the_one_job_of_another_waiting() -> None:
+def test_a_thousand_jobs_of_one_tenant_do_not_delay_the_job_of_another() -> None:
     line = Line()
     for _ in range(1000):
         line.ask("a", START)
@@ -204,13 +204,13 @@ def test_a_thousand_jobs_of_one_do_not_keep_the_one_job_of_another_waiting() -> 
     assert when <= START + INTERVAL
 
 
-def test_a_tenant_that_has_had_enough_leaves_the_rate_to_the_others() -> None:
+def test_a_served_tenant_leaves_the_rate_to_the_others() -> None:
     line = served(*"aaaa", "b")
 
     assert in_seconds(line.moments) == [0, 0, 1, 1.5, 2]
 
 
-def test_how_long_a_place_is_and_whether_a_lane_is_busy_follow_from_the_weight() -> None:
+def test_the_length_of_a_slot_follows_from_the_weight() -> None:
     queue = FairQueue.starting(ROUTE).with_slot("double", START, weight)
 
     assert slot_length("double", weight) == SLOT // 2
@@ -228,7 +228,7 @@ WINDOWS = st.integers(0, 20_000)
 
 
 @given(ASKS, WINDOWS)
-def test_no_stretch_of_time_sees_more_calls_than_the_rate_and_one_for_each_tenant(
+def test_no_window_has_more_calls_than_the_rate_and_one_for_each_tenant(
     asks: list[tuple[str, int]], window: int
 ) -> None:
     line, at = Line(), START
@@ -243,7 +243,7 @@ def test_no_stretch_of_time_sees_more_calls_than_the_rate_and_one_for_each_tenan
 
 
 @given(ASKS)
-def test_everybody_is_served_once_and_nobody_before_asking(asks: list[tuple[str, int]]) -> None:
+def test_every_job_is_served_once_and_not_before_it_asked(asks: list[tuple[str, int]]) -> None:
     line, at, asked = Line(), START, []
     for tenant, pause in asks:
         at += timedelta(milliseconds=pause)
@@ -258,7 +258,7 @@ def test_everybody_is_served_once_and_nobody_before_asking(asks: list[tuple[str,
 
 
 @given(st.permutations([*["a"] * 8, *["b"] * 8, *["double"] * 16]))
-def test_the_order_is_fair_by_weight_whoever_came_first(asks: list[str]) -> None:
+def test_the_order_is_fair_by_weight_for_any_order_of_arrival(asks: list[str]) -> None:
     calls = served(*asks).run()
 
     # While all three wait, after any number of calls: each has its share, give or take one turn.
@@ -270,7 +270,7 @@ def test_the_order_is_fair_by_weight_whoever_came_first(asks: list[str]) -> None
 
 
 @given(st.lists(st.sampled_from(TENANTS), min_size=1, max_size=30))
-def test_while_somebody_waits_the_route_is_not_left_idle(asks: list[str]) -> None:
+def test_the_route_is_never_idle_while_a_job_waits(asks: list[str]) -> None:
     line = served(*asks)
 
     tenants = len(set(asks))
@@ -284,7 +284,7 @@ MOVES = st.lists(
 
 
 @given(ASKS, MOVES)
-def test_a_moment_never_comes_earlier_than_it_was_told(
+def test_a_slot_never_starts_earlier_than_was_computed_before(
     asks: list[tuple[str, int]], moves: list[tuple[str, int, int]]
 ) -> None:
     queue, at, slots = FairQueue.starting(ROUTE), START, []
@@ -311,7 +311,7 @@ def test_a_moment_never_comes_earlier_than_it_was_told(
 
 
 @given(ASKS, st.integers(0, 10_000))
-def test_virtual_time_never_runs_backwards_and_stands_still_when_nobody_waits(
+def test_virtual_time_never_decreases_and_stands_still_without_a_backlog(
     asks: list[tuple[str, int]], pause: int
 ) -> None:
     queue, at = FairQueue.starting(ROUTE), START
@@ -325,7 +325,7 @@ def test_virtual_time_never_runs_backwards_and_stands_still_when_nobody_waits(
 
 
 @given(ASKS)
-def test_a_pace_survives_being_written_down(asks: list[tuple[str, int]]) -> None:
+def test_a_queue_survives_json(asks: list[tuple[str, int]]) -> None:
     queue = FairQueue.starting(ROUTE)
     for tenant, _ in asks:
         queue = queue.with_slot(tenant, START, weight)
@@ -359,7 +359,7 @@ def test_the_rate_never_falls_below_the_slowest() -> None:
     assert queue.creates_per_minute == ROUTE.slowest_per_minute
 
 
-def test_what_was_waiting_waits_twice_as_long_after_a_refusal() -> None:
+def test_waiting_jobs_wait_twice_as_long_after_a_refusal() -> None:
     line = Line()
     for _ in range(4):
         line.ask("a", START)
@@ -373,7 +373,7 @@ def test_what_was_waiting_waits_twice_as_long_after_a_refusal() -> None:
     "asks", ["a", "a a", "a b c", "a-huge", "b c z a-huge", "b c z z-huge", "b c a-huge a-huge a-huge"]
 )
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_wish_to_be_left_alone_holds_everybody(asks: str, when: str) -> None:
+def test_a_retry_after_of_the_provider_holds_all_calls(asks: str, when: str) -> None:
     line = Line()
     # So that there is a refusal at all.
     line.ask("first", START)
@@ -389,7 +389,7 @@ def test_a_wish_to_be_left_alone_holds_everybody(asks: str, when: str) -> None:
     assert min(line.moments, default=seconds(30)) >= seconds(30)
 
 
-def test_everybody_who_was_held_comes_one_after_another() -> None:
+def test_held_calls_leave_one_after_another() -> None:
     line = Line()
     line.slow(START, 30)
     for tenant in "abcabc":
@@ -399,7 +399,7 @@ def test_everybody_who_was_held_comes_one_after_another() -> None:
     assert in_seconds(line.moments) == [30, 30, 30, 33, 33, 33]
 
 
-def test_turns_that_came_while_everybody_was_held_do_not_all_come_at_its_end() -> None:
+def test_slots_that_passed_during_a_hold_do_not_all_start_at_its_end() -> None:
     line = Line()
     for _ in range(10):
         line.ask("a", START)
@@ -411,7 +411,7 @@ def test_turns_that_came_while_everybody_was_held_do_not_all_come_at_its_end() -
     assert in_seconds(line.moments)[3] >= 31
 
 
-def test_a_shorter_wish_does_not_end_a_longer_one() -> None:
+def test_a_shorter_hold_does_not_end_a_longer_one() -> None:
     line = Line()
     line.slow(START, 600)
     line.slow(seconds(1), 5)
@@ -424,7 +424,7 @@ def test_a_shorter_wish_does_not_end_a_longer_one() -> None:
 # --- full routes
 
 
-def test_a_full_route_is_called_an_eighth_less_often_and_once_for_all_who_find_it_full() -> None:
+def test_the_saturations_of_one_burst_decrease_the_rate_once_by_an_eighth() -> None:
     queue = FairQueue.starting(ROUTE)
     for milliseconds in range(0, 9_999, 500):
         queue = queue.after_saturation(START + timedelta(milliseconds=milliseconds), weight, ROUTE)
@@ -433,7 +433,7 @@ def test_a_full_route_is_called_an_eighth_less_often_and_once_for_all_who_find_i
     assert queue.after_saturation(seconds(10), weight, ROUTE).creates_per_minute == pytest.approx(92, abs=0.2)
 
 
-def test_a_full_route_is_never_called_less_often_than_the_slowest() -> None:
+def test_saturation_never_decreases_the_rate_below_the_slowest() -> None:
     queue = FairQueue.starting(ROUTE)
     for minutes in range(60):
         queue = queue.after_saturation(START + timedelta(minutes=minutes), weight, ROUTE)
@@ -441,7 +441,7 @@ def test_a_full_route_is_never_called_less_often_than_the_slowest() -> None:
     assert queue.creates_per_minute == ROUTE.slowest_per_minute
 
 
-def test_each_who_finds_a_route_full_puts_the_turns_of_all_others_off_by_one_call() -> None:
+def test_each_saturation_delays_all_slots_by_one_interval() -> None:
     line = Line()
     for _ in range(3):
         line.ask("a", START)
@@ -453,7 +453,7 @@ def test_each_who_finds_a_route_full_puts_the_turns_of_all_others_off_by_one_cal
     assert line.queue.starts_at("a", 3 * SLOT, weight) == before + timedelta(microseconds=line.queue.interval_us)
 
 
-def test_a_full_route_does_not_end_a_wish_to_be_left_alone() -> None:
+def test_saturation_does_not_end_a_hold() -> None:
     queue = (
         FairQueue.starting(ROUTE)
         .decreased(START, weight, ROUTE, wait_seconds=600)
@@ -467,14 +467,14 @@ def test_a_full_route_does_not_end_a_wish_to_be_left_alone() -> None:
 # --- and rising again
 
 
-def test_a_rate_rises_only_after_a_quiet_minute() -> None:
+def test_the_rate_increases_only_after_a_quiet_minute() -> None:
     queue = crowded(FairQueue.starting(ROUTE).decreased(START, weight, ROUTE))
 
     assert not queue.may_increase(seconds(59.9), weight)
     assert queue.may_increase(seconds(60), weight)
 
 
-def test_a_rate_that_nobody_waits_for_does_not_rise() -> None:
+def test_the_rate_does_not_increase_without_a_backlog() -> None:
     queue = FairQueue.starting(ROUTE).decreased(START, weight, ROUTE)
 
     assert not queue.may_increase(seconds(3600), weight)
@@ -492,7 +492,7 @@ def crowded(queue: FairQueue) -> FairQueue:
     return queue.model_copy(update={"finish_tags": {"a": queue.virtual_time + 10**12}})
 
 
-def test_a_rate_rises_by_a_sixtieth_of_where_it_began_and_every_ten_seconds_at_most() -> None:
+def test_the_rate_increases_by_a_sixtieth_of_the_initial_rate_every_ten_seconds_at_most() -> None:
     queue = crowded(FairQueue.starting(ROUTE).decreased(START, weight, ROUTE)).increased(seconds(60), weight, ROUTE)
 
     assert queue.creates_per_minute == pytest.approx(62, abs=0.01)
@@ -500,14 +500,14 @@ def test_a_rate_rises_by_a_sixtieth_of_where_it_began_and_every_ten_seconds_at_m
     assert queue.may_increase(seconds(70), weight)
 
 
-def test_a_slow_rate_rises_by_one_a_minute_at_least() -> None:
+def test_a_slow_rate_increases_by_at_least_one_call_a_minute() -> None:
     slow = ROUTE.model_copy(update={"creates_per_minute": 6})
 
     assert FairQueue.starting(slow).increased(START, weight, slow).creates_per_minute == pytest.approx(7, abs=0.01)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 120)), max_size=400))
-def test_a_rate_always_stays_within_its_bounds(reports: list[tuple[bool, int]]) -> None:
+def test_the_rate_always_stays_within_its_bounds(reports: list[tuple[bool, int]]) -> None:
     route = ROUTE.model_copy(update={"slowest_per_minute": 60, "fastest_per_minute": 130})
     queue, at = crowded(FairQueue.starting(route)), START
     for refused, pause in reports:
@@ -519,7 +519,7 @@ def test_a_rate_always_stays_within_its_bounds(reports: list[tuple[bool, int]]) 
         assert 60 <= queue.creates_per_minute <= 130.001
 
 
-def test_a_rate_that_always_rises_ends_at_the_fastest() -> None:
+def test_the_rate_never_increases_beyond_the_fastest() -> None:
     queue = FairQueue.starting(ROUTE)
     for calls in range(1000):
         queue = queue.increased(seconds(10 * calls), weight, ROUTE)
@@ -527,7 +527,7 @@ def test_a_rate_that_always_rises_ends_at_the_fastest() -> None:
     assert queue.creates_per_minute == ROUTE.fastest_per_minute
 
 
-def test_a_rate_that_rises_does_not_move_those_who_wait_out_of_their_order() -> None:
+def test_an_increase_of_the_rate_keeps_the_order_of_waiting_jobs() -> None:
     line = Line()
     for _ in range(3):
         line.ask("a", START)

@@ -48,7 +48,7 @@ def all_around(seconds: float, *, count: int = KEPT_LATENCIES) -> Latencies:
 
 
 @given(some_latencies, st.floats(0.001, 10), st.booleans())
-def test_moments_are_whole_seconds_in_order_and_not_without_end(
+def test_poll_times_are_ascending_whole_seconds_and_bounded_in_number(
     latencies: Latencies, price: float, has_callback: bool
 ) -> None:
     poll_at = poll_times(latencies, price=price, has_callback=has_callback)
@@ -58,7 +58,7 @@ def test_moments_are_whole_seconds_in_order_and_not_without_end(
 
 
 @given(some_latencies)
-def test_gaps_are_capped_whatever_is_believed(latencies: Latencies) -> None:
+def test_gaps_are_capped_for_any_latencies(latencies: Latencies) -> None:
     first, *later = poll_times(latencies)
 
     assert first <= 120
@@ -81,7 +81,7 @@ def test_a_wait_never_passes_the_deadline(some: list[int], elapsed: float, left:
 
 
 @given(some_latencies)
-def test_asking_goes_on_until_the_deadline_at_no_long_intervals(latencies: Latencies) -> None:
+def test_polling_goes_on_until_the_deadline_without_long_gaps(latencies: Latencies) -> None:
     poll_at = poll_times(latencies)
     longest = max(LONGEST_GAP_SECONDS, max(latencies.seconds, default=0) / 100) + 1
     elapsed, questions = 0.0, 0
@@ -94,7 +94,7 @@ def test_asking_goes_on_until_the_deadline_at_no_long_intervals(latencies: Laten
     assert questions >= AT_MOST_SECONDS / 60
 
 
-def test_a_route_that_nobody_knows_is_asked_as_the_vendor_documents_it() -> None:
+def test_a_new_route_is_polled_by_the_documented_latencies() -> None:
     poll_at = poll_times(Latencies())
 
     # What clients are told to wait before they ask us.
@@ -108,7 +108,7 @@ def test_a_route_that_nobody_knows_is_asked_as_the_vendor_documents_it() -> None
 
 
 @pytest.mark.parametrize(("seconds", "sooner"), [(3, 0), (8, 0), (22, 0), (48, 3), (100, 12)])
-def test_where_all_tasks_take_the_same_they_are_asked_for_right_after(seconds: int, sooner: int) -> None:
+def test_tasks_of_equal_latency_are_polled_right_after_it(seconds: int, sooner: int) -> None:
     poll_at = poll_times(all_around(seconds - 0.4))
 
     assert seconds in poll_at
@@ -116,12 +116,12 @@ def test_where_all_tasks_take_the_same_they_are_asked_for_right_after(seconds: i
     assert sum(moment < seconds for moment in poll_at) <= sooner
 
 
-def test_a_task_that_is_done_at_once_is_asked_for_at_once() -> None:
+def test_tasks_that_end_at_once_are_polled_at_once() -> None:
     assert poll_times(all_around(0))[0] == 1
 
 
 @given(some_latencies, st.floats(0.01, 1), st.floats(1.5, 10))
-def test_dearer_questions_are_not_asked_sooner(latencies: Latencies, price: float, times: float) -> None:
+def test_a_higher_price_never_makes_the_first_poll_earlier(latencies: Latencies, price: float, times: float) -> None:
     cheap, dear = poll_times(latencies, price=price), poll_times(latencies, price=price * times)
 
     assert dear[0] >= cheap[0] or len(dear) <= len(cheap)
@@ -138,7 +138,7 @@ def test_the_newest_latencies_count_most() -> None:
     assert len(poll_times(fast_of_late, price=0.4)) <= len(poll_times(slow_of_late, price=0.4))
 
 
-def test_old_latencies_are_forgotten() -> None:
+def test_old_latencies_are_dropped() -> None:
     latencies = all_around(300)
     for _ in range(KEPT_LATENCIES):
         latencies = latencies.with_latency(20)
@@ -154,14 +154,14 @@ def test_a_latency_is_kept_within_bounds_and_to_a_tenth(seconds: float) -> None:
     assert len(f"{kept:g}") <= 6
 
 
-def test_one_straggler_does_not_make_the_others_wait() -> None:
+def test_one_slow_task_does_not_delay_the_polls_of_others() -> None:
     usual = Latencies(seconds=tuple(20 + place % 8 for place in range(60)))
 
     asked = [moment for moment in poll_times(usual.with_latency(1500)) if moment <= 30]
     assert len(asked) >= len([moment for moment in poll_times(usual) if moment <= 30]) - 1
 
 
-def test_a_wait_is_until_the_next_moment_that_is_not_over() -> None:
+def test_a_wait_lasts_until_the_next_poll_time() -> None:
     poll_at = (15, 20, 22)
 
     assert wait(poll_at, elapsed=0) == 15
@@ -174,7 +174,7 @@ def test_a_wait_is_until_the_next_moment_that_is_not_over() -> None:
     assert wait(poll_at, elapsed=1000) == LONGEST_GAP_SECONDS
 
 
-def test_what_a_task_took_is_what_the_provider_says_as_far_as_it_can_be() -> None:
+def test_a_tasks_duration_is_the_reported_one_within_what_was_seen() -> None:
     def took(said: float | None, *, running: float | None = 20, done: float = 24) -> float:
         running_at = None if running is None else after(running)
         return task_seconds(said, began_at=NOW, running_at=running_at, done_at=after(done))
@@ -199,7 +199,7 @@ def against_the_vendors_client(shape: str, *, jobs: int) -> dict[str, float]:
     return compared(curve_of(latencies, (0.03, 0.06, 0.1, 0.2, 0.4)), lag, questions)
 
 
-def test_on_the_documented_latencies_lag_or_questions_are_halved() -> None:
+def test_on_the_documented_latencies_lag_or_polls_are_halved() -> None:
     ratios = against_the_vendors_client("15-40 s, uniform", jobs=400)
 
     assert ratios["lag_at_its_questions"] <= 0.5
@@ -207,14 +207,14 @@ def test_on_the_documented_latencies_lag_or_questions_are_halved() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_on_no_shape_is_it_worse_than_the_vendors_client(shape: str) -> None:
+def test_on_no_shape_is_it_worse_than_the_providers_client(shape: str) -> None:
     ratios = against_the_vendors_client(shape, jobs=300)
 
     assert max(ratios.values()) <= 1.1
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_as_deployed_it_has_no_more_of_either(shape: str) -> None:
+def test_with_the_deployed_price_it_has_neither_more_lag_nor_more_polls(shape: str) -> None:
     latencies = latencies_of(shape, jobs=300)
     peer, own = WAYS[PEER].policy(latencies), ours(POLL_PRICE_SECONDS)(latencies)
 
@@ -223,7 +223,7 @@ def test_as_deployed_it_has_no_more_of_either(shape: str) -> None:
 
 
 @pytest.mark.parametrize("factor", [0.5, 2])
-def test_a_change_of_speed_is_learned_within_forty_jobs(factor: float) -> None:
+def test_a_change_of_latency_is_learned_within_forty_jobs(factor: float) -> None:
     before = latencies_of("15-40 s, uniform", jobs=120)
     watched = ours(POLL_PRICE_SECONDS)(
         [*before, *(latency * factor for latency in latencies_of("15-40 s, uniform", jobs=160))]
@@ -251,7 +251,7 @@ def with_callbacks(share: float, *, jobs: int = 300) -> tuple[list[float], float
     return sorted(job.lag_seconds for job in watched), fmean(job.questions for job in watched)
 
 
-def test_where_every_task_is_called_back_about_two_questions_are_enough_and_no_picture_waits_a_second() -> None:
+def test_with_callbacks_about_two_polls_are_enough_and_no_image_waits_a_second() -> None:
     lags, questions = with_callbacks(1)
 
     assert questions <= 2
@@ -259,7 +259,7 @@ def test_where_every_task_is_called_back_about_two_questions_are_enough_and_no_p
     assert lags[-1] < 2
 
 
-def test_tasks_of_which_nobody_tells_are_found_all_the_same() -> None:
+def test_tasks_without_a_callback_are_found_all_the_same() -> None:
     lags, questions = with_callbacks(0.95)
 
     assert questions < 2.5
@@ -267,7 +267,7 @@ def test_tasks_of_which_nobody_tells_are_found_all_the_same() -> None:
     assert lags[-1] < 25
 
 
-def test_callbacks_that_never_come_make_nothing_worse_for_long() -> None:
+def test_missing_callbacks_cost_lag_only_for_a_few_jobs() -> None:
     lags, questions = with_callbacks(0)
     latencies = latencies_of("15-40 s, uniform", jobs=300)
     without = ours(POLL_PRICE_SECONDS)(latencies)[60:]
@@ -276,7 +276,7 @@ def test_callbacks_that_never_come_make_nothing_worse_for_long() -> None:
     assert questions <= 1.02 * fmean(job.questions for job in without)
 
 
-def test_an_early_question_says_little_against_callbacks_and_a_late_one_much() -> None:
+def test_an_early_poll_is_weak_evidence_against_callbacks_and_a_late_one_strong() -> None:
     known = called(80)
 
     early, late = known.without_callback(0.1), known.without_callback(10)
@@ -286,7 +286,7 @@ def test_an_early_question_says_little_against_callbacks_and_a_late_one_much() -
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-5, 4000)), max_size=200))
-def test_a_callback_is_never_taken_for_certain(heard: list[float | None]) -> None:
+def test_a_callback_is_never_believed_to_be_certain(heard: list[float | None]) -> None:
     latencies = Latencies()
     for lag in heard:
         latencies = latencies.with_callback() if lag is None else latencies.without_callback(lag)
@@ -295,5 +295,5 @@ def test_a_callback_is_never_taken_for_certain(heard: list[float | None]) -> Non
 
 
 @given(some_latencies)
-def test_without_an_address_to_call_back_what_callbacks_did_changes_nothing(latencies: Latencies) -> None:
+def test_without_a_callback_url_the_callback_share_changes_nothing(latencies: Latencies) -> None:
     assert poll_times(called(30, latencies)) == poll_times(latencies)
