@@ -570,5 +570,5 @@ def test_what_came_of_a_call_is_logged(
     call_back(handler)
     call_back(handler)
     call_back(handler, token="wrong")
-    heard = re.findall(r"'outcome': <Heard\.(\w+)", logged())
-    assert list(dict.fromkeys(heard)) == ["ADOPTED", "KNOWN", "UNKNOWN"]
+    results = re.findall(r"'outcome': <CallbackResult\.(\w+)", logged())
+    assert list(dict.fromkeys(results)) == ["ADOPTED", "KNOWN", "UNKNOWN"]

@@ -375,7 +375,7 @@ def test_a_callback_that_comes_while_the_job_is_given_up_changes_nothing(here: I
 
     job = here.jobs.peek(job_id)
     assert job.status is JobStatus.FAILED
-    # Sent again, it finds a job that is over, and in doubt.
+    # Sent again, it finds a job that is over, and uncertain.
     assert here.hear(job_id, TOKEN, TASK) is CallbackResult.ADOPTED
 
 

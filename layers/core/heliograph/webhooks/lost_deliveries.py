@@ -47,7 +47,7 @@ def _look_after(
         delivery = deliveries.get(delivery_id)
         if delivery is None or delivery.attention_at is None or delivery.attention_at > now:
             return None
-        deliveries.save(delivery.ended(DeliveryStatus.FAILED))
+        deliveries.save(delivery.ended(DeliveryStatus.FAILED, now))
     except StaleRecord:
         return None
     except Exception as error:

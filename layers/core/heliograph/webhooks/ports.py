@@ -54,6 +54,13 @@ class DeliveryStore(Protocol):
         """The tenant's deliveries that fit, newest first (one of a moment ago may be too fresh)."""
         ...
 
+    def undelivered(self, endpoint_id: str, since: datetime, *, limit: int) -> Sequence[str]:
+        """The ids of the endpoint's deliveries that failed or were skipped at that time or later, longest ago first.
+
+        One of a moment ago may be missing, and one that was replayed a moment ago may still be there.
+        """
+        ...
+
     def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         """The ids of deliveries whose `attention_at` has passed (a moment ago may be too fresh), longest overdue first.
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from heliograph.webhooks.manage_endpoints import EndpointService
 
 
+# Deliveries that are started at once; an SDK client has ten connections.
+_MOST_RECOVERIES = 8
+
+
 def notifier(settings: NotifySettings) -> Callable[[ReceivedEvent], list[Delivery]]:
     """What `notify` does with an event of the bus."""
     from heliograph.webhooks.fan_out import Notifying, notify
@@ -70,9 +74,11 @@ def endpoint_desk(settings: EndpointsSettings) -> EndpointService:
 def delivery_desk(settings: DeliveriesSettings) -> DeliveryService:
     """What `deliveries` does."""
     from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
+    from heliograph.platform.threads import Threads
     from heliograph.webhooks.manage_deliveries import DeliveryService
 
     return DeliveryService(
+        together=Threads(_MOST_RECOVERIES),
         pace=DynamoDBPace(aws.dynamodb(), settings.calls_table),
         deliveries=_deliveries(settings.deliveries_table),
         endpoints=_endpoints(settings.endpoints_table),
