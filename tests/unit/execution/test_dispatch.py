@@ -1,4 +1,4 @@
-"""`dispatch`: nobody pays twice for one job, and what was paid is never forgotten."""
+"""Dispatch: no job is paid twice, and no paid task is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`finalize`: a paid picture is stored, recorded and told of, however often it takes."""
+"""Finalize: a paid image is stored, recorded and published, however many runs it takes."""
 
 from __future__ import annotations
 

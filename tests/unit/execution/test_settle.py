@@ -1,4 +1,4 @@
-"""What was paid is delivered, whenever it comes: also after its job's end, and then the job's money is corrected."""
+"""Settle: paid images are stored even after their job's end, and the job's cost is corrected."""
 
 from __future__ import annotations
 
