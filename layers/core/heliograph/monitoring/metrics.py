@@ -155,7 +155,7 @@ def of_end(job: Job) -> Iterator[Measure]:
 def of_question(outcome: PollOutcome, asked: Watch) -> Iterator[Measure]:
     """Of one question and what came of it."""
     if outcome.outcome != "processing":
-        yield Measure(POLLS, asked.questions + 1)
+        yield Measure(POLLS, asked.polls + 1)
     elif outcome.unanswered:
         yield Measure(UNANSWERED, 1)
 
