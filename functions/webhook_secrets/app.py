@@ -17,14 +17,14 @@ from heliograph.runtime.wiring import access, webhooks
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(WebhookSecretsSettings)
-desk, count_call = webhooks.endpoint_desk(settings), access.call_counter(settings)
-look_up_again = access.caller_again(settings)
+service, counter = webhooks.endpoint_desk(settings), access.call_counter(settings)
+refresher = access.caller_refresher(settings)
 
 
 @app.get("/v1/webhook-endpoints/<endpoint_id>/secret")
 def show(endpoint_id: str) -> Response[str]:
-    caller = caller_now(app, look_up_again, *WRITING)
-    secret = existing(desk.secret(endpoint_id, tenant=caller.tenant), "endpoint")
+    caller = caller_now(app, refresher, *WRITING)
+    secret = existing(service.secret(endpoint_id, tenant=caller.tenant), "endpoint")
     noted("SecretShown", endpoint_id=secret.endpoint_id, by=caller.key_id)
     tell([Measure(SECRETS_SHOWN, 1)], tenant=caller.tenant)
     return answer(200, told.SecretTold.of(secret))
@@ -32,12 +32,12 @@ def show(endpoint_id: str) -> Response[str]:
 
 @app.post("/v1/webhook-endpoints/<endpoint_id>/rotate-secret")
 def rotate(endpoint_id: str) -> Response[str]:
-    caller = caller_now(app, look_up_again, *WRITING)
-    secret = existing(desk.rotate(endpoint_id, tenant=caller.tenant), "endpoint")
+    caller = caller_now(app, refresher, *WRITING)
+    secret = existing(service.rotate(endpoint_id, tenant=caller.tenant), "endpoint")
     noted("SecretRotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
     return answer(200, told.SecretTold.of(secret))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_api_call(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, counter=counter)

@@ -2,8 +2,8 @@
 
 id (key)            the key's id
 document            the record, as JSON
-revision            how often it was changed; the condition of every further change
-revoked_at          where the key is revoked; the condition of what it makes is that it is not
+revision            number of changes; the condition of every further change
+revoked_at          present if the key is revoked; a new key is written only if its maker has none
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class DynamoDBKeyStore:
-    """The keys of a table of that name."""
+    """The API keys in one table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
@@ -58,7 +58,7 @@ class DynamoDBKeyStore:
     def replace(self, before: ApiKey, after: ApiKey) -> bool:
         """One conditional write."""
         update = self._update(after.model_copy(update={"revision": before.revision + 1}))
-        # What was never changed may have been written before revisions were.
+        # A record that was never changed may be older than revisions.
         update["ConditionExpression"] = "revision = :before" + (
             "" if before.revision else " OR attribute_not_exists(revision)"
         )
@@ -77,13 +77,13 @@ class DynamoDBKeyStore:
         with translated(key_id):
             answer = self._client.get_item(TableName=self._table, Key={"id": {"S": key_id}}, ConsistentRead=True)
         item = answer.get("Item", {})
-        return record_of(item, _key, key="id") if _is_a_key(item) else None
+        return record_of(item, _key, key="id") if _is_key_record(item) else None
 
-    def every(self) -> Records[ApiKey]:
+    def scan(self) -> Records[ApiKey]:
         """A scan, page by page."""
         with translated("keys"):
             pages = self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
-            items = [item for page in pages for item in page["Items"] if _is_a_key(item)]
+            items = [item for page in pages for item in page["Items"] if _is_key_record(item)]
         return records_of(items, _key, key="id")
 
     def _update(self, key: ApiKey) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class DynamoDBKeyStore:
         }
 
 
-def _is_a_key(item: Mapping[str, AttributeValueTypeDef]) -> bool:
+def _is_key_record(item: Mapping[str, AttributeValueTypeDef]) -> bool:
     return "document" in item
 
 

@@ -1,8 +1,8 @@
-"""Amazon DynamoDB as `KeyUses`: counters and last uses, in a table that every function of the API may write.
+"""Amazon DynamoDB as `KeyUses`: counters and last uses, in a table that every function of the API may write to.
 
 id (key)            `calls#<key's id>#<minute>`, or `used#<key's id>`
-calls, expires_at   how often the key was used in that minute; deleted soon after (TTL)
-used_at             when it was used last
+calls, expires_at   number of calls in that minute; deleted soon after (TTL)
+used_at             time of the last use
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from heliograph.platform.dynamodb import translated
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_KEPT = timedelta(minutes=10)
-_MOST_READ_AT_ONCE = 100  # by BatchGetItem
+_RETENTION = timedelta(minutes=10)
+_MAX_BATCH = 100  # by BatchGetItem
 _USED = "used#"
 
 
 class DynamoDBKeyUses:
-    """The uses of keys, in a table of that name."""
+    """The uses of keys in one table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
@@ -37,13 +37,13 @@ class DynamoDBKeyUses:
                 UpdateExpression="ADD calls :times SET expires_at = :soon",
                 ExpressionAttributeValues={
                     ":times": {"N": str(times)},
-                    ":soon": {"N": str(int((at + _KEPT).timestamp()))},
+                    ":soon": {"N": str(int((at + _RETENTION).timestamp()))},
                 },
                 ReturnValues="UPDATED_NEW",
             )
         return int(answer["Attributes"]["calls"]["N"])
 
-    def note_use(self, key_id: str, at: datetime) -> None:
+    def record_use(self, key_id: str, at: datetime) -> None:
         """One write."""
         with translated(key_id):
             self._client.update_item(
@@ -54,13 +54,13 @@ class DynamoDBKeyUses:
             )
 
     def last_uses(self, key_ids: Iterable[str]) -> Mapping[str, datetime]:
-        """One read for every hundred keys."""
+        """One read per hundred keys."""
         found: dict[str, datetime] = {}
         with translated("last uses"):
             wanted = [{"id": {"S": _USED + key_id}} for key_id in dict.fromkeys(key_ids)]
             while wanted:
-                asked, wanted = wanted[:_MOST_READ_AT_ONCE], wanted[_MOST_READ_AT_ONCE:]
-                answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": asked}})
+                batch, wanted = wanted[:_MAX_BATCH], wanted[_MAX_BATCH:]
+                answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": batch}})
                 for item in answer["Responses"].get(self._table, []):
                     used_at = datetime.fromisoformat(item["used_at"]["S"])
                     found[item["id"]["S"].removeprefix(_USED)] = used_at

@@ -1,7 +1,7 @@
-"""Amazon DynamoDB as `Pace`: one item for each thing that may be done only so often, in the table of calls.
+"""Amazon DynamoDB as `Pace`: one item per rate-limited action, in the table of calls.
 
-id (key)               `pace#<what>`
-taken_at, expires_at   when it was done last, in microseconds; deleted soon after (TTL)
+id (key)               `pace#<action>`
+taken_at, expires_at   time of the last permit, in microseconds; deleted soon after (TTL)
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from heliograph.platform.dynamodb import CONDITION_FAILED, code_of, translated
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_KEPT = timedelta(minutes=10)
+_RETENTION = timedelta(minutes=10)
 
 
 class DynamoDBPace:
-    """Paces in a table of that name."""
+    """The rate limits in one table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
-    def take(self, what: str, at: datetime, *, every: timedelta) -> bool:
-        """One conditional write, which writes nothing where it is too soon."""
-        with translated(what):
+    def take(self, action: str, at: datetime, *, every: timedelta) -> bool:
+        """One conditional write."""
+        with translated(action):
             try:
                 self._client.update_item(
                     TableName=self._table,
-                    Key={"id": {"S": f"pace#{what}"}},
+                    Key={"id": {"S": f"pace#{action}"}},
                     UpdateExpression="SET taken_at = :now, expires_at = :soon",
                     ConditionExpression="attribute_not_exists(taken_at) OR taken_at <= :before",
                     ExpressionAttributeValues={
                         ":now": {"N": str(_us(at))},
                         ":before": {"N": str(_us(at - every))},
-                        ":soon": {"N": str(int((at + _KEPT).timestamp()))},
+                        ":soon": {"N": str(int((at + _RETENTION).timestamp()))},
                     },
                 )
             except ClientError as error:
