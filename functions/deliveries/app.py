@@ -1,4 +1,4 @@
-"""`/v1/deliveries`, and `POST /v1/webhook-endpoints/{id}/test`: what was sent, or is sent once more."""
+"""`/v1/deliveries`, and `POST /v1/webhook-endpoints/{id}/test`: deliveries, replays and tests."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from heliograph.webhooks.delivery import DeliveryQuery
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(DeliveriesSettings)
-service, counter = webhooks.delivery_desk(settings), access.call_counter(settings)
+service, counter = webhooks.delivery_service(settings), access.call_counter(settings)
 
 
 @app.get("/v1/deliveries")
@@ -39,7 +39,7 @@ def show(delivery_id: str) -> Response[str]:
 def replay(delivery_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *WRITING)
     delivery = existing(service.replay(delivery_id, tenant=caller.tenant), "delivery")
-    noted("DeliveryReplayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
+    noted("delivery replayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
     return answer(202, told.DeliveryTold.whole(delivery))
 
 
@@ -47,7 +47,7 @@ def replay(delivery_id: str) -> Response[str]:
 def test(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
     delivery = existing(service.test(endpoint_id, tenant=caller.tenant, request_id=call.request_id), "endpoint")
-    noted("EndpointTested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
+    noted("endpoint tested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
     return answer(202, told.DeliveryTold.whole(delivery))
 
 

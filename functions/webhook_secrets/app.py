@@ -1,4 +1,4 @@
-"""`/v1/webhook-endpoints/{id}/secret` and `…/rotate-secret`: what webhooks are signed with; `jobs` for URLs of jobs."""
+"""`/v1/webhook-endpoints/{id}/secret` and `…/rotate-secret`: signing secrets; the id `jobs` is for URLs of jobs."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from heliograph.runtime.wiring import access, webhooks
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(WebhookSecretsSettings)
-service, counter = webhooks.endpoint_desk(settings), access.call_counter(settings)
+service, counter = webhooks.endpoint_service(settings), access.call_counter(settings)
 refresher = access.caller_refresher(settings)
 
 
@@ -25,7 +25,7 @@ refresher = access.caller_refresher(settings)
 def show(endpoint_id: str) -> Response[str]:
     caller = caller_now(app, refresher, *WRITING)
     secret = existing(service.secret(endpoint_id, tenant=caller.tenant), "endpoint")
-    noted("SecretShown", endpoint_id=secret.endpoint_id, by=caller.key_id)
+    noted("secret shown", endpoint_id=secret.endpoint_id, by=caller.key_id)
     tell([Measure(SECRETS_SHOWN, 1)], tenant=caller.tenant)
     return answer(200, told.SecretTold.of(secret))
 
@@ -33,8 +33,8 @@ def show(endpoint_id: str) -> Response[str]:
 @app.post("/v1/webhook-endpoints/<endpoint_id>/rotate-secret")
 def rotate(endpoint_id: str) -> Response[str]:
     caller = caller_now(app, refresher, *WRITING)
-    secret = existing(service.rotate(endpoint_id, tenant=caller.tenant), "endpoint")
-    noted("SecretRotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
+    secret = existing(service.rotate_secret(endpoint_id, tenant=caller.tenant), "endpoint")
+    noted("secret rotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
     return answer(200, told.SecretTold.of(secret))
 
 

@@ -1,4 +1,4 @@
-"""`/v1/webhook-endpoints`: where a tenant's events are sent."""
+"""`/v1/webhook-endpoints`: a tenant's webhook endpoints."""
 
 from typing import Any
 
@@ -15,9 +15,8 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.webhooks import WebhooksSettings
 from heliograph.runtime.wiring import access, webhooks
 
-app = api_resolver(charged_on_failure=Charged.NO)
-settings = read_settings(WebhooksSettings)
-service, counter = webhooks.endpoint_desk(settings), access.call_counter(settings)
+app, settings = api_resolver(charged_on_failure=Charged.NO), read_settings(WebhooksSettings)
+service, counter = webhooks.endpoint_service(settings), access.call_counter(settings)
 refresher = access.caller_refresher(settings)
 
 
@@ -25,13 +24,13 @@ refresher = access.caller_refresher(settings)
 def register() -> Response[str]:
     caller, call = caller_now(app, refresher, *WRITING), ApiCall.read(app.current_event)
     endpoint, secret = service.register(call.document, tenant=caller.tenant, request_id=call.request_id)
-    noted("EndpointRegistered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    noted("endpoint registered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(201, told.NewEndpointTold.with_secret(endpoint, secret))
 
 
 @app.get("/v1/webhook-endpoints")
 def show_all() -> Response[str]:
-    return listed(told.endpoints_listed(service.all_of(caller_with(app.current_event, *READING).tenant)))
+    return listed(told.endpoints_listed(service.list(caller_with(app.current_event, *READING).tenant)))
 
 
 @app.get("/v1/webhook-endpoints/<endpoint_id>")
@@ -44,15 +43,15 @@ def show(endpoint_id: str) -> Response[str]:
 def change(endpoint_id: str) -> Response[str]:
     caller, call = caller_now(app, refresher, *WRITING), ApiCall.read(app.current_event)
     endpoint = existing(service.change(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
-    noted("EndpointChanged", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
+    noted("endpoint changed", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
     return answer(200, told.EndpointTold.of(endpoint))
 
 
 @app.delete("/v1/webhook-endpoints/<endpoint_id>")
 def remove(endpoint_id: str) -> Response[str]:
     caller = caller_now(app, refresher, *WRITING)
-    endpoint = existing(service.remove(endpoint_id, tenant=caller.tenant), "endpoint")
-    noted("EndpointRemoved", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    endpoint = existing(service.delete(endpoint_id, tenant=caller.tenant), "endpoint")
+    noted("endpoint deleted", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(200, told.EndpointTold.of(endpoint))
 
 

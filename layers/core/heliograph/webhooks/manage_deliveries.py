@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from heliograph.kernel.errors import Conflict, StaleRecord, StorageFailed, TooSoon, WorkflowFailed
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.pagination import Page
+from heliograph.webhooks.bus_event import ReceivedEvent
 from heliograph.webhooks.delivery import DELIVERY_ID, Delivery, DeliveryQuery, DeliveryStatus, DeliverySummary
-from heliograph.webhooks.endpoint import ENDPOINT_ID, JOB_URLS, TEST_EVENT, Endpoint, ReceivedEvent
+from heliograph.webhooks.endpoint import ENDPOINT_ID, JOB_URLS, TEST_EVENT, Endpoint
 
 if TYPE_CHECKING:
     from heliograph.access.ports import Pace
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 _ONE_EVERY = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryService:
-    """Where tenants look after their deliveries. Another tenant's are `None`, as if there were none.
+    """Manages a tenant's deliveries. Methods return `None` for a delivery or endpoint that the tenant does not have.
 
     Tests and replays go to a receiver whenever somebody asks for them, so each receiver gets one of each a second at
     most: more raise `TooSoon`.
@@ -67,7 +68,7 @@ class DeliveryService:
     def test(self, endpoint_id: str, *, tenant: str, request_id: str) -> Delivery | None:
         """A delivery of `webhook.test` to the endpoint. Raises `Conflict` where it takes nothing now."""
         endpoint = self.endpoints.get(tenant, endpoint_id) if ENDPOINT_ID.fullmatch(endpoint_id) else None
-        if endpoint is None or endpoint.is_of_job_urls:
+        if endpoint is None or endpoint.is_for_job_urls:
             return None
         _check(endpoint)
         self._take_turn("test", tenant, endpoint_id)
@@ -79,7 +80,7 @@ class DeliveryService:
             occurred_at=now.isoformat().replace("+00:00", "Z"),
             data={"tenant": tenant, "endpoint_id": endpoint_id},
         )
-        delivery = Delivery.of(
+        delivery = Delivery.for_event(
             event,
             tenant=tenant,
             receiver_id=endpoint_id,
@@ -109,5 +110,5 @@ class DeliveryService:
 def _check(endpoint: Endpoint | None) -> None:
     if endpoint is None:
         raise Conflict("endpoint_removed", "its endpoint was removed")
-    if not endpoint.takes_deliveries:
+    if not endpoint.is_enabled:
         raise Conflict("endpoint_not_enabled", f"its endpoint is {endpoint.status}: enable it first")

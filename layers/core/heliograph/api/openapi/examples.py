@@ -48,8 +48,9 @@ from heliograph.kernel.tenants import Tenant, Tenants
 from heliograph.routes.circuit_breaker import Breaker, Circuit
 from heliograph.routes.config import Route
 from heliograph.storage.layout import default_output_key
-from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, DeliveryStatus, message_of
-from heliograph.webhooks.endpoint import OVERLAP, PATIENCE, TEST_EVENT, Endpoint, ReceivedEvent, secret_of
+from heliograph.webhooks.bus_event import ReceivedEvent
+from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, DeliveryStatus, message_body
+from heliograph.webhooks.endpoint import DISABLE_AFTER, ROTATION_OVERLAP, TEST_EVENT, Endpoint, signing_secret
 from heliograph.webhooks.event_catalogue import (
     PublishedEvent,
     UploadRejected,
@@ -345,7 +346,7 @@ def events() -> dict[str, PublishedEvent]:
         endpoint_id=_ENDPOINT_ID,
         reason="failing",
         failing_since=_after(4.2),
-        at=_after(PATIENCE.total_seconds() + 1800),
+        at=_after(DISABLE_AFTER.total_seconds() + 1800),
     )
     told.append(settled_event(timed_out.settled(settlement), settlement, results_bucket=_RESULTS))
     told += [disabled, rejected, misused, stopped, warned, exhausted, *(event for event in switched if event)]
@@ -384,8 +385,8 @@ def endpoints() -> Listing[EndpointTold]:
 
 
 def _secret(version: int = 1) -> Secret:
-    secret = secret_of("an example", _ENDPOINT_ID, version)
-    return Secret(_ENDPOINT_ID, secret, version, _after(OVERLAP.total_seconds()) if version > 1 else None)
+    secret = signing_secret("an example", _ENDPOINT_ID, version)
+    return Secret(_ENDPOINT_ID, secret, version, _after(ROTATION_OVERLAP.total_seconds()) if version > 1 else None)
 
 
 def secret() -> SecretTold:
@@ -405,12 +406,12 @@ def _happening() -> ReceivedEvent:
 
 
 def _test_message() -> Mapping[str, Any]:
-    message: Mapping[str, Any] = json.loads(message_of(_happening()))
+    message: Mapping[str, Any] = json.loads(message_body(_happening()))
     return message
 
 
 def _delivery() -> Delivery:
-    return Delivery.of(
+    return Delivery.for_event(
         _happening(),
         tenant="shop",
         receiver_id=_ENDPOINT_ID,

@@ -1,4 +1,4 @@
-"""Webhooks as they arrive: the models of what `message_of` writes."""
+"""Webhooks as they arrive: the models of what `message_body` writes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, Field
 
 from heliograph.api.representations import Representation
-from heliograph.webhooks.delivery import message_of
-from heliograph.webhooks.endpoint import TEST_EVENT, ReceivedEvent
+from heliograph.webhooks.bus_event import ReceivedEvent
+from heliograph.webhooks.delivery import message_body
+from heliograph.webhooks.endpoint import TEST_EVENT
 from heliograph.webhooks.event_catalogue import EVENT_TYPES, PublishedEvent, event_type
 
 Data = TypeVar("Data", bound=BaseModel)
@@ -50,5 +51,5 @@ def message_example(event: PublishedEvent) -> Mapping[str, Any]:
     """The event as a webhook brings it."""
     told = event.model_dump(mode="json")
     happening = ReceivedEvent(type=event_type(event), **told)
-    message: Mapping[str, Any] = json.loads(message_of(happening))
+    message: Mapping[str, Any] = json.loads(message_body(happening))
     return message

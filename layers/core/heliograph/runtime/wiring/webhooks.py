@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.platform import aws
@@ -19,56 +18,55 @@ if TYPE_CHECKING:
     from heliograph.webhooks.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
     from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
     from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
-    from heliograph.webhooks.delivery import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
-    from heliograph.webhooks.endpoint import ReceivedEvent
+    from heliograph.webhooks.fan_out import WebhookFanOut
     from heliograph.webhooks.manage_deliveries import DeliveryService
     from heliograph.webhooks.manage_endpoints import EndpointService
+    from heliograph.webhooks.send_delivery import DeliverySender
+    from heliograph.webhooks.sweep_deliveries import DeliverySweeper
 
 
-def notifier(settings: NotifySettings) -> Callable[[ReceivedEvent], list[Delivery]]:
-    """What `notify` does with an event of the bus."""
-    from heliograph.webhooks.fan_out import Notifying, notify
+def webhook_fan_out(settings: NotifySettings) -> WebhookFanOut:
+    """For events from the bus."""
+    from heliograph.webhooks.fan_out import WebhookFanOut
 
-    notifying = Notifying(
+    return WebhookFanOut(
         jobs=job_records(settings.jobs_table),
         endpoints=_endpoints(settings.endpoints_table),
         deliveries=_deliveries(settings.deliveries_table),
         workflow=_delivery_workflow(settings.delivery_machine_arn),
         clock=SystemClock(),
     )
-    return partial(notify, notifying=notifying)
 
 
-def deliverer(settings: DeliverSettings) -> Callable[[DeliveryTurn | DeliveryCrashed], DeliverOutcome]:
-    """What `deliver` does with a turn, or with an execution that ended early."""
+def delivery_sender(settings: DeliverSettings) -> DeliverySender:
+    """For the workflow's attempts, and for executions that ended early."""
     from heliograph.webhooks.adapters.http_sender import HttpWebhookSender
-    from heliograph.webhooks.deliver import Delivering, deliver
+    from heliograph.webhooks.send_delivery import DeliverySender
 
-    delivering = Delivering(
+    return DeliverySender(
         deliveries=_deliveries(settings.deliveries_table),
         endpoints=_endpoints(settings.endpoints_table),
         sender=HttpWebhookSender(local=settings.local_webhooks),
         bus=event_bus(settings.event_bus),
         clock=SystemClock(),
-        master=_webhook_secret(settings.webhook_secret),
+        master_secret=_master_secret(settings.webhook_secret),
     )
-    return partial(deliver, delivering=delivering)
 
 
-def endpoint_desk(settings: EndpointsSettings) -> EndpointService:
-    """What `webhooks` does."""
+def endpoint_service(settings: EndpointsSettings) -> EndpointService:
+    """For `/v1/webhook-endpoints` and the secrets of endpoints."""
     from heliograph.webhooks.manage_endpoints import EndpointService
 
     return EndpointService(
         endpoints=_endpoints(settings.endpoints_table),
         clock=SystemClock(),
-        master=_webhook_secret(settings.webhook_secret),
-        local=settings.local_webhooks,
+        master_secret=_master_secret(settings.webhook_secret),
+        allow_local=settings.local_webhooks,
     )
 
 
-def delivery_desk(settings: DeliveriesSettings) -> DeliveryService:
-    """What `deliveries` does."""
+def delivery_service(settings: DeliveriesSettings) -> DeliveryService:
+    """For `/v1/deliveries` and tests of endpoints."""
     from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
     from heliograph.webhooks.manage_deliveries import DeliveryService
 
@@ -81,12 +79,11 @@ def delivery_desk(settings: DeliveriesSettings) -> DeliveryService:
     )
 
 
-def delivery_sweeper(settings: SweepDeliveriesSettings) -> Callable[[], list[str]]:
-    """What `sweep_deliveries` does."""
-    from heliograph.webhooks.lost_deliveries import carry_on
+def delivery_sweeper(settings: SweepDeliveriesSettings) -> DeliverySweeper:
+    """For the sweep's schedule."""
+    from heliograph.webhooks.sweep_deliveries import DeliverySweeper
 
-    return partial(
-        carry_on,
+    return DeliverySweeper(
         deliveries=_deliveries(settings.deliveries_table),
         workflow=_delivery_workflow(settings.delivery_machine_arn),
         clock=SystemClock(),
@@ -111,7 +108,7 @@ def _delivery_workflow(state_machine_arn: str) -> StepFunctionsDeliveryWorkflow:
     return StepFunctionsDeliveryWorkflow(aws.step_functions(), state_machine_arn)
 
 
-def _webhook_secret(secret_id: str) -> Callable[[], str]:
+def _master_secret(secret_id: str) -> Callable[[], str]:
     from heliograph.platform.secrets import read_secret
 
-    return partial(read_secret, secret_id)
+    return lambda: read_secret(secret_id)

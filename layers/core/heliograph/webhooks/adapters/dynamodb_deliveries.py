@@ -1,4 +1,4 @@
-"""Amazon DynamoDB as a `DeliveryStore`: one item per delivery, written only if nobody else wrote in between.
+"""Amazon DynamoDB as a `DeliveryStore`: one item per delivery, written only if it has not changed meanwhile.
 
 delivery_id (key) · revision
 tenant · created_at                            the index `by-tenant`, newest last
@@ -32,12 +32,12 @@ PENDING_INDEX = "pending"
 # Each costs the sweep a query; a partition of the index takes 1,000 writes a second.
 PENDING_SHARDS = 2
 NARROWED_BY = ("endpoint_id", "status", "event_type", "job_id")
-# A list that is narrowed down may have to pass by much; it says then that there may be more.
-_MOST_READ = 1000
+# Items that a filtered list reads at most; its page then has a cursor even if no more items match.
+_MAX_READ = 1000
 
 
 class DynamoDBDeliveryStore:
-    """The deliveries of a table of that name."""
+    """The deliveries in one table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
@@ -74,7 +74,7 @@ class DynamoDBDeliveryStore:
         read = 0
         while True:
             with translated("deliveries"):
-                answer = self._client.query(**self._question(tenant, query, start))
+                answer = self._client.query(**self._query(tenant, query, start))
             for item in answer["Items"]:
                 if len(found) == query.limit:
                     last = found[-1]
@@ -87,7 +87,7 @@ class DynamoDBDeliveryStore:
             read += answer["ScannedCount"]
             if start is None:
                 return Page(tuple(found), None, tuple(unreadable))
-            if read >= _MOST_READ:
+            if read >= _MAX_READ:
                 return Page(tuple(found), _position(start), tuple(unreadable))
 
     def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
@@ -108,22 +108,22 @@ class DynamoDBDeliveryStore:
                 found += [(int(item["attention_at"]["N"]), item["delivery_id"]["S"]) for item in answer["Items"]]
         return [delivery_id for _, delivery_id in sorted(found)[:limit]]
 
-    def look_again(self, delivery_id: str, at: datetime) -> None:
-        """One conditional write; the next `save` writes over it."""
+    def postpone_attention(self, delivery_id: str, until: datetime) -> None:
+        """One conditional write, which the next `save` overwrites."""
         with translated(delivery_id):
             try:
                 self._client.update_item(
                     TableName=self._table,
                     Key={"delivery_id": {"S": delivery_id}},
-                    UpdateExpression="SET attention_at = :at",
+                    UpdateExpression="SET attention_at = :until",
                     ConditionExpression="attribute_exists(pending_shard)",
-                    ExpressionAttributeValues={":at": {"N": str(int(at.timestamp()))}},
+                    ExpressionAttributeValues={":until": {"N": str(int(until.timestamp()))}},
                 )
             except ClientError as error:
                 if code_of(error) != CONDITION_FAILED:
                     raise
 
-    def _question(
+    def _query(
         self, tenant: str, query: DeliveryQuery, start: Mapping[str, AttributeValueTypeDef] | None
     ) -> dict[str, Any]:
         wanted = {name: str(value) for name in NARROWED_BY if (value := getattr(query, name)) is not None}
@@ -137,7 +137,7 @@ class DynamoDBDeliveryStore:
                 **{f":{name}": {"S": value} for name, value in wanted.items()},
             },
             "ScanIndexForward": False,
-            "Limit": _MOST_READ // 4 if wanted else query.limit + 1,
+            "Limit": _MAX_READ // 4 if wanted else query.limit + 1,
             **(
                 {"FilterExpression": filters, "ExpressionAttributeNames": {f"#{name}": name for name in wanted}}
                 if wanted

@@ -32,7 +32,7 @@ class DynamoDBEndpointStore:
         item = answer.get("Item")
         return record_of(item, _endpoint, key="endpoint_id") if item else None
 
-    def of(self, tenant: str) -> Records[Endpoint]:
+    def list_for(self, tenant: str) -> Records[Endpoint]:
         """One query, page by page."""
         with translated("endpoints"):
             pages = self._client.get_paginator("query").paginate(
@@ -62,7 +62,7 @@ class DynamoDBEndpointStore:
         )
         return changed
 
-    def remove(self, endpoint: Endpoint) -> None:
+    def delete(self, endpoint: Endpoint) -> None:
         """One write."""
         with translated(endpoint.endpoint_id):
             self._client.delete_item(TableName=self._table, Key=_key(endpoint.tenant, endpoint.endpoint_id))

@@ -24,13 +24,13 @@ from heliograph.kernel.public_addresses import is_loopback, is_public
 from heliograph.platform import tls as trust
 from heliograph.platform.user_agent import USER_AGENT
 from heliograph.storage.references import check_webhook_url
-from heliograph.webhooks.delivery import WebhookAnswer
+from heliograph.webhooks.delivery import WebhookResponse
 
 # For everything together, from the name's resolution to the last byte that is read.
 WHOLE_SECONDS = 15.0
 # Of one address; a name may have several.
 _CONNECT_SECONDS = 5.0
-MOST_ANSWER_BYTES = 4096
+MAX_ANSWER_BYTES = 4096
 _MOST_PLACE_CHARACTERS = 200
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 _PORTS = {"https": 443, "http": 80}
@@ -69,29 +69,29 @@ class HttpWebhookSender:
         self._ssl_context = ssl_context or trust.ssl_context()
         self._whole_seconds = whole_seconds
 
-    def send(self, url: str, payload: str, *, event_id: str, at: datetime, secrets: Iterable[str]) -> WebhookAnswer:
-        """One connection, one request, at most `MOST_ANSWER_BYTES` of the answer, all within `whole_seconds`."""
+    def send(self, url: str, payload: str, *, event_id: str, at: datetime, secrets: Iterable[str]) -> WebhookResponse:
+        """One connection, one request, at most `MAX_ANSWER_BYTES` of the answer, all within `whole_seconds`."""
         deadline = _Deadline(self._whole_seconds)
         try:
             parts = urlsplit(check_webhook_url(url, local=self._local))
             addresses = self._checked_addresses(parts, deadline)
         except ValueError:
-            return WebhookAnswer(None, NOT_ALLOWED)
+            return WebhookResponse(None, NOT_ALLOWED)
         except _Refused as refused:
-            return WebhookAnswer(None, str(refused))
+            return WebhookResponse(None, str(refused))
         headers = _headers(parts, payload, signed(payload, event_id=event_id, at=at, secrets=secrets))
         try:
             return self._post(parts, headers, payload.encode(), addresses, deadline)
         except _Refused as refused:
-            return WebhookAnswer(None, str(refused))
+            return WebhookResponse(None, str(refused))
         except TimeoutError:
-            return WebhookAnswer(None, TIMED_OUT)
+            return WebhookResponse(None, TIMED_OUT)
         except ssl.SSLError:
-            return WebhookAnswer(None, NOT_SECURE)
+            return WebhookResponse(None, NOT_SECURE)
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol):
-            return WebhookAnswer(None, NO_HTTP)
+            return WebhookResponse(None, NO_HTTP)
         except (OSError, httpcore.NetworkError):
-            return WebhookAnswer(None, BROKE_OFF)
+            return WebhookResponse(None, BROKE_OFF)
 
     def _checked_addresses(self, parts: SplitResult, deadline: _Deadline) -> list[str]:
         host = _host(parts)
@@ -109,7 +109,7 @@ class HttpWebhookSender:
         body: bytes,
         addresses: list[str],
         deadline: _Deadline,
-    ) -> WebhookAnswer:
+    ) -> WebhookResponse:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         url = httpcore.URL(
             scheme=parts.scheme.encode(), host=_host(parts).encode(), port=_port(parts), target=target.encode()
@@ -125,7 +125,7 @@ class HttpWebhookSender:
             given = {name.lower(): value for name, value in response.headers}
         retry_after = given.get(b"retry-after")
         is_taken = HTTPStatus(200) <= response.status < HTTPStatus(300)
-        return WebhookAnswer(
+        return WebhookResponse(
             response.status,
             None if is_taken else f"answered {response.status}{_redirection(parts, response.status, given)}",
             retry_after.decode("latin-1") if retry_after else None,
@@ -162,11 +162,11 @@ def _first_bytes(response: httpcore.Response) -> bytes:
     try:
         for part in response.iter_stream():
             answer += part
-            if len(answer) >= MOST_ANSWER_BYTES:
+            if len(answer) >= MAX_ANSWER_BYTES:
                 break
     except (OSError, httpcore.NetworkError, httpcore.ProtocolError):
         pass
-    return answer[:MOST_ANSWER_BYTES]
+    return answer[:MAX_ANSWER_BYTES]
 
 
 def _redirection(sent_to: SplitResult, status: int, headers: Mapping[bytes, bytes]) -> str:
