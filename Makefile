@@ -18,8 +18,8 @@ HASHED := --require-hashes --no-deps --only-binary :all:
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down upstream test test-here test-elsewhere unit contract integration browser e2e screenshots check format \
-	bench build preflight deploy key routes disable enable pause-spending resume-spending ledger keys new-key revoke-key \
+.PHONY: help demo up down provider test test-here test-elsewhere unit contract integration tools browser e2e screenshots check format \
+	openapi bench build preflight deploy key routes disable enable pause-spending resume-spending ledger keys new-key revoke-key \
 	open close stop resume lock clean
 
 help: ## what there is
@@ -34,8 +34,8 @@ up: $(INSTALLED) ## leave the whole stack running on this machine, to play with
 down: $(INSTALLED) ## end what `make up` started
 	@$(VENV)/bin/python -m local down
 
-upstream: $(INSTALLED) ## the simulated image vendor alone, in the foreground (PORT=8401)
-	@$(VENV)/bin/python -m local.upstream --port $(PORT) --admit-loopback-references
+provider: $(INSTALLED) ## start the provider simulator alone, in the foreground (PORT=8401)
+	@$(VENV)/bin/python -m local.provider --port $(PORT) --admit-loopback-references
 
 QUICK_TESTS := tests/unit tests/contract tests/integration tests/layer
 # Each target's output in one piece, where make can do that (4.0).
@@ -65,6 +65,9 @@ contract: $(INSTALLED) ## contract tests: the template, the workflows, the API's
 integration: $(INSTALLED) ## integration tests: functions and adapters, with AWS as moto plays it
 	$(VENV)/bin/python -m pytest -q tests/integration
 
+tools: $(INSTALLED) ## tests of the tools: the emulator, the provider simulator, the benchmarks
+	$(VENV)/bin/python -m pytest -q local/tests benchmarks/tests
+
 browser: $(INSTALLED) ## browser tests: the playground's page in Chromium, with an API that answers as each test says
 	$(VENV)/bin/python -m pytest -q tests/browser
 
@@ -93,6 +96,9 @@ $(CFN_LINT_INSTALLED): tests/tools/cfn-lint.txt
 format: $(INSTALLED) ## let ruff write
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
+
+openapi: $(INSTALLED) ## write the API's description anew, into functions/pages/openapi.json
+	PYTHONPATH=layers/core $(VENV)/bin/python -m heliograph.api.openapi events/published >functions/pages/openapi.json
 
 bench: $(INSTALLED) ## measure, and write docs/performance.md (TOPIC=… for one; see benchmarks/__main__.py)
 	PYTHONPATH=layers/core:. $(VENV)/bin/python -m benchmarks $(TOPIC)
@@ -139,9 +145,10 @@ ledger: $(INSTALLED) ## compare the ledger with every job, to the micro-dollar (
 keys: $(INSTALLED) ## list the API keys
 	$(OPERATE) keys
 
-new-key: $(INSTALLED) ## make an API key (NAME=…; TENANT=… SCOPES="jobs:read …" DAILY_USD=25 PER_MINUTE=600)
+new-key: $(INSTALLED) ## make an API key (NAME=…; TENANT=… SCOPES="jobs:read …" DAILY_USD=25 PER_MINUTE=600 EXPIRES=2127-01-31)
 	$(call needs,NAME)$(OPERATE) new-key "$$NAME" $(call option,TENANT,--tenant) $(if $(call is_typed,SCOPES),--scopes $$SCOPES) \
-		$(call option,DAILY_USD,--daily-budget-usd) $(call option,PER_MINUTE,--requests-per-minute)
+		$(call option,DAILY_USD,--daily-budget-usd) $(call option,PER_MINUTE,--requests-per-minute) \
+		$(call option,EXPIRES,--expires)
 
 revoke-key: $(INSTALLED) ## end an API key (KEY=key_…, its id as make keys lists it; MADE=1: and every key that it made)
 	$(call needs,KEY)$(OPERATE) revoke-key "$$KEY" $(if $(call is_typed,MADE),--with-made)

@@ -96,7 +96,7 @@ class Stage:
     def pace(self, scale: float) -> None:
         """Both the provider's work and the workflow's waits, as a share of real time."""
         settings = {"latency_scale": scale}
-        httpx.post(f"{self.stack.upstream}/_sim/settings", json=settings, timeout=30).raise_for_status()
+        httpx.post(f"{self.stack.provider_url}/_sim/settings", json=settings, timeout=30).raise_for_status()
         config = {"stepfunctions._SFN_WAIT_SCALE": scale}
         httpx.post(f"{self.stack.endpoint}/_ministack/config", json=config, timeout=30).raise_for_status()
 
@@ -197,7 +197,7 @@ class Stage:
         meter = Meter(self.dynamodb, self.stack.endpoint, self._tables())
         ways = {label: meter.open_for(label) for label in self.functions}
         settings = {"allow_reference_origins": [self.stack.endpoint, *ways.values()]}
-        httpx.post(f"{self.stack.upstream}/_sim/settings", json=settings, timeout=30).raise_for_status()
+        httpx.post(f"{self.stack.provider_url}/_sim/settings", json=settings, timeout=30).raise_for_status()
         usual = {}
         for label, each in self.functions.items():
             name = each["FunctionName"]
@@ -250,7 +250,7 @@ class Stage:
 
     def tasks(self) -> list[dict[str, Any]]:
         """What the provider did."""
-        found: list[dict[str, Any]] = httpx.get(f"{self.stack.upstream}/_sim/tasks", timeout=30).json()["tasks"]
+        found: list[dict[str, Any]] = httpx.get(f"{self.stack.provider_url}/_sim/tasks", timeout=30).json()["tasks"]
         return found
 
     def record(self, job_id: str) -> dict[str, Any]:
@@ -277,10 +277,10 @@ class Stage:
 def stage(folder: Path, parameters: Mapping[str, str]) -> Iterator[Stage]:
     """The stack, for as long as the block lasts; time passes fast at first."""
     routes = {"Routes": json.dumps([route.model_dump(mode="json") for route in _ROUTES]), **parameters}
-    with running(folder, pace=Pace(latency_scale=0.02, wait_scale=0.02, picture_px=512), parameters=routes) as stack:
+    with running(folder, pace=Pace(latency_scale=0.02, wait_scale=0.02, image_px=512), parameters=routes) as stack:
         own = Stage(stack)
         rich = {"balances_usd": dict.fromkeys([_vendor_key(stack)], _BALANCE_USD)}
-        httpx.post(f"{stack.upstream}/_sim/settings", json=rich, timeout=30).raise_for_status()
+        httpx.post(f"{stack.provider_url}/_sim/settings", json=rich, timeout=30).raise_for_status()
         try:
             yield own
         finally:

@@ -88,8 +88,9 @@ def heaviest_answer(method: Method) -> int:
 
 @cache
 def _documents() -> Mapping[str, int]:
+    description = (_PAGES / "openapi.json").read_text(encoding="utf-8")
     pages = {
-        **description_pages(ROUTES, local_webhooks=False, images_url="https://images.example/"),
+        **description_pages(description, ROUTES, local_webhooks=False, images_url="https://images.example/"),
         **folder("/playground", _PAGES / "playground"),
         **folder("/docs", _PAGES / "docs"),
     }

@@ -50,7 +50,7 @@ class _Job:
 def measure() -> dict[str, Any]:
     """As many jobs of each, side by side; about two minutes."""
     with tempfile.TemporaryDirectory() as folder:
-        pace = Pace(latency_scale=1, wait_scale=1, picture_px=256)
+        pace = Pace(latency_scale=1, wait_scale=1, image_px=256)
         with running(Path(folder), pace=pace, parameters={"Routes": json.dumps(_ROUTES)}) as stack:
             jobs = _measured(stack)
     return {"jobs_of_each": _JOBS, **{name: _figures(jobs[model]) for name, model in _NAMES.items()}}
@@ -60,7 +60,7 @@ _NAMES = {"with": _TOLD, "without": _SILENT}
 
 
 def _measured(stack: Stack) -> dict[str, list[_Job]]:
-    control = httpx.Client(base_url=f"{stack.upstream}/_sim", timeout=30)
+    control = httpx.Client(base_url=f"{stack.provider_url}/_sim", timeout=30)
     headers = {"Authorization": f"Bearer {stack.api_key}"}
     with control, httpx.Client(base_url=stack.api_url, headers=headers, timeout=60) as api:
         fault = {"on": "callback", "kind": "never", "match": _prompt(_SILENT), "times": None}

@@ -1,4 +1,4 @@
-"""`python -m local demo | up | down`: the whole application on this machine. The Makefile calls it."""
+"""`python -m local demo | up | down`: the whole application on this machine, for the Makefile."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _LINK_SECONDS = 12 * 3600
 
 
 def main() -> None:
-    """Reads the command line."""
+    """Runs the command."""
     # A terminated demo cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    demo_parser = commands.add_parser("demo", help="show it once, and clean up")
-    demo_parser.add_argument("--photo", type=Path, help="your own JPEG, PNG or WEBP")
-    up_parser = commands.add_parser("up", help="leave it running, to play with")
-    up_parser.add_argument("--port", type=int, default=0, help="of the emulator (default: a free one)")
-    up_parser.add_argument("--pace", type=float, default=0.1, help="share of real time (default: %(default)s)")
-    commands.add_parser("down", help="end what `up` started")
+    demo_parser = commands.add_parser("demo", help="run two jobs, print what happens, and clean up")
+    demo_parser.add_argument("--photo", type=Path, help="a JPEG, PNG or WEBP file to edit")
+    up_parser = commands.add_parser("up", help="start the stack and leave it running")
+    up_parser.add_argument("--port", type=int, default=0, help="port of the emulator (default: a free one)")
+    up_parser.add_argument("--pace", type=float, default=0.1, help="factor for all waits (default: %(default)s)")
+    commands.add_parser("down", help="stop the stack that `up` started")
     arguments = parser.parse_args()
     match arguments.command:
         case "demo":
             if arguments.photo and not arguments.photo.is_file():
-                parser.error(f"there is no photo {arguments.photo}")
+                parser.error(f"no such file: {arguments.photo}")
             with contextlib.suppress(KeyboardInterrupt):
                 demo.run(arguments.photo)
         case "up":
@@ -51,36 +51,41 @@ def _up(port: int, pace: Pace) -> None:
     stack = _running()
     if stack is None:
         shutil.rmtree(_FOLDER, ignore_errors=True)
-        stack = bring_up(_FOLDER, pace=pace, emulator_port=port, tell=print)
+        stack = bring_up(_FOLDER, pace=pace, emulator_port=port, report=print)
         preset = json.dumps(demo.PRESET).encode()
         uploads = stack.outputs["UploadsBucketName"]
         stack.client("s3").put_object(Bucket=uploads, Key="presets/white-background.json", Body=preset)
-        _STATE.write_text(json.dumps(asdict(stack)))
-        _STATE.chmod(0o600)
+        _write_private(_STATE, json.dumps(asdict(stack)))
     write_variables(stack, _VARIABLES)
-    print(_manual(stack))
+    print(manual(stack, _VARIABLES))
 
 
 def write_variables(stack: Stack, path: Path) -> None:
-    """Writes what every example of the documentation reads from its environment, for `. .local/env`."""
+    """Writes the variables that the documentation's examples read, as shell lines for `. .local/env`."""
     values = {"API": stack.api_url, "KEY": stack.api_key, "IMAGES_URL": stack.images_url}
-    path.touch(mode=0o600)
-    path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
+    _write_private(path, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner can read, also in place of an older one. Both files hold the API key."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text)
 
 
 def _down() -> None:
     stack = _running()
     if stack is None:
-        print("Nothing is up.")
+        print("Nothing is running.")
         return
     bring_down(stack)
     shutil.rmtree(_FOLDER, ignore_errors=True)
     _VARIABLES.unlink(missing_ok=True)
-    print("Ended.")
+    print("Stopped.")
 
 
 def _running() -> Stack | None:
-    """What `up` left running; `None` if it has ended since."""
+    """The stack that `up` started; `None` if it is not running."""
     try:
         fields = json.loads(_STATE.read_text())
         stack = Stack(**{**fields, "pids": tuple(fields["pids"])})
@@ -91,42 +96,46 @@ def _running() -> Stack | None:
     return stack
 
 
-def _manual(stack: Stack) -> str:
+def manual(stack: Stack, variables: Path) -> str:
+    """Addresses of a running stack, and commands to try."""
     link = stack.client("s3").generate_presigned_url(
         "put_object",
         Params={"Bucket": stack.outputs["UploadsBucketName"], "Key": "uploads/white-background/photo.jpg"},
         ExpiresIn=_LINK_SECONDS,
     )
     credentials = " ".join(f"{name}={value}" for name, value in CREDENTIALS.items())
-    authorization = f"-H 'Authorization: Bearer {stack.api_key}'"
+    authorization = '-H "Authorization: Bearer $KEY"'
     return f"""
-Heliograph is up. AWS and the image vendor are simulated, on this machine only; nothing is charged.
+Heliograph is running. AWS and the image provider are simulated on this machine; nothing is charged.
 
-  AWS endpoint   {stack.endpoint}   (any AWS tool: AWS_ENDPOINT_URL, region us-east-1, keys test / test)
-  playground     {stack.api_url}/playground   (in a browser, with the key below)
+  playground     {stack.api_url}/playground   (in a browser, with the API key below)
   API            {stack.api_url}
-  OpenAI's shape {stack.images_url}/v1   (base_url of its client)
+  API reference  {stack.api_url}/docs
+  OpenAI client  {stack.images_url}/v1   (base_url)
   API key        {stack.api_key}
-  vendor         {stack.upstream}/_sim/   (its books, its faults)
+  AWS endpoint   {stack.endpoint}   (AWS_ENDPOINT_URL for any AWS tool; Region {REGION}, keys test / test)
+  provider       {stack.provider_url}/_sim/   (control plane of the simulator: tasks, balances, faults)
   uploads        s3://{stack.outputs["UploadsBucketName"]}
   results        s3://{stack.outputs["ResultsBucketName"]}
 
-  variables      {_VARIABLES}   (what the examples of the documentation read: run `. .local/env`)
+Set API, KEY and IMAGES_URL in your shell. The examples in the README and in docs/ read them:
 
-A job by the API, and how it is doing (put its id in):
+  . {shlex.quote(str(variables))}
 
-  curl -s {stack.api_url}/v1/jobs {authorization} -d '{{"prompt": "a fox in the snow"}}'
-  curl -s {stack.api_url}/v1/jobs/JOB_ID {authorization}
+Create a job, then read it (JOB_ID is the id in the first response):
 
-A photo of yours under the preset white-background:
+  curl -s "$API/v1/jobs" {authorization} -d '{{"prompt": "a fox in the snow"}}'
+  curl -s "$API/v1/jobs/JOB_ID" {authorization}
+
+Edit a photo with the preset white-background:
 
   curl -T photo.jpg '{link}'
 
-The routes and the money, as an operator sees them (also: ledger, keys, disable, enable, pause-spending, preflight):
+Show routes and budgets as an operator (also: ledger, keys, disable, enable, pause-spending, preflight):
 
   AWS_ENDPOINT_URL={stack.endpoint} AWS_DEFAULT_REGION={REGION} {credentials} make routes
 
-make down ends it."""
+Stop everything: make down"""
 
 
 if __name__ == "__main__":

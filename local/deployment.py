@@ -1,4 +1,4 @@
-"""Build and deploy the real template with the ordinary `sam` commands, to an AWS that answers at an endpoint."""
+"""Build and deployment of the real template by `sam`, to the AWS endpoint of an emulator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 class DeploymentFailed(RuntimeError):
-    """`sam` said no; its words are the message."""
+    """A `sam` command that failed, with its output."""
 
 
 def session() -> boto3.Session:
@@ -33,7 +33,7 @@ def session() -> boto3.Session:
 
 
 def build(folder: Path) -> Path:
-    """`sam build` for this machine's Python; returns the built template. Runs in parallel take turns at the cache."""
+    """Builds the template for this machine's Python; returns its path. Parallel runs take turns at the cache."""
     cache = PROJECT / ".local" / "build-cache"
     cache.mkdir(parents=True, exist_ok=True)
     built = folder / "build"
@@ -44,7 +44,7 @@ def build(folder: Path) -> Path:
 
 
 def deploy(template: Path, endpoint: str, parameters: Mapping[str, str]) -> dict[str, str]:
-    """`sam deploy`; returns the stack's outputs."""
+    """Deploys the template; returns the stack's outputs."""
     _sam(
         "deploy",
         *("--config-file", str(PROJECT / "samconfig.toml"), "--template-file", str(template)),
@@ -57,7 +57,7 @@ def deploy(template: Path, endpoint: str, parameters: Mapping[str, str]) -> dict
 
 
 def _quoted(value: str) -> str:
-    """As sam reads it: JSON has spaces and quotes of its own."""
+    """The value in quotes, for sam: JSON has spaces and quotes of its own."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
@@ -76,7 +76,7 @@ def _sam(command: str, *arguments: str, environment: Mapping[str, str]) -> None:
             **CREDENTIALS,
             **environment,
             "AWS_DEFAULT_REGION": REGION,
-            # Nothing of the person's own account may be touched by a local run.
+            # A local run must not touch the user's own account.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",

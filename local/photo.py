@@ -1,4 +1,4 @@
-"""The photograph of the demo: the user's own, or one that ships inside a package on PyPI."""
+"""The demo's photo, taken from a package on PyPI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MEMBER = "skimage/data/coffee.png"
 
 
 def sample_photo(cache: Path) -> Path:
-    """Fetches the package once (14 MB, nothing is installed) and takes the one file out of it."""
+    """Path of the photo. The first call downloads the package (14 MB, nothing is installed) and extracts the file."""
     photo = cache / "coffee.png"
     if not photo.exists():
         cache.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Start programs of ours, wait until they are ready, and end them: by pid, never by name."""
+"""Processes of the local stack: started, awaited until ready, and ended by process id, never by name."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from typing import Any
 
 _START_SECONDS = 60
 _STOP_SECONDS = 15
-_LOOK_AGAIN_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
-# Kept so that they can be reaped; programs of another run are known by their pid alone.
+# Kept so that they are reaped. Processes of an earlier run are known by their id alone.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class StartFailed(RuntimeError):
-    """A program ended, or said nothing, instead of getting ready."""
+    """A process that ended, or did not become ready in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A program that said it is ready, and what it said."""
+    """A process that is ready, with the content of its ready file."""
 
     name: str
     pid: int
-    said: dict[str, Any]
+    addresses: dict[str, Any]
     log: Path
 
 
 def start(name: str, module: str, *arguments: str, folder: Path) -> Running:
-    """`python -m module`, in a session of its own; its log and ready file lie in `folder`."""
+    """Starts `python -m module` in a session of its own; `folder` holds its log and its ready file."""
     ready_file, log = folder / f"{name}.ready.json", folder / f"{name}.log"
     ready_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", module, *arguments, "--ready-file", str(ready_file)]
@@ -56,17 +56,17 @@ def start(name: str, module: str, *arguments: str, folder: Path) -> Running:
         if process.poll() is not None or time.monotonic() > deadline:
             stop(process.pid)
             raise StartFailed(f"{name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
-        time.sleep(_LOOK_AGAIN_SECONDS)
+        time.sleep(_POLL_SECONDS)
     return Running(name, process.pid, json.loads(ready_file.read_text()), log)
 
 
 def stop(pid: int) -> None:
-    """Asks the program to end, waits, and insists if it does not. No harm if it is gone."""
+    """Terminates the process, and kills it if it does not end in time. A process that is gone is ignored."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
     while _is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(_LOOK_AGAIN_SECONDS)
+        time.sleep(_POLL_SECONDS)
     if _is_alive(pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

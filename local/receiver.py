@@ -1,4 +1,4 @@
-"""Somebody with a URL, on this machine: what is posted there is remembered, and answered 204."""
+"""A webhook receiver on loopback: it keeps each message and answers 204."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from queue import Empty, SimpleQueue
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
-    """One message: its headers by their lower-case names, and its body as it came."""
+class ReceivedMessage:
+    """A message: its headers by lower-case names, and its body as received."""
 
     headers: dict[str, str]
     body: str
@@ -20,17 +20,17 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """`url` takes messages; `next_message` hands them on, in order."""
+    """A receiver of messages at `url`; `next_message` returns them in order."""
 
     url: str
-    _messages: SimpleQueue[Posted] = field(default_factory=SimpleQueue)
+    _messages: SimpleQueue[ReceivedMessage] = field(default_factory=SimpleQueue)
 
-    def take(self, message: Posted) -> None:
-        """One more."""
+    def add(self, message: ReceivedMessage) -> None:
+        """Adds a message."""
         self._messages.put(message)
 
-    def next_message(self) -> Posted | None:
-        """The next one, if it has arrived."""
+    def next_message(self) -> ReceivedMessage | None:
+        """The next message, if one has arrived."""
         try:
             return self._messages.get_nowait()
         except Empty:
@@ -39,17 +39,17 @@ class Receiver:
 
 @contextmanager
 def receiving(path: str) -> Iterator[Receiver]:
-    """A receiver on loopback, at a port of its own, for as long as the block lasts."""
+    """A receiver on a free port of loopback, for the duration of the block."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            receiver.take(Posted({name.lower(): value for name, value in self.headers.items()}, body))
+            receiver.add(ReceivedMessage({name.lower(): value for name, value in self.headers.items()}, body))
             self.send_response(204)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Nothing: the demo says what matters."""
+            """No log: the demo prints the messages."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     receiver = Receiver(f"http://127.0.0.1:{server.server_port}{path}")

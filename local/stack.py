@@ -1,4 +1,4 @@
-"""The whole application, running on this machine: the simulator for the vendor, the emulator for AWS, the rest real."""
+"""The whole application on this machine: simulators stand in for the provider and AWS, the rest is real."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from operations import upstream_key
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where everything is. `outputs` are those of template.yaml; `api_url` and `images_url` are followed by `/v1/…`."""
+    """Addresses and ids of a running stack.
+
+    `outputs` are those of template.yaml. `api_url` and `images_url` are followed by `/v1/…`."""
 
     endpoint: str
-    upstream: str
+    provider_url: str
     api_url: str
     images_url: str
     api_key: str
@@ -36,11 +38,11 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast time passes, as shares of the vendor's 15-40 s and of the workflow's waits; how large pictures are."""
+    """Factors for the provider's 15-40 s and for the workflow's waits, and the long side of images."""
 
     latency_scale: float = 0.1
     wait_scale: float = 0.1
-    picture_px: int = 1280
+    image_px: int = 1280
 
 
 def bring_up(
@@ -50,9 +52,9 @@ def bring_up(
     parameters: Mapping[str, str] | None = None,
     second_provider: bool = False,
     emulator_port: int = 0,
-    tell: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> Stack:
-    """Starts, builds and deploys everything; whatever was started is ended again if that fails."""
+    """Starts the simulators, builds and deploys the template. If a step fails, it ends what it started."""
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as undo:
 
@@ -61,67 +63,67 @@ def bring_up(
             undo.callback(stop, running.pid)
             return running
 
-        tell("starting the AWS emulator and the simulated image vendor")
+        report("starting the AWS emulator and the provider simulator")
         emulator = begin(
             *("emulator", "local.emulator", "--port", str(emulator_port), "--state-dir", str(folder / "emulator")),
             *("--wait-scale", str(pace.wait_scale)),
         )
-        endpoint = str(emulator.said["endpoint"])
-        upstream = begin(
-            *("upstream", "local.upstream", "--port", "0", "--latency-scale", str(pace.latency_scale)),
+        endpoint = str(emulator.addresses["endpoint"])
+        provider = begin(
+            *("provider", "local.provider", "--port", "0", "--latency-scale", str(pace.latency_scale)),
             # The uploads bucket's presigned links are on loopback here.
-            *("--allow-reference-origin", endpoint, "--no-rate-limit", "--long-side-px", str(pace.picture_px)),
+            *("--allow-reference-origin", endpoint, "--no-rate-limit", "--long-side-px", str(pace.image_px)),
         )
         secret_store = deployment.session().client("secretsmanager", endpoint_url=endpoint)
-        tell("building template.yaml (sam build)")
+        report("building template.yaml (sam build)")
         template = deployment.build(folder)
-        tell("deploying it (sam deploy)")
+        report("deploying it (sam deploy)")
         outputs = deployment.deploy(
             template,
             endpoint,
             {
-                "UpstreamBaseUrl": upstream.said["api_base"],
-                "ResultOrigins": upstream.said["results_base"],
-                "KieBaseUrl": upstream.said["kie_base"],
+                "UpstreamBaseUrl": provider.addresses["api_base"],
+                "ResultOrigins": provider.addresses["results_base"],
+                "KieBaseUrl": provider.addresses["kie_base"],
                 "LocalWebhooks": "on",
-                # All that runs here has one key, and a test asks for its jobs many times in a second.
+                # There is one key for all callers, and tests poll many times per second.
                 "CallsPerMinute": "0",
                 **({"KieKeySecret": _kie_key(secret_store)} if second_provider else {}),
                 **(parameters or {}),
             },
         )
-        _let_call_back(str(upstream.said["api_base"]).removesuffix("/v1"), endpoint, outputs["ApiId"])
+        _route_callbacks(str(provider.addresses["api_base"]).removesuffix("/v1"), endpoint, outputs["ApiId"])
         upstream_key.put(secret_store, outputs["UpstreamKeySecret"], f"sk_{secrets.token_hex(16)}")
         api_key = secret_store.get_secret_value(SecretId=outputs["ApiKeySecret"])["SecretString"]
         undo.pop_all()
         return Stack(
             endpoint=endpoint,
-            upstream=str(upstream.said["api_base"]).removesuffix("/v1"),
+            provider_url=str(provider.addresses["api_base"]).removesuffix("/v1"),
             api_url=f"{endpoint}/_aws/execute-api/{outputs['ApiId']}/live",
             images_url=_here(endpoint, outputs["ImagesUrl"]),
             api_key=api_key,
             outputs=outputs,
-            pids=(upstream.pid, emulator.pid),
+            pids=(provider.pid, emulator.pid),
         )
 
 
 def _here(endpoint: str, function_url: str) -> str:
-    """Where a function's URL leads on this machine: what DNS does elsewhere."""
+    """A function URL's address on this machine. Elsewhere DNS resolves it."""
     url_id = function_url.removeprefix("https://").partition(".")[0]
     return f"{endpoint}/_aws/lambda-url/{url_id}"
 
 
 def _kie_key(secret_store: Any) -> str:
-    """A secret with a key for the second provider, as its account's owner would make one; its ARN."""
+    """Creates a secret with a key for the second provider; returns its ARN."""
     return str(secret_store.create_secret(Name="kie-key", SecretString=secrets.token_hex(16))["ARN"])
 
 
-def _let_call_back(upstream: str, endpoint: str, api_id: str) -> None:
-    """Tells the simulated vendor where the API's public name leads on this machine: what DNS does elsewhere."""
+def _route_callbacks(provider_url: str, endpoint: str, api_id: str) -> None:
+    """Sends the provider's callbacks for the API's public name to this machine. Elsewhere DNS resolves it."""
     public = f"https://{api_id}.execute-api.{deployment.REGION}.amazonaws.com"
     here = f"{endpoint}/_aws/execute-api/{api_id}"
     settings = {"callback_origins": {public: here}}
-    httpx.post(f"{upstream}/_sim/settings", json=settings, timeout=30).raise_for_status()
+    httpx.post(f"{provider_url}/_sim/settings", json=settings, timeout=30).raise_for_status()
 
 
 def bring_down(stack: Stack) -> None:
@@ -134,7 +136,7 @@ def bring_down(stack: Stack) -> None:
 def running(
     folder: Path, *, pace: Pace, parameters: Mapping[str, str] | None = None, second_provider: bool = False
 ) -> Iterator[Stack]:
-    """The stack, for as long as the block lasts."""
+    """A stack for the duration of the block."""
     stack = bring_up(folder, pace=pace, parameters=parameters, second_provider=second_provider)
     try:
         yield stack

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -81,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
         "--daily-budget-usd", help="what its jobs may cost in a UTC day, such as 25 (default: no limit)"
     )
     making.add_argument("--requests-per-minute", type=int, help="how often it may call (default: no limit)")
+    making.add_argument(
+        "--expires",
+        type=_moment,
+        help="from when on it opens nothing: a day, such as 2127-01-31 (from 00:00 UTC), or a time, such as "
+        "2127-01-31T18:00:00+01:00 (default: never)",
+    )
     revoking = command("revoke-key", "end an API key; within a minute it no longer works")
     revoking.add_argument("key_id", help="the key's id (key_…), as `keys` lists it")
     revoking.add_argument("--with-made", action="store_true", help="revoke also every key that it made")
@@ -111,7 +118,7 @@ def _run(arguments: argparse.Namespace) -> int:
         case "new-key":
             _new_key(arguments)
         case "keys":
-            print_lines(key_report(access.key_service().list(by=None)))
+            print_lines(key_report(access.key_service().list(by=None), datetime.now(UTC)))
         case "revoke-key":
             _revoke_key(arguments.key_id, with_made=arguments.with_made)
     return 0
@@ -195,13 +202,23 @@ def _new_key(arguments: argparse.Namespace) -> None:
         "scopes": arguments.scopes,
         "daily_budget_usd": arguments.daily_budget_usd,
         "requests_per_minute": arguments.requests_per_minute,
+        "expires_at": arguments.expires,
     }
     try:
         request = read_key_request({name: value for name, value in asked.items() if value is not None})
     except InvalidRequest as error:
-        raise Refused("\n".join(f"{fault.pointer.strip('/')}: {fault.detail}" for fault in error.faults)) from error
-    key, record = access.key_service().create(request, by=None)
+        raise _refused(error) from error
+    try:
+        key, record = access.key_service().create(request, by=None)
+    except InvalidRequest as error:
+        raise _refused(error) from error
     print(f"{key}\n\nThis is the only time that the key is shown. Its id is {record.key_id}.")
+    if record.expires_at:
+        print(f"It expires on {record.expires_at:%Y-%m-%d at %H:%M:%S} UTC.")
+
+
+def _refused(error: InvalidRequest) -> Refused:
+    return Refused("\n".join(f"{fault.pointer.strip('/')}: {fault.detail}" for fault in error.faults))
 
 
 def _revoke_key(key_id: str, *, with_made: bool) -> None:
@@ -220,6 +237,11 @@ def _route(room: OperatorTools, name: str) -> Route:
     if found is None:
         raise Refused(f"There is no route {name}; there are {', '.join(route.name for route in room.routes)}.")
     return found
+
+
+def _moment(text: str) -> str:
+    """A day stands for its beginning, in UTC."""
+    return f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) else text
 
 
 def _reason(text: str) -> str:

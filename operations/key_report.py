@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from heliograph.access.keys import ApiKey
 
@@ -11,23 +12,31 @@ from operations.tables import columns
 _HEAD = ("id", "name", "tenant", "scopes", "a day", "state", "last used", "made by")
 
 
-def key_report(keys: Iterable[ApiKey]) -> Iterator[str]:
+def key_report(keys: Iterable[ApiKey], now: datetime) -> Iterator[str]:
     """Line by line, the oldest first."""
-    rows = [_row(key) for key in sorted(keys, key=lambda key: key.created_at)]
+    rows = [_row(key, now) for key in sorted(keys, key=lambda key: key.created_at)]
     if rows:
         yield from columns([_HEAD, *rows])
     else:
         yield "There are no API keys but the deployment's own. `make new-key NAME=…` makes one."
 
 
-def _row(key: ApiKey) -> tuple[str, ...]:
+def _row(key: ApiKey, now: datetime) -> tuple[str, ...]:
     return (
         key.key_id,
         key.name,
         key.tenant,
         " ".join(sorted(key.scopes)),
         f"{key.daily_budget_usd} USD" if key.daily_budget_usd else "no limit",
-        f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "valid",
+        _state(key, now),
         f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never",
         key.made_by or "not noted",
     )
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    if key.revoked_at:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    if key.expires_at is None:
+        return "valid"
+    return f"{'valid until' if key.is_valid(now) else 'expired'} {key.expires_at:%Y-%m-%d %H:%M} UTC"

@@ -10,7 +10,7 @@ from heliograph.api.call import ApiCall
 from heliograph.api.openapi.methods import methods_of
 from heliograph.api.problems import Problem
 from heliograph.api.query import read_query
-from heliograph.api.representations.jobs import TimelineTold, job_listing
+from heliograph.api.representations.jobs import JobList, TimelineResource
 from heliograph.api.responses import answer, api_resolver, found, sliced
 from heliograph.jobs.read_jobs import JobsQuery
 from heliograph.kernel.failures import Charged
@@ -28,7 +28,7 @@ counter = access.call_counter(settings)
 @app.get("/v1/jobs")
 def get_jobs() -> Response[str]:
     tenant = _reader()
-    return sliced(app.current_event, job_listing(reader.list(read_query(JobsQuery, app.current_event), tenant=tenant)))
+    return sliced(app.current_event, JobList.of(reader.list(read_query(JobsQuery, app.current_event), tenant=tenant)))
 
 
 @app.get("/v1/jobs/<job_id>")
@@ -44,7 +44,7 @@ def get_timeline(job_id: str) -> Response[str]:
     timeline = timelines.read(job_id, tenant=_reader())
     if timeline is None:
         raise Problem.not_found("job")
-    return answer(200, TimelineTold.of(timeline))
+    return answer(200, TimelineResource.of(timeline))
 
 
 def _reader() -> str:

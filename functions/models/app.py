@@ -1,4 +1,4 @@
-"""`GET /v1/models`, `GET /v1/usage`, `GET /v1/me`: routes, usage, and the caller's limits."""
+"""`GET /v1/models`, `GET /v1/usage`, `GET /v1/me`: routes, usage, and the caller's key with its budgets."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from heliograph.access.keys import Scope
 from heliograph.api.authorize import caller_now, handle_api_call, require
 from heliograph.api.call import ApiCall
 from heliograph.api.query import read_query
-from heliograph.api.representations.me import MeTold
-from heliograph.api.representations.models import ModelsTold, UsagesTold
+from heliograph.api.representations.me import MeResource
+from heliograph.api.representations.models import ModelsResource, UsageReport
 from heliograph.api.responses import answer, api_resolver
 from heliograph.budgets.read_usage import UsageQuery
 from heliograph.kernel.failures import Charged
@@ -28,7 +28,7 @@ counter, refresher = access.call_counter(settings), access.caller_refresher(sett
 @app.get("/v1/models")
 def get_models() -> Response[str]:
     require(ApiCall.caller_of(app.current_event), Scope.JOBS_READ)
-    return answer(200, ModelsTold.of(models.list()))
+    return answer(200, ModelsResource.of(models.list()))
 
 
 @app.get("/v1/usage")
@@ -38,12 +38,12 @@ def get_usage() -> Response[str]:
     if caller.is_operator:
         caller = caller_now(app, refresher, Scope.JOBS_READ)
     query = read_query(UsageQuery, app.current_event)
-    return answer(200, UsagesTold.of(usage.read(query, caller=caller), limits.budgets(caller)))
+    return answer(200, UsageReport.of(usage.read(query, caller=caller), limits.budgets(caller)))
 
 
 @app.get("/v1/me")
 def get_me() -> Response[str]:
-    return answer(200, MeTold.of(limits.me(ApiCall.caller_of(app.current_event))))
+    return answer(200, MeResource.of(limits.me(ApiCall.caller_of(app.current_event))))
 
 
 @observed

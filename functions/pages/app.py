@@ -13,13 +13,14 @@ from heliograph.runtime.settings.pages import PagesSettings
 from heliograph.runtime.wiring import api
 
 settings = read_settings(PagesSettings)
-playground = Path(__file__).parent / "playground"
+here = Path(__file__).parent
+playground = here / "playground"
 pages = Pages(
     {
         "/playground": WebPage.read(playground / "index.html", playground_policy(api.bucket_origins(settings))),
         **folder("/playground", playground),
-        **folder("/docs", Path(__file__).parent / "docs"),
-        **api.api_pages(settings),
+        **folder("/docs", here / "docs"),
+        **api.api_pages(settings, (here / "openapi.json").read_text(encoding="utf-8")),
     }
 )
 

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.access.keys import Scope
 from heliograph.api.authorize import handle_api_call, require
 from heliograph.api.call import ApiCall
-from heliograph.api.representations.jobs import QuoteTold
+from heliograph.api.representations.jobs import QuoteResource
 from heliograph.api.responses import accepted, answer, api_resolver, awaited
 from heliograph.intake.submit_job import JobCall
 from heliograph.kernel.failures import Charged
@@ -40,7 +40,7 @@ def create_job() -> Response[str]:
         rules=submitter.rules,
     )
     if wanted.dry_run:
-        return answer(200, QuoteTold.of(quoter.quote(wanted)))
+        return answer(200, QuoteResource.of(quoter.quote(wanted)))
     with (
         wait_cap.wait(caller, call.request_id, seconds=call.wait_seconds or 0),
         equal_calls.join(wanted, call.arrival) as joined,

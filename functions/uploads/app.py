@@ -8,7 +8,7 @@ from heliograph.access.keys import Scope
 from heliograph.api.authorize import READING, caller_with, handle_api_call, require
 from heliograph.api.call import ApiCall
 from heliograph.api.query import read_query
-from heliograph.api.representations.uploads import UploadTold, rejections_listed
+from heliograph.api.representations.uploads import RejectedUploadList, UploadResource
 from heliograph.api.responses import answer, api_resolver, sliced
 from heliograph.intake.rejections import RejectionQuery
 from heliograph.jobs.reference_uploads import read_upload_request
@@ -33,14 +33,14 @@ def make() -> Response[str]:
     request = read_upload_request(read_json_object(call.body, what="the body"))
     form = forms.create(request, tenant=call.caller.tenant, call_id=call.request_id)
     noted("UploadMade", tenant=call.caller.tenant)
-    return answer(201, UploadTold.of(form))
+    return answer(201, UploadResource.of(form))
 
 
 @app.get("/v1/uploads")
 def show_rejected() -> Response[str]:
     caller = caller_with(app.current_event, *READING)
     found = rejections.list(caller.tenant, read_query(RejectionQuery, app.current_event))
-    return sliced(app.current_event, rejections_listed(found))
+    return sliced(app.current_event, RejectedUploadList.of(found))
 
 
 @observed

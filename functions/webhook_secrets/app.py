@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api.authorize import WRITING, caller_now, handle_api_call
 from heliograph.api.problems import existing
-from heliograph.api.representations import webhooks as told
+from heliograph.api.representations.webhooks import SecretResource
 from heliograph.api.responses import answer, api_resolver
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import noted, observed, tell
@@ -27,7 +27,7 @@ def show(endpoint_id: str) -> Response[str]:
     secret = existing(service.secret(endpoint_id, tenant=caller.tenant), "endpoint")
     noted("secret shown", endpoint_id=secret.endpoint_id, by=caller.key_id)
     tell([Measure(SECRETS_SHOWN, 1)], tenant=caller.tenant)
-    return answer(200, told.SecretTold.of(secret))
+    return answer(200, SecretResource.of(secret))
 
 
 @app.post("/v1/webhook-endpoints/<endpoint_id>/rotate-secret")
@@ -35,7 +35,7 @@ def rotate(endpoint_id: str) -> Response[str]:
     caller = caller_now(app, refresher, *WRITING)
     secret = existing(service.rotate_secret(endpoint_id, tenant=caller.tenant), "endpoint")
     noted("secret rotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
-    return answer(200, told.SecretTold.of(secret))
+    return answer(200, SecretResource.of(secret))
 
 
 @observed

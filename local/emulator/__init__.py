@@ -1,7 +1,7 @@
-"""AWS on one machine: `ministack` as a process on loopback, with the few replacements we need.
+"""The AWS emulator: `ministack` as a process on loopback, with the replacements that Heliograph needs.
 
-`python -m local.emulator --help` says how to start it. Clients are administrators with
+`python -m local.emulator --help` lists its options. Clients are administrators with
 `AWS_ACCESS_KEY_ID=test` and `AWS_SECRET_ACCESS_KEY=test`, in `us-east-1`; functions act under
 their own roles, and with `--enforce-roles`, the default, may do only what those allow.
-The application itself never knows about any of this.
+The application does not depend on any of this.
 """

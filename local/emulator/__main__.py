@@ -1,6 +1,6 @@
-"""The command line of the local AWS: `python -m local.emulator`.
+"""Command line of the AWS emulator: `python -m local.emulator`.
 
-Whoever calls it uses `AWS_ENDPOINT_URL=http://127.0.0.1:PORT`, `AWS_DEFAULT_REGION=us-east-1`,
+Clients use `AWS_ENDPOINT_URL=http://127.0.0.1:PORT`, `AWS_DEFAULT_REGION=us-east-1`,
 `AWS_ACCESS_KEY_ID=test` and `AWS_SECRET_ACCESS_KEY=test`. That pair is the account's root user: it may do
 everything, also while the roles of functions are enforced.
 """
@@ -24,7 +24,7 @@ def main() -> None:
         _run(arguments)
     except (CannotListenError, RuntimePackageMissingError, WrongMinistackVersionError) as error:
         sys.exit(f"The emulator cannot start: {error}")
-    # Threads that sleep through a Wait state inside a Map or Parallel would hold up an ordinary exit.
+    # An ordinary exit would wait for threads that sleep in a Wait state of a Map or Parallel.
     sys.stderr.flush()
     os._exit(0)
 
@@ -54,26 +54,28 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.emulator", description=__doc__)
-    parser.add_argument("--port", type=int, default=4566, help="on 127.0.0.1; 0 picks a free one")
-    parser.add_argument("--state-dir", type=Path, help="for unpacked code and the like (default: temporary)")
-    parser.add_argument("--wait-scale", type=float, default=1.0, help="0.1: Wait states take a tenth")
-    parser.add_argument("--ready-file", type=Path, help="written when it answers: {endpoint, pid} as JSON")
+    parser.add_argument(
+        "--port", type=int, default=4566, help="port on 127.0.0.1; 0 picks a free one (default: %(default)s)"
+    )
+    parser.add_argument("--state-dir", type=Path, help="directory for unpacked code (default: a temporary one)")
+    parser.add_argument("--wait-scale", type=float, default=1.0, help="factor for Wait states (default: %(default)s)")
+    parser.add_argument("--ready-file", type=Path, help="file for {endpoint, pid} as JSON, written once it answers")
     parser.add_argument(
         "--function-python",
         default=getattr(sys, "_base_executable", sys.executable),
-        help="the interpreter that functions run under (default: %(default)s)",
+        help="interpreter of functions (default: %(default)s)",
     )
     parser.add_argument(
         "--function-site",
         type=Path,
-        help="holds awslambdaric and what else AWS's runtime brings, last on the functions' path "
+        help="directory with the packages of AWS's runtime, last on the functions' path "
         "(default: links to what is installed here)",
     )
     parser.add_argument(
         "--function-endpoint",
-        help="where functions find AWS (default: this emulator; a proxy before it, say)",
+        help="AWS endpoint of functions (default: this emulator)",
     )
-    parser.add_argument("--max-environments", type=int, default=4, help="processes for each function")
+    parser.add_argument("--max-environments", type=int, default=4, help="processes per function (default: %(default)s)")
     parser.add_argument(
         "--enforce-roles",
         action=argparse.BooleanOptionalAction,

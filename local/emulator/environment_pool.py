@@ -1,12 +1,12 @@
-"""Replaces how `ministack` hands out execution environments: bounded, and callers wait in line.
+"""Replaces how `ministack` hands out execution environments: bounded, with a queue of callers.
 
 **Stock** starts one new process for every invocation that finds all others busy, without a limit: fifty
 wait loops in parallel became 166 processes and 7 GB. Its own ceiling (`_LOCAL_MAX_WORKERS`) answers a
 busy caller with a throttle error, which AWS would not send at these numbers.
 
-**Here** a function version has at most `max_environments` processes; whoever finds them busy waits for
-its turn, first come, first served. Waiting happens on the invocation's own thread. On the server's event
-loop nobody may wait, so a caller from there gets one environment more instead.
+**Here** a function version has at most `max_environments` processes; a caller that finds all of
+them busy waits, first come, first served, on the invocation's own thread. A caller on the server's event loop
+may not block it, so it gets one environment more instead.
 
 **Not suited for** a function that synchronously invokes itself: the callers could occupy every
 environment that their callees need. They would be throttled after `LONGEST_WAIT_SECONDS`.
@@ -38,7 +38,7 @@ def install(max_environments: int) -> None:
 
 
 class EnvironmentPool:
-    """Keeps the books in ministack's own tables, so that reaping and invalidation go on working."""
+    """A pool whose state is in ministack's own tables, so that reaping and invalidation keep working."""
 
     def __init__(self, max_environments: int) -> None:
         self._max_environments = max_environments

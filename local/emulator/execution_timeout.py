@@ -4,9 +4,9 @@
 task that fails after the execution was stopped turns ABORTED into FAILED.
 
 **Here** the execution ends as TIMED_OUT, with its event in the history and on the default bus, after
-`TimeoutSeconds` times the scale of Wait states, so that a test of a long deadline is quick. What an
-execution has ended as stays. As in stock, a task that is running at that moment is not interrupted; its
-outcome is ignored.
+`TimeoutSeconds` times the scale of Wait states, so that a test of a long deadline is quick. The
+status of an ended execution does not change. As in stock, a task that is running at that moment is not
+interrupted; its outcome is ignored.
 
 **Needed** because every workflow has a deadline and its end is handled; until ministack has it.
 """

@@ -45,7 +45,7 @@ _FIRST_CODE = Path(__file__).with_name("function_process.py")
 
 @dataclass(frozen=True)
 class FunctionRuntime:
-    """What all functions of one emulator share."""
+    """State shared by all functions of one emulator."""
 
     python: str
     """The interpreter they run under; its own packages are hidden from them."""
@@ -104,7 +104,7 @@ class FunctionEnvironment(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
         self._lifeline: int | None = None
 
     def invoke(self, event: Any, request_id: str, **carried: Any) -> dict[str, Any]:
-        """Never raises: the caller answers an exception by ending every environment of the function."""
+        """Invokes the function. Never raises: on an exception, the caller would end all its environments."""
         known = {name: carried.get(name) for name in ("trace_id", "invoked_function_arn")}
         try:
             outcome: dict[str, Any] = super().invoke(event, request_id, **known)
@@ -201,7 +201,7 @@ class FunctionEnvironment(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
         self._log_thread.start()
 
     def _drain_stderr_bounded(self, first_line_wait: float = 0.05, **limits: float) -> str:
-        """What the handler printed. Stock waits 50 ms for a first line from a function that prints nothing.
+        """Output of the handler. Stock waits 50 ms for a first line from a function that prints nothing.
 
         The runtime client flushes each line before it posts the result, so lines are either unread in the
         pipe or on their way from the reading thread into the queue, which takes microseconds.
@@ -261,7 +261,7 @@ def function_variables(
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "HOME": str(runtime.home),
-        # Lambda has neither of these two: they are what sends the SDK here instead of to AWS.
+        # Lambda sets neither of these two: they send the SDK to the emulator instead of to AWS.
         "AWS_ENDPOINT_URL": runtime.endpoint,
         lambda_runtime.HOST_PREFIX_ENV: "true",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",

@@ -1,4 +1,4 @@
-"""The directory that stands in for the packages AWS's Python runtime brings itself.
+"""The directory of the packages that AWS's Python runtime includes.
 
 Built from what is installed next to the emulator, by links, so it needs no network. It holds
 these distributions with their dependencies and nothing else, so a function still fails, as it would on AWS,
@@ -19,11 +19,11 @@ _BUILD_ONE = (
 
 
 class RuntimePackageMissingError(RuntimeError):
-    """A package that AWS's runtime has is not installed here."""
+    """A package of AWS's runtime that is not installed here."""
 
 
 def link(directory: Path, function_python: str) -> None:
-    """Fill the directory, for functions that run under this interpreter's own version."""
+    """Fills the directory, for functions that run under this interpreter's version."""
     if _version_of(function_python) != _version_of(sys.executable):
         raise RuntimePackageMissingError(
             f"{function_python} is not the Python version that runs the emulator, so functions cannot use its "

@@ -1,16 +1,16 @@
-"""Replaces two things about function URLs in `ministack`: how large calls and answers may be, and where they come from.
+"""Replaces two properties of function URLs in `ministack`: the size limits, and the address in the event.
 
 **Stock** serves function URLs well, with payloads of any size. On Lambda, what a function is invoked with and what it
 answers has 6 MB at most, as JSON: a body that is no text counts as base64. Larger calls are refused with a 413 before
 the function runs; of larger answers the caller sees a 502.
 
-It also gives functions the host name that the URL has on AWS, which leads nowhere on this machine.
+It also gives functions the host name that the URL has on AWS, which does not resolve on this machine.
 
 **Here** both are measured as Lambda does. Where the URL was called by the emulator's own address, the event says so
 in the headers that a proxy adds (`X-Forwarded-Host`, `-Proto`, `-Prefix`): a function that makes links to itself can
 make them reachable.
 
-**Needed** because pictures go in and out by such a URL, and what is too large there must not seem to work here; until
+**Needed** because images are sent and received by such a URL, and what is too large for AWS must fail here, too; until
 ministack measures them.
 """
 
@@ -46,8 +46,8 @@ def install() -> None:
         try:
             return await stock_handle(*args, **kwargs)
         except TooLargeError:
-            told = f"Request must be smaller than {_MOST_BYTES_IN} bytes for the InvokeFunction operation"
-            return 413, {"Content-Type": "application/json"}, json.dumps({"Message": told}).encode()
+            message = f"Request must be smaller than {_MOST_BYTES_IN} bytes for the InvokeFunction operation"
+            return 413, {"Content-Type": "application/json"}, json.dumps({"Message": message}).encode()
 
     def shape(answer: dict[str, Any] | None, cors_headers: dict[str, str]) -> Any:
         too_large = answer is not None and len(json.dumps(answer)) > _MOST_BYTES_OUT

@@ -6,7 +6,7 @@ it drops `x-amazon-apigateway-gateway-responses` from a definition; and this is 
 
 **Here** they are put as the definition is imported, before the deployment that takes them into effect.
 
-**Needed** because our errors have one format, whoever raises them; until ministack imports them.
+**Needed** because all errors of the API have one format; until ministack imports them.
 """
 
 from typing import Any

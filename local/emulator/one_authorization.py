@@ -1,12 +1,12 @@
-"""Replaces what `ministack` says to a signed link that comes with an `Authorization` header: S3 refuses it.
+"""Replaces how `ministack` answers a signed link with an `Authorization` header: S3 refuses it.
 
 **Stock** looks at the link's signature and answers 200, whatever else the request carries.
 
 **Here** such a request is refused as S3 refuses it: 400 `InvalidArgument`, "Only one auth mechanism allowed"
 (https://github.com/penpot/penpot/issues/10776 shows the whole of it).
 
-**Needed** because programs send their API key with every request, also to links that an answer gave them: what no
-program can fetch from S3 must not seem to work here; until ministack refuses it.
+**Needed** because programs send their API key with every request, also to links that an answer gave them: a call
+that S3 refuses must fail here, too; until ministack refuses it.
 """
 
 from typing import Any

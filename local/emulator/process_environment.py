@@ -1,4 +1,4 @@
-"""What `ministack` may know about its host: almost nothing.
+"""Environment of the `ministack` process, isolated from the host.
 
 Ministack is configured by some hundred variables, reads AWS's own (a real `AWS_ACCESS_KEY_ID` would
 become its administrator), keeps files in fixed places under /tmp and talks to a Docker daemon when it finds
@@ -26,7 +26,7 @@ def isolate(
     enforce_roles: bool,
     log_level: str,
 ) -> None:
-    """Must run before the first import of ministack, whose modules read the environment then."""
+    """Isolates this process. Call it before ministack is first imported: its modules read the environment on import."""
     temporary = state / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     kept = {name: environment[name] for name in _KEPT if name in environment}

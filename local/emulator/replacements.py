@@ -1,7 +1,7 @@
-"""All that is different from stock `ministack`, in one list; and the one version it was written for.
+"""The replacements in stock `ministack`, and the one version that they are written for.
 
-Each replacement is a module of its own with a test that fails on stock. To see after a new
-release of ministack which of them can go, run those tests with `HELIOGRAPH_EMULATOR_STOCK=1`.
+Each replacement is a module of its own with a test that fails on stock. To find those that a new
+release of ministack makes unnecessary, run the tests with `HELIOGRAPH_EMULATOR_STOCK=1`.
 """
 
 import importlib.metadata
@@ -13,7 +13,7 @@ MINISTACK_VERSION = "1.5.33"
 
 
 class WrongMinistackVersionError(RuntimeError):
-    """Replacing functions of a version nobody looked at would break silently; this does not."""
+    """A version of ministack that the replacements were not checked against. They could break silently."""
 
 
 def require_known_version() -> None:
@@ -27,7 +27,7 @@ def require_known_version() -> None:
 
 
 def install(*, endpoint: str, state: Path, function_python: str, function_site: Path, max_environments: int) -> None:
-    """Import ministack's services and replace what has to be; the environment must be set before."""
+    """Imports ministack's services and installs the replacements. The environment must be set before."""
     from local.emulator import (  # noqa: PLC0415 - these import ministack, which reads the environment then
         any_method,
         environment_pool,

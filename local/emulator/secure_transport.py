@@ -1,6 +1,6 @@
-"""Replaces what `ministack` takes for a secure transport: on loopback, every request counts as one.
+"""Replaces `aws:SecureTransport` in `ministack`: on loopback, every request counts as secure.
 
-**Stock** tells policies the truth: a request over plain http has `aws:SecureTransport` false. So the statement
+**Stock** evaluates policies correctly: a request over plain http has `aws:SecureTransport` false. So the statement
 that every bucket policy should have, which denies access without TLS, denies all access here.
 
 **Here** the template keeps that statement and the emulator keeps plain http: `aws:SecureTransport` is

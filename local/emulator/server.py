@@ -1,4 +1,4 @@
-"""Serves `ministack` in this process: the socket, the replacements, readiness, and an end without remains."""
+"""Serves `ministack` in this process: the socket, the replacements, the ready file and a complete shutdown."""
 
 import asyncio
 import contextlib
@@ -36,11 +36,11 @@ class Settings:
 
 
 class CannotListenError(RuntimeError):
-    """The port is taken, or may not be opened."""
+    """A port that is taken, or may not be opened."""
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then end every function's process and return."""
+    """Serves until SIGTERM or SIGINT; then ends every function's process and returns."""
     replacements.require_known_version()
     if settings.ready_file is not None:
         settings.ready_file.unlink(missing_ok=True)
@@ -82,7 +82,7 @@ def _linked_site(settings: Settings) -> Path:
 
 
 async def _serve(listener: socket.socket, endpoint: str, settings: Settings) -> None:
-    # Only now: it reads the environment when it is imported.
+    # Imported here because it reads the environment on import.
     from ministack.app import app  # noqa: PLC0415
 
     config = Config()

@@ -39,7 +39,7 @@ class UnpackedArchives:
                     if permissions:
                         target.chmod(permissions)
             partial.chmod(0o755)
-            # Complete or absent: nobody ever sees half an archive.
+            # Complete or absent, never half an archive.
             partial.replace(home)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)

@@ -17,10 +17,16 @@ from urllib.parse import urlsplit
 
 from heliograph.api.pages import BucketOrigins, Pages, WebPage, folder, playground_policy
 from heliograph.api.representations import Representation
-from heliograph.api.representations.jobs import AttemptTold, JobTold, QuoteTold, ResultTold, TimelineTold
-from heliograph.api.representations.models import ModelsTold, ModelTold
-from heliograph.api.representations.problems import ProblemTold
-from heliograph.api.representations.uploads import UploadTold
+from heliograph.api.representations.jobs import (
+    AttemptResource,
+    JobResource,
+    QuoteResource,
+    ResultResource,
+    TimelineResource,
+)
+from heliograph.api.representations.models import ModelResource, ModelsResource
+from heliograph.api.representations.problems import ProblemDocument
+from heliograph.api.representations.uploads import UploadResource
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Locator, Request, Route, expect
 from playwright.sync_api import Page as Window
@@ -56,7 +62,7 @@ def models(*, spending_paused: bool = False) -> dict[str, Any]:
     data = [{**shared, **first, "circuit": "closed", "is_default": True}]
     data += [{**shared, **second, "circuit": "closed", "is_default": False}]
     document = {"data": data, "spending_paused": spending_paused}
-    return _of(ModelsTold, {**document, "data": [_of(ModelTold, route) for route in data]})
+    return _of(ModelsResource, {**document, "data": [_of(ModelResource, route) for route in data]})
 
 
 def quote(request: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -70,7 +76,7 @@ def quote(request: dict[str, Any], **more: Any) -> dict[str, Any]:
         "price_usd": "0.06",
         "price_usd_at_most": "0.06",
     }
-    return {**_of(QuoteTold, document), **more}
+    return {**_of(QuoteResource, document), **more}
 
 
 def attempt(**fields: Any) -> dict[str, Any]:
@@ -90,7 +96,7 @@ def attempt(**fields: Any) -> dict[str, Any]:
         "retry_after_seconds": None,
         **fields,
     }
-    return _of(AttemptTold, document)
+    return _of(AttemptResource, document)
 
 
 def job(request: dict[str, Any], *, job_id: str = "job_1", **fields: Any) -> dict[str, Any]:
@@ -119,7 +125,7 @@ def job(request: dict[str, Any], *, job_id: str = "job_1", **fields: Any) -> dic
         "failure": None,
         **fields,
     }
-    return _of(JobTold, document)
+    return _of(JobResource, document)
 
 
 def succeeded(width: int = 1024, height: int = 768) -> dict[str, Any]:
@@ -143,7 +149,7 @@ def succeeded(width: int = 1024, height: int = 768) -> dict[str, Any]:
         "charged": "yes",
         "timings": {"queued_seconds": 1.0, "processing_seconds": 20.0, "total_seconds": 21.0},
         "attempts": [attempt(accepted_at="2026-11-28T12:00:01Z", ended_at="2026-11-28T12:00:20Z")],
-        "results": [_of(ResultTold, result)],
+        "results": [_of(ResultResource, result)],
     }
 
 
@@ -174,7 +180,7 @@ def problem(status: int, code: str, detail: str, **fields: Any) -> Answer:
         "request_id": "req-1",
         **fields,
     }
-    return status, _of(ProblemTold, document)
+    return status, _of(ProblemDocument, document)
 
 
 def lacks(scope: str) -> Answer:
@@ -214,7 +220,7 @@ class Api:
         def upload(_: dict[str, Any]) -> Answer:
             name = f"up_{next(count)}.png"
             form = {"id": name, "method": "POST", "url": UPLOADS, "fields": fields or {"key": name, "policy": "p"}}
-            return 201, _of(UploadTold, {**form, "expires_at": "2999-01-01T00:00:00Z"})
+            return 201, _of(UploadResource, {**form, "expires_at": "2999-01-01T00:00:00Z"})
 
         self.upload = upload
 
@@ -247,7 +253,7 @@ class Api:
             case "GET", ["jobs", job_id]:
                 return self.read(job_id)
             case "GET", ["jobs", _, "events"]:
-                return 200, _of(TimelineTold, {"data": self.steps, "complete": True})
+                return 200, _of(TimelineResource, {"data": self.steps, "complete": True})
             case "POST", ["uploads"]:
                 return self.upload(body)
             case _:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from heliograph.api.openapi.document import describe
+from heliograph.api.openapi.deployment import document_for
+from heliograph.api.openapi.document import document_text
 from heliograph.routes.config import Routes
 
-from tests.contract.cfn_template import FUNCTIONS, TEMPLATE
+from tests.contract.cfn_template import FUNCTIONS, ROOT, TEMPLATE
 
 ROUTES = Routes.model_validate(json.loads(TEMPLATE["Parameters"]["Routes"]["Default"]))
-DOCUMENT: dict[str, Any] = describe(ROUTES, images_url="https://images.test/")
+TEXT = document_text(ROOT / "events" / "published")
+DOCUMENT: dict[str, Any] = document_for(TEXT, ROUTES, images_url="https://images.test/")
+KEPT = ROOT / "functions" / "pages" / "openapi.json"
 # For providers, who are told of it with every order.
 CALLBACK = ("POST", "/v1/callbacks/{job_id}/{token}")
 

@@ -51,7 +51,7 @@ WEBHOOKS = {
     "heliograph.webhooks.delivery",
 }
 OPENAI = {"heliograph.openai_images.parameters", "heliograph.openai_images.make_images"}
-OPENAPI = {"heliograph.api.openapi.operations"}
+OPENAPI = {"heliograph.api.openapi.operations", "heliograph.api.openapi.document"}
 LARGE = {
     *API,
     *OPENAPI,
@@ -77,6 +77,7 @@ ALLOWED: dict[str, set[str]] = {
     "api": {*API, *STORE, *OBJECTS, *WORKFLOW},
     "cancel": {*API, *STORE, *OBJECTS},
     "uploads": {*API, *OBJECTS},
+    "pages": {*API, *OBJECTS},
 }
 
 

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 
@@ -49,6 +50,7 @@ def words(*arguments: str) -> list[str]:
         (["keys"], "-m operations keys"),
         (["new-key", "NAME=shop"], "-m operations new-key $NAME"),
         (["new-key", "NAME=shop", "SCOPES=a b"], "-m operations new-key $NAME --scopes $SCOPES"),
+        (["new-key", "NAME=shop", "EXPIRES=2127-01-31"], "-m operations new-key $NAME --expires $EXPIRES"),
         (["revoke-key", "KEY=key_a"], "-m operations revoke-key $KEY"),
         (["revoke-key", "KEY=key_a", "MADE=1"], "-m operations revoke-key $KEY --with-made"),
         (["key"], "-m operations.upstream_key"),
@@ -88,3 +90,17 @@ def test_a_command_of_old_says_its_new_name_and_that_nothing_was_done(old: str, 
 
     assert finished.returncode != 0
     assert finished.stderr.startswith(f"Nothing was done: make {old} is called make {new} now.\n")
+
+
+def test_the_tools_tests_have_a_command_of_their_own() -> None:
+    assert words("tools") == ["-m", "pytest", "-q", "local/tests", "benchmarks/tests"]
+
+
+def test_every_test_file_is_in_a_folder_that_make_test_runs() -> None:
+    configured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    folders = [folder for folder in ROOT.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
+    files = [path.relative_to(ROOT) for folder in folders for path in folder.rglob("test_*.py")]
+
+    assert [file for file in files if not any(file.is_relative_to(path) for path in configured)] == []
+    # The last pass names no folder: pytest then takes those, less what the other passes run.
+    assert {word.partition("=")[0] for word in words("test")[-5:]} == {"--ignore", "pytest"}

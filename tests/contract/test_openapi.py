@@ -20,6 +20,7 @@ from heliograph.api.openapi.samples import samples
 from heliograph.jobs.reference_uploads import read_upload_request
 from heliograph.jobs.request import JobRequest, Rules, read_request
 from heliograph.jobs.request_schema import NewJob
+from heliograph.webhooks.delivery import read_recovery
 from heliograph.webhooks.endpoint import TEST_EVENT, read_endpoint_change, read_endpoint_request
 from heliograph.webhooks.event_catalogue import EVENT_TYPES
 from jsonschema import Draft202012Validator
@@ -27,7 +28,8 @@ from jsonschema.validators import validator_for
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from tests.contract.cfn_template import FUNCTIONS, ROOT
-from tests.contract.openapi import CALLBACK, DOCUMENT, ROUTES, calls_of
+from tests.contract.examples import NOW
+from tests.contract.openapi import CALLBACK, DOCUMENT, KEPT, ROUTES, TEXT, calls_of
 
 BUCKETS = frozenset({"the-uploads"})
 PAGES = calls_of("Pages")
@@ -61,6 +63,10 @@ def test_the_document_is_openapi_31() -> None:
         Draft202012Validator.check_schema(found)
         assert re.fullmatch(r"[A-Z][A-Za-z]+", name)
     assert DOCUMENT["info"]["version"] == __version__
+
+
+def test_the_document_that_is_served_is_the_one_that_the_code_makes() -> None:
+    assert KEPT.read_text(encoding="utf-8") == TEXT, "run `make openapi`, and commit what it wrote"
 
 
 def test_the_version_is_the_packages() -> None:
@@ -124,6 +130,7 @@ def test_every_example_of_a_body_is_read_by_its_reader() -> None:
         "createEndpoint": partial(read_endpoint_request, local=False),
         "changeEndpoint": partial(read_endpoint_change, local=False),
         "changeKey": read_key_change,
+        "recoverDeliveries": partial(read_recovery, now=NOW),
     }
     assert readers.keys() == {operation.id for operation in OPERATIONS if operation.body}
     for operation in OPERATIONS:

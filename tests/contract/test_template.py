@@ -22,7 +22,12 @@ from heliograph.storage.layout import (
     UPLOADS_PREFIX,
     preset_key,
 )
-from heliograph.webhooks.adapters.dynamodb_deliveries import BY_TENANT_INDEX, NARROWED_BY, PENDING_INDEX
+from heliograph.webhooks.adapters.dynamodb_deliveries import (
+    BY_TENANT_INDEX,
+    NARROWED_BY,
+    PENDING_INDEX,
+    UNDELIVERED_INDEX,
+)
 from heliograph.webhooks.event_catalogue import EVENT_SOURCE
 
 from tests.contract.cfn_template import (
@@ -395,7 +400,7 @@ def test_what_webhooks_need_is_opened_to_those_who_need_it_and_for_what_they_nee
 def test_deliveries_are_listed_by_the_index_that_the_store_asks_and_that_knows_what_lists_tell() -> None:
     queries = [found for found in statements_of(FUNCTIONS["Deliveries"]) if found["Action"] == "dynamodb:Query"]
     assert [query["Resource"] for query in queries] == [
-        {"Fn::Sub": f"${{DeliveriesTable.Arn}}/index/{BY_TENANT_INDEX}"}
+        [{"Fn::Sub": f"${{DeliveriesTable.Arn}}/index/{index}"} for index in (BY_TENANT_INDEX, UNDELIVERED_INDEX)]
     ]
     indexes = RESOURCES["DeliveriesTable"]["Properties"]["GlobalSecondaryIndexes"]
     [index] = [index for index in indexes if index["IndexName"] == BY_TENANT_INDEX]
@@ -631,6 +636,7 @@ def test_every_call_needs_the_key_but_those_of_providers_and_for_pages() -> None
         "/v1/usage",
         "/v1/webhook-endpoints",
         "/v1/webhook-endpoints/{endpoint_id}",
+        "/v1/webhook-endpoints/{endpoint_id}/recover",
         "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
         "/v1/webhook-endpoints/{endpoint_id}/secret",
         "/v1/webhook-endpoints/{endpoint_id}/test",

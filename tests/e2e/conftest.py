@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder: Path = tmp_path_factory.mktemp("stack")
-    pace = Pace(latency_scale=0.02, wait_scale=WAIT_SCALE, picture_px=PICTURE_PX)
+    pace = Pace(latency_scale=0.02, wait_scale=WAIT_SCALE, image_px=PICTURE_PX)
     parameters = {
         "JobDeadlineSeconds": str(JOB_DEADLINE_SECONDS),
         "UploadDeadlineSeconds": str(JOB_DEADLINE_SECONDS),

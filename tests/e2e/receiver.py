@@ -46,6 +46,10 @@ class Receiver:
         """What it answers next."""
         self._answers[name].extend(statuses)
 
+    def is_well(self, name: str) -> None:
+        """From now on it takes everything."""
+        self._answers[name].clear()
+
     def got(self, name: str) -> list[Message]:
         """Every message so far."""
         return list(self._messages[name])

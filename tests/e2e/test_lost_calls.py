@@ -47,7 +47,7 @@ def test_a_task_whose_answer_was_lost_announces_itself_and_is_delivered(world: W
 
 
 def test_a_lost_task_of_the_second_provider_announces_itself_too(world: World, mark: str) -> None:
-    world.fault("create", "cut_after", mark, vendor="kie", task_made=True)
+    world.fault("create", "cut_after", mark, provider="kie", task_made=True)
 
     job = world.finished(world.post(prompt=mark, policy="cheapest")["id"])
 

@@ -106,7 +106,7 @@ def test_an_operators_words_are_told_to_no_tenant(world: World, mark: str) -> No
 
 
 def test_the_whole_first_provider_may_fail(world: World, mark: str) -> None:
-    world.fault("create", "402", mark, times=None, vendor="apimodels")
+    world.fault("create", "402", mark, times=None, provider="apimodels")
 
     job = world.finished(world.post(prompt=mark)["id"])
 
@@ -116,7 +116,7 @@ def test_the_whole_first_provider_may_fail(world: World, mark: str) -> None:
 
 
 def test_a_route_that_keeps_failing_opens_by_itself_and_says_so(world: World, mark: str) -> None:
-    world.fault("create", "402", mark, times=None, vendor="apimodels")
+    world.fault("create", "402", mark, times=None, provider="apimodels")
 
     jobs = [world.finished(world.post(prompt=f"{mark} {number}")["id"]) for number in range(7)]
 
@@ -239,7 +239,7 @@ def test_a_deployment_is_checked_from_the_account_to_the_callbacks_and_makes_no_
 
 def test_another_stack_is_checked_before_it_is_deployed_with_a_key_that_nobody_sees(world: World) -> None:
     key = f"sk_{'before' * 4}"
-    parameters = f"UpstreamBaseUrl={world.stack.upstream}/v1"
+    parameters = f"UpstreamBaseUrl={world.stack.provider_url}/v1"
 
     finished = world.check_before_deploying("shop", parameters=parameters, key=key)
 

@@ -102,7 +102,7 @@ def test_results_that_are_copied_back_without_their_mark_are_edited_once(world: 
         )
         event = world.event_about(copy)
         assert event["detail-type"] == "image.upload.rejected"
-        assert "result of ours" in event["detail"]["data"]["failure"]["message"]
+        assert "result of this deployment" in event["detail"]["data"]["failure"]["message"]
         source = {"Bucket": world.uploads, "Key": copy}
 
     assert len(world.tasks(mark)) == 1

@@ -230,7 +230,7 @@ def test_results_start_nothing_even_when_somebody_copies_one_back(world: World, 
 
     event = world.event_about(copy)
     assert event["detail-type"] == "image.upload.rejected"
-    assert "result of ours" in event["detail"]["data"]["failure"]["message"]
+    assert "result of this deployment" in event["detail"]["data"]["failure"]["message"]
     assert len(world.tasks(mark)) == 1
 
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from standardwebhooks import WebhookVerificationError
 
+from tests.contract.cfn_template import ROOT
+from tests.contract.documents import blocks
 from tests.e2e.receiver import Message, Receiver, receiving
 from tests.e2e.world import World, wait_until
+from tests.environment import without_make
 from tests.node.programs import Node
 
 ENDPOINTS = "/v1/webhook-endpoints"
+SHELL = ["bash", "-euo", "pipefail", "-c"]
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +160,8 @@ def test_nobody_else_sees_or_touches_an_endpoint_or_a_delivery(shop: Shop, world
         ("GET", f"/v1/deliveries/{delivery}"),
         ("POST", f"/v1/deliveries/{delivery}/replay"),
     ]
+    recovery = world.call("POST", f"{ENDPOINTS}/{endpoint}/recover", json={"since": datetime.now(UTC).isoformat()})
+    assert (recovery.status_code, recovery.json()["code"]) == (404, "not_found")
 
     # Not even the deployment's own key, which is another tenant's.
     answers = [world.call(method, path, json={}) for method, path in calls]
@@ -187,3 +196,56 @@ def test_an_execution_that_ends_early_leaves_no_delivery_waiting(shop: Shop, mar
     assert shop.delivery("failed", endpoint_id=endpoint)["id"] == delivery
     shop.call("POST", f"/v1/deliveries/{delivery}/replay", 202)
     assert len({message.id for message in shop.messages(mark, 3)}) == 1
+
+
+def test_after_an_outage_everything_that_failed_is_sent_again_once_each(shop: Shop, mark: str) -> None:
+    endpoint = shop.register(mark, events=["image.job.succeeded"])
+    shop.receiver.answer(mark, *[503] * 100)
+    jobs = [shop.call("POST", "/v1/jobs", 202, json={"prompt": f"{mark} {number}"}) for number in range(3)]
+
+    def deliveries(status: str) -> list[Any]:
+        query = {"endpoint_id": endpoint["id"], "status": status}
+        found: list[Any] = shop.call("GET", "/v1/deliveries", params=query)["data"]
+        return found
+
+    def all_three(status: str) -> list[Any]:
+        return wait_until(
+            lambda: found if len(found := deliveries(status)) == 3 else None,
+            seconds=60,
+            what=f"three deliveries that are {status}",
+        )
+
+    # Nobody waits for three days of attempts: their executions are ended early.
+    machine = shop.world.stack.client("stepfunctions")
+    arn = shop.world.stack.outputs["DeliveryMachineArn"].replace(":stateMachine:", ":execution:")
+    shop.messages(mark, 3)
+    for delivery in all_three("pending"):
+        machine.stop_execution(executionArn=f"{arn}:{delivery['id']}-1")
+    missed = {delivery["event_id"] for delivery in all_three("failed")}
+    shop.receiver.is_well(mark)
+    before = len(shop.receiver.got(mark))
+
+    [program] = blocks(ROOT / "docs" / "webhooks.md", "recover")
+    variables = {
+        "API": shop.world.stack.api_url,
+        "KEY": shop.key,
+        "ENDPOINT_ID": endpoint["id"],
+        "SINCE": jobs[0]["created_at"],
+    }
+    finished = subprocess.run(
+        [*SHELL, program],
+        env={**without_make(), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    told = json.loads(finished.stdout)
+    assert (told["recovered"], told["has_more"], told["unreadable"]) == (3, False, [])
+    assert {delivery["event_id"] for delivery in all_three("delivered")} == missed
+    again = shop.receiver.got(mark)[before:]
+    assert Counter(message.id for message in again) == dict.fromkeys(missed, 1)
+    assert {message.verified(endpoint["secret"])["data"]["job_id"] for message in again} == {job["id"] for job in jobs}
+    since = {"since": jobs[0]["created_at"]}
+    assert shop.call("POST", f"{ENDPOINTS}/{endpoint['id']}/recover", 429, json=since)["code"] == "rate_limited"

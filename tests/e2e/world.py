@@ -220,7 +220,7 @@ class World:
 
     def books(self) -> dict[str, Any]:
         """The vendor's books."""
-        return self._vendor("GET", "books")
+        return self._vendor("GET", "accounts")
 
     def vendor_calls(self) -> list[dict[str, Any]]:
         """Every call that the vendor's hosts received."""
@@ -228,7 +228,7 @@ class World:
         return calls
 
     def _vendor(self, method: str, what: str, **arguments: Any) -> dict[str, Any]:
-        answer = self.http.request(method, f"{self.stack.upstream}/_sim/{what}", **arguments)
+        answer = self.http.request(method, f"{self.stack.provider_url}/_sim/{what}", **arguments)
         answer.raise_for_status()
         document: dict[str, Any] = answer.json()
         return document

@@ -111,6 +111,11 @@ class InMemoryDeliveryStore:
             told = tuple(DeliverySummary.model_validate(delivery.model_dump()) for delivery in left[: query.limit])
             return Page(told, _position(left[query.limit - 1]) if len(left) > query.limit else None)
 
+    def undelivered(self, endpoint_id: str, since: datetime, *, limit: int) -> Sequence[str]:
+        with self._script.playing("undelivered"):
+            mine = [(one.undelivered_at, one.delivery_id) for one in self if one.endpoint_id == endpoint_id]
+            return [name for _, name in sorted((at, name) for at, name in mine if at and at >= since)][:limit]
+
     def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         with self._script.playing("needing_attention"):
             due = {one.delivery_id: self._later.get(one.delivery_id, one.attention_at) for one in self}

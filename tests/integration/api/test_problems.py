@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.access.keys import Caller, Scope
 from heliograph.api.problems import CONTENT_TYPE, Problem
-from heliograph.api.representations.jobs import JobTold
+from heliograph.api.representations.jobs import JobResource
 from heliograph.api.responses import accepted, api_resolver, found
 from heliograph.jobs.provenance import record_of
 from heliograph.jobs.read_jobs import JobView, LinkedResult
@@ -133,7 +133,7 @@ def test_a_path_that_is_not_there_is_a_problem_too() -> None:
 
 def represent(view: JobView) -> dict[str, Any]:
     """The job as its owner is sent it."""
-    document: dict[str, Any] = JobTold.of(view).model_dump(mode="json")
+    document: dict[str, Any] = JobResource.of(view).model_dump(mode="json")
     return document
 
 

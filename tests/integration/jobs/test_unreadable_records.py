@@ -68,6 +68,26 @@ def told(listing: tuple[int, Any, Any]) -> tuple[int, list[str], list[str]]:
 
 
 @every_damage
+def test_a_recovery_leaves_out_the_delivery_that_cannot_be_read_and_names_it(
+    damage: str, capsys: pytest.CaptureFixture[str], logged: Callable[[], str]
+) -> None:
+    endpoint = register()["id"]
+    ask("PATCH", f"{ENDPOINTS}/{endpoint}", {"status": "paused"})
+    events = [published_examples()["image.job.succeeded"], published_examples()["image.job.failed"]]
+    assert announce(*events) == []
+    ask("PATCH", f"{ENDPOINTS}/{endpoint}", {"status": "enabled"})
+    broken = items("deliveries")[0]["delivery_id"]["S"]
+    damaged("deliveries", broken, damage)
+
+    status, document, _ = ask("POST", f"{ENDPOINTS}/{endpoint}/recover", {"since": after(0).isoformat()})
+
+    assert (status, document["recovered"], document["unreadable"]) == (202, 1, [broken])
+    assert counted(capsys) == [[1.0]]
+    assert broken in logged()
+    assert SECRET not in logged()
+
+
+@every_damage
 def test_a_list_of_jobs_leaves_out_the_one_that_cannot_be_read_and_names_it(
     jobs: DynamoDBJobStore, damage: str, capsys: pytest.CaptureFixture[str], logged: Callable[[], str]
 ) -> None:

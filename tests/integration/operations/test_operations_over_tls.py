@@ -104,12 +104,14 @@ def test_a_route_is_disabled_and_enabled(aws: TlsAws) -> None:
 
 
 def test_a_key_is_made_listed_and_revoked(aws: TlsAws) -> None:
-    made = operate(aws, "new-key", "web shop", "--tenant", "shop", "--scopes", "jobs:read", "--daily-budget-usd", "25")
+    asked = ("--tenant", "shop", "--scopes", "jobs:read", "--daily-budget-usd", "25", "--expires", "2127-01-31")
+    made = operate(aws, "new-key", "web shop", *asked)
     (key_id,) = re.findall(r"key_[a-z2-7]{26}", made)
     listed = operate(aws, "keys")
     operate(aws, "revoke-key", key_id)
 
-    assert re.search(rf"{key_id} +web shop +shop +jobs:read +25 USD +valid +never", listed)
+    assert re.search(rf"{key_id} +web shop +shop +jobs:read +25 USD +valid until 2127-01-31 00:00 UTC +never", listed)
+    assert made.endswith("It expires on 2127-01-31 at 00:00:00 UTC.\n")
     assert re.search(rf"{key_id} .* revoked 20", operate(aws, "keys"))
 
 
@@ -187,6 +189,9 @@ def test_whatever_aws_refuses_is_said_in_one_sentence(
         (("revoke-key", "hg_a-key-instead-of-its-id"), "A key is revoked by its id (key_…), which `make keys` lists."),
         (("revoke-key", f"key_{'a' * 26}"), f"There is no key key_{'a' * 26}; `make keys` lists them."),
         (("new-key", "shop", "--daily-budget-usd", "-3"), "daily_budget_usd: "),
+        (("new-key", "shop", "--expires", "2026-01-31"), "expires_at: must be in the future"),
+        (("new-key", "shop", "--expires", "31 January"), "expires_at: must be a date and time"),
+        (("new-key", "shop", "--expires", "2127-02-30"), "expires_at: must be a date and time"),
     ],
 )
 def test_what_is_not_there_is_named_in_one_sentence(aws: TlsAws, arguments: tuple[str, ...], sentence: str) -> None:

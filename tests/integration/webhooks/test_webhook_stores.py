@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 from heliograph.kernel.errors import StaleRecord, StorageFailed, WorkflowFailed
+from heliograph.kernel.ids import derived_id
 from heliograph.kernel.pagination import cursor_of
 from heliograph.platform import aws
 from heliograph.webhooks.adapters import dynamodb_deliveries
@@ -17,6 +18,7 @@ from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStor
 from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
 from heliograph.webhooks.bus_event import ReceivedEvent
 from heliograph.webhooks.delivery import (
+    MAX_RECOVERED,
     OVERDUE_AFTER,
     RETENTION,
     Delivery,
@@ -144,7 +146,7 @@ def test_a_delivery_needs_attention_once_its_attempt_is_long_overdue(deliveries:
     early, late, done = delivery(0, at=0), delivery(1, at=60), delivery(2, at=0)
     for each in (early, late, done):
         assert deliveries.add(each)
-    deliveries.save(done.ended(DeliveryStatus.FAILED))
+    deliveries.save(done.ended(DeliveryStatus.FAILED, after(1)))
     due = OVERDUE_AFTER.total_seconds()
     assert list(deliveries.needing_attention(after(due - 1), limit=9)) == []
     assert list(deliveries.needing_attention(after(due), limit=9)) == [early.delivery_id]
@@ -168,12 +170,54 @@ def test_a_delivery_that_was_looked_at_waits_until_the_next_look(deliveries: Del
 def test_to_postpone_attention_at_what_is_over_or_gone_changes_nothing(deliveries: DeliveryStore) -> None:
     one = delivery(0, at=0)
     assert deliveries.add(one)
-    over = deliveries.save(one.ended(DeliveryStatus.FAILED))
+    over = deliveries.save(one.ended(DeliveryStatus.FAILED, after(1)))
     deliveries.postpone_attention(one.delivery_id, after(1))
     deliveries.postpone_attention(delivery(1).delivery_id, after(1))
     assert deliveries.get(one.delivery_id) == over
     assert deliveries.get(delivery(1).delivery_id) is None
     assert list(deliveries.needing_attention(after(99_999), limit=9)) == []
+
+
+def test_what_an_endpoint_did_not_get_is_found_by_when_it_ended_longest_ago_first(deliveries: DeliveryStore) -> None:
+    late, early, skipped, delivered, replayed = (delivery(number, at=0) for number in range(5))
+    for each in (late, early, skipped, delivered, replayed, delivery(5, at=0)):
+        assert deliveries.add(each)
+    deliveries.save(late.ended(DeliveryStatus.FAILED, after(30)))
+    deliveries.save(early.ended(DeliveryStatus.FAILED, after(10.5)))
+    deliveries.save(skipped.ended(DeliveryStatus.SKIPPED, after(20)))
+    deliveries.save(delivered.ended(DeliveryStatus.DELIVERED, after(20)))
+    again = deliveries.save(replayed.ended(DeliveryStatus.FAILED, after(20)))
+    assert len(deliveries.undelivered("ep_a", after(0), limit=9)) == 4
+    deliveries.save(again.replayed(after(40)))
+
+    in_order = [early.delivery_id, skipped.delivery_id, late.delivery_id]
+    assert list(deliveries.undelivered("ep_a", after(0), limit=9)) == in_order
+    assert list(deliveries.undelivered("ep_a", after(10.5), limit=9)) == in_order
+    assert list(deliveries.undelivered("ep_a", after(10.500001), limit=9)) == in_order[1:]
+    assert list(deliveries.undelivered("ep_a", after(20), limit=1)) == in_order[1:2]
+    assert list(deliveries.undelivered("ep_a", after(30.000001), limit=9)) == []
+    assert list(deliveries.undelivered("ep_b", after(0), limit=9)) == []
+
+
+def test_a_delivery_that_was_skipped_from_the_first_is_among_what_its_endpoint_did_not_get(
+    deliveries: DeliveryStore,
+) -> None:
+    event = ReceivedEvent(type="x", version="1", event_id="evt_x", occurred_at="2026-11-22T10:00:00Z", data={})
+    made = Delivery.for_event(
+        event, tenant="shop", receiver_id="ep_a", endpoint_id="ep_a", url="https://x.org/", skipped=True, at=after(5)
+    )
+    assert deliveries.add(made)
+    assert list(deliveries.undelivered("ep_a", after(5), limit=9)) == [made.delivery_id]
+
+
+def test_a_thousand_and_one_deliveries_are_found_at_once(cloud: None) -> None:
+    deliveries = deliveries_in_dynamodb()
+    for number in range(MAX_RECOVERED + 2):
+        # As long as real ones are.
+        name = derived_id("dlv", f"{number}")
+        failed = delivery(number).ended(DeliveryStatus.FAILED, after(number))
+        assert deliveries.add(failed.model_copy(update={"delivery_id": name, "payload": "x" * 9}))
+    assert len(deliveries.undelivered("ep_a", after(0), limit=MAX_RECOVERED + 1)) == MAX_RECOVERED + 1
 
 
 def test_a_delivery_is_added_once(deliveries: DeliveryStore) -> None:
@@ -184,7 +228,7 @@ def test_a_delivery_is_added_once(deliveries: DeliveryStore) -> None:
 
 def test_of_two_who_save_a_delivery_one_wins(deliveries: DeliveryStore) -> None:
     deliveries.add(delivery())
-    saved = deliveries.save(delivery().ended(DeliveryStatus.FAILED))
+    saved = deliveries.save(delivery().ended(DeliveryStatus.FAILED, after(1)))
     assert (saved.status, saved.revision) == ("failed", 1)
     with pytest.raises(StaleRecord):
         deliveries.save(delivery().replayed(after(5)))

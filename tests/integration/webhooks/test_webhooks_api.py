@@ -42,6 +42,7 @@ FUNCTIONS = {
     "secret": "webhook_secrets",
     "rotate-secret": "webhook_secrets",
     "test": "deliveries",
+    "recover": "deliveries",
     "replay": "deliveries",
 }
 
@@ -229,6 +230,51 @@ def test_a_test_and_a_replay_are_accepted_and_refused_where_nothing_can_be_sent(
         assert (status, problem["code"], problem["retryable"]) == (409, "endpoint_not_enabled", False)
 
 
+def test_what_failed_since_a_time_is_sent_again(
+    clock: SteppingClock, deployment: Deployment, logged: Callable[[], str]
+) -> None:
+    endpoint, since = register()["id"], clock.now()
+    announce(EVENT)
+    delivery_id = only_delivery()["delivery_id"]
+    clock.step(1)
+    started("deliver")({"outcome": "crashed", "execution": f"{delivery_id}-1", "error": "its execution is ABORTED"})
+    assert ask("GET", f"{DELIVERIES}/{delivery_id}")[1]["ended_at"] == "2026-11-22T10:00:31Z"
+    recover = f"{ENDPOINTS}/{endpoint}/recover"
+
+    status, told, headers = ask("POST", recover, {"since": since.isoformat()})
+
+    assert (status, headers["Cache-Control"]) == (202, ["no-store"])
+    assert told == {"recovered": 1, "has_more": False, "since": "2026-11-22T10:00:30Z", "unreadable": []}
+    shown = ask("GET", f"{DELIVERIES}/{delivery_id}")[1]
+    assert (shown["status"], shown["replays"], shown["ended_at"]) == ("pending", 1, None)
+    found = aws.step_functions().list_executions(stateMachineArn=deployment.delivery_machine_arn)["executions"]
+    assert f"{delivery_id}-2" in [each["name"] for each in found]
+    assert "EndpointRecovered" in logged()
+    before = items("deliveries")
+    status, problem, headers = ask("POST", recover, {"since": since.isoformat()})
+    assert (status, problem["code"], problem["retryable"]) == (429, "rate_limited", True)
+    assert headers["Retry-After"] == ["60"]
+    assert items("deliveries") == before
+    clock.step(60)
+    assert ask("POST", recover, {"since": since.isoformat()})[1]["recovered"] == 0
+
+
+def test_a_recovery_that_can_not_be_says_why_and_does_nothing() -> None:
+    endpoint = register()["id"]
+    recover = f"{ENDPOINTS}/{endpoint}/recover"
+    for body in ({}, {"since": "2026-11-22"}, {"since": 0}, {"since": "2126-01-01T00:00:00Z"}):
+        status, problem, _ = ask("POST", recover, body)
+        assert (status, problem["code"]) == (422, "invalid_input")
+        assert [fault["pointer"] for fault in problem["errors"]] == ["/since"]
+    assert ask("POST", recover, "no JSON")[1]["code"] == "malformed_body"
+    since = {"since": NOW.isoformat()}
+    assert ask("POST", f"{ENDPOINTS}/jobs/recover", since)[0] == 404
+    ask("PATCH", f"{ENDPOINTS}/{endpoint}", {"status": "paused"})
+    status, problem, _ = ask("POST", recover, since)
+    assert (status, problem["code"], problem["retryable"]) == (409, "endpoint_not_enabled", False)
+    assert items("deliveries") == []
+
+
 def test_every_fault_of_a_registration_is_named() -> None:
     status, problem, _ = ask("POST", ENDPOINTS, {"url": "https://10.0.0.1/", "events": ["x"], "secret": "mine"})
     assert status == 422
@@ -244,6 +290,7 @@ WRITES = [
     ("POST", f"{ENDPOINTS}/ep_x/rotate-secret"),
     ("POST", f"{ENDPOINTS}/jobs/rotate-secret"),
     ("POST", f"{ENDPOINTS}/ep_x/test"),
+    ("POST", f"{ENDPOINTS}/ep_x/recover"),
     ("POST", f"{DELIVERIES}/dlv_x/replay"),
 ]
 READS = [("GET", ENDPOINTS), ("GET", f"{ENDPOINTS}/ep_x"), ("GET", DELIVERIES), ("GET", f"{DELIVERIES}/dlv_x")]
@@ -269,7 +316,9 @@ def test_what_is_another_tenants_is_not_there() -> None:
     for method, path in [*WRITES[1:], *READS[1::2]]:
         if "/jobs/" not in path:
             mine = path.replace("ep_x", endpoint).replace("dlv_x", delivery)
-            status, problem, _ = ask(method, mine, {}, caller=STRANGER)
+            status, problem, _ = ask(
+                method, mine, {"since": NOW.isoformat()} if "recover" in path else {}, caller=STRANGER
+            )
             assert (status, problem["code"]) == (404, "not_found"), path
     assert ask("GET", ENDPOINTS, caller=STRANGER)[1]["data"] == []
     assert ask("GET", DELIVERIES, caller=STRANGER)[1]["data"] == []

@@ -130,6 +130,11 @@ def test_a_record_opens_until_it_expires() -> None:
         {"name": None},
         {"daily_budget_usd": "-1"},
         {"expires_at": "soon"},
+        {"expires_at": 4102444800},
+        {"expires_at": "4102444800"},
+        {"expires_at": "2100-01-01"},
+        {"expires_at": "2100-01-01T00:00:00"},
+        {"expires_at": "9999-12-31T23:59:59-05:00"},
     ],
 )
 def test_what_can_not_be_changed_of_a_key_is_refused_by_name(document: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from heliograph.api.openapi.document import describe
+from heliograph.api.openapi.deployment import document_for
 from heliograph.api.openapi.markup import element, json_code, paragraphs, program_code, prose
 from heliograph.api.openapi.operations import OPERATIONS, Operation
 from heliograph.api.openapi.pages import POLICY, description_pages
@@ -16,6 +16,7 @@ from heliograph.api.openapi.reference import Reference
 from heliograph.api.openapi.samples import samples
 from heliograph.api.problems import TITLES
 
+from tests.contract.openapi import TEXT
 from tests.fakes.deployment import ROUTES
 
 HOSTILE = "<script>alert(1)</script>\" onload='x' & `<b>`"
@@ -43,7 +44,7 @@ class Tags(HTMLParser):
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return describe(ROUTES, images_url="https://images.test")
+    return document_for(TEXT, ROUTES, images_url="https://images.test")
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_a_status_has_the_title_that_problems_have_whatever_pythons_phrase_is(pa
 
 
 def test_the_pages_are_the_document_and_the_reference() -> None:
-    pages = description_pages(ROUTES, local_webhooks=False, images_url="")
+    pages = description_pages(TEXT, ROUTES, local_webhooks=False, images_url="")
     assert pages.keys() == {"/v1/openapi.json", "/docs"}
     assert pages["/v1/openapi.json"].content_type == "application/json"
     assert pages["/docs"].policy == POLICY
@@ -116,7 +117,7 @@ def test_the_pages_are_the_document_and_the_reference() -> None:
 
 def test_without_the_routes_in_openais_shape_no_page_speaks_of_them() -> None:
     for url, expected in (("https://images.test", True), ("", False)):
-        pages = description_pages(ROUTES, local_webhooks=False, images_url=url)
+        pages = description_pages(TEXT, ROUTES, local_webhooks=False, images_url=url)
         for page in pages.values():
             words = re.findall("OpenAI(?!Generator)|ImagesUrl|IMAGES_URL|/v1/images", page.body)
             assert bool(words) is expected, words

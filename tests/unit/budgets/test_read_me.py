@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from heliograph.access.keys import ApiKey, Caller, Scope, read_key_request
-from heliograph.api.representations.me import MeTold
+from heliograph.api.representations.me import MeResource
 from heliograph.budgets.read_me import MeReader
 from heliograph.kernel.errors import BudgetExceeded, KeyRevoked
 from heliograph.kernel.tenants import Limits, Period, Tenant, Tenants
@@ -42,7 +42,7 @@ class Desk:
         self.keys.save(record)
         return record
 
-    def me(self, caller: Caller) -> MeTold:
+    def me(self, caller: Caller) -> MeResource:
         reader = MeReader(
             tenants=self.here.ledger.tenants,
             ledger=self.here.ledger,
@@ -50,7 +50,7 @@ class Desk:
             keys=self.keys,
             clock=self.here.clock,
         )
-        return MeTold.of(reader.me(caller))
+        return MeResource.of(reader.me(caller))
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def desk() -> Desk:
     return Desk()
 
 
-def left(told: MeTold) -> dict[tuple[str, str], tuple[str, str, str, str, str]]:
+def left(told: MeResource) -> dict[tuple[str, str], tuple[str, str, str, str, str]]:
     return {
         (budget.account, budget.period): (
             budget.limit_usd,

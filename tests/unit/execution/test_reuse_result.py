@@ -425,7 +425,7 @@ def test_a_result_that_is_copied_back_is_not_edited_again(shop: Shop, marked: bo
     rejection = shop.is_refused("uploads/white/copy.png", image, metadata=metadata)
 
     assert rejection.data.failure.code is FailureCode.INVALID_INPUT
-    assert "a result of ours" in rejection.data.failure.message
+    assert "a result of this deployment" in rejection.data.failure.message
     assert "accept_results" in rejection.data.failure.message
     assert first.job_id not in rejection.data.failure.message
 
@@ -435,7 +435,7 @@ def test_a_copy_is_a_result_too_when_the_first_one_is_forgotten(shop: Shop) -> N
     shop.here.index.results.clear()
     image = shop.stored(shop.gets("uploads/white/boot.jpg"))
 
-    assert "a result of ours" in shop.is_refused("uploads/white/copy.png", image).data.failure.message
+    assert "a result of this deployment" in shop.is_refused("uploads/white/copy.png", image).data.failure.message
 
 
 @pytest.mark.parametrize("marked", [True, False])

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.api.representations.jobs import JobTold
+from heliograph.api.representations.jobs import JobResource
 from heliograph.budgets.ledger import Booking, Usage
 from heliograph.execution.create_task import uncertain
 from heliograph.execution.outcomes import Expired, NotYet, Over, Processing
@@ -126,12 +126,12 @@ def test_its_owner_sees_the_image_the_charge_and_when_it_came(here: InMemoryDepl
     job_id = timed_out(here)
     view = here.read(job_id)
     assert view
-    assert "may still bring an image" in (JobTold.of(view).notice or "")
+    assert "may still bring an image" in (JobResource.of(view).notice or "")
     look(here)
 
     view = here.read(job_id)
     assert view
-    told = JobTold.of(view)
+    told = JobResource.of(view)
     assert (told.status, told.charged, told.price_usd) == ("failed", "yes", "0.06")
     assert len(told.results) == 1
     assert told.delivered_late_at == here.clock.now()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from heliograph.api.representations.models import ModelsTold
+from heliograph.api.representations.models import ModelsResource
 from heliograph.intake.list_models import ModelLister
 from heliograph.jobs.request import Policy
 from heliograph.kernel.errors import StorageFailed
@@ -15,9 +15,9 @@ from heliograph.routes.control import halt, hold_open, resume
 from tests.fakes.deployment import BETA, ROUTES, RULES, SECOND, InMemoryDeployment
 
 
-def told(here: InMemoryDeployment, policy: Policy = Policy.BETA_FIRST) -> ModelsTold:
+def told(here: InMemoryDeployment, policy: Policy = Policy.BETA_FIRST) -> ModelsResource:
     lister = ModelLister(routes=ROUTES, policy=policy, states=here.states, clock=here.clock)
-    return ModelsTold.of(lister.list())
+    return ModelsResource.of(lister.list())
 
 
 def test_every_route_is_told_in_its_order_with_caps_and_price(here: InMemoryDeployment) -> None:

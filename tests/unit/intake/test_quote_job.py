@@ -6,7 +6,7 @@ import json
 
 import pytest
 from heliograph.access.keys import Caller, Scope
-from heliograph.api.representations.jobs import QuoteTold
+from heliograph.api.representations.jobs import QuoteResource
 from heliograph.intake.quote_job import Quote
 from heliograph.kernel.errors import BudgetExceeded
 from heliograph.kernel.tenants import Limits, Tenant, Tenants
@@ -30,7 +30,7 @@ def limit(here: InMemoryDeployment, *, shop: str | None = None, together: str | 
 
 
 def told(quote: Quote) -> tuple[bool, str | None, str | None]:
-    document = QuoteTold.of(quote)
+    document = QuoteResource.of(quote)
     return document.fits, document.left_usd, document.reason
 
 
@@ -89,14 +89,14 @@ def test_a_job_whose_every_route_is_out_of_service_would_wait(here: InMemoryDepl
     assert told(here.quote({**WISH, "policy": "beta-first"}))[0] is True
     quote = here.quote({**WISH, "model": BETA})
     assert told(quote) == (False, None, f"it would wait: none of its routes is in service at the moment ({beta.name})")
-    assert [route.circuit for route in QuoteTold.of(quote).routes] == ["open"]
+    assert [route.circuit for route in QuoteResource.of(quote).routes] == ["open"]
 
 
 def test_while_spending_is_paused_it_would_wait_and_the_operators_reason_stays_theirs(
     here: InMemoryDeployment,
 ) -> None:
     halt("a s3cret drill", control=here.control)
-    document = QuoteTold.of(here.quote(WISH)).model_dump_json()
+    document = QuoteResource.of(here.quote(WISH)).model_dump_json()
     assert json.loads(document)["reason"] == "spending is paused: it would wait until an operator resumes it"
     assert "s3cret" not in document
 

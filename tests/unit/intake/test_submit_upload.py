@@ -157,7 +157,7 @@ def test_a_result_of_ours_never_starts_a_job(here: InMemoryDeployment, key: str)
     rejection = rejected(here, dropped(here, key, body, metadata={MARKER: "job_x"}))
 
     assert rejection.data.failure.code is FailureCode.INVALID_INPUT
-    assert "result of ours" in rejection.data.failure.message
+    assert "result of this deployment" in rejection.data.failure.message
 
 
 def test_what_we_store_would_be_refused_as_an_upload(here: InMemoryDeployment) -> None:

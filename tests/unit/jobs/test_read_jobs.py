@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from heliograph.api.representations.jobs import JobTold, job_listing
+from heliograph.api.representations.jobs import JobList, JobResource
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.read_jobs import RESULT_LINK_SECONDS, JobsQuery, JobView
 from heliograph.kernel.errors import StorageFailed
@@ -166,7 +166,7 @@ def test_a_slice_is_no_larger_than_a_function_may_answer_whatever_the_script(
     while True:
         found = here.listed(limit=100, cursor=cursor)
         told += [view.job.job_id for view in found.items]
-        body = job_listing(found).model_dump_json()
+        body = JobList.of(found).model_dump_json()
         # As the runtime sends it: a text in a JSON document.
         assert len(json.dumps({"body": body}, ensure_ascii=False).encode()) < 6_000_000
         if found.end is None:
@@ -208,8 +208,8 @@ def test_a_moment_may_be_of_any_zone(here: InMemoryDeployment, at: str) -> None:
 # ---- What is told
 
 
-def told(job: Job) -> JobTold:
-    return JobTold.of(JobView(job, ()))
+def told(job: Job) -> JobResource:
+    return JobResource.of(JobView(job, ()))
 
 
 @pytest.mark.parametrize(
@@ -241,6 +241,6 @@ def test_metadata_and_tags_are_echoed(here: InMemoryDeployment) -> None:
     view = here.read(job_id)
     assert view
 
-    document = JobTold.of(view)
+    document = JobResource.of(view)
 
     assert (document.metadata, document.tags) == ({"order": "17"}, ("autumn",))

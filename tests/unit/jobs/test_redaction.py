@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 
 import pytest
-from heliograph.api.representations.jobs import JobTold, QuoteTold
-from heliograph.api.representations.webhooks import DeliverySummaryTold, DeliveryTold
+from heliograph.api.representations.jobs import JobResource, QuoteResource
+from heliograph.api.representations.webhooks import DeliveryResource, DeliverySummaryResource
 from heliograph.intake.quote_job import Quote
 from heliograph.jobs.events import job_event, settled_event
 from heliograph.jobs.job import Job, Settlement
@@ -79,8 +79,8 @@ def test_no_record_event_or_view_of_a_job_holds_a_query_of_its_request(
 
     texts = [
         record_of(job).decode(),
-        JobTold.of(here.reader.viewer.view(job)).model_dump_json(),
-        QuoteTold.of(Quote(request, dict.fromkeys(ROUTES, Circuit.CLOSED))).model_dump_json(),
+        JobResource.of(here.reader.viewer.view(job)).model_dump_json(),
+        QuoteResource.of(Quote(request, dict.fromkeys(ROUTES, Circuit.CLOSED))).model_dump_json(),
         *(job_event(job, results_bucket=RESULTS).model_dump_json() for _ in [1] if job.is_over),
         *(settled_event(job, one, results_bucket=RESULTS).model_dump_json() for one in job.settlements),
     ]
@@ -117,7 +117,7 @@ def test_a_masked_link_that_is_sent_again_is_refused(here: InMemoryDeployment) -
 
 def test_a_delivery_is_shown_without_the_query_of_its_url() -> None:
     sent = delivery(url=f"https://hooks.example.com/a?token={SECRET}")
-    for view in (DeliverySummaryTold.of(sent), DeliveryTold.whole(sent)):
+    for view in (DeliverySummaryResource.of(sent), DeliveryResource.whole(sent)):
         assert view.url == "https://hooks.example.com/a?…"
 
 
@@ -145,7 +145,7 @@ def test_where_the_provider_keeps_images_is_in_the_jobs_view_and_in_no_event(lin
     for event in events:
         assert not any(link in event.model_dump_json() for link in links)
     for job in (failed, canceled, settled):
-        view = JobTold.of(here.reader.viewer.view(job))
+        view = JobResource.of(here.reader.viewer.view(job))
         assert list(view.provider_urls) == links
 
 

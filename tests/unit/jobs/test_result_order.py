@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from heliograph.api.representations.jobs import JobTold
+from heliograph.api.representations.jobs import JobResource
 from heliograph.execution.outcomes import Finished, NotYet, Processing
 from heliograph.intake.create_job import Submission
 from heliograph.intake.preset_events import PresetRejected
@@ -192,7 +192,7 @@ def test_a_superseded_job_says_so_everywhere(here: InMemoryDeployment) -> None:
     assert json.loads(record.body)["superseded_by"] == newer
     view = here.read(older)
     assert view
-    assert JobTold.of(view).superseded_by == newer
+    assert JobResource.of(view).superseded_by == newer
     assert here.jobs.peek(newer).superseded_by is None
 
 

@@ -141,7 +141,7 @@ def test_keys_are_listed_oldest_first_without_the_key() -> None:
     young = key("young", NOW, daily_budget_usd="25", last_used_at=NOW)
     old = key("old", NOW - timedelta(days=1), revoked_at=NOW)
 
-    head, first, second = key_report([young, old])
+    head, first, second = key_report([young, old], NOW)
 
     assert head.split() == ["id", "name", "tenant", "scopes", "a", "day", "state", "last", "used", "made", "by"]
     assert first.split("  ")[1:2] == ["old"]
@@ -151,8 +151,23 @@ def test_keys_are_listed_oldest_first_without_the_key() -> None:
     assert "d" * 64 not in first + second
 
 
+def test_a_key_is_listed_with_when_it_expires_or_has() -> None:
+    made = ApiKey(key_id=KEY_ID, digest="d" * 64, name="a", tenant="shop", scopes={Scope.JOBS_READ}, created_at=NOW)
+    soon, over = NOW + timedelta(seconds=1), NOW
+    keys = [made.model_copy(update={"expires_at": at}) for at in (soon, over)]
+    revoked = keys[1].model_copy(update={"revoked_at": NOW})
+
+    _, *rows = key_report([*keys, revoked], NOW)
+
+    assert "  valid until 2026-11-28 12:00 UTC  " in rows[0]
+    assert "  expired 2026-11-28 12:00 UTC  " in rows[1]
+    assert "  revoked 2026-11-28  " in rows[2]
+
+
 def test_no_keys_are_told_too() -> None:
-    assert list(key_report([])) == ["There are no API keys but the deployment's own. `make new-key NAME=…` makes one."]
+    assert list(key_report([], NOW)) == [
+        "There are no API keys but the deployment's own. `make new-key NAME=…` makes one."
+    ]
 
 
 def test_what_tenants_and_providers_wrote_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,11 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from heliograph.kernel.ids import derived_id
 from heliograph.webhooks.bus_event import ReceivedEvent
 from heliograph.webhooks.delivery import (
     JITTER,
     MAX_ANSWER_CHARACTERS,
     MAX_ATTEMPTS,
+    MAX_RECOVERED,
     MAX_STORED_ATTEMPTS,
     MAX_WAIT,
     RETENTION,
@@ -22,6 +24,7 @@ from heliograph.webhooks.delivery import (
     message_body,
     parse_retry_after,
     printable_excerpt,
+    recovery_due,
     retry_wait,
 )
 from hypothesis import given
@@ -157,6 +160,29 @@ def test_a_replay_begins_a_series_of_its_own_and_remembers_what_was() -> None:
     assert again.attempts == failed.attempts
     assert again.execution == f"{failed.delivery_id}-2" != failed.execution
     assert (again.payload, again.event_id) == (failed.payload, failed.event_id)
+
+
+def test_a_delivery_says_when_it_ended_while_it_is_over() -> None:
+    one = delivery()
+    assert (one.ended_at, one.undelivered_at) == (None, None)
+    again = one.after_attempt(attempt(500, seconds=2), url="x", retry_after=None)
+    assert (again.ended_at, again.undelivered_at) == (None, None)
+    taken = again.after_attempt(attempt(204, NOW + HOUR, seconds=2), url="x", retry_after=None)
+    assert (taken.ended_at, taken.undelivered_at) == (NOW + HOUR + timedelta(seconds=2), None)
+    failed = taken.replayed(NOW + 2 * HOUR).after_attempt(attempt(410, NOW + 2 * HOUR), url="x", retry_after=None)
+    assert failed.ended_at == failed.undelivered_at == NOW + 2 * HOUR
+    assert failed.replayed(NOW + 3 * HOUR).ended_at is None
+    skipped = again.ended(DeliveryStatus.SKIPPED, NOW + HOUR)
+    assert skipped.ended_at == skipped.undelivered_at == NOW + HOUR
+
+
+def test_a_recovery_begins_with_the_first_at_once_and_ends_before_the_next_call() -> None:
+    names = [derived_id("dlv", f"{number}") for number in range(MAX_RECOVERED)]
+    due = [recovery_due(place, name, NOW) for place, name in enumerate(names)]
+    assert NOW <= due[0] < NOW + timedelta(seconds=1)
+    assert NOW + timedelta(seconds=59) < due[-1] <= NOW + MINUTE
+    assert due == sorted(due)
+    assert len({(then - now) for now, then in pairwise(due)}) > 9
 
 
 def test_a_record_does_not_grow_without_end() -> None:

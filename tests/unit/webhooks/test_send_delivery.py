@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count, pairwise
+from math import ceil
 from typing import Any
 
 import pytest
@@ -19,9 +21,11 @@ from heliograph.kernel.errors import (
     TooSoon,
     WorkflowFailed,
 )
+from heliograph.platform.threads import in_order
 from heliograph.webhooks.bus_event import BusEvent, ReceivedEvent
 from heliograph.webhooks.delivery import (
     MAX_ATTEMPTS,
+    OVERDUE_AFTER,
     RETRY_SCHEDULE,
     AttemptResult,
     Delivery,
@@ -35,9 +39,10 @@ from heliograph.webhooks.delivery import (
 from heliograph.webhooks.endpoint import DISABLE_AFTER, MAX_ENDPOINTS, Endpoint, job_urls_id, signing_secret
 from heliograph.webhooks.event_catalogue import EndpointDisabled
 from heliograph.webhooks.fan_out import WebhookFanOut
-from heliograph.webhooks.manage_deliveries import DeliveryService
+from heliograph.webhooks.manage_deliveries import DeliveryService, Recovered
 from heliograph.webhooks.manage_endpoints import EndpointService
 from heliograph.webhooks.send_delivery import DeliverySender
+from heliograph.webhooks.sweep_deliveries import DeliverySweeper
 
 from tests.contract.examples import arriving, published_examples, queued_job
 from tests.fakes.bus import RecordingBus
@@ -78,6 +83,7 @@ class PostOffice:
             workflow=self.workflow,
             clock=self.clock,
             pace=self.pace,
+            together=in_order,
         )
         self._delivery_sender = DeliverySender(
             deliveries=self.deliveries,
@@ -636,6 +642,253 @@ def test_a_second_replay_within_a_second_is_too_soon_and_leaves_nothing(office: 
     assert list(office.deliveries) == before
     office.clock.step(1)
     assert office.replay(delivery).series == delivery.series + 2
+
+
+# ---- Recoveries
+
+
+def failed(office: PostOffice, number: int) -> list[Delivery]:
+    """Deliveries of events that came and failed second by second; the receiver is well again afterwards."""
+    found: list[Delivery] = []
+    for each in range(number):
+        office.clock.step(1)
+        event = happening().model_copy(update={"event_id": f"evt_{office.clock.now():%H%M%S}_{each}"})
+        for delivery in office.notify(event):
+            office.give_up(delivery)
+            found.append(delivery)
+    return found
+
+
+def recover(office: PostOffice, endpoint: Endpoint, since: datetime, *, tenant: str = "default") -> Recovered | None:
+    return office.counter.recover(endpoint.endpoint_id, {"since": since.isoformat()}, tenant=tenant)
+
+
+def statuses(office: PostOffice) -> dict[str, int]:
+    return dict(Counter(delivery.status.value for delivery in office.deliveries))
+
+
+def test_everything_that_failed_since_a_time_is_sent_again_once(office: PostOffice) -> None:
+    endpoint, other = office.register(), office.register(url=JOB_URL)
+    before = failed(office, 1)
+    since = office.clock.now() + timedelta(seconds=1)
+    after = [delivery for delivery in failed(office, 3) if delivery.endpoint_id == endpoint.endpoint_id]
+
+    assert recover(office, endpoint, since) == Recovered(since, 3, has_more=False)
+    for delivery in office.deliveries:
+        if delivery.is_pending:
+            office.run(delivery)
+    office.clock.step(60)
+    assert recover(office, endpoint, since) == Recovered(since, 0, has_more=False)
+
+    # Not what failed before, nor what was for somebody else.
+    assert [sent.event_id for sent in office.sender.sent] == [delivery.event_id for delivery in after]
+    assert statuses(office) == {"delivered": 3, "failed": len(before) + 3}
+    assert other.url not in office.sent_to
+
+
+def test_what_failed_at_that_very_moment_is_sent_again_and_what_failed_just_before_is_not(office: PostOffice) -> None:
+    endpoint = office.register()
+    failed(office, 1)
+    at = office.delivery().ended_at
+    assert at
+    office.clock.step(60)
+    just_after = at + timedelta(microseconds=1)
+    assert recover(office, endpoint, just_after) == Recovered(just_after, 0, has_more=False)
+    office.clock.step(60)
+    assert recover(office, endpoint, at) == Recovered(at, 1, has_more=False)
+
+
+def test_a_delivery_counts_by_when_it_failed_not_by_when_its_event_came(office: PostOffice) -> None:
+    endpoint = office.register()
+    office.sender.always(URL, 500)
+    [delivery] = office.notify()
+    office.run(delivery)
+    since = office.clock.now() - timedelta(hours=1)
+    assert delivery.created_at < since - timedelta(days=2)
+
+    assert recover(office, endpoint, since) == Recovered(since, 1, has_more=False)
+
+
+def test_what_was_skipped_while_its_endpoint_took_nothing_is_sent_again_too(office: PostOffice) -> None:
+    endpoint, since = office.register(), office.clock.now()
+    office.set_status(endpoint, "paused")
+    office.notify()
+    office.set_status(endpoint, "enabled")
+
+    assert recover(office, endpoint, since) == Recovered(since, 1, has_more=False)
+    office.run(office.delivery())
+
+    assert office.delivery().status == "delivered"
+
+
+def test_what_is_waiting_or_has_arrived_is_left_alone(office: PostOffice) -> None:
+    endpoint, since = office.register(), office.clock.now()
+    [arrived] = office.notify()
+    office.run(arrived)
+    office.sender.answer(URL, 500)
+    [waiting] = office.notify(happening())
+    office.deliver(waiting)
+    before = list(office.deliveries)
+
+    assert recover(office, endpoint, since) == Recovered(since, 0, has_more=False)
+    assert list(office.deliveries) == before
+
+
+def test_a_recovery_is_spread_over_the_minute_until_the_next(office: PostOffice) -> None:
+    endpoint, since = office.register(), office.clock.now()
+    failed(office, 1100)
+    now = office.clock.now()
+
+    recovered = recover(office, endpoint, since)
+
+    assert recovered == Recovered(since, 1000, has_more=True)
+    due = sorted(at - now for delivery in office.deliveries if (at := delivery.next_attempt_at))
+    assert due[0] < timedelta(seconds=1)
+    assert timedelta(seconds=58) < due[-1] < timedelta(minutes=1, seconds=1)
+    for second in range(60):
+        assert sum(timedelta(seconds=second) <= at < timedelta(seconds=second + 1) for at in due) <= 20
+    # What failed first goes first, and nothing is sent before it is due.
+    last = max((one for one in office.deliveries if one.next_attempt_at), key=lambda one: one.next_attempt_at or now)
+    waits = office.deliver(last)
+    assert isinstance(waits, RetryDelivery)
+    assert waits.wait_seconds == ceil(due[-1].total_seconds())
+    assert office.sender.sent == []
+    office.clock.step(waits.wait_seconds)
+    assert office.run(last).status == "delivered"
+    office.clock.step(60)
+    assert recover(office, endpoint, since) == Recovered(since, 100, has_more=False)
+
+
+def test_a_wait_that_was_shorter_than_it_should_be_is_not_waited_for_again(office: PostOffice) -> None:
+    endpoint, since = office.register(), office.clock.now()
+    failed(office, 60)
+    recover(office, endpoint, since)
+    last = max(office.deliveries, key=lambda one: one.next_attempt_at or since)
+    waits = office.deliver(last)
+    assert isinstance(waits, RetryDelivery)
+    assert office.deliver(waits).outcome == "done"
+
+
+def test_a_recovery_ends_in_time_and_its_repeat_goes_on(office: PostOffice) -> None:
+    endpoint, since = office.register(), office.clock.now()
+    failed(office, 100)
+    office.workflow.on("start", *[lambda: office.clock.step(0.25)] * 100)
+
+    first = recover(office, endpoint, since)
+
+    assert first == Recovered(since, 80, has_more=True)
+    office.clock.step(60)
+    assert recover(office, endpoint, since) == Recovered(since, 20, has_more=False)
+    assert statuses(office) == {"pending": 100}
+    assert len(set(office.workflow.executions)) == 200
+
+
+@pytest.mark.parametrize("before", ["get", "save"])
+def test_one_that_somebody_replays_at_the_same_moment_is_sent_once(office: PostOffice, before: str) -> None:
+    endpoint, since = office.register(), office.clock.now()
+    [delivery] = failed(office, 1)
+    # After the index was asked, which still knew it as failed.
+    office.deliveries.on(before, lambda: office.replay(delivery))
+
+    assert recover(office, endpoint, since) == Recovered(since, 0, has_more=False)
+    assert office.workflow.executions == [f"{delivery.delivery_id}-1", f"{delivery.delivery_id}-2"]
+
+
+def test_one_that_could_not_be_begun_is_carried_on_by_the_sweep(office: PostOffice) -> None:
+    endpoint, since = office.register(), office.clock.now()
+    first, second = failed(office, 2)
+    office.workflow.on("start", WorkflowFailed("away"))
+
+    assert recover(office, endpoint, since) == Recovered(since, 2, has_more=False)
+
+    office.clock.step(OVERDUE_AFTER.total_seconds() + 1)
+    swept = DeliverySweeper(deliveries=office.deliveries, workflow=office.workflow, clock=office.clock).sweep()
+    assert {f"started {first.delivery_id}-2", f"started {second.delivery_id}-2"} == set(swept)
+
+
+def test_a_second_recovery_within_a_minute_is_too_soon_and_changes_nothing(office: PostOffice) -> None:
+    endpoint, since = office.register(), office.clock.now()
+    recover(office, endpoint, since)
+    failed(office, 1)
+    before = list(office.deliveries)
+    office.clock.step(58.999)
+    with pytest.raises(TooSoon, match="one recovery a minute") as error:
+        recover(office, endpoint, since)
+    assert error.value.seconds == 60
+    assert list(office.deliveries) == before
+    office.clock.step(0.001)
+    assert recover(office, endpoint, since) == Recovered(since, 1, has_more=False)
+
+
+@pytest.mark.parametrize("status", ["paused", "disabled"])
+def test_an_endpoint_that_takes_nothing_is_not_recovered_and_may_be_at_once_when_it_does(
+    office: PostOffice, status: str
+) -> None:
+    endpoint, since = office.register(), office.clock.now()
+    if status == "paused":
+        failed(office, 1)
+        office.set_status(endpoint, status)
+    else:
+        disable(office, endpoint)
+    before = list(office.deliveries)
+    with pytest.raises(Conflict, match=status):
+        recover(office, endpoint, since)
+    assert list(office.deliveries) == before
+    office.set_status(endpoint, "enabled")
+    assert recover(office, endpoint, since) == Recovered(since, 1, has_more=False)
+
+
+@pytest.mark.parametrize("what", ["jobs", "ep_x", "dlv_x", ""])
+def test_what_is_no_endpoint_can_not_be_recovered(office: PostOffice, what: str) -> None:
+    assert office.counter.recover(what, {"since": office.clock.now().isoformat()}, tenant="default") is None
+
+
+def test_another_tenants_endpoint_can_not_be_recovered(office: PostOffice) -> None:
+    endpoint, since = office.register(), office.clock.now()
+    failed(office, 1)
+    assert recover(office, endpoint, since, tenant="stranger") is None
+    assert statuses(office) == {"failed": 1}
+    assert recover(office, endpoint, since)
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "fault"),
+    [
+        ({}, "/since", "is required"),
+        ({"since": None}, "/since", "must be a date and time"),
+        ({"since": 1795341600}, "/since", "must be a date and time"),
+        ({"since": "1795341600"}, "/since", "must be a date and time"),
+        ({"since": "2026-11-22"}, "/since", "must be a date and time"),
+        ({"since": "yesterday"}, "/since", "must be a date and time"),
+        ({"since": "2026-11-22T10:00:00"}, "/since", "must say its UTC offset"),
+        ({"since": "2026-11-31T10:00:00Z"}, "/since", "must be a date and time"),
+        ({"since": "0001-01-01T00:00:00+05:00"}, "/since", "is no date"),
+        ({"since": "2026-11-22T12:00:00.000001Z"}, "/since", "in the future"),
+        ({"since": "2026-11-22T07:00:00.000001-05:00"}, "/since", "in the future"),
+        ({"since": "2026-10-23T11:59:59.999999Z"}, "/since", "over 30 days ago"),
+        ({"since": "2026-11-22T10:00:00Z", "until": "x"}, "/until", "no such field"),
+    ],
+)
+def test_a_recovery_says_since_when_and_every_fault_is_told_before_anything_is_done(
+    office: PostOffice, document: dict[str, Any], pointer: str, fault: str
+) -> None:
+    endpoint = office.register()
+    with pytest.raises(InvalidRequest) as error:
+        office.counter.recover(endpoint.endpoint_id, document, tenant="default")
+    [told] = error.value.faults
+    assert told.pointer == pointer
+    assert fault in told.detail
+    # It was not the one call of this minute.
+    assert recover(office, endpoint, office.clock.now())
+
+
+@pytest.mark.parametrize(
+    "since",
+    ["2026-11-22T12:00:00Z", "2026-10-23T12:00:00Z", "2026-11-22t14:00:00.5+05:30", "2026-11-22T07:00:00-05:00"],
+)
+def test_since_is_any_moment_of_the_last_thirty_days(office: PostOffice, since: str) -> None:
+    endpoint = office.register()
+    assert office.counter.recover(endpoint.endpoint_id, {"since": since}, tenant="default")
 
 
 @pytest.mark.parametrize("what", ["jobs", "ep_" + "a" * 26, ""])

@@ -105,7 +105,7 @@ def test_a_delivery_that_ends_meanwhile_keeps_its_end(here: Here, when: str) -> 
     here.clock.step(LONG)
 
     def taken() -> None:
-        here.deliveries.save(delivery.ended(DeliveryStatus.DELIVERED))
+        here.deliveries.save(delivery.ended(DeliveryStatus.DELIVERED, here.clock.now()))
 
     if when == "before it is looked at":
         here.deliveries.on("postpone_attention", taken)

@@ -23,6 +23,7 @@ from pydantic import (
 from heliograph.kernel.errors import InvalidRequest
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.json_types import JSON_INTEGER
+from heliograph.kernel.moments import Moment
 from heliograph.kernel.money import microdollars
 from heliograph.kernel.tenants import DEFAULT_TENANT, KEY_ACCOUNT, Budget, TenantName
 from heliograph.kernel.validation import faults_of
@@ -110,7 +111,7 @@ Rate = Annotated[
     JSON_INTEGER,
 ]
 Expiry = Annotated[
-    AwareDatetime | None,
+    Moment | None,
     Field(description="From then on it opens nothing, at most a minute later; never unless given."),
 ]
 

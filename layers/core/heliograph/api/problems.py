@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TypeVar
 
-from heliograph.api.representations.problems import FaultTold, ProblemTold
+from heliograph.api.representations.problems import FaultResource, ProblemDocument
 from heliograph.kernel.errors import (
     BudgetExceeded,
     Conflict,
@@ -78,7 +78,7 @@ class Problem(Exception):
 
         `docs`: the API's reference, relative to the call's URL.
         """
-        told = ProblemTold(
+        told = ProblemDocument(
             type=f"{docs}#{anchor_of(self.code)}",
             title=TITLES[self.status],
             status=self.status.value,
@@ -87,7 +87,7 @@ class Problem(Exception):
             retryable=self.retryable,
             charged=self.charged,
             request_id=request_id,
-            errors=tuple(FaultTold(pointer=fault.pointer, detail=fault.detail) for fault in self.errors),
+            errors=tuple(FaultResource(pointer=fault.pointer, detail=fault.detail) for fault in self.errors),
         )
         return told.model_dump(mode="json", exclude=None if self.errors else {"errors"})
 
@@ -130,7 +130,7 @@ class Problem(Exception):
                     retry_after_seconds=error.seconds,
                 )
             case KeyRevoked():
-                detail = "this key was revoked; nothing was done and nothing shown"
+                detail = "this key was revoked or has expired; nothing was done and nothing shown"
                 return cls(HTTPStatus.UNAUTHORIZED, "unauthenticated", detail)
             case StaleJob():
                 detail = "the job changed in the same moment, again and again"

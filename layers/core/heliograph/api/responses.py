@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from heliograph.access.keys import Caller, Scope
 from heliograph.api.problems import CONTENT_TYPE, Problem
 from heliograph.api.representations import Listing, Representation
-from heliograph.api.representations.jobs import JobNamed, JobTold
+from heliograph.api.representations.jobs import JobResource, JobSummaryResource
 from heliograph.jobs.job import Job
 from heliograph.jobs.read_jobs import JobView
 from heliograph.kernel.failures import Charged
@@ -77,9 +77,9 @@ def awaited(view: JobView, *, caller: Caller, location: str, replayed: bool, wai
     return answer(200 if view.job.is_over else 202, _told(view, caller), headers)
 
 
-def _told(view: JobView, caller: Caller) -> JobTold | JobNamed:
+def _told(view: JobView, caller: Caller) -> JobResource | JobSummaryResource:
     """The job; to a key without `jobs:read` no more than its name: it may be another key's, and have results."""
-    return JobTold.of(view) if caller.may(Scope.JOBS_READ) else JobNamed.of(view.job)
+    return JobResource.of(view) if caller.may(Scope.JOBS_READ) else JobSummaryResource.of(view.job)
 
 
 def _of_a_submission(job: Job, *, location: str, replayed: bool) -> dict[str, str]:
@@ -94,7 +94,7 @@ def _of_a_submission(job: Job, *, location: str, replayed: bool) -> dict[str, st
 
 def found(view: JobView) -> Response[str]:
     """200 with the job. `Retry-After` while there is something to wait for."""
-    return answer(200, JobTold.of(view), {} if view.job.is_over else {"Retry-After": "3"})
+    return answer(200, JobResource.of(view), {} if view.job.is_over else {"Retry-After": "3"})
 
 
 def problem_answer(problem: Problem, call: APIGatewayProxyEvent) -> dict[str, Any]:
@@ -131,10 +131,15 @@ def answer(status: int, body: Representation, headers: Mapping[str, str] | None 
 
 def listed(listing: Listing[Any], headers: Mapping[str, str] | None = None) -> Response[str]:
     """200 with a list. What of it can't be read is logged by its ids, and counted."""
-    if listing.unreadable:
-        logger.error("unreadable", extra={"records": listing.unreadable})
-        tell(of_list(len(listing.unreadable)))
+    report_unreadable(listing.unreadable)
     return answer(200, listing, headers)
+
+
+def report_unreadable(records: tuple[str, ...]) -> None:
+    """Logs records that can't be read by their ids, and counts them."""
+    if records:
+        logger.error("unreadable", extra={"records": records})
+        tell(of_list(len(records)))
 
 
 def sliced(call: APIGatewayProxyEvent, listing: Listing[Any]) -> Response[str]:

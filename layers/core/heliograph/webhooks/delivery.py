@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -11,12 +12,15 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
+from heliograph.kernel.errors import Fault, InvalidRequest
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.jitter import jitter_fraction
+from heliograph.kernel.moments import Moment
 from heliograph.kernel.pagination import PageQuery
 from heliograph.kernel.printable import without_unprintable
+from heliograph.kernel.validation import faults_of
 from heliograph.webhooks.bus_event import ReceivedEvent
 
 DELIVERY_ID = re.compile(r"dlv_[a-z2-7]{26}")
@@ -43,6 +47,11 @@ OVERDUE_AFTER = timedelta(minutes=10)
 # Limit of the record: endless replays would make it too large.
 MAX_STORED_ATTEMPTS = 30
 MAX_ANSWER_CHARACTERS = 1024
+# What one call of `recover` sends again, spread over the minute before the next call.
+MAX_RECOVERED = 1000
+RECOVERY_PACE = timedelta(minutes=1) / MAX_RECOVERED
+# A shorter wait is not worth a state of the workflow.
+_SHORTEST_WAIT = timedelta(seconds=1)
 
 
 class DeliveryStatus(StrEnum):
@@ -104,6 +113,8 @@ class DeliverySummary(BaseModel):
     status: DeliveryStatus
     created_at: AwareDatetime
     next_attempt_at: AwareDatetime | None = None
+    # When it was delivered, failed or skipped; `None` while an attempt is to come.
+    ended_at: AwareDatetime | None = None
     # Number of the series of attempts: a replay starts a new one.
     series: PositiveInt = 1
     tries: NonNegativeInt = 0
@@ -142,6 +153,7 @@ class Delivery(DeliverySummary):
             status=DeliveryStatus.SKIPPED if skipped else DeliveryStatus.PENDING,
             created_at=at,
             next_attempt_at=None if skipped else at,
+            ended_at=at if skipped else None,
             payload=message_body(event),
             touched_at=at,
         )
@@ -150,6 +162,15 @@ class Delivery(DeliverySummary):
     def is_pending(self) -> bool:
         """Whether another attempt is due."""
         return self.status is DeliveryStatus.PENDING
+
+    @property
+    def undelivered_at(self) -> datetime | None:
+        """When it failed or was skipped; `None` where it did not."""
+        return self.ended_at if self.status in (DeliveryStatus.FAILED, DeliveryStatus.SKIPPED) else None
+
+    def is_early(self, at: datetime) -> bool:
+        """Whether its next attempt is still to be waited for."""
+        return self.next_attempt_at is not None and self.next_attempt_at - at >= _SHORTEST_WAIT
 
     @property
     def attention_at(self) -> datetime | None:
@@ -177,6 +198,7 @@ class Delivery(DeliverySummary):
             "next_attempt_at": None,
         }
         ended_at = attempt.at + timedelta(milliseconds=attempt.duration_ms)
+        update["ended_at"] = ended_at
         if attempt.succeeded:
             update["status"] = DeliveryStatus.DELIVERED
         elif attempt.is_gone or tries >= MAX_ATTEMPTS:
@@ -184,20 +206,25 @@ class Delivery(DeliverySummary):
         else:
             requested = parse_retry_after(retry_after, ended_at)
             update["next_attempt_at"] = ended_at + retry_wait(tries, requested, key=self.execution)
+            update["ended_at"] = None
         return self.model_copy(update=update)
 
-    def ended(self, status: DeliveryStatus) -> Delivery:
+    def ended(self, status: DeliveryStatus, at: datetime) -> Delivery:
         """Over without (another) attempt."""
-        return self.model_copy(update={"status": status, "next_attempt_at": None})
+        return self.model_copy(update={"status": status, "next_attempt_at": None, "ended_at": at})
 
-    def replayed(self, at: datetime) -> Delivery:
-        """To be sent again, with a whole series of tries; whatever was still to come of the last one is dropped."""
+    def replayed(self, at: datetime, *, due: datetime | None = None) -> Delivery:
+        """To be sent again, at once or when it is `due`, with a whole series of tries.
+
+        Whatever was still to come of the last series is dropped.
+        """
         return self.model_copy(
             update={
                 "status": DeliveryStatus.PENDING,
                 "series": self.series + 1,
                 "tries": 0,
-                "next_attempt_at": at,
+                "next_attempt_at": due or at,
+                "ended_at": None,
                 "touched_at": at,
             }
         )
@@ -253,6 +280,40 @@ class DeliveryQuery(PageQuery):
     status: DeliveryStatus | None = None
     event_type: Annotated[str | None, Field(max_length=128)] = None
     job_id: Annotated[str | None, Field(max_length=64)] = None
+
+
+class Recovery(BaseModel):
+    """What is to be sent to an endpoint again: everything that failed or was skipped since a time."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
+
+    since: Annotated[
+        Moment,
+        Field(
+            description="Compared with `ended_at` of the deliveries. Not in the future, and 30 days ago at most: "
+            "deliveries are not kept for longer."
+        ),
+    ]
+
+
+def read_recovery(document: Mapping[str, Any], *, now: datetime) -> Recovery:
+    """The recovery in `document`. Raises `InvalidRequest` with every fault."""
+    try:
+        recovery = Recovery.model_validate(document)
+    except ValidationError as error:
+        raise InvalidRequest(*faults_of(error)) from None
+    if recovery.since > now:
+        raise InvalidRequest(Fault("/since", "must not be in the future"))
+    if recovery.since < now - RETENTION:
+        raise InvalidRequest(
+            Fault("/since", f"must not be over {RETENTION.days} days ago: deliveries are kept so long")
+        )
+    return recovery
+
+
+def recovery_due(place: int, delivery_id: str, began_at: datetime) -> datetime:
+    """When the delivery at that place of a recovery is due: a receiver that has just recovered is not flooded."""
+    return began_at + RECOVERY_PACE * (place + jitter_fraction(delivery_id))
 
 
 class _State(BaseModel):

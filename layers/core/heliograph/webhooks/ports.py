@@ -54,6 +54,13 @@ class DeliveryStore(Protocol):
         """The tenant's deliveries that match, newest first; eventually consistent."""
         ...
 
+    def undelivered(self, endpoint_id: str, since: datetime, *, limit: int) -> Sequence[str]:
+        """The ids of the endpoint's deliveries that failed or were skipped at that time or later, longest ago first.
+
+        One of a moment ago may be missing, and one that was replayed a moment ago may still be there.
+        """
+        ...
+
     def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         """Ids of deliveries whose `attention_at` has passed, longest overdue first; eventually consistent.
 

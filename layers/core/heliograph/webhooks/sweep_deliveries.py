@@ -53,7 +53,7 @@ class DeliverySweeper:
             delivery = self.deliveries.get(delivery_id)
             if delivery is None or delivery.attention_at is None or delivery.attention_at > now:
                 return None
-            self.deliveries.save(delivery.ended(DeliveryStatus.FAILED))
+            self.deliveries.save(delivery.ended(DeliveryStatus.FAILED, now))
         except StaleRecord:
             return None
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Which problems an operation may answer with: the statuses, the codes, and when."""
+"""Problems that each operation may return: statuses, codes and causes."""
 
 from __future__ import annotations
 
@@ -14,41 +14,39 @@ Codes = Mapping[str, str]
 
 BAD_REQUEST: Codes = {
     "malformed_body": "the body is no JSON object",
-    "bad_request": "the gateway could make nothing of the call",
+    "bad_request": "the gateway could not read the call",
 }
 UNAUTHORIZED: Codes = {
-    "unauthenticated": "no key, or one that was revoked a moment ago",
-    "invalid_api_key": "a wrong or revoked key, or one of another deployment",
+    "unauthenticated": "there is no key, or it was revoked or has expired a moment ago",
+    "invalid_api_key": "the key is wrong, revoked, expired or from another deployment",
 }
 PAYMENT_REQUIRED: Codes = {
-    "budget_exceeded": "what the job may cost does not fit into a budget of the day or month; nothing was reserved"
+    "budget_exceeded": "the job's price does not fit into a daily or monthly budget; nothing was reserved"
 }
 FORBIDDEN: Codes = {
-    "insufficient_scope": "the key does not open this",
+    "insufficient_scope": "the key lacks the scope",
 }
-NOT_FOUND: Codes = {"not_found": "there is none, or it is another tenant's"}
+NOT_FOUND: Codes = {"not_found": "it does not exist, or belongs to another tenant"}
 CONFLICTS: Codes = {
-    "not_cancelable": "the job is over",
-    "not_retryable": "the job is not over, or succeeded",
-    "too_many_endpoints": "there are 16, and no more may be",
-    "changed_meanwhile": "somebody else changed it at the same moment; look at it again",
+    "not_cancelable": "the job has ended",
+    "not_retryable": "the job has not ended, or it succeeded",
+    "too_many_endpoints": "the tenant already has 16 endpoints",
+    "changed_meanwhile": "another call changed it at the same moment; read it again",
     "endpoint_removed": "its endpoint was removed",
-    "key_revoked": "the key is revoked; make another",
+    "key_revoked": "the key is revoked; create another",
     "endpoint_not_enabled": "its endpoint is paused or disabled; enable it first",
 }
 TOO_LARGE: Codes = {"payload_too_large": "the body is over 256 KB"}
-UNPROCESSABLE: Codes = {"invalid_input": "something to mend; `errors` names everything at once"}
-UNSUPPORTED: Codes = {
-    "unsupported_media": "references that no model can read: no images, broken or too large ones; see `errors`"
-}
-TOO_MANY: Codes = {"rate_limited": "too many calls, of everybody or of this key; see `Retry-After`"}
-TOO_MANY_WAITS: Codes = {"too_many_waits": "too many calls of this key wait by `Prefer: wait`; nothing was done"}
-INTERNAL: Codes = {"internal": "our side; where a job may have been made, `charged` is `unknown`"}
-UNAVAILABLE: Codes = {"unavailable": "a service behind us did not answer; see `charged` and `retryable`"}
-TIMEOUT: Codes = {"internal": "it took too long; where a job may have been made, `charged` is `unknown`"}
+UNPROCESSABLE: Codes = {"invalid_input": "the input is invalid; `errors` lists every fault"}
+UNSUPPORTED: Codes = {"unsupported_media": "a reference is no image, broken or too large; see `errors`"}
+TOO_MANY: Codes = {"rate_limited": "too many calls, by all callers or by this key; see `Retry-After`"}
+TOO_MANY_WAITS: Codes = {"too_many_waits": "too many calls of this key wait with `Prefer: wait`; nothing was done"}
+INTERNAL: Codes = {"internal": "an error on our side; if a job may have been created, `charged` is `unknown`"}
+UNAVAILABLE: Codes = {"unavailable": "a service that we depend on did not respond; see `charged` and `retryable`"}
+TIMEOUT: Codes = {"internal": "the call took too long; if a job may have been created, `charged` is `unknown`"}
 
 
-# Every code, explained on the page that `type` leads to.
+# Every code. `type` of a problem document points to its explanation on the reference page.
 EVERY: Codes = {
     **BAD_REQUEST,
     **UNAUTHORIZED,
@@ -68,7 +66,7 @@ EVERY: Codes = {
 
 
 def problems_of(operation: Operation) -> dict[HTTPStatus, Codes]:
-    """By status: the codes that it may answer with."""
+    """Codes that the operation may return, by status."""
     reads = operation.body is not None
     found: dict[HTTPStatus, Codes | None] = {
         HTTPStatus.BAD_REQUEST: BAD_REQUEST if reads else {"bad_request": BAD_REQUEST["bad_request"]},
@@ -92,7 +90,7 @@ def problems_of(operation: Operation) -> dict[HTTPStatus, Codes]:
 
 
 def example_of(status: HTTPStatus, codes: Codes) -> Problem:
-    """One of them."""
+    """An example: the first of the codes."""
     code, when = next(iter(codes.items()))
     faults = (Fault("/prompt", "is required"),) if status is HTTPStatus.UNPROCESSABLE_ENTITY else ()
     server_side = status >= HTTPStatus.INTERNAL_SERVER_ERROR

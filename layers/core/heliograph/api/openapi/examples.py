@@ -1,4 +1,4 @@
-"""Answers and events as they come to be: made by the domain's own moves, at a fixed time, for one invented shop."""
+"""Examples of responses and messages, made by the domain's own methods at a fixed time, for one invented shop."""
 
 from __future__ import annotations
 
@@ -6,33 +6,39 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from heliograph.access.keys import ApiKey, KeyRequest
 from heliograph.api.openapi.messages import message_example
 from heliograph.api.problems import Problem
-from heliograph.api.representations import Listing
-from heliograph.api.representations.jobs import JobNamed, JobTold, QuoteTold, TimelineTold
-from heliograph.api.representations.keys import KeyMade, KeyRevoked, KeyTold
-from heliograph.api.representations.me import MeTold
-from heliograph.api.representations.models import ModelsTold, UsagesTold
-from heliograph.api.representations.uploads import RejectedUploadTold, UploadTold, rejections_listed
-from heliograph.api.representations.webhooks import (
-    DeliverySummaryTold,
-    DeliveryTold,
-    EndpointTold,
-    NewEndpointTold,
-    SecretTold,
-    deliveries_listed,
-    endpoints_listed,
+from heliograph.api.representations.jobs import (
+    JobList,
+    JobResource,
+    JobSummaryResource,
+    QuoteResource,
+    TimelineResource,
 )
-from heliograph.budgets.ledger import Booking, BudgetAccount, Usage, UsageLine
+from heliograph.api.representations.keys import KeyList, KeyResource, NewKeyResource, RevokedKeyResource
+from heliograph.api.representations.me import MeResource
+from heliograph.api.representations.models import ModelsResource, UsageReport
+from heliograph.api.representations.uploads import RejectedUploadList, UploadResource
+from heliograph.api.representations.webhooks import (
+    DeliveryList,
+    DeliveryResource,
+    EndpointList,
+    EndpointResource,
+    NewEndpointResource,
+    RecoveryResource,
+    SecretResource,
+)
+from heliograph.budgets.ledger import Booking, Usage, UsageLine
 from heliograph.budgets.limits import limits_on
 from heliograph.budgets.read_me import BudgetLeft, Me
 from heliograph.intake.list_models import Models
 from heliograph.intake.quote_job import Quote
 from heliograph.intake.rejections import Rejection
-from heliograph.jobs.job import Job, Result, Settlement, Source
+from heliograph.jobs.job import Job, Result, Source
 from heliograph.jobs.read_jobs import JobView, LinkedResult
 from heliograph.jobs.read_timeline import Timeline
 from heliograph.jobs.reference_uploads import UploadForm
@@ -45,26 +51,13 @@ from heliograph.kernel.ids import derived_id
 from heliograph.kernel.media_types import MediaType
 from heliograph.kernel.pagination import Page, Records
 from heliograph.kernel.tenants import Tenant, Tenants
-from heliograph.routes.circuit_breaker import Breaker, Circuit
+from heliograph.routes.circuit_breaker import Circuit
 from heliograph.routes.config import Route
 from heliograph.storage.layout import default_output_key
 from heliograph.webhooks.bus_event import ReceivedEvent
-from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, DeliveryStatus, message_body
-from heliograph.webhooks.endpoint import DISABLE_AFTER, ROTATION_OVERLAP, TEST_EVENT, Endpoint, signing_secret
-from heliograph.webhooks.event_catalogue import (
-    PublishedEvent,
-    UploadRejected,
-    budget_exhausted,
-    budget_warning,
-    endpoint_disabled,
-    event_type,
-    job_event,
-    preset_rejected,
-    preset_stopped,
-    route_switched,
-    settled_event,
-    upload_rejected,
-)
+from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, message_body
+from heliograph.webhooks.endpoint import ROTATION_OVERLAP, TEST_EVENT, Endpoint, signing_secret
+from heliograph.webhooks.event_catalogue import UploadRejected, upload_rejected
 from heliograph.webhooks.manage_endpoints import Secret
 
 REQUEST_ID = "52fdfc07-2182-454f-963f-5f0f9a621d72"
@@ -128,55 +121,55 @@ def _succeeded() -> Job:
     return made.succeeded([picture], _after(31.4))
 
 
-def queued_job() -> JobTold:
+def queued_job() -> JobResource:
     """Just accepted."""
-    return JobTold.of(JobView(_queued(), ()))
+    return JobResource.of(JobView(_queued(), ()))
 
 
-def named_job() -> JobNamed:
+def named_job() -> JobSummaryResource:
     """For a key without `jobs:read`."""
-    return JobNamed.of(_queued())
+    return JobSummaryResource.of(_queued())
 
 
-def succeeded_job() -> JobTold:
+def succeeded_job() -> JobResource:
     """With its picture."""
     job = _succeeded()
     links = (
         LinkedResult(result, f"https://{_RESULTS}.s3.amazonaws.com/{result.key}?X-Amz-Signature=…", _after(960))
         for result in job.results
     )
-    return JobTold.of(JobView(job, tuple(links)))
+    return JobResource.of(JobView(job, tuple(links)))
 
 
-def canceled_job() -> JobTold:
+def canceled_job() -> JobResource:
     """Before anything of it was asked for."""
-    return JobTold.of(JobView(_queued().canceled(_after(3)), ()))
+    return JobResource.of(JobView(_queued().canceled(_after(3)), ()))
 
 
-def retried_job() -> JobTold:
+def retried_job() -> JobResource:
     """The job that does a failed one again."""
     again = derived_id("job", "retry", _JOB_ID)
-    return JobTold.of(JobView(_queued().model_copy(update={"job_id": again, "retry_of": _JOB_ID}), ()))
+    return JobResource.of(JobView(_queued().model_copy(update={"job_id": again, "retry_of": _JOB_ID}), ()))
 
 
-def jobs() -> Listing[JobTold]:
+def jobs() -> JobList:
     """A list of one."""
-    return Listing[JobTold](data=(succeeded_job(),))
+    return JobList(data=(succeeded_job(),))
 
 
-def quote() -> QuoteTold:
+def quote() -> QuoteResource:
     """Of the same job."""
-    return QuoteTold.of(Quote(_queued().request, {_ROUTE: Circuit.CLOSED}, left_microusd=21_400_000))
+    return QuoteResource.of(Quote(_queued().request, {_ROUTE: Circuit.CLOSED}, left_microusd=21_400_000))
 
 
-def job_timeline() -> TimelineTold:
+def job_timeline() -> TimelineResource:
     """Of the same job."""
     stays = (
         StateVisit("Wait before asking", _after(2.3), _after(29), "processing", None),
         StateVisit("Ask the provider", _after(29), _after(29.4), "finished", None),
         StateVisit("Deliver", _after(29.4), _after(31.4), "over", None),
     )
-    return TimelineTold.of(Timeline(timeline(_succeeded(), stays), complete=True))
+    return TimelineResource.of(Timeline(timeline(_succeeded(), stays), complete=True))
 
 
 def _rejected_upload() -> UploadRejected:
@@ -197,12 +190,12 @@ def _rejected_upload() -> UploadRejected:
     )
 
 
-def rejected_uploads() -> Listing[RejectedUploadTold]:
+def rejected_uploads() -> RejectedUploadList:
     """One that its preset rejects."""
-    return rejections_listed(Page((Rejection.of(_rejected_upload(), tenant="default"),), None))
+    return RejectedUploadList.of(Page((Rejection.of(_rejected_upload(), tenant="default"),), None))
 
 
-def upload() -> UploadTold:
+def upload() -> UploadResource:
     """A form for one JPEG."""
     fields = {
         "Content-Type": "image/jpeg",
@@ -215,18 +208,18 @@ def upload() -> UploadTold:
         "x-amz-signature": "…",
     }
     url = "https://heliograph-uploadsbucket-1a2b3c.s3.amazonaws.com/"
-    return UploadTold.of(UploadForm(_UPLOAD_ID, url, fields, _after(900)))
+    return UploadResource.of(UploadForm(_UPLOAD_ID, url, fields, _after(900)))
 
 
-def models() -> ModelsTold:
+def models() -> ModelsResource:
     """One route, in service."""
-    return ModelsTold.of(Models({_ROUTE: Circuit.CLOSED}, _ROUTE))
+    return ModelsResource.of(Models({_ROUTE: Circuit.CLOSED}, _ROUTE))
 
 
-def usages() -> UsagesTold:
+def usages() -> UsageReport:
     """A day's pictures."""
     line = UsageLine("2026-11-22", "shop", _ROUTE.name, Usage(pictures=41, spent=2_460_000))
-    return UsagesTold.of([line], _budgets())
+    return UsageReport.of([line], _budgets())
 
 
 def _budgets() -> tuple[BudgetLeft, ...]:
@@ -235,10 +228,10 @@ def _budgets() -> tuple[BudgetLeft, ...]:
     return tuple(BudgetLeft(limit, booked, limit.period.renews_at(_NOON)) for limit in limits)
 
 
-def me() -> MeTold:
+def me() -> MeResource:
     """A key with a daily budget, of a tenant with a monthly one."""
     caller = _key().caller().model_copy(update={"requests_per_minute": 600})
-    return MeTold.of(Me(caller, _key(), _budgets(), spending_paused=False))
+    return MeResource.of(Me(caller, _key(), _budgets(), spending_paused=False))
 
 
 @cache
@@ -246,116 +239,39 @@ def _key() -> ApiKey:
     return ApiKey.of(_KEY, KeyRequest(name="web shop", tenant="shop", daily_budget_usd="25"), _NOON)
 
 
-def new_key() -> KeyMade:
+def new_key() -> NewKeyResource:
     """With the key itself."""
-    return KeyMade.made(_KEY, _key())
+    return NewKeyResource.made(_KEY, _key())
 
 
-def revoked_key() -> KeyTold:
+def revoked_key() -> KeyResource:
     """Opens nothing any more."""
-    return KeyTold.of(_key().model_copy(update={"last_used_at": _after(60), "revoked_at": _after(86_400)}))
+    return KeyResource.of(_key().model_copy(update={"last_used_at": _after(60), "revoked_at": _after(86_400)}))
 
 
-def changed_key() -> KeyTold:
+def changed_key() -> KeyResource:
     """With a higher budget, and an end."""
     changed = {"daily_budget_usd": "50", "expires_at": datetime(2126, 12, 31, tzinfo=UTC)}
-    return KeyTold.of(_key().model_copy(update={**changed, "last_used_at": _after(60)}))
+    return KeyResource.of(_key().model_copy(update={**changed, "last_used_at": _after(60)}))
 
 
-def revoked_with_made() -> KeyRevoked:
+def revoked_with_made() -> RevokedKeyResource:
     """With the one that it made."""
     revoked = {"revoked_at": _after(86_400)}
     made = _key().model_copy(update={**revoked, "made_by": _key().key_id, "name": "made by it"})
-    return KeyRevoked.revoked(_key().model_copy(update=revoked), (made,))
+    return RevokedKeyResource.revoked(_key().model_copy(update=revoked), (made,))
 
 
-def keys() -> Listing[KeyTold]:
+def keys() -> KeyList:
     """A list of one."""
-    return Listing[KeyTold](data=(KeyTold.of(_key()),))
+    return KeyList.of(Records((_key(),)))
 
 
-def events() -> dict[str, PublishedEvent]:
-    """One of each type, by its type."""
-    blocked = Failure(
-        code=FailureCode.CONTENT_BLOCKED,
-        message="the provider's task failed: Content policy violation",
-        retryable=False,
-        charged=Charged.NO,
-    )
-    late = Failure(
-        code=FailureCode.PROVIDER_TIMEOUT,
-        message="the job's deadline passed before a picture could be made; nothing was charged",
-        retryable=True,
-        charged=Charged.NO,
-    )
-    running = Failure(
-        code=FailureCode.PROVIDER_TIMEOUT,
-        message="task clx4v2m8p0001 was still running at the job's deadline",
-        retryable=False,
-        charged=Charged.UNKNOWN,
-    )
-    timed_out = _processing().failed(running, _after(1206))
-    settlement = Settlement(
-        attempt_id=timed_out.attempts[0].attempt_id,
-        at=_after(4810),
-        charged=Charged.YES,
-        message="task clx4v2m8p0001 was finished after the job had ended, and was delivered",
-        results=_succeeded().results,
-        record_key=timed_out.record_key,
-    )
-    ended = (
-        _succeeded(),
-        _processing().failed(blocked, _after(24.9)),
-        _queued().expired(late, _after(1201)),
-        _queued().canceled(_after(3)),
-    )
-    rejected = _rejected_upload()
-    misused = preset_rejected(
-        bucket=_UPLOADS,
-        key="presets/white-background.json",
-        version=_VERSION,
-        version_id=_VERSION,
-        preset="white-background",
-        failure=rejected.data.failure.model_copy(update={"message": f"{_FAULT.pointer}: {_FAULT.detail}"}),
-        faults=(_FAULT,),
-        at=_after(0.4),
-    )
-    stopped = preset_stopped(
-        preset="white-background",
-        bucket="heliograph-uploadsbucket-1a2b3c",
-        preset_key="presets/white-background.json",
-        preset_version="9f86d081884c7d659a2feaa0c55ad015",
-        upload_key="uploads/white-background/shoe-21.jpg",
-        jobs=21,
-        most=20,
-        at=_after(1200),
-    )
-    booked = Booking(reserved=180_000, spent=24_720_000, unknown=60_000)
-    day = BudgetAccount("shop", "2026-11-22")
-    exhausted = budget_exhausted(day, booked, limit_microusd=25_000_000, at=_after(3600))
-    early = booked._replace(spent=19_800_000)
-    warned = budget_warning(day, early, threshold=80, limit_microusd=25_000_000, at=_after(1800))
-    opened = Breaker()
-    for second in range(5):
-        opened = opened.after_failure("the provider failed with 503", _after(second), began_at=_after(second))
-    closed = opened.after_success(_after(36), began_at=_after(36))
-    switched = (route_switched(_ROUTE, breaker) for breaker in (opened, closed))
-    told: list[PublishedEvent] = [job_event(job, results_bucket=_RESULTS) for job in ended]
-    disabled = endpoint_disabled(
-        tenant="shop",
-        endpoint_id=_ENDPOINT_ID,
-        reason="failing",
-        failing_since=_after(4.2),
-        at=_after(DISABLE_AFTER.total_seconds() + 1800),
-    )
-    told.append(settled_event(timed_out.settled(settlement), settlement, results_bucket=_RESULTS))
-    told += [disabled, rejected, misused, stopped, warned, exhausted, *(event for event in switched if event)]
-    return {event_type(event): event for event in told}
-
-
-def messages() -> dict[str, Mapping[str, Any]]:
-    """One of each type as a webhook brings it, and a test."""
-    return {**{name: message_example(event) for name, event in events().items()}, TEST_EVENT: _test_message()}
+def messages(published: Path) -> dict[str, Mapping[str, Any]]:
+    """One of each type as a webhook brings it, and a test. `published`: the folder with examples of events."""
+    arrived = (json.loads(file.read_text(encoding="utf-8")) for file in sorted(published.glob("*.json")))
+    events = {event["detail-type"]: event["detail"] for event in arrived if "detail" in event}
+    return {**{name: message_example(name, detail) for name, detail in events.items()}, TEST_EVENT: _test_message()}
 
 
 @cache
@@ -369,19 +285,19 @@ def _endpoint() -> Endpoint:
     )
 
 
-def endpoint() -> EndpointTold:
+def endpoint() -> EndpointResource:
     """In service."""
-    return EndpointTold.of(_endpoint())
+    return EndpointResource.of(_endpoint())
 
 
-def new_endpoint() -> NewEndpointTold:
+def new_endpoint() -> NewEndpointResource:
     """With its secret."""
-    return NewEndpointTold.with_secret(_endpoint(), _secret())
+    return NewEndpointResource.with_secret(_endpoint(), _secret())
 
 
-def endpoints() -> Listing[EndpointTold]:
+def endpoints() -> EndpointList:
     """A list of one."""
-    return endpoints_listed(Records((_endpoint(),)))
+    return EndpointList.of(Records((_endpoint(),)))
 
 
 def _secret(version: int = 1) -> Secret:
@@ -389,14 +305,14 @@ def _secret(version: int = 1) -> Secret:
     return Secret(_ENDPOINT_ID, secret, version, _after(ROTATION_OVERLAP.total_seconds()) if version > 1 else None)
 
 
-def secret() -> SecretTold:
+def secret() -> SecretResource:
     """The first one."""
-    return SecretTold.of(_secret())
+    return SecretResource.of(_secret())
 
 
-def rotated_secret() -> SecretTold:
+def rotated_secret() -> SecretResource:
     """The second one, while the first still signs."""
-    return SecretTold.of(_secret(2))
+    return SecretResource.of(_secret(2))
 
 
 def _happening() -> ReceivedEvent:
@@ -422,23 +338,28 @@ def _delivery() -> Delivery:
     )
 
 
-def test_delivery() -> DeliveryTold:
+def test_delivery() -> DeliveryResource:
     """Just begun."""
-    return DeliveryTold.whole(_delivery())
+    return DeliveryResource.whole(_delivery())
 
 
-def delivery() -> DeliveryTold:
+def delivery() -> DeliveryResource:
     """Taken at once."""
     attempt = DeliveryAttempt(at=_after(0.4), status_code=204, error=None, duration_ms=87)
-    taken = {"status": DeliveryStatus.DELIVERED, "tries": 1, "attempts": (attempt,), "next_attempt_at": None}
-    return DeliveryTold.whole(_delivery().model_copy(update=taken))
+    delivered = _delivery().after_attempt(attempt, url="https://shop.example.com/heliograph", retry_after=None)
+    return DeliveryResource.whole(delivered)
 
 
-def deliveries() -> Listing[DeliverySummaryTold]:
+def recovered() -> RecoveryResource:
+    """Three deliveries, and none left."""
+    return RecoveryResource(recovered=3, has_more=False, since=_NOON - timedelta(hours=2))
+
+
+def deliveries() -> DeliveryList:
     """A list of one."""
-    return deliveries_listed(Page((_delivery(),), None))
+    return DeliveryList.of(Page((_delivery(),), None))
 
 
-def told(problem: Problem) -> dict[str, object]:
+def problem_document(problem: Problem) -> dict[str, object]:
     """The problem as a document."""
     return problem.document(REQUEST_ID)

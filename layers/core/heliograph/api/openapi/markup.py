@@ -1,4 +1,4 @@
-"""HTML that is escaped by construction: whatever is no `Html` becomes text."""
+"""HTML that is escaped by construction: anything that is not `Html` becomes text."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def element(kind: str, /, *children: str | None, **attributes: str | bool | None
 
 
 def together(parts: Iterable[str | None]) -> Html:
-    """One behind the other; what is no markup is escaped."""
+    """Joins the parts; escapes those that are no markup."""
     return Html("".join(part if isinstance(part, Html) else html.escape(part) for part in parts if part))
 
 

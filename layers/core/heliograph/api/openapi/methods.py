@@ -1,10 +1,10 @@
-"""Which methods a path takes, for those who need the table of all operations in the rarest of their calls only."""
+"""Methods of a path, for the 405 of a function that needs the table of operations in no other call."""
 
 from __future__ import annotations
 
 
 def methods_of(path: str) -> tuple[str, ...]:
-    """As `operations.methods_of`, which is loaded when first asked: a start need not wait for it."""
+    """Methods of the path. Loads the table of operations at the first call, not at the start."""
     from heliograph.api.openapi import operations
 
     return operations.methods_of(path)

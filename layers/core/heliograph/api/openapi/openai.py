@@ -9,20 +9,21 @@ from typing import Any
 from pydantic import BaseModel
 
 from heliograph.api.openai import EDITS, GENERATIONS
+from heliograph.api.openapi.deployment import OPENAI_TAG
 from heliograph.api.openapi.samples import Sample
 from heliograph.api.representations.openai import ImagesAnswer, OpenAIErrorAnswer
 from heliograph.openai_images.parameters import MOST_IMAGES, EditRequest, GenerationRequest
 
 Json = dict[str, Any]
 TAG = {
-    "name": "OpenAI's shape",
+    "name": OPENAI_TAG,
     "description": "For programs with OpenAI's client: its `base_url` is the stack's output `ImagesUrl` and `v1`. "
-    "Each picture is a job like any other; the answer comes when the pictures are there.",
+    "Each image is a job like any other; the call returns when the images are stored.",
 }
 REQUESTS: tuple[type[BaseModel], ...] = (GenerationRequest, EditRequest)
 ANSWERS: tuple[type[BaseModel], ...] = (ImagesAnswer, OpenAIErrorAnswer)
 _ERRORS = {
-    400: "something to mend, or the model refuses it; `code` says which. Nothing was charged.",
+    400: "invalid input, or the model refused it; `code` says which. Nothing was charged.",
     401: "`invalid_api_key`.",
     403: "`insufficient_scope`.",
     409: "`canceled`: the job was.",
@@ -114,8 +115,8 @@ _EDIT = (
 SAMPLES: Mapping[str, tuple[Sample, ...]] = {"generateImages": _GENERATE, "editImages": _EDIT}
 
 
-def images_paths(url: str, refs: Mapping[type[BaseModel], Json]) -> dict[str, Json]:
-    """Both, at `url`. `refs`: the models' schemas."""
+def images_paths(refs: Mapping[type[BaseModel], Json]) -> dict[str, Json]:
+    """Both paths. `refs`: the models' schemas."""
     form = {
         "allOf": [refs[EditRequest]],
         "properties": {
@@ -129,23 +130,22 @@ def images_paths(url: str, refs: Mapping[type[BaseModel], Json]) -> dict[str, Js
         },
         "required": ["image"],
     }
-    servers = [{"url": url.rstrip("/"), "description": "The stack's output `ImagesUrl`."}]
     generate = _operation(
         "generateImages",
-        "Generate pictures",
-        "From a prompt. What the models behind have no choice of is refused, or ignored where that costs nothing: the "
-        "answer names what was ignored. See docs/openai.md.",
+        "Generate images",
+        "From a prompt. Parameters that the models do not support are refused, or ignored where that costs nothing; "
+        "the response names the ignored ones. See docs/openai.md.",
         {"application/json": {"schema": refs[GenerationRequest], "example": {"prompt": "A fox in the snow"}}},
         refs,
     )
     edit = _operation(
         "editImages",
-        "Edit pictures",
-        "From a prompt and 1 to 16 pictures; 6 MB altogether. For larger ones, upload them and create a job.",
+        "Edit images",
+        "From a prompt and 1 to 16 images of 6 MB in total. For larger images, upload them and create a job.",
         {"multipart/form-data": {"schema": form}},
         refs,
     )
-    return {GENERATIONS: {"post": {**generate, "servers": servers}}, EDITS: {"post": {**edit, "servers": servers}}}
+    return {GENERATIONS: {"post": generate}, EDITS: {"post": edit}}
 
 
 def _operation(name: str, summary: str, description: str, body: Json, refs: Mapping[type[BaseModel], Json]) -> Json:
@@ -160,10 +160,13 @@ def _operation(name: str, summary: str, description: str, body: Json, refs: Mapp
         "requestBody": {"required": True, "content": body},
         "responses": {
             "200": {
-                "description": "The pictures that there are; `heliograph.failures` names those that are missing.",
+                "description": "The images; `heliograph.failures` lists the missing ones.",
                 "content": {"application/json": {"schema": refs[ImagesAnswer]}},
             },
-            **{str(status): {"description": f"{status}: {told}", "content": error} for status, told in _ERRORS.items()},
+            **{
+                str(status): {"description": f"{status}: {cause}", "content": error}
+                for status, cause in _ERRORS.items()
+            },
         },
         "x-codeSamples": [
             {"lang": sample.lang, "label": sample.label, "source": sample.source} for sample in SAMPLES[name]

@@ -15,18 +15,26 @@ from pydantic import BaseModel
 
 from heliograph.access.keys import KEY_ID, KeyChange, KeyRequest, RevocationQuery, Scope
 from heliograph.api.openapi import examples
-from heliograph.api.representations import Listing, Representation
-from heliograph.api.representations.jobs import JobNamed, JobTold, QuoteTold, TimelineTold
-from heliograph.api.representations.keys import KeyMade, KeyRevoked, KeyTold
-from heliograph.api.representations.me import MeTold
-from heliograph.api.representations.models import ModelsTold, UsagesTold
-from heliograph.api.representations.uploads import RejectedUploadTold, UploadTold
+from heliograph.api.representations import Representation
+from heliograph.api.representations.jobs import (
+    JobList,
+    JobResource,
+    JobSummaryResource,
+    QuoteResource,
+    TimelineResource,
+)
+from heliograph.api.representations.keys import KeyList, KeyResource, NewKeyResource, RevokedKeyResource
+from heliograph.api.representations.me import MeResource
+from heliograph.api.representations.models import ModelsResource, UsageReport
+from heliograph.api.representations.uploads import RejectedUploadList, UploadResource
 from heliograph.api.representations.webhooks import (
-    DeliverySummaryTold,
-    DeliveryTold,
-    EndpointTold,
-    NewEndpointTold,
-    SecretTold,
+    DeliveryList,
+    DeliveryResource,
+    EndpointList,
+    EndpointResource,
+    NewEndpointResource,
+    RecoveryResource,
+    SecretResource,
 )
 from heliograph.budgets.read_usage import UsageQuery
 from heliograph.intake.rejections import RejectionQuery
@@ -34,14 +42,14 @@ from heliograph.jobs.read_jobs import JobsQuery
 from heliograph.jobs.reference_uploads import UploadRequest
 from heliograph.jobs.request_schema import NewJob
 from heliograph.kernel.ids import JOB_ID
-from heliograph.webhooks.delivery import DELIVERY_ID, DeliveryQuery
+from heliograph.webhooks.delivery import DELIVERY_ID, DeliveryQuery, Recovery
 from heliograph.webhooks.endpoint import ENDPOINT_ID, JOB_URLS, EndpointChange, EndpointRequest
 
 Model = type[BaseModel]
 
 
 class Tag(StrEnum):
-    """What an operation is about."""
+    """Group of operations."""
 
     JOBS = "Jobs"
     UPLOADS = "Uploads"
@@ -51,19 +59,19 @@ class Tag(StrEnum):
 
 
 ABOUT: Mapping[Tag, str] = {
-    Tag.JOBS: "A job is one wish for a picture: it is accepted at once, and done later.",
-    Tag.UPLOADS: "Pictures to work on, sent straight into the deployment's bucket.",
-    Tag.MODELS: "The ways to the model, and what was done on them.",
-    Tag.WEBHOOKS: "Where events are sent, and what became of each. They are signed as Standard Webhooks has it; the "
-    "messages themselves are among the events below. Where an endpoint is asked for its secret, `jobs` in the place of "
-    "its id stands for the URLs that were given with jobs.",
-    Tag.KEYS: "Who may call, for whom, to do what, and how much. For keys with the scope `admin`.",
+    Tag.JOBS: "A job is one request for an image. The call returns at once; the image is made later.",
+    Tag.UPLOADS: "Images to edit, uploaded directly to the deployment's bucket.",
+    Tag.MODELS: "The routes to the models, and what was generated and spent on them.",
+    Tag.WEBHOOKS: "Endpoints that receive events, and the deliveries to them. Messages are signed as in Standard "
+    "Webhooks and described under Events below. For secrets, `jobs` in place of an endpoint's id means the "
+    "secret of the URLs given with jobs.",
+    Tag.KEYS: "API keys: their tenants, scopes and limits. These operations need the scope `admin`.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header of a call or an answer."""
+    """A header of a request or a response."""
 
     description: str
     schema: Mapping[str, Any]
@@ -71,11 +79,11 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Success:
-    """An answer that is what was asked for. `links`: the parameter that its `id` is, of which operations."""
+    """A successful response. `links`: operations that take its `id`, by the name of their parameter."""
 
     status: HTTPStatus
     description: str
-    # Each with an example of it.
+    # Each model with an example.
     bodies: Mapping[Model, Callable[[], Representation]]
     headers: tuple[str, ...] = ()
     links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -102,7 +110,7 @@ class Operation:
     example: Mapping[str, Any] | None = None
     example_query: Mapping[str, str] = field(default_factory=dict)
     example_headers: Mapping[str, str] = field(default_factory=dict)
-    # Where a part of its path is more than it is elsewhere.
+    # Path parameters that differ from `PARAMETERS`.
     own_parameters: Mapping[str, Header] = field(default_factory=dict)
 
     @property
@@ -111,7 +119,7 @@ class Operation:
         return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
 
 
-# The parts of paths: what they are, and what they look like.
+# Path parameters.
 PARAMETERS: Mapping[str, Header] = {
     "job_id": Header("The job's `id`.", {"type": "string", "pattern": f"^{JOB_ID.pattern}$"}),
     "endpoint_id": Header("The endpoint's `id`.", {"type": "string", "pattern": f"^{ENDPOINT_ID.pattern}$"}),
@@ -125,33 +133,34 @@ _SIGNING = Header(
 
 CALL_HEADERS: Mapping[str, Header] = {
     "Idempotency-Key": Header(
-        "The same key and body are the same job, however often they are sent; another body under that key is a 422.",
+        "The same key and body always return the same job; another body with the same key is a 422.",
         {"type": "string", "pattern": "^[!-~]{1,255}$"},
     ),
     "Prefer": Header(
-        "`wait=10`: answer when the job is over, or after so many seconds, 25 at most.",
+        "`wait=10`: respond when the job ends, or after 10 seconds. At most 25.",
         {"type": "string", "examples": ["wait=10"]},
     ),
 }
 
 _WHOLE = {"type": "integer", "minimum": 0}
 ANSWER_HEADERS: Mapping[str, Header] = {
-    "X-Request-Id": Header("Finds the call in the deployment's logs.", {"type": "string"}),
-    "RateLimit-Policy": Header("How often the key may call, if that is limited.", {"type": "string"}),
-    "RateLimit": Header("How often it still may, and in how many seconds it may again.", {"type": "string"}),
-    "Retry-After": Header("In how many seconds to ask again.", _WHOLE),
-    "Location": Header("Where the job is, relative to the call's own URL.", {"type": "string"}),
-    "Idempotent-Replayed": Header("`true`: it was there before this call.", {"const": "true"}),
+    "X-Request-Id": Header("Identifies the call in the deployment's logs.", {"type": "string"}),
+    "RateLimit-Policy": Header("The key's rate limit, if it has one.", {"type": "string"}),
+    "RateLimit": Header("Calls left, and seconds until the limit resets.", {"type": "string"}),
+    "Retry-After": Header("Seconds to wait before the next call.", _WHOLE),
+    "Location": Header("The job's URL, relative to the URL of the call.", {"type": "string"}),
+    "Idempotent-Replayed": Header("`true`: the job existed before this call.", {"const": "true"}),
     "Preference-Applied": Header("The wait that was granted.", {"type": "string", "pattern": "^wait=[0-9]+$"}),
-    "Link": Header('The next slice, as `rel="next"`, if there is one.', {"type": "string"}),
-    "WWW-Authenticate": Header("How to say who you are.", {"type": "string", "pattern": "^Bearer( |$)"}),
-    "Cache-Control": Header("What is told to one caller is kept by nobody on the way.", {"const": "no-store"}),
+    "Link": Header('The next page, as `rel="next"`, if there is one.', {"type": "string"}),
+    "WWW-Authenticate": Header("The authentication scheme.", {"type": "string", "pattern": "^Bearer( |$)"}),
+    "Cache-Control": Header("Responses are for one caller and must not be cached.", {"const": "no-store"}),
 }
 
 _A_JOB = {"job_id": ("getJob", "getJobEvents", "cancelJob", "retryJob")}
+_SENDING = ("testEndpoint", "recoverDeliveries")
 _SECRETS = ("getEndpointSecret", "rotateEndpointSecret")
 _READING = (Scope.JOBS_READ,)
-# An endpoint sees what a reader sees: who makes it must be one.
+# An endpoint receives what a reader can see, so its maker needs `jobs:read` too.
 _WRITING = (Scope.JOBS_WRITE, Scope.JOBS_READ)
 _ACCEPTED = ("Location", "Retry-After", "Idempotent-Replayed")
 
@@ -163,8 +172,8 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.JOBS,
         scopes=(Scope.JOBS_WRITE,),
         summary="Create a job",
-        description="Accepts the wish and answers at once. What it may cost is reserved before it begins, so no budget "
-        "is overrun. Send an `Idempotency-Key`, and the call may be repeated safely: it is one job, paid once.",
+        description="Accepts the job and returns at once. The price is reserved before the job starts, so no budget is "
+        "exceeded. Send an `Idempotency-Key` to repeat the call safely: it remains one job, paid once.",
         body=NewJob,
         headers=("Idempotency-Key", "Prefer"),
         spends=True,
@@ -178,16 +187,20 @@ OPERATIONS: tuple[Operation, ...] = (
         successes=(
             Success(
                 status=HTTPStatus.ACCEPTED,
-                description="The job is written down and will be done.",
-                bodies={JobTold: examples.queued_job, JobNamed: examples.named_job},
+                description="The job is stored and will run.",
+                bodies={JobResource: examples.queued_job, JobSummaryResource: examples.named_job},
                 headers=(*_ACCEPTED, "Preference-Applied"),
                 links=_A_JOB,
             ),
             Success(
                 status=HTTPStatus.OK,
-                description="The job, if it was over by the end of a preferred wait; or, of a dry run, what it would "
-                "be: nothing was written, and nothing will be spent.",
-                bodies={JobTold: examples.succeeded_job, QuoteTold: examples.quote, JobNamed: examples.named_job},
+                description="The job, if it ended within the preferred wait. For a dry run, a quote: nothing is stored "
+                "and nothing is spent.",
+                bodies={
+                    JobResource: examples.succeeded_job,
+                    QuoteResource: examples.quote,
+                    JobSummaryResource: examples.named_job,
+                },
                 headers=("Location", "Idempotent-Replayed", "Preference-Applied"),
             ),
         ),
@@ -199,14 +212,14 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.JOBS,
         scopes=(Scope.JOBS_READ,),
         summary="List jobs",
-        description="Those of the key's tenant, newest first, in slices.",
+        description="Jobs of the key's tenant, newest first, in pages.",
         query=JobsQuery,
         example_query={"status": "succeeded", "limit": "10"},
         successes=(
             Success(
                 status=HTTPStatus.OK,
-                description="A slice of the list.",
-                bodies={Listing[JobTold]: examples.jobs},
+                description="A page of the list.",
+                bodies={JobList: examples.jobs},
                 headers=("Link",),
             ),
         ),
@@ -218,12 +231,12 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.JOBS,
         scopes=(Scope.JOBS_READ,),
         summary="Get a job",
-        description="How it is, what it cost, and where its pictures lie, with links that read them for 15 minutes.",
+        description="Its status, its cost and its results, with links that are valid for 15 minutes.",
         successes=(
             Success(
                 status=HTTPStatus.OK,
-                description="The job. `Retry-After` while there is something to wait for.",
-                bodies={JobTold: examples.succeeded_job},
+                description="The job. `Retry-After` is present until it ends.",
+                bodies={JobResource: examples.succeeded_job},
                 headers=("Retry-After",),
             ),
         ),
@@ -235,9 +248,12 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.JOBS,
         scopes=(Scope.JOBS_READ,),
         summary="Get a job's timeline",
-        description="What happened to it, oldest first: waits, calls, answers, deliveries, with their reasons.",
+        description="Everything that happened to the job, oldest first: waits, provider calls, responses and results, "
+        "with reasons.",
         successes=(
-            Success(status=HTTPStatus.OK, description="The timeline.", bodies={TimelineTold: examples.job_timeline}),
+            Success(
+                status=HTTPStatus.OK, description="The timeline.", bodies={TimelineResource: examples.job_timeline}
+            ),
         ),
     ),
     Operation(
@@ -247,15 +263,14 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.JOBS,
         scopes=(Scope.JOBS_WRITE,),
         summary="Cancel a job",
-        description="At once, and free, while nothing was asked of a provider. A task that runs can't be stopped: the "
-        "job is canceled when it has ended, its picture is not delivered, and it may be charged. Asking twice changes "
-        "nothing.",
+        description="Immediate and free before the provider was called. A running task can't be stopped: the job is "
+        "canceled when the task ends, its image is not stored, and it may be charged. A second call changes nothing.",
         conflicts=("not_cancelable",),
         successes=(
             Success(
                 status=HTTPStatus.ACCEPTED,
-                description="The job, which is canceled now or when its task has ended.",
-                bodies={JobTold: examples.canceled_job, JobNamed: examples.named_job},
+                description="The job. It is canceled now, or when its task ends.",
+                bodies={JobResource: examples.canceled_job, JobSummaryResource: examples.named_job},
                 headers=("Location", "Retry-After"),
             ),
         ),
@@ -266,16 +281,16 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/v1/jobs/{job_id}/retry",
         tag=Tag.JOBS,
         scopes=(Scope.JOBS_WRITE,),
-        summary="Do a job again",
-        description="A new job with the same request, of one that failed, expired or was canceled. However often it is "
-        "asked of a job, it is the same new one; to go on from there, retry that.",
+        summary="Retry a job",
+        description="Creates a new job with the request of a job that failed, expired or was canceled. Repeated calls "
+        "return the same new job; to try once more, retry that one.",
         conflicts=("not_retryable",),
         spends=True,
         successes=(
             Success(
                 status=HTTPStatus.ACCEPTED,
                 description="The new job; `retry_of` names the old one.",
-                bodies={JobTold: examples.retried_job, JobNamed: examples.named_job},
+                bodies={JobResource: examples.retried_job, JobSummaryResource: examples.named_job},
                 headers=_ACCEPTED,
                 links=_A_JOB,
             ),
@@ -287,8 +302,8 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/v1/uploads",
         tag=Tag.UPLOADS,
         scopes=(Scope.JOBS_WRITE,),
-        summary="Get a form for a picture",
-        description="The picture does not pass through the API: post it as `multipart/form-data` to the `url`, all "
+        summary="Create an upload form",
+        description="The image does not pass through the API: post it as `multipart/form-data` to the `url`, all "
         "`fields` first, then the file as `file` (with curl: `-F` for each). S3 answers 204. Then name the `id` among "
         "a job's references. The first job that names it fixes its bytes; what no job names is deleted after a day.",
         body=UploadRequest,
@@ -296,8 +311,8 @@ OPERATIONS: tuple[Operation, ...] = (
         successes=(
             Success(
                 status=HTTPStatus.CREATED,
-                description="A form that takes that one file, for 15 minutes. A secret.",
-                bodies={UploadTold: examples.upload},
+                description="A form for that one file, valid for 15 minutes. Keep it secret.",
+                bodies={UploadResource: examples.upload},
             ),
         ),
     ),
@@ -309,14 +324,14 @@ OPERATIONS: tuple[Operation, ...] = (
         scopes=_READING,
         summary="List rejected uploads",
         description="Objects of the uploads bucket that started nothing, and presets that can't be used, each with "
-        "every fault; newest first, in slices, for 30 days. Those that were accepted are jobs.",
+        "every fault; newest first, in pages, for 30 days. Accepted uploads are jobs.",
         query=RejectionQuery,
         example_query={"status": "rejected"},
         successes=(
             Success(
                 status=HTTPStatus.OK,
-                description="A slice of the list.",
-                bodies={Listing[RejectedUploadTold]: examples.rejected_uploads},
+                description="A page of the list.",
+                bodies={RejectedUploadList: examples.rejected_uploads},
                 headers=("Link",),
             ),
         ),
@@ -327,10 +342,10 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/v1/models",
         tag=Tag.MODELS,
         scopes=(Scope.JOBS_READ,),
-        summary="List the ways to the model",
-        description="What each takes and costs, and whether it is in service, in the configured order.",
+        summary="List routes",
+        description="The limits, price and availability of each route, in the configured order.",
         successes=(
-            Success(status=HTTPStatus.OK, description="Every usable route.", bodies={ModelsTold: examples.models}),
+            Success(status=HTTPStatus.OK, description="Every usable route.", bodies={ModelsResource: examples.models}),
         ),
     ),
     Operation(
@@ -339,14 +354,14 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/v1/usage",
         tag=Tag.MODELS,
         scopes=(Scope.JOBS_READ,),
-        summary="Get pictures and money",
-        description="By UTC day, tenant and route, newest day first; 92 days at most. A key without `admin` sees its "
-        "own tenant's. `budgets` are the caller's own, whatever the lines are about.",
+        summary="Get usage",
+        description="Images and cost by UTC day, tenant and route, newest day first; at most 92 days. A key without "
+        "`admin` sees its own tenant. `budgets` are always the caller's own.",
         query=UsageQuery,
         example_query={"from": "2026-11-01", "to": "2026-11-30"},
         successes=(
             Success(
-                status=HTTPStatus.OK, description="The lines, and their sum.", bodies={UsagesTold: examples.usages}
+                status=HTTPStatus.OK, description="The lines and their total.", bodies={UsageReport: examples.usages}
             ),
         ),
     ),
@@ -360,7 +375,7 @@ OPERATIONS: tuple[Operation, ...] = (
         description="The key of the call: its tenant, its scopes, its limits, and what is left of every budget that "
         "its jobs count against. Any valid key may call it. The limits are those in force: a change of a key counts "
         "within a minute, and shows here when it counts.",
-        successes=(Success(status=HTTPStatus.OK, description="The key.", bodies={MeTold: examples.me}),),
+        successes=(Success(status=HTTPStatus.OK, description="The key.", bodies={MeResource: examples.me}),),
     ),
     Operation(
         id="createEndpoint",
@@ -369,7 +384,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.WEBHOOKS,
         scopes=_WRITING,
         summary="Register an endpoint",
-        description="The tenant's events are sent there from now on, 16 endpoints at most.",
+        description="Sends the tenant's events to this URL from now on. A tenant has at most 16 endpoints.",
         body=EndpointRequest,
         conflicts=("too_many_endpoints",),
         example={
@@ -379,9 +394,9 @@ OPERATIONS: tuple[Operation, ...] = (
         successes=(
             Success(
                 status=HTTPStatus.CREATED,
-                description="The endpoint, and the secret that its messages are signed with.",
-                bodies={NewEndpointTold: examples.new_endpoint},
-                links={"endpoint_id": ("getEndpoint", "changeEndpoint", "removeEndpoint", "testEndpoint", *_SECRETS)},
+                description="The endpoint and its signing secret.",
+                bodies={NewEndpointResource: examples.new_endpoint},
+                links={"endpoint_id": ("getEndpoint", "changeEndpoint", "removeEndpoint", *_SENDING, *_SECRETS)},
             ),
         ),
     ),
@@ -392,10 +407,12 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.WEBHOOKS,
         scopes=_READING,
         summary="List endpoints",
-        description="All of the tenant's, newest first, without their secrets.",
+        description="All endpoints of the tenant, newest first, without their secrets.",
         successes=(
             Success(
-                status=HTTPStatus.OK, description="The endpoints.", bodies={Listing[EndpointTold]: examples.endpoints}
+                status=HTTPStatus.OK,
+                description="The endpoints.",
+                bodies={EndpointList: examples.endpoints},
             ),
         ),
     ),
@@ -408,7 +425,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Get an endpoint",
         description="Without its secret.",
         successes=(
-            Success(status=HTTPStatus.OK, description="The endpoint.", bodies={EndpointTold: examples.endpoint}),
+            Success(status=HTTPStatus.OK, description="The endpoint.", bodies={EndpointResource: examples.endpoint}),
         ),
     ),
     Operation(
@@ -418,14 +435,16 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.WEBHOOKS,
         scopes=_WRITING,
         summary="Change an endpoint",
-        description="What is left out stays. To a `paused` one nothing is sent, and what was skipped can be replayed; "
-        "`enabled` also puts back one that we have disabled.",
+        description="Fields that are left out stay as they are. A `paused` endpoint receives nothing; skipped "
+        "deliveries can be replayed. `enabled` also puts a disabled endpoint back into service.",
         body=EndpointChange,
         conflicts=("changed_meanwhile",),
         example={"status": "paused"},
         successes=(
             Success(
-                status=HTTPStatus.OK, description="The endpoint as it is now.", bodies={EndpointTold: examples.endpoint}
+                status=HTTPStatus.OK,
+                description="The endpoint as it is now.",
+                bodies={EndpointResource: examples.endpoint},
             ),
         ),
     ),
@@ -436,10 +455,10 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.WEBHOOKS,
         scopes=_WRITING,
         summary="Remove an endpoint",
-        description="What was still to be sent to it is skipped.",
+        description="Pending deliveries to the endpoint are skipped.",
         successes=(
             Success(
-                status=HTTPStatus.OK, description="The endpoint that was.", bodies={EndpointTold: examples.endpoint}
+                status=HTTPStatus.OK, description="The removed endpoint.", bodies={EndpointResource: examples.endpoint}
             ),
         ),
     ),
@@ -450,9 +469,9 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.WEBHOOKS,
         scopes=_WRITING,
         summary="Show an endpoint's secret",
-        description="What its messages are signed with.",
+        description="The secret that signs its messages.",
         own_parameters={"endpoint_id": _SIGNING},
-        successes=(Success(status=HTTPStatus.OK, description="The secret.", bodies={SecretTold: examples.secret}),),
+        successes=(Success(status=HTTPStatus.OK, description="The secret.", bodies={SecretResource: examples.secret}),),
     ),
     Operation(
         id="rotateEndpointSecret",
@@ -465,7 +484,9 @@ OPERATIONS: tuple[Operation, ...] = (
         conflicts=("changed_meanwhile",),
         own_parameters={"endpoint_id": _SIGNING},
         successes=(
-            Success(status=HTTPStatus.OK, description="The new secret.", bodies={SecretTold: examples.rotated_secret}),
+            Success(
+                status=HTTPStatus.OK, description="The new secret.", bodies={SecretResource: examples.rotated_secret}
+            ),
         ),
     ),
     Operation(
@@ -480,9 +501,31 @@ OPERATIONS: tuple[Operation, ...] = (
         successes=(
             Success(
                 status=HTTPStatus.ACCEPTED,
-                description="The delivery, which has begun.",
-                bodies={DeliveryTold: examples.test_delivery},
+                description="The delivery, which has started.",
+                bodies={DeliveryResource: examples.test_delivery},
                 links={"delivery_id": ("getDelivery", "replayDelivery")},
+            ),
+        ),
+    ),
+    Operation(
+        id="recoverDeliveries",
+        method="POST",
+        path="/v1/webhook-endpoints/{endpoint_id}/recover",
+        tag=Tag.WEBHOOKS,
+        scopes=_WRITING,
+        summary="Send everything again that failed",
+        description="Every delivery to the endpoint that failed or was skipped since a time is sent again, longest ago "
+        "first, as if each were replayed; a receiver that has just recovered gets them spread over a minute. What is "
+        "pending or was delivered is left alone, so a repeat sends nothing twice. At most 1,000 in a call, and one "
+        "call a minute for each endpoint: while `has_more`, call again with the same `since`.",
+        body=Recovery,
+        conflicts=("endpoint_not_enabled",),
+        example={"since": "2026-11-22T10:00:00Z"},
+        successes=(
+            Success(
+                status=HTTPStatus.ACCEPTED,
+                description="How many are sent again, and whether there is more.",
+                bodies={RecoveryResource: examples.recovered},
             ),
         ),
     ),
@@ -493,14 +536,14 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.WEBHOOKS,
         scopes=_READING,
         summary="List deliveries",
-        description="What was sent or is being sent, to endpoints and to URLs of jobs, newest first, in slices.",
+        description="Deliveries to endpoints and to the URLs of jobs, newest first, in pages.",
         query=DeliveryQuery,
         example_query={"status": "failed"},
         successes=(
             Success(
                 status=HTTPStatus.OK,
-                description="A slice of the list.",
-                bodies={Listing[DeliverySummaryTold]: examples.deliveries},
+                description="A page of the list.",
+                bodies={DeliveryList: examples.deliveries},
                 headers=("Link",),
             ),
         ),
@@ -514,7 +557,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Get a delivery",
         description="With its message, and what every attempt was answered.",
         successes=(
-            Success(status=HTTPStatus.OK, description="The delivery.", bodies={DeliveryTold: examples.delivery}),
+            Success(status=HTTPStatus.OK, description="The delivery.", bodies={DeliveryResource: examples.delivery}),
         ),
     ),
     Operation(
@@ -530,8 +573,8 @@ OPERATIONS: tuple[Operation, ...] = (
         successes=(
             Success(
                 status=HTTPStatus.ACCEPTED,
-                description="The delivery, which has begun anew.",
-                bodies={DeliveryTold: examples.test_delivery},
+                description="The delivery, which has started again.",
+                bodies={DeliveryResource: examples.test_delivery},
             ),
         ),
     ),
@@ -550,7 +593,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Success(
                 status=HTTPStatus.CREATED,
                 description="The key, with its record.",
-                bodies={KeyMade: examples.new_key},
+                bodies={NewKeyResource: examples.new_key},
                 links={"key_id": ("changeKey", "revokeKey")},
             ),
         ),
@@ -564,9 +607,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="List keys",
         description="Revoked ones too, newest first; never the keys themselves. An admin key of the tenant `default` "
         "lists those of all tenants, another those of its own.",
-        successes=(
-            Success(status=HTTPStatus.OK, description="The records.", bodies={Listing[KeyTold]: examples.keys}),
-        ),
+        successes=(Success(status=HTTPStatus.OK, description="The records.", bodies={KeyList: examples.keys}),),
     ),
     Operation(
         id="changeKey",
@@ -581,7 +622,9 @@ OPERATIONS: tuple[Operation, ...] = (
         body=KeyChange,
         example={"daily_budget_usd": "50", "expires_at": "2126-12-31T00:00:00Z"},
         conflicts=("key_revoked",),
-        successes=(Success(status=HTTPStatus.OK, description="The record.", bodies={KeyTold: examples.changed_key}),),
+        successes=(
+            Success(status=HTTPStatus.OK, description="The record.", bodies={KeyResource: examples.changed_key}),
+        ),
     ),
     Operation(
         id="revokeKey",
@@ -599,7 +642,7 @@ OPERATIONS: tuple[Operation, ...] = (
             Success(
                 status=HTTPStatus.OK,
                 description="The record; with `made=revoke`, also those of the keys that it made.",
-                bodies={KeyTold: examples.revoked_key, KeyRevoked: examples.revoked_with_made},
+                bodies={KeyResource: examples.revoked_key, RevokedKeyResource: examples.revoked_with_made},
             ),
         ),
     ),
@@ -609,5 +652,5 @@ BY_ID: Mapping[str, Operation] = {operation.id: operation for operation in OPERA
 
 
 def methods_of(path: str) -> tuple[str, ...]:
-    """What a path takes, as the gateway names it (`/v1/jobs/{job_id}`); nothing where there is no such path."""
+    """Methods of a path, as the gateway names it (`/v1/jobs/{job_id}`); none for an unknown path."""
     return tuple(operation.method for operation in OPERATIONS if operation.path == path)

@@ -1,15 +1,15 @@
-"""The description as pages: `/v1/openapi.json` for programs, `/docs` for people."""
+"""Pages of the API's description: `/v1/openapi.json` for programs, `/docs` for people."""
 
 from __future__ import annotations
 
 import json
 
-from heliograph.api.openapi.document import describe
+from heliograph.api.openapi.deployment import document_for
 from heliograph.api.openapi.reference import Reference
 from heliograph.api.pages import WebPage
 from heliograph.routes.config import Routes
 
-# Its own files, and nothing else.
+# The reference page may load its own files, and nothing else.
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -25,9 +25,9 @@ POLICY = "; ".join(
 )
 
 
-def description_pages(routes: Routes, *, local_webhooks: bool, images_url: str) -> dict[str, WebPage]:
-    """By their paths below the stage."""
-    document = describe(routes, local_webhooks=local_webhooks, images_url=images_url)
+def description_pages(description: str, routes: Routes, *, local_webhooks: bool, images_url: str) -> dict[str, WebPage]:
+    """Both pages, by their paths below the stage. `description`: the document of all deployments."""
+    document = document_for(description, routes, local_webhooks=local_webhooks, images_url=images_url)
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return {
         "/v1/openapi.json": WebPage(text, "application/json"),

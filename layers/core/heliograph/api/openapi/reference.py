@@ -1,4 +1,4 @@
-"""The reference for people: one page, made from the OpenAPI document and nothing else."""
+"""API reference: one page, made of the OpenAPI document alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BOUNDS = (
 )
 _KINDS = {"date-time": "time", "date": "day", "boolean": "true or false"}
 _BEFORE = """\
-# where this page lies, without /docs
+# the URL of this page, without /docs
 export API=…
 # your API key
 export KEY=…\
@@ -161,21 +161,21 @@ class Reference:
 
     def _parameter(self, parameter: Json) -> Html:
         described = {"description": parameter.get("description", ""), **parameter["schema"]}
-        return self._field(parameter["name"], described, required=parameter["required"], asked=True)
+        return self._field(parameter["name"], described, required=parameter["required"], sent=True)
 
     def _body(self, operation: Json) -> Html | None:
         if "requestBody" not in operation:
             return None
         kinds = operation["requestBody"]["content"].items()
         return together(
-            together([element("h4", "Body ", element("small", kind)), self._fields(content["schema"], asked=True)])
+            together([element("h4", "Body ", element("small", kind)), self._fields(content["schema"], sent=True)])
             for kind, content in kinds
         )
 
     def _answers(self, operation: Json) -> Html:
         successes, problems = [], []
-        for status, told in operation["responses"].items():
-            answer = self._answer(told)
+        for status, response in operation["responses"].items():
+            answer = self._answer(response)
             if int(status) >= _ERRORS_FROM:
                 name, _, why = answer["description"].partition(": ")
                 problems.append(element("li", _status(status), element("span", prose(why), title=name)))
@@ -191,7 +191,7 @@ class Reference:
         )
 
     def _answer(self, answer: Json) -> Json:
-        """One that several operations give is told of once."""
+        """The response itself, where the operation refers to a shared one."""
         if "$ref" not in answer:
             return answer
         shared: Json = self._document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
@@ -227,7 +227,7 @@ class Reference:
         return element("aside", tabs, *shown, class_="code")
 
     def _problems(self) -> Html:
-        told = (
+        items = (
             element(
                 "li", element("strong", element("code", code)), " ", element("span", prose(why)), id=anchor_of(code)
             )
@@ -239,11 +239,11 @@ class Reference:
             element(
                 "p",
                 prose(
-                    "What goes wrong is `application/problem+json`: `code` says what, `detail` what to do, `retryable` "
-                    "whether the same call may succeed later, and `charged` whether it cost money."
+                    "Errors are `application/problem+json`: `code` names the problem, `detail` says what to do, "
+                    "`retryable` whether the same call may succeed later, and `charged` whether it cost money."
                 ),
             ),
-            element("ul", *told, class_="codes"),
+            element("ul", *items, class_="codes"),
             id="problems",
             class_="group",
         )
@@ -255,9 +255,9 @@ class Reference:
                 element("h2", "Events"),
                 element(
                     "p",
-                    "On the deployment's event bus, and to your webhooks. Delivery is at least once and in no order; ",
+                    "Events go to the deployment's event bus and to your webhooks, at least once and in no order; ",
                     element("code", "event_id"),
-                    " makes a repeat recognisable. Fields are only ever added within a version.",
+                    " identifies repeats. Within a version, fields are only added.",
                 ),
                 id="events",
                 class_="group",
@@ -304,23 +304,23 @@ class Reference:
     def _title(self, schema: Json) -> str:
         return str(schema.get("$ref", "Body")).removeprefix(_REF)
 
-    def _fields(self, schema: Json, *, asked: bool = False) -> Html:
-        """`asked`: of what callers send, those first that they must. In what we send, everything is always there."""
+    def _fields(self, schema: Json, *, sent: bool = False) -> Html:
+        """Fields of a request (`sent`), required ones first, or of a response, which always has all of them."""
         whole = self._resolved(schema)
-        required = whole.get("required", ()) if asked else ()
+        required = whole.get("required", ()) if sent else ()
         properties = whole.get("properties", {})
         names = sorted(properties, key=lambda name: name not in required)
-        items = (self._field(name, properties[name], required=name in required, asked=asked) for name in names)
+        items = (self._field(name, properties[name], required=name in required, sent=sent) for name in names)
         return element("ul", *items, class_="fields")
 
-    def _field(self, name: str, schema: Json, *, required: bool, asked: bool) -> Html:
+    def _field(self, name: str, schema: Json, *, required: bool, sent: bool) -> Html:
         bare, nullable = self._bare(schema)
         inner = self._bare(bare["items"])[0] if "items" in bare else bare
-        facts = [*self._facts(bare, asked=asked)]
+        facts = [*self._facts(bare, sent=sent)]
         nested = None
         if "properties" in inner:
             count = f"{len(inner['properties'])} fields"
-            nested = element("details", element("summary", count), self._fields(inner, asked=asked))
+            nested = element("details", element("summary", count), self._fields(inner, sent=sent))
         kind = self._kind(bare) + (" or null" if nullable else "")
         return element(
             "li",
@@ -356,7 +356,7 @@ class Reference:
         kind = str(schema.get("type", "any"))
         return _KINDS.get(schema.get("format", kind), kind)
 
-    def _facts(self, schema: Json, *, asked: bool) -> Iterator[Html]:
+    def _facts(self, schema: Json, *, sent: bool) -> Iterator[Html]:
         inner = self._bare(schema["items"])[0] if "items" in schema else schema
         for options in (schema.get("enum"), inner.get("enum") if inner is not schema else None):
             if options:
@@ -368,7 +368,7 @@ class Reference:
             if "description" in option:
                 yield together([option["description"].rstrip(".")])
         default = schema.get("default")
-        if asked and default not in (None, "", [], {}):
+        if sent and default not in (None, "", [], {}):
             yield together(["unless given: ", element("code", _plain(default))])
 
 

@@ -1,6 +1,4 @@
-"""A call in three languages: the one that `example` of an operation describes. The API and the key come from the
-environment, and so does every id.
-"""
+"""Samples of a call in three languages, made of the operation's example. API, key and ids come from the environment."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ _WORD = re.compile(r"""("(?:[^"\\]|\\.)*")|\b(true|false|null)\b""")
 _LAST, _WITH_COMMA = re.compile(r"([^,\s{\[])\n"), r"\1,\n"
 
 
-# The whole way of a file into a job, as docs/api.md shows it.
+# The upload of a file and the job that uses it, as in docs/api.md.
 _SEND_A_FILE = """\
 form=$(curl -sS --fail-with-body "$API/v1/uploads" \\
   -H "Authorization: Bearer $KEY" \\
@@ -42,7 +40,7 @@ curl -sS --fail-with-body "$API/v1/jobs" \\
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A program that makes the call and prints the answer. `lang`: as highlighters name it."""
+    """A program that makes the call and prints the response. `lang`: as highlighters name it."""
 
     label: str
     lang: str
@@ -50,7 +48,7 @@ class Sample:
 
 
 def samples(operation: Operation) -> tuple[Sample, ...]:
-    """In every language; of what a file is sent with, the whole way of one as well."""
+    """Samples in every language; for `createUpload`, the upload of a file as well."""
     whole_way = (Sample("With the file", "Shell", _SEND_A_FILE),) if operation.id == "createUpload" else ()
     return (
         Sample("cURL", "Shell", _curl(operation)),
@@ -61,7 +59,7 @@ def samples(operation: Operation) -> tuple[Sample, ...]:
 
 
 def variables(operation: Operation) -> tuple[str, ...]:
-    """What must be in the environment besides `API` and `KEY`: `JOB_ID` of `{job_id}`."""
+    """Environment variables that the sample reads besides `API` and `KEY`: `JOB_ID` for `{job_id}`."""
     return tuple(name.upper() for name in operation.parameters)
 
 

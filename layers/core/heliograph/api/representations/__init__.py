@@ -1,4 +1,4 @@
-"""What the API's answers look like: pydantic models, from which the API's description (OpenAPI) is made."""
+"""The API's answers: pydantic models. The OpenAPI document is made of them and publishes them under their names."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ class Representation(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
+Unreadable = Annotated[
+    tuple[str, ...],
+    Field(description="Ids of records that belong here and can't be read; the operator's log names them, too."),
+]
+
+
 class Listing(Representation, Generic[Item]):
-    """Newest first."""
+    """A page of a list, newest first."""
 
     data: tuple[Item, ...]
     next_cursor: Annotated[str | None, Field(description="Give it as `cursor` to go on.")] = None
     has_more: bool = False
-    unreadable: Annotated[
-        tuple[str, ...],
-        Field(description="Ids of records that belong here and can't be read; the operator's log names them, too."),
-    ] = ()
+    unreadable: Unreadable = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AwareDatetime, Field
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Usd = Annotated[str, Field(pattern=r"^\d+\.\d{2,6}$", description="Decimal US dollars.", examples=["0.06"])]
 
 
-class AttemptTold(Representation):
+class AttemptResource(Representation):
     """One create call on a route."""
 
     attempt_id: str
@@ -33,28 +33,28 @@ class AttemptTold(Representation):
     provider: str
     model: str
     price_usd: Usd
-    intended_at: Annotated[AwareDatetime, Field(description="Written down; the call left right after.")]
+    intended_at: Annotated[AwareDatetime, Field(description="When the attempt was stored, right before the call.")]
     accepted_at: AwareDatetime | None
-    task_id: Annotated[str | None, Field(description="The provider's name for it.")]
-    doubt: Annotated[str | None, Field(description="Why nobody knows whether the call arrived.")]
+    task_id: Annotated[str | None, Field(description="The provider's id of the task.")]
+    doubt: Annotated[str | None, Field(description="Why it is unknown whether the call arrived.")]
     ended_at: AwareDatetime | None
     failure: Failure | None
-    retry_after_seconds: Annotated[int | None, Field(description="How long the provider asked to be left alone.")]
+    retry_after_seconds: Annotated[int | None, Field(description="Wait that the provider asked for, in seconds.")]
 
 
-class ResultTold(Result, Representation):
-    """One stored picture, with a link that reads it for a while. The link is a secret."""
+class ResultResource(Result, Representation):
+    """A stored image, with a link that is valid for a while. Keep the link secret."""
 
     url: str
     url_expires_at: AwareDatetime
 
     @classmethod
-    def of(cls, linked: LinkedResult) -> ResultTold:
+    def of(cls, linked: LinkedResult) -> ResultResource:
         """The result with its link."""
         return cls(**linked.result.model_dump(), url=linked.url, url_expires_at=linked.expires_at)
 
 
-class JobTold(Representation):
+class JobResource(Representation):
     """A job."""
 
     id: str
@@ -62,45 +62,41 @@ class JobTold(Representation):
     task: JobKind
     request: Annotated[
         JobRequest,
-        Field(description="As it was sent, with everything filled in. Of URLs, the query is left out: `?…`."),
+        Field(description="The request with all defaults filled in. Queries of URLs are shown as `?…`."),
     ]
     metadata: dict[str, str]
     tags: tuple[str, ...]
     source: Source
-    retry_of: Annotated[str | None, Field(description="The job that this one was made to do again.")]
+    retry_of: Annotated[str | None, Field(description="The job that this one retries.")]
     superseded_by: Annotated[str | None, SUPERSEDED_BY]
     reused_from: Annotated[
         str | None,
         Field(description="The job whose results this one has copies of; it cost nothing. See `reuse`."),
     ]
     created_at: AwareDatetime
-    deadline_at: Annotated[AwareDatetime, Field(description="Until then it may wait for its task.")]
+    deadline_at: Annotated[AwareDatetime, Field(description="Deadline for its task.")]
     finished_at: AwareDatetime | None
     delivered_late_at: Annotated[
         AwareDatetime | None,
         Field(description="When the first image arrived after the job's end; its status is still that of its end."),
     ]
     cancel_requested_at: AwareDatetime | None
-    notice: Annotated[str | None, Field(description="What its owner should know.")]
+    notice: Annotated[str | None, Field(description="A note for the owner.")]
     timings: Timings
-    reserved_usd: Annotated[
-        Usd | None, Field(description="Held in the budgets for what it may cost; null once it is over.")
-    ]
-    price_usd: Annotated[
-        Usd | None, Field(description="What it cost; null until it is over, and where nobody can tell.")
-    ]
-    charged: Annotated[Charged | None, Field(description="Whether it cost money; null until it is over.")]
-    attempts: tuple[AttemptTold, ...]
-    results: tuple[ResultTold, ...]
+    reserved_usd: Annotated[Usd | None, Field(description="Reserved in the budgets; null after the end.")]
+    price_usd: Annotated[Usd | None, Field(description="Its cost; null before the end, and where the cost is unknown.")]
+    charged: Annotated[Charged | None, Field(description="Whether it cost money; null before the end.")]
+    attempts: tuple[AttemptResource, ...]
+    results: tuple[ResultResource, ...]
     provider_urls: Annotated[
         tuple[str, ...],
-        Field(description="Where the provider keeps, for some days, pictures that are paid and were not stored."),
+        Field(description="The provider's URLs of paid images that were not stored; valid for some days."),
     ]
     failure: Failure | None
 
     @classmethod
-    def of(cls, view: JobView) -> JobTold:
-        """The job for its owner."""
+    def of(cls, view: JobView) -> JobResource:
+        """The job, as its owner sees it."""
         job = view.job
         return cls(
             id=job.job_id,
@@ -123,23 +119,23 @@ class JobTold(Representation):
             reserved_usd=None if job.is_over else usd(job.booking.reserved),
             price_usd=job.price_usd,
             charged=job.charged,
-            attempts=tuple(AttemptTold(**attempt.told()) for attempt in job.attempts_now),
-            results=tuple(ResultTold.of(linked) for linked in view.results),
+            attempts=tuple(AttemptResource(**attempt.told()) for attempt in job.attempts_now),
+            results=tuple(ResultResource.of(linked) for linked in view.results),
             provider_urls=job.all_provider_urls,
             failure=job.failure_now,
         )
 
 
-class JobNamed(Representation):
-    """A job for a key that may make jobs and not read them."""
+class JobSummaryResource(Representation):
+    """A job, as a key sees it that may create jobs but not read them."""
 
     id: str
     status: JobStatus
-    price_usd: Annotated[Usd | None, Field(description="What it cost so far; null where nobody can tell.")]
+    price_usd: Annotated[Usd | None, Field(description="Its cost so far; null where the cost is unknown.")]
 
     @classmethod
-    def of(cls, job: Job) -> JobNamed:
-        """What such a key learns of a job, also of one that it made itself."""
+    def of(cls, job: Job) -> JobSummaryResource:
+        """The summary; such a key sees no more of a job that it created itself."""
         return cls(id=job.job_id, status=job.status, price_usd=job.price_usd)
 
 
@@ -158,47 +154,45 @@ def _notice(job: Job) -> str | None:
     return None
 
 
-class RouteQuoted(Representation):
+class QuotedRouteResource(Representation):
     """A route that the job could take."""
 
     name: str
     provider: str
     model: str
     price_usd: Usd
-    circuit: Annotated[
-        Circuit, Field(description="open: it is out of service; half_open: it is tried again at the moment.")
-    ]
+    circuit: Annotated[Circuit, Field(description="open: out of service; half_open: being tried again.")]
 
 
-class QuoteTold(Representation):
-    """What a call would be: nothing was written, and nothing will be spent."""
+class QuoteResource(Representation):
+    """Result of a dry run: nothing was stored, and nothing is spent."""
 
     dry_run: bool = True
     task: JobKind
     request: JobRequest
-    routes: tuple[RouteQuoted, ...]
-    price_usd: Annotated[Usd, Field(description="On the first route.")]
-    price_usd_at_most: Annotated[Usd, Field(description="On the dearest one.")]
-    fits: Annotated[bool, Field(description="The budgets have room for it, and a route could take it now.")]
+    routes: tuple[QuotedRouteResource, ...]
+    price_usd: Annotated[Usd, Field(description="Price on the first route.")]
+    price_usd_at_most: Annotated[Usd, Field(description="Price on the most expensive route.")]
+    fits: Annotated[bool, Field(description="The job fits into the budgets, and a route is available now.")]
     left_usd: Annotated[
         Usd | None,
         Field(
-            description="Left of the tightest budget of the tenant's and the key's own, before this job; null: none."
+            description="Remainder of the tightest budget of the tenant and the key, before this job; null: no budget."
         ),
     ]
     reason: Annotated[
-        str | None, Field(description="Where it does not fit: why it would be refused, or what it would wait for.")
+        str | None, Field(description="If it does not fit: why it would be refused, or what it would wait for.")
     ]
 
     @classmethod
-    def of(cls, quote: Quote) -> QuoteTold:
-        """The quote for whoever asked."""
+    def of(cls, quote: Quote) -> QuoteResource:
+        """The quote, as the caller sees it."""
         prices = [route.price_microusd for route in quote.circuits]
         return cls(
             task=quote.request.task,
             request=shown(quote.request),
             routes=tuple(
-                RouteQuoted(
+                QuotedRouteResource(
                     name=route.name,
                     provider=route.provider,
                     model=route.model,
@@ -215,45 +209,51 @@ class QuoteTold(Representation):
         )
 
 
-class MomentTold(Representation):
+class MomentResource(Representation):
     """One thing that happened to a job."""
 
     at: AwareDatetime
-    until: Annotated[AwareDatetime | None, Field(description="Where it took its time, and is over.")]
+    until: Annotated[AwareDatetime | None, Field(description="When it ended, if it took time.")]
     kind: TimelineKind
     detail: str
-    attempt: Annotated[int | None, Field(description="Which attempt it is about, from 1.")]
+    attempt: Annotated[int | None, Field(description="Number of the attempt, from 1.")]
 
     @classmethod
-    def of(cls, moment: TimelineEntry) -> MomentTold:
-        """The moment for the job's owner."""
+    def of(cls, moment: TimelineEntry) -> MomentResource:
+        """The entry, as the job's owner sees it."""
         return cls(at=moment.at, until=moment.until, kind=moment.kind, detail=moment.detail, attempt=moment.attempt)
 
 
-class TimelineTold(Representation):
+class TimelineResource(Representation):
     """Everything that happened to a job, oldest first."""
 
-    data: tuple[MomentTold, ...]
+    data: tuple[MomentResource, ...]
     complete: Annotated[
-        bool, Field(description="False where the workflow's own history could not be had: waits and polls are missing.")
+        bool, Field(description="False if the workflow's history could not be read: waits and polls are missing.")
     ]
 
     @classmethod
-    def of(cls, found: Timeline) -> TimelineTold:
-        """The timeline for the job's owner."""
-        return cls(data=tuple(map(MomentTold.of, found.entries)), complete=found.complete)
+    def of(cls, found: Timeline) -> TimelineResource:
+        """The timeline, as the job's owner sees it."""
+        return cls(data=tuple(map(MomentResource.of, found.entries)), complete=found.complete)
 
 
-def job_listing(found: Page[JobView]) -> Listing[Any]:
-    """A slice of jobs. One whose record can be read, but makes no sense, is as good as one that can't be read."""
-    cursor = cursor_of(found.end) if found.end else None
-    told: list[JobTold] = []
-    unreadable = [*found.unreadable]
-    for view in found.items:
-        try:
-            told.append(JobTold.of(view))
-        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError):
-            unreadable.append(view.job.job_id)
-    return Listing[JobTold](
-        data=tuple(told), next_cursor=cursor, has_more=cursor is not None, unreadable=tuple(unreadable)
-    )
+class JobList(Listing[JobResource]):
+    """Jobs, newest first."""
+
+    @classmethod
+    def of(cls, found: Page[JobView]) -> JobList:
+        """A page of the list. A record that can be read but makes no sense counts as unreadable."""
+        data: list[JobResource] = []
+        unreadable = [*found.unreadable]
+        for view in found.items:
+            try:
+                data.append(JobResource.of(view))
+            except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError):
+                unreadable.append(view.job.job_id)
+        return cls(
+            data=tuple(data),
+            next_cursor=cursor_of(found.end) if found.end else None,
+            has_more=found.end is not None,
+            unreadable=tuple(unreadable),
+        )

@@ -8,10 +8,11 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from heliograph.access.keys import ApiKey, Scope
-from heliograph.api.representations import Representation
+from heliograph.api.representations import Listing, Representation
+from heliograph.kernel.pagination import Records
 
 
-class KeyTold(Representation):
+class KeyResource(Representation):
     """A key's record; the key itself is kept nowhere."""
 
     id: str
@@ -33,35 +34,45 @@ class KeyTold(Representation):
     revoked_at: AwareDatetime | None
 
     @classmethod
-    def of(cls, record: ApiKey) -> KeyTold:
+    def of(cls, record: ApiKey) -> KeyResource:
         """The record for an admin."""
         return cls(id=record.key_id, scopes=tuple(sorted(record.scopes)), **_plain(record))
 
 
-class KeyMade(KeyTold):
+class NewKeyResource(KeyResource):
     """A new key: shown here, and never again."""
 
     key: Annotated[str, Field(description="A secret.")]
 
     @classmethod
-    def made(cls, key: str, record: ApiKey) -> KeyMade:
+    def made(cls, key: str, record: ApiKey) -> NewKeyResource:
         """The key with its record."""
         return cls(key=key, id=record.key_id, scopes=tuple(sorted(record.scopes)), **_plain(record))
 
 
-class KeyRevoked(KeyTold):
+class RevokedKeyResource(KeyResource):
     """A key that was revoked."""
 
     made: Annotated[
-        tuple[KeyTold, ...],
+        tuple[KeyResource, ...],
         Field(description="With `made=revoke`: the keys that it made, and that those made; they are revoked too."),
     ]
 
     @classmethod
-    def revoked(cls, record: ApiKey, made: Sequence[ApiKey]) -> KeyRevoked:
+    def revoked(cls, record: ApiKey, made: Sequence[ApiKey]) -> RevokedKeyResource:
         """The record with those of the keys that were revoked with it."""
-        told = tuple(map(KeyTold.of, made))
-        return cls(made=told, id=record.key_id, scopes=tuple(sorted(record.scopes)), **_plain(record))
+        resources = tuple(map(KeyResource.of, made))
+        return cls(made=resources, id=record.key_id, scopes=tuple(sorted(record.scopes)), **_plain(record))
+
+
+class KeyList(Listing[KeyResource]):
+    """API keys, newest first."""
+
+    @classmethod
+    def of(cls, found: Records[ApiKey]) -> KeyList:
+        """All of them: they are few."""
+        newest_first = sorted(found, key=lambda record: record.created_at, reverse=True)
+        return cls(data=tuple(map(KeyResource.of, newest_first)), unreadable=found.unreadable)
 
 
 def _plain(record: ApiKey) -> dict[str, object]:

@@ -16,7 +16,7 @@ from heliograph.kernel.money import usd
 from heliograph.kernel.tenants import Period
 
 
-class BudgetTold(Representation):
+class BudgetResource(Representation):
     """A budget as it stands."""
 
     account: Annotated[
@@ -26,14 +26,14 @@ class BudgetTold(Representation):
     period: Annotated[Period, Field(description="A UTC day or month.")]
     limit_usd: Usd
     spent_usd: Annotated[Usd, Field(description="Charged.")]
-    unknown_usd: Annotated[Usd, Field(description="May have been charged; nobody can tell. It counts as spent.")]
-    reserved_usd: Annotated[Usd, Field(description="For jobs that are not over.")]
-    left_usd: Annotated[Usd, Field(description="What new jobs may still cost in this period.")]
+    unknown_usd: Annotated[Usd, Field(description="May have been charged; counts as spent.")]
+    reserved_usd: Annotated[Usd, Field(description="For jobs that have not ended.")]
+    left_usd: Annotated[Usd, Field(description="Left for new jobs in this period.")]
     renews_at: Annotated[AwareDatetime, Field(description="When the next period begins.")]
 
     @classmethod
-    def of(cls, budget: BudgetLeft) -> BudgetTold:
-        """The budget for a caller."""
+    def of(cls, budget: BudgetLeft) -> BudgetResource:
+        """The budget, as the caller sees it."""
         booked = budget.booked
         return cls(
             account=budget.limit.account,
@@ -47,12 +47,12 @@ class BudgetTold(Representation):
         )
 
 
-def budgets_told(budgets: Iterable[BudgetLeft]) -> tuple[BudgetTold, ...]:
-    """The budgets for a caller."""
-    return tuple(map(BudgetTold.of, budgets))
+def budget_resources(budgets: Iterable[BudgetLeft]) -> tuple[BudgetResource, ...]:
+    """The budgets, as the caller sees them."""
+    return tuple(map(BudgetResource.of, budgets))
 
 
-class MeTold(Representation):
+class MeResource(Representation):
     """The key that made the call, and its limits as they are in force."""
 
     key_id: Annotated[str | None, Field(description="Null for the deployment's own key.")]
@@ -61,14 +61,15 @@ class MeTold(Representation):
     scopes: tuple[Scope, ...]
     requests_per_minute: Annotated[int | None, Field(description="Null: no limit.")]
     budgets: Annotated[
-        tuple[BudgetTold, ...], Field(description="Every budget that limits the key's jobs; empty where none does.")
+        tuple[BudgetResource, ...],
+        Field(description="Every budget that limits the key's jobs; may be empty."),
     ]
     spending_paused: Annotated[
         bool, Field(description="The operator has paused spending: jobs are accepted, and wait until it is resumed.")
     ]
 
     @classmethod
-    def of(cls, me: Me) -> MeTold:
+    def of(cls, me: Me) -> MeResource:
         """The caller's key for the caller."""
         return cls(
             key_id=me.caller.key_id,
@@ -76,6 +77,6 @@ class MeTold(Representation):
             tenant=me.caller.tenant,
             scopes=tuple(sorted(me.caller.scopes)),
             requests_per_minute=me.caller.requests_per_minute,
-            budgets=budgets_told(me.budgets),
+            budgets=budget_resources(me.budgets),
             spending_paused=me.spending_paused,
         )

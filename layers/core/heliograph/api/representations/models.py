@@ -1,4 +1,4 @@
-"""The ways to the model, and what was done on them."""
+"""Routes to the models, and usage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from heliograph.api.representations import Representation
 from heliograph.api.representations.jobs import Usd
-from heliograph.api.representations.me import BudgetTold, budgets_told
+from heliograph.api.representations.me import BudgetResource, budget_resources
 from heliograph.budgets.ledger import UsageLine
 from heliograph.budgets.read_me import BudgetLeft
 from heliograph.intake.list_models import Models
@@ -19,38 +19,38 @@ from heliograph.routes.circuit_breaker import Circuit
 from heliograph.routes.config import Route
 
 
-class ModelTold(Representation):
-    """A way to the model: what it takes, what it costs, and how it is doing."""
+class ModelResource(Representation):
+    """A route: its limits, price and state."""
 
-    name: Annotated[str, Field(description="The route.")]
+    name: Annotated[str, Field(description="Name of the route.")]
     provider: str
-    model: Annotated[str, Field(description="What a job names to be pinned to it.")]
-    price_usd: Annotated[Usd, Field(description="Of an image, whatever its ratio and references.")]
+    model: Annotated[str, Field(description="Model name, for jobs that ask for it.")]
+    price_usd: Annotated[Usd, Field(description="Price of an image, whatever its ratio and references.")]
     max_references: int
     longest_prompt: Annotated[int, Field(description="In characters.")]
     aspect_ratios: tuple[AspectRatio, ...]
-    max_in_flight: Annotated[int, Field(description="How many tasks run there at once, at most.")]
-    circuit: Annotated[Circuit, Field(description="`open` takes no calls at the moment.")]
-    is_default: Annotated[bool, Field(description="Taken by a job that names neither a model nor a policy.")]
+    max_in_flight: Annotated[int, Field(description="Most tasks that run at once.")]
+    circuit: Annotated[Circuit, Field(description="`open`: no calls at the moment.")]
+    is_default: Annotated[bool, Field(description="Used by jobs that name neither a model nor a policy.")]
 
 
-class ModelsTold(Representation):
+class ModelsResource(Representation):
     """Every usable route, in the configured order."""
 
-    data: tuple[ModelTold, ...]
+    data: tuple[ModelResource, ...]
     spending_paused: Annotated[
         bool, Field(description="The operator has paused spending: jobs are accepted, and wait until it is resumed.")
     ]
 
     @classmethod
-    def of(cls, models: Models) -> ModelsTold:
-        """The routes for a caller."""
-        told = tuple(_model(route, circuit, route == models.default) for route, circuit in models.circuits.items())
-        return cls(data=told, spending_paused=models.spending_paused)
+    def of(cls, models: Models) -> ModelsResource:
+        """The routes, as the caller sees them."""
+        data = tuple(_model(route, circuit, route == models.default) for route, circuit in models.circuits.items())
+        return cls(data=data, spending_paused=models.spending_paused)
 
 
-def _model(route: Route, circuit: Circuit, is_default: bool) -> ModelTold:
-    return ModelTold(
+def _model(route: Route, circuit: Circuit, is_default: bool) -> ModelResource:
+    return ModelResource(
         name=route.name,
         provider=route.provider,
         model=route.model,
@@ -64,34 +64,34 @@ def _model(route: Route, circuit: Circuit, is_default: bool) -> ModelTold:
     )
 
 
-class UsageTold(Representation):
-    """What a tenant's jobs of a UTC day did on a route."""
+class UsageResource(Representation):
+    """Usage of a tenant on a route in a UTC day."""
 
     day: str
     tenant: str
     route: str
     pictures: int
     spent_usd: Usd
-    unknown_usd: Annotated[Usd, Field(description="May have been charged; nobody can tell.")]
+    unknown_usd: Annotated[Usd, Field(description="May have been charged; unknown.")]
 
 
-class UsagesTold(Representation):
-    """Newest day first."""
+class UsageReport(Representation):
+    """Usage by day, newest first."""
 
-    data: tuple[UsageTold, ...]
-    spent_usd: Annotated[Usd, Field(description="Of all lines together.")]
+    data: tuple[UsageResource, ...]
+    spent_usd: Annotated[Usd, Field(description="Total of all lines.")]
     budgets: Annotated[
-        tuple[BudgetTold, ...],
+        tuple[BudgetResource, ...],
         Field(description="The budgets that limit the caller's own jobs today, as in `GET /v1/me`."),
     ]
 
     @classmethod
-    def of(cls, lines: Iterable[UsageLine], budgets: Iterable[BudgetLeft] = ()) -> UsagesTold:
-        """The lines for a caller."""
+    def of(cls, lines: Iterable[UsageLine], budgets: Iterable[BudgetLeft] = ()) -> UsageReport:
+        """The lines, as the caller sees them."""
         found = tuple(lines)
         return cls(
             data=tuple(
-                UsageTold(
+                UsageResource(
                     day=line.day,
                     tenant=line.tenant,
                     route=line.route,
@@ -102,5 +102,5 @@ class UsagesTold(Representation):
                 for line in found
             ),
             spent_usd=usd(sum(line.usage.spent for line in found)),
-            budgets=budgets_told(budgets),
+            budgets=budget_resources(budgets),
         )

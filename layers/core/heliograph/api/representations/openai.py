@@ -1,4 +1,4 @@
-"""Pictures and errors in OpenAI's shape. What it has no place for is under `heliograph`, which its clients hand on."""
+"""Images and errors in OpenAI's shape. Fields of our own are under `heliograph`; OpenAI's clients keep them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from heliograph.kernel.media_types import MediaType
 
 
 class ImageOrigin(Representation):
-    """The job that a picture comes from, and what it is."""
+    """The job that made an image, and the image's properties."""
 
-    job_id: Annotated[str, Field(description="`GET /v1/jobs/{id}` tells all of it.")]
+    job_id: Annotated[str, Field(description="See `GET /v1/jobs/{id}`.")]
     model: Annotated[str, Field(description="The model that made it.")]
     price_usd: str | None
     content_type: MediaType
@@ -27,19 +27,17 @@ class ImageOrigin(Representation):
 
 
 class Image(Representation):
-    """A picture: as base64, or as a link, as it was asked for. What has no room as base64 comes as a link."""
+    """An image: base64 or a link, as requested. An image that is too large for base64 comes as a link."""
 
-    url: Annotated[str | None, Field(description="Reads the picture for an hour, with or without a key. A secret.")] = (
-        None
-    )
-    b64_json: Annotated[str | None, Field(description="The picture.")] = None
+    url: Annotated[str | None, Field(description="Link to the image, valid for an hour. Keep it secret.")] = None
+    b64_json: Annotated[str | None, Field(description="The image, base64-encoded.")] = None
     heliograph: ImageOrigin
 
 
 class MissingImage(Representation):
-    """A picture that the answer lacks."""
+    """An image that is missing in the response."""
 
-    job_id: Annotated[str | None, Field(description="None where no job was made.")]
+    job_id: Annotated[str | None, Field(description="Null where no job was created.")]
     code: Annotated[str, Field(description="As in a job's `failure`; `still_processing`, `canceled` besides.")]
     message: str
     retryable: bool
@@ -47,16 +45,14 @@ class MissingImage(Representation):
 
 
 class ImagesExtra(Representation):
-    """What there is to say of the answer as a whole."""
+    """Details of the whole response."""
 
-    requested_model: Annotated[str | None, Field(description="The model's name as it was asked for.")] = None
-    requested_size: Annotated[str, Field(description="The size as it was asked for; `size` says what came.")]
-    aspect_ratio: Annotated[AspectRatio, Field(description="The ratio that the model was asked for.")]
-    ignored: Annotated[tuple[str, ...], Field(description="Parameters that were taken and had no effect.")] = ()
-    joined: Annotated[bool, Field(description="The jobs are those of an equal call before: nothing new was made.")] = (
-        False
-    )
-    failures: Annotated[tuple[MissingImage, ...], Field(description="One for each picture of `n` that is not here.")]
+    requested_model: Annotated[str | None, Field(description="The requested model.")] = None
+    requested_size: Annotated[str, Field(description="The requested size; `size` is the actual one.")]
+    aspect_ratio: Annotated[AspectRatio, Field(description="The ratio that was requested from the model.")]
+    ignored: Annotated[tuple[str, ...], Field(description="Parameters that had no effect.")] = ()
+    joined: Annotated[bool, Field(description="The jobs are those of an earlier equal call.")] = False
+    failures: Annotated[tuple[MissingImage, ...], Field(description="One for each missing image of `n`.")]
 
 
 class ImagesAnswer(Representation):
@@ -86,7 +82,7 @@ class ModelList(Representation):
 
 
 class OpenAIError(Representation):
-    """What went wrong."""
+    """An error in OpenAI's shape."""
 
     message: str
     type: str

@@ -1,4 +1,4 @@
-"""What goes wrong, as a caller reads it (RFC 9457)."""
+"""Problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from heliograph.api.representations import Representation
 from heliograph.kernel.failures import Charged
 
 
-class FaultTold(Representation):
-    """One thing to mend."""
+class FaultResource(Representation):
+    """A fault in the request."""
 
     pointer: Annotated[
         str,
@@ -24,8 +24,8 @@ class FaultTold(Representation):
     detail: Annotated[str, Field(examples=["must be an https:// URL"])]
 
 
-class ProblemTold(Representation):
-    """An answer that is not what was asked for; says whether to try again and whether it cost money."""
+class ProblemDocument(Representation):
+    """An error; says whether to retry and whether the call cost money."""
 
     type: Annotated[
         str,
@@ -35,13 +35,14 @@ class ProblemTold(Representation):
             examples=["../docs#problem-invalid_input"],
         ),
     ]
-    title: Annotated[str, Field(description="The status in words.")]
+    title: Annotated[str, Field(description="The status as text.")]
     status: Annotated[int | SkipJsonSchema[None], Field(ge=400, le=599, description="As in the status line.")] = None
-    detail: Annotated[str, Field(description="For people.")]
-    code: Annotated[str, Field(description="For programs: what went wrong.")]
+    detail: Annotated[str, Field(description="Explanation for people.")]
+    code: Annotated[str, Field(description="Name of the problem, for programs.")]
     retryable: Annotated[bool, Field(description="The same call, sent again later and unchanged, may succeed.")]
-    charged: Annotated[Charged, Field(description="Whether the call may have made something that costs money.")]
-    request_id: Annotated[str, Field(description="Finds the call in the deployment's logs.")]
+    charged: Annotated[Charged, Field(description="Whether the call may have cost money.")]
+    request_id: Annotated[str, Field(description="Identifies the call in the deployment's logs.")]
     errors: Annotated[
-        tuple[FaultTold, ...], Field(default_factory=tuple, description="Of a 4xx: everything to mend, all at once.")
+        tuple[FaultResource, ...],
+        Field(default_factory=tuple, description="For a 4xx: every fault of the request."),
     ]

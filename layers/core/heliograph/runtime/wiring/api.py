@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from heliograph.runtime.settings.pages import PagesSettings
 
 
-def api_pages(settings: PagesSettings) -> dict[str, WebPage]:
-    """What `pages` tells of the API of this deployment."""
+def api_pages(settings: PagesSettings, description: str) -> dict[str, WebPage]:
+    """The API's OpenAPI document and reference page. `description`: the document of all deployments."""
     from heliograph.api.openapi.pages import description_pages
 
     return description_pages(
-        settings.usable_routes, local_webhooks=settings.local_webhooks, images_url=settings.images_url or ""
+        description,
+        settings.usable_routes,
+        local_webhooks=settings.local_webhooks,
+        images_url=settings.images_url or "",
     )
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from heliograph.webhooks.send_delivery import DeliverySender
     from heliograph.webhooks.sweep_deliveries import DeliverySweeper
 
+# Deliveries that a recovery starts at once; an SDK client has ten connections.
+_MAX_PARALLEL_STARTS = 8
+
 
 def webhook_fan_out(settings: NotifySettings) -> WebhookFanOut:
     """For events from the bus."""
@@ -66,11 +69,13 @@ def endpoint_service(settings: EndpointsSettings) -> EndpointService:
 
 
 def delivery_service(settings: DeliveriesSettings) -> DeliveryService:
-    """For `/v1/deliveries` and tests of endpoints."""
+    """For `/v1/deliveries`, and for tests and recoveries of endpoints."""
     from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
+    from heliograph.platform.threads import Threads
     from heliograph.webhooks.manage_deliveries import DeliveryService
 
     return DeliveryService(
+        together=Threads(_MAX_PARALLEL_STARTS),
         pace=DynamoDBPace(aws.dynamodb(), settings.calls_table),
         deliveries=_deliveries(settings.deliveries_table),
         endpoints=_endpoints(settings.endpoints_table),

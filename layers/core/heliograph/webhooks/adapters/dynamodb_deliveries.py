@@ -5,6 +5,7 @@ tenant · created_at                            the index `by-tenant`, newest la
 endpoint_id · status · event_type · job_id     what a list is narrowed down by; in the index as well
 summary                                        what a list tells, as JSON; in the index as well
 document                                       the whole record, as JSON
+endpoint_id, undelivered_at                    what failed or was skipped, of an endpoint: the index `undelivered`
 pending_shard, attention_at                    while an attempt is to come: the index `pending`
 expires_at                                     DynamoDB deletes it then (TTL)
 """
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 BY_TENANT_INDEX = "by-tenant"
 PENDING_INDEX = "pending"
+UNDELIVERED_INDEX = "undelivered"
 # Each costs the sweep a query; a partition of the index takes 1,000 writes a second.
 PENDING_SHARDS = 2
 NARROWED_BY = ("endpoint_id", "status", "event_type", "job_id")
@@ -89,6 +91,18 @@ class DynamoDBDeliveryStore:
                 return Page(tuple(found), None, tuple(unreadable))
             if read >= _MAX_READ:
                 return Page(tuple(found), _position(start), tuple(unreadable))
+
+    def undelivered(self, endpoint_id: str, since: datetime, *, limit: int) -> Sequence[str]:
+        """One query of the index, whose items are so small that it holds thousands."""
+        with translated("undelivered deliveries"):
+            answer = self._client.query(
+                TableName=self._table,
+                IndexName=UNDELIVERED_INDEX,
+                KeyConditionExpression="endpoint_id = :endpoint AND undelivered_at >= :since",
+                ExpressionAttributeValues={":endpoint": {"S": endpoint_id}, ":since": {"S": _sortable(since)}},
+                Limit=limit,
+            )
+        return [item["delivery_id"]["S"] for item in answer["Items"]]
 
     def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         """One query per shard of the index."""
@@ -176,6 +190,9 @@ def _item(delivery: Delivery) -> dict[str, AttributeValueTypeDef]:
     }
     if delivery.job_id:
         item["job_id"] = {"S": delivery.job_id}
+    # Of URLs that were given with jobs there is nothing to recover: all tenants' would lie together.
+    if delivery.endpoint_id and delivery.undelivered_at:
+        item["undelivered_at"] = {"S": _sortable(delivery.undelivered_at)}
     if delivery.attention_at:
         item["pending_shard"] = {"S": str(ord(delivery.delivery_id[-1]) % PENDING_SHARDS)}
         item["attention_at"] = {"N": str(int(delivery.attention_at.timestamp()))}
