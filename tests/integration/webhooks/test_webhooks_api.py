@@ -249,7 +249,7 @@ def test_what_failed_since_a_time_is_sent_again(
     assert (shown["status"], shown["replays"], shown["ended_at"]) == ("pending", 1, None)
     found = aws.step_functions().list_executions(stateMachineArn=deployment.delivery_machine_arn)["executions"]
     assert f"{delivery_id}-2" in [each["name"] for each in found]
-    assert "EndpointRecovered" in logged()
+    assert "endpoint recovered" in logged()
     before = items("deliveries")
     status, problem, headers = ask("POST", recover, {"since": since.isoformat()})
     assert (status, problem["code"], problem["retryable"]) == (429, "rate_limited", True)

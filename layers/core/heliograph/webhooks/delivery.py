@@ -47,10 +47,10 @@ OVERDUE_AFTER = timedelta(minutes=10)
 # Limit of the record: endless replays would make it too large.
 MAX_STORED_ATTEMPTS = 30
 MAX_ANSWER_CHARACTERS = 1024
-# What one call of `recover` sends again, spread over the minute before the next call.
+# Deliveries that one recovery replays, spread over the minute before the next call.
 MAX_RECOVERED = 1000
 RECOVERY_PACE = timedelta(minutes=1) / MAX_RECOVERED
-# A shorter wait is not worth a state of the workflow.
+# Shortest wait that is worth a state of the workflow.
 _SHORTEST_WAIT = timedelta(seconds=1)
 
 
@@ -113,7 +113,7 @@ class DeliverySummary(BaseModel):
     status: DeliveryStatus
     created_at: AwareDatetime
     next_attempt_at: AwareDatetime | None = None
-    # When it was delivered, failed or skipped; `None` while an attempt is to come.
+    # Time at which it was delivered, failed or skipped; `None` while it is pending.
     ended_at: AwareDatetime | None = None
     # Number of the series of attempts: a replay starts a new one.
     series: PositiveInt = 1
@@ -165,11 +165,11 @@ class Delivery(DeliverySummary):
 
     @property
     def undelivered_at(self) -> datetime | None:
-        """When it failed or was skipped; `None` where it did not."""
+        """Time at which it failed or was skipped; `None` otherwise."""
         return self.ended_at if self.status in (DeliveryStatus.FAILED, DeliveryStatus.SKIPPED) else None
 
     def is_early(self, at: datetime) -> bool:
-        """Whether its next attempt is still to be waited for."""
+        """Whether its next attempt is not due yet."""
         return self.next_attempt_at is not None and self.next_attempt_at - at >= _SHORTEST_WAIT
 
     @property
@@ -210,14 +210,11 @@ class Delivery(DeliverySummary):
         return self.model_copy(update=update)
 
     def ended(self, status: DeliveryStatus, at: datetime) -> Delivery:
-        """Over without (another) attempt."""
+        """Ended without another attempt."""
         return self.model_copy(update={"status": status, "next_attempt_at": None, "ended_at": at})
 
     def replayed(self, at: datetime, *, due: datetime | None = None) -> Delivery:
-        """To be sent again, at once or when it is `due`, with a whole series of tries.
-
-        Whatever was still to come of the last series is dropped.
-        """
+        """Pending again, at once or at `due`, with a new series of attempts; the previous series stops."""
         return self.model_copy(
             update={
                 "status": DeliveryStatus.PENDING,
@@ -283,7 +280,7 @@ class DeliveryQuery(PageQuery):
 
 
 class Recovery(BaseModel):
-    """What is to be sent to an endpoint again: everything that failed or was skipped since a time."""
+    """Request body of `POST /v1/webhook-endpoints/{id}/recover`."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
@@ -312,7 +309,7 @@ def read_recovery(document: Mapping[str, Any], *, now: datetime) -> Recovery:
 
 
 def recovery_due(place: int, delivery_id: str, began_at: datetime) -> datetime:
-    """When the delivery at that place of a recovery is due: a receiver that has just recovered is not flooded."""
+    """Due time of the delivery at that place of a recovery: the receiver must not be flooded."""
     return began_at + RECOVERY_PACE * (place + jitter_fraction(delivery_id))
 
 

@@ -116,7 +116,7 @@ class EndpointService:
                 return self.endpoints.save(changed(found))
         raise Conflict(
             "changed_meanwhile",
-            "other calls changed the endpoint at the same moment; read it and try again",
+            "other calls changed the endpoint at the same moment; read it again",
         )
 
     def _signer(self, endpoint_id: str, tenant: str) -> Endpoint | None:

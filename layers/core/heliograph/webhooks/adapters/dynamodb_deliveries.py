@@ -2,12 +2,12 @@
 
 delivery_id (key) · revision
 tenant · created_at                            the index `by-tenant`, newest last
-endpoint_id · status · event_type · job_id     what a list is narrowed down by; in the index as well
-summary                                        what a list tells, as JSON; in the index as well
-document                                       the whole record, as JSON
-endpoint_id, undelivered_at                    what failed or was skipped, of an endpoint: the index `undelivered`
-pending_shard, attention_at                    while an attempt is to come: the index `pending`
-expires_at                                     DynamoDB deletes it then (TTL)
+endpoint_id · status · event_type · job_id     filters of lists; in the index as well
+summary                                        `DeliverySummary`, as JSON; in the index as well
+document                                       the record, as JSON
+endpoint_id, undelivered_at                    if it failed or was skipped: the index `undelivered`
+pending_shard, attention_at                    while it is pending: the index `pending`
+expires_at                                     time at which DynamoDB deletes it (TTL)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 BY_TENANT_INDEX = "by-tenant"
 PENDING_INDEX = "pending"
 UNDELIVERED_INDEX = "undelivered"
-# Each costs the sweep a query; a partition of the index takes 1,000 writes a second.
+# Each shard costs the sweep a query; a partition of the index takes 1,000 writes a second.
 PENDING_SHARDS = 2
 NARROWED_BY = ("endpoint_id", "status", "event_type", "job_id")
 # Items that a filtered list reads at most; its page then has a cursor even if no more items match.
@@ -63,7 +63,7 @@ class DynamoDBDeliveryStore:
         return record_of(item, _delivery, key="delivery_id") if item else None
 
     def save(self, delivery: Delivery) -> Delivery:
-        """One conditional write: of two savers of the same revision, one wins."""
+        """One conditional write: of two concurrent calls with the same revision, one wins."""
         changed = delivery.model_copy(update={"revision": delivery.revision + 1})
         self._write(changed, read=delivery.revision)
         return changed

@@ -45,7 +45,7 @@ class DynamoDBEndpointStore:
         return records_of(items, _endpoint, key="endpoint_id")
 
     def save(self, endpoint: Endpoint) -> Endpoint:
-        """One conditional write: of two savers of the same revision, one wins."""
+        """One conditional write: of two concurrent calls with the same revision, one wins."""
         changed = endpoint.model_copy(update={"revision": endpoint.revision + 1})
         item: dict[str, AttributeValueTypeDef] = {
             **_key(endpoint.tenant, endpoint.endpoint_id),
