@@ -1,4 +1,4 @@
-"""Amazon DynamoDB as an `EndpointStore`: one item per endpoint, written only if nobody else wrote in between.
+"""Amazon DynamoDB as an `EndpointStore`: one item per endpoint, written only if it has not changed meanwhile.
 
 tenant (key) · endpoint_id (sort key) · revision
 document            the record, as JSON
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class DynamoDBEndpointStore:
-    """The endpoints of a table of that name."""
+    """The endpoints in one table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
