@@ -17,16 +17,14 @@ from heliograph.access.keys import (
     Origin,
     made_from,
 )
-from heliograph.kernel.errors import Conflict, Fault, InvalidRequest, KeyRevoked, StorageFailed
+from heliograph.kernel.errors import Conflict, Fault, InvalidRequest, KeyRevoked, StaleRecord, StorageFailed
 from heliograph.kernel.pagination import Records
+from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.kernel.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from heliograph.access.ports import KeyStore, KeyUses
     from heliograph.kernel.ports import Clock
-
-# Each conflict means that another request changed the key first.
-_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +116,23 @@ class KeyService:
 
     def _update(self, record: ApiKey, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
         """Applies the change to the current record and writes it; a concurrent change is kept."""
-        for _ in range(_TRIES):
-            changed = change(record)
-            if changed == record:
-                return record
-            if self.keys.replace(record, changed):
-                return changed.model_copy(update={"revision": record.revision + 1})
+        give_up = StorageFailed(f"{record.key_id}: it changes all the time")
+
+        def read() -> ApiKey:
             current = self.keys.get(record.key_id)
             if current is None:
-                break
-            record = current
-        raise StorageFailed(f"{record.key_id}: it changes all the time")
+                raise give_up
+            return current
+
+        def write(current: ApiKey) -> ApiKey:
+            changed = change(current)
+            if changed == current:
+                return current
+            if not self.keys.replace(current, changed):
+                raise StaleRecord(current.key_id)
+            return changed.model_copy(update={"revision": current.revision + 1})
+
+        return update_with_retry(read, write, first=record, give_up=give_up)
 
     def _with_uses(self, keys: Iterable[ApiKey]) -> tuple[ApiKey, ...]:
         found = tuple(keys)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -52,6 +52,9 @@ from heliograph.openai_images.make_images import GeneratedImage, Images, ImagesC
 from heliograph.openai_images.model_aliases import ModelAliases
 from heliograph.openai_images.parameters import Code, EditRequest, GenerationRequest, ImagesRequest, read_images_request
 from heliograph.routes.config import Routes
+
+if TYPE_CHECKING:
+    pass
 
 LinkTo = Callable[[GeneratedImage], ImageUrl]
 GENERATIONS = "/v1/images/generations"

@@ -9,6 +9,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from heliograph.kernel.errors import StaleRecord
+from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.webhooks.delivery import (
     AttemptResult,
     Delivery,
@@ -27,8 +28,6 @@ from heliograph.webhooks.events import endpoint_disabled
 if TYPE_CHECKING:
     from heliograph.kernel.ports import Clock, EventBus
     from heliograph.webhooks.ports import DeliveryStore, EndpointStore, WebhookSender
-
-_STALE_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,30 +123,30 @@ class DeliverySender:
 
     def _record_health(self, endpoint: Endpoint, attempt: DeliveryAttempt) -> None:
         """Records the attempt's effect on the endpoint. Many deliveries do so at once: a conflict reads it again."""
-        attempted_url = endpoint.url
-        for _ in range(_STALE_TRIES):
-            if not endpoint.is_enabled:
-                break
-            if endpoint.url != attempted_url:
-                return  # the attempt says nothing about the new URL
-            after = (
-                endpoint.after_success()
-                if attempt.succeeded
-                else endpoint.after_failure(attempt.at, gone=attempt.is_gone)
-            )
-            if after == endpoint:
-                return
-            try:
-                endpoint = self.endpoints.save(after)
-                break
-            except StaleRecord:
-                found = self.endpoints.get(endpoint.tenant, endpoint.endpoint_id)
-                if found is None:
-                    return
-                endpoint = found
-        else:
-            return  # the next attempt records it
-        self._announce(endpoint)
+
+        def read() -> Endpoint:
+            found = self.endpoints.get(endpoint.tenant, endpoint.endpoint_id)
+            if found is None:
+                raise StaleRecord(f"{endpoint.endpoint_id}: it was removed")
+            return found
+
+        def record(current: Endpoint) -> Endpoint | None:
+            if not current.is_enabled:
+                return current
+            if current.url != endpoint.url:
+                return None  # the attempt says nothing about the new URL
+            if attempt.succeeded:
+                after = current.after_success()
+            else:
+                after = current.after_failure(attempt.at, gone=attempt.is_gone)
+            return None if after == current else self.endpoints.save(after)
+
+        try:
+            recorded = update_with_retry(read, record, first=endpoint)
+        except StaleRecord:
+            return  # the next attempt records it, if there is one
+        if recorded:
+            self._announce(recorded)
 
     def _announce(self, endpoint: Endpoint) -> None:
         """Publishes that the endpoint was disabled: at least once, and always the same event."""

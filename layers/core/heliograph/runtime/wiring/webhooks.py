@@ -10,11 +10,11 @@ from heliograph.platform.clock import SystemClock
 from heliograph.runtime.wiring.adapters import event_bus, job_records
 
 if TYPE_CHECKING:
-    from heliograph.runtime.settings.deliver import DeliverSettings
-    from heliograph.runtime.settings.deliveries import DeliveriesSettings
     from heliograph.runtime.settings.endpoints import EndpointsSettings
-    from heliograph.runtime.settings.notify import NotifySettings
-    from heliograph.runtime.settings.sweep_deliveries import SweepDeliveriesSettings
+    from heliograph.runtime.settings.fan_out_webhooks import FanOutWebhooksSettings
+    from heliograph.runtime.settings.manage_webhook_deliveries import ManageWebhookDeliveriesSettings
+    from heliograph.runtime.settings.send_webhook import SendWebhookSettings
+    from heliograph.runtime.settings.sweep_webhook_deliveries import SweepWebhookDeliveriesSettings
     from heliograph.webhooks.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
     from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
     from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MAX_PARALLEL_STARTS = 8
 
 
-def webhook_fan_out(settings: NotifySettings) -> WebhookFanOut:
+def webhook_fan_out(settings: FanOutWebhooksSettings) -> WebhookFanOut:
     """For events from the bus."""
     from heliograph.webhooks.fan_out import WebhookFanOut
 
@@ -41,7 +41,7 @@ def webhook_fan_out(settings: NotifySettings) -> WebhookFanOut:
     )
 
 
-def delivery_sender(settings: DeliverSettings) -> DeliverySender:
+def delivery_sender(settings: SendWebhookSettings) -> DeliverySender:
     """For the workflow's attempts, and for executions that ended early."""
     from heliograph.webhooks.adapters.http_sender import HttpWebhookSender
     from heliograph.webhooks.send_delivery import DeliverySender
@@ -68,7 +68,7 @@ def endpoint_service(settings: EndpointsSettings) -> EndpointService:
     )
 
 
-def delivery_service(settings: DeliveriesSettings) -> DeliveryService:
+def delivery_service(settings: ManageWebhookDeliveriesSettings) -> DeliveryService:
     """For `/v1/deliveries`, and for tests and recoveries of endpoints."""
     from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
     from heliograph.platform.threads import Threads
@@ -84,7 +84,7 @@ def delivery_service(settings: DeliveriesSettings) -> DeliveryService:
     )
 
 
-def delivery_sweeper(settings: SweepDeliveriesSettings) -> DeliverySweeper:
+def delivery_sweeper(settings: SweepWebhookDeliveriesSettings) -> DeliverySweeper:
     """For the sweep's schedule."""
     from heliograph.webhooks.sweep_deliveries import DeliverySweeper
 
