@@ -39,11 +39,11 @@ READER, WRITER, OWNER, STRANGER = (
 )
 # Which function answers, by the last part of the path.
 FUNCTIONS = {
-    "secret": "webhook_secrets",
-    "rotate-secret": "webhook_secrets",
-    "test": "deliveries",
-    "recover": "deliveries",
-    "replay": "deliveries",
+    "secret": "manage_webhook_secrets",
+    "rotate-secret": "manage_webhook_secrets",
+    "test": "manage_webhook_deliveries",
+    "recover": "manage_webhook_deliveries",
+    "replay": "manage_webhook_deliveries",
 }
 
 
@@ -55,7 +55,10 @@ def local(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(method: str, path: str, body: Any = None, *, caller: Caller = OWNER) -> Answer:
-    name = FUNCTIONS.get(path.rpartition("/")[2], "deliveries" if path.startswith(DELIVERIES) else "webhooks")
+    name = FUNCTIONS.get(
+        path.rpartition("/")[2],
+        "manage_webhook_deliveries" if path.startswith(DELIVERIES) else "manage_webhook_endpoints",
+    )
     return call(started(name), method, path, body, caller=caller)
 
 
