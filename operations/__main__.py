@@ -117,7 +117,7 @@ def _run(arguments: argparse.Namespace) -> int:
         case "new-key":
             _new_key(arguments)
         case "keys":
-            print_lines(key_report(access.key_desk().every(by=None), datetime.now(UTC)))
+            print_lines(key_report(access.key_service().list(by=None), datetime.now(UTC)))
         case "revoke-key":
             _revoke_key(arguments.key_id, with_made=arguments.with_made)
     return 0
@@ -158,7 +158,7 @@ def _ledger(room: OperatorTools, *, everything: bool) -> int:
         sums=check_ledger(jobs, room.ledger.every(), complete_since=since),
         usage=check_usage(jobs, room.ledger.usage(f"{since:%Y-%m-%d}", _LAST_DAY), complete_since=since),
         running={route.name: (room.control.states.running(route), of_jobs[route.name]) for route in room.routes},
-        names={key.key_id: key.name for key in access.key_desk().every(by=None)},
+        names={key.key_id: key.name for key in access.key_service().list(by=None)},
     )
     print_lines(ledger_report(checked, everything=everything))
     return 0 if checked.agrees else 1
@@ -208,7 +208,7 @@ def _new_key(arguments: argparse.Namespace) -> None:
     except InvalidRequest as error:
         raise _refused(error) from error
     try:
-        key, record = access.key_desk().create(request, by=None)
+        key, record = access.key_service().create(request, by=None)
     except InvalidRequest as error:
         raise _refused(error) from error
     print(f"{key}\n\nThis is the only time that the key is shown. Its id is {record.key_id}.")
@@ -223,7 +223,7 @@ def _refused(error: InvalidRequest) -> Refused:
 def _revoke_key(key_id: str, *, with_made: bool) -> None:
     if not KEY_ID.fullmatch(key_id):
         raise Refused("A key is revoked by its id (key_…), which `make keys` lists.")
-    revoked = access.key_desk().revoke(key_id, by=None, with_made=with_made)
+    revoked = access.key_service().revoke(key_id, by=None, with_made=with_made)
     if revoked is None:
         raise Refused(f"There is no key {key_id}; `make keys` lists them.")
     print(f"{key_id} is revoked: it makes no more keys, sees no secrets, and within a minute it no longer works.")

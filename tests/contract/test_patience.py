@@ -11,7 +11,7 @@ import pytest
 from heliograph.execution.failover import TASKS_PER_ROUTE
 from heliograph.execution.outcomes import MAX_EARLY_CALLBACKS, NotYet
 from heliograph.jobs.retry_policy import MAX_ATTEMPTS, MAX_DELIVERIES
-from heliograph.webhooks.delivery import MOST_ATTEMPTS as MOST_SENDS
+from heliograph.webhooks.delivery import MAX_ATTEMPTS as MOST_SENDS
 
 from tests.contract.asl_retries import (
     DELAYS_BELOW_SECONDS,
@@ -175,7 +175,7 @@ def test_whatever_anybody_can_make_last_can_be_given_a_limit_of_its_own() -> Non
     waits_for_strangers = {
         FOLDERS[path.parent.name]
         for path in (ROOT / "functions").glob("*/app.py")
-        if re.search(r"webhooks\.deliverer\(", path.read_text())
+        if re.search(r"webhooks\.delivery_sender\(", path.read_text())
     }
     assert (public, waits_for_strangers) == ({"CreateOpenAiImages"}, {"SendWebhook"})
     for name in public | waits_for_strangers:

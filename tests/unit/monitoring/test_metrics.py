@@ -24,7 +24,7 @@ from heliograph.monitoring.metrics import (
 )
 from heliograph.providers.protocol import NoAnswer, StillRunning
 from heliograph.routes.state import SpendingPause
-from heliograph.webhooks.delivery import DeliveryDone, DeliveryStatus, RetryDelivery, Tried
+from heliograph.webhooks.delivery import AttemptResult, DeliveryDone, DeliveryStatus, RetryDelivery
 
 from tests.contract.examples import after, failed_job, published_examples, queued_job, succeeded_job
 from tests.fakes.deployment import BETA, ROUTES, InMemoryDeployment
@@ -162,22 +162,28 @@ def test_questions_are_told_when_the_last_one_is_answered(here: InMemoryDeployme
 
 
 @pytest.mark.parametrize(
-    ("tried", "again", "expected"),
+    ("attempt", "again", "expected"),
     [
-        (Tried(taken=True, age_seconds=1.5), False, {"WebhookAttempts": (1, "taken"), "WebhookAge": (1.5, None)}),
-        (Tried(taken=True, age_seconds=None), False, {"WebhookAttempts": (1, "taken")}),
-        (Tried(taken=False, age_seconds=1.5), False, {"WebhookAttempts": (1, "given_up")}),
-        (Tried(taken=False, age_seconds=1.5), True, {"WebhookAttempts": (1, "refused")}),
+        (
+            AttemptResult(accepted=True, age_seconds=1.5),
+            False,
+            {"WebhookAttempts": (1, "taken"), "WebhookAge": (1.5, None)},
+        ),
+        (AttemptResult(accepted=True, age_seconds=None), False, {"WebhookAttempts": (1, "taken")}),
+        (AttemptResult(accepted=False, age_seconds=1.5), False, {"WebhookAttempts": (1, "given_up")}),
+        (AttemptResult(accepted=False, age_seconds=1.5), True, {"WebhookAttempts": (1, "refused")}),
         (None, True, {}),
         (None, False, {}),
     ],
     ids=["taken", "a replay", "given up", "refused", "not tried, again", "not tried, done"],
 )
-def test_an_attempt_at_a_webhook_is_told_if_this_run_made_it(tried: Tried | None, again: bool, expected: Any) -> None:
+def test_an_attempt_at_a_webhook_is_measured_by_the_run_that_made_it(
+    attempt: AttemptResult | None, again: bool, expected: Any
+) -> None:
     outcome = (
-        RetryDelivery(delivery_id="dlv_x", series=1, tries=1, wait_seconds=5, reason="503", tried=tried)
+        RetryDelivery(delivery_id="dlv_x", series=1, tries=1, wait_seconds=5, reason="503", attempt=attempt)
         if again
-        else DeliveryDone(delivery_id="dlv_x", series=1, status=DeliveryStatus.DELIVERED, tried=tried)
+        else DeliveryDone(delivery_id="dlv_x", series=1, status=DeliveryStatus.DELIVERED, attempt=attempt)
     )
     assert values(of_delivery(outcome)) == expected
 

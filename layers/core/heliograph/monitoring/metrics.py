@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from heliograph.execution.outcomes import PollOutcome, Watch
     from heliograph.jobs.job import Job
     from heliograph.kernel.event_envelope import Envelope
-    from heliograph.webhooks.delivery import DeliverOutcome
+    from heliograph.webhooks.delivery import SendOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +160,15 @@ def of_question(outcome: PollOutcome, asked: Watch) -> Iterator[Measure]:
         yield Measure(UNANSWERED, 1)
 
 
-def of_delivery(outcome: DeliverOutcome) -> Iterator[Measure]:
+def of_delivery(outcome: SendOutcome) -> Iterator[Measure]:
     """Of an attempt at a webhook; nothing if none was made."""
-    tried = outcome.tried
-    if tried is None:
+    attempt = outcome.attempt
+    if attempt is None:
         return
     ended = outcome.outcome == "done"
-    yield Measure(WEBHOOK_ATTEMPTS, 1, of="taken" if tried.taken else "given_up" if ended else "refused")
-    if tried.taken and tried.age_seconds is not None:
-        yield Measure(WEBHOOK_AGE, tried.age_seconds)
+    yield Measure(WEBHOOK_ATTEMPTS, 1, of="taken" if attempt.accepted else "given_up" if ended else "refused")
+    if attempt.accepted and attempt.age_seconds is not None:
+        yield Measure(WEBHOOK_AGE, attempt.age_seconds)
 
 
 def of_announcement(event: Envelope) -> Iterator[Measure]:
