@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
+from heliograph.jobs.accounting import accounting_change, takes_a_share, with_accounting
 from heliograph.jobs.job import Job, JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.errors import KeyHeld, RouteFull, StaleJob
@@ -110,8 +111,8 @@ class InMemoryJobStore:
 
     def _check(self, job: Job) -> None:
         self._ledger.check(job)
-        name = job.runs_on
-        if name and name != job.ran_on:
+        name = accounting_change(job).entered
+        if name:
             if self.running[name] >= self._caps.get(name, 1_000_000):
                 raise RouteFull(name)
             share = self._shares.get(name)
@@ -121,11 +122,12 @@ class InMemoryJobStore:
     def _write(self, job: Job) -> Job:
         """The job, the ledger and the counts, in one go."""
         self._ledger.book(job)
-        self.running.update({route: 1 for route in [job.runs_on] if route})
-        self.running.subtract({route: 1 for route in [job.ran_on] if route})
-        self.shares.update({(job.places["held_share_of"], job.tenant): 1} if job.places["held_share_of"] else {})
-        self.shares.subtract({(job.held_share_of, job.tenant): 1} if job.held_share_of else {})
-        written = job.model_copy(update={"booked": job.booking, "used": job.usage, **job.places})
+        change = accounting_change(job)
+        for route, difference in ((change.left, -1), (change.entered, 1)):
+            if route:
+                self.running[route] += difference
+                self.shares[route, job.tenant] += difference if takes_a_share(job) else 0
+        written = with_accounting(job)
         # Through JSON, as the real store does: what can't be written and read again fails here too.
         self._documents[job.job_id] = written.model_dump_json()
         return written

@@ -77,7 +77,7 @@ def test_a_transaction_that_met_another_is_made_again(dynamodb: Table) -> None:
     dynamodb.cancels(FINE, CONFLICT, FINE, CONFLICT, CONFLICT, times=3)
     added = job_store().add(a_job())
     assert added
-    assert added.booked.reserved == 50_000
+    assert added.accounted.booking.reserved == 50_000
     assert len(dynamodb.asked) == 4
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from botocore.stub import Stubber
 from heliograph.execution.create_task import uncertain
+from heliograph.jobs.accounting import with_accounting
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
 from heliograph.jobs.job import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobFilter, JobStatus
 from heliograph.jobs.request import MAX_BODY_BYTES, JobRequest, Rules, read_request
@@ -54,11 +55,6 @@ def item(job_id: str = JOB_ID) -> dict[str, dict[str, str]]:
     return {name: {kind: str(text) for kind, text in value.items()} for name, value in found["Item"].items()}
 
 
-def as_written(job: Job) -> Job:
-    """With what the ledger holds for it and where it runs, as the store notes them."""
-    return job.model_copy(update={"booked": job.booking, "used": job.usage, **job.places})
-
-
 def attributes(job: Job, store: DynamoDBJobStore) -> set[str]:
     store.add(job)
     return set(item(job.job_id))
@@ -93,8 +89,8 @@ def test_a_job_that_nobody_wrote_is_nothing(store: DynamoDBJobStore) -> None:
     ],
 )
 def test_a_job_is_read_as_it_was_written(store: DynamoDBJobStore, job: Job) -> None:
-    assert store.add(job) == as_written(job)
-    assert store.get(job.job_id) == as_written(job)
+    assert store.add(job) == with_accounting(job)
+    assert store.get(job.job_id) == with_accounting(job)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +285,7 @@ def test_the_largest_request_with_every_attempt_lost_fits_an_item(store: DynamoD
         LARGEST_ITEM_BYTES
     )
     assert store.add(job)
-    assert store.get(JOB_ID) == as_written(job)
+    assert store.get(JOB_ID) == with_accounting(job)
 
 
 def written(store: DynamoDBJobStore, job: Job) -> list[tuple[str, dict[str, str]]]:
@@ -340,7 +336,7 @@ def jobs_of_one_tenant(store: DynamoDBJobStore, count: int, **changes: Any) -> l
     for number in range(count):
         job = queued_job(derived_id("job", f"{changes}{number}"), created_at=after(number), **changes)
         assert store.add(job)
-        made.append(as_written(job))
+        made.append(with_accounting(job))
     return made[::-1]
 
 

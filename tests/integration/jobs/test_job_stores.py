@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
@@ -13,7 +12,9 @@ import pytest
 from heliograph.budgets.adapters.dynamodb import DynamoDBLedger
 from heliograph.budgets.ledger import Balance, Booking, BudgetAccount, Usage, accounts_of
 from heliograph.budgets.ports import Ledger
-from heliograph.jobs.job import Job, JobFilter, JobStatus, KeyBudget, Settlement
+from heliograph.jobs.accounting import accounting_of
+from heliograph.jobs.audit_ledger import running_tasks
+from heliograph.jobs.job import Job, JobAccounting, JobFilter, JobStatus, KeyBudget, Settlement
 from heliograph.jobs.ports import JobStore
 from heliograph.jobs.request import JobRequest
 from heliograph.jobs.result_order import KeyHolder, Taking
@@ -278,7 +279,7 @@ def test_a_job_of_a_key_with_a_budget_is_on_a_fifth_page_as_long_as_it_lives(wor
     assert world.ledger.read(own_page) == MORE
     current = world.jobs.save(accepted(current))
     current = world.jobs.save(succeeded(current))
-    assert world.booked() == on_all_pages(current, current.booking) | {own_page: Booking(spent=60_000)}
+    assert world.booked() == on_all_pages(current, accounting_of(current).booking) | {own_page: Booking(spent=60_000)}
 
 
 def test_a_job_that_does_not_fit_its_keys_budget_is_not_written(world: World) -> None:
@@ -308,10 +309,12 @@ def test_a_smaller_budget_of_a_key_ends_no_job_that_it_has_room_for_no_more(worl
 def test_what_a_write_returns_is_what_is_read(world: World) -> None:
     written = world.jobs.add(job())
     assert written
-    assert (written.revision, written.booked, written.ran_on) == (0, Booking(reserved=50_000), None)
+    assert written.revision == 0
+    assert written.accounted == JobAccounting(booking=Booking(reserved=50_000))
     assert world.jobs.get(written.job_id) == written
     saved = world.jobs.save(calling(DEAR)(written))
-    assert (saved.revision, saved.booked, saved.ran_on) == (1, Booking(reserved=60_000), "dear")
+    assert saved.revision == 1
+    assert saved.accounted == JobAccounting(booking=Booking(reserved=60_000), running_on="dear")
     assert world.jobs.get(written.job_id) == saved
 
 
@@ -397,7 +400,7 @@ def test_money_and_places_move_exactly_with_the_job(
         current = world.jobs.save(move(current))
         assert world.booked() == on_all_pages(current, booking)
         assert world.running() == running
-        assert (current.booked, current.ran_on) == (booking, next(iter(running), None))
+        assert (current.accounted.booking, current.accounted.running_on) == (booking, next(iter(running), None))
 
 
 @pytest.mark.parametrize("charged", [Charged.YES, Charged.NO])
@@ -540,7 +543,7 @@ def test_a_dearer_route_than_was_reserved_needs_room_for_the_difference(world: W
     world.limit(for_all(daily="0.11"))
     first = world.jobs.get(job("1").job_id)
     assert first
-    assert world.jobs.save(calling(DEAR)(first)).booked == MORE
+    assert world.jobs.save(calling(DEAR)(first)).accounted.booking == MORE
 
 
 def test_to_go_on_after_a_call_that_may_have_cost_needs_room(world: World) -> None:
@@ -590,19 +593,6 @@ def test_a_tenants_tasks_leave_places_for_the_others_and_the_default_tenants_may
     for name in "678":
         moved(world, job(name).model_copy(update={"tenant": "default"}))
     assert world.running() == {"wide": 3}
-
-
-def test_a_job_of_a_release_without_shares_gives_none_back(world: World) -> None:
-    moved(world, job("1"), calling(WIDE))
-    # As that release wrote it.
-    old = world.jobs.get(moved(world, job("2"), calling(WIDE)).job_id)
-    assert old
-    assert old.held_share_of == "wide"
-    unshared = old.model_copy(update={"held_share_of": None})
-    world.jobs.save(failed(BLOCKED)(unshared))
-    moved(world, job("3"), calling(WIDE))
-    with pytest.raises(RouteFull):
-        moved(world, job("4"), calling(WIDE))
 
 
 @pytest.mark.parametrize("end", [succeeded, failed(BLOCKED), failed(UNKNOWN), refused(LATE)])
@@ -1003,7 +993,7 @@ def added_up(jobs: Iterable[Job]) -> dict[BudgetAccount, Booking]:
     sums: dict[BudgetAccount, Booking] = {}
     for each in jobs:
         for page, _ in accounts_of(each.tenant, each.created_at):
-            sums[page] = sums.get(page, Booking()).plus(each.booking)
+            sums[page] = sums.get(page, Booking()).plus(accounting_of(each).booking)
     return {page: booking for page, booking in sums.items() if any(booking)}
 
 
@@ -1011,7 +1001,7 @@ def used_by(jobs: Iterable[Job]) -> dict[tuple[str, str, str], Usage]:
     """The lines of usage as the jobs' own records have them."""
     sums: dict[tuple[str, str, str], Usage] = {}
     for each in jobs:
-        for route, usage in each.usage.items():
+        for route, usage in accounting_of(each).usage_by_route.items():
             line = (each.created_at.strftime("%Y-%m-%d"), each.tenant, route)
             sums[line] = sums.get(line, Usage()).plus(usage)
     return sums
@@ -1062,7 +1052,7 @@ def test_whatever_happens_the_sums_are_those_of_the_jobs_and_both_stores_say_the
             assert [world.jobs.get(each.job_id) for each in jobs] == jobs
             assert world.booked() == added_up(jobs)
             assert world.used() == used_by(jobs)
-            assert world.running() == Counter(each.runs_on for each in jobs if each.runs_on)
+            assert world.running() == running_tasks(jobs)
 
 
 # ---- Who holds a key of results

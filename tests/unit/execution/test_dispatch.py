@@ -9,6 +9,7 @@ import pytest
 from heliograph.budgets.ledger import Booking
 from heliograph.execution.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
 from heliograph.execution.try_links import REFERENCE_LINK_SECONDS
+from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT, MAX_ATTEMPTS, wait_before_attempt
 from heliograph.kernel.aspect_ratio import AspectRatio
@@ -1185,7 +1186,7 @@ def test_a_lost_call_is_not_given_up_for_another_one_while_no_call_may_leave(her
     assert "a drill" not in waiting.model_dump_json()
     attempt = here.jobs.peek(job_id).attempts[0]
     assert (attempt.is_open, waiting.attempt_id) == (True, attempt.attempt_id)
-    assert here.jobs.peek(job_id).booking == Booking(reserved=60_000)
+    assert accounting_of(here.jobs.peek(job_id)).booking == Booking(reserved=60_000)
     resume(control=here.control)
     assert isinstance(here.dispatch(waiting), Processing)
     assert here.provider.create_calls == 2
@@ -1344,7 +1345,7 @@ def test_whoever_ends_after_a_call_that_may_have_been_charged_says_so(
     job = here.run(job_id) if then != "crashed" else here.jobs.peek(job_id)
 
     assert job.is_over
-    assert job.booking.unknown == 60_000
+    assert accounting_of(job).booking.unknown == 60_000
     assert job.status is not JobStatus.EXPIRED  # "nothing was charged"
     assert job.failure
     assert (job.failure.charged, job.failure.retryable) == (Charged.UNKNOWN, False)
@@ -1357,6 +1358,6 @@ def test_a_picture_after_a_call_that_may_have_been_charged_has_no_known_price(he
     job = here.run(here.job_id(on_uncertain="resubmit"))
 
     assert job.status is JobStatus.SUCCEEDED
-    assert job.booking.unknown == 60_000
+    assert accounting_of(job).booking.unknown == 60_000
     # "What the job cost so far; `None` where nobody can tell."
     assert job.price_usd is None

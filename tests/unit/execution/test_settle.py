@@ -12,6 +12,7 @@ from heliograph.budgets.ledger import Booking, Usage
 from heliograph.execution.create_task import uncertain
 from heliograph.execution.outcomes import Expired, NotYet, Over, Processing
 from heliograph.execution.provider_callback import CallbackResult
+from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.audit_ledger import check_ledger, check_usage
 from heliograph.jobs.job import FIRST_LATE_LOOK, JobStatus
 from heliograph.jobs.retry_policy import GIVE_UP
@@ -443,7 +444,7 @@ def test_a_lost_call_that_is_found_before_the_second_one_leaves_is_waited_for_in
 
     assert isinstance(processing, Processing)
     assert processing.watch.task_id == "task-7"
-    assert here.jobs.peek(job_id).booking == Booking(reserved=60_000)
+    assert accounting_of(here.jobs.peek(job_id)).booking == Booking(reserved=60_000)
     here.finalize(here.poll(job_id, processing.watch))  # type: ignore[arg-type]
     assert (here.jobs.peek(job_id).status, here.provider.create_calls) == (JobStatus.SUCCEEDED, 1)
     books_agree(here)

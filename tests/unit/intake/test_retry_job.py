@@ -9,6 +9,7 @@ import pytest
 from heliograph.access.keys import Caller, Scope
 from heliograph.intake.create_job import Submission
 from heliograph.intake.submit_upload import Upload
+from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.job import Job, JobStatus, KeyBudget
 from heliograph.jobs.request import Policy
 from heliograph.kernel.errors import BudgetExceeded, Conflict, InvalidRequest, StorageFailed, WorkflowFailed
@@ -277,7 +278,7 @@ def test_both_jobs_money_is_in_the_ledger_each_by_itself(here: InMemoryDeploymen
     first = failed(here)
     here.run(again(here, first).job.job_id)
 
-    spent = [job.booking.spent for job in here.jobs]
+    spent = [accounting_of(job).booking.spent for job in here.jobs]
 
     assert spent == [0, 60_000]
     assert {page.spent for page in here.ledger.pages.values()} == {60_000}

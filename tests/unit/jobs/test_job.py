@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 from heliograph.budgets.ledger import Booking, Usage
+from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.job import (
     END_GRACE,
     FIRST_LATE_LOOK,
@@ -128,9 +129,10 @@ def test_a_job_has_at_most_one_open_attempt(moves: list[str]) -> None:
 
 
 @given(LIVES)
-def test_a_job_needs_attention_exactly_until_it_is_over_and_announced(moves: list[str]) -> None:
+def test_a_job_needs_attention_until_it_is_over_announced_and_has_no_task_to_poll_later(moves: list[str]) -> None:
     for job in statuses(moves):
-        assert (job.attention_at is None) is (job.is_over and job.announced)
+        settles_later = any(attempt.task_id for attempt in job.in_doubt)
+        assert (job.attention_at is None) is (job.is_over and job.announced and not settles_later)
 
 
 @given(LIVES)
@@ -215,7 +217,11 @@ def test_a_job_that_was_started_is_left_alone_until_long_after_its_deadline() ->
 def test_a_doubt_changes_nothing_but_the_record() -> None:
     job = calling().mark_uncertain("att_1", "cut")
 
-    assert (job.status, job.runs_on, job.booking) == (calling().status, calling().runs_on, calling().booking)
+    assert (job.status, accounting_of(job).running_on, accounting_of(job).booking) == (
+        calling().status,
+        accounting_of(calling()).running_on,
+        accounting_of(calling()).booking,
+    )
     assert job.attempt
     assert (job.attempt.doubt, job.attempt.is_open) == ("cut", True)
 
@@ -372,9 +378,13 @@ def test_a_wish_to_cancel_is_noted_once_and_moves_no_money() -> None:
 
     marked = job.with_cancel_requested(after(9))
 
-    assert (marked.status, marked.cancel_requested_at, marked.booking) == (job.status, after(9), job.booking)
+    assert (marked.status, marked.cancel_requested_at, accounting_of(marked).booking) == (
+        job.status,
+        after(9),
+        accounting_of(job).booking,
+    )
     assert marked.with_cancel_requested(after(10)) == marked
-    assert marked.runs_on == job.runs_on
+    assert accounting_of(marked).running_on == accounting_of(job).running_on
 
 
 @pytest.mark.parametrize("job", [succeeded_job(), failed_job(), expired_job(), canceled_job()])
@@ -407,9 +417,11 @@ def test_no_job_is_canceled_while_nobody_knows_how_its_attempt_ended() -> None:
 def test_a_canceled_job_costs_what_its_attempt_did(
     job: Job, charged: Charged, price_usd: str | None, booking: Booking
 ) -> None:
-    assert (job.charged, job.price_usd, job.booking) == (charged, price_usd, booking)
-    assert (job.failure, job.results, job.runs_on) == (None, (), None)
-    assert job.usage == ({ROUTE.name: Usage(0, booking.spent, booking.unknown)} if any(booking) else {})
+    assert (job.charged, job.price_usd, accounting_of(job).booking) == (charged, price_usd, booking)
+    assert (job.failure, job.results, accounting_of(job).running_on) == (None, (), None)
+    assert accounting_of(job).usage_by_route == (
+        {ROUTE.name: Usage(0, booking.spent, booking.unknown)} if any(booking) else {}
+    )
 
 
 def test_an_open_job_does_not_say_yet_whether_it_was_charged() -> None:

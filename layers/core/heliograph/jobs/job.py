@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from heliograph.budgets.ledger import Booking, BudgetAccount, Usage, accounts_of, key_account
+from heliograph.budgets.ledger import Booking, Usage
 from heliograph.jobs.request import JobRequest, OnUncertain
 from heliograph.jobs.result_order import KeyHolder, ResultOrder
 from heliograph.jobs.retry_policy import CALL_LIMIT, GIVE_UP
@@ -18,7 +18,6 @@ from heliograph.kernel.failures import Charged, Failure
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.media_types import MediaType
 from heliograph.kernel.money import usd
-from heliograph.kernel.tenants import DEFAULT_TENANT, Tenants
 from heliograph.providers.books import SETTLED_AFTER, Books, can_prove
 from heliograph.providers.protocol import TaskFacts
 from heliograph.routes.config import Route
@@ -167,6 +166,17 @@ class Settlement(_Record):
     announced: bool = False
 
 
+class JobAccounting(_Record):
+    """What the ledger and the routes' counters hold for one job: jobs/accounting.py computes it.
+
+    `running_on`: the route whose running tasks it is counted among.
+    """
+
+    booking: Booking = Booking()
+    usage_by_route: Mapping[str, Usage] = {}
+    running_on: str | None = None
+
+
 class Job(_Record):
     """Everything about one job. Immutable: every change makes a new value, and the store checks `revision`."""
 
@@ -216,12 +226,8 @@ class Job(_Record):
     late_look_at: AwareDatetime | None = None
     # What was reserved for it at its submission: the price of the route that it is meant for.
     quote_microusd: int = 0
-    # What the ledger held for it, and on which route it ran, when this was last written.
-    booked: Booking = Booking()
-    used: Mapping[str, Usage] = {}
-    ran_on: str | None = None
-    # The same of the places of its tenant on a route; a job of the tenant `default` needs none.
-    held_share_of: str | None = None
+    # What the ledger and the routes' counters hold for it since this record was last written. Only stores set this.
+    accounted: JobAccounting = JobAccounting()
     # Of the request as it was sent, to tell a repeat from a reused idempotency key.
     fingerprint: str = ""
     revision: int = 0
@@ -292,67 +298,6 @@ class Job(_Record):
         return self.request.on_uncertain is OnUncertain.RESUBMIT and lost == 0
 
     @property
-    def booking(self) -> Booking:
-        """What the ledger must hold for it."""
-        unknown = self.unknown_cost_microusd
-        if self.is_over:
-            return Booking(0, self.spent_microusd, unknown)
-        running = self.attempt.price_microusd if self.attempt and self.attempt.is_open else 0
-        return Booking(max(self.quote_microusd, running), 0, unknown)
-
-    @property
-    def usage(self) -> dict[str, Usage]:
-        """What it brought and cost on each route, as far as that is known."""
-        usage = {attempt.route: Usage() for attempt in self.attempts}
-        for attempt in self._unsettled:
-            usage[attempt.route] = usage[attempt.route].plus(Usage(unknown=attempt.unknown_cost_microusd))
-        for settlement in self.settlements:
-            attempt = self.attempt_of(settlement.attempt_id)
-            late = Usage(pictures=len(settlement.results), spent=self._cost_of(settlement))
-            usage[attempt.route] = usage[attempt.route].plus(late)
-        if self.is_over and self.attempt:
-            route = self.attempt.route
-            usage[route] = usage[route].plus(Usage(pictures=len(self.results), spent=self.price_microusd))
-        return {route: used for route, used in usage.items() if any(used)}
-
-    @property
-    def usage_changes(self) -> dict[str, Usage]:
-        """What is to be added to each route's usage: what it brought and cost, less what was written already."""
-        usage = self.usage
-        changes = {
-            route: usage.get(route, Usage()).minus(self.used.get(route, Usage())) for route in [*usage, *self.used]
-        }
-        return {route: change for route, change in changes.items() if any(change)}
-
-    def ledger_pages(self, tenants: Tenants) -> Iterator[tuple[BudgetAccount, int | None]]:
-        """The pages that it is written on, each with its limit in micro-dollars."""
-        for page, period in accounts_of(self.tenant, self.created_at):
-            yield page, tenants.limit(page.account, period)
-        if self.key_budget:
-            yield key_account(self.key_budget.key_id, self.created_at), self.key_budget.daily_microusd
-
-    @property
-    def runs_on(self) -> str | None:
-        """The route whose tasks it is counted among."""
-        return self.attempt.route if self.attempt and self.attempt.is_open and not self.is_over else None
-
-    @property
-    def places(self) -> dict[str, str | None]:
-        """What a writer of the job notes of its places: on a route, and among those of its tenant there."""
-        held = self.held_share_of
-        if self.runs_on != self.ran_on:
-            held = None if self.tenant == DEFAULT_TENANT else self.runs_on
-        return {"ran_on": self.runs_on, "held_share_of": held}
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether to write this is what ends it: what was reserved for it is released by that write and no other.
-
-        For one that was meant to reuse a result, nothing was: it is the first write before it is announced.
-        """
-        return self.is_over and (self.booked.reserved > 0 or (self.quote_microusd == 0 and not self.announced))
-
-    @property
     def charged(self) -> Charged | None:
         """Whether it cost money: known once it is over."""
         if not self.is_over:
@@ -370,7 +315,7 @@ class Job(_Record):
     @property
     def spent_microusd(self) -> int:
         """Micro-dollars that it cost for certain, with what became known after its end."""
-        return self.price_microusd + sum(map(self._cost_of, self.settlements))
+        return self.price_microusd + sum(map(self.cost_of, self.settlements))
 
     @property
     def price_usd(self) -> str | None:
@@ -382,12 +327,23 @@ class Job(_Record):
     @property
     def unknown_cost_microusd(self) -> int:
         """Micro-dollars of its attempts of which nobody can tell whether they were charged."""
-        return sum(attempt.unknown_cost_microusd for attempt in self._unsettled)
+        return sum(attempt.unknown_cost_microusd for attempt in self.unsettled)
+
+    @property
+    def unsettled(self) -> tuple[Attempt, ...]:
+        """Its attempts without a settlement."""
+        known = {settlement.attempt_id for settlement in self.settlements}
+        return tuple(attempt for attempt in self.attempts if attempt.attempt_id not in known)
+
+    def cost_of(self, settlement: Settlement) -> int:
+        """Micro-dollars that a settled attempt cost for certain."""
+        charged = settlement.charged is Charged.YES
+        return self.attempt_of(settlement.attempt_id).price_microusd if charged else 0
 
     @property
     def in_doubt(self) -> tuple[Attempt, ...]:
         """Its attempts that may turn out to have made a task, or their known task to have been charged."""
-        return tuple(attempt for attempt in self._unsettled if attempt.is_in_doubt)
+        return tuple(attempt for attempt in self.unsettled if attempt.is_in_doubt)
 
     @property
     def all_results(self) -> tuple[Result, ...]:
@@ -688,15 +644,6 @@ class Job(_Record):
         if moved.finished_at is None or not any(attempt.task_id for attempt in moved.in_doubt):
             return moved
         return moved._changed(late_since=moved.finished_at, late_look_at=moved.finished_at + FIRST_LATE_LOOK)
-
-    @property
-    def _unsettled(self) -> tuple[Attempt, ...]:
-        known = {settlement.attempt_id for settlement in self.settlements}
-        return tuple(attempt for attempt in self.attempts if attempt.attempt_id not in known)
-
-    def _cost_of(self, settlement: Settlement) -> int:
-        charged = settlement.charged is Charged.YES
-        return self.attempt_of(settlement.attempt_id).price_microusd if charged else 0
 
     def _changed(self, **changes: object) -> Job:
         return self.model_copy(update=changes)

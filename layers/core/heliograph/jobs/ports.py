@@ -47,10 +47,10 @@ class JobReader(Protocol):
 
 
 class JobStore(JobReader, Protocol):
-    """Jobs, one record each, and what follows from them: the ledger's sums, and how many tasks run on each route.
+    """Jobs, one record each, with the sums that follow from them: the ledger's, and the running tasks of each route.
 
-    Those change in the same transaction as the job's record (`Job.booking`, `Job.runs_on`), so they always agree with
-    it. Every method raises `StorageFailed` when the store does not do its part.
+    Those change in the same transaction as the job's record (jobs/accounting.py), so they always agree with it. Every
+    method raises `StorageFailed` when the store fails.
     """
 
     def add(self, job: Job, *, taking: Taking | None = None) -> Job | None:

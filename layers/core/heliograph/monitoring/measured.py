@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from heliograph.jobs.accounting import ends_with_this_write
 from heliograph.jobs.job import Job, JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.pagination import Cursor, Page
@@ -40,7 +41,7 @@ class WatchedJobStore:
     def save(self, job: Job) -> Job:
         """As the store does."""
         saved = self._jobs.save(job)
-        if job.is_ending:
+        if ends_with_this_write(job):
             self._told(of_end(saved), saved)
         return saved
 

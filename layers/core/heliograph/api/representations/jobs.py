@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AwareDatetime, Field
 
 from heliograph.api.representations import Listing, Representation
+from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.events import SUPERSEDED_BY
 from heliograph.jobs.job import Job, JobStatus, Result, Source, Timings
 from heliograph.jobs.redaction import shown
@@ -116,7 +117,7 @@ class JobResource(Representation):
             cancel_requested_at=job.cancel_requested_at,
             notice=_notice(job),
             timings=job.timings(),
-            reserved_usd=None if job.is_over else usd(job.booking.reserved),
+            reserved_usd=None if job.is_over else usd(accounting_of(job).booking.reserved),
             price_usd=job.price_usd,
             charged=job.charged,
             attempts=tuple(AttemptResource(**attempt.told()) for attempt in job.attempts_now),

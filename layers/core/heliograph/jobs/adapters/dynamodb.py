@@ -26,7 +26,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from heliograph.budgets.adapters.dynamodb import page_update, usage_update
-from heliograph.budgets.ledger import UsageLine
+from heliograph.budgets.ledger import Booking, Usage, UsageLine
+from heliograph.jobs.accounting import (
+    AccountingChange,
+    accounting_change,
+    budget_limits,
+    takes_a_share,
+    with_accounting,
+)
 from heliograph.jobs.job import Job, JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.errors import BudgetExceeded, HeliographError, KeyHeld, RouteFull, StaleJob, StorageFailed
@@ -231,14 +238,19 @@ class DynamoDBJobStore(DynamoDBJobReader):
     def _write(
         self, job: Job, condition: str, values: dict[str, AttributeValueTypeDef], taking: Taking | None = None
     ) -> Job:
-        written = job.model_copy(update={"booked": job.booking, "used": job.usage, **job.places})
+        written, change = with_accounting(job), accounting_change(job)
         put: dict[str, Any] = {
             "TableName": self._table,
             "Item": self._item(written),
             "ConditionExpression": condition,
             **({"ExpressionAttributeValues": values} if values else {}),
         }
-        others = [*self._bookings(job), *self._usages(job), *self._counts(job), *self._earlier_tasks(job)]
+        others = [
+            *self._bookings(job, change.booking),
+            *self._usages(job, change.usage_by_route),
+            *self._counts(job, change),
+            *self._earlier_tasks(job),
+        ]
         if taking:
             others.append(_Beside(self._holder(taking), KeyHeld(taking.holder.key)))
         with translated(job.job_id):
@@ -257,36 +269,33 @@ class DynamoDBJobStore(DynamoDBJobReader):
                 raise
         return written
 
-    def _bookings(self, job: Job) -> Iterator[_Beside]:
-        difference = job.booking.minus(job.booked)
+    def _bookings(self, job: Job, difference: Booking) -> Iterator[_Beside]:
         if not any(difference):
             return
-        for page, most in job.ledger_pages(self._tenants):
+        for page, most in budget_limits(job, self._tenants):
             # What became known after its end is written, whatever the limit is.
             limit = most if difference.committed > 0 and not job.is_over else None
             refusal = None if limit is None else BudgetExceeded(page.account, page.period, limit)
             yield _Beside(page_update(self._ledger_table, page, difference, limit_microusd=limit), refusal)
 
-    def _usages(self, job: Job) -> Iterator[_Beside]:
-        for route, more in job.usage_changes.items():
+    def _usages(self, job: Job, changes: Mapping[str, Usage]) -> Iterator[_Beside]:
+        for route, more in changes.items():
             line = UsageLine(Period.DAY.of(job.created_at), job.tenant, route, more)
             yield _Beside(usage_update(self._ledger_table, line))
 
-    def _counts(self, job: Job) -> Iterator[_Beside]:
-        if job.runs_on == job.ran_on:
-            return
-        if job.ran_on:
-            yield _Beside(self._running(running_key(job.ran_on), -1, None))
-        if job.held_share_of:
-            yield _Beside(self._running(running_key(job.held_share_of, job.tenant), -1, None))
-        if job.runs_on:
-            route = self._routes.named(job.runs_on)
+    def _counts(self, job: Job, change: AccountingChange) -> Iterator[_Beside]:
+        if change.left:
+            yield _Beside(self._running(running_key(change.left), -1, None))
+            if takes_a_share(job):
+                yield _Beside(self._running(running_key(change.left, job.tenant), -1, None))
+        if change.entered:
+            route = self._routes.named(change.entered)
             most = route.max_in_flight if route else None
-            yield _Beside(self._running(running_key(job.runs_on), 1, most), RouteFull(job.runs_on))
-            if job.places["held_share_of"]:
+            yield _Beside(self._running(running_key(change.entered), 1, most), RouteFull(change.entered))
+            if takes_a_share(job):
                 share = route.most_of(job.tenant) if route else None
-                refusal = RouteFull(job.runs_on, of_tenant=True)
-                yield _Beside(self._running(running_key(job.runs_on, job.tenant), 1, share), refusal)
+                refusal = RouteFull(change.entered, of_tenant=True)
+                yield _Beside(self._running(running_key(change.entered, job.tenant), 1, share), refusal)
 
     def _earlier_tasks(self, job: Job) -> Iterator[_Beside]:
         until = (job.finished_at or job.deadline_at) + self._retention
