@@ -45,7 +45,7 @@ def _ours(certificate: str, origin: str) -> Copy:
     def copy(url: str, key: str) -> None:
         with host.fetch(url) as picture:
             place = ObjectLocation(_BUCKET, key)
-            objects.look(place)
+            objects.head(place)
             objects.put(
                 place,
                 picture.file,

@@ -393,7 +393,7 @@ def test_an_image_that_came_after_the_end_is_shown_with_the_status_of_the_end(pl
     [
         ({}, ["Queued", "Canceling now costs nothing"], ["being made", "may still be charged"]),
         (
-            {"attempts": [attempt(doubt="the answer was lost")]},
+            {"attempts": [attempt(uncertainty="the answer was lost")]},
             ["Checking", "finding out whether", "may still be charged"],
             ["Queued", "gpt-image-2-beta is making"],
         ),

@@ -109,7 +109,7 @@ def queued_job(job_id: str = JOB_ID, **changes: Any) -> Job:
             preset="white-background",
             preset_version="Xq1wZkUuVfJ2b7o9mR5tNc8yE3sLhA0d",
         ),
-        output_key="{preset}/{name}/{job_id}/{index}.{ext}",
+        output_key_template="{preset}/{name}/{job_id}/{index}.{ext}",
         output_stem="shoe",
         created_at=START,
         deadline_at=after(1200),
@@ -143,7 +143,7 @@ def picture_of(job: Job) -> Result:
     """Its one picture."""
     return Result(
         bucket=RESULTS_BUCKET,
-        key=job.output_place.result_key(1, MediaType.JPEG),
+        key=job.output_keys.result_key(1, MediaType.JPEG),
         version_id=RESULT_VERSION,
         content_type=MediaType.JPEG,
         size_bytes=1_482_113,

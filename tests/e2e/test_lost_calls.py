@@ -41,7 +41,7 @@ def test_a_task_whose_answer_was_lost_announces_itself_and_is_delivered(world: W
     [task] = world.tasks(mark)
     assert job["status"] == "succeeded"
     assert attempt["task_id"] == task["task_id"]
-    assert attempt["doubt"]
+    assert attempt["uncertainty"]
     assert job["price_usd"] == "0.06"
     assert task["charged_micro_usd"] == 60_000
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from heliograph.jobs.accounting import accounting_change, takes_a_share, with_accounting
@@ -79,8 +79,8 @@ class InMemoryJobStore:
                 None,
             )
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
-        with self._script.playing("listed"):
+    def list(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
+        with self._script.playing("list"):
             found = sorted(
                 (job for job in self if job.tenant == tenant and wanted.wants(job)),
                 key=lambda job: (job.created_at, job.job_id),
@@ -90,11 +90,11 @@ class InMemoryJobStore:
             last = older[limit - 1] if len(older) > limit else None
             return Page(tuple(older[:limit]), Cursor(last.created_at, last.job_id) if last else None)
 
-    def every(self) -> Iterator[Job]:
-        with self._script.playing("every"):
+    def scan(self) -> Iterator[Job]:
+        with self._script.playing("scan"):
             yield from self
 
-    def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         with self._script.playing("needing_attention"):
             overdue = [(job.attention_at, job.job_id) for job in self if job.attention_at and job.attention_at <= now]
             return [job_id for _, job_id in sorted(overdue)][:limit]

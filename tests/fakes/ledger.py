@@ -40,8 +40,8 @@ class InMemoryLedger:
             warned = (percent for percent in WARNED_AT if (page, percent) in self._announced)
             return Balance(self.pages.get(page, Booking()), frozenset(warned))
 
-    def every(self) -> Iterator[tuple[BudgetAccount, Booking]]:
-        with self._script.playing("every"):
+    def scan(self) -> Iterator[tuple[BudgetAccount, Booking]]:
+        with self._script.playing("scan"):
             yield from self.pages.items()
 
     def usage(self, first_day: str, last_day: str, *, tenant: str | None = None) -> Iterator[UsageLine]:

@@ -33,7 +33,7 @@ export function phaseOf(job) {
   if (attempt.accepted_at) {
     return { name: "Working", hint: `${attempt.model} is making the image.`, cancelHint: "If you cancel now, the image may still be charged.", isWaiting: false };
   }
-  if (attempt.doubt) {
+  if (attempt.uncertainty) {
     return {
       name: "Checking",
       hint: "The provider’s answer was lost. We are finding out whether it is making the image.",

@@ -239,7 +239,7 @@ def test_every_job_has_the_same_fields(job: Any) -> None:
             "intended_at",
             "accepted_at",
             "task_id",
-            "doubt",
+            "uncertainty",
             "ended_at",
             "failure",
             "retry_after_seconds",

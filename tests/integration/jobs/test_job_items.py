@@ -272,9 +272,9 @@ def largest_job(letter: str) -> Job:
         if number < 6:
             job = job.accepted(attempt_id, '"' * 256, at)
             failure = LATE.model_copy(update={"message": f"the provider's task failed: {said} ({said})"})
-        job = job.refused(attempt_id, failure, at, retry_after_seconds=99_999)
+        job = job.attempt_failed(attempt_id, failure, at, retry_after_seconds=99_999)
     stored = succeeded_job().results[0]
-    results = [stored.model_copy(update={"key": job.output_place.result_key(n, MediaType.JPEG)}) for n in range(1, 16)]
+    results = [stored.model_copy(update={"key": job.output_keys.result_key(n, MediaType.JPEG)}) for n in range(1, 16)]
     urls = ["https://r2.apimodels.app/".ljust(2048, "x")] * 16
     return job.failed(BLOCKED, after(99), results=results, provider_urls=urls)
 
@@ -351,10 +351,10 @@ def test_where_few_jobs_match_a_call_looks_at_so_many_and_says_where_it_stopped(
 ) -> None:
     jobs = jobs_of_one_tenant(store, 17)
     wanted = JobFilter(status=JobStatus.SUCCEEDED)
-    found = store.listed("default", wanted, after=None, limit=5)
+    found = store.list("default", wanted, after=None, limit=5)
     # Five looks at three each.
     assert (found.items, found.end) == ((), Cursor(jobs[14].created_at, jobs[14].job_id))
-    rest = store.listed("default", wanted, after=found.end, limit=5)
+    rest = store.list("default", wanted, after=found.end, limit=5)
     assert (rest.items, rest.end) == ((), None)
 
 
@@ -367,7 +367,7 @@ def test_matches_that_are_far_apart_are_all_found_once_and_in_order(
     found: list[Job] = []
     end: Cursor | None = None
     for _ in range(40):
-        part = store.listed("default", JobFilter(status=JobStatus.CANCELED), after=end, limit=limit)
+        part = store.list("default", JobFilter(status=JobStatus.CANCELED), after=end, limit=limit)
         found += part.items
         end = part.end
         if end is None:
@@ -386,7 +386,7 @@ def test_a_list_without_a_filter_costs_one_query(store: DynamoDBJobStore, monkey
         return real(**asked)
 
     monkeypatch.setattr(aws.dynamodb(), "query", counted)
-    assert len(store.listed("default", JobFilter(), after=None, limit=5).items) == 5
+    assert len(store.list("default", JobFilter(), after=None, limit=5).items) == 5
     assert len(queries) == 1
 
 
@@ -394,7 +394,7 @@ def test_no_query_starts_outside_the_range_that_is_asked_for(cloud: None) -> Non
     """DynamoDB refuses such a start; moto does not."""
     wanted, start = JobFilter(created_after=after(9)), Cursor(after(9), JOB_ID)
     with Stubber(aws.dynamodb()):
-        found = job_store().listed("default", wanted, after=start, limit=5)
+        found = job_store().list("default", wanted, after=start, limit=5)
     assert (found.items, found.end) == ((), None)
 
 
@@ -411,7 +411,7 @@ def test_what_throttling_left_out_of_a_list_is_asked_for_again(
         return {**answer, "UnprocessedKeys": {name: {**wanted, "Keys": rest}} if rest else {}}
 
     monkeypatch.setattr(aws.dynamodb(), "batch_get_item", cut)
-    assert list(store.listed("default", JobFilter(), after=None, limit=5).items) == jobs
+    assert list(store.list("default", JobFilter(), after=None, limit=5).items) == jobs
 
 
 def test_a_list_that_can_not_be_read_whole_is_a_failed_storage(
@@ -424,4 +424,4 @@ def test_a_list_that_can_not_be_read_whole_is_a_failed_storage(
 
     monkeypatch.setattr(aws.dynamodb(), "batch_get_item", throttled)
     with pytest.raises(StorageFailed, match="could not be read"):
-        store.listed("default", JobFilter(), after=None, limit=5)
+        store.list("default", JobFilter(), after=None, limit=5)

@@ -163,7 +163,7 @@ def job(name: str = "1", *, tenant: str = "shop", quote: int = 50_000, day: int 
         tenant=tenant,
         request=JobRequest(model="m", prompt="a lighthouse"),
         source=succeeded_job().source,
-        output_key="{job_id}.{ext}",
+        output_key_template="{job_id}.{ext}",
         output_stem="x",
         created_at=begun,
         deadline_at=begun + timedelta(minutes=20),
@@ -194,7 +194,7 @@ def mark_uncertain(old: Job) -> Job:
 
 
 def refused(failure: Failure) -> Move:
-    return lambda old: old.refused(attempt_id(old), failure, after(3))
+    return lambda old: old.attempt_failed(attempt_id(old), failure, after(3))
 
 
 def succeeded(old: Job) -> Job:
@@ -690,7 +690,7 @@ def test_a_task_keeps_its_owner_when_the_job_is_over_and_with_every_other_attemp
     last = world.jobs.save(succeeded(again.accepted(attempt_id(again), "task-9", after(9))))
     assert world.jobs.owner_of("kie", "task-9") == world.jobs.owner_of("kie", task) == current.job_id
     # What says whose tasks they are is no job of its own.
-    assert list(world.jobs.every()) == [last]
+    assert list(world.jobs.scan()) == [last]
     assert listed(world, EVERYTHING) == [last]
     assert world.jobs.needing_attention(after(10**6), limit=9) == [last.job_id]
 
@@ -750,7 +750,7 @@ def test_of_another_tenants_usage_the_table_reads_nothing(cloud: None, monkeypat
 
 def test_usage_is_no_page_of_the_ledger(world: World) -> None:
     moved(world, job("1"), calling(DEAR), accepted, succeeded)
-    assert dict(world.ledger.every()) == world.booked()
+    assert dict(world.ledger.scan()) == world.booked()
 
 
 # ---- Lists
@@ -763,7 +763,7 @@ def listed(world: World, wanted: JobFilter = EVERYTHING, *, tenant: str = "shop"
     found: list[Job] = []
     after: Cursor | None = None
     while True:
-        slice_ = world.jobs.listed(tenant, wanted, after=after, limit=limit)
+        slice_ = world.jobs.list(tenant, wanted, after=after, limit=limit)
         assert len(slice_.items) <= limit
         found += slice_.items
         if slice_.end is None:
@@ -840,7 +840,7 @@ def test_a_position_of_anothers_job_opens_nothing(world: World) -> None:
     mine = [moved(world, tagged(name, second=second)) for name, second in (("a", 1), ("b", 3))]
     theirs = moved(world, tagged("theirs", second=2, tenant="press"))
     after_theirs = Cursor(theirs.created_at, theirs.job_id)
-    assert list(world.jobs.listed("shop", EVERYTHING, after=after_theirs, limit=9).items) == [mine[0]]
+    assert list(world.jobs.list("shop", EVERYTHING, after=after_theirs, limit=9).items) == [mine[0]]
 
 
 @pytest.mark.parametrize("second", [-5, 1, 1.5])
@@ -848,7 +848,7 @@ def test_a_cursor_from_before_the_moment_asked_for_finds_nothing_more(world: Wor
     moved(world, tagged("a", second=1))
     moved(world, tagged("b", second=2))
     wanted = JobFilter(created_after=after(1.5))
-    found = world.jobs.listed("shop", wanted, after=Cursor(after(second), derived_id("job", "a")), limit=9)
+    found = world.jobs.list("shop", wanted, after=Cursor(after(second), derived_id("job", "a")), limit=9)
     assert (found.items, found.end) == ((), None)
 
 
@@ -942,7 +942,7 @@ def test_a_warning_leaves_the_sums_as_they_are_and_they_leave_it(world: World) -
     world.ledger.may_announce(PAGE, after(0), threshold=50)
     world.ledger.announced(PAGE, threshold=50)
     assert world.booked() == before
-    assert dict(world.ledger.every()) == before
+    assert dict(world.ledger.scan()) == before
     # Whatever is given back: what was announced stays so.
     world.jobs.save(failed(BLOCKED)(first))
     assert world.ledger.balance(PAGE) == Balance(Booking(), frozenset({50}))
@@ -1070,7 +1070,7 @@ def test_a_key_is_taken_together_with_the_job_that_takes_it(world: World) -> Non
     assert world.jobs.add(job().held_by(first), taking=Taking(first, None))
     assert world.jobs.holder_of(RESULTS_KEY) == first
     assert world.jobs.holder_of("shop/other") is None
-    assert [found.key_holder for found in world.jobs.every()] == [first]
+    assert [found.key_holder for found in world.jobs.scan()] == [first]
 
 
 def test_a_key_that_another_took_first_is_not_taken_and_no_job_is_written(world: World) -> None:
@@ -1104,5 +1104,5 @@ def test_a_repeat_of_a_job_takes_no_key(world: World) -> None:
 def test_the_holder_of_a_key_is_no_job(world: World) -> None:
     first = holding("s3://u/shoe.jpg")
     added = world.jobs.add(job().held_by(first), taking=Taking(first, None))
-    assert [found.job_id for found in world.jobs.every()] == [added.job_id if added else None]
-    assert len(world.jobs.listed("shop", JobFilter(), after=None, limit=9).items) == 1
+    assert [found.job_id for found in world.jobs.scan()] == [added.job_id if added else None]
+    assert len(world.jobs.list("shop", JobFilter(), after=None, limit=9).items) == 1

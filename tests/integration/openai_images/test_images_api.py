@@ -86,7 +86,7 @@ class Workers:
         return self._store.save(changed)
 
     def _stored(self, job: Job) -> Result:
-        key = f"{job.output_key}".format(job_id=job.job_id, index=1, ext="png")
+        key = f"{job.output_key_template}".format(job_id=job.job_id, index=1, ext="png")
         answer = aws.s3().put_object(Bucket=self._deployment.results_bucket, Key=key, Body=self.body)
         return Result(
             bucket=self._deployment.results_bucket,

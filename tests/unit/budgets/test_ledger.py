@@ -50,7 +50,7 @@ def queued() -> Job:
         tenant="shop",
         request=JobRequest(model="cheap", prompt="a lighthouse", on_uncertain=OnUncertain.RESUBMIT),
         source=Source(kind="api"),
-        output_key="api/{job_id}/{index}.{ext}",
+        output_key_template="api/{job_id}/{index}.{ext}",
         output_stem="api",
         created_at=NOW,
         deadline_at=NOW + timedelta(minutes=30),
@@ -74,7 +74,7 @@ def running(route: Route, job: Job | None = None) -> Job:
 
 
 def ended(job: Job, how: Failure) -> Job:
-    return job.refused(last(job).attempt_id, how, NOW)
+    return job.attempt_failed(last(job).attempt_id, how, NOW)
 
 
 RESUBMITTED = calling(DEAR, ended(calling(CHEAP), LOST))
@@ -110,7 +110,7 @@ SHAPES = {
         None,
     ),
     "failed, and it was a refusal after all": (
-        calling(CHEAP).failed(LOST, NOW).refused("att_1", FREE, NOW),
+        calling(CHEAP).failed(LOST, NOW).attempt_failed("att_1", FREE, NOW),
         Booking(0, 0, 0),
         None,
     ),

@@ -1276,7 +1276,7 @@ def test_a_call_that_may_be_repeated_is_given_up_after_ten_minutes_and_both_atte
     first, second = job.attempts
     assert first.failure
     assert (first.failure.code, first.failure.charged) == (FailureCode.SUBMISSION_UNCERTAIN, Charged.UNKNOWN)
-    assert (first.doubt, first.task_id) == ("cut", None)
+    assert (first.uncertainty, first.task_id) == ("cut", None)
     assert first.ended_at == begun_at + timedelta(minutes=10)
     assert second.intended_at >= first.ended_at
     assert second.task_id == "task-1"

@@ -241,7 +241,7 @@ def test_an_event_that_could_not_be_published_goes_out_on_the_second_run(here: I
     assert event_type(event) == f"image.job.{end}"
 
 
-@pytest.mark.parametrize("method", ["look", "put"])
+@pytest.mark.parametrize("method", ["head", "put"])
 def test_a_bucket_that_fails_loses_nothing(here: InMemoryDeployment, method: str) -> None:
     finished = three_pictures(here)
     here.objects.on(method, None, StorageFailed("slow down"))
@@ -284,7 +284,7 @@ def test_a_picture_of_another_job_under_the_same_key_is_no_reason_not_to_store_t
 
 def test_an_older_result_that_was_archived_does_not_keep_a_paid_one_from_being_stored(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
-    here.objects.on("look", StorageFailed("s3://b/k: InvalidObjectState", refusal="k can't be read: it is archived"))
+    here.objects.on("head", StorageFailed("s3://b/k: InvalidObjectState", refusal="k can't be read: it is archived"))
 
     here.finalize(finished)
 

@@ -248,7 +248,7 @@ class Judge:
         match port, method:
             case "provider", "create":
                 self._judge_the_last_create_call(run)
-            case "provider", "ask":
+            case "provider", "poll":
                 self._questions[run] += 1
             case "objects", "put":
                 self._judge_the_shared_key()

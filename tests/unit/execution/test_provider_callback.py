@@ -70,7 +70,7 @@ def test_the_provider_is_told_where_to_call_back_and_what_is_kept_of_it_calls_no
     attempt = attempt_of(here, job_id)
     assert attempt.callback_sha256 == token_digest(TOKEN)
     assert TOKEN not in here.jobs.peek(job_id).model_dump_json()
-    assert "callback_sha256" not in attempt.told()
+    assert "callback_sha256" not in attempt.public_fields()
 
 
 def test_every_attempt_has_a_token_of_its_own(here: InMemoryDeployment) -> None:

@@ -104,7 +104,7 @@ def test_the_same_bytes_under_the_same_key_and_recipe_are_the_same_job(
 @pytest.mark.parametrize("checksum", ["sha256", "crc"])
 def test_a_copy_in_place_is_not_read(shop: Shop, checksum: str) -> None:
     first = shop.uploads(checksum=checksum)
-    for method in ("look", "rest"):
+    for method in ("head", "rest"):
         shop.here.objects.on(method, StorageFailed("not to be read"))
 
     assert shop.uploads(reason="CopyObject", checksum=checksum) == first

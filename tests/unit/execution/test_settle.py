@@ -436,7 +436,7 @@ def test_a_lost_call_that_is_found_before_the_second_one_leaves_is_waited_for_in
     here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
     traffic.halt("a drill", control=here.control)
     job = here.jobs.peek(job_id)
-    here.jobs.save(job.refused(job.attempts[0].attempt_id, uncertain("cut"), here.clock.now()))
+    here.jobs.save(job.attempt_failed(job.attempts[0].attempt_id, uncertain("cut"), here.clock.now()))
 
     assert here.hear(job_id, TOKEN, "task-7") is CallbackResult.ADOPTED
     traffic.resume(control=here.control)
@@ -455,7 +455,7 @@ def test_a_lost_call_that_is_found_while_its_route_is_full_waits_for_room(here: 
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
     job = here.jobs.peek(job_id)
-    here.jobs.save(job.refused(job.attempts[0].attempt_id, uncertain("cut"), here.clock.now()))
+    here.jobs.save(job.attempt_failed(job.attempts[0].attempt_id, uncertain("cut"), here.clock.now()))
     here.hear(job_id, TOKEN, "task-7")
     here.jobs.on("save", RouteFull("apimodels/gpt-image-2-beta"))
 

@@ -66,7 +66,7 @@ def queued() -> Job:
         tenant="default",
         request=JobRequest(model=ROUTE.model, prompt="a lighthouse"),
         source=Source(kind="api"),
-        output_key="api/{job_id}/{index}.{ext}",
+        output_key_template="api/{job_id}/{index}.{ext}",
         output_stem="api",
         created_at=NOW,
         deadline_at=NOW + timedelta(minutes=30),
@@ -80,7 +80,7 @@ def processing() -> Job:
 MOVERS: dict[str, Callable[[Job, datetime], Job]] = {
     "attempting": lambda job, at: job.attempting(f"att_{len(job.attempts) + 1}", "run-1", ROUTE, at),
     "accepted": lambda job, at: job.accepted(job.attempts[-1].attempt_id, "task-1", at),
-    "refused": lambda job, at: job.refused(job.attempts[-1].attempt_id, failure(), at),
+    "refused": lambda job, at: job.attempt_failed(job.attempts[-1].attempt_id, failure(), at),
     "succeeded": lambda job, at: job.succeeded([RESULT], at),
     "failed": lambda job, at: job.failed(failure(Charged.UNKNOWN), at),
     "expired": lambda job, at: job.expired(failure(), at),
@@ -143,7 +143,7 @@ def test_a_job_only_expires_if_every_call_is_known_to_have_made_nothing(moves: l
 
 
 def test_every_move_of_the_table_but_canceling_can_be_made() -> None:
-    between_tasks = processing().refused("att_1", failure(), NOW)
+    between_tasks = processing().attempt_failed("att_1", failure(), NOW)
     starts = [queued(), queued().attempting("att_1", "run-1", ROUTE, NOW), processing(), between_tasks]
     made = set()
     for job in starts:
@@ -223,20 +223,20 @@ def test_a_doubt_changes_nothing_but_the_record() -> None:
         accounting_of(calling()).booking,
     )
     assert job.attempt
-    assert (job.attempt.doubt, job.attempt.is_open) == ("cut", True)
+    assert (job.attempt.uncertainty, job.attempt.is_open) == ("cut", True)
 
 
 def test_an_owner_is_told_of_an_attempt_without_what_is_ours_alone() -> None:
     attempt = calling(callback="5e" * 32).attempt
     assert attempt
 
-    assert not {"callback_sha256", "run_id", "price_microusd"} & attempt.told().keys()
-    assert (attempt.told()["route"], attempt.told()["price_usd"]) == (ROUTE.name, "0.06")
+    assert not {"callback_sha256", "run_id", "price_microusd"} & attempt.public_fields().keys()
+    assert (attempt.public_fields()["route"], attempt.public_fields()["price_usd"]) == (ROUTE.name, "0.06")
 
 
 def test_a_job_one_of_whose_calls_may_have_been_charged_can_not_expire() -> None:
     lost = Failure(code=FailureCode.SUBMISSION_UNCERTAIN, message="cut", retryable=False, charged=Charged.UNKNOWN)
-    job = calling(on_uncertain=OnUncertain.RESUBMIT).refused("att_1", lost, LATER)
+    job = calling(on_uncertain=OnUncertain.RESUBMIT).attempt_failed("att_1", lost, LATER)
 
     # What expired was free, says its status.
     with pytest.raises(ValueError, match="charged"):
@@ -252,7 +252,7 @@ def test_a_refused_attempt_makes_room_for_another() -> None:
     job = (
         queued()
         .attempting("att_1", "run-1", ROUTE, NOW)
-        .refused("att_1", failure(), NOW)
+        .attempt_failed("att_1", failure(), NOW)
         .attempting("att_2", "run-1", ROUTE, LATER)
     )
 
@@ -318,7 +318,7 @@ def test_a_job_with_a_call_on_its_way_can_not_expire() -> None:
 
 
 def test_a_job_whose_calls_were_all_refused_can_expire() -> None:
-    job = queued().attempting("att_1", "run-1", ROUTE, NOW).refused("att_1", failure(), NOW)
+    job = queued().attempting("att_1", "run-1", ROUTE, NOW).attempt_failed("att_1", failure(), NOW)
 
     assert job.expired(failure(), LATER).status is JobStatus.EXPIRED
 

@@ -91,7 +91,7 @@ def test_a_lost_call_without_a_task_is_followed_by_another_route_after_a_minute(
     assert (first.failure.code, first.failure.charged) == (FailureCode.ROUTE_UNAVAILABLE, Charged.NO)
     assert "502" in first.failure.message
     assert (job.price_usd, accounting_of(job).booking) == ("0.05", Booking(spent=50_000))
-    told = first.told()
+    told = first.public_fields()
     assert not {"books_before", "lost_at", "absent"} & set(told)
 
 

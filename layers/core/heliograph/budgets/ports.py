@@ -21,7 +21,7 @@ class Ledger(Protocol):
         """The same, and which warnings of its budget went out."""
         ...
 
-    def every(self) -> Iterator[tuple[BudgetAccount, Booking]]:
+    def scan(self) -> Iterator[tuple[BudgetAccount, Booking]]:
         """All pages. Reads the whole ledger."""
         ...
 

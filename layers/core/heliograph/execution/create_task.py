@@ -167,7 +167,9 @@ def _record(
         case Refused(failure, retry_after_seconds):
             noted = _note(
                 job,
-                lambda current: current.refused(attempt_id, failure, now, retry_after_seconds=retry_after_seconds),
+                lambda current: current.attempt_failed(
+                    attempt_id, failure, now, retry_after_seconds=retry_after_seconds
+                ),
                 jobs=creating.jobs,
             )
             report(attempt, failure, creating=creating, wait_seconds=retry_after_seconds)

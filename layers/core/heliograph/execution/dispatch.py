@@ -87,8 +87,8 @@ def _after_the_attempt(
     elif attempt.task_id or now < job.lost_call_deadline:
         return await_task(job, attempt, now, creating=creating)
     else:
-        failure = uncertain(attempt.doubt or "the function ended before the provider's answer was noted")
-    ended = job.refused(attempt.attempt_id, failure, now)
+        failure = uncertain(attempt.uncertainty or "the function ended before the provider's answer was noted")
+    ended = job.attempt_failed(attempt.attempt_id, failure, now)
     given_up = Failed(job_id=job.job_id, failure=failure, attempt_id=attempt.attempt_id)
     if failure.charged is not Charged.NO:
         if isinstance(next_call(ended, creating.routes), Stop):

@@ -151,7 +151,7 @@ def announced(job: Job, *, ending: Ending) -> Over:
 
 def _is_stored(job: Job, *, ending: Ending) -> bool:
     """Whether an earlier run stored its pictures and their record, and ended before it could save that."""
-    record = ending.objects.look(ObjectLocation(ending.results_bucket, job.record_key))
+    record = ending.objects.head(ObjectLocation(ending.results_bucket, job.record_key))
     return record is not None and record.metadata.get(MARKER) == job.job_id
 
 
@@ -168,7 +168,7 @@ def _deliver(job: Job, finished: Finished | RetryFinalize, *, ending: Ending) ->
     job = job.with_task_id(finished.watch.attempt_id, finished.watch.task_id, ending.clock.now())
     copies = ending.together(
         [
-            partial(copied, job, job.attempt, job.output_place, index, url, ending=ending)
+            partial(copied, job, job.attempt, job.output_keys, index, url, ending=ending)
             for index, url in enumerate(finished.result_urls, start=1)
         ]
     )

@@ -28,7 +28,7 @@ def poll(job_id: str, watch: Watch, *, providers: Mapping[str, ImageProvider], c
     """
     watch = watch.model_copy(update={"asked_at_ms": epoch_ms(clock.now())})
     provider = providers.get(watch.provider)
-    state = provider.ask(watch.task_id) if provider else NoAnswer(f"{watch.provider} is configured no more")
+    state = provider.poll(watch.task_id) if provider else NoAnswer(f"{watch.provider} is configured no more")
     now = clock.now()
     match state:
         case Completed(result_urls, said):

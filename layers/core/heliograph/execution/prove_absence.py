@@ -26,7 +26,7 @@ def proven_absence(attempt: Attempt, now: datetime, providers: Mapping[str, Imag
         return None
     return Failure(
         code=FailureCode.ROUTE_UNAVAILABLE,
-        message=f"the provider made no task of the call, by its books; its answer was lost: {attempt.doubt}",
+        message=f"the provider made no task of the call, by its books; its answer was lost: {attempt.uncertainty}",
         retryable=True,
         charged=Charged.NO,
     )

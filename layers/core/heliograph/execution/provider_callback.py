@@ -108,7 +108,7 @@ def _adopt(
     if owner not in (None, job.job_id):
         return CallbackResult.UNKNOWN
     provider = hearing.providers.get(attempt.provider)
-    state = provider.ask(task_id) if provider else None
+    state = provider.poll(task_id) if provider else None
     if state is None or isinstance(state, NoAnswer):
         return CallbackResult.UNCONFIRMED
     if not attempt.may_have_made(state.facts):

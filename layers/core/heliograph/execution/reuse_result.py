@@ -15,9 +15,9 @@ from heliograph.execution.finalize import write_record
 from heliograph.execution.outcomes import DispatchOutcome, Failed, NotYet, Over
 from heliograph.execution.store_result import store_result
 from heliograph.jobs.find_reusable import images_of
+from heliograph.jobs.fingerprints import is_to_be_made_again
 from heliograph.jobs.job import Job, Result
 from heliograph.jobs.publish_end import announce
-from heliograph.jobs.recipes import is_to_be_made_again
 from heliograph.kernel.errors import StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.jitter import jittered
@@ -117,7 +117,7 @@ def _copy_of(found: Result, job: Job, holder: Job, index: int, *, reusing: Reusi
     return store_result(
         job,
         holder.attempt,
-        job.output_place,
+        job.output_keys,
         index,
         found,
         objects=reusing.objects,

@@ -45,7 +45,7 @@ def settle(job: Job, *, providers: Mapping[str, ImageProvider], ending: Ending) 
 def ask(attempt: Attempt, task_id: str, providers: Mapping[str, ImageProvider]) -> TaskState:
     """How the attempt's task is, by its provider."""
     provider = providers.get(attempt.provider)
-    return provider.ask(task_id) if provider else NoAnswer(f"{attempt.provider} is configured no more")
+    return provider.poll(task_id) if provider else NoAnswer(f"{attempt.provider} is configured no more")
 
 
 def _settlement(
@@ -70,7 +70,7 @@ def _delivery(job: Job, attempt: Attempt, result_urls: tuple[str, ...], *, endin
     first = len(job.all_results) + 1
     copies = ending.together(
         [
-            partial(copied, job, attempt, job.output_place, index, url, ending=ending)
+            partial(copied, job, attempt, job.output_keys, index, url, ending=ending)
             for index, url in enumerate(result_urls, start=first)
         ]
     )

@@ -48,7 +48,7 @@ def store_result(
 
     for _ in range(_TRIES):
         try:
-            there = objects.look(place)
+            there = objects.head(place)
         except StorageFailed as error:
             if error.refusal is None:
                 raise

@@ -62,7 +62,7 @@ class KeyBudget(_Record):
 class Attempt(_Record):
     """One create call on a route. Written before the call leaves, completed when its answer is known.
 
-    No `task_id` and no `ended_at`: nobody knows (yet) whether the call arrived. If not, `doubt` says why.
+    No `task_id` and no `ended_at`: nobody knows (yet) whether the call arrived. If not, `uncertainty` says why.
     """
 
     attempt_id: str
@@ -75,7 +75,7 @@ class Attempt(_Record):
     intended_at: AwareDatetime
     accepted_at: AwareDatetime | None = None
     task_id: str | None = None
-    doubt: str | None = None
+    uncertainty: str | None = None
     # When that was known, and the provider's books from before the call left.
     lost_at: AwareDatetime | None = None
     books_before: Books | None = None
@@ -120,8 +120,8 @@ class Attempt(_Record):
             return True
         return self.intended_at - CLOCKS_DIFFER <= facts.made_at <= self.intended_at + CALL_LIMIT + CLOCKS_DIFFER
 
-    def told(self) -> dict[str, Any]:
-        """What its owner is told of it, as JSON."""
+    def public_fields(self) -> dict[str, Any]:
+        """Its fields that the API and the record show, as JSON."""
         internal = {"price_microusd", "run_id", "callback_sha256", "ready_at", "lost_at", "books_before", "absent"}
         return {**self.model_dump(mode="json", exclude=internal), "price_usd": usd(self.price_microusd)}
 
@@ -187,7 +187,7 @@ class Job(_Record):
     source: Source
     # Of the API key that it was submitted with, if that has one.
     key_budget: KeyBudget | None = None
-    output_key: str
+    output_key_template: str
     output_stem: str
     # Of a job whose results go to a key that later jobs of its source write to as well: who holds that key, and the
     # number that S3 gave the upload.
@@ -200,7 +200,7 @@ class Job(_Record):
     cancel_requested_at: AwareDatetime | None = None
     # The job that this one was made to do again.
     retry_of: str | None = None
-    # The digest under which equal jobs find its result, if they may: jobs/recipes.py.
+    # The digest under which equal jobs find its result, if they may: jobs/fingerprints.py.
     reuse_key: str | None = None
     # Of the upload's bytes; where those are a result of ours, of what that was made of in the first place.
     origin: str | None = None
@@ -282,7 +282,7 @@ class Job(_Record):
         if attempt is None:
             return self.deadline_at
         # Until then its call may be on its way, and its answer be noted after all.
-        answered_by = attempt.intended_at if attempt.doubt else attempt.intended_at + CALL_LIMIT
+        answered_by = attempt.intended_at if attempt.uncertainty else attempt.intended_at + CALL_LIMIT
         answered_by = max(answered_by, attempt.proof_is_due_at or answered_by)
         if attempt.callback_sha256 is None:
             return answered_by
@@ -386,9 +386,9 @@ class Job(_Record):
         return bool(not self.is_over and attempt and attempt.is_in_doubt and attempt.task_id)
 
     @property
-    def output_place(self) -> OutputKeys:
+    def output_keys(self) -> OutputKeys:
         """Where its results go."""
-        return OutputKeys(self.output_key, self.job_id, self.output_stem, self.source.preset)
+        return OutputKeys(self.output_key_template, self.job_id, self.output_stem, self.source.preset)
 
     @property
     def record_key(self) -> str:
@@ -398,12 +398,12 @@ class Job(_Record):
     @property
     def shares_key(self) -> bool:
         """Whether later jobs of its source write their results to the same key."""
-        return self.source.key is not None and self.output_place.is_shared
+        return self.source.key is not None and self.output_keys.is_shared
 
     @property
     def result_order(self) -> ResultOrder:
         """Its results' place among all that are written to the same key."""
-        key_id = derived_id("key", self.output_place.first_key() if self.shares_key else self.job_id)
+        key_id = derived_id("key", self.output_keys.first_key() if self.shares_key else self.job_id)
         return ResultOrder.of(key_id, holder=self.key_holder, sequencer=self.sequencer, accepted_at=self.created_at)
 
     @property
@@ -461,9 +461,9 @@ class Job(_Record):
         attempts = self._attempts_with(self.attempt.attempt_id, ended_at=None, failure=None, absent=False)
         return self._moved(JobStatus.PROCESSING, attempts=attempts)
 
-    def mark_uncertain(self, attempt_id: str, doubt: str, at: datetime | None = None) -> Job:
+    def mark_uncertain(self, attempt_id: str, uncertainty: str, at: datetime | None = None) -> Job:
         """With the attempt's answer known to be lost. (Its task may have announced itself already.)"""
-        return self._changed(attempts=self._attempts_with(attempt_id, doubt=doubt, lost_at=at))
+        return self._changed(attempts=self._attempts_with(attempt_id, uncertainty=uncertainty, lost_at=at))
 
     def with_task_id(self, attempt_id: str, task_id: str, at: datetime) -> Job:
         """With the task that the workflow knows, where the latest attempt's own record lacks it."""
@@ -472,7 +472,7 @@ class Job(_Record):
             return self
         return self.accepted(attempt_id, task_id, at)
 
-    def refused(
+    def attempt_failed(
         self, attempt_id: str, failure: Failure, at: datetime, *, retry_after_seconds: int | None = None
     ) -> Job:
         """With the attempt ended: refused, its task failed, or given up. The job goes on."""

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from heliograph.jobs.fingerprints import KeyedUpload
     from heliograph.jobs.job import Job, JobFilter
-    from heliograph.jobs.recipes import KeyedUpload
     from heliograph.jobs.result_order import KeyHolder, Taking
     from heliograph.jobs.timeline import StateVisit
     from heliograph.kernel.pagination import Cursor, Page
@@ -25,7 +25,7 @@ class JobReader(Protocol):
         """The id of the job whose task that is, if any has noted it (a moment ago may be too fresh)."""
         ...
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
+    def list(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
         """The tenant's jobs that are wanted, newest first (one of a moment ago may be missing).
 
         A slice may hold fewer than `limit`, even none, and yet have an `end`: where few match, a call looks only at so
@@ -33,7 +33,7 @@ class JobReader(Protocol):
         """
         ...
 
-    def every(self) -> Iterator[Job]:
+    def scan(self) -> Iterator[Job]:
         """All jobs that there are a record of. Reads the whole table: for checks, not for work."""
         ...
 
@@ -41,7 +41,7 @@ class JobReader(Protocol):
         """The source that holds the key for its results (a consistent read)."""
         ...
 
-    def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         """The ids of jobs whose `attention_at` has passed (a moment ago may be too fresh), longest overdue first."""
         ...
 

@@ -64,7 +64,7 @@ def record_of(job: Job) -> bytes:
         "failure": job.failure_now.model_dump(mode="json") if job.failure_now else None,
         "task": job.request.task,
         "request": shown(job.request).model_dump(mode="json", exclude={"webhook_url"}),
-        "attempts": [attempt.told() for attempt in job.attempts_now],
+        "attempts": [attempt.public_fields() for attempt in job.attempts_now],
         "timings": job.timings().model_dump(),
         "price_usd": job.price_usd,
         "superseded_by": job.superseded_by,

@@ -119,7 +119,7 @@ class JobsReader:
 
     def list(self, query: JobsQuery, *, tenant: str) -> Page[JobView]:
         """The tenant's jobs, newest first; fewer than `limit` where their records are very large."""
-        found = self.jobs.listed(tenant, query.filter, after=query.after, limit=query.limit)
+        found = self.jobs.list(tenant, query.filter, after=query.after, limit=query.limit)
         views: list[JobView] = []
         size_bytes = 0
         for job in found.items:

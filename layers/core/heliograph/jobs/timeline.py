@@ -17,7 +17,7 @@ class TimelineKind(StrEnum):
     WAITING = "waiting"
     ATTEMPT = "attempt"
     ACCEPTED = "accepted"
-    REFUSED = "refused"
+    ATTEMPT_FAILED = "attempt_failed"
     ASKED = "asked"
     DELIVERING = "delivering"
     CANCEL_REQUESTED = "cancel_requested"
@@ -96,7 +96,7 @@ def _attempted(number: int, attempt: Attempt) -> Iterator[TimelineEntry]:
         yield TimelineEntry(attempt.accepted_at, TimelineKind.ACCEPTED, detail, attempt=number)
     if attempt.ended_at and attempt.failure:
         detail = f"{attempt.failure.code}: {attempt.failure.message} (charged: {attempt.failure.charged})"
-        yield TimelineEntry(attempt.ended_at, TimelineKind.REFUSED, detail, attempt=number)
+        yield TimelineEntry(attempt.ended_at, TimelineKind.ATTEMPT_FAILED, detail, attempt=number)
 
 
 def _visited(stays: Sequence[StateVisit]) -> Iterator[TimelineEntry]:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from heliograph.kernel.money import microdollars
+from heliograph.kernel.money import POSITIVE_USD, microdollars, positive_usd
 from heliograph.kernel.patterns import Pattern
 
 EVERYBODY = "*"
@@ -45,22 +45,11 @@ class Period(StrEnum):
         return (midnight.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
-def _is_an_amount(value: str) -> str:
-    try:
-        amount = microdollars(value)
-    except ValueError:
-        raise ValueError("must be an amount of US dollars, such as 0.06, with six decimals at most") from None
-    if amount <= 0:
-        raise ValueError("a budget is more than nothing; leave it out for no limit")
-    return value
+def _is_a_budget(value: str) -> str:
+    return positive_usd(value, if_zero="must be more than 0; leave the budget out for no limit")
 
 
-# More than nothing, in at most nine digits before the point and six after it.
-_AMOUNT = (
-    r"^(?:[1-9][0-9]{0,8}(?:\.[0-9]{1,6})?"
-    r"|0\.(?:[1-9][0-9]{0,5}|0[1-9][0-9]{0,4}|00[1-9][0-9]{0,3}|000[1-9][0-9]{0,2}|0000[1-9][0-9]?|00000[1-9]))$"
-)
-Budget = Annotated[str, AfterValidator(_is_an_amount), Field(json_schema_extra={"pattern": _AMOUNT})]
+Budget = Annotated[str, AfterValidator(_is_a_budget), Field(json_schema_extra={"pattern": POSITIVE_USD})]
 
 
 class Limits(BaseModel):

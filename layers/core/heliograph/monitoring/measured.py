@@ -5,7 +5,7 @@ Use cases know nothing of it, and a repeat of one tells nothing twice: of many w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -57,15 +57,15 @@ class WatchedJobStore:
         """As the store does."""
         return self._jobs.owner_of(provider, task_id)
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
+    def list(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
         """As the store does."""
-        return self._jobs.listed(tenant, wanted, after=after, limit=limit)
+        return self._jobs.list(tenant, wanted, after=after, limit=limit)
 
-    def every(self) -> Iterator[Job]:
+    def scan(self) -> Iterator[Job]:
         """As the store does."""
-        return self._jobs.every()
+        return self._jobs.scan()
 
-    def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         """As the store does."""
         return self._jobs.needing_attention(now, limit=limit)
 

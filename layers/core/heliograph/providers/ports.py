@@ -20,7 +20,7 @@ class ImageProvider(Protocol):
         """Makes one task, once: **not idempotent**, and money is held for it. Never repeats the call by itself."""
         ...
 
-    def ask(self, task_id: str) -> TaskState:
+    def poll(self, task_id: str) -> TaskState:
         """One question about one task. Free."""
         ...
 

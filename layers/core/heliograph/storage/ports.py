@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class ObjectStore(Protocol):
     """Buckets. Every method raises `StorageFailed` when the store does not do its part."""
 
-    def look(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
+    def head(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
         """Size, metadata and first bytes, for one request; `None` where there is no such object (version)."""
         ...
 

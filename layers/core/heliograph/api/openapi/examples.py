@@ -90,7 +90,7 @@ def _queued() -> Job:
             tags=("winter",),
         ),
         source=Source(kind="api"),
-        output_key=default_output_key(None),
+        output_key_template=default_output_key(None),
         output_stem=_JOB_ID,
         quote_microusd=_ROUTE.price_microusd,
         created_at=_NOON,
@@ -109,7 +109,7 @@ def _succeeded() -> Job:
     made = _processing()
     picture = Result(
         bucket=_RESULTS,
-        key=made.output_place.result_key(1, MediaType.JPEG),
+        key=made.output_keys.result_key(1, MediaType.JPEG),
         version_id="jJ3r0pD8mXlQK7eVtHc.u1bWzYfN5sA4",
         content_type=MediaType.JPEG,
         size_bytes=1_482_113,

@@ -37,7 +37,7 @@ class AttemptResource(Representation):
     intended_at: Annotated[AwareDatetime, Field(description="When the attempt was stored, right before the call.")]
     accepted_at: AwareDatetime | None
     task_id: Annotated[str | None, Field(description="The provider's id of the task.")]
-    doubt: Annotated[str | None, Field(description="Why it is unknown whether the call arrived.")]
+    uncertainty: Annotated[str | None, Field(description="Why it is unknown whether the call arrived.")]
     ended_at: AwareDatetime | None
     failure: Failure | None
     retry_after_seconds: Annotated[int | None, Field(description="Wait that the provider asked for, in seconds.")]
@@ -120,7 +120,7 @@ class JobResource(Representation):
             reserved_usd=None if job.is_over else usd(accounting_of(job).booking.reserved),
             price_usd=job.price_usd,
             charged=job.charged,
-            attempts=tuple(AttemptResource(**attempt.told()) for attempt in job.attempts_now),
+            attempts=tuple(AttemptResource(**attempt.public_fields()) for attempt in job.attempts_now),
             results=tuple(ResultResource.of(linked) for linked in view.results),
             provider_urls=job.all_provider_urls,
             failure=job.failure_now,

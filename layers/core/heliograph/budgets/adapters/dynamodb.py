@@ -45,7 +45,7 @@ class DynamoDBLedger:
         item = self._item(page)
         return Balance(_booking(item), frozenset(percent for percent in WARNED_AT if f"announced_{percent}" in item))
 
-    def every(self) -> Iterator[tuple[BudgetAccount, Booking]]:
+    def scan(self) -> Iterator[tuple[BudgetAccount, Booking]]:
         """A scan, page by page."""
         with translated("the ledger"):
             for answer in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):

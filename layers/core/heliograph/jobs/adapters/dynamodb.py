@@ -106,7 +106,7 @@ class DynamoDBJobReader:
             )
         return next((item["job_id"]["S"].partition("#")[0] for item in answer["Items"]), None)
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
+    def list(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
         """Queries of the index, which holds what is filtered by, then one consistent read of the jobs themselves."""
         if after and wanted.created_after and after.created_at <= wanted.created_after:
             # Nothing is left; and DynamoDB takes no start from outside the range.
@@ -131,7 +131,7 @@ class DynamoDBJobReader:
         told = (job for position in found if (job := jobs.get(position.id)) and wanted.wants(job))
         return Page(tuple(told), end, (*unreadable, *read.unreadable))
 
-    def every(self) -> Iterator[Job]:
+    def scan(self) -> Iterator[Job]:
         """A scan, page by page."""
         with translated("all jobs"):
             for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
@@ -139,7 +139,7 @@ class DynamoDBJobReader:
                     if "document" in item:
                         yield _job(item)
 
-    def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         """One query per shard of the index."""
         found: list[tuple[int, str]] = []
         with translated("open jobs"):

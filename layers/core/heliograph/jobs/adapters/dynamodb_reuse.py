@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from heliograph.jobs.recipes import KeyedUpload
+from heliograph.jobs.fingerprints import KeyedUpload
 from heliograph.platform.dynamodb import CONDITION_FAILED, code_of, translated
 from heliograph.storage.sequencers import sortable
 

@@ -89,9 +89,9 @@ class ApiModels:
         answer = self._api.create(_PATH, _body_of(request))
         return _created(answer) if isinstance(answer, Answer) else answer
 
-    def ask(self, task_id: str) -> TaskState:
+    def poll(self, task_id: str) -> TaskState:
         """`GET /images/generations?task_id=…`; `taskId=` and the path form fail [client]."""
-        answer = self._api.ask(_PATH, {"task_id": task_id})
+        answer = self._api.get(_PATH, {"task_id": task_id})
         if not isinstance(answer, Answer):
             return answer
         state = _state(answer)
@@ -99,7 +99,7 @@ class ApiModels:
 
     def books(self) -> Books | None:
         """`GET /balance` [vendor]."""
-        answer = self._api.ask(_BALANCE_PATH, {}, quickly=True)
+        answer = self._api.get(_BALANCE_PATH, {}, quickly=True)
         return _books(answer) if isinstance(answer, Answer) else None
 
 

@@ -40,7 +40,7 @@ from heliograph.providers.protocol import (
 )
 
 _CREATE_PATH = "jobs/createTask"
-_ASK_PATH = "jobs/recordInfo"
+_POLL_PATH = "jobs/recordInfo"
 # 32 hexadecimal digits as a rule [client]; nowhere promised, so what a header can carry and no person types passes.
 _API_KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 # 2K and 4K cost more [doc], and the price of a route is one for all its pictures.
@@ -112,9 +112,9 @@ class Kie:
             return answer
         return Accepted(answer.task_id) if answer.task_id else _REFUSALS.read(answer)
 
-    def ask(self, task_id: str) -> TaskState:
+    def poll(self, task_id: str) -> TaskState:
         """`GET /jobs/recordInfo?taskId=…`"""
-        answer = self._api.ask(_ASK_PATH, {"taskId": task_id})
+        answer = self._api.get(_POLL_PATH, {"taskId": task_id})
         if not isinstance(answer, Answer):
             return answer
         state = _state(answer)

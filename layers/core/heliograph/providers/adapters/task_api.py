@@ -29,12 +29,12 @@ from heliograph.providers.protocol import Completed, NoAnswer, NoResultYet, Refu
 
 # A vendor's edge cuts silent answers after about 100 s [inferred]: whoever waits as long learns what it says.
 _CREATE_TIMEOUT = httpx.Timeout(connect=5, write=30, read=100, pool=5)
-_ASK_TIMEOUT = httpx.Timeout(connect=5, write=10, read=20, pool=5)
+_POLL_TIMEOUT = httpx.Timeout(connect=5, write=10, read=20, pool=5)
 # Books are worth no wait: a call is about to leave.
 _BOOKS_TIMEOUT = httpx.Timeout(connect=2, write=2, read=3, pool=2)
 # Of a whole call, however little at a time arrives: within the time-outs of the functions.
 _CREATE_SECONDS = 150
-_ASK_SECONDS = 25
+_POLL_SECONDS = 25
 _BOOKS_SECONDS = 5
 # Of an answer, as it is sent and as it is meant.
 _MAX_ANSWER_BYTES = 1024 * 1024
@@ -201,9 +201,9 @@ class TaskApi:
         except httpx.HTTPError as error:
             return Uncertain(f"the call ended without an answer ({type(error).__name__})")
 
-    def ask(self, path: str, parameters: Mapping[str, str], *, quickly: bool = False) -> Answer | NoAnswer:
+    def get(self, path: str, parameters: Mapping[str, str], *, quickly: bool = False) -> Answer | NoAnswer:
         """One GET; `quickly`: or none that is slow."""
-        timeout, seconds = (_BOOKS_TIMEOUT, _BOOKS_SECONDS) if quickly else (_ASK_TIMEOUT, _ASK_SECONDS)
+        timeout, seconds = (_BOOKS_TIMEOUT, _BOOKS_SECONDS) if quickly else (_POLL_TIMEOUT, _POLL_SECONDS)
         try:
             return self._call("GET", path, self._key(), seconds, params=parameters, timeout=timeout)
         except HeliographError as error:

@@ -39,7 +39,7 @@ class KeyedUpload:
 
 
 def identity_of(request: JobRequest, sources: Sources) -> str:
-    """Digest of an upload's bytes and its recipe: the whole request, however its document was written.
+    """Digest of an upload's bytes and of its whole request, however its document was written.
 
     `refresh` is no part of it: it says what to do with an equal upload, not what is equal.
     """
