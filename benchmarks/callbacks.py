@@ -108,13 +108,13 @@ def _teach(stack: Stack) -> None:
     known = Latencies(seconds=tuple(round(chance.uniform(15, 40), 1) for _ in range(_KNOWN_TASKS)))
     told = silent = known
     for _ in range(_KNOWN_TASKS):
-        told, silent = told.called_back(), silent.not_called_back(2)
+        told, silent = told.with_callback(), silent.without_callback(2)
     states = DynamoDBRouteStates(stack.client("dynamodb"), stack.outputs["RoutesTableName"])
     for document, latencies in zip(_ROUTES, (told, silent), strict=True):
         route = Route.model_validate(document)
         while True:
-            state = states.look(Routes((route,))).routes[route.name]
-            if states.save(state, state.learning(latencies)):
+            state = states.snapshot(Routes((route,))).routes[route.name]
+            if states.save(state, state.with_latencies(latencies)):
                 break
 
 

@@ -18,7 +18,6 @@ from heliograph.access.keys import KEY_ID, Scope, read_key_request
 from heliograph.jobs.audit_ledger import check_ledger, check_usage, running_tasks
 from heliograph.kernel.errors import ConfigurationError, HeliographError, InvalidRequest
 from heliograph.routes.config import Route
-from heliograph.routes.control import close_circuit, halt, hold_open, resume
 from heliograph.runtime.environment import variables_of
 from heliograph.runtime.operator import OperatorTools
 from heliograph.runtime.settings.operations import OperationsSettings
@@ -166,24 +165,24 @@ def _ledger(room: OperatorTools, *, everything: bool) -> int:
 
 
 def _routes(room: OperatorTools) -> None:
-    traffic = room.control.states.look(room.routes)
+    snapshot = room.control.states.snapshot(room.routes)
     running = {route.name: room.control.states.running(route) for route in room.routes}
-    report = route_report(room.routes, traffic, running, weights=room.control.weights, now=datetime.now(UTC))
+    report = route_report(room.routes, snapshot, running, weights=room.control.weights, now=datetime.now(UTC))
     print_lines(report)
 
 
 def _disable(room: OperatorTools, route: Route, reason: str) -> None:
-    hold_open(route, reason, control=room.control)
+    room.control.disable(route, reason)
     print(f"{route.name} is disabled: jobs take other routes, or wait, until `make enable ROUTE={route.name}`.")
 
 
 def _enable(room: OperatorTools, route: Route) -> None:
-    close_circuit(route, control=room.control)
+    room.control.enable(route)
     print(f"{route.name} is in service.")
 
 
 def _pause(room: OperatorTools, reason: str) -> None:
-    pause = halt(reason, control=room.control)
+    pause = room.control.pause_spending(reason)
     print(
         f"Spending is paused since {pause.since:%H:%M:%S} UTC: no create call leaves. Running tasks still bring their "
         "images, and jobs wait, until `make resume-spending`."
@@ -191,7 +190,7 @@ def _pause(room: OperatorTools, reason: str) -> None:
 
 
 def _resume(room: OperatorTools) -> None:
-    resume(control=room.control)
+    room.control.resume_spending()
     print("Spending is resumed: create calls leave again. Waiting jobs check once a minute.")
 
 

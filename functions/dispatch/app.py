@@ -9,11 +9,11 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.dispatch import DispatchSettings
 from heliograph.runtime.wiring import execution
 
-dispatch = execution.dispatcher(read_settings(DispatchSettings))
+dispatcher = execution.dispatcher(read_settings(DispatchSettings))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    outcome = dispatch(DispatchInput.model_validate(event), run_id=context.aws_request_id)
+    outcome = dispatcher.dispatch(DispatchInput.model_validate(event), run_id=context.aws_request_id)
     decided(outcome)
     return outcome.model_dump(mode="json")

@@ -108,6 +108,7 @@ def test_poll_neither_serves_nor_stores_nor_signs_links(layer: Path, site: Path)
     assert {name for name in loaded if name.startswith("heliograph.execution.")} == {
         "heliograph.execution.outcomes",
         "heliograph.execution.poll",
+        "heliograph.execution.task_state",
     }
 
 

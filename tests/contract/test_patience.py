@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from heliograph.execution.failover import TASKS_PER_ROUTE
-from heliograph.execution.outcomes import CALLBACKS_HEARD, NotYet
+from heliograph.execution.outcomes import MAX_EARLY_CALLBACKS, NotYet
 from heliograph.jobs.retry_policy import MAX_ATTEMPTS, MAX_DELIVERIES
 from heliograph.webhooks.delivery import MOST_ATTEMPTS as MOST_SENDS
 
@@ -77,7 +77,8 @@ def test_a_retrier_is_one_that_step_functions_takes(name: str) -> None:
 def test_the_history_of_a_job_fits_however_often_its_functions_are_throttled_or_fail() -> None:
     # A failed task is followed by another call at once, and a callback ends a wait.
     routes = len(json.loads(PARAMETERS["Routes"]["Default"]))
-    without_wait = MAX_ATTEMPTS + MAX_DELIVERIES + CALLBACKS_HEARD * TASKS_PER_ROUTE * routes + len({"Report", "Close"})
+    callbacks = MAX_EARLY_CALLBACKS * TASKS_PER_ROUTE * routes
+    without_wait = MAX_ATTEMPTS + MAX_DELIVERIES + callbacks + len({"Report", "Close"})
     worst = most_events(WORKFLOW["TimeoutSeconds"], rounds_without_wait=without_wait)
     # Jitter is counted at its mean; the rest is for chance.
     assert worst < 0.95 * MOST_EVENTS

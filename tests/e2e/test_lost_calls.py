@@ -104,7 +104,7 @@ def test_a_call_that_an_edge_answered_goes_on_elsewhere_once_the_books_prove_tha
     lost, second = job["attempts"]
     assert job["status"] == "succeeded"
     assert (lost["failure"]["code"], lost["failure"]["charged"]) == ("route_unavailable", "no")
-    assert "by its books" in lost["failure"]["message"]
+    assert "by the provider's books" in lost["failure"]["message"]
     assert second["route"] != lost["route"]
     assert len(world.tasks(mark)) == 1
     assert job["price_usd"] == second["price_usd"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from heliograph.budgets.ledger import Booking
 from heliograph.execution.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
-from heliograph.execution.try_links import REFERENCE_LINK_SECONDS
+from heliograph.execution.reference_links import REFERENCE_LINK_SECONDS
 from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT, MAX_ATTEMPTS, wait_before_attempt
@@ -20,9 +20,8 @@ from heliograph.kernel.jitter import jittered
 from heliograph.providers.protocol import Accepted, CreateOutcome, Refused, TaskFailed, Uncertain
 from heliograph.routes.circuit_breaker import IN_A_ROW, Circuit
 from heliograph.routes.config import Routes
-from heliograph.routes.control import halt, hold_open, record_failure, record_success, resume
 from heliograph.routes.fair_queue import SLOT
-from heliograph.routes.poll_schedule import Latencies, moments
+from heliograph.routes.poll_schedule import Latencies, poll_times
 from heliograph.storage.references import ObjectLocation
 from heliograph.webhooks.event_catalogue import event_type
 
@@ -67,29 +66,29 @@ def test_the_task_is_created_once_and_then_watched(here: InMemoryDeployment) -> 
     outcome = here.dispatch(job_id)
 
     assert isinstance(outcome, Processing)
-    assert outcome.wait_seconds == moments(Latencies(), has_callback=True)[0]
+    assert outcome.wait_seconds == poll_times(Latencies(), has_callback=True)[0]
     assert (outcome.watch.task_id, outcome.watch.provider, outcome.watch.model) == ("task-1", "apimodels", BETA)
     assert here.provider.create_calls == 1
 
 
 def test_a_task_is_asked_for_as_the_last_ones_of_its_route_went(here: InMemoryDeployment) -> None:
     for _ in range(30):
-        record_success(ROUTES.default, here.clock.now(), control=here.control, learn=lambda seen: seen.and_one(52.4))
+        here.control.record_success(ROUTES.default, here.clock.now(), learn=lambda seen: seen.with_latency(52.4))
 
     outcome = here.dispatch(here.job_id())
     other = here.dispatch(here.post({"prompt": "a pier", "model": SECOND}, call="call-2").job.job_id)
 
     assert isinstance(outcome, Processing)
-    assert outcome.watch.asking_at == moments(Latencies(seconds=(52.4,) * 30), has_callback=True)
+    assert outcome.watch.poll_at_seconds == poll_times(Latencies(seconds=(52.4,) * 30), has_callback=True)
     assert outcome.watch.began_at == here.clock.now()
     assert isinstance(other, Processing)
     # Routes have nothing to do with each other.
-    assert other.watch.asking_at == moments(Latencies(), has_callback=True)
+    assert other.watch.poll_at_seconds == poll_times(Latencies(), has_callback=True)
 
 
 def test_who_takes_up_a_task_asks_for_it_as_if_nothing_had_happened(here: InMemoryDeployment) -> None:
     for _ in range(30):
-        record_success(ROUTES.default, here.clock.now(), control=here.control, learn=lambda seen: seen.and_one(52.4))
+        here.control.record_success(ROUTES.default, here.clock.now(), learn=lambda seen: seen.with_latency(52.4))
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.clock.step(40)
@@ -99,18 +98,18 @@ def test_who_takes_up_a_task_asks_for_it_as_if_nothing_had_happened(here: InMemo
     assert isinstance(again, Processing)
     assert again.watch == watch
     # It has run for 40 s.
-    assert again.wait_seconds == next(moment for moment in watch.asking_at if moment > 40.6) - 40
+    assert again.wait_seconds == next(moment for moment in watch.poll_at_seconds if moment > 40.6) - 40
 
 
 def test_a_task_is_asked_for_though_nobody_can_say_how_the_last_ones_went(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.watched(job_id)
-    here.states.on("look", StorageFailed("throttled"))
+    here.states.on("snapshot", StorageFailed("throttled"))
 
     again = here.dispatch(job_id)
 
     assert isinstance(again, Processing)
-    assert again.watch.asking_at == moments(Latencies(), has_callback=True)
+    assert again.watch.poll_at_seconds == poll_times(Latencies(), has_callback=True)
 
 
 def test_the_provider_hears_every_wish_of_the_request(here: InMemoryDeployment) -> None:
@@ -734,8 +733,11 @@ def test_whose_turn_comes_later_is_told_when_and_keeps_its_place(here: InMemoryD
     assert isinstance(first, Processing)
     assert isinstance(second, Processing)
     assert (not_yet(third).wait_seconds, not_yet(fourth).wait_seconds) == (1, 2)
-    assert [wait.ticket.place for wait in (not_yet(third), not_yet(fourth)) if wait.ticket] == [3_000_000, 4_000_000]
-    assert "turn" in not_yet(third).reason
+    assert [wait.ticket.finish_tag for wait in (not_yet(third), not_yet(fourth)) if wait.ticket] == [
+        3_000_000,
+        4_000_000,
+    ]
+    assert "queued" in not_yet(third).reason
     assert here.provider.create_calls == 2
 
 
@@ -788,7 +790,7 @@ def test_a_turn_that_would_come_after_the_deadline_takes_no_place(here: InMemory
 
     assert here.states.writes == writes
     assert too_late.ticket is None
-    assert "longer than the job has time" in too_late.reason
+    assert "longer than the time left" in too_late.reason
     # The queue may get shorter: it looks again, once it has half of its time left.
     assert too_late.wait_seconds == DEADLINE.total_seconds() / 2
     here.clock.go_to(here.jobs.peek(jobs[-1]).deadline_at)
@@ -798,7 +800,7 @@ def test_a_turn_that_would_come_after_the_deadline_takes_no_place(here: InMemory
 def test_no_wait_leads_past_the_deadline(here: InMemoryDeployment) -> None:
     job = here.post().job
     here.clock.go_to(job.deadline_at - timedelta(seconds=5))
-    halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
 
     waiting = not_yet(here.dispatch(job.job_id))
 
@@ -829,7 +831,7 @@ def test_a_provider_that_wants_to_be_left_alone_is_left_alone_by_every_job(here:
 
 def test_the_store_of_turns_that_is_away_is_a_reason_to_come_back_and_no_attempt(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
-    for method in ("look", "save"):
+    for method in ("snapshot", "save"):
         here.states.on(method, StorageFailed("throttled"))
         with pytest.raises(StorageFailed):
             here.dispatch(job_id)
@@ -848,7 +850,7 @@ def test_a_full_route_is_waited_for_and_the_place_kept(here: InMemoryDeployment)
 
     waiting = not_yet(here.dispatch(second))
 
-    assert "as many tasks as it may" in waiting.reason
+    assert "at its limit of running tasks" in waiting.reason
     assert waiting.ticket
     assert here.jobs.peek(second).attempts == ()
     assert here.provider.create_calls == 1
@@ -889,7 +891,7 @@ def test_a_full_route_says_nothing_bad_of_its_circuit(here: InMemoryDeployment) 
     for job_id in posted(here, 30, model=BETA):
         here.dispatch(job_id)
 
-    assert here.states.look(ROUTES).routes[BETA].breaker.circuit(here.clock.now()) is Circuit.CLOSED
+    assert here.states.snapshot(ROUTES).routes[BETA].breaker.circuit(here.clock.now()) is Circuit.CLOSED
     assert list(here.bus) == []
 
 
@@ -904,7 +906,7 @@ def opened(here: InMemoryDeployment, *names: str) -> None:
     for route in ROUTES:
         if route.name in names:
             for _ in range(IN_A_ROW):
-                record_failure(route, UNREACHABLE.failure, here.clock.now(), control=here.control)
+                here.control.record_failure(route, UNREACHABLE.failure, here.clock.now())
 
 
 def test_a_route_that_is_open_is_passed_over(here: InMemoryDeployment) -> None:
@@ -933,7 +935,7 @@ def test_failed_tasks_of_one_tenants_jobs_leave_a_route_to_the_others(
         ended = Failed(job_id=processing.job_id, failure=failed, attempt_id=processing.watch.attempt_id)
         here.dispatch(ended)
 
-    breaker, now = here.states.look(ROUTES).routes[BETA].breaker, here.clock.now()
+    breaker, now = here.states.snapshot(ROUTES).routes[BETA].breaker, here.clock.now()
     assert breaker.circuit(now, "careless") is not Circuit.CLOSED
     assert breaker.circuit(now, "another") is Circuit.CLOSED
     (job_id,) = posted(here, 1, tenant="another")
@@ -956,7 +958,7 @@ def test_failed_calls_of_many_jobs_open_a_route_for_all_of_them(here: InMemoryDe
 
 
 def test_a_pinned_job_waits_for_its_route_and_expires_if_nobody_closes_it(here: InMemoryDeployment) -> None:
-    hold_open(ROUTES.default, "a drill", control=here.control)
+    here.control.disable(ROUTES.default, "a drill")
     job_id = here.job_id(model=BETA)
 
     waiting = not_yet(here.dispatch(job_id))
@@ -1079,8 +1081,8 @@ def test_a_task_that_failed_counts_against_its_route_once(here: InMemoryDeployme
     here.dispatch(failed)
     here.dispatch(failed)
 
-    samples = here.states.look(ROUTES).routes[BETA].breaker.samples
-    assert [sample.went_well for sample in samples] == [False]
+    samples = here.states.snapshot(ROUTES).routes[BETA].breaker.samples
+    assert [sample.succeeded for sample in samples] == [False]
 
 
 # --- another route, where the first is busy
@@ -1117,18 +1119,18 @@ def test_who_wants_the_cheapest_route_or_one_model_waits_for_it(here: InMemoryDe
 
 def crowded(here: InMemoryDeployment) -> None:
     """Ten minutes of calls wait for the first route."""
-    state = here.states.look(ROUTES).routes[BETA]
+    state = here.states.snapshot(ROUTES).routes[BETA]
     now = here.clock.now()
-    pace = state.pace.with_slot("default", now, here.control.weights)
-    queue = {"default": pace.lanes["default"] + 1200 * SLOT}
-    assert here.states.save(state, state.paced(pace.model_copy(update={"lanes": queue})))
+    queue = state.queue.with_slot("default", now, here.control.weights)
+    tags = {"default": queue.finish_tags["default"] + 1200 * SLOT}
+    assert here.states.save(state, state.with_queue(queue.model_copy(update={"finish_tags": tags})))
 
 
 # --- the kill switch
 
 
 def test_while_the_switch_is_pulled_no_call_leaves(here: InMemoryDeployment) -> None:
-    halt("the bill looks odd", control=here.control)
+    here.control.pause_spending("the bill looks odd")
     job_id = here.job_id()
 
     waiting = not_yet(here.dispatch(job_id))
@@ -1137,7 +1139,7 @@ def test_while_the_switch_is_pulled_no_call_leaves(here: InMemoryDeployment) -> 
     assert waiting.reason == "spending is paused by the operator; the job checks once a minute whether it may go on"
     assert here.provider.create_calls == 0
     assert here.states.writes == 0
-    resume(control=here.control)
+    here.control.resume_spending()
     here.clock.step(60)
     assert isinstance(here.dispatch(waiting), Processing)
 
@@ -1145,9 +1147,9 @@ def test_while_the_switch_is_pulled_no_call_leaves(here: InMemoryDeployment) -> 
 def test_an_operators_own_words_are_told_to_no_job(here: InMemoryDeployment) -> None:
     job_ids = posted(here, 2)
     for route in ROUTES:
-        hold_open(route, "the rival is suing us", control=here.control)
+        here.control.disable(route, "the rival is suing us")
     disabled = here.dispatch(job_ids[0])
-    halt("the rival is suing us", control=here.control)
+    here.control.pause_spending("the rival is suing us")
     paused = here.dispatch(job_ids[1])
 
     assert not_yet(disabled).reason != not_yet(paused).reason
@@ -1158,7 +1160,7 @@ def test_an_operators_own_words_are_told_to_no_job(here: InMemoryDeployment) -> 
 def test_the_switch_does_not_lose_what_is_on_its_way(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.watched(job_id)
-    halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
 
     assert here.run(job_id).status is JobStatus.SUCCEEDED
 
@@ -1166,7 +1168,7 @@ def test_the_switch_does_not_lose_what_is_on_its_way(here: InMemoryDeployment) -
 def test_the_switch_stops_second_attempts_too(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(UNREACHABLE)
     waiting = not_yet(here.dispatch(here.job_id()))
-    halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
     here.clock.step(waiting.wait_seconds)
 
     assert "spending is paused" in not_yet(here.dispatch(waiting)).reason
@@ -1178,7 +1180,7 @@ def test_a_lost_call_is_not_given_up_for_another_one_while_no_call_may_leave(her
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
     here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
-    halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
 
     waiting = not_yet(here.dispatch(job_id))
 
@@ -1187,7 +1189,7 @@ def test_a_lost_call_is_not_given_up_for_another_one_while_no_call_may_leave(her
     attempt = here.jobs.peek(job_id).attempts[0]
     assert (attempt.is_open, waiting.attempt_id) == (True, attempt.attempt_id)
     assert accounting_of(here.jobs.peek(job_id)).booking == Booking(reserved=60_000)
-    resume(control=here.control)
+    here.control.resume_spending()
     assert isinstance(here.dispatch(waiting), Processing)
     assert here.provider.create_calls == 2
 
@@ -1196,7 +1198,7 @@ def test_a_lost_call_is_given_up_in_the_end_though_no_call_may_leave(here: InMem
     here.provider.will_answer_create(Uncertain("cut"))
     halted = here.job_id(on_uncertain="resubmit")
     here.dispatch(halted)
-    halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
 
     job = here.run(halted)
 
@@ -1205,7 +1207,7 @@ def test_a_lost_call_is_given_up_in_the_end_though_no_call_may_leave(here: InMem
 
 
 def test_a_job_that_is_stopped_until_its_deadline_expires_for_free(here: InMemoryDeployment) -> None:
-    halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
 
     job = here.run(here.job_id())
 
@@ -1336,9 +1338,9 @@ def test_whoever_ends_after_a_call_that_may_have_been_charged_says_so(
         case "refused until the deadline":
             here.provider.will_answer_create(*[BUSY] * MAX_ATTEMPTS)
         case "stopped":
-            halt("a drill", control=here.control)
+            here.control.pause_spending("a drill")
     if then == "crashed":
-        halt("a drill", control=here.control)
+        here.control.pause_spending("a drill")
         here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
         here.dispatch(job_id)
         here.close(job_id)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from heliograph.execution.finalize import finalize
 from heliograph.execution.outcomes import (
     Expired,
     Failed,
@@ -87,7 +86,7 @@ def test_its_route_learns_what_the_task_took(here: InMemoryDeployment) -> None:
 
     route = ROUTES.default
     # Once, however often its pictures were fetched.
-    assert here.states.look([route]).routes[route.name].latencies.seconds == (21.5,)
+    assert here.states.snapshot([route]).routes[route.name].latencies.seconds == (21.5,)
 
 
 @pytest.mark.parametrize("found_after_seconds", [0.5, 30])
@@ -108,9 +107,9 @@ def test_its_route_learns_whether_the_provider_calls_back(here: InMemoryDeployme
     assert isinstance(untold, Finished)
     here.finalize(untold)
 
-    known = Latencies().called_back()
+    known = Latencies().with_callback()
     assert after_a_callback == known.callback_share
-    assert share(here) == known.not_called_back(found_after_seconds).callback_share
+    assert share(here) == known.without_callback(found_after_seconds).callback_share
 
 
 def test_a_callback_that_came_before_the_answer_did_counts_as_one(here: InMemoryDeployment) -> None:
@@ -126,7 +125,7 @@ def test_a_callback_that_came_before_the_answer_did_counts_as_one(here: InMemory
 
     here.finalize(finished)
 
-    assert share(here) == Latencies().called_back().callback_share
+    assert share(here) == Latencies().with_callback().callback_share
 
 
 def test_where_nobody_can_call_back_nothing_is_learned_of_callbacks(here: InMemoryDeployment) -> None:
@@ -138,7 +137,7 @@ def test_where_nobody_can_call_back_nothing_is_learned_of_callbacks(here: InMemo
 
 def share(here: InMemoryDeployment) -> float:
     route = ROUTES.default
-    return here.states.look([route]).routes[route.name].latencies.callback_share
+    return here.states.snapshot([route]).routes[route.name].latencies.callback_share
 
 
 def test_the_job_succeeds_with_its_results_and_its_price(here: InMemoryDeployment) -> None:
@@ -424,7 +423,7 @@ def test_results_are_copied_all_at_once(here: InMemoryDeployment) -> None:
             with super().fetch(url) as picture:
                 yield picture
 
-    finalize(finished, ending=replace(here.ending, source=Meeting(), together=Threads(3)))
+    replace(here.finalizer, copier=replace(here.copier, source=Meeting(), together=Threads(3))).finalize(finished)
 
     job = here.jobs.peek(finished.job_id)
     assert [result.key for result in job.results] == [f"api/{job.job_id}/{index}.png" for index in (1, 2, 3)]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from heliograph.execution.outcomes import Orphaned, Over, Watch
-from heliograph.execution.recover import ONE_JOB
+from heliograph.execution.sweep import ONE_JOB
 from heliograph.jobs.job import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT, GIVE_UP, RESULT_PATIENCE
 from heliograph.kernel.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed, WorkflowFailed
@@ -127,11 +127,11 @@ def test_a_call_that_was_waited_for_in_vain_is_judged_by_the_sweep(here: InMemor
     called_at = here.clock.now()
     here.close(job_id)
     here.clock.go_to(called_at + CALL_LIMIT - timedelta(seconds=1))
-    assert here.sweep() == [f"closed {job_id}: orphaned"]
+    assert here.sweep() == [f"recovered {job_id}: orphaned"]
 
     here.clock.step(ORPHAN_GRACE.total_seconds())
 
-    assert here.sweep() == [f"closed {job_id}: over"]
+    assert here.sweep() == [f"recovered {job_id}: over"]
     assert failure_of(here.jobs.peek(job_id)).charged is Charged.UNKNOWN
     assert here.provider.create_calls == 1
 
@@ -251,7 +251,7 @@ def test_a_task_that_may_still_bring_a_picture_is_left_to_the_sweep_which_delive
 
     for outcome in ("orphaned", "over"):
         here.clock.step(ORPHAN_GRACE.total_seconds())
-        assert here.sweep() == [f"closed {job_id}: {outcome}"]
+        assert here.sweep() == [f"recovered {job_id}: {outcome}"]
     job = here.jobs.peek(job_id)
     assert (job.status, job.announced) == (JobStatus.SUCCEEDED, True)
     assert job.results
@@ -325,7 +325,7 @@ def test_a_delivery_whose_host_fails_is_left_to_the_sweep_which_makes_it(
     assert here.close(job_id, watch=watch) == Orphaned(job_id=job_id)
 
     here.clock.step(ORPHAN_GRACE.total_seconds())
-    assert here.sweep() == [f"closed {job_id}: over"]
+    assert here.sweep() == [f"recovered {job_id}: over"]
     assert here.jobs.peek(job_id).results
     assert len(here.source.fetched) == 2
 
@@ -357,7 +357,7 @@ def test_a_store_that_fails_for_a_day_is_given_up_and_the_way_to_the_picture_kep
     assert not here.jobs.peek(job_id).is_over
 
     here.clock.step(ORPHAN_GRACE.total_seconds())
-    assert here.sweep() == [f"closed {job_id}: over"]
+    assert here.sweep() == [f"recovered {job_id}: over"]
 
     job = here.jobs.peek(job_id)
     assert (failure_of(job).charged, failure_of(job).retryable) == (Charged.YES, False)
@@ -512,7 +512,7 @@ def test_a_job_that_waits_long_for_its_turn_is_looked_at_once(here: InMemoryDepl
     here.clock.go_to(here.jobs.peek(job_id).deadline_at)
     assert here.sweep() == []
     here.clock.step(END_GRACE.total_seconds())
-    assert here.sweep() == [f"closed {job_id}: over"]
+    assert here.sweep() == [f"recovered {job_id}: over"]
     assert here.jobs.peek(job_id).status is JobStatus.EXPIRED
 
 
@@ -543,7 +543,7 @@ def test_a_job_whose_workflow_vanished_is_closed_and_its_picture_delivered(here:
     job_id = here.job_id()
     here.clock.go_to(here.watched(job_id).deadline_at + END_GRACE)
 
-    assert here.sweep() == [f"closed {job_id}: over"]
+    assert here.sweep() == [f"recovered {job_id}: over"]
     assert here.jobs.peek(job_id).results
     assert here.sweep() == []
 
@@ -581,8 +581,8 @@ def test_one_job_that_can_not_be_helped_does_not_keep_the_others_waiting(here: I
 
     done = here.sweep()
 
-    assert [line.split()[0] for line in done] == ["left", "closed", "closed"]
-    assert here.sweep() == [f"closed {jobs[0].job_id}: over"]
+    assert [line.split()[0] for line in done] == ["left", "recovered", "recovered"]
+    assert here.sweep() == [f"recovered {jobs[0].job_id}: over"]
 
 
 def test_one_workflow_that_can_not_start_does_not_keep_the_others_waiting(here: InMemoryDeployment) -> None:

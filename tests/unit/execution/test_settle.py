@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from heliograph.api.representations.jobs import JobResource
 from heliograph.budgets.ledger import Booking, Usage
-from heliograph.execution.create_task import uncertain
+from heliograph.execution.create_task import uncertain_call
 from heliograph.execution.outcomes import Expired, NotYet, Over, Processing
-from heliograph.execution.provider_callback import CallbackResult
+from heliograph.execution.receive_callback import CallbackResult
 from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.audit_ledger import check_ledger, check_usage
 from heliograph.jobs.job import FIRST_LATE_LOOK, JobStatus
@@ -19,7 +19,6 @@ from heliograph.jobs.retry_policy import GIVE_UP
 from heliograph.kernel.errors import Conflict, PublishFailed, ResultUnusable, RouteFull, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.providers.protocol import NoAnswer, StillRunning, TaskFailed, Uncertain
-from heliograph.routes import control as traffic
 from heliograph.storage.references import ObjectLocation
 from heliograph.webhooks.event_catalogue import JobSettled, event_type
 
@@ -434,12 +433,12 @@ def test_a_lost_call_that_is_found_before_the_second_one_leaves_is_waited_for_in
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
     here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
-    traffic.halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
     job = here.jobs.peek(job_id)
-    here.jobs.save(job.attempt_failed(job.attempts[0].attempt_id, uncertain("cut"), here.clock.now()))
+    here.jobs.save(job.attempt_failed(job.attempts[0].attempt_id, uncertain_call("cut"), here.clock.now()))
 
     assert here.hear(job_id, TOKEN, "task-7") is CallbackResult.ADOPTED
-    traffic.resume(control=here.control)
+    here.control.resume_spending()
     processing = here.dispatch(job_id)
 
     assert isinstance(processing, Processing)
@@ -455,7 +454,7 @@ def test_a_lost_call_that_is_found_while_its_route_is_full_waits_for_room(here: 
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
     job = here.jobs.peek(job_id)
-    here.jobs.save(job.attempt_failed(job.attempts[0].attempt_id, uncertain("cut"), here.clock.now()))
+    here.jobs.save(job.attempt_failed(job.attempts[0].attempt_id, uncertain_call("cut"), here.clock.now()))
     here.hear(job_id, TOKEN, "task-7")
     here.jobs.on("save", RouteFull("apimodels/gpt-image-2-beta"))
 

@@ -129,10 +129,11 @@ def test_a_job_has_at_most_one_open_attempt(moves: list[str]) -> None:
 
 
 @given(LIVES)
-def test_a_job_needs_attention_until_it_is_over_announced_and_has_no_task_to_poll_later(moves: list[str]) -> None:
+def test_a_job_needs_attention_until_it_is_over_and_announced_and_no_poll_of_a_late_task_is_due(
+    moves: list[str],
+) -> None:
     for job in statuses(moves):
-        settles_later = any(attempt.task_id for attempt in job.in_doubt)
-        assert (job.attention_at is None) is (job.is_over and job.announced and not settles_later)
+        assert (job.attention_at is None) is (job.is_over and job.announced and job.late_look_at is None)
 
 
 @given(LIVES)

@@ -23,7 +23,6 @@ from heliograph.monitoring.metrics import (
     of_sweep,
 )
 from heliograph.providers.protocol import NoAnswer, StillRunning
-from heliograph.routes.control import close_circuit, hold_open
 from heliograph.routes.state import SpendingPause
 from heliograph.webhooks.delivery import DeliveryDone, DeliveryStatus, RetryDelivery, Tried
 
@@ -150,7 +149,7 @@ def test_a_job_that_is_not_over_has_no_end() -> None:
 
 def test_questions_are_told_when_the_last_one_is_answered(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
-    watch = here.watched(job_id).model_copy(update={"questions": 4})
+    watch = here.watched(job_id).model_copy(update={"polls": 4})
     here.provider.will_say(StillRunning(), NoAnswer("it said 502"))
     assert values(of_question(here.poll(job_id, watch), watch)) == {}
     assert values(of_question(here.poll(job_id, watch), watch)) == {"QuestionsUnanswered": (1, None)}
@@ -214,10 +213,10 @@ def test_a_job_is_stuck_when_it_should_have_moved_long_ago(here: InMemoryDeploym
 
 def test_routes_count_that_are_held_open_or_stopped_with_all_others(here: InMemoryDeployment) -> None:
     assert survey(here)[1] == 0
-    hold_open(ROUTE, "drill", control=here.control)
+    here.control.disable(ROUTE, "drill")
     assert survey(here)[1] == 1
-    here.states.halt(SpendingPause(since=here.clock.now(), reason="too dear"))
+    here.states.set_spending_pause(SpendingPause(since=here.clock.now(), reason="too dear"))
     assert survey(here)[1] == len(tuple(ROUTES))
-    here.states.halt(None)
-    close_circuit(ROUTE, control=here.control)
+    here.states.set_spending_pause(None)
+    here.control.enable(ROUTE)
     assert survey(here)[1] == 0

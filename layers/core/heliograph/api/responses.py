@@ -22,7 +22,7 @@ from heliograph.jobs.read_jobs import JobView
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import logger, tell
 from heliograph.monitoring.metrics import of_list
-from heliograph.routes.poll_schedule import QUIET_SECONDS
+from heliograph.routes.poll_schedule import FIRST_POLL_SECONDS
 
 
 def api_resolver(
@@ -86,7 +86,7 @@ def _of_a_submission(job: Job, *, location: str, replayed: bool) -> dict[str, st
     """`Retry-After` is when asking first makes sense, in seconds."""
     headers = {"Location": location}
     if not job.is_over:
-        headers["Retry-After"] = str(QUIET_SECONDS)
+        headers["Retry-After"] = str(FIRST_POLL_SECONDS)
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return headers

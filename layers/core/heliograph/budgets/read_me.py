@@ -56,7 +56,7 @@ class MeReader:
     def me(self, caller: Caller) -> Me:
         """The caller's key and limits. Raises `KeyRevoked` and `StorageFailed`."""
         key = valid_record(caller.key_id, keys=self.keys, clock=self.clock) if caller.key_id is not None else None
-        paused = self.states.look(()).halt is not None
+        paused = self.states.snapshot(()).spending_pause is not None
         return Me(caller, key, self.budgets(caller), spending_paused=paused)
 
     def budgets(self, caller: Caller) -> tuple[BudgetLeft, ...]:

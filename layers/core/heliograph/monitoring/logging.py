@@ -55,7 +55,7 @@ def decided(outcome: BaseModel) -> None:
     facts: dict[str, Any] = {"job_id": getattr(outcome, "job_id", None), "outcome": name}
     facts |= {field: value for field in _TOLD if (value := getattr(outcome, field, None)) is not None}
     if watch := getattr(outcome, "watch", None):
-        facts |= {"task_id": watch.task_id, "model": watch.model, "questions": watch.questions}
+        facts |= {"task_id": watch.task_id, "model": watch.model, "polls": watch.polls}
     if failure := getattr(outcome, "failure", None):
         facts |= {"failure": failure.model_dump(mode="json")}
     logger.info("decided", extra=facts)

@@ -157,7 +157,7 @@ def of_end(job: Job) -> Iterator[Measure]:
 def of_question(outcome: PollOutcome, asked: Watch) -> Iterator[Measure]:
     """Of one question and what came of it."""
     if outcome.outcome != "processing":
-        yield Measure(QUESTIONS, asked.questions + 1)
+        yield Measure(QUESTIONS, asked.polls + 1)
     elif outcome.unanswered:
         yield Measure(UNANSWERED, 1)
 
