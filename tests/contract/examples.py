@@ -21,8 +21,9 @@ from heliograph.execution.outcomes import (
     RetryFinalize,
     Watch,
 )
-from heliograph.jobs.job import Job, JobStatus, Result, Settlement, Source
+from heliograph.jobs.job import Job, JobStatus, Source
 from heliograph.jobs.request import JobRequest
+from heliograph.jobs.results import Result, Settlement
 from heliograph.kernel.aspect_ratio import AspectRatio
 from heliograph.kernel.errors import Fault
 from heliograph.kernel.failures import Charged, Failure, FailureCode

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from heliograph.jobs.accounting import accounting_change, takes_a_share, with_accounting
-from heliograph.jobs.job import Job, JobFilter
+from heliograph.jobs.deadlines import attention_at
+from heliograph.jobs.job import Job
+from heliograph.jobs.job_filter import JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.errors import KeyHeld, RouteFull, StaleJob
 from heliograph.kernel.pagination import Cursor, Page
@@ -96,7 +98,7 @@ class InMemoryJobStore:
 
     def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         with self._script.playing("needing_attention"):
-            overdue = [(job.attention_at, job.job_id) for job in self if job.attention_at and job.attention_at <= now]
+            overdue = [(due, job.job_id) for job in self if (due := attention_at(job)) and due <= now]
             return [job_id for _, job_id in sorted(overdue)][:limit]
 
     def peek(self, job_id: str) -> Job:

@@ -11,7 +11,9 @@ from botocore.stub import Stubber
 from heliograph.execution.create_task import uncertain_call
 from heliograph.jobs.accounting import with_accounting
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
-from heliograph.jobs.job import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobFilter, JobStatus
+from heliograph.jobs.deadlines import END_GRACE, ORPHAN_GRACE, START_GRACE, attention_at
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.job_filter import JobFilter
 from heliograph.jobs.request import MAX_BODY_BYTES, JobRequest, Rules, read_request
 from heliograph.jobs.retry_policy import MAX_ATTEMPTS
 from heliograph.kernel.errors import StaleJob, StorageFailed
@@ -216,7 +218,7 @@ def test_a_job_needs_attention_from_its_time_on_and_not_before(
     store: DynamoDBJobStore, job: Job, due: datetime
 ) -> None:
     store.add(job)
-    assert job.attention_at == due
+    assert attention_at(job) == due
     assert store.needing_attention(due - timedelta(seconds=1), limit=10) == []
     assert store.needing_attention(due, limit=10) == [job.job_id]
 

@@ -14,10 +14,12 @@ from heliograph.budgets.ledger import Balance, Booking, BudgetAccount, Usage, ac
 from heliograph.budgets.ports import Ledger
 from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.audit_ledger import running_tasks
-from heliograph.jobs.job import Job, JobAccounting, JobFilter, JobStatus, KeyBudget, Settlement
+from heliograph.jobs.job import Job, JobAccounting, JobStatus, KeyBudget
+from heliograph.jobs.job_filter import JobFilter
 from heliograph.jobs.ports import JobStore
 from heliograph.jobs.request import JobRequest
 from heliograph.jobs.result_order import KeyHolder, Taking
+from heliograph.jobs.results import Settlement
 from heliograph.kernel.errors import BudgetExceeded, HeliographError, KeyHeld, RouteFull, StaleJob
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.ids import derived_id

@@ -17,7 +17,8 @@ from heliograph.access.keys import ApiKey, Scope, read_key_request
 from heliograph.api.openai import Refusal, images_answer
 from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
-from heliograph.jobs.job import Job, JobStatus, Result
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.results import Result
 from heliograph.kernel.errors import (
     BudgetExceeded,
     ConfigurationError,

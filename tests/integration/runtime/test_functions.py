@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from heliograph.execution.sweep import ONE_JOB
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
-from heliograph.jobs.job import ORPHAN_GRACE, Job, JobStatus
+from heliograph.jobs.deadlines import ORPHAN_GRACE
+from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT
 from heliograph.kernel.errors import ConfigurationError, StorageFailed
 from heliograph.platform import aws

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from heliograph.budgets.ledger import Booking, BudgetAccount, accounts_of
 from heliograph.jobs.accounting import accounting_of
-from heliograph.jobs.job import Attempt, Job, Result, Source
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job, Source
 from heliograph.jobs.request import JobRequest, OnUncertain
+from heliograph.jobs.results import Result
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.media_types import MediaType
 from heliograph.kernel.tenants import EVERYBODY, Period

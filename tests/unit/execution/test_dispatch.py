@@ -10,6 +10,7 @@ from heliograph.budgets.ledger import Booking
 from heliograph.execution.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
 from heliograph.execution.reference_links import REFERENCE_LINK_SECONDS
 from heliograph.jobs.accounting import accounting_of
+from heliograph.jobs.deadlines import lost_call_deadline
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT, MAX_ATTEMPTS, wait_before_attempt
 from heliograph.kernel.aspect_ratio import AspectRatio
@@ -485,7 +486,7 @@ def test_a_job_that_ends_during_the_call_keeps_its_end_and_learns_of_the_task(he
 
     def meanwhile() -> CreateOutcome:
         # Later than any call is waited for.
-        here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+        here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
         here.close(job_id)
         return Accepted("task-9")
 
@@ -1179,7 +1180,7 @@ def test_a_lost_call_is_not_given_up_for_another_one_while_no_call_may_leave(her
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
     here.control.pause_spending("a drill")
 
     waiting = not_yet(here.dispatch(job_id))
@@ -1292,7 +1293,7 @@ def test_a_call_that_may_be_repeated_is_given_half_of_the_time_that_is_left(here
     here.clock.go_to(deadline_at - timedelta(minutes=10))
     waiting = not_yet(here.dispatch(job_id))
 
-    assert here.jobs.peek(job_id).lost_call_deadline == deadline_at - timedelta(minutes=5)
+    assert lost_call_deadline(here.jobs.peek(job_id)) == deadline_at - timedelta(minutes=5)
     here.clock.go_to(deadline_at - timedelta(minutes=5, seconds=1))
     assert isinstance(here.dispatch(waiting), NotYet)
     assert here.provider.create_calls == 1
@@ -1309,7 +1310,7 @@ def test_a_call_whose_function_died_is_never_repeated_while_it_may_be_on_its_way
         here.dispatch(job_id)
 
     # Half of the time would be thirty seconds.
-    assert here.jobs.peek(job_id).lost_call_deadline == begun_at + CALL_LIMIT
+    assert lost_call_deadline(here.jobs.peek(job_id)) == begun_at + CALL_LIMIT
 
 
 def test_a_second_bill_is_risked_once_and_no_third(here: InMemoryDeployment) -> None:
@@ -1341,7 +1342,7 @@ def test_whoever_ends_after_a_call_that_may_have_been_charged_says_so(
             here.control.pause_spending("a drill")
     if then == "crashed":
         here.control.pause_spending("a drill")
-        here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+        here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
         here.dispatch(job_id)
         here.close(job_id)
     job = here.run(job_id) if then != "crashed" else here.jobs.peek(job_id)

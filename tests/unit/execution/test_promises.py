@@ -58,10 +58,12 @@ from heliograph.execution.receive_callback import CallbackResult
 from heliograph.intake.create_job import Submission
 from heliograph.intake.submit_upload import Upload
 from heliograph.jobs.accounting import accounting_of
+from heliograph.jobs.attempt import Attempt
 from heliograph.jobs.audit_ledger import check_usage
-from heliograph.jobs.job import Attempt, Job, JobStatus, Result, Settlement
+from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.provenance import MARKER
 from heliograph.jobs.request import OnUncertain
+from heliograph.jobs.results import Result, Settlement
 from heliograph.kernel.errors import Conflict, HeliographError, StorageFailed, WorkflowFailed
 from heliograph.kernel.failures import Charged, FailureCode
 from heliograph.kernel.tenants import Limits, Tenant, Tenants

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from heliograph.execution.outcomes import Orphaned, Over, Watch
 from heliograph.execution.sweep import ONE_JOB
-from heliograph.jobs.job import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobStatus
+from heliograph.jobs.deadlines import END_GRACE, ORPHAN_GRACE, START_GRACE, lost_call_deadline, result_deadline
+from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT, GIVE_UP, RESULT_PATIENCE
 from heliograph.kernel.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed, WorkflowFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -74,7 +75,7 @@ def test_a_job_whose_call_got_no_answer_ends_with_its_cost_unknown_and_without_a
     here: InMemoryDeployment,
 ) -> None:
     job_id = call_on_its_way(here)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
 
     here.close(job_id)
 
@@ -98,7 +99,7 @@ def test_a_job_whose_call_may_still_be_answered_is_not_judged_yet(here: InMemory
 
 def test_a_job_whose_task_may_still_announce_itself_is_not_judged_yet(here: InMemoryDeployment) -> None:
     job_id = call_on_its_way(here)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline - timedelta(seconds=1))
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)) - timedelta(seconds=1))
 
     assert here.close(job_id) == Orphaned(job_id=job_id)
 
@@ -228,7 +229,7 @@ def test_a_watch_of_something_else_changes_nothing(here: InMemoryDeployment, kno
         here.provider.will_answer_create(Crash())
         with pytest.raises(Crash):
             here.dispatch(job_id)
-        here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+        here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
 
     here.close(job_id, watch=watch)
 
@@ -533,7 +534,7 @@ def test_that_a_job_was_started_may_be_forgotten_but_not_be_in_the_way(
 def test_a_job_that_works_is_left_alone(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.watched(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).result_deadline)
+    here.clock.go_to(result_deadline(here.jobs.peek(job_id)))
 
     assert here.sweep() == []
     assert not here.jobs.peek(job_id).is_over

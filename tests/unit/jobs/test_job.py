@@ -10,19 +10,18 @@ from itertools import pairwise
 import pytest
 from heliograph.budgets.ledger import Booking, Usage
 from heliograph.jobs.accounting import accounting_of
-from heliograph.jobs.job import (
+from heliograph.jobs.deadlines import (
     END_GRACE,
-    FIRST_LATE_LOOK,
-    MOVES,
     ORPHAN_GRACE,
     START_GRACE,
-    Job,
-    JobStatus,
-    Result,
-    Source,
-    Timings,
+    attention_at,
+    lost_call_deadline,
+    result_deadline,
 )
+from heliograph.jobs.job import MOVES, Job, JobStatus, Source, Timings
+from heliograph.jobs.late_polls import FIRST_LATE_LOOK
 from heliograph.jobs.request import JobRequest, OnUncertain
+from heliograph.jobs.results import Result
 from heliograph.jobs.retry_policy import CALL_LIMIT
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.media_types import MediaType
@@ -133,7 +132,7 @@ def test_a_job_needs_attention_until_it_is_over_and_announced_and_no_poll_of_a_l
     moves: list[str],
 ) -> None:
     for job in statuses(moves):
-        assert (job.attention_at is None) is (job.is_over and job.announced and job.late_look_at is None)
+        assert (attention_at(job) is None) is (job.is_over and job.announced and job.late_look_at is None)
 
 
 @given(LIVES)
@@ -207,12 +206,12 @@ MINUTE = timedelta(minutes=1)
     ],
 )
 def test_how_long_a_lost_task_may_announce_itself(job: Job, silent: datetime, in_doubt: datetime) -> None:
-    assert job.lost_call_deadline == silent
-    assert job.mark_uncertain("att_1", "cut").lost_call_deadline == in_doubt
+    assert lost_call_deadline(job) == silent
+    assert lost_call_deadline(job.mark_uncertain("att_1", "cut")) == in_doubt
 
 
 def test_a_job_that_was_started_is_left_alone_until_long_after_its_deadline() -> None:
-    assert queued().as_started().attention_at == queued().deadline_at + END_GRACE
+    assert attention_at(queued().as_started()) == queued().deadline_at + END_GRACE
 
 
 def test_a_doubt_changes_nothing_but_the_record() -> None:
@@ -327,31 +326,31 @@ def test_a_job_whose_calls_were_all_refused_can_expire() -> None:
 def test_a_job_that_is_over_is_looked_at_until_it_is_announced() -> None:
     over = processing().succeeded([RESULT], LATER)
 
-    assert over.attention_at == LATER + START_GRACE
-    assert over.as_announced().attention_at is None
+    assert attention_at(over) == LATER + START_GRACE
+    assert attention_at(over.as_announced()) is None
 
 
 def test_an_orphan_is_looked_at_soon_and_again_and_again() -> None:
     orphan = processing().as_orphaned(LATER)
 
-    assert orphan.attention_at == LATER + ORPHAN_GRACE
-    assert orphan.as_orphaned(orphan.attention_at).attention_at == LATER + ORPHAN_GRACE * 2
-    assert orphan.failed(failure(Charged.NO), LATER).as_announced().attention_at is None
-    assert orphan.failed(failure(Charged.UNKNOWN), LATER).as_announced().attention_at == LATER + FIRST_LATE_LOOK
+    assert attention_at(orphan) == LATER + ORPHAN_GRACE
+    assert attention_at(orphan.as_orphaned(LATER + ORPHAN_GRACE)) == LATER + ORPHAN_GRACE * 2
+    assert attention_at(orphan.failed(failure(Charged.NO), LATER).as_announced()) is None
+    assert attention_at(orphan.failed(failure(Charged.UNKNOWN), LATER).as_announced()) == LATER + FIRST_LATE_LOOK
 
 
 def test_a_job_that_never_began_is_looked_at_soon_and_one_that_did_after_its_deadline() -> None:
-    assert queued().attention_at == NOW + START_GRACE
-    assert processing().attention_at == processing().deadline_at + END_GRACE
+    assert attention_at(queued()) == NOW + START_GRACE
+    assert attention_at(processing()) == processing().deadline_at + END_GRACE
 
 
 def test_a_task_that_is_made_at_the_last_moment_gets_its_time() -> None:
     late = queued().deadline_at - timedelta(seconds=1)
     job = queued().attempting("att_1", "run-1", ROUTE, late).accepted("att_1", "task-1", late)
 
-    assert queued().result_deadline == queued().deadline_at
-    assert job.result_deadline == late + timedelta(minutes=30)
-    assert job.attention_at == job.result_deadline + END_GRACE
+    assert result_deadline(queued()) == queued().deadline_at
+    assert result_deadline(job) == late + timedelta(minutes=30)
+    assert attention_at(job) == result_deadline(job) + END_GRACE
 
 
 @pytest.mark.parametrize(("charged", "price"), [(Charged.YES, "0.06"), (Charged.NO, "0.00"), (Charged.UNKNOWN, None)])

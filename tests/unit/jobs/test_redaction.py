@@ -10,9 +10,10 @@ from heliograph.api.representations.jobs import JobResource, QuoteResource
 from heliograph.api.representations.webhooks import DeliveryResource, DeliverySummaryResource
 from heliograph.intake.quote_job import Quote
 from heliograph.jobs.events import job_event, settled_event
-from heliograph.jobs.job import Job, Settlement
+from heliograph.jobs.job import Job
 from heliograph.jobs.provenance import record_of
 from heliograph.jobs.redaction import masked_url
+from heliograph.jobs.results import Settlement
 from heliograph.kernel.errors import InvalidRequest
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.routes.circuit_breaker import Circuit

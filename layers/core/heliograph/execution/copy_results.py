@@ -8,7 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.execution.store_result import ResultStore
-from heliograph.jobs.job import Attempt, Job, Result
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job
+from heliograph.jobs.results import Result
 from heliograph.kernel.errors import ResultUnusable
 from heliograph.storage.objects import Copied
 from heliograph.storage.references import ObjectLocation

@@ -15,8 +15,9 @@ from heliograph.execution.outcomes import DispatchOutcome, Failed, NotYet, Over
 from heliograph.execution.store_result import ResultStore
 from heliograph.jobs.find_reusable import images_of
 from heliograph.jobs.fingerprints import is_to_be_made_again
-from heliograph.jobs.job import Job, Result
+from heliograph.jobs.job import Job
 from heliograph.jobs.publish_end import announce
+from heliograph.jobs.results import Result
 from heliograph.kernel.errors import StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.jitter import jittered

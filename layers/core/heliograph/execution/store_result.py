@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heliograph.jobs.job import Attempt, Job, Result
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job
 from heliograph.jobs.provenance import MARKER, is_same_result, metadata_of, record_of
+from heliograph.jobs.results import Result
 from heliograph.kernel.errors import ObjectChanged, StorageFailed
 from heliograph.storage.layout import OutputKeys
 from heliograph.storage.objects import Copied, DownloadedImage, NotCopied, Replacing

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.jobs.job import Job, JobStatus, Result
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.results import Result
 
 if TYPE_CHECKING:
     from heliograph.jobs.ports import JobStore, ReuseIndex

@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import datetime
+from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from heliograph.budgets.ledger import Booking, Usage
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.base import Record
+from heliograph.jobs.late_polls import FIRST_LATE_LOOK, next_late_poll
 from heliograph.jobs.request import JobRequest, OnUncertain
 from heliograph.jobs.result_order import KeyHolder, ResultOrder
-from heliograph.jobs.retry_policy import CALL_LIMIT, GIVE_UP
+from heliograph.jobs.results import Result, Settlement
+from heliograph.jobs.retry_policy import GIVE_UP
 from heliograph.jobs.status import MOVES as MOVES  # noqa: PLC0414 - whoever has jobs has these too
 from heliograph.jobs.status import JobStatus as JobStatus  # noqa: PLC0414
 from heliograph.kernel.failures import Charged, Failure
 from heliograph.kernel.ids import derived_id
-from heliograph.kernel.media_types import MediaType
 from heliograph.kernel.money import usd
-from heliograph.providers.books import SETTLED_AFTER, Books, can_prove
-from heliograph.providers.protocol import TaskFacts
+from heliograph.providers.books import Books
 from heliograph.routes.config import Route
 from heliograph.storage.layout import OutputKeys, record_key
 
-START_GRACE = timedelta(minutes=2)
-ORPHAN_GRACE = timedelta(minutes=1)
-END_GRACE = timedelta(minutes=15)
-# Minutes are usual, a quarter of an hour is the most that was seen [client].
-LONGEST_TASK = timedelta(hours=1)
-# The vendor's own clients give up after ten minutes [vendor].
-LONGEST_UNCERTAINTY = timedelta(minutes=10)
-# How far a provider's clock may be from ours.
-CLOCKS_DIFFER = timedelta(minutes=2)
-# How soon after a job's end its uncertain tasks are polled, and by how much each gap is longer than the time before it.
-FIRST_LATE_LOOK = timedelta(minutes=5)
-_LATE_LOOKS_GROW = 0.5
 
-
-class _Record(BaseModel):
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Source(_Record):
+class Source(Record):
     """What started a job. `version_id` and `preset_version` are S3 version ids (or ETags in unversioned buckets)."""
 
     kind: Literal["upload", "document", "api"]
@@ -52,121 +37,14 @@ class Source(_Record):
     preset_version: str | None = None
 
 
-class KeyBudget(_Record):
+class KeyBudget(Record):
     """The API key that a job was submitted with, and what may be spent with it in a UTC day, in micro-dollars."""
 
     key_id: str
     daily_microusd: int
 
 
-class Attempt(_Record):
-    """One create call on a route. Written before the call leaves, completed when its answer is known.
-
-    No `task_id` and no `ended_at`: nobody knows (yet) whether the call arrived. If not, `uncertainty` says why.
-    """
-
-    attempt_id: str
-    # Which run of `dispatch` wrote the intent: only that one may call.
-    run_id: str
-    route: str
-    provider: str
-    model: str
-    price_microusd: int
-    intended_at: AwareDatetime
-    accepted_at: AwareDatetime | None = None
-    task_id: str | None = None
-    uncertainty: str | None = None
-    # When that was known, and the provider's books from before the call left.
-    lost_at: AwareDatetime | None = None
-    books_before: Books | None = None
-    # Those books proved that no task was made of it. (A callback may prove otherwise.)
-    absent: bool = False
-    # Of the token in the attempt's callback URL, in hex; none where no callback can reach us.
-    callback_sha256: str | None = None
-    # Since when its pictures were waiting at the provider's, as far as that is known.
-    ready_at: AwareDatetime | None = None
-    ended_at: AwareDatetime | None = None
-    failure: Failure | None = None
-    # How long the provider asked to be left alone.
-    retry_after_seconds: int | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it may still bring a picture (and a bill)."""
-        return self.ended_at is None
-
-    @property
-    def is_uncertain(self) -> bool:
-        """Whether it has ended, and its task may have been made and charged all the same."""
-        is_unknown = self.failure is not None and self.failure.charged is Charged.UNKNOWN
-        return self.ended_at is not None and (is_unknown or self.absent)
-
-    @property
-    def proof_is_due_at(self) -> datetime | None:
-        """From when on the provider's books may prove that it made no task; `None` if they never will."""
-        if self.task_id or self.lost_at is None or not can_prove(self.books_before):
-            return None
-        return self.lost_at + SETTLED_AFTER
-
-    def may_have_made(self, facts: TaskFacts) -> bool:
-        """Whether the task may be of this very call, by what its provider says of it.
-
-        A repeated token decides. Without, the task was made while the call was on its way, by two clocks that may
-        differ. What says nothing excludes nothing.
-        """
-        if facts.callback_sha256:
-            return facts.callback_sha256 == self.callback_sha256
-        if facts.made_at is None:
-            return True
-        return self.intended_at - CLOCKS_DIFFER <= facts.made_at <= self.intended_at + CALL_LIMIT + CLOCKS_DIFFER
-
-    def public_fields(self) -> dict[str, Any]:
-        """Its fields that the API and the record show, as JSON."""
-        internal = {"price_microusd", "run_id", "callback_sha256", "ready_at", "lost_at", "books_before", "absent"}
-        return {**self.model_dump(mode="json", exclude=internal), "price_usd": usd(self.price_microusd)}
-
-    @property
-    def unknown_cost_microusd(self) -> int:
-        """Micro-dollars that nobody can tell whether they were charged."""
-        return self.price_microusd if self.failure and self.failure.charged is Charged.UNKNOWN else 0
-
-
-class Result(_Record):
-    """One stored picture. `version_id` pins its bytes; `sha256` in hex; sizes in bytes and pixels.
-
-    `superseded_by`: the job whose newer result has the key that this one was meant for. This one has a key of its own.
-    """
-
-    bucket: str
-    key: str
-    version_id: str | None
-    content_type: MediaType
-    size_bytes: int
-    sha256: str
-    width: int
-    height: int
-    superseded_by: str | None = None
-
-
-class Settlement(_Record):
-    """What an attempt came to that was uncertain when its job ended: known later, and never changed again.
-
-    `charged`: yes or no. `results`: the images that arrived late. `provider_urls`: where the provider keeps paid images
-    that were not stored, and `message` says why. `record_key`: of the job's record, written anew with the results.
-    """
-
-    attempt_id: str
-    at: AwareDatetime
-    charged: Charged
-    message: str
-    results: tuple[Result, ...] = ()
-    provider_urls: tuple[str, ...] = ()
-    record_key: str | None = None
-    # Its event is on the bus.
-    announced: bool = False
-
-
-class JobAccounting(_Record):
+class JobAccounting(Record):
     """What the ledger and the routes' counters hold for one job: jobs/accounting.py computes it.
 
     `running_on`: the route whose running tasks it is counted among.
@@ -177,7 +55,7 @@ class JobAccounting(_Record):
     running_on: str | None = None
 
 
-class Job(_Record):
+class Job(Record):
     """Everything about one job. Immutable: every change makes a new value, and the store checks `revision`."""
 
     job_id: str
@@ -241,55 +119,6 @@ class Job(_Record):
     def attempt(self) -> Attempt | None:
         """The latest attempt."""
         return self.attempts[-1] if self.attempts else None
-
-    @property
-    def attention_at(self) -> datetime | None:
-        """When somebody should look whether the job is stuck; `None` once it is over and announced.
-
-        A workflow starts within seconds and ends soon after the deadline: later than that, something went wrong.
-        """
-        if self.finished_at:
-            untold = [settlement.at + START_GRACE for settlement in self.settlements if not settlement.announced]
-            if not self.announced:
-                untold.append(self.finished_at + START_GRACE)
-            return min([*untold, *([self.late_look_at] if self.late_look_at else [])], default=None)
-        if self.orphaned_at:
-            return self.orphaned_at + ORPHAN_GRACE
-        if self.attempts or self.started:
-            return self.result_deadline + END_GRACE
-        return self.created_at + START_GRACE
-
-    @property
-    def result_deadline(self) -> datetime:
-        """Until when to wait: for a task, the deadline; for its picture, as long again from then (an hour at most).
-
-        A task that was made at the last moment is paid like any other: it gets its time. So does a call whose answer
-        is not noted: the workflow may know its task.
-        """
-        attempt = self.attempt
-        if attempt and attempt.is_open:
-            as_long_again = min(self.deadline_at - self.created_at, LONGEST_TASK)
-            return (attempt.accepted_at or attempt.intended_at) + as_long_again
-        return self.deadline_at
-
-    @property
-    def lost_call_deadline(self) -> datetime:
-        """How long an attempt without an answer may announce itself before it is given up.
-
-        Where the risk of a second bill is accepted, half of the time that is left goes to the next attempt.
-        """
-        attempt = self.attempt
-        if attempt is None:
-            return self.deadline_at
-        # Until then its call may be on its way, and its answer be noted after all.
-        answered_by = attempt.intended_at if attempt.uncertainty else attempt.intended_at + CALL_LIMIT
-        answered_by = max(answered_by, attempt.proof_is_due_at or answered_by)
-        if attempt.callback_sha256 is None:
-            return answered_by
-        if not self.may_resubmit or attempt.intended_at >= self.deadline_at:
-            return max(answered_by, self.result_deadline)
-        half = (self.deadline_at - attempt.intended_at) / 2
-        return max(answered_by, attempt.intended_at + min(half, LONGEST_UNCERTAINTY))
 
     @property
     def may_resubmit(self) -> bool:
@@ -588,10 +417,7 @@ class Job(_Record):
     def looking_late(self, at: datetime) -> Job:
         """With the look after the present one planned: should nobody come back from this one."""
         since = self.late_since or at
-        gap = max(FIRST_LATE_LOOK, (at - since) * _LATE_LOOKS_GROW)
-        # The last one that was planned is at the end of the day.
-        planned = min(at + gap, since + GIVE_UP) if at < since + GIVE_UP else at + gap
-        return self._changed(late_since=since, late_look_at=planned)
+        return self._changed(late_since=since, late_look_at=next_late_poll(since, at))
 
     def looked_late(self, at: datetime) -> Job:
         """After a look at its uncertain tasks: where none is left, or a day is over, no other is planned."""
@@ -659,25 +485,7 @@ class Job(_Record):
         )
 
 
-class JobFilter(_Record):
-    """Which jobs are wanted: those that match everything that is said."""
-
-    status: JobStatus | None = None
-    tag: str | None = None
-    preset: str | None = None
-    created_after: AwareDatetime | None = None
-
-    def wants(self, job: Job) -> bool:
-        """Whether the job is one of them."""
-        return (
-            self.status in (None, job.status)
-            and (self.tag is None or self.tag in job.request.tags)
-            and self.preset in (None, job.source.preset)
-            and (self.created_after is None or job.created_at > self.created_after)
-        )
-
-
-class Timings(_Record):
+class Timings(Record):
     """Seconds, to the millisecond: waiting for a task, the task until its picture was stored, and both."""
 
     queued_seconds: float | None = None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from heliograph.jobs.fingerprints import KeyedUpload
-    from heliograph.jobs.job import Job, JobFilter
+    from heliograph.jobs.job import Job
+    from heliograph.jobs.job_filter import JobFilter
     from heliograph.jobs.result_order import KeyHolder, Taking
     from heliograph.jobs.timeline import StateVisit
     from heliograph.kernel.pagination import Cursor, Page

@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from heliograph.jobs.job import Attempt, Job, Result
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job
 from heliograph.jobs.redaction import shown
 from heliograph.jobs.result_order import ORDER
+from heliograph.jobs.results import Result
 
 if TYPE_CHECKING:
     from heliograph.storage.objects import DownloadedImage

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from heliograph.jobs.job import Job, JobFilter, JobStatus, Result
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.job_filter import JobFilter
+from heliograph.jobs.results import Result
 from heliograph.kernel.ids import JOB_ID
 from heliograph.kernel.pagination import Cursor, Page, PageQuery, in_utc
 from heliograph.kernel.patterns import Pattern

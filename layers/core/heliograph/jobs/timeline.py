@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from heliograph.jobs.job import Attempt, Job
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job
 
 
 class TimelineKind(StrEnum):

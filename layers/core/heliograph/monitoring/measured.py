@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from heliograph.jobs.accounting import ends_with_this_write
-from heliograph.jobs.job import Job, JobFilter
+from heliograph.jobs.job import Job
+from heliograph.jobs.job_filter import JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.pagination import Cursor, Page
 from heliograph.monitoring.metrics import Measure, of_announcement, of_end, of_submission

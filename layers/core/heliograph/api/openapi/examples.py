@@ -38,11 +38,12 @@ from heliograph.budgets.read_me import BudgetLeft, Me
 from heliograph.intake.list_models import Models
 from heliograph.intake.quote_job import Quote
 from heliograph.intake.rejections import Rejection
-from heliograph.jobs.job import Job, Result, Source
+from heliograph.jobs.job import Job, Source
 from heliograph.jobs.read_jobs import JobView, LinkedResult
 from heliograph.jobs.read_timeline import Timeline
 from heliograph.jobs.reference_uploads import UploadForm
 from heliograph.jobs.request import JobRequest
+from heliograph.jobs.results import Result
 from heliograph.jobs.timeline import StateVisit, timeline
 from heliograph.kernel.aspect_ratio import AspectRatio
 from heliograph.kernel.errors import Fault

@@ -9,9 +9,10 @@ from pydantic import AwareDatetime, Field
 from heliograph.api.representations import Listing, Representation
 from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.events import SUPERSEDED_BY
-from heliograph.jobs.job import Job, JobStatus, Result, Source, Timings
+from heliograph.jobs.job import Job, JobStatus, Source, Timings
 from heliograph.jobs.redaction import shown
 from heliograph.jobs.request import JobKind, JobRequest
+from heliograph.jobs.results import Result
 from heliograph.jobs.timeline import TimelineEntry, TimelineKind
 from heliograph.kernel.failures import Charged, Failure
 from heliograph.kernel.money import usd

@@ -34,7 +34,9 @@ from heliograph.jobs.accounting import (
     takes_a_share,
     with_accounting,
 )
-from heliograph.jobs.job import Job, JobFilter
+from heliograph.jobs.deadlines import attention_at
+from heliograph.jobs.job import Job
+from heliograph.jobs.job_filter import JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.errors import BudgetExceeded, HeliographError, KeyHeld, RouteFull, StaleJob, StorageFailed
 from heliograph.kernel.ids import derived_id
@@ -352,9 +354,9 @@ class DynamoDBJobStore(DynamoDBJobReader):
             item["preset"] = {"S": job.source.preset}
         if job.attempt and job.attempt.task_id:
             item["task"] = {"S": _task(job.attempt.provider, job.attempt.task_id)}
-        if job.attention_at:
+        if due := attention_at(job):
             item["open_shard"] = {"S": str(_shard(job.job_id))}
-            item["attention_at"] = {"N": str(int(job.attention_at.timestamp()))}
+            item["attention_at"] = {"N": str(int(due.timestamp()))}
         if job.finished_at:
             item["expires_at"] = {"N": str(int((job.finished_at + self._retention).timestamp()))}
         return item
