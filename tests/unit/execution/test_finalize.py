@@ -26,7 +26,7 @@ from heliograph.jobs.provenance import MARKER
 from heliograph.jobs.retry_policy import GIVE_UP, MAX_DELIVERIES
 from heliograph.kernel.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
-from heliograph.platform.threads import Threads
+from heliograph.platform.threads import ThreadedCalls
 from heliograph.providers.protocol import Completed, NoAnswer
 from heliograph.routes.poll_schedule import Latencies
 from heliograph.storage.objects import DownloadedImage
@@ -423,7 +423,9 @@ def test_results_are_copied_all_at_once(here: InMemoryDeployment) -> None:
             with super().fetch(url) as picture:
                 yield picture
 
-    replace(here.finalizer, copier=replace(here.copier, source=Meeting(), together=Threads(3))).finalize(finished)
+    replace(here.finalizer, copier=replace(here.copier, source=Meeting(), in_parallel=ThreadedCalls(3))).finalize(
+        finished
+    )
 
     job = here.jobs.peek(finished.job_id)
     assert [result.key for result in job.results] == [f"api/{job.job_id}/{index}.png" for index in (1, 2, 3)]

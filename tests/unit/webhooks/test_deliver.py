@@ -21,7 +21,7 @@ from heliograph.kernel.errors import (
     TooSoon,
     WorkflowFailed,
 )
-from heliograph.platform.threads import in_order
+from heliograph.platform.threads import sequential_calls
 from heliograph.webhooks.bus_event import Published
 from heliograph.webhooks.deliver import Delivering, deliver
 from heliograph.webhooks.delivery import (
@@ -83,7 +83,7 @@ class PostOffice:
             workflow=self.workflow,
             clock=self.clock,
             pace=self.pace,
-            together=in_order,
+            in_parallel=sequential_calls,
         )
         self._delivering = Delivering(
             deliveries=self.deliveries,

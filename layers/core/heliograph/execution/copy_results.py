@@ -17,7 +17,7 @@ from heliograph.storage.references import ObjectLocation
 
 if TYPE_CHECKING:
     from heliograph.jobs.ports import ResultIndex
-    from heliograph.kernel.ports import Together
+    from heliograph.kernel.ports import ParallelCalls
     from heliograph.providers.ports import ResultSource
     from heliograph.storage.objects import Replacing
 
@@ -29,7 +29,7 @@ class ResultCopier:
     source: ResultSource
     store: ResultStore
     index: ResultIndex
-    together: Together
+    in_parallel: ParallelCalls
 
     def copy_all(
         self, job: Job, attempt: Attempt | None, urls: Sequence[str], *, first: int = 1
@@ -38,7 +38,7 @@ class ResultCopier:
 
         Raises an `Unavailable` where a retry may succeed.
         """
-        return self.together(
+        return self.in_parallel(
             [partial(self._copied, job, attempt, index, url) for index, url in enumerate(urls, start=first)]
         )
 

@@ -74,11 +74,11 @@ def endpoint_desk(settings: EndpointsSettings) -> EndpointService:
 def delivery_desk(settings: DeliveriesSettings) -> DeliveryService:
     """What `deliveries` does."""
     from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
-    from heliograph.platform.threads import Threads
+    from heliograph.platform.threads import ThreadedCalls
     from heliograph.webhooks.manage_deliveries import DeliveryService
 
     return DeliveryService(
-        together=Threads(_MOST_RECOVERIES),
+        in_parallel=ThreadedCalls(_MOST_RECOVERIES),
         pace=DynamoDBPace(aws.dynamodb(), settings.calls_table),
         deliveries=_deliveries(settings.deliveries_table),
         endpoints=_endpoints(settings.endpoints_table),
