@@ -60,7 +60,7 @@ def with_accounting(job: Job) -> Job:
 
 
 def ends_with_this_write(job: Job) -> bool:
-    """Whether to write the job is what ends it: what was reserved for it is released by that write and no other.
+    """True if the write of this job ends it: that write, and no other, releases what was reserved for it.
 
     Nothing is reserved for a job that was meant to reuse a result: for such a job it is the first write after its end
     and before its event.
@@ -77,7 +77,7 @@ def budget_limits(job: Job, tenants: Tenants) -> Iterator[tuple[BudgetAccount, i
 
 
 def takes_a_share(job: Job) -> bool:
-    """Whether the job counts against its tenant's share of a route, too. The default tenant has no share."""
+    """True if the job also counts against its tenant's share of a route. The default tenant has no share."""
     return job.tenant != DEFAULT_TENANT
 
 

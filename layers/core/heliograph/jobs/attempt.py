@@ -21,11 +21,11 @@ CLOCKS_DIFFER = timedelta(minutes=2)
 class Attempt(Record):
     """One create call on a route. Written before the call leaves, completed when its answer is known.
 
-    No `task_id` and no `ended_at`: nobody knows (yet) whether the call arrived. If not, `uncertainty` says why.
+    Without `task_id` and `ended_at`, it is unknown whether the call arrived; `uncertainty` says why, once it is lost.
     """
 
     attempt_id: str
-    # Which run of `dispatch` wrote the intent: only that one may call.
+    # The run of `dispatch` that wrote the intent: only that one may call.
     run_id: str
     route: str
     provider: str
@@ -35,43 +35,43 @@ class Attempt(Record):
     accepted_at: AwareDatetime | None = None
     task_id: str | None = None
     uncertainty: str | None = None
-    # When that was known, and the provider's books from before the call left.
+    # Time when the answer was known to be lost, and the provider's books from before the call.
     lost_at: AwareDatetime | None = None
     books_before: Books | None = None
-    # Those books proved that no task was made of it. (A callback may prove otherwise.)
+    # The books proved that the call created no task. (A callback may prove otherwise.)
     absent: bool = False
-    # Of the token in the attempt's callback URL, in hex; none where no callback can reach us.
+    # Digest of the secret in the attempt's callback URL, in hex; `None` if no callback can reach us.
     callback_sha256: str | None = None
-    # Since when its pictures were waiting at the provider's, as far as that is known.
+    # Time since when its images were ready at the provider, if known.
     ready_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
     failure: Failure | None = None
-    # How long the provider asked to be left alone.
+    # The provider's Retry-After.
     retry_after_seconds: int | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still bring a picture (and a bill)."""
+        """True while it may still bring an image and a charge."""
         return self.ended_at is None
 
     @property
     def is_uncertain(self) -> bool:
-        """Whether it has ended, and its task may have been made and charged all the same."""
+        """True if it has ended and its task may have been created and charged all the same."""
         is_unknown = self.failure is not None and self.failure.charged is Charged.UNKNOWN
         return self.ended_at is not None and (is_unknown or self.absent)
 
     @property
     def proof_is_due_at(self) -> datetime | None:
-        """From when on the provider's books may prove that it made no task; `None` if they never will."""
+        """Time from which the provider's books can prove that it created no task; `None` if they never can."""
         if self.task_id or self.lost_at is None or not can_prove(self.books_before):
             return None
         return self.lost_at + SETTLED_AFTER
 
     def may_have_made(self, facts: TaskFacts) -> bool:
-        """Whether the task may be of this very call, by what its provider says of it.
+        """True if the task may be the one of this call, by the facts that its provider gives.
 
-        A repeated token decides. Without, the task was made while the call was on its way, by two clocks that may
-        differ. What says nothing excludes nothing.
+        A repeated callback secret decides. Otherwise the task must have been created while the call was on its way, by
+        two clocks that may differ. Missing facts exclude nothing.
         """
         if facts.callback_sha256:
             return facts.callback_sha256 == self.callback_sha256
@@ -86,5 +86,5 @@ class Attempt(Record):
 
     @property
     def unknown_cost_microusd(self) -> int:
-        """Micro-dollars that nobody can tell whether they were charged."""
+        """Micro-dollars that may have been charged."""
         return self.price_microusd if self.failure and self.failure.charged is Charged.UNKNOWN else 0

@@ -15,7 +15,7 @@ from heliograph.kernel.tenants import Period, Tenants
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One page of the ledger, and what it should say."""
+    """The booking of one account in the ledger, and what it should be."""
 
     page: BudgetAccount
     booked: Booking
@@ -23,7 +23,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether the two are the same, to the micro-dollar."""
+        """True if both are the same, to the micro-dollar."""
         return self.booked == self.of_jobs
 
 
@@ -47,14 +47,14 @@ def check_ledger(
 
 @dataclass(frozen=True, slots=True)
 class UsageComparison:
-    """A tenant's day on a route as it is told, and what it should say."""
+    """A tenant's line of usage for a day and a route, and what it should be."""
 
     line: UsageLine
     of_jobs: Usage
 
     @property
     def agrees(self) -> bool:
-        """Whether the two are the same, to the picture and the micro-dollar."""
+        """True if both are the same, to the image and the micro-dollar."""
         return self.line.usage == self.of_jobs
 
 
@@ -79,6 +79,6 @@ def _began_at(period: str) -> datetime:
 
 
 def running_tasks(jobs: Iterable[Job]) -> Counter[str]:
-    """How many jobs run on each route, by their own records."""
+    """Number of jobs that run on each route, by their own records."""
     routes = (accounting_of(job).running_on for job in jobs)
     return Counter(route for route in routes if route)

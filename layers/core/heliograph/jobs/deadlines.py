@@ -17,9 +17,9 @@ LONGEST_UNCERTAINTY = timedelta(minutes=10)
 
 
 def attention_at(job: Job) -> datetime | None:
-    """When somebody should look whether the job is stuck; `None` once it is over and announced.
+    """Time when `sweep` checks whether the job is stuck; `None` once it is over and nothing is left to do.
 
-    A workflow starts within seconds and ends soon after the deadline: later than that, something went wrong.
+    A workflow starts within seconds and ends soon after the deadline. Later than that, something went wrong.
     """
     if job.finished_at:
         unannounced = [settlement.at + START_GRACE for settlement in job.settlements if not settlement.announced]
@@ -34,10 +34,10 @@ def attention_at(job: Job) -> datetime | None:
 
 
 def result_deadline(job: Job) -> datetime:
-    """Until when to wait: for a task, the deadline; for its picture, as long again from then (an hour at most).
+    """Time to wait for a result: until the deadline for a task, and as long again (an hour at most) for its image.
 
-    A task that was made at the last moment is paid like any other: it gets its time. So does a call whose answer
-    is not noted: the workflow may know its task.
+    A task that was created at the last moment is paid like any other and gets its time. So does a call whose answer is
+    not recorded: the workflow may know its task.
     """
     attempt = job.attempt
     if attempt and attempt.is_open:
@@ -47,14 +47,14 @@ def result_deadline(job: Job) -> datetime:
 
 
 def lost_call_deadline(job: Job) -> datetime:
-    """How long an attempt without an answer may announce itself before it is given up.
+    """Time when a lost call is given up, unless a callback has named its task by then.
 
-    Where the risk of a second bill is accepted, half of the time that is left goes to the next attempt.
+    If the request accepts the risk of a second bill, half of the time that is left goes to the next attempt.
     """
     attempt = job.attempt
     if attempt is None:
         return job.deadline_at
-    # Until then its call may be on its way, and its answer be noted after all.
+    # Until then the call may be on its way, and its answer may still be recorded.
     answered_by = attempt.intended_at if attempt.uncertainty else attempt.intended_at + CALL_LIMIT
     answered_by = max(answered_by, attempt.proof_is_due_at or answered_by)
     if attempt.callback_sha256 is None:

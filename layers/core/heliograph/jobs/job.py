@@ -1,4 +1,4 @@
-"""The life of a job: one record, and everything that happened to it. (Its legal moves: jobs/status.py.)"""
+"""The job: one record with everything that happened to it. (Its legal moves: jobs/status.py.)"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from heliograph.storage.layout import OutputKeys, record_key
 
 
 class Source(Record):
-    """What started a job. `version_id` and `preset_version` are S3 version ids (or ETags in unversioned buckets)."""
+    """The origin of a job. `version_id` and `preset_version` are S3 version ids, or ETags in unversioned buckets."""
 
     kind: Literal["upload", "document", "api"]
     bucket: str | None = None
@@ -45,9 +45,9 @@ class KeyBudget(Record):
 
 
 class JobAccounting(Record):
-    """What the ledger and the routes' counters hold for one job: jobs/accounting.py computes it.
+    """Sums that the ledger and the routes' counters hold for one job. jobs/accounting.py computes them.
 
-    `running_on`: the route whose running tasks it is counted among.
+    `running_on`: the route whose running tasks include this job's.
     """
 
     booking: Booking = Booking()
@@ -74,7 +74,7 @@ class Job(Record):
     created_at: AwareDatetime
     deadline_at: AwareDatetime
     finished_at: AwareDatetime | None = None
-    # Its owner wants no picture any more; a task that runs can't be stopped.
+    # Its owner no longer wants the image; a running task can't be stopped.
     cancel_requested_at: AwareDatetime | None = None
     # The job that this one was made to do again.
     retry_of: str | None = None
@@ -85,34 +85,34 @@ class Job(Record):
     # The job whose result it has a copy of, and the provider that made that.
     reused_from: str | None = None
     reused_provider: str | None = None
-    # Its event is on the bus.
+    # Its event is published.
     announced: bool = False
     # Its workflow is known to have begun.
     started: bool = False
-    # When it was last looked after, since its workflow ended while its task ran: `sweep` asks in its place.
+    # Time of the last poll by `sweep`, which polls the task of a job whose workflow ended before the task.
     orphaned_at: AwareDatetime | None = None
     attempts: tuple[Attempt, ...] = ()
     results: tuple[Result, ...] = ()
-    # Where the provider keeps the pictures for a few days: what is left to a person if delivery fails for good.
+    # Links to the images at the provider, valid for a few days: a person can still get an image that was never stored.
     provider_urls: tuple[str, ...] = ()
     failure: Failure | None = None
     price_microusd: int = 0
-    # What became known after its end. All other fields stay as they were then: its event is made of them.
+    # Facts that became known after its end. All other fields stay as they were then: the job's event is made of them.
     settlements: tuple[Settlement, ...] = ()
-    # Since when its uncertain tasks are polled after its end, and when they are polled next.
+    # Start of the polls of its uncertain tasks after its end, and the time of the next one.
     late_since: AwareDatetime | None = None
     late_look_at: AwareDatetime | None = None
-    # What was reserved for it at its submission: the price of the route that it is meant for.
+    # Micro-dollars reserved at its submission: the price of the route that it is meant for.
     quote_microusd: int = 0
-    # What the ledger and the routes' counters hold for it since this record was last written. Only stores set this.
+    # The accounting that was written with this record. Only job stores set it.
     accounted: JobAccounting = JobAccounting()
-    # Of the request as it was sent, to tell a repeat from a reused idempotency key.
+    # Digest of the request as it was sent: distinguishes a repeat from a reused idempotency key.
     fingerprint: str = ""
     revision: int = 0
 
     @property
     def is_over(self) -> bool:
-        """Whether the job has reached a terminal status."""
+        """True once the job has a terminal status."""
         return self.status.is_terminal
 
     @property
@@ -122,13 +122,13 @@ class Job(Record):
 
     @property
     def may_resubmit(self) -> bool:
-        """Whether a lost call may be followed by another: once, if the request accepts a second bill."""
+        """True if another call may follow a lost one: once, if the request accepts a second bill."""
         lost = sum(attempt.failure is not None and attempt.unknown_cost_microusd > 0 for attempt in self.attempts)
         return self.request.on_uncertain is OnUncertain.RESUBMIT and lost == 0
 
     @property
     def charged(self) -> Charged | None:
-        """Whether it cost money: known once it is over."""
+        """Charge of the job: yes, no or unknown; `None` until it is over."""
         if not self.is_over:
             return None
         if self.settlements:
@@ -143,19 +143,19 @@ class Job(Record):
 
     @property
     def spent_microusd(self) -> int:
-        """Micro-dollars that it cost for certain, with what became known after its end."""
+        """Micro-dollars that were certainly charged, including charges that became known after the end."""
         return self.price_microusd + sum(map(self.cost_of, self.settlements))
 
     @property
     def price_usd(self) -> str | None:
-        """What the job cost; `None` until it is over, and where nobody can tell."""
+        """Price of the job, as decimal USD; `None` until it is over, and if its charge is unknown."""
         if not self.is_over or self.unknown_cost_microusd or self.charged is Charged.UNKNOWN:
             return None
         return usd(self.spent_microusd)
 
     @property
     def unknown_cost_microusd(self) -> int:
-        """Micro-dollars of its attempts of which nobody can tell whether they were charged."""
+        """Micro-dollars of its attempts whose charge is unknown."""
         return sum(attempt.unknown_cost_microusd for attempt in self.unsettled)
 
     @property
@@ -171,27 +171,27 @@ class Job(Record):
 
     @property
     def uncertain_attempts(self) -> tuple[Attempt, ...]:
-        """Its attempts that may turn out to have made a task, or their known task to have been charged."""
+        """Attempts that have ended and may still turn out to have created a task, or to have been charged."""
         return tuple(attempt for attempt in self.unsettled if attempt.is_uncertain)
 
     @property
     def all_results(self) -> tuple[Result, ...]:
-        """Every image in the bucket, also those that arrived after its end."""
+        """All stored images, including those that arrived after the end."""
         return self.results + tuple(late for settlement in self.settlements for late in settlement.results)
 
     @property
     def all_provider_urls(self) -> tuple[str, ...]:
-        """Where the provider keeps images that were not stored, also of tasks that ended after the job."""
+        """Links to images at the provider that were not stored, including those of tasks that ended after the job."""
         return self.provider_urls + tuple(url for settlement in self.settlements for url in settlement.provider_urls)
 
     @property
     def delivered_late_at(self) -> datetime | None:
-        """When the first image arrived after its end."""
+        """Time of the first image that arrived after the end."""
         return min((settlement.at for settlement in self.settlements if settlement.results), default=None)
 
     @property
     def attempts_now(self) -> tuple[Attempt, ...]:
-        """Its attempts, with what became known of their charges after its end."""
+        """Attempts, with the charges that became known after the end."""
         known = {settlement.attempt_id: settlement.charged for settlement in self.settlements}
         return tuple(
             attempt.model_copy(update={"failure": _charged(attempt.failure, known.get(attempt.attempt_id))})
@@ -200,38 +200,38 @@ class Job(Record):
 
     @property
     def failure_now(self) -> Failure | None:
-        """Its failure, with what became known of its charge after its end."""
+        """Failure, with the charge that became known after the end."""
         return _charged(self.failure, self.charged if self.settlements else None)
 
     @property
     def as_it_ended(self) -> Job:
-        """Without what became known after its end."""
+        """The job without the facts that became known after its end."""
         return self._changed(settlements=())
 
     @property
     def is_found_again(self) -> bool:
-        """Whether its last attempt was given up as lost, and its task is known after all."""
+        """True if the last attempt was given up as lost and its task is known after all."""
         attempt = self.attempt
         return bool(not self.is_over and attempt and attempt.is_uncertain and attempt.task_id)
 
     @property
     def output_keys(self) -> OutputKeys:
-        """Where its results go."""
+        """Keys of the job's results."""
         return OutputKeys(self.output_key_template, self.job_id, self.output_stem, self.source.preset)
 
     @property
     def record_key(self) -> str:
-        """Where its record lies in the results bucket."""
+        """Key of the job's record in the results bucket."""
         return record_key(self.job_id, self.tenant)
 
     @property
     def shares_key(self) -> bool:
-        """Whether later jobs of its source write their results to the same key."""
+        """True if later jobs of the same source write their results to the same key."""
         return self.source.key is not None and self.output_keys.is_shared
 
     @property
     def result_order(self) -> ResultOrder:
-        """Its results' place among all that are written to the same key."""
+        """Order of its results among all that are written to the same key."""
         key_id = derived_id("key", self.output_keys.first_key() if self.shares_key else self.job_id)
         return ResultOrder.of(key_id, holder=self.key_holder, sequencer=self.sequencer, accepted_at=self.created_at)
 
@@ -241,7 +241,7 @@ class Job(Record):
         return next((result.superseded_by for result in self.all_results if result.superseded_by), None)
 
     def held_by(self, holder: KeyHolder) -> Job:
-        """With the holder of its results' key."""
+        """Sets the holder of the key of its results."""
         return self._changed(key_holder=holder)
 
     def attempting(
@@ -254,7 +254,7 @@ class Job(Record):
         callback_sha256: str | None = None,
         books_before: Books | None = None,
     ) -> Job:
-        """With the intent to call `route` written down. Illegal while another attempt may still bill."""
+        """Adds an attempt: the intent to call `route`. Raises `ValueError` while another one may be charged."""
         if self.is_over or self.is_found_again or (self.attempt and self.attempt.is_open):
             raise ValueError(f"{self.job_id} can't begin another attempt now")
         attempt = Attempt(
@@ -271,7 +271,7 @@ class Job(Record):
         return self._changed(attempts=(*self.attempts, attempt))
 
     def accepted(self, attempt_id: str, task_id: str, at: datetime) -> Job:
-        """With the provider's task noted. A terminal job keeps its status: its task is looked after by `sweep`."""
+        """Records the provider's task. A job that is over keeps its status; `sweep` polls the task."""
         if self.is_over:
             return self.found(attempt_id, task_id, at)
         return self._moved(
@@ -279,23 +279,23 @@ class Job(Record):
         )
 
     def found(self, attempt_id: str, task_id: str, at: datetime) -> Job:
-        """With the task of an attempt noted that was given up. After the job's end, it is polled soon."""
+        """Records the task of an attempt that was given up. After the job's end, the task is polled soon."""
         found = self._changed(attempts=self._attempts_with(attempt_id, task_id=task_id))
         return found.called_late(at) if self.is_over else found
 
     def found_again(self) -> Job:
-        """With its last attempt open again, which was given up as lost: its task is waited for."""
+        """Opens the last attempt again, which was given up as lost and whose task is known now."""
         if self.attempt is None or not self.is_found_again:
             raise ValueError(f"{self.job_id} has no attempt that was found again")
         attempts = self._attempts_with(self.attempt.attempt_id, ended_at=None, failure=None, absent=False)
         return self._moved(JobStatus.PROCESSING, attempts=attempts)
 
     def mark_uncertain(self, attempt_id: str, uncertainty: str, at: datetime | None = None) -> Job:
-        """With the attempt's answer known to be lost. (Its task may have announced itself already.)"""
+        """Records that the answer to the attempt's call was lost. (A callback may have named its task already.)"""
         return self._changed(attempts=self._attempts_with(attempt_id, uncertainty=uncertainty, lost_at=at))
 
     def with_task_id(self, attempt_id: str, task_id: str, at: datetime) -> Job:
-        """With the task that the workflow knows, where the latest attempt's own record lacks it."""
+        """Records the task that the workflow knows, if the latest attempt lacks it."""
         attempt = self.attempt
         if attempt is None or attempt.attempt_id != attempt_id or attempt.task_id:
             return self
@@ -304,18 +304,18 @@ class Job(Record):
     def attempt_failed(
         self, attempt_id: str, failure: Failure, at: datetime, *, retry_after_seconds: int | None = None
     ) -> Job:
-        """With the attempt ended: refused, its task failed, or given up. The job goes on."""
+        """Ends an attempt: its call was refused, its task failed, or it was given up. The job goes on."""
         attempts = self._attempts_with(
             attempt_id, ended_at=at, failure=failure, retry_after_seconds=retry_after_seconds
         )
         return self._changed(attempts=attempts)
 
     def without_a_task(self, attempt_id: str, failure: Failure, at: datetime) -> Job:
-        """With the lost attempt ended: the provider's books prove that no task was made of it. The job goes on."""
+        """Ends a lost attempt: the provider's books prove that the call created no task. The job goes on."""
         return self._changed(attempts=self._attempts_with(attempt_id, ended_at=at, failure=failure, absent=True))
 
     def succeeded(self, results: Sequence[Result], at: datetime, *, ready_at: datetime | None = None) -> Job:
-        """Terminal, with its pictures stored and paid. A `ready_at` before the call is none: clocks differ."""
+        """Ends the job with stored and paid images. Ignores a `ready_at` before the call: clocks differ."""
         attempt = self.attempt
         if attempt is None or not results:
             raise ValueError(f"{self.job_id} can't succeed without an attempt and a result")
@@ -330,7 +330,7 @@ class Job(Record):
         )
 
     def reusing(self, results: Sequence[Result], at: datetime, *, made_by: Job) -> Job:
-        """Terminal, with copies of another job's results: no call was made, and nothing was paid."""
+        """Ends the job with copies of another job's results. No call was made and nothing was paid."""
         if self.attempts or not results:
             raise ValueError(f"{self.job_id} can't reuse a result after a call, nor without one")
         provider = made_by.attempt.provider if made_by.attempt else made_by.reused_provider
@@ -350,7 +350,7 @@ class Job(Record):
         results: Sequence[Result] = (),
         provider_urls: Sequence[str] = (),
     ) -> Job:
-        """Terminal, without (all of) its pictures; keeps what could be stored and where the rest can be found."""
+        """Ends the job without all of its images. Keeps those that were stored, and links to the others."""
         attempts = self.attempts
         if self.attempt and self.attempt.is_open:
             attempts = self._attempts_with(self.attempt.attempt_id, ended_at=at, failure=failure)
@@ -369,28 +369,28 @@ class Job(Record):
         )
 
     def expired(self, failure: Failure, at: datetime) -> Job:
-        """Terminal: its deadline passed, and every attempt there was has ended for free."""
+        """Ends the job after its deadline. Raises `ValueError` unless every attempt has ended without a charge."""
         if self.unknown_cost_microusd or (self.attempt and self.attempt.is_open):
             raise ValueError(f"{self.job_id} has an attempt that may have been or may still be charged")
         return self._moved(JobStatus.EXPIRED, failure=failure, finished_at=at)
 
     def with_cancel_requested(self, at: datetime) -> Job:
-        """With its owner's wish noted that it be canceled. What runs goes on; what follows respects it."""
+        """Records that its owner asked to cancel it. A running task goes on; no other call follows."""
         if self.is_over:
             raise ValueError(f"{self.job_id} is {self.status} already")
         return self if self.cancel_requested_at else self._changed(cancel_requested_at=at)
 
     def canceled(self, at: datetime, *, failure: Failure | None = None, provider_urls: Sequence[str] = ()) -> Job:
-        """Terminal, as its owner wished.
+        """Ends the job because its owner canceled it.
 
-        `failure`: of the attempt that was open and brought no picture. `provider_urls`: where its pictures are, for
-        some days, if it did: they are paid, and not delivered.
+        `failure`: of the open attempt, if its task failed. `provider_urls`: links to its images at the provider, valid
+        for some days, if it succeeded: they are paid and not stored.
         """
         attempts = self.attempts
         paid = 0
         if self.attempt and self.attempt.is_open:
             if not failure and not provider_urls:
-                raise ValueError(f"{self.job_id} has an attempt of which nobody said how it ended")
+                raise ValueError(f"{self.job_id} has an open attempt: give its failure or its provider_urls")
             attempts = self._attempts_with(self.attempt.attempt_id, ended_at=at, failure=failure)
             paid = self.attempt.price_microusd if not failure or failure.charged is Charged.YES else 0
         return self._moved(
@@ -403,11 +403,11 @@ class Job(Record):
         )
 
     def rebased_on(self, current: Job) -> Job:
-        """This end of the job, written over the wish to cancel it that came in between."""
+        """This end of the job, based on the revision in which its owner asked to cancel it."""
         return self._changed(revision=current.revision, cancel_requested_at=current.cancel_requested_at)
 
     def called_late(self, at: datetime) -> Job:
-        """With its uncertain tasks to be polled by the next sweep, and for a day from now: the provider called."""
+        """Plans polls of its uncertain tasks, from the next sweep on and for a day: the provider called back."""
         if not any(attempt.task_id for attempt in self.uncertain_attempts) or (
             self.late_look_at and self.late_look_at <= at
         ):
@@ -415,46 +415,46 @@ class Job(Record):
         return self._changed(late_since=at, late_look_at=at)
 
     def looking_late(self, at: datetime) -> Job:
-        """With the look after the present one planned: should nobody come back from this one."""
+        """Plans the next poll of its uncertain tasks before the present one is made, in case that one dies."""
         since = self.late_since or at
         return self._changed(late_since=since, late_look_at=next_late_poll(since, at))
 
     def looked_late(self, at: datetime) -> Job:
-        """After a look at its uncertain tasks: where none is left, or a day is over, no other is planned."""
+        """Plans no other poll once no uncertain task is left, or after a day."""
         is_last = self.late_since is None or at >= self.late_since + GIVE_UP
         if is_last or not any(attempt.task_id for attempt in self.uncertain_attempts):
             return self._changed(late_look_at=None)
         return self
 
     def settled(self, settlement: Settlement) -> Job:
-        """With what an uncertain attempt came to. The job's end stays what it was."""
+        """Adds the settlement of an uncertain attempt. The job's end stays as it was."""
         if not self.is_over or all(attempt.attempt_id != settlement.attempt_id for attempt in self.uncertain_attempts):
             raise ValueError(f"{self.job_id} has no such uncertain attempt: {settlement.attempt_id}")
         return self._changed(settlements=(*self.settlements, settlement))
 
     def as_announced(self) -> Job:
-        """With its event known to be on the bus."""
+        """Records that its event is published."""
         return self._changed(announced=True)
 
     def as_settlements_announced(self) -> Job:
-        """With the events of its settlements known to be on the bus."""
+        """Records that the events of its settlements are published."""
         told = (settlement.model_copy(update={"announced": True}) for settlement in self.settlements)
         return self._changed(settlements=tuple(told))
 
     def attempt_of(self, attempt_id: str) -> Attempt:
-        """Its attempt of that id."""
+        """The attempt with that id."""
         return next(attempt for attempt in self.attempts if attempt.attempt_id == attempt_id)
 
     def as_started(self) -> Job:
-        """With its workflow known to have begun: it may wait for its turn for long."""
+        """Records that its workflow has begun: from now on the job may wait for long."""
         return self._changed(started=True)
 
     def as_orphaned(self, at: datetime) -> Job:
-        """Without a workflow, but with a task that may still bring a picture."""
+        """Records that its workflow has ended although its task may still bring an image."""
         return self._changed(orphaned_at=at)
 
     def timings(self) -> Timings:
-        """How long each part took, as far as it has come."""
+        """Durations of its parts, as far as they have ended."""
         attempt = self.attempt
         accepted_at = attempt.accepted_at if attempt else None
         return Timings(
@@ -486,7 +486,7 @@ class Job(Record):
 
 
 class Timings(Record):
-    """Seconds, to the millisecond: waiting for a task, the task until its picture was stored, and both."""
+    """Durations in seconds, to the millisecond: until a task was created, until its image was stored, and both."""
 
     queued_seconds: float | None = None
     processing_seconds: float | None = None
@@ -494,7 +494,7 @@ class Timings(Record):
 
 
 def _charged(failure: Failure | None, charged: Charged | None) -> Failure | None:
-    """The failure, as it is told once it is known whether it was charged."""
+    """The failure with the charge that is known now."""
     if failure is None or charged in (None, failure.charged):
         return failure
     return failure.model_copy(update={"charged": charged, "retryable": False})

@@ -10,7 +10,7 @@ from heliograph.jobs.status import JobStatus
 
 
 class JobFilter(Record):
-    """Which jobs are wanted: those that match everything that is said."""
+    """Criteria of a list of jobs. A job must match all that are given."""
 
     status: JobStatus | None = None
     tag: str | None = None
@@ -18,7 +18,7 @@ class JobFilter(Record):
     created_after: AwareDatetime | None = None
 
     def wants(self, job: Job) -> bool:
-        """Whether the job is one of them."""
+        """True if the job matches."""
         return (
             self.status in (None, job.status)
             and (self.tag is None or self.tag in job.request.tags)

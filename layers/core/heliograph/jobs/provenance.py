@@ -1,4 +1,4 @@
-"""What a stored result says about itself: the object's metadata, and the job's record apart from it."""
+"""Provenance of a stored result: the object's metadata, and the job's record beside it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def metadata_of(job: Job, attempt: Attempt | None, picture: DownloadedImage | Re
 
 
 def is_same_result(metadata: Mapping[str, str], job: Job, picture: DownloadedImage | Result) -> bool:
-    """Whether an object with this metadata is that very picture of that very job, stored by an earlier run."""
+    """True if an object with this metadata is that image of that job, stored by an earlier run."""
     return metadata.get(MARKER) == job.job_id and metadata.get(_SHA256) == picture.sha256
 
 

@@ -10,7 +10,7 @@ from heliograph.kernel.media_types import MediaType
 
 
 class Result(Record):
-    """One stored picture. `version_id` pins its bytes; `sha256` in hex; sizes in bytes and pixels.
+    """One stored image. `version_id` pins its bytes; `sha256` is in hex; sizes are in bytes and pixels.
 
     `superseded_by`: the job whose newer result has the key that this one was meant for. This one has a key of its own.
     """
@@ -27,7 +27,7 @@ class Result(Record):
 
 
 class Settlement(Record):
-    """What an attempt came to that was uncertain when its job ended: known later, and never changed again.
+    """Outcome of an attempt that was uncertain when its job ended: known later, and never changed again.
 
     `charged`: yes or no. `results`: the images that arrived late. `provider_urls`: where the provider keeps paid images
     that were not stored, and `message` says why. `record_key`: of the job's record, written anew with the results.
@@ -40,5 +40,5 @@ class Settlement(Record):
     results: tuple[Result, ...] = ()
     provider_urls: tuple[str, ...] = ()
     record_key: str | None = None
-    # Its event is on the bus.
+    # Its event is published.
     announced: bool = False

@@ -1,4 +1,4 @@
-"""What happened to a job, moment by moment: from its record, and from the states that its workflow was in."""
+"""Timeline of a job, from its record and from the states that its workflow was in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from heliograph.jobs.job import Job
 
 
 class TimelineKind(StrEnum):
-    """What can happen. Published."""
+    """Kinds of timeline entries. Published."""
 
     SUBMITTED = "submitted"
     WAITING = "waiting"
@@ -28,7 +28,7 @@ class TimelineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One thing that happened; `until`, where it took time and is over. `attempt`: which one it is about, from 1."""
+    """One entry. `until`: its end, if it took time and is over. `attempt`: the number of its attempt, from 1."""
 
     at: datetime
     kind: TimelineKind

@@ -1,4 +1,4 @@
-"""Who pays, how much at most, and how large a share of a busy route each gets. All of it is configuration."""
+"""Tenants: their budgets and their share of a busy route. All of it is configuration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TenantName = Annotated[
 
 
 class Period(StrEnum):
-    """What a budget is for. Both end at midnight, UTC."""
+    """Period of a budget. Both end at midnight, UTC."""
 
     DAY = "day"
     MONTH = "month"
@@ -53,7 +53,7 @@ Budget = Annotated[str, AfterValidator(_is_a_budget), Field(json_schema_extra={"
 
 
 class Limits(BaseModel):
-    """What may be spent in a UTC day and in a UTC month, in USD; no limit where nothing is said."""
+    """Budgets for a UTC day and a UTC month, in USD; no limit if not given."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
@@ -61,7 +61,7 @@ class Limits(BaseModel):
     monthly_budget_usd: Budget | None = None
 
     def limit(self, period: Period) -> int | None:
-        """In micro-dollars."""
+        """Budget for a period, in micro-dollars; `None` for no limit."""
         budget = self.daily_budget_usd if period is Period.DAY else self.monthly_budget_usd
         return None if budget is None else microdollars(budget)
 
@@ -85,7 +85,7 @@ class Tenants(BaseModel):
         return self._tenant(tenant).weight
 
     def limit(self, account: str, period: Period) -> int | None:
-        """What the account (a tenant, or `EVERYBODY`) may spend in a period, in micro-dollars."""
+        """Budget of the account (a tenant, or `EVERYBODY`) for a period, in micro-dollars."""
         limits = self.together if account == EVERYBODY else self._tenant(account)
         return limits.limit(period)
 

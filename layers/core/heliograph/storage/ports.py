@@ -28,7 +28,7 @@ class ObjectStore(Protocol):
         ...
 
     def summary(self, location: ObjectLocation) -> ObjectSummary | None:
-        """What the store knows of an object, for one request and without reading it; `None` where there is none."""
+        """Summary of an object by the store: one request, without reading the object. `None` if there is none."""
         ...
 
     def copy(

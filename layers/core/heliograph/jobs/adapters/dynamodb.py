@@ -67,7 +67,7 @@ OPEN_SHARDS = 8
 
 
 class _Beside(NamedTuple):
-    """What is written in a transaction with a job; what to raise if its own condition does not hold."""
+    """An item written in a transaction with a job, and the error to raise if its condition fails."""
 
     item: TransactWriteItemTypeDef
     refusal: HeliographError | None = None
@@ -129,7 +129,7 @@ class DynamoDBJobReader:
                 found, end = found[:limit], found[limit - 1]
             read = self._several([position.id for position in found])
         jobs = {job.job_id: job for job in read}
-        # One that changed since it was found is told of only if it is still wanted.
+        # A job that changed since it was found is returned only if it still matches.
         told = (job for position in found if (job := jobs.get(position.id)) and wanted.wants(job))
         return Page(tuple(told), end, (*unreadable, *read.unreadable))
 
@@ -227,7 +227,7 @@ class DynamoDBJobStore(DynamoDBJobReader):
         except StaleJob:
             return None
         except BudgetExceeded:
-            # Whoever repeats a job that fitted at its time is told of that job.
+            # A repeat of a job that fitted at its time returns that job.
             if self.get(job.job_id):
                 return None
             raise

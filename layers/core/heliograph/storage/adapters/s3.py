@@ -204,7 +204,7 @@ class S3ObjectStore:
         return SignedForm(form["url"], form["fields"])
 
     def origin_of_links(self, bucket: str) -> str:
-        """Where every signed link of the bucket leads: scheme, host and port. Worked out here, without a request."""
+        """Origin of every signed link of the bucket: scheme, host and port. Computed without a request."""
         parts = urlsplit(self.presigned_get(ObjectLocation(bucket, "any"), seconds=1))
         return f"{parts.scheme}://{parts.netloc}"
 
