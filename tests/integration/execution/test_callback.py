@@ -1,4 +1,4 @@
-"""The callback function, from the providers' own calls to what is in the table afterwards."""
+"""Callback function, from the providers' own calls to the items in the table."""
 
 from __future__ import annotations
 

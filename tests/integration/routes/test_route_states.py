@@ -1,4 +1,4 @@
-"""The shared state of routes: the fake of the unit tests and the table of DynamoDB behave alike, call by call."""
+"""Route states: the unit tests' fake and DynamoDB behave alike, call by call."""
 
 from __future__ import annotations
 

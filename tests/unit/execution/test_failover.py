@@ -1,4 +1,4 @@
-"""Which route a job takes, and what follows when one fails it."""
+"""Failover: the next route of a job after a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`poll`: one question, one answer, one next wait."""
+"""Poll: one poll of the provider, and the wait until the next."""
 
 from __future__ import annotations
 

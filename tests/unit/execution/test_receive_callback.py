@@ -1,4 +1,4 @@
-"""Callbacks: a hint that makes us ask one question at most, and gives a lost task back to its own job alone."""
+"""Callbacks: a hint that costs one poll at most, and gives a lost task back to its own job only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The links of a job's objects are tried before anything is paid with them."""
+"""Links to a job's objects are tried before a call is paid with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same bytes, key and recipe are one job; elsewhere the tenant's equal result is reused; loops stop."""
+"""Reuse: the same bytes, key and recipe are one job; elsewhere the tenant's equal result is reused; loops stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The circuit breaker: a table of what happens to a route in each state, and the moments at which it changes."""
+"""Circuit breaker: a table of events in each state, and the times at which the state changes."""
 
 from __future__ import annotations
 

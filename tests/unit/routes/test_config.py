@@ -1,4 +1,4 @@
-"""Routes: configuration that either works or says everything that is wrong with it."""
+"""Routes: a configuration is valid, or all of its faults are reported."""
 
 from __future__ import annotations
 

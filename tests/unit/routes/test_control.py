@@ -1,4 +1,4 @@
-"""What all functions know of a route: its circuit and its pace follow its calls, and the bus hears of each switch."""
+"""Route control: results of calls change a route's circuit and rate, and each change is published."""
 
 from __future__ import annotations
 

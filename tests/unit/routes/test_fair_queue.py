@@ -1,4 +1,4 @@
-"""Whose turn it is, and when: no route is called too often, and no tenant is served at another's cost."""
+"""Fair queue: no route is called too often, and no tenant is served at another's cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ten thousand uploads at once: simulated with the real steps, so that their cost and their order can be seen."""
+"""Fairness: ten thousand uploads at once, simulated with the real use cases."""
 
 from __future__ import annotations
 

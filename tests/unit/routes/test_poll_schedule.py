@@ -1,4 +1,4 @@
-"""When to ask the provider how a task is."""
+"""Poll schedule: when to poll the provider for a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns: one atomic write for a place, none to look at it again, and races that cost nobody anything."""
+"""Slots: one atomic write for a slot, none for its ticket, and races that lose no slot."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class Finalizer:
 
 
 def _may_still_be_charged(job: Job, outcome: Failed | Expired | Canceled) -> bool:
-    """Whether an attempt is open other than the one whose end is reported here."""
+    """True if an attempt is open other than the one whose end is reported here."""
     attempt = job.attempt
     if attempt is None or not attempt.is_open:
         return False

@@ -34,7 +34,7 @@ class DispatchInput(_State):
 
     @property
     def has_waited(self) -> bool:
-        """Whether the wait of an earlier outcome is over."""
+        """True if the wait of an earlier outcome is over."""
         return self.outcome == "not_yet"
 
 
@@ -54,7 +54,7 @@ class Watch(_State):
     poll_at_seconds: tuple[PositiveInt, ...] = ()
     """Poll times, in seconds since `began_at`."""
     called_back: bool = False
-    """Whether a callback ended the last wait."""
+    """True if a callback ended the last wait."""
     callbacks_left: NonNegativeInt = 0
     """Callbacks that may still end a wait; none if the provider has no callback URL."""
     asked_at_ms: NonNegativeInt = 0
@@ -64,7 +64,7 @@ class Watch(_State):
 
     @property
     def was_called_back(self) -> bool:
-        """Whether the provider ever called back about the task, even too early."""
+        """True if the provider ever called back about the task, even too early."""
         return self.called_back or self.callbacks_left < MAX_EARLY_CALLBACKS
 
 

@@ -113,7 +113,7 @@ def _wait_for(holder: Job, job: Job, now: datetime) -> NotYet | None:
 
 
 def _was_paid_for_the_same_upload(holder: Job, job: Job) -> bool:
-    """Whether a call would pay twice for one upload. (A retry was requested knowing that.)"""
+    """True if a call would pay twice for one upload. (A retry was requested knowing that.)"""
     same = holder.source.kind != "api" and (holder.source.bucket, holder.source.key) == (
         job.source.bucket,
         job.source.key,

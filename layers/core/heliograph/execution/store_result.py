@@ -55,7 +55,7 @@ class ResultStore:
         )
 
     def has_record(self, job: Job) -> bool:
-        """Whether an earlier run stored the job's images and record, and ended before it could save that."""
+        """True if an earlier run stored the job's images and record, and ended before it could save that."""
         record = self.objects.head(ObjectLocation(self.bucket, job.record_key))
         return record is not None and record.metadata.get(MARKER) == job.job_id
 

@@ -79,7 +79,7 @@ class OpenCircuit(_Record):
     """The only tenant that the circuit is open for. `None`: open for all tenants."""
 
     def is_for(self, tenant: str | None) -> bool:
-        """Whether the circuit is open for the tenant. `None`: for an operator, who sees every open circuit."""
+        """True if the circuit is open for the tenant. `None`: for an operator, who sees every open circuit."""
         return tenant is None or self.tenant in (None, tenant)
 
 
@@ -91,7 +91,7 @@ class Breaker(_Record):
     """`None` while the circuit is closed."""
     closed_at: AwareDatetime | None = None
     unpublished_change: bool = False
-    """Whether the event of the last change is not known to be published."""
+    """True if the event of the last change is not known to be published."""
 
     def circuit(self, now: datetime, tenant: str | None = None) -> Circuit:
         """State of the circuit, for a tenant or (`None`) as an operator sees it."""
@@ -173,12 +173,12 @@ class Breaker(_Record):
 
 
 def is_route_failure(failure: Failure) -> bool:
-    """Whether a failure says something about the route, rather than about the request or the rate of calls."""
+    """True if a failure says something about the route, rather than about the request or the rate of calls."""
     return failure.code in _ROUTE_FAILURES
 
 
 def is_late(ran: timedelta, *, usual_seconds: int) -> bool:
-    """Whether a task ran for so long that the route is slow, whatever the deadline of its job was."""
+    """True if a task ran for so long that the route is slow, whatever the deadline of its job was."""
     return ran >= timedelta(seconds=usual_seconds * _LATE)
 
 

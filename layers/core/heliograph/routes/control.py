@@ -108,7 +108,7 @@ class RouteControl:
         return Latencies()
 
     def claim_probe(self, route: Route, *, tenant: str | None = None) -> bool:
-        """Whether the caller may call a route whose circuit was half-open a moment ago. Raises `StorageFailed`."""
+        """True if the caller may call a route whose circuit was half-open a moment ago. Raises `StorageFailed`."""
         state, now = self._state_of(route), self.clock.now()
         match state.breaker.circuit(now, tenant):
             case Circuit.CLOSED:

@@ -109,7 +109,7 @@ class FairQueue(BaseModel):
         return max(self.finish_tags.get(tenant, 0), self.virtual_time_at(at, weights)) + slot_length(tenant, weights)
 
     def is_backlogged(self, tenant: str, at: datetime, weights: Weights) -> bool:
-        """Whether the tenant has a slot that has not finished. Only then may a slot be had by extending the flow.
+        """True if the tenant has a slot that has not finished. Only then may a slot be had by extending the flow.
 
         (An idle flow that is merely extended would count as backlogged since its last slot.)
         """
@@ -151,7 +151,7 @@ class FairQueue(BaseModel):
         return anchored.model_copy(update=changes)
 
     def may_increase(self, at: datetime, weights: Weights) -> bool:
-        """Whether no call was refused for long enough and a call is waiting. A rate that is not needed proves nothing.
+        """True if no call was refused for long enough and a call is waiting. A rate that is not needed proves nothing.
 
         The slot of the call that was just made does not count as waiting.
         """
