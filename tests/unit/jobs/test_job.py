@@ -395,8 +395,8 @@ def test_what_is_over_can_not_be_canceled(job: Job) -> None:
         job.canceled(after(99), provider_urls=["https://r.test/1"])
 
 
-def test_no_job_is_canceled_while_nobody_knows_how_its_attempt_ended() -> None:
-    with pytest.raises(ValueError, match="nobody said how it ended"):
+def test_a_job_with_an_open_attempt_is_not_canceled_without_the_attempts_outcome() -> None:
+    with pytest.raises(ValueError, match="has an open attempt"):
         processing_job().canceled(after(9))
 
 
