@@ -22,7 +22,7 @@ import httpx
 import urllib3
 from heliograph.platform import aws
 from heliograph.platform.http_transport import BoundedTransport
-from heliograph.platform.threads import Threads
+from heliograph.platform.threads import ThreadedCalls
 from heliograph.providers.adapters.result_host import ResultHost
 from heliograph.storage.adapters.s3 import S3ObjectStore
 from heliograph.storage.references import ObjectLocation
@@ -45,7 +45,7 @@ def _ours(certificate: str, origin: str) -> Copy:
     def copy(url: str, key: str) -> None:
         with host.fetch(url) as picture:
             place = ObjectLocation(_BUCKET, key)
-            objects.look(place)
+            objects.head(place)
             objects.put(
                 place,
                 picture.file,
@@ -132,12 +132,12 @@ def main() -> None:
     copy = _way(name, origin, certificate)
     kind = {"ours_png": "png", "ours_webp": "webp"}.get(name, "jpeg")
     copy(f"{origin}/pictures/{_WARM_UP_BYTES}.{kind}", f"{name}/{os.getpid()}/first.{kind}")
-    together = Threads(4 if name == "ours_four" else 1)
+    in_parallel = ThreadedCalls(4 if name == "ours_four" else 1)
     urls = [f"{origin}/pictures/{size}.{kind}"] * int(copies)
     calls = [partial(copy, url, f"{name}/{os.getpid()}/{number}.{kind}") for number, url in enumerate(urls)]
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before, began = _memory("VmRSS"), resource.getrusage(resource.RUSAGE_SELF)
-    together(calls)
+    in_parallel(calls)
     ended, peak = resource.getrusage(resource.RUSAGE_SELF), _memory("VmHWM")
     cpu_seconds = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
     cpu_ms_per_mb = cpu_seconds * 1e9 / (int(size) * int(copies))

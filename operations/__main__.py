@@ -150,12 +150,12 @@ def _take_over(variables: Mapping[str, str], *, region: str) -> None:
 
 
 def _ledger(room: OperatorTools, *, everything: bool) -> int:
-    jobs = list(room.jobs.every())
+    jobs = list(room.jobs.scan())
     since = datetime.now(UTC) - room.retention
     of_jobs = running_tasks(jobs)
     checked = Checked(
         jobs=len(jobs),
-        sums=check_ledger(jobs, room.ledger.every(), complete_since=since),
+        sums=check_ledger(jobs, room.ledger.scan(), complete_since=since),
         usage=check_usage(jobs, room.ledger.usage(f"{since:%Y-%m-%d}", _LAST_DAY), complete_since=since),
         running={route.name: (room.control.states.running(route), of_jobs[route.name]) for route in room.routes},
         names={key.key_id: key.name for key in access.key_service().list(by=None)},

@@ -21,8 +21,9 @@ from heliograph.execution.outcomes import (
     RetryFinalize,
     Watch,
 )
-from heliograph.jobs.job import Job, JobStatus, Result, Settlement, Source
+from heliograph.jobs.job import Job, JobStatus, Source
 from heliograph.jobs.request import JobRequest
+from heliograph.jobs.results import Result, Settlement
 from heliograph.kernel.aspect_ratio import AspectRatio
 from heliograph.kernel.errors import Fault
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -109,7 +110,7 @@ def queued_job(job_id: str = JOB_ID, **changes: Any) -> Job:
             preset="white-background",
             preset_version="Xq1wZkUuVfJ2b7o9mR5tNc8yE3sLhA0d",
         ),
-        output_key="{preset}/{name}/{job_id}/{index}.{ext}",
+        output_key_template="{preset}/{name}/{job_id}/{index}.{ext}",
         output_stem="shoe",
         created_at=START,
         deadline_at=after(1200),
@@ -143,7 +144,7 @@ def picture_of(job: Job) -> Result:
     """Its one picture."""
     return Result(
         bucket=RESULTS_BUCKET,
-        key=job.output_place.result_key(1, MediaType.JPEG),
+        key=job.output_keys.result_key(1, MediaType.JPEG),
         version_id=RESULT_VERSION,
         content_type=MediaType.JPEG,
         size_bytes=1_482_113,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from heliograph.jobs.job import START_GRACE
+from heliograph.jobs.deadlines import START_GRACE
 
 from tests.e2e.conftest import JOB_DEADLINE_SECONDS, WAIT_SCALE, SlowJobs
 from tests.e2e.deployed import environment, function, invoke

@@ -168,7 +168,7 @@ def test_a_failed_job_is_done_again_once(world: World, mark: str) -> None:
     told = moments(world, one["id"])
     assert (told[0], told[-1]) == ("submitted", "finished")
     assert {"attempt", "accepted", "waiting", "asked", "delivering"} <= set(told)
-    assert "refused" in moments(world, first["id"])
+    assert "attempt_failed" in moments(world, first["id"])
 
 
 def test_a_caller_may_wait_for_the_picture(world: World, mark: str) -> None:

@@ -55,7 +55,7 @@ from heliograph.jobs.job import Job
 from heliograph.jobs.read_jobs import JobsQuery, JobsReader, JobView, JobViewer
 from heliograph.jobs.request import Rules
 from heliograph.kernel.pagination import Page
-from heliograph.platform.threads import in_order
+from heliograph.platform.threads import sequential_calls
 from heliograph.providers.ports import ImageProvider
 from heliograph.routes.config import Route, Routes
 from heliograph.routes.control import RouteControl
@@ -128,7 +128,7 @@ class InMemoryDeployment:
 
     @property
     def copier(self) -> ResultCopier:
-        return ResultCopier(source=self.source, store=self.store, index=self.index, together=in_order)
+        return ResultCopier(source=self.source, store=self.store, index=self.index, in_parallel=sequential_calls)
 
     @property
     def ender(self) -> JobEnder:

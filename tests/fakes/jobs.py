@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from heliograph.jobs.job import Job, JobFilter
+from heliograph.jobs.accounting import accounting_change, takes_a_share, with_accounting
+from heliograph.jobs.deadlines import attention_at
+from heliograph.jobs.job import Job
+from heliograph.jobs.job_filter import JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.errors import KeyHeld, RouteFull, StaleJob
 from heliograph.kernel.pagination import Cursor, Page
@@ -78,8 +81,8 @@ class InMemoryJobStore:
                 None,
             )
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
-        with self._script.playing("listed"):
+    def list(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
+        with self._script.playing("list"):
             found = sorted(
                 (job for job in self if job.tenant == tenant and wanted.wants(job)),
                 key=lambda job: (job.created_at, job.job_id),
@@ -89,13 +92,13 @@ class InMemoryJobStore:
             last = older[limit - 1] if len(older) > limit else None
             return Page(tuple(older[:limit]), Cursor(last.created_at, last.job_id) if last else None)
 
-    def every(self) -> Iterator[Job]:
-        with self._script.playing("every"):
+    def scan(self) -> Iterator[Job]:
+        with self._script.playing("scan"):
             yield from self
 
-    def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         with self._script.playing("needing_attention"):
-            overdue = [(job.attention_at, job.job_id) for job in self if job.attention_at and job.attention_at <= now]
+            overdue = [(due, job.job_id) for job in self if (due := attention_at(job)) and due <= now]
             return [job_id for _, job_id in sorted(overdue)][:limit]
 
     def peek(self, job_id: str) -> Job:
@@ -110,8 +113,8 @@ class InMemoryJobStore:
 
     def _check(self, job: Job) -> None:
         self._ledger.check(job)
-        name = job.runs_on
-        if name and name != job.ran_on:
+        name = accounting_change(job).entered
+        if name:
             if self.running[name] >= self._caps.get(name, 1_000_000):
                 raise RouteFull(name)
             share = self._shares.get(name)
@@ -121,11 +124,12 @@ class InMemoryJobStore:
     def _write(self, job: Job) -> Job:
         """The job, the ledger and the counts, in one go."""
         self._ledger.book(job)
-        self.running.update({route: 1 for route in [job.runs_on] if route})
-        self.running.subtract({route: 1 for route in [job.ran_on] if route})
-        self.shares.update({(job.places["held_share_of"], job.tenant): 1} if job.places["held_share_of"] else {})
-        self.shares.subtract({(job.held_share_of, job.tenant): 1} if job.held_share_of else {})
-        written = job.model_copy(update={"booked": job.booking, "used": job.usage, **job.places})
+        change = accounting_change(job)
+        for route, difference in ((change.left, -1), (change.entered, 1)):
+            if route:
+                self.running[route] += difference
+                self.shares[route, job.tenant] += difference if takes_a_share(job) else 0
+        written = with_accounting(job)
         # Through JSON, as the real store does: what can't be written and read again fails here too.
         self._documents[job.job_id] = written.model_dump_json()
         return written

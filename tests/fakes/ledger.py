@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from heliograph.budgets.ledger import WARNED_AT, Balance, Booking, BudgetAccount, Usage, UsageLine
+from heliograph.jobs.accounting import accounting_change, budget_limits
 from heliograph.jobs.job import Job
 from heliograph.kernel.errors import BudgetExceeded
 from heliograph.kernel.tenants import Period, Tenants
@@ -39,8 +40,8 @@ class InMemoryLedger:
             warned = (percent for percent in WARNED_AT if (page, percent) in self._announced)
             return Balance(self.pages.get(page, Booking()), frozenset(warned))
 
-    def every(self) -> Iterator[tuple[BudgetAccount, Booking]]:
-        with self._script.playing("every"):
+    def scan(self) -> Iterator[tuple[BudgetAccount, Booking]]:
+        with self._script.playing("scan"):
             yield from self.pages.items()
 
     def usage(self, first_day: str, last_day: str, *, tenant: str | None = None) -> Iterator[UsageLine]:
@@ -64,17 +65,18 @@ class InMemoryLedger:
 
     def check(self, job: Job) -> None:
         """Raises `BudgetExceeded` if what the job may cost now does not fit."""
-        difference = job.booking.minus(job.booked)
+        difference = accounting_change(job).booking
         if difference.committed <= 0 or job.is_over:
             return
-        for page, limit in job.ledger_pages(self.tenants):
+        for page, limit in budget_limits(job, self.tenants):
             if limit is not None and self.pages[page].committed + difference.committed > limit:
                 raise BudgetExceeded(page.account, page.period, limit)
 
     def book(self, job: Job) -> None:
         """Adds what changed."""
-        for route, more in job.usage_changes.items():
+        change = accounting_change(job)
+        for route, more in change.usage_by_route.items():
             line = (Period.DAY.of(job.created_at), job.tenant, route)
             self.used[line] = self.used.get(line, Usage()).plus(more)
-        for page, _ in job.ledger_pages(self.tenants):
-            self.pages[page] = self.pages[page].plus(job.booking.minus(job.booked))
+        for page, _ in budget_limits(job, self.tenants):
+            self.pages[page] = self.pages[page].plus(change.booking)

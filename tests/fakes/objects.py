@@ -127,8 +127,8 @@ class InMemoryObjectStore:
         """Somebody deletes an object, with all its versions."""
         del self._versions[(bucket, key)]
 
-    def look(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
-        with self._script.playing("look"):
+    def head(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
+        with self._script.playing("head"):
             found = self.peek(location)
             if found is None:
                 return None

@@ -54,7 +54,7 @@ class ScriptedProvider:
             self.tasks.append(line.task_id)
         return line
 
-    def ask(self, task_id: str) -> TaskState:
+    def poll(self, task_id: str) -> TaskState:
         self.questions.append(task_id)
         if not self._answers:
             return Completed(result_urls_of(task_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from heliograph.jobs.recipes import KeyedUpload
+from heliograph.jobs.fingerprints import KeyedUpload
 from heliograph.storage.sequencers import sortable
 
 from tests.fakes.script import Line, Script

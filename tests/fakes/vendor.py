@@ -220,7 +220,7 @@ class Vendor:
             self.calls.append(Call(request.prompt, creating, url))
         return _REFUSALS.get(creating) or Uncertain(creating)
 
-    def ask(self, task_id: str) -> TaskState:
+    def poll(self, task_id: str) -> TaskState:
         if not self.mood.answers_questions:
             self.refused_questions.add(task_id)
             return NoAnswer("502")

@@ -9,7 +9,7 @@ const WORDS = {
   waiting: "Waiting",
   attempt: "Attempt",
   accepted: "Accepted",
-  refused: "Refused",
+  attempt_failed: "Attempt failed",
   asked: "Polled",
   delivering: "Storing",
   cancel_requested: "Cancel requested",
@@ -37,7 +37,7 @@ function row(step, started, isLast) {
   const word = WORDS[step.kind] ?? step.kind;
   const name = step.kind === "attempt" && step.attempt ? `${word} ${step.attempt}` : word;
   const detail = step.polls ? `Waiting for the provider. Polled ${counted(step.polls, "time")}` : step.detail;
-  const isFault = step.kind === "refused" || (step.kind === "finished" && !step.detail.startsWith("succeeded"));
+  const isFault = step.kind === "attempt_failed" || (step.kind === "finished" && !step.detail.startsWith("succeeded"));
   return make(
     "li",
     { "data-kind": step.kind, "data-now": isLast, "data-fault": isFault },

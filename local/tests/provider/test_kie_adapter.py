@@ -43,9 +43,9 @@ def _ended(simulation: Simulation, request: TaskRequest = _REQUEST) -> TaskState
     provider = _provider(simulation)
     accepted = provider.create(request)
     assert isinstance(accepted, Accepted), accepted
-    assert provider.ask(accepted.task_id) == StillRunning()
+    assert provider.poll(accepted.task_id) == StillRunning()
     simulation.advance(60)
-    return provider.ask(accepted.task_id)
+    return provider.poll(accepted.task_id)
 
 
 def test_a_prompt_becomes_an_image_and_a_callback(simulation: Simulation) -> None:
@@ -108,4 +108,4 @@ def test_an_order_that_kie_does_not_take_is_refused(simulation: Simulation) -> N
 
 
 def test_a_task_that_it_does_not_know_says_nothing(simulation: Simulation) -> None:
-    assert _provider(simulation).ask("task_0") == NoAnswer("the provider said 422: recordInfo is null")
+    assert _provider(simulation).poll("task_0") == NoAnswer("the provider said 422: recordInfo is null")

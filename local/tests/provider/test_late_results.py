@@ -49,7 +49,7 @@ def outcome_of(simulation: Simulation, provider: ImageProvider) -> tuple[Finishe
     accepted = provider.create(REQUEST)
     assert isinstance(accepted, Accepted)
     simulation.advance(60)
-    assert provider.ask(accepted.task_id) == NoResultYet()
+    assert provider.poll(accepted.task_id) == NoResultYet()
     clock = SimulatedClock(simulation)
     began_at = clock.now()
     watch = Watch(

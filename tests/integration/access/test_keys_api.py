@@ -431,7 +431,7 @@ def test_a_job_is_its_tenants_and_notes_the_budget_of_its_key(jobs: DynamoDBJobS
     _, document, _ = call(handler, "POST", "/v1/jobs", {"prompt": "x", "output_key": "a/{name}.{ext}"}, caller=caller)
     job = jobs.get(document["id"])
     assert job
-    assert (job.tenant, job.output_key) == ("shop", "tenants/shop/a/{name}.{ext}")
+    assert (job.tenant, job.output_key_template) == ("shop", "tenants/shop/a/{name}.{ext}")
     assert job.key_budget == KeyBudget(key_id=KEY_ID, daily_microusd=100_000)
     assert KEY_ID not in json.dumps(document)
     assert {page["reserved"]["N"] for page in items("ledger") if page["account"]["S"] == KEY_ID} == {"60000"}

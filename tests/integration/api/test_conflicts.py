@@ -77,7 +77,7 @@ def test_a_transaction_that_met_another_is_made_again(dynamodb: Table) -> None:
     dynamodb.cancels(FINE, CONFLICT, FINE, CONFLICT, CONFLICT, times=3)
     added = job_store().add(a_job())
     assert added
-    assert added.booked.reserved == 50_000
+    assert added.accounted.booking.reserved == 50_000
     assert len(dynamodb.asked) == 4
 
 
@@ -188,7 +188,7 @@ def test_a_transaction_is_the_job_first_and_then_the_four_pages_and_the_route(dy
     "code",
     ["InternalServerError", "AccessDeniedException", "ResourceNotFoundException", "TransactionConflictException"],
 )
-def test_a_ledger_that_is_away_is_a_failed_storage_that_names_the_page(dynamodb: Table, code: str) -> None:
+def test_a_ledger_that_fails_raises_storage_failed_with_the_account(dynamodb: Table, code: str) -> None:
     ledger, page = DynamoDBLedger(aws.dynamodb(), "ledger"), BudgetAccount("*", "2026-11-22")
     status = 500 if code == "InternalServerError" else 400
     dynamodb.says(status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "x"}, times=100)
@@ -197,7 +197,7 @@ def test_a_ledger_that_is_away_is_a_failed_storage_that_names_the_page(dynamodb:
         lambda: ledger.may_announce(page, START),
         lambda: ledger.announced(page),
     ):
-        with pytest.raises(StorageFailed, match=rf"Page\(account='\*', period='2026-11-22'\): {code}"):
+        with pytest.raises(StorageFailed, match=rf"BudgetAccount\(account='\*', period='2026-11-22'\): {code}"):
             call()
 
 

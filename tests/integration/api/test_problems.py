@@ -229,7 +229,7 @@ def test_every_job_has_the_same_fields(job: Any) -> None:
     document = represent(JobView(job, ()))
     assert set(document) == set(represent(JobView(queued_job(), ())))
     internal = {"fingerprint", "revision", "tenant", "announced", "started", "orphaned_at"}
-    assert not (internal | {"quote_microusd", "booked", "ran_on", "key_budget"}) & set(document)
+    assert not (internal | {"quote_microusd", "accounted", "key_budget"}) & set(document)
     assert [set(attempt) for attempt in document["attempts"]] == [
         {
             "attempt_id",
@@ -253,7 +253,7 @@ def test_what_only_we_need_to_know_of_a_job_is_in_no_view_and_no_record(job: Any
     for told in (json.dumps(represent(JobView(job, ()))), record_of(job).decode()):
         assert RUN_ID not in told
         names = set(re.findall(r'"(\w+)":', told))
-        assert not {"run_id", "price_microusd", "callback_sha256", "announced", "orphaned_at", "booked"} & names
+        assert not {"run_id", "price_microusd", "callback_sha256", "announced", "orphaned_at", "accounted"} & names
         assert "key_budget" not in names
 
 

@@ -71,7 +71,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
         return found.state
 
     for vendor in (ApiModels, Kie):
-        monkeypatch.setattr(vendor, "ask", ask)
+        monkeypatch.setattr(vendor, "poll", ask)
     return found
 
 
@@ -254,7 +254,7 @@ def on_its_second_attempt() -> Job:
     """The token is that of the first."""
     first = attempting()
     assert first.attempt
-    refused = first.refused(first.attempt.attempt_id, BLOCKED, NOW)
+    refused = first.attempt_failed(first.attempt.attempt_id, BLOCKED, NOW)
     second = derived_id("att", JOB_ID, "2")
     return refused.attempting(second, RUN_ID, ROUTE, NOW, callback_sha256=token_digest("y" * 43))
 
@@ -262,7 +262,7 @@ def on_its_second_attempt() -> Job:
 def between_attempts() -> Job:
     first = attempting()
     assert first.attempt
-    return first.refused(first.attempt.attempt_id, BLOCKED, NOW)
+    return first.attempt_failed(first.attempt.attempt_id, BLOCKED, NOW)
 
 
 def without_callbacks() -> Job:

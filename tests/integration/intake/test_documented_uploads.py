@@ -52,7 +52,7 @@ def test_the_shown_command_uploads_with_its_metadata(deployment: Deployment, job
 
     job = job_of(deployment, jobs, key)
 
-    assert (job.request.prompt, job.output_key) == ("Käse, auf Weiß", "shop/{name}.{ext}")
+    assert (job.request.prompt, job.output_key_template) == ("Käse, auf Weiß", "shop/{name}.{ext}")
 
 
 def test_the_shown_program_uploads_with_its_metadata(
@@ -66,4 +66,4 @@ def test_the_shown_program_uploads_with_its_metadata(
     exec(program.replace(BUCKET, deployment.uploads_bucket), names)  # noqa: S102 - it is our own documentation
 
     job = job_of(deployment, jobs, "uploads/white-background/shoe.jpg")
-    assert (job.request.prompt, job.output_key) == ("Käse, auf Weiß", "shop/{name}.{ext}")
+    assert (job.request.prompt, job.output_key_template) == ("Käse, auf Weiß", "shop/{name}.{ext}")

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 from heliograph.execution.create_task import uncertain_call
+from heliograph.jobs.accounting import with_accounting
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
-from heliograph.jobs.job import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobFilter, JobStatus
+from heliograph.jobs.deadlines import END_GRACE, ORPHAN_GRACE, START_GRACE, attention_at
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.job_filter import JobFilter
 from heliograph.jobs.request import MAX_BODY_BYTES, JobRequest, Rules, read_request
 from heliograph.jobs.retry_policy import MAX_ATTEMPTS
 from heliograph.kernel.errors import StaleJob, StorageFailed
@@ -54,11 +57,6 @@ def item(job_id: str = JOB_ID) -> dict[str, dict[str, str]]:
     return {name: {kind: str(text) for kind, text in value.items()} for name, value in found["Item"].items()}
 
 
-def as_written(job: Job) -> Job:
-    """With what the ledger holds for it and where it runs, as the store notes them."""
-    return job.model_copy(update={"booked": job.booking, "used": job.usage, **job.places})
-
-
 def attributes(job: Job, store: DynamoDBJobStore) -> set[str]:
     store.add(job)
     return set(item(job.job_id))
@@ -93,8 +91,8 @@ def test_a_job_that_nobody_wrote_is_nothing(store: DynamoDBJobStore) -> None:
     ],
 )
 def test_a_job_is_read_as_it_was_written(store: DynamoDBJobStore, job: Job) -> None:
-    assert store.add(job) == as_written(job)
-    assert store.get(job.job_id) == as_written(job)
+    assert store.add(job) == with_accounting(job)
+    assert store.get(job.job_id) == with_accounting(job)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +218,7 @@ def test_a_job_needs_attention_from_its_time_on_and_not_before(
     store: DynamoDBJobStore, job: Job, due: datetime
 ) -> None:
     store.add(job)
-    assert job.attention_at == due
+    assert attention_at(job) == due
     assert store.needing_attention(due - timedelta(seconds=1), limit=10) == []
     assert store.needing_attention(due, limit=10) == [job.job_id]
 
@@ -276,9 +274,9 @@ def largest_job(letter: str) -> Job:
         if number < 6:
             job = job.accepted(attempt_id, '"' * 256, at)
             failure = LATE.model_copy(update={"message": f"the provider's task failed: {said} ({said})"})
-        job = job.refused(attempt_id, failure, at, retry_after_seconds=99_999)
+        job = job.attempt_failed(attempt_id, failure, at, retry_after_seconds=99_999)
     stored = succeeded_job().results[0]
-    results = [stored.model_copy(update={"key": job.output_place.result_key(n, MediaType.JPEG)}) for n in range(1, 16)]
+    results = [stored.model_copy(update={"key": job.output_keys.result_key(n, MediaType.JPEG)}) for n in range(1, 16)]
     urls = ["https://r2.apimodels.app/".ljust(2048, "x")] * 16
     return job.failed(BLOCKED, after(99), results=results, provider_urls=urls)
 
@@ -289,7 +287,7 @@ def test_the_largest_request_with_every_attempt_lost_fits_an_item(store: DynamoD
     texts = {name: "".join(kinds.values()) for name, kinds in item().items()}
     size = sum(len(name) + len(text.encode()) for name, text in texts.items())
     assert size < LARGEST_ITEM_BYTES
-    assert store.get(JOB_ID) == as_written(job)
+    assert store.get(JOB_ID) == with_accounting(job)
 
 
 def test_the_document_is_json_that_a_person_can_read(store: DynamoDBJobStore) -> None:
@@ -335,7 +333,7 @@ def jobs_of_one_tenant(store: DynamoDBJobStore, count: int, **changes: Any) -> l
     for number in range(count):
         job = queued_job(derived_id("job", f"{changes}{number}"), created_at=after(number), **changes)
         assert store.add(job)
-        made.append(as_written(job))
+        made.append(with_accounting(job))
     return made[::-1]
 
 
@@ -350,10 +348,10 @@ def test_where_few_jobs_match_a_call_looks_at_so_many_and_says_where_it_stopped(
 ) -> None:
     jobs = jobs_of_one_tenant(store, 17)
     wanted = JobFilter(status=JobStatus.SUCCEEDED)
-    found = store.listed("default", wanted, after=None, limit=5)
+    found = store.list("default", wanted, after=None, limit=5)
     # Five looks at three each.
     assert (found.items, found.end) == ((), Cursor(jobs[14].created_at, jobs[14].job_id))
-    rest = store.listed("default", wanted, after=found.end, limit=5)
+    rest = store.list("default", wanted, after=found.end, limit=5)
     assert (rest.items, rest.end) == ((), None)
 
 
@@ -366,7 +364,7 @@ def test_matches_that_are_far_apart_are_all_found_once_and_in_order(
     found: list[Job] = []
     end: Cursor | None = None
     for _ in range(40):
-        part = store.listed("default", JobFilter(status=JobStatus.CANCELED), after=end, limit=limit)
+        part = store.list("default", JobFilter(status=JobStatus.CANCELED), after=end, limit=limit)
         found += part.items
         end = part.end
         if end is None:
@@ -385,7 +383,7 @@ def test_a_list_without_a_filter_costs_one_query(store: DynamoDBJobStore, monkey
         return real(**asked)
 
     monkeypatch.setattr(aws.dynamodb(), "query", counted)
-    assert len(store.listed("default", JobFilter(), after=None, limit=5).items) == 5
+    assert len(store.list("default", JobFilter(), after=None, limit=5).items) == 5
     assert len(queries) == 1
 
 
@@ -393,7 +391,7 @@ def test_no_query_starts_outside_the_range_that_is_asked_for(cloud: None) -> Non
     """DynamoDB refuses such a start; moto does not."""
     wanted, start = JobFilter(created_after=after(9)), Cursor(after(9), JOB_ID)
     with Stubber(aws.dynamodb()):
-        found = job_store().listed("default", wanted, after=start, limit=5)
+        found = job_store().list("default", wanted, after=start, limit=5)
     assert (found.items, found.end) == ((), None)
 
 
@@ -410,7 +408,7 @@ def test_what_throttling_left_out_of_a_list_is_asked_for_again(
         return {**answer, "UnprocessedKeys": {name: {**wanted, "Keys": rest}} if rest else {}}
 
     monkeypatch.setattr(aws.dynamodb(), "batch_get_item", cut)
-    assert list(store.listed("default", JobFilter(), after=None, limit=5).items) == jobs
+    assert list(store.list("default", JobFilter(), after=None, limit=5).items) == jobs
 
 
 def test_a_list_that_can_not_be_read_whole_is_a_failed_storage(
@@ -423,4 +421,4 @@ def test_a_list_that_can_not_be_read_whole_is_a_failed_storage(
 
     monkeypatch.setattr(aws.dynamodb(), "batch_get_item", throttled)
     with pytest.raises(StorageFailed, match="could not be read"):
-        store.listed("default", JobFilter(), after=None, limit=5)
+        store.list("default", JobFilter(), after=None, limit=5)

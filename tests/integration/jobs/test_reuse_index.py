@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from botocore.stub import Stubber
 from heliograph.jobs.adapters.dynamodb_reuse import DynamoDBResultIndex, DynamoDBReuseIndex
+from heliograph.jobs.fingerprints import KeyedUpload
 from heliograph.jobs.ports import ReuseIndex
-from heliograph.jobs.recipes import KeyedUpload
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
 
@@ -133,7 +133,7 @@ def test_what_stands_beside_the_jobs_is_no_job(cloud: None) -> None:
     index = in_dynamodb()
     index.note_result("ab", "cd")
 
-    assert list(job_store().every()) == []
+    assert list(job_store().scan()) == []
 
 
 def test_an_outage_is_a_failure_of_the_store(cloud: None) -> None:

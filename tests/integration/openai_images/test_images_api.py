@@ -17,7 +17,8 @@ from heliograph.access.keys import ApiKey, Scope, read_key_request
 from heliograph.api.openai import Refusal, images_answer
 from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
-from heliograph.jobs.job import Job, JobStatus, Result
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.results import Result
 from heliograph.kernel.errors import (
     BudgetExceeded,
     ConfigurationError,
@@ -86,7 +87,7 @@ class Workers:
         return self._store.save(changed)
 
     def _stored(self, job: Job) -> Result:
-        key = f"{job.output_key}".format(job_id=job.job_id, index=1, ext="png")
+        key = f"{job.output_key_template}".format(job_id=job.job_id, index=1, ext="png")
         answer = aws.s3().put_object(Bucket=self._deployment.results_bucket, Key=key, Body=self.body)
         return Result(
             bucket=self._deployment.results_bucket,

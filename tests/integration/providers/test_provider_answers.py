@@ -68,7 +68,7 @@ def without_a_head(body: bytes) -> bytes:
     ],
 )
 def test_an_answer_that_an_edge_encoded_all_the_same_is_read(coding: str, encoded: bytes) -> None:
-    state = provider(streamed(encoded, content_encoding=coding)).ask("clx1")
+    state = provider(streamed(encoded, content_encoding=coding)).poll("clx1")
     assert state == Completed(("https://r2.test/1.jpeg",))
 
 
@@ -79,7 +79,7 @@ def test_an_answer_is_wanted_as_it_is() -> None:
         seen.append(request.headers)
         return streamed(DONE)
 
-    provider(reply).ask("clx1")
+    provider(reply).poll("clx1")
     assert seen[0]["accept-encoding"] == "identity"
 
 
@@ -94,7 +94,7 @@ def test_an_answer_is_wanted_as_it_is() -> None:
     ],
 )
 def test_an_answer_that_can_not_be_read_says_nothing_about_the_task(coding: str, encoded: bytes) -> None:
-    assert isinstance(provider(streamed(encoded, content_encoding=coding)).ask("clx1"), NoAnswer)
+    assert isinstance(provider(streamed(encoded, content_encoding=coding)).poll("clx1"), NoAnswer)
 
 
 def test_a_create_call_whose_answer_can_not_be_read_may_have_made_a_task() -> None:
@@ -107,7 +107,7 @@ def peak_bytes(answer: httpx.Response) -> int:
     asked = provider(answer)
     tracemalloc.start()
     try:
-        assert isinstance(asked.ask("clx1"), NoAnswer)
+        assert isinstance(asked.poll("clx1"), NoAnswer)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -123,7 +123,7 @@ def test_a_bomb_is_unpacked_no_further_than_an_answer_may_be(coding: str, wbits:
 
 def test_no_more_is_read_than_an_answer_may_have() -> None:
     body = Parts(b"x" * 100 * MB, part_bytes=MB // 4)
-    assert isinstance(provider(httpx.Response(200, stream=body)).ask("clx1"), NoAnswer)
+    assert isinstance(provider(httpx.Response(200, stream=body)).poll("clx1"), NoAnswer)
     assert body.sent == 5
 
 
@@ -158,7 +158,7 @@ def test_a_text_takes_no_time_to_clean_however_long(name: str, shape: str) -> No
     asked = provider(answer)
     began = time.process_time()
 
-    outcome = asked.create(REQUEST) if answer.status_code == 400 else asked.ask("clx1")
+    outcome = asked.create(REQUEST) if answer.status_code == 400 else asked.poll("clx1")
 
     # Of CPU, and generous: what grew with the square of the text took an hour.
     assert time.process_time() - began < 5
@@ -198,18 +198,18 @@ def test_a_cut_leaves_no_half_of_what_must_not_be_told(name: str) -> None:
 def test_a_reason_that_is_nested_deeply_is_no_accident(depth: int) -> None:
     nested = "[" * depth + "]" * depth
     answer = streamed(f'{{"code": 200, "data": {{"state": "failed", "failMsg": {nested}}}}}'.encode())
-    assert isinstance(provider(answer).ask("clx1"), TaskFailed | NoAnswer)
+    assert isinstance(provider(answer).poll("clx1"), TaskFailed | NoAnswer)
 
 
 def test_a_task_of_many_results_names_the_first_ones() -> None:
     links = [f"https://r2.test/{number}" for number in range(20_000)]
     answer = streamed(json.dumps({"code": 200, "data": {"state": "completed", "resultUrls": links}}).encode())
-    state = provider(answer).ask("clx1")
+    state = provider(answer).poll("clx1")
     assert isinstance(state, Completed)
     assert state.result_urls == tuple(links[:16])
 
 
-@pytest.mark.parametrize(("call", "seconds"), [("create", 150), ("ask", 25)])
+@pytest.mark.parametrize(("call", "seconds"), [("create", 150), ("poll", 25)])
 @pytest.mark.parametrize("vendor", [ApiModels, Kie])
 def test_a_call_has_a_time_limit_as_a_whole(
     monkeypatch: pytest.MonkeyPatch, vendor: type[ApiModels | Kie], call: str, seconds: int
@@ -222,7 +222,7 @@ def test_a_call_has_a_time_limit_as_a_whole(
         return streamed(DONE)
 
     asked: ImageProvider = vendor("https://api.test/v1", lambda: KEY, transport=httpx.MockTransport(reply))
-    asked.create(REQUEST) if call == "create" else asked.ask("clx1")
+    asked.create(REQUEST) if call == "create" else asked.poll("clx1")
     assert limits == [1000 + seconds]
 
 

@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from heliograph.execution.sweep import ONE_JOB
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
-from heliograph.jobs.job import ORPHAN_GRACE, Job, JobStatus
+from heliograph.jobs.deadlines import ORPHAN_GRACE
+from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT
 from heliograph.kernel.errors import ConfigurationError, StorageFailed
 from heliograph.platform import aws
@@ -357,7 +358,7 @@ def test_a_broken_reference_is_its_owners_to_mend(deployment: Deployment, jobs: 
     [fault] = problem["errors"]
     assert fault["pointer"] == "/references/0"
     assert "send the whole file again" in fault["detail"]
-    assert not list(jobs.every())
+    assert not list(jobs.scan())
 
 
 def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
@@ -604,13 +605,13 @@ def test_the_dispatch_function_hands_the_provider_a_link_to_the_upload(
 def test_the_poll_function_asks_once_and_passes_json_on(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ApiModels, "ask", lambda *_: Completed(("https://r2.apimodels.app/1.png",)))
+    monkeypatch.setattr(ApiModels, "poll", lambda *_: Completed(("https://r2.apimodels.app/1.png",)))
     answer = json.loads(json.dumps(started("poll_task")(state("processing"))))
     assert (answer["outcome"], answer["result_urls"]) == ("finished", ["https://r2.apimodels.app/1.png"])
 
 
 def test_the_poll_function_counts_its_questions(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ApiModels, "ask", lambda *_: StillRunning())
+    monkeypatch.setattr(ApiModels, "poll", lambda *_: StillRunning())
     waiting = state("processing")
     waiting["watch"] |= {"began_at": "2026-01-01T00:00:00Z", "deadline_at": "2126-01-01T00:00:00Z"}
     answer = started("poll_task")(waiting)
@@ -687,7 +688,7 @@ def test_the_close_function_leaves_a_running_task_to_the_sweep(
         asked.append(task_id)
         return StillRunning()
 
-    monkeypatch.setattr(ApiModels, "ask", ask)
+    monkeypatch.setattr(ApiModels, "poll", ask)
     working_on(jobs, written, NOW)
     assert started("recover_job")(state("crashed")) == {"outcome": "orphaned", "job_id": JOB_ID}
     job = jobs.get(JOB_ID)
@@ -699,7 +700,7 @@ def test_the_close_function_leaves_a_running_task_to_the_sweep(
 
 
 def test_the_sweep_function_asks_for_an_orphan_again(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ApiModels, "ask", lambda *_: StillRunning())
+    monkeypatch.setattr(ApiModels, "poll", lambda *_: StillRunning())
     working_on(jobs, processing_job().as_orphaned(LONG_AGO), NOW)
     assert started("sweep_jobs")(read("every_few_minutes.json")) == [f"recovered {JOB_ID}: orphaned"]
     job = jobs.get(JOB_ID)
@@ -804,7 +805,7 @@ def test_a_submission_tells_once_where_it_came_from(
 def test_a_question_without_an_answer_is_told(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(ApiModels, "ask", lambda *_: NoAnswer("it said 502"))
+    monkeypatch.setattr(ApiModels, "poll", lambda *_: NoAnswer("it said 502"))
     started("poll_task")(state("processing"))
     assert told_by(capsys) == [{"PollsUnanswered": [1]}]
 

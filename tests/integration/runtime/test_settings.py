@@ -185,7 +185,7 @@ def test_a_refusal_repeats_no_value() -> None:
         ([{"provider": "apimodels"}], "ROUTES/0/MODEL: is required"),
         ([ROUTE, ROUTE], "ROUTES: each route needs a name of its own"),
         ([ROUTE, {**ROUTE, "name": "again"}], "ROUTES: each model of a provider may have one route only"),
-        ([{**ROUTE, "price_usd": "0"}], "ROUTES/0/PRICE_USD: a price is more than nothing"),
+        ([{**ROUTE, "price_usd": "0"}], "ROUTES/0/PRICE_USD: must be more than 0"),
         ([{**ROUTE, "price_usd": "-0.06"}], "ROUTES/0/PRICE_USD: "),
         ([{**ROUTE, "price_usd": "0.0000001"}], "ROUTES/0/PRICE_USD: "),
         ([{**ROUTE, "price_usd": "six cents"}], "ROUTES/0/PRICE_USD: "),
@@ -351,7 +351,7 @@ def test_operations_are_wired_with_what_they_copy_from_two_functions_and_nothing
     room = operations.control_room()
     service = access.key_service()
     key, made = service.create(KeyRequest(name="for a drill"), by=None)
-    assert (list(room.jobs.every()), room.retention) == ([], timedelta(days=100))
+    assert (list(room.jobs.scan()), room.retention) == ([], timedelta(days=100))
     assert key
     assert [found.key_id for found in service.list(by=None)] == [made.key_id]
     assert service.revoke(made.key_id, by=None)

@@ -48,7 +48,7 @@ def put(bucket: str, body: bytes, key: str = KEY, **metadata: str) -> ObjectLoca
 
 def test_a_look_tells_size_version_metadata_and_the_first_bytes(bucket: str, store: S3ObjectStore) -> None:
     placed = put(bucket, b"0123456789abcdefGHIJ", prompt="a red shoe")
-    facts = store.look(placed)
+    facts = store.head(placed)
     assert facts
     assert (facts.size_bytes, facts.head) == (20, b"0123456789abcdef")
     assert (facts.version_id, facts.metadata) == (placed.version_id, {"prompt": "a red shoe"})
@@ -56,13 +56,13 @@ def test_a_look_tells_size_version_metadata_and_the_first_bytes(bucket: str, sto
 
 @pytest.mark.parametrize("size_bytes", [1, 15, 16, 17, 5_000_000])
 def test_a_look_tells_the_whole_size_whatever_it_reads(bucket: str, store: S3ObjectStore, size_bytes: int) -> None:
-    facts = store.look(put(bucket, b"x" * size_bytes))
+    facts = store.head(put(bucket, b"x" * size_bytes))
     assert facts
     assert (facts.size_bytes, len(facts.head)) == (size_bytes, min(size_bytes, 16))
 
 
 def test_an_empty_object_has_no_first_byte_and_is_there(bucket: str, store: S3ObjectStore) -> None:
-    facts = store.look(put(bucket, b""))
+    facts = store.head(put(bucket, b""))
     assert facts
     assert (facts.size_bytes, facts.head, facts.version_id) == (0, b"", None)
 
@@ -70,8 +70,8 @@ def test_an_empty_object_has_no_first_byte_and_is_there(bucket: str, store: S3Ob
 def test_a_look_sees_the_version_asked_for_and_not_the_newest(bucket: str, store: S3ObjectStore) -> None:
     first = put(bucket, b"first")
     put(bucket, b"the second")
-    newest = store.look(ObjectLocation(bucket, KEY))
-    asked = store.look(first)
+    newest = store.head(ObjectLocation(bucket, KEY))
+    asked = store.head(first)
     assert newest
     assert asked
     assert (newest.size_bytes, asked.size_bytes) == (10, 5)
@@ -86,7 +86,7 @@ def plain_bucket(cloud: None) -> str:
 
 
 def test_without_versions_an_object_has_no_version_id(plain_bucket: str, store: S3ObjectStore) -> None:
-    facts = store.look(ObjectLocation(plain_bucket, "a"))
+    facts = store.head(ObjectLocation(plain_bucket, "a"))
     assert facts
     assert facts.version_id is None
 
@@ -100,7 +100,7 @@ def test_without_versions_the_etag_tells_documents_apart(plain_bucket: str, stor
 def test_where_versions_are_suspended_an_object_has_no_version_id(bucket: str, store: S3ObjectStore) -> None:
     aws.s3().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     aws.s3().put_object(Bucket=bucket, Key="a", Body=b"hello")
-    facts = store.look(ObjectLocation(bucket, "a"))
+    facts = store.head(ObjectLocation(bucket, "a"))
     document = store.read(ObjectLocation(bucket, "a"), max_bytes=5)
     assert facts
     assert document
@@ -110,12 +110,12 @@ def test_where_versions_are_suspended_an_object_has_no_version_id(bucket: str, s
 @pytest.mark.parametrize("version_id", ["null", "none", "x", "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY", "%00"])
 def test_a_version_that_can_not_be_is_nothing(bucket: str, store: S3ObjectStore, version_id: str) -> None:
     put(bucket, b"x")
-    assert store.look(ObjectLocation(bucket, KEY, version_id)) is None
+    assert store.head(ObjectLocation(bucket, KEY, version_id)) is None
     assert store.read(ObjectLocation(bucket, KEY, version_id), max_bytes=10) is None
 
 
 def test_a_key_that_is_too_long_is_nothing(bucket: str, store: S3ObjectStore) -> None:
-    assert store.look(ObjectLocation(bucket, "ü" * 600)) is None
+    assert store.head(ObjectLocation(bucket, "ü" * 600)) is None
     assert store.read(ObjectLocation(bucket, "ü" * 600), max_bytes=10) is None
 
 
@@ -125,7 +125,7 @@ def test_what_s3_says_of_a_place_that_can_not_be_is_nothing(cloud: None, code: s
     with Stubber(client) as stub:
         for _ in range(2):
             stub.add_client_error("get_object", code, http_status_code=400)
-        assert S3ObjectStore(client).look(ObjectLocation("b", "k", "nonsense")) is None
+        assert S3ObjectStore(client).head(ObjectLocation("b", "k", "nonsense")) is None
         assert S3ObjectStore(client).read(ObjectLocation("b", "k", "nonsense"), max_bytes=1) is None
 
 
@@ -167,22 +167,22 @@ def test_a_put_where_versions_are_suspended_tells_none(cloud: None) -> None:
 
 def test_what_is_missing_is_nothing(bucket: str, store: S3ObjectStore) -> None:
     missing = ObjectLocation(bucket, "nowhere.png")
-    assert store.look(missing) is None
+    assert store.head(missing) is None
     assert store.read(missing, max_bytes=10) is None
 
 
 def test_a_deleted_object_is_nothing(bucket: str, store: S3ObjectStore) -> None:
     put(bucket, b"x")
     marker = aws.s3().delete_object(Bucket=bucket, Key=KEY)["VersionId"]
-    assert store.look(ObjectLocation(bucket, KEY)) is None
+    assert store.head(ObjectLocation(bucket, KEY)) is None
     assert store.read(ObjectLocation(bucket, KEY), max_bytes=10) is None
-    assert store.look(ObjectLocation(bucket, KEY, marker)) is None
+    assert store.head(ObjectLocation(bucket, KEY, marker)) is None
 
 
 def test_a_deleted_version_is_nothing(bucket: str, store: S3ObjectStore) -> None:
     placed = put(bucket, b"x")
     aws.s3().delete_object(Bucket=bucket, Key=KEY, VersionId=str(placed.version_id))
-    assert store.look(placed) is None
+    assert store.head(placed) is None
     assert store.read(placed, max_bytes=10) is None
 
 
@@ -310,7 +310,7 @@ def test_whatever_else_s3_says_is_a_failed_storage_that_names_it(cloud: None, co
         for operation in ("get_object", "get_object", "get_object", "put_object"):
             stub.add_client_error(operation, code, http_status_code=403)
         with pytest.raises(StorageFailed, match=f"s3://b/k: {code}"):
-            store.look(place)
+            store.head(place)
         with pytest.raises(StorageFailed, match=f"s3://b/k: {code}"):
             store.read(place, max_bytes=1)
         with pytest.raises(StorageFailed, match=f"s3://b/k: {code}"), store.rest(place, start=1):
@@ -325,11 +325,11 @@ def test_a_look_asks_for_the_first_bytes_only(cloud: None) -> None:
         stub.add_client_error(
             "get_object", "NoSuchKey", expected_params={"Bucket": "b", "Key": "k", "Range": "bytes=0-15"}
         )
-        assert S3ObjectStore(client).look(ObjectLocation("b", "k")) is None
+        assert S3ObjectStore(client).head(ObjectLocation("b", "k")) is None
 
 
 def test_a_look_reads_as_much_as_it_is_told(bucket: str, store: S3ObjectStore) -> None:
-    facts = store.look(put(bucket, b"0123456789" * 10), head_bytes=42)
+    facts = store.head(put(bucket, b"0123456789" * 10), head_bytes=42)
     assert facts
     assert (facts.size_bytes, len(facts.head)) == (100, 42)
 
@@ -381,7 +381,7 @@ def test_a_store_that_can_not_be_reached_is_a_failed_storage(cloud: None, monkey
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     store = S3ObjectStore(boto3.session.Session().client("s3", region_name="eu-central-1"))
     with pytest.raises(StorageFailed, match="NoCredentialsError"):
-        store.look(ObjectLocation("b", "k"))
+        store.head(ObjectLocation("b", "k"))
 
 
 # ---- Forms (that S3 enforces them is seen on the emulator: moto takes anything)
@@ -450,7 +450,7 @@ def test_an_object_is_replaced_only_while_it_is_the_one_that_was_looked_at(
     bucket: str, either: InMemoryObjectStore | S3ObjectStore
 ) -> None:
     assert put_if(either, bucket, b"first", Replacing(None))
-    seen = either.look(ObjectLocation(bucket, KEY))
+    seen = either.head(ObjectLocation(bucket, KEY))
     assert seen
     assert put_if(either, bucket, b"second", Replacing(seen.etag))
     for stale in (Replacing(seen.etag), Replacing(None)):
@@ -470,7 +470,7 @@ def test_an_empty_object_can_be_replaced_like_any_other(
     bucket: str, either: InMemoryObjectStore | S3ObjectStore
 ) -> None:
     put_if(either, bucket, b"", None)
-    seen = either.look(ObjectLocation(bucket, KEY))
+    seen = either.head(ObjectLocation(bucket, KEY))
     assert seen
     assert put_if(either, bucket, b"x", Replacing(seen.etag))
 
@@ -687,7 +687,7 @@ def said_of(code: str, status: int, method: str, **more: str) -> StorageFailed:
     store, place = S3ObjectStore(client), ObjectLocation("b", "a/k.png")
     operations = {"put": "put_object"}
     calls: dict[str, Callable[[], object]] = {
-        "look": lambda: store.look(place),
+        "head": lambda: store.head(place),
         "read": lambda: store.read(place, max_bytes=1),
         "rest": lambda: store.rest(place, start=1).__enter__(),
         "put": lambda: store.put(place, b"", content_type="image/png", sha256="00" * 32, metadata={}),
@@ -701,7 +701,7 @@ def said_of(code: str, status: int, method: str, **more: str) -> StorageFailed:
     return failure.value
 
 
-@pytest.mark.parametrize("method", ["look", "read", "rest"])
+@pytest.mark.parametrize("method", ["head", "read", "rest"])
 @pytest.mark.parametrize(("code", "status", "says"), REFUSED)
 def test_an_object_that_is_refused_for_good_is_told_by_name_with_what_to_do(
     cloud: None, method: str, code: str, status: int, says: str
@@ -714,7 +714,7 @@ def test_an_object_that_is_refused_for_good_is_told_by_name_with_what_to_do(
     assert says in refusal
 
 
-@pytest.mark.parametrize("method", ["look", "read", "rest"])
+@pytest.mark.parametrize("method", ["head", "read", "rest"])
 @pytest.mark.parametrize(("code", "status"), PASSING)
 def test_what_may_pass_is_no_refusal(cloud: None, method: str, code: str, status: int) -> None:
     assert said_of(code, status, method).refusal is None
@@ -731,7 +731,7 @@ def test_an_archived_object_is_refused_until_it_is_restored(
 ) -> None:
     aws.s3().put_object(Bucket=bucket, Key=KEY, Body=b"x", StorageClass=storage_class)
     with pytest.raises(StorageFailed) as failure:
-        store.look(ObjectLocation(bucket, KEY))
+        store.head(ObjectLocation(bucket, KEY))
     assert failure.value.refusal
     assert "is archived" in failure.value.refusal
 

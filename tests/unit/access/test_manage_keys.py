@@ -490,7 +490,7 @@ def page(here: InMemoryDeployment, account: str = KEY_ID, period: str = DAY) -> 
 
 def agrees(here: InMemoryDeployment) -> bool:
     """Whether the ledger and the jobs' records say the same of every page."""
-    lines = check_ledger(here.jobs, here.ledger.every(), complete_since=here.clock.now() - timedelta(days=40))
+    lines = check_ledger(here.jobs, here.ledger.scan(), complete_since=here.clock.now() - timedelta(days=40))
     assert lines
     return all(line.agrees for line in lines)
 
@@ -506,19 +506,19 @@ def test_a_job_is_booked_on_the_page_of_its_key_too(here: InMemoryDeployment) ->
 @pytest.mark.parametrize("caller", [holder(None), holder(5, None), holder(None, None)])
 def test_a_job_of_a_key_without_a_budget_is_on_no_page_of_a_key(here: InMemoryDeployment, caller: Caller) -> None:
     assert post(here, caller=caller).key_budget is None
-    assert {found.account for found, _ in here.ledger.every()} == {"shop", EVERYBODY}
+    assert {found.account for found, _ in here.ledger.scan()} == {"shop", EVERYBODY}
     assert agrees(here)
 
 
 def test_what_does_not_fit_the_keys_budget_is_refused_in_the_name_of_the_key(here: InMemoryDeployment) -> None:
     post(here, 1)
     post(here, 2)
-    before = dict(here.ledger.every())
+    before = dict(here.ledger.scan())
     with pytest.raises(BudgetExceeded) as refused:
         post(here, 3)
     assert str(refused.value) == f"the budget of {KEY_ID} for {DAY}, 0.12 USD, is used up"
     assert (refused.value.account, refused.value.period) == (KEY_ID, DAY)
-    assert (len(here.jobs), len(here.workflow.executions), dict(here.ledger.every())) == (2, 2, before)
+    assert (len(here.jobs), len(here.workflow.executions), dict(here.ledger.scan())) == (2, 2, before)
 
 
 def test_that_a_keys_budget_is_used_up_is_told_once(here: InMemoryDeployment) -> None:

@@ -321,14 +321,14 @@ def test_the_story_of_a_job_keeps_its_turns_and_counts_its_polls() -> None:
         "attempt",
         "accepted",
         *["waiting", "asked"] * 40,
-        "refused",
+        "attempt_failed",
         "attempt",
         "finished",
     ]
     steps = [{"at": "t", "kind": kind, "detail": kind} for kind in kinds]
     told = rule("phases.js", "story(steps)", steps=steps)
     assert [step["kind"] for step in told] == [
-        *("submitted", "waiting", "attempt", "accepted", "waiting", "refused", "attempt", "finished")
+        *("submitted", "waiting", "attempt", "accepted", "waiting", "attempt_failed", "attempt", "finished")
     ]
     assert (told[4]["polls"], told[4]["steps"]) == (40, 80)
 

@@ -10,6 +10,7 @@ import pytest
 from heliograph.budgets.ledger import Booking, BudgetAccount
 from heliograph.execution.outcomes import Failed
 from heliograph.intake.submit_upload import Upload
+from heliograph.jobs.deadlines import lost_call_deadline
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.kernel.errors import BudgetExceeded, PublishFailed, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -454,7 +455,7 @@ def test_a_failed_outcome_of_a_resubmitted_job_carries_no_open_attempt(here: InM
     here.provider.will_answer_create(Uncertain("cut"), DOWN)
     job_id = post(here, model=BETA, on_uncertain="resubmit").job_id
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
     outcome = here.dispatch(job_id)
     while outcome.outcome == "not_yet":
         here.clock.step(outcome.wait_seconds)

@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from heliograph.budgets.ledger import Booking, BudgetAccount, accounts_of
-from heliograph.jobs.job import Attempt, Job, Result, Source
+from heliograph.jobs.accounting import accounting_of
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job, Source
 from heliograph.jobs.request import JobRequest, OnUncertain
+from heliograph.jobs.results import Result
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.media_types import MediaType
 from heliograph.kernel.tenants import EVERYBODY, Period
@@ -49,7 +52,7 @@ def queued() -> Job:
         tenant="shop",
         request=JobRequest(model="cheap", prompt="a lighthouse", on_uncertain=OnUncertain.RESUBMIT),
         source=Source(kind="api"),
-        output_key="api/{job_id}/{index}.{ext}",
+        output_key_template="api/{job_id}/{index}.{ext}",
         output_stem="api",
         created_at=NOW,
         deadline_at=NOW + timedelta(minutes=30),
@@ -73,7 +76,7 @@ def running(route: Route, job: Job | None = None) -> Job:
 
 
 def ended(job: Job, how: Failure) -> Job:
-    return job.refused(last(job).attempt_id, how, NOW)
+    return job.attempt_failed(last(job).attempt_id, how, NOW)
 
 
 RESUBMITTED = calling(DEAR, ended(calling(CHEAP), LOST))
@@ -109,7 +112,7 @@ SHAPES = {
         None,
     ),
     "failed, and it was a refusal after all": (
-        calling(CHEAP).failed(LOST, NOW).refused("att_1", FREE, NOW),
+        calling(CHEAP).failed(LOST, NOW).attempt_failed("att_1", FREE, NOW),
         Booking(0, 0, 0),
         None,
     ),
@@ -118,10 +121,10 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize(("job", "booking", "runs_on"), SHAPES.values(), ids=SHAPES.keys())
-def test_what_is_held_for_a_job_follows_from_its_record(job: Job, booking: Booking, runs_on: str | None) -> None:
-    assert job.booking == booking
-    assert job.runs_on == runs_on
+@pytest.mark.parametrize(("job", "booking", "running_on"), SHAPES.values(), ids=SHAPES.keys())
+def test_what_is_held_for_a_job_follows_from_its_record(job: Job, booking: Booking, running_on: str | None) -> None:
+    assert accounting_of(job).booking == booking
+    assert accounting_of(job).running_on == running_on
 
 
 def test_what_may_have_been_charged_counts_as_spent() -> None:
@@ -174,11 +177,13 @@ def test_the_sums_always_agree_with_the_records(lives: list[list[str]]) -> None:
             for page, _ in accounts_of("shop", NOW):
                 total = Booking()
                 for record in records:
-                    total = total.plus(record.booking)
+                    total = total.plus(accounting_of(record).booking)
                 assert ledger.read(page) == total
                 assert min(total) >= 0
             for route in (CHEAP, DEAR):
-                assert store.running[route.name] == sum(record.runs_on == route.name for record in records)
+                assert store.running[route.name] == sum(
+                    accounting_of(record).running_on == route.name for record in records
+                )
 
 
 @given(st.lists(st.sampled_from(sorted(MOVES)), max_size=12))
@@ -190,8 +195,8 @@ def test_nothing_is_reserved_for_a_job_that_is_over_and_enough_for_one_that_is_n
         except (ValueError, AssertionError):
             continue
         if job.is_over:
-            assert job.booking.reserved == 0
+            assert accounting_of(job).booking.reserved == 0
         else:
             price = last(job).price_microusd if job.attempts and last(job).is_open else 0
-            assert job.booking.reserved >= max(QUOTE, price)
-            assert job.booking.spent == 0
+            assert accounting_of(job).booking.reserved >= max(QUOTE, price)
+            assert accounting_of(job).booking.spent == 0

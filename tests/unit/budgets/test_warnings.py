@@ -279,12 +279,12 @@ def test_a_ledger_that_is_away_is_asked_once(here: InMemoryDeployment) -> None:
 def test_a_warning_leaves_the_ledger_equal_to_the_jobs(here: InMemoryDeployment) -> None:
     limit(here, shop={"daily_budget_usd": "0.10"})
     spend(here)
-    before = dict(here.ledger.every())
+    before = dict(here.ledger.scan())
     sweep(here)
 
-    compared = check_ledger(here.jobs, here.ledger.every(), complete_since=datetime(2026, 1, 1, tzinfo=UTC))
+    compared = check_ledger(here.jobs, here.ledger.scan(), complete_since=datetime(2026, 1, 1, tzinfo=UTC))
 
-    assert dict(here.ledger.every()) == before
+    assert dict(here.ledger.scan()) == before
     assert [line for line in compared if not line.agrees] == []
 
 

@@ -9,6 +9,8 @@ import pytest
 from heliograph.budgets.ledger import Booking
 from heliograph.execution.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
 from heliograph.execution.reference_links import REFERENCE_LINK_SECONDS
+from heliograph.jobs.accounting import accounting_of
+from heliograph.jobs.deadlines import lost_call_deadline
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT, MAX_ATTEMPTS, wait_before_attempt
 from heliograph.kernel.aspect_ratio import AspectRatio
@@ -482,7 +484,7 @@ def test_a_job_that_ends_during_the_call_keeps_its_end_and_learns_of_the_task(he
 
     def meanwhile() -> CreateOutcome:
         # Later than any call is waited for.
-        here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+        here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
         here.close(job_id)
         return Accepted("task-9")
 
@@ -1176,7 +1178,7 @@ def test_a_lost_call_is_not_given_up_for_another_one_while_no_call_may_leave(her
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
     here.control.pause_spending("a drill")
 
     waiting = not_yet(here.dispatch(job_id))
@@ -1185,7 +1187,7 @@ def test_a_lost_call_is_not_given_up_for_another_one_while_no_call_may_leave(her
     assert "a drill" not in waiting.model_dump_json()
     attempt = here.jobs.peek(job_id).attempts[0]
     assert (attempt.is_open, waiting.attempt_id) == (True, attempt.attempt_id)
-    assert here.jobs.peek(job_id).booking == Booking(reserved=60_000)
+    assert accounting_of(here.jobs.peek(job_id)).booking == Booking(reserved=60_000)
     here.control.resume_spending()
     assert isinstance(here.dispatch(waiting), Processing)
     assert here.provider.create_calls == 2
@@ -1289,7 +1291,7 @@ def test_a_call_that_may_be_repeated_is_given_half_of_the_time_that_is_left(here
     here.clock.go_to(deadline_at - timedelta(minutes=10))
     waiting = not_yet(here.dispatch(job_id))
 
-    assert here.jobs.peek(job_id).lost_call_deadline == deadline_at - timedelta(minutes=5)
+    assert lost_call_deadline(here.jobs.peek(job_id)) == deadline_at - timedelta(minutes=5)
     here.clock.go_to(deadline_at - timedelta(minutes=5, seconds=1))
     assert isinstance(here.dispatch(waiting), NotYet)
     assert here.provider.create_calls == 1
@@ -1306,7 +1308,7 @@ def test_a_call_whose_function_died_is_never_repeated_while_it_may_be_on_its_way
         here.dispatch(job_id)
 
     # Half of the time would be thirty seconds.
-    assert here.jobs.peek(job_id).lost_call_deadline == begun_at + CALL_LIMIT
+    assert lost_call_deadline(here.jobs.peek(job_id)) == begun_at + CALL_LIMIT
 
 
 def test_a_second_charge_is_risked_once_and_no_third(here: InMemoryDeployment) -> None:
@@ -1338,13 +1340,13 @@ def test_a_job_that_ends_after_a_call_that_may_have_been_charged_says_so(
             here.control.pause_spending("a drill")
     if then == "crashed":
         here.control.pause_spending("a drill")
-        here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+        here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
         here.dispatch(job_id)
         here.close(job_id)
     job = here.run(job_id) if then != "crashed" else here.jobs.peek(job_id)
 
     assert job.is_over
-    assert job.booking.unknown == 60_000
+    assert accounting_of(job).booking.unknown == 60_000
     assert job.status is not JobStatus.EXPIRED  # "nothing was charged"
     assert job.failure
     assert (job.failure.charged, job.failure.retryable) == (Charged.UNKNOWN, False)
@@ -1357,6 +1359,6 @@ def test_an_image_after_a_call_that_may_have_been_charged_has_no_known_price(her
     job = here.run(here.job_id(on_uncertain="resubmit"))
 
     assert job.status is JobStatus.SUCCEEDED
-    assert job.booking.unknown == 60_000
+    assert accounting_of(job).booking.unknown == 60_000
     # "What the job cost so far; `None` where nobody can tell."
     assert job.price_usd is None

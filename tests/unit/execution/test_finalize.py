@@ -26,7 +26,7 @@ from heliograph.jobs.provenance import MARKER
 from heliograph.jobs.retry_policy import GIVE_UP, MAX_DELIVERIES
 from heliograph.kernel.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
-from heliograph.platform.threads import Threads
+from heliograph.platform.threads import ThreadedCalls
 from heliograph.providers.protocol import Completed, NoAnswer
 from heliograph.routes.poll_schedule import Latencies
 from heliograph.storage.objects import DownloadedImage
@@ -242,7 +242,7 @@ def test_an_event_that_could_not_be_published_is_published_by_the_second_run(
     assert event_type(event) == f"image.job.{end}"
 
 
-@pytest.mark.parametrize("method", ["look", "put"])
+@pytest.mark.parametrize("method", ["head", "put"])
 def test_a_bucket_that_fails_loses_nothing(here: InMemoryDeployment, method: str) -> None:
     finished = three_pictures(here)
     here.objects.on(method, None, StorageFailed("slow down"))
@@ -285,7 +285,7 @@ def test_an_image_of_another_job_under_the_same_key_does_not_keep_this_one_from_
 
 def test_an_older_result_that_was_archived_does_not_keep_a_paid_one_from_being_stored(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
-    here.objects.on("look", StorageFailed("s3://b/k: InvalidObjectState", refusal="k can't be read: it is archived"))
+    here.objects.on("head", StorageFailed("s3://b/k: InvalidObjectState", refusal="k can't be read: it is archived"))
 
     here.finalize(finished)
 
@@ -425,7 +425,9 @@ def test_results_are_copied_all_at_once(here: InMemoryDeployment) -> None:
             with super().fetch(url) as picture:
                 yield picture
 
-    replace(here.finalizer, copier=replace(here.copier, source=Meeting(), together=Threads(3))).finalize(finished)
+    replace(here.finalizer, copier=replace(here.copier, source=Meeting(), in_parallel=ThreadedCalls(3))).finalize(
+        finished
+    )
 
     job = here.jobs.peek(finished.job_id)
     assert [result.key for result in job.results] == [f"api/{job.job_id}/{index}.png" for index in (1, 2, 3)]

@@ -57,10 +57,13 @@ from heliograph.budgets.ledger import Booking, BudgetAccount, accounts_of
 from heliograph.execution.receive_callback import CallbackResult
 from heliograph.intake.create_job import Submission
 from heliograph.intake.submit_upload import Upload
+from heliograph.jobs.accounting import accounting_of
+from heliograph.jobs.attempt import Attempt
 from heliograph.jobs.audit_ledger import check_usage
-from heliograph.jobs.job import Attempt, Job, JobStatus, Result, Settlement
+from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.provenance import MARKER
 from heliograph.jobs.request import OnUncertain
+from heliograph.jobs.results import Result, Settlement
 from heliograph.kernel.errors import Conflict, HeliographError, StorageFailed, WorkflowFailed
 from heliograph.kernel.failures import Charged, FailureCode
 from heliograph.kernel.tenants import Limits, Tenant, Tenants
@@ -246,7 +249,7 @@ class Judge:
         match port, method:
             case "provider", "create":
                 self._judge_the_last_create_call(run)
-            case "provider", "ask":
+            case "provider", "poll":
                 self._questions[run] += 1
             case "objects", "put":
                 self._judge_the_shared_key()
@@ -308,7 +311,7 @@ class Judge:
         self.promise(all(number == 1 for number in again.values()), "a job has one retry at most")
         usage = check_usage(jobs, self._here.ledger.usage("0001-01-01", "9999-12-31"), complete_since=now - 999 * A_DAY)
         self.promise(all(told.agrees for told in usage), "what was done is told as it was")
-        booked = [job.booking for job in jobs]
+        booked = [accounting_of(job).booking for job in jobs]
         spent, unknown = sum(booking.spent for booking in booked), sum(booking.unknown for booking in booked)
         self.promise(spent <= charged <= spent + unknown, f"the bill is {charged}: {spent} spent, {unknown} unknown")
         self.promise(not any(page.reserved for page in self._here.ledger.pages.values()), "nothing stays reserved")
@@ -395,7 +398,10 @@ class Judge:
         kept = [_untold(new) == _untold(old) for old, new in zip(before.settlements, job.settlements, strict=False)]
         self.promise(len(kept) == len(before.settlements) and all(kept), "a settlement never changes")
         more = job.settlements[len(kept) :]
-        self.promise(bool(more) or before.booking == job.booking, "only a settlement changes what an ended job cost")
+        self.promise(
+            bool(more) or accounting_of(before).booking == accounting_of(job).booking,
+            "only a settlement changes what an ended job cost",
+        )
         for settlement in more:
             task = self._vendor.tasks.get(job.attempt_of(settlement.attempt_id).task_id or "")
             if task is None:
@@ -428,7 +434,9 @@ class Judge:
         if is_canceled:
             self.promise(job.cancel_requested_at is not None, "a job is canceled only if its owner asked for that")
             self.promise(not job.results, "a canceled job is not delivered")
-            self.promise(bool(job.attempts) or not any(job.booking), "a job without a call costs nothing")
+            self.promise(
+                bool(job.attempts) or not any(accounting_of(job).booking), "a job without a call costs nothing"
+            )
         elif failure is None:
             self.promise(job.status is JobStatus.SUCCEEDED, "no failure without a reason")
             return
@@ -498,18 +506,18 @@ class Judge:
         sums: dict[BudgetAccount, Booking] = defaultdict(Booking)
         for job in jobs:
             for page, period in accounts_of(job.tenant, job.created_at):
-                sums[page] = sums[page].plus(job.booking)
+                sums[page] = sums[page].plus(accounting_of(job).booking)
                 limit = self._here.ledger.tenants.limit(page.account, period)
                 self.promise(limit is None or sums[page].committed <= limit, f"no limit is passed: {page} {limit}")
         booked = {page: booking for page, booking in self._here.ledger.pages.items() if any(booking)}
         self.promise(booked == {page: booking for page, booking in sums.items() if any(booking)}, "the ledger agrees")
-        running = Counter(job.runs_on for job in jobs if job.runs_on)
+        running = Counter(accounting_of(job).running_on for job in jobs if accounting_of(job).running_on)
         self.promise(running == +self._here.jobs.running, f"as many are counted as run: {running}")
         self.promise(all(number <= self.most_in_flight for number in running.values()), "no more run than may")
 
     def _judge_reuse(self, job: Job) -> None:
         made_by = self._here.jobs.peek(job.reused_from or "")
-        free = not job.attempts and not any(job.booking) and job.charged is Charged.NO
+        free = not job.attempts and not any(accounting_of(job).booking) and job.charged is Charged.NO
         self.promise(free and not self._made_for(job), "a job that reuses a result makes no call and costs nothing")
         equal = (made_by.tenant, made_by.reuse_key) == (job.tenant, job.reuse_key) and job.reuse_key is not None
         self.promise(equal, "a result is reused for equal jobs of its tenant alone")
@@ -559,8 +567,9 @@ class Judge:
         noted = {attempt.task_id for attempt in job.attempts}
         for task in left:
             self.promise(task.task_id not in noted or self._could_not_be_had(task, job), f"{task} is delivered late")
-        self.promise(job.booking.spent == spent, f"the ledger says {job.booking.spent} spent; it is {spent}")
-        self.promise(rest <= job.booking.unknown, f"the ledger says {job.booking.unknown} unknown; it is {rest}")
+        booking = accounting_of(job).booking
+        self.promise(booking.spent == spent, f"the ledger says {booking.spent} spent; it is {spent}")
+        self.promise(rest <= booking.unknown, f"the ledger says {booking.unknown} unknown; it is {rest}")
 
     def _could_not_be_had(self, task: Task, job: Job) -> bool:
         """Whether a task that was charged brought nothing for longer than a day, or nobody could say how it was."""
@@ -1385,7 +1394,7 @@ def test_a_lost_call_is_followed_by_another_only_where_that_is_wished(wish: dict
     resubmits = wish is RISKY
     assert len(world.vendor.calls) == 1 + resubmits
     assert world.the_job().status is (JobStatus.SUCCEEDED if resubmits else JobStatus.FAILED)
-    assert world.the_job().booking.unknown == 60_000
+    assert accounting_of(world.the_job()).booking.unknown == 60_000
 
 
 def test_a_job_that_expires_after_a_call_was_given_up_does_not_say_that_it_was_free() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from heliograph.execution.outcomes import DispatchOutcome, Failed, NotYet, Processing
 from heliograph.execution.receive_callback import CallbackResult
-from heliograph.jobs.job import Attempt, JobStatus
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.deadlines import lost_call_deadline
+from heliograph.jobs.job import JobStatus
 from heliograph.kernel.errors import StorageFailed, WorkflowFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.ids import token_digest
@@ -70,7 +72,7 @@ def test_the_provider_gets_a_callback_url_and_the_record_only_the_secrets_digest
     attempt = attempt_of(here, job_id)
     assert attempt.callback_sha256 == token_digest(TOKEN)
     assert TOKEN not in here.jobs.peek(job_id).model_dump_json()
-    assert "callback_sha256" not in attempt.told()
+    assert "callback_sha256" not in attempt.public_fields()
 
 
 def test_every_attempt_has_its_own_callback_secret(here: InMemoryDeployment) -> None:
@@ -127,7 +129,7 @@ def test_a_callback_of_an_attempt_that_was_given_up_wakes_no_workflow(here: InMe
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
     assert isinstance(here.dispatch(job_id), Processing)
 
     assert here.hear(job_id, TOKEN, TASK) is CallbackResult.ADOPTED
@@ -368,7 +370,7 @@ def test_a_callback_that_lost_a_race_changes_nothing_and_wakes_the_workflow(here
 
 def test_a_callback_that_comes_while_the_job_is_given_up_changes_nothing(here: InMemoryDeployment) -> None:
     job_id = lost(here)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
     here.jobs.on("save", lambda: here.close(job_id))
 
     assert here.hear(job_id, TOKEN, TASK) is CallbackResult.UNCONFIRMED
@@ -383,7 +385,7 @@ def test_a_task_that_announces_itself_between_the_last_check_and_the_end_is_left
     here: InMemoryDeployment,
 ) -> None:
     job_id = lost(here)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
     given_up: DispatchOutcome = here.dispatch(job_id)
     assert isinstance(given_up, Failed)
     here.hear(job_id, TOKEN, TASK)

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 from heliograph.execution.outcomes import Orphaned, Over, Watch
-from heliograph.jobs.job import END_GRACE, ORPHAN_GRACE, Job, JobStatus
+from heliograph.jobs.deadlines import END_GRACE, ORPHAN_GRACE, lost_call_deadline
+from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT, GIVE_UP, RESULT_PATIENCE
 from heliograph.kernel.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -72,7 +73,7 @@ def test_a_job_whose_call_got_no_answer_ends_with_its_cost_unknown_and_without_a
     here: InMemoryDeployment,
 ) -> None:
     job_id = call_on_its_way(here)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
 
     here.close(job_id)
 
@@ -96,7 +97,7 @@ def test_a_job_whose_call_may_still_be_answered_is_not_ended_yet(here: InMemoryD
 
 def test_a_job_whose_task_may_still_announce_itself_is_not_ended_yet(here: InMemoryDeployment) -> None:
     job_id = call_on_its_way(here)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline - timedelta(seconds=1))
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)) - timedelta(seconds=1))
 
     assert here.close(job_id) == Orphaned(job_id=job_id)
 
@@ -226,7 +227,7 @@ def test_a_watch_of_something_else_changes_nothing(here: InMemoryDeployment, kno
         here.provider.will_answer_create(Crash())
         with pytest.raises(Crash):
             here.dispatch(job_id)
-        here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+        here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
 
     here.close(job_id, watch=watch)
 

@@ -12,6 +12,7 @@ from heliograph.intake.create_job import Submission
 from heliograph.intake.preset_events import PresetRejected
 from heliograph.intake.result_rules import USUAL_JOBS_PER_SOURCE
 from heliograph.intake.submit_upload import Ignored, Upload
+from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.provenance import MARKER
 from heliograph.kernel.errors import StorageFailed
@@ -103,7 +104,7 @@ def test_the_same_bytes_under_the_same_key_and_recipe_are_the_same_job(
 @pytest.mark.parametrize("checksum", ["sha256", "crc"])
 def test_a_copy_in_place_is_not_read(shop: Shop, checksum: str) -> None:
     first = shop.uploads(checksum=checksum)
-    for method in ("look", "rest"):
+    for method in ("head", "rest"):
         shop.here.objects.on(method, StorageFailed("not to be read"))
 
     assert shop.uploads(reason="CopyObject", checksum=checksum) == first
@@ -316,7 +317,7 @@ def test_a_job_that_waited_in_vain_makes_its_image_itself_within_its_budget(shop
     first = shop.uploads()
     watch = shop.here.watched(first.job_id)
     second = shop.uploads("uploads/white/boot.jpg")
-    assert second.booking == Booking()
+    assert accounting_of(second).booking == Booking()
     waiting = shop.here.dispatch(second.job_id)
     assert isinstance(waiting, NotYet)
     shop.here.provider.will_say(TaskFailed(BLOCKED))

@@ -12,8 +12,11 @@ from heliograph.budgets.ledger import Booking, Usage
 from heliograph.execution.create_task import uncertain_call
 from heliograph.execution.outcomes import Expired, NotYet, Over, Processing
 from heliograph.execution.receive_callback import CallbackResult
+from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.audit_ledger import check_ledger, check_usage
-from heliograph.jobs.job import FIRST_LATE_LOOK, JobStatus
+from heliograph.jobs.deadlines import attention_at, lost_call_deadline
+from heliograph.jobs.job import JobStatus
+from heliograph.jobs.late_polls import FIRST_LATE_LOOK
 from heliograph.jobs.retry_policy import GIVE_UP
 from heliograph.kernel.errors import Conflict, PublishFailed, ResultUnusable, RouteFull, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -118,7 +121,7 @@ def test_a_late_image_is_announced_once_and_the_announced_end_of_its_job_stays(
     data = settled.data
     assert (data.job_id, data.status, data.charged, data.price_usd) == (job_id, "failed", "yes", "0.06")
     assert data.results == here.jobs.peek(job_id).all_results
-    assert here.jobs.peek(job_id).attention_at is None
+    assert attention_at(here.jobs.peek(job_id)) is None
 
 
 def test_its_owner_sees_the_image_the_charge_and_when_it_came(here: InMemoryDeployment) -> None:
@@ -171,7 +174,7 @@ def test_an_uncertain_task_is_polled_for_a_day_with_growing_gaps(here: InMemoryD
     ended = here.clock.now()
     here.provider.questions.clear()
     looks = []
-    while (due := here.jobs.peek(job_id).attention_at) is not None:
+    while (due := attention_at(here.jobs.peek(job_id))) is not None:
         here.clock.go_to(due)
         here.provider.will_say(state)
         here.sweep()
@@ -193,7 +196,7 @@ def test_a_callback_that_comes_after_the_end_makes_the_next_sweep_poll(
 ) -> None:
     job_id = timed_out(here)
     here.provider.questions.clear()
-    while (due := here.jobs.peek(job_id).attention_at) and due < here.clock.now() + after:
+    while (due := attention_at(here.jobs.peek(job_id))) and due < here.clock.now() + after:
         here.clock.go_to(due)
         here.provider.will_say(StillRunning())
         here.sweep()
@@ -246,7 +249,7 @@ def test_if_a_second_charge_was_accepted_both_images_are_stored(here: InMemoryDe
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
     assert here.run(job_id).status is JobStatus.SUCCEEDED
     [first] = here.jobs.peek(job_id).results
 
@@ -266,7 +269,7 @@ def test_a_callback_for_an_earlier_attempt_is_received_while_the_next_one_runs(h
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
     processing = here.dispatch(job_id)
     assert isinstance(processing, Processing)
 
@@ -319,7 +322,7 @@ def test_an_image_that_can_not_be_had_for_a_day_names_its_links(here: InMemoryDe
     job = here.jobs.peek(job_id)
     assert (job.charged, job.all_results, job.all_provider_urls) == (Charged.YES, (), result_urls_of(TASK))
     assert "503" in job.settlements[0].message
-    assert job.attention_at is None
+    assert attention_at(job) is None
 
 
 @pytest.mark.parametrize("moment", range(6))
@@ -347,7 +350,7 @@ def test_a_late_settlement_that_crashes_at_any_write_is_repeated_to_the_same_end
     assert (job.charged, len(job.all_results), len(job.settlements)) == (Charged.YES, 1, 1)
     assert here.objects.puts.count(ObjectLocation(RESULTS, job.all_results[0].key)) == 1
     assert len({event.event_id for event in here.bus}) == 2
-    assert job.attention_at is None
+    assert attention_at(job) is None
     assert here.ledger.pages[next(iter(here.ledger.pages))] == Booking(spent=60_000)
     books_agree(here)
 
@@ -366,7 +369,7 @@ def test_a_late_settlement_that_fails_is_completed_by_a_later_sweep(here: InMemo
     here.sweep()
 
     assert events(here) == ["image.job.failed", "image.job.settled"]
-    assert here.jobs.peek(job_id).attention_at is None
+    assert attention_at(here.jobs.peek(job_id)) is None
 
 
 def test_a_late_image_does_not_take_the_place_of_another_jobs(here: InMemoryDeployment) -> None:
@@ -419,10 +422,10 @@ def test_a_retry_that_was_made_before_the_late_image_is_returned_again(here: InM
 
 
 def test_a_job_that_ended_with_certainty_is_never_polled_again(here: InMemoryDeployment) -> None:
-    assert here.run(here.job_id()).attention_at is None
+    assert attention_at(here.run(here.job_id())) is None
     here.provider.will_say(FREE)
     free = here.run(another(here))
-    assert (free.charged, free.attention_at) == (Charged.NO, None)
+    assert (free.charged, attention_at(free)) == (Charged.NO, None)
 
 
 def test_a_lost_call_that_is_found_before_the_second_one_leaves_is_waited_for_instead(
@@ -431,10 +434,10 @@ def test_a_lost_call_that_is_found_before_the_second_one_leaves_is_waited_for_in
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
+    here.clock.go_to(lost_call_deadline(here.jobs.peek(job_id)))
     here.control.pause_spending("a drill")
     job = here.jobs.peek(job_id)
-    here.jobs.save(job.refused(job.attempts[0].attempt_id, uncertain_call("cut"), here.clock.now()))
+    here.jobs.save(job.attempt_failed(job.attempts[0].attempt_id, uncertain_call("cut"), here.clock.now()))
 
     assert here.hear(job_id, TOKEN, "task-7") is CallbackResult.ADOPTED
     here.control.resume_spending()
@@ -442,7 +445,7 @@ def test_a_lost_call_that_is_found_before_the_second_one_leaves_is_waited_for_in
 
     assert isinstance(processing, Processing)
     assert processing.watch.task_id == "task-7"
-    assert here.jobs.peek(job_id).booking == Booking(reserved=60_000)
+    assert accounting_of(here.jobs.peek(job_id)).booking == Booking(reserved=60_000)
     here.finalize(here.poll(job_id, processing.watch))  # type: ignore[arg-type]
     assert (here.jobs.peek(job_id).status, here.provider.create_calls) == (JobStatus.SUCCEEDED, 1)
     books_agree(here)
@@ -453,7 +456,7 @@ def test_a_lost_call_that_is_found_while_its_route_is_full_waits_for_room(here: 
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
     job = here.jobs.peek(job_id)
-    here.jobs.save(job.refused(job.attempts[0].attempt_id, uncertain_call("cut"), here.clock.now()))
+    here.jobs.save(job.attempt_failed(job.attempts[0].attempt_id, uncertain_call("cut"), here.clock.now()))
     here.hear(job_id, TOKEN, "task-7")
     here.jobs.on("save", RouteFull("apimodels/gpt-image-2-beta"))
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from heliograph.execution.outcomes import Orphaned, Over
 from heliograph.execution.sweep import ONE_JOB
-from heliograph.jobs.job import END_GRACE, START_GRACE, Job, JobStatus
+from heliograph.jobs.deadlines import END_GRACE, START_GRACE, result_deadline
+from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import GIVE_UP
 from heliograph.kernel.errors import PublishFailed, StaleJob, StorageFailed, WorkflowFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -78,7 +79,7 @@ def test_a_start_that_can_not_be_recorded_raises_nothing(here: InMemoryDeploymen
 def test_a_job_that_works_is_left_alone(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.watched(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).result_deadline)
+    here.clock.go_to(result_deadline(here.jobs.peek(job_id)))
 
     assert here.sweep() == []
     assert not here.jobs.peek(job_id).is_over

@@ -103,5 +103,5 @@ def test_while_spending_is_paused_it_would_wait_and_the_operators_reason_stays_t
 def test_a_quote_writes_nothing(here: InMemoryDeployment) -> None:
     limit(here, shop="0.01")
     here.quote(WISH, caller=SHOP)
-    assert not list(here.ledger.every())
+    assert not list(here.ledger.scan())
     assert not len(here.bus)

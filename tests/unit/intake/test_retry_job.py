@@ -9,6 +9,7 @@ import pytest
 from heliograph.access.keys import Caller, Scope
 from heliograph.intake.create_job import Submission
 from heliograph.intake.submit_upload import Upload
+from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.job import Job, JobStatus, KeyBudget
 from heliograph.jobs.request import Policy
 from heliograph.kernel.errors import BudgetExceeded, Conflict, InvalidRequest, StorageFailed, WorkflowFailed
@@ -59,7 +60,11 @@ def test_the_same_is_done_again_as_a_new_job_that_names_the_first(here: InMemory
     job = submission.job
     assert submission.created
     assert (job.retry_of, job.status, job.attempts) == (first.job_id, JobStatus.QUEUED, ())
-    assert (job.request, job.source, job.output_key) == (first.request, first.source, first.output_key)
+    assert (job.request, job.source, job.output_key_template) == (
+        first.request,
+        first.source,
+        first.output_key_template,
+    )
     assert (job.created_at, job.deadline_at - job.created_at) == (
         here.clock.now(),
         first.deadline_at - first.created_at,
@@ -154,7 +159,7 @@ def test_a_tenants_retry_stays_in_its_folder(here: InMemoryDeployment) -> None:
 
     job = again(here, first, caller=Caller(tenant="shop", scopes=OWNER.scopes)).job
 
-    assert (job.tenant, job.output_key) == ("shop", first.output_key)
+    assert (job.tenant, job.output_key_template) == ("shop", first.output_key_template)
     assert here.run(job.job_id).results[0].key == f"tenants/shop/api/{job.job_id}/1.png"
 
 
@@ -246,7 +251,7 @@ def test_an_uploads_job_is_done_again_from_the_very_bytes_and_to_the_same_name(h
 def test_a_job_whose_reference_is_gone_is_told_so(here: InMemoryDeployment) -> None:
     first = uploaded(here)
     # As after its bucket's rule took it away.
-    here.objects.on("look", here.objects._versions.clear)
+    here.objects.on("head", here.objects._versions.clear)
 
     with pytest.raises(InvalidRequest, match="there is no such object"):
         here.retry(first.job_id)
@@ -277,7 +282,7 @@ def test_both_jobs_money_is_in_the_ledger_each_by_itself(here: InMemoryDeploymen
     first = failed(here)
     here.run(again(here, first).job.job_id)
 
-    spent = [job.booking.spent for job in here.jobs]
+    spent = [accounting_of(job).booking.spent for job in here.jobs]
 
     assert spent == [0, 60_000]
     assert {page.spent for page in here.ledger.pages.values()} == {60_000}

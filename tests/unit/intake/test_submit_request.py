@@ -206,7 +206,7 @@ def test_every_object_that_can_not_be_a_reference_is_named_at_once(here: InMemor
     assert len(here.jobs) == 0
 
 
-@pytest.mark.parametrize("method", ["look", "rest"])
+@pytest.mark.parametrize("method", ["head", "rest"])
 def test_a_reference_that_the_store_refuses_for_good_is_named_with_what_to_do(
     here: InMemoryDeployment, method: str
 ) -> None:
@@ -271,7 +271,7 @@ def test_a_job_that_may_not_be_written_is_told_and_a_repeat_makes_exactly_one(
 
 
 def test_a_bucket_that_does_not_answer_is_no_fault_of_the_request(here: InMemoryDeployment) -> None:
-    here.objects.on("look", StorageFailed("slow down"))
+    here.objects.on("head", StorageFailed("slow down"))
 
     with pytest.raises(StorageFailed):
         here.post({**PROMPT, "references": [f"s3://{UPLOADS}/a.png"]})

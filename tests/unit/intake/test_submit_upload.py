@@ -209,7 +209,7 @@ def test_a_preset_with_a_broken_reference_is_rejected_as_media(here: InMemoryDep
 def test_an_upload_is_looked_at_once(here: InMemoryDeployment) -> None:
     preset(here)
     upload = dropped(here)
-    here.objects.on("look", None, StorageFailed("a second look"))
+    here.objects.on("head", None, StorageFailed("a second look"))
 
     job_of(here.announce_upload(upload))
 
@@ -236,7 +236,7 @@ def test_an_upload_whose_link_no_provider_can_fetch_is_rejected(here: InMemoryDe
 ARCHIVED = StorageFailed("s3://b/k: InvalidObjectState", refusal="k can't be read: it is archived: restore it")
 
 
-@pytest.mark.parametrize(("key", "method"), [(SHOE, "look"), (SHOE, "rest"), (SHOE, "read"), ("jobs/a.json", "read")])
+@pytest.mark.parametrize(("key", "method"), [(SHOE, "head"), (SHOE, "rest"), (SHOE, "read"), ("jobs/a.json", "read")])
 def test_what_the_store_refuses_for_good_is_rejected_with_its_reason(
     here: InMemoryDeployment, key: str, method: str
 ) -> None:
@@ -250,7 +250,7 @@ def test_what_the_store_refuses_for_good_is_rejected_with_its_reason(
     assert "restore it" in rejection.data.failure.message
 
 
-@pytest.mark.parametrize("method", ["look", "read", "copy"])
+@pytest.mark.parametrize("method", ["head", "read", "copy"])
 def test_what_the_store_may_do_later_is_tried_again(here: InMemoryDeployment, method: str) -> None:
     preset(here, {**RECIPE, "references": ["up_" + "a" * 26 + ".png"]})
     here.objects.drop(UPLOADS, "pending/references/up_" + "a" * 26 + ".png", PNG)
@@ -315,7 +315,7 @@ def test_the_uploads_own_metadata_overrides_its_preset(here: InMemoryDeployment)
     assert job.request.prompt == "灯台の夜明け 100%"
     assert job.request.aspect_ratio is AspectRatio.LANDSCAPE_16_9
     assert job.request.nsfw_checker is True
-    assert (job.request.model, job.output_key) == (SECOND, "white/shop/{job_id}.{ext}")
+    assert (job.request.model, job.output_key_template) == (SECOND, "white/shop/{job_id}.{ext}")
 
 
 def test_metadata_in_rfc_2047_is_read_as_s3_writes_it(here: InMemoryDeployment) -> None:
@@ -430,7 +430,7 @@ def test_a_rejection_that_is_told_twice_is_recognisable(here: InMemoryDeployment
     assert ids[0] == ids[1] != ids[2]
 
 
-@pytest.mark.parametrize("method", ["look", "read"])
+@pytest.mark.parametrize("method", ["head", "read"])
 def test_a_bucket_that_does_not_answer_sends_the_announcement_back(here: InMemoryDeployment, method: str) -> None:
     preset(here)
     upload = dropped(here)

@@ -70,7 +70,7 @@ def test_a_day_and_a_month_whose_first_jobs_may_be_deleted_are_left_out(worked: 
     lines = worked.ledger.usage("2000-01-01", "2999-12-31")
 
     assert check_usage([], lines, complete_since=since) == []
-    assert check_ledger([], worked.ledger.every(), complete_since=since) == []
+    assert check_ledger([], worked.ledger.scan(), complete_since=since) == []
 
 
 def test_a_day_that_began_when_the_records_do_is_compared(worked: InMemoryDeployment) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from heliograph.budgets.ledger import Booking, Usage
 from heliograph.execution.outcomes import Canceled, Failed, NotYet, Over, Processing
+from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.kernel.errors import Conflict, PublishFailed, StaleJob, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -84,7 +85,7 @@ def test_a_job_that_waits_after_a_lost_call_was_given_up_may_have_cost(here: InM
     job = canceled(here, job_id)
 
     assert (job.status, job.charged, job.price_usd) == (JobStatus.CANCELED, Charged.UNKNOWN, None)
-    assert job.booking == Booking(unknown=60_000)
+    assert accounting_of(job).booking == Booking(unknown=60_000)
     (event,) = here.bus
     assert isinstance(event, JobCanceled)
     assert (event.data.charged, event.data.price_usd) == (Charged.UNKNOWN, None)
@@ -128,8 +129,8 @@ def test_a_job_whose_task_runs_is_marked_and_canceled_when_that_has_ended(here: 
     assert here.finalize(finished) == Over(job_id=job_id, status=JobStatus.CANCELED)
     job = here.jobs.peek(job_id)
     assert (job.charged, job.price_usd, job.provider_urls) == (Charged.YES, "0.06", finished.result_urls)
-    assert job.booking == Booking(spent=60_000)
-    assert job.usage == {BETA: Usage(spent=60_000)}
+    assert accounting_of(job).booking == Booking(spent=60_000)
+    assert accounting_of(job).usage_by_route == {BETA: Usage(spent=60_000)}
     assert not +here.jobs.running
     assert_nothing_was_delivered(here, job_id)
 
@@ -171,7 +172,7 @@ def test_a_canceled_jobs_task_that_fails_is_told_of_with_what_it_cost(
     here.finalize(outcome)
 
     job = here.jobs.peek(job_id)
-    assert (job.charged, job.booking) == (charged, booking)
+    assert (job.charged, accounting_of(job).booking) == (charged, booking)
     assert_nothing_was_delivered(here, job_id)
 
 
@@ -199,7 +200,7 @@ def test_a_canceled_job_whose_call_was_lost_ends_when_its_task_had_its_time(
 
     job = here.run(job_id)
 
-    assert (job.charged, job.booking) == (Charged.UNKNOWN, Booking(unknown=60_000))
+    assert (job.charged, accounting_of(job).booking) == (Charged.UNKNOWN, Booking(unknown=60_000))
     assert here.provider.create_calls == 1
     assert_nothing_was_delivered(here, job_id)
 
@@ -296,7 +297,7 @@ def test_a_wish_that_comes_when_the_pictures_are_stored_is_too_late(here: InMemo
     assert wish[0]
     job = here.jobs.peek(finished.job_id)
     assert (job.status, job.cancel_requested_at) == (JobStatus.SUCCEEDED, wish[0].cancel_requested_at)
-    assert job.booking == Booking(spent=60_000)
+    assert accounting_of(job).booking == Booking(spent=60_000)
     assert [type(event) for event in here.bus] == [JobSucceeded]
 
 
@@ -311,7 +312,7 @@ def test_a_wish_that_comes_when_a_run_stored_the_pictures_and_died_is_too_late_t
     here.finalize(finished)
 
     job = here.jobs.peek(finished.job_id)
-    assert (job.status, len(job.results), job.booking) == (JobStatus.SUCCEEDED, 1, Booking(spent=60_000))
+    assert (job.status, len(job.results), accounting_of(job).booking) == (JobStatus.SUCCEEDED, 1, Booking(spent=60_000))
 
 
 def test_anothers_pictures_of_the_same_name_are_not_taken_for_the_jobs_own(here: InMemoryDeployment) -> None:

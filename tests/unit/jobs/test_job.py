@@ -9,19 +9,19 @@ from itertools import pairwise
 
 import pytest
 from heliograph.budgets.ledger import Booking, Usage
-from heliograph.jobs.job import (
+from heliograph.jobs.accounting import accounting_of
+from heliograph.jobs.deadlines import (
     END_GRACE,
-    FIRST_LATE_LOOK,
-    MOVES,
     ORPHAN_GRACE,
     START_GRACE,
-    Job,
-    JobStatus,
-    Result,
-    Source,
-    Timings,
+    attention_at,
+    lost_call_deadline,
+    result_deadline,
 )
+from heliograph.jobs.job import MOVES, Job, JobStatus, Source, Timings
+from heliograph.jobs.late_polls import FIRST_LATE_LOOK
 from heliograph.jobs.request import JobRequest, OnUncertain
+from heliograph.jobs.results import Result
 from heliograph.jobs.retry_policy import CALL_LIMIT
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.media_types import MediaType
@@ -65,7 +65,7 @@ def queued() -> Job:
         tenant="default",
         request=JobRequest(model=ROUTE.model, prompt="a lighthouse"),
         source=Source(kind="api"),
-        output_key="api/{job_id}/{index}.{ext}",
+        output_key_template="api/{job_id}/{index}.{ext}",
         output_stem="api",
         created_at=NOW,
         deadline_at=NOW + timedelta(minutes=30),
@@ -79,7 +79,7 @@ def processing() -> Job:
 MOVERS: dict[str, Callable[[Job, datetime], Job]] = {
     "attempting": lambda job, at: job.attempting(f"att_{len(job.attempts) + 1}", "run-1", ROUTE, at),
     "accepted": lambda job, at: job.accepted(job.attempts[-1].attempt_id, "task-1", at),
-    "refused": lambda job, at: job.refused(job.attempts[-1].attempt_id, failure(), at),
+    "refused": lambda job, at: job.attempt_failed(job.attempts[-1].attempt_id, failure(), at),
     "succeeded": lambda job, at: job.succeeded([RESULT], at),
     "failed": lambda job, at: job.failed(failure(Charged.UNKNOWN), at),
     "expired": lambda job, at: job.expired(failure(), at),
@@ -132,7 +132,7 @@ def test_a_job_needs_attention_until_it_is_over_and_announced_and_no_poll_of_a_l
     moves: list[str],
 ) -> None:
     for job in statuses(moves):
-        assert (job.attention_at is None) is (job.is_over and job.announced and job.late_look_at is None)
+        assert (attention_at(job) is None) is (job.is_over and job.announced and job.late_look_at is None)
 
 
 @given(LIVES)
@@ -143,7 +143,7 @@ def test_a_job_only_expires_if_every_call_is_known_to_have_made_nothing(moves: l
 
 
 def test_every_move_of_the_table_but_canceling_can_be_made() -> None:
-    between_tasks = processing().refused("att_1", failure(), NOW)
+    between_tasks = processing().attempt_failed("att_1", failure(), NOW)
     starts = [queued(), queued().attempting("att_1", "run-1", ROUTE, NOW), processing(), between_tasks]
     made = set()
     for job in starts:
@@ -206,18 +206,22 @@ MINUTE = timedelta(minutes=1)
     ],
 )
 def test_how_long_a_lost_task_may_announce_itself(job: Job, silent: datetime, in_doubt: datetime) -> None:
-    assert job.lost_call_deadline == silent
-    assert job.mark_uncertain("att_1", "cut").lost_call_deadline == in_doubt
+    assert lost_call_deadline(job) == silent
+    assert lost_call_deadline(job.mark_uncertain("att_1", "cut")) == in_doubt
 
 
 def test_a_job_that_was_started_is_left_alone_until_long_after_its_deadline() -> None:
-    assert queued().as_started().attention_at == queued().deadline_at + END_GRACE
+    assert attention_at(queued().as_started()) == queued().deadline_at + END_GRACE
 
 
 def test_a_doubt_changes_nothing_but_the_record() -> None:
     job = calling().mark_uncertain("att_1", "cut")
 
-    assert (job.status, job.runs_on, job.booking) == (calling().status, calling().runs_on, calling().booking)
+    assert (job.status, accounting_of(job).running_on, accounting_of(job).booking) == (
+        calling().status,
+        accounting_of(calling()).running_on,
+        accounting_of(calling()).booking,
+    )
     assert job.attempt
     assert (job.attempt.uncertainty, job.attempt.is_open) == ("cut", True)
 
@@ -226,13 +230,13 @@ def test_an_owner_is_told_of_an_attempt_without_what_is_ours_alone() -> None:
     attempt = calling(callback="5e" * 32).attempt
     assert attempt
 
-    assert not {"callback_sha256", "run_id", "price_microusd"} & attempt.told().keys()
-    assert (attempt.told()["route"], attempt.told()["price_usd"]) == (ROUTE.name, "0.06")
+    assert not {"callback_sha256", "run_id", "price_microusd"} & attempt.public_fields().keys()
+    assert (attempt.public_fields()["route"], attempt.public_fields()["price_usd"]) == (ROUTE.name, "0.06")
 
 
 def test_a_job_one_of_whose_calls_may_have_been_charged_can_not_expire() -> None:
     lost = Failure(code=FailureCode.SUBMISSION_UNCERTAIN, message="cut", retryable=False, charged=Charged.UNKNOWN)
-    job = calling(on_uncertain=OnUncertain.RESUBMIT).refused("att_1", lost, LATER)
+    job = calling(on_uncertain=OnUncertain.RESUBMIT).attempt_failed("att_1", lost, LATER)
 
     # What expired was free, says its status.
     with pytest.raises(ValueError, match="charged"):
@@ -248,7 +252,7 @@ def test_a_refused_attempt_makes_room_for_another() -> None:
     job = (
         queued()
         .attempting("att_1", "run-1", ROUTE, NOW)
-        .refused("att_1", failure(), NOW)
+        .attempt_failed("att_1", failure(), NOW)
         .attempting("att_2", "run-1", ROUTE, LATER)
     )
 
@@ -314,7 +318,7 @@ def test_a_job_with_a_call_on_its_way_can_not_expire() -> None:
 
 
 def test_a_job_whose_calls_were_all_refused_can_expire() -> None:
-    job = queued().attempting("att_1", "run-1", ROUTE, NOW).refused("att_1", failure(), NOW)
+    job = queued().attempting("att_1", "run-1", ROUTE, NOW).attempt_failed("att_1", failure(), NOW)
 
     assert job.expired(failure(), LATER).status is JobStatus.EXPIRED
 
@@ -322,31 +326,31 @@ def test_a_job_whose_calls_were_all_refused_can_expire() -> None:
 def test_a_job_that_is_over_is_looked_at_until_it_is_announced() -> None:
     over = processing().succeeded([RESULT], LATER)
 
-    assert over.attention_at == LATER + START_GRACE
-    assert over.as_announced().attention_at is None
+    assert attention_at(over) == LATER + START_GRACE
+    assert attention_at(over.as_announced()) is None
 
 
 def test_an_orphan_is_looked_at_soon_and_again_and_again() -> None:
     orphan = processing().as_orphaned(LATER)
 
-    assert orphan.attention_at == LATER + ORPHAN_GRACE
-    assert orphan.as_orphaned(orphan.attention_at).attention_at == LATER + ORPHAN_GRACE * 2
-    assert orphan.failed(failure(Charged.NO), LATER).as_announced().attention_at is None
-    assert orphan.failed(failure(Charged.UNKNOWN), LATER).as_announced().attention_at == LATER + FIRST_LATE_LOOK
+    assert attention_at(orphan) == LATER + ORPHAN_GRACE
+    assert attention_at(orphan.as_orphaned(LATER + ORPHAN_GRACE)) == LATER + ORPHAN_GRACE * 2
+    assert attention_at(orphan.failed(failure(Charged.NO), LATER).as_announced()) is None
+    assert attention_at(orphan.failed(failure(Charged.UNKNOWN), LATER).as_announced()) == LATER + FIRST_LATE_LOOK
 
 
 def test_a_job_that_never_began_is_looked_at_soon_and_one_that_did_after_its_deadline() -> None:
-    assert queued().attention_at == NOW + START_GRACE
-    assert processing().attention_at == processing().deadline_at + END_GRACE
+    assert attention_at(queued()) == NOW + START_GRACE
+    assert attention_at(processing()) == processing().deadline_at + END_GRACE
 
 
 def test_a_task_that_is_made_at_the_last_moment_gets_its_time() -> None:
     late = queued().deadline_at - timedelta(seconds=1)
     job = queued().attempting("att_1", "run-1", ROUTE, late).accepted("att_1", "task-1", late)
 
-    assert queued().result_deadline == queued().deadline_at
-    assert job.result_deadline == late + timedelta(minutes=30)
-    assert job.attention_at == job.result_deadline + END_GRACE
+    assert result_deadline(queued()) == queued().deadline_at
+    assert result_deadline(job) == late + timedelta(minutes=30)
+    assert attention_at(job) == result_deadline(job) + END_GRACE
 
 
 @pytest.mark.parametrize(("charged", "price"), [(Charged.YES, "0.06"), (Charged.NO, "0.00"), (Charged.UNKNOWN, None)])
@@ -374,9 +378,13 @@ def test_a_wish_to_cancel_is_noted_once_and_moves_no_money() -> None:
 
     marked = job.with_cancel_requested(after(9))
 
-    assert (marked.status, marked.cancel_requested_at, marked.booking) == (job.status, after(9), job.booking)
+    assert (marked.status, marked.cancel_requested_at, accounting_of(marked).booking) == (
+        job.status,
+        after(9),
+        accounting_of(job).booking,
+    )
     assert marked.with_cancel_requested(after(10)) == marked
-    assert marked.runs_on == job.runs_on
+    assert accounting_of(marked).running_on == accounting_of(job).running_on
 
 
 @pytest.mark.parametrize("job", [succeeded_job(), failed_job(), expired_job(), canceled_job()])
@@ -387,8 +395,8 @@ def test_what_is_over_can_not_be_canceled(job: Job) -> None:
         job.canceled(after(99), provider_urls=["https://r.test/1"])
 
 
-def test_no_job_is_canceled_while_nobody_knows_how_its_attempt_ended() -> None:
-    with pytest.raises(ValueError, match="nobody said how it ended"):
+def test_a_job_with_an_open_attempt_is_not_canceled_without_the_attempts_outcome() -> None:
+    with pytest.raises(ValueError, match="has an open attempt"):
         processing_job().canceled(after(9))
 
 
@@ -409,9 +417,11 @@ def test_no_job_is_canceled_while_nobody_knows_how_its_attempt_ended() -> None:
 def test_a_canceled_job_costs_what_its_attempt_did(
     job: Job, charged: Charged, price_usd: str | None, booking: Booking
 ) -> None:
-    assert (job.charged, job.price_usd, job.booking) == (charged, price_usd, booking)
-    assert (job.failure, job.results, job.runs_on) == (None, (), None)
-    assert job.usage == ({ROUTE.name: Usage(0, booking.spent, booking.unknown)} if any(booking) else {})
+    assert (job.charged, job.price_usd, accounting_of(job).booking) == (charged, price_usd, booking)
+    assert (job.failure, job.results, accounting_of(job).running_on) == (None, (), None)
+    assert accounting_of(job).usage_by_route == (
+        {ROUTE.name: Usage(0, booking.spent, booking.unknown)} if any(booking) else {}
+    )
 
 
 def test_an_open_job_does_not_say_yet_whether_it_was_charged() -> None:

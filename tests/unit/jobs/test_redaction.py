@@ -10,12 +10,14 @@ from heliograph.api.representations.jobs import JobResource, QuoteResource
 from heliograph.api.representations.webhooks import DeliveryResource, DeliverySummaryResource
 from heliograph.intake.quote_job import Quote
 from heliograph.jobs.events import job_event, settled_event
-from heliograph.jobs.job import Job, Settlement
+from heliograph.jobs.job import Job
 from heliograph.jobs.provenance import record_of
 from heliograph.jobs.redaction import masked_url
+from heliograph.jobs.results import Settlement
 from heliograph.kernel.errors import InvalidRequest
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.routes.circuit_breaker import Circuit
+from heliograph.storage.references import HttpsUrl
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,7 +75,7 @@ def test_no_record_event_or_view_of_a_job_holds_a_query_of_its_request(
     make: Callable[[], Job], webhook: str, references: list[str]
 ) -> None:
     job = make()
-    request = job.request.model_copy(update={"webhook_url": webhook, "references": tuple(references)})
+    request = job.request.model_copy(update={"webhook_url": webhook, "references": tuple(map(HttpsUrl, references))})
     job = job.model_copy(update={"request": request})
     here = InMemoryDeployment()
 

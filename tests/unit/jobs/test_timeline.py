@@ -51,7 +51,7 @@ def stay(
         (attempting_job(), ["submitted", "attempt"]),
         (processing_job(), ["submitted", "attempt", "accepted"]),
         (succeeded_job(), ["submitted", "attempt", "accepted", "finished"]),
-        (failed_job(), ["submitted", "attempt", "accepted", "refused", "finished"]),
+        (failed_job(), ["submitted", "attempt", "accepted", "attempt_failed", "finished"]),
         (expired_job(), ["submitted", "finished"]),
         (canceled_job(), ["submitted", "attempt", "accepted", "cancel_requested", "finished"]),
         (queued_job().canceled(after(9)), ["submitted", "finished"]),
@@ -131,13 +131,13 @@ def test_what_is_going_on_has_no_end() -> None:
 def test_each_attempt_is_numbered_and_says_what_became_of_it_and_of_the_money() -> None:
     job = attempting_job()
     assert job.attempt
-    job = job.refused(job.attempt.attempt_id, BUSY, after(2)).attempting("att_2", RUN_ID, ROUTE, after(4))
+    job = job.attempt_failed(job.attempt.attempt_id, BUSY, after(2)).attempting("att_2", RUN_ID, ROUTE, after(4))
     job = job.accepted("att_2", "task-2", after(5))
 
     told = [(moment.attempt, moment.kind.value) for moment in timeline(job, ()) if moment.attempt]
 
-    assert told == [(1, "attempt"), (1, "refused"), (2, "attempt"), (2, "accepted")]
-    assert only(TimelineKind.REFUSED, timeline(job, ())) == ["rate_limited: the provider said 429 (charged: no)"]
+    assert told == [(1, "attempt"), (1, "attempt_failed"), (2, "attempt"), (2, "accepted")]
+    assert only(TimelineKind.ATTEMPT_FAILED, timeline(job, ())) == ["rate_limited: the provider said 429 (charged: no)"]
 
 
 def test_what_happened_in_one_moment_is_told_in_the_order_in_which_it_must_have() -> None:
@@ -165,9 +165,9 @@ def test_a_retry_says_what_it_does_again() -> None:
 def test_a_job_that_was_canceled_while_nothing_ran_is_not_told_of_a_task() -> None:
     job = attempting_job()
     assert job.attempt
-    job = job.refused(job.attempt.attempt_id, BUSY, after(2)).canceled(after(3))
+    job = job.attempt_failed(job.attempt.attempt_id, BUSY, after(2)).canceled(after(3))
 
-    assert kinds(job) == ["submitted", "attempt", "refused", "finished"]
+    assert kinds(job) == ["submitted", "attempt", "attempt_failed", "finished"]
 
 
 def test_a_wish_that_came_too_late_does_not_say_that_nothing_is_delivered() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from heliograph.execution.outcomes import Failed, Finished
+from heliograph.jobs.deadlines import attention_at
 from heliograph.jobs.job import Job
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.monitoring.health import LONG_OVERDUE, check_health
@@ -207,9 +208,9 @@ def survey(here: InMemoryDeployment) -> tuple[int, int]:
 
 
 def test_a_job_is_stuck_when_it_should_have_moved_long_ago(here: InMemoryDeployment) -> None:
-    attention_at = here.post().job.attention_at
-    assert attention_at
-    here.clock.step((attention_at - here.clock.now() + LONG_OVERDUE - timedelta(seconds=1)).total_seconds())
+    due = attention_at(here.post().job)
+    assert due
+    here.clock.step((due - here.clock.now() + LONG_OVERDUE - timedelta(seconds=1)).total_seconds())
     assert survey(here)[0] == 0
     here.clock.step(1)
     assert survey(here)[0] == 1

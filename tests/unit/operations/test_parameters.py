@@ -201,7 +201,7 @@ def test_every_fault_of_every_route_is_told() -> None:
     assert faults_of_parameters({"Routes": json.dumps(routes)}) == (
         "Routes: provider of route 1 is wrong (must be one of apimodels, kie): correct it.",
         "Routes: route 1 has no field modle: write model instead.",
-        "Routes: price_usd of route 2 is wrong (a price is more than nothing): write an amount of USD above 0 in "
+        "Routes: price_usd of route 2 is wrong (must be more than 0): write an amount of USD above 0 in "
         'quotes, such as "0.06" or "25".',
         "Routes: route 2 lacks max_references: add it.",
     )

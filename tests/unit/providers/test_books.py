@@ -8,6 +8,7 @@ import pytest
 from heliograph.budgets.ledger import Booking
 from heliograph.execution.outcomes import NotYet, Over, Processing
 from heliograph.execution.receive_callback import CallbackResult
+from heliograph.jobs.accounting import accounting_of
 from heliograph.jobs.job import JobStatus
 from heliograph.kernel.failures import Charged, FailureCode
 from heliograph.providers.books import SETTLED_AFTER, Books, can_prove, no_task_was_made
@@ -89,8 +90,8 @@ def test_a_lost_call_without_a_task_is_followed_by_another_route_after_a_minute(
     assert first.failure
     assert (first.failure.code, first.failure.charged) == (FailureCode.ROUTE_UNAVAILABLE, Charged.NO)
     assert "502" in first.failure.message
-    assert (job.price_usd, job.booking) == ("0.05", Booking(spent=50_000))
-    told = first.told()
+    assert (job.price_usd, accounting_of(job).booking) == ("0.05", Booking(spent=50_000))
+    told = first.public_fields()
     assert not {"books_before", "lost_at", "absent"} & set(told)
 
 
@@ -135,7 +136,7 @@ def test_where_nobody_can_call_back_the_books_are_waited_for(here: InMemoryDeplo
 def test_a_lost_call_without_a_task_needs_no_second_bill(here: InMemoryDeployment) -> None:
     job = here.run(lost(here, on_uncertain="resubmit"))
 
-    assert (job.status, job.price_usd, job.booking.unknown) == (JobStatus.SUCCEEDED, "0.05", 0)
+    assert (job.status, job.price_usd, accounting_of(job).booking.unknown) == (JobStatus.SUCCEEDED, "0.05", 0)
 
 
 def test_a_job_that_is_canceled_after_its_call_was_lost_is_free_if_the_books_prove_it(here: InMemoryDeployment) -> None:
@@ -163,14 +164,14 @@ def test_a_task_that_calls_back_against_the_proof_is_delivered_and_charged_all_t
 ) -> None:
     job_id = lost(here)
     job = here.run(job_id)
-    assert (job.status, job.booking) == (JobStatus.SUCCEEDED, Booking(spent=50_000))
+    assert (job.status, accounting_of(job).booking) == (JobStatus.SUCCEEDED, Booking(spent=50_000))
 
     assert here.hear(job_id, "token-1", "task-7") is CallbackResult.ADOPTED
     here.sweep()
 
     job = here.jobs.peek(job_id)
     assert len(job.all_results) == 2
-    assert job.booking == Booking(spent=110_000)
+    assert accounting_of(job).booking == Booking(spent=110_000)
     assert here.ledger.pages[next(iter(here.ledger.pages))] == Booking(spent=110_000)
 
 

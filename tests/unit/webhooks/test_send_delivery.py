@@ -21,7 +21,7 @@ from heliograph.kernel.errors import (
     TooSoon,
     WorkflowFailed,
 )
-from heliograph.platform.threads import in_order
+from heliograph.platform.threads import sequential_calls
 from heliograph.webhooks.bus_event import BusEvent, ReceivedEvent
 from heliograph.webhooks.delivery import (
     MAX_ATTEMPTS,
@@ -83,7 +83,7 @@ class PostOffice:
             workflow=self.workflow,
             clock=self.clock,
             pace=self.pace,
-            together=in_order,
+            in_parallel=sequential_calls,
         )
         self._delivery_sender = DeliverySender(
             deliveries=self.deliveries,

@@ -19,7 +19,7 @@ class _BudgetData(Published):
     limit_usd: Annotated[str, Field(pattern=USD_PATTERN)]
     reserved_usd: Annotated[str, Field(description="For jobs that are not over.", pattern=USD_PATTERN)]
     spent_usd: Annotated[str, Field(pattern=USD_PATTERN)]
-    unknown_usd: Annotated[str, Field(description="May have been charged; nobody can tell.", pattern=USD_PATTERN)]
+    unknown_usd: Annotated[str, Field(description="May have been charged; it is unknown.", pattern=USD_PATTERN)]
 
 
 class BudgetExhaustedData(_BudgetData):

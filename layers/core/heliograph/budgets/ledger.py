@@ -1,4 +1,4 @@
-"""What the ledger holds for each job: a pure function of the job's record, so the two can't drift apart.
+"""The ledger: bookings of jobs against budgets. jobs/accounting.py computes them from each job's record.
 
     reserved   what the job may still cost: from its submission until it is over
     spent      what it did cost, at the price of the route that did it
@@ -31,20 +31,20 @@ class Booking(NamedTuple):
 
     @property
     def committed(self) -> int:
-        """What counts against a limit."""
+        """Micro-dollars that count against a limit."""
         return self.reserved + self.spent + self.unknown
 
     def plus(self, other: Booking) -> Booking:
-        """Both together."""
+        """`self + other`, field by field."""
         return Booking(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
     def minus(self, other: Booking) -> Booking:
-        """What is to be added to `other` to have this."""
+        """`self - other`, field by field."""
         return Booking(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 class Balance(NamedTuple):
-    """A page of the ledger as it stands: its sums, and the percentages whose warnings went out."""
+    """Balance of an account: its sums, and the percentages whose warnings went out."""
 
     booked: Booking
     warned: frozenset[int] = frozenset()
@@ -56,23 +56,23 @@ class Balance(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What was done on a route: pictures stored, and micro-dollars as in a `Booking`."""
+    """Usage of a route: images stored (`pictures`), and micro-dollars as in a `Booking`."""
 
     pictures: int = 0
     spent: int = 0
     unknown: int = 0
 
     def plus(self, other: Usage) -> Usage:
-        """Both together."""
+        """`self + other`, field by field."""
         return Usage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
     def minus(self, other: Usage) -> Usage:
-        """What is to be added to `other` to have this."""
+        """`self - other`, field by field."""
         return Usage(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 class UsageLine(NamedTuple):
-    """What a tenant's jobs of a UTC day did on a route."""
+    """Usage of a route by a tenant's jobs of a UTC day."""
 
     day: str
     tenant: str
@@ -81,14 +81,14 @@ class UsageLine(NamedTuple):
 
 
 class BudgetAccount(NamedTuple):
-    """Where in the ledger: of which account (a tenant, or everybody), for which UTC day or month."""
+    """Account of the ledger: a tenant's, an API key's or everybody's, for a UTC day or month."""
 
     account: str
     period: str
 
 
 def accounts_of(tenant: str, created_at: datetime) -> tuple[tuple[BudgetAccount, Period], ...]:
-    """The four pages that every job is written on."""
+    """The four accounts that every job is booked on."""
     return tuple(
         (BudgetAccount(account, period.of(created_at)), period)
         for account in (tenant, EVERYBODY)
@@ -97,7 +97,7 @@ def accounts_of(tenant: str, created_at: datetime) -> tuple[tuple[BudgetAccount,
 
 
 def key_account(key_id: str, created_at: datetime) -> BudgetAccount:
-    """The page of an API key that has a budget of its own."""
+    """The account of an API key that has a budget of its own."""
     return BudgetAccount(key_id, Period.DAY.of(created_at))
 
 

@@ -28,7 +28,7 @@ class BudgetLimit(NamedTuple):
     limit_microusd: int
 
     def is_known_to(self, caller: Caller) -> bool:
-        """Whether the caller may see its amounts: those of all tenants together show what the others spend."""
+        """True if the caller may see its amounts: those of all tenants together show what the others spend."""
         return self.account is not Account.DEPLOYMENT or caller.is_operator
 
 

@@ -14,26 +14,26 @@ class Ledger(Protocol):
     """The sums of what all jobs may cost, did cost and may have cost. Raises `StorageFailed`."""
 
     def read(self, page: BudgetAccount) -> Booking:
-        """What stands on a page."""
+        """Booking of an account."""
         ...
 
     def balance(self, page: BudgetAccount) -> Balance:
         """The same, and which warnings of its budget went out."""
         ...
 
-    def every(self) -> Iterator[tuple[BudgetAccount, Booking]]:
+    def scan(self) -> Iterator[tuple[BudgetAccount, Booking]]:
         """All pages. Reads the whole ledger."""
         ...
 
     def usage(self, first_day: str, last_day: str, *, tenant: str | None = None) -> Iterator[UsageLine]:
-        """What was done in these UTC days (both included), by day, tenant and route.
+        """Usage in these UTC days (both included), by day, tenant and route.
 
         With a `tenant`, only that tenant's lines are read.
         """
         ...
 
     def may_announce(self, page: BudgetAccount, now: datetime, *, threshold: int | None = None) -> bool:
-        """Whether the caller is the one to announce something of this page's budget: one at a time, until done.
+        """True if the caller is to announce something about this budget: one caller at a time, until it is done.
 
         `threshold`: that so many percent of it are reached; `None`: that it is used up. Changes no sum.
         """

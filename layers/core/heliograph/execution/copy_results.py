@@ -8,14 +8,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.execution.store_result import ResultStore
-from heliograph.jobs.job import Attempt, Job, Result
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job
+from heliograph.jobs.results import Result
 from heliograph.kernel.errors import ResultUnusable
 from heliograph.storage.objects import Copied
 from heliograph.storage.references import ObjectLocation
 
 if TYPE_CHECKING:
     from heliograph.jobs.ports import ResultIndex
-    from heliograph.kernel.ports import Together
+    from heliograph.kernel.ports import ParallelCalls
     from heliograph.providers.ports import ResultSource
     from heliograph.storage.objects import Replacing
 
@@ -27,7 +29,7 @@ class ResultCopier:
     source: ResultSource
     store: ResultStore
     index: ResultIndex
-    together: Together
+    in_parallel: ParallelCalls
 
     def copy_all(
         self, job: Job, attempt: Attempt | None, urls: Sequence[str], *, first: int = 1
@@ -36,7 +38,7 @@ class ResultCopier:
 
         Raises an `Unavailable` where a retry may succeed.
         """
-        return self.together(
+        return self.in_parallel(
             [partial(self._copied, job, attempt, index, url) for index, url in enumerate(urls, start=first)]
         )
 

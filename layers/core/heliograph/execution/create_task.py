@@ -19,7 +19,9 @@ from heliograph.execution.outcomes import (
     Watch,
 )
 from heliograph.execution.reference_links import ReferenceLinks
-from heliograph.jobs.job import Attempt, Job
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.deadlines import lost_call_deadline, result_deadline
+from heliograph.jobs.job import Job
 from heliograph.jobs.retry_policy import wait_for_news
 from heliograph.kernel.errors import StaleJob, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -100,7 +102,7 @@ class TaskCreator:
             # A task that announced itself was accepted long before that was recorded.
             return _watch(job, attempt, attempt.task_id, now, began_at=attempt.intended_at, latencies=latencies)
         # The call may be on its way in another run of this function, or its task may yet announce itself.
-        wait_seconds = wait_for_news(attempt.intended_at, job.lost_call_deadline, now)
+        wait_seconds = wait_for_news(attempt.intended_at, lost_call_deadline(job), now)
         return wait_for_callback(job, attempt, now, wait_seconds, "it is not known yet whether the call arrived")
 
     def record_failure(
@@ -149,7 +151,7 @@ class TaskCreator:
         self.record_failure(job.attempts[-1], failure, tenant=job.tenant)
         # Without that record, the job waits for as long as if this run had crashed.
         current = saved or job
-        if current.attempt and (current.attempt.task_id or now < current.lost_call_deadline):
+        if current.attempt and (current.attempt.task_id or now < lost_call_deadline(current)):
             return self.wait_for_task(current, current.attempt, now)
         if not current.may_resubmit:
             return Failed(job_id=job.job_id, failure=failure, attempt_id=attempt_id)
@@ -161,7 +163,7 @@ class TaskCreator:
         now = self.control.clock.now()
         saved = self._save(
             job,
-            lambda current: current.refused(attempt_id, failure, now, retry_after_seconds=retry_after_seconds),
+            lambda current: current.attempt_failed(attempt_id, failure, now, retry_after_seconds=retry_after_seconds),
         )
         self.record_failure(job.attempts[-1], failure, wait_seconds=retry_after_seconds)
         if saved is None:
@@ -235,7 +237,7 @@ def _watch(
         provider=attempt.provider,
         model=attempt.model,
         task_id=task_id,
-        deadline_at=job.result_deadline,
+        deadline_at=result_deadline(job),
         began_at=began_at,
         poll_at_seconds=poll_times(latencies, has_callback=has_callback),
         callbacks_left=MAX_EARLY_CALLBACKS if has_callback else 0,

@@ -19,7 +19,9 @@ from heliograph.execution.outcomes import Canceled, DispatchInput, DispatchOutco
 from heliograph.execution.prove_absence import proven_absence
 from heliograph.execution.reference_links import ReferenceLinks
 from heliograph.execution.reuse_result import ResultReuser
-from heliograph.jobs.job import Attempt, Job
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.deadlines import lost_call_deadline, result_deadline
+from heliograph.jobs.job import Job
 from heliograph.jobs.request import Policy, candidates
 from heliograph.kernel.errors import BudgetExceeded, RouteFull
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -107,18 +109,18 @@ class Dispatcher:
             self.creator.record_failure(attempt, failure, tenant=job.tenant)
         elif absence := proven_absence(attempt, now, self.providers):
             return self.jobs.save(job.without_a_task(attempt.attempt_id, absence, now))
-        elif attempt.task_id or now < job.lost_call_deadline:
+        elif attempt.task_id or now < lost_call_deadline(job):
             return self.creator.wait_for_task(job, attempt, now)
         else:
             failure = uncertain_call(
                 attempt.uncertainty or "the function ended before the provider's answer was recorded"
             )
-        ended = job.refused(attempt.attempt_id, failure, now)
+        ended = job.attempt_failed(attempt.attempt_id, failure, now)
         given_up = Failed(job_id=job.job_id, failure=failure, attempt_id=attempt.attempt_id)
         if failure.charged is not Charged.NO:
             if isinstance(next_call(ended, self.routes), Stop):
                 return given_up
-            if now < job.result_deadline and self.control.states.snapshot(()).spending_pause:
+            if now < result_deadline(job) and self.control.states.snapshot(()).spending_pause:
                 # No other call may leave. Until one may, the task of this one has more time to announce itself.
                 wait_seconds = jittered(_CHECK_AGAIN_SECONDS, job.job_id)
                 return wait_for_callback(job, attempt, now, wait_seconds, _PAUSED)

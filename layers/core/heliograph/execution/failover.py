@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from heliograph.jobs.job import Attempt, Job
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job
 from heliograph.jobs.request import OnUncertain, candidates
 from heliograph.jobs.retry_policy import MAX_ATTEMPTS, wait_before_attempt
 from heliograph.kernel.failures import Charged, Failure, FailureCode

@@ -24,7 +24,9 @@ from heliograph.execution.outcomes import (
     Watch,
 )
 from heliograph.execution.store_result import ResultStore
-from heliograph.jobs.job import Job, JobStatus, Result
+from heliograph.jobs.deadlines import result_deadline
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.results import Result
 from heliograph.jobs.retry_policy import GIVE_UP, MAX_DELIVERIES, wait_before_delivery
 from heliograph.kernel.errors import ResultUnusable
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -116,7 +118,7 @@ class Finalizer:
                 took_seconds=finished.took_seconds,
             )
         now = self.clock.now()
-        if any(error.host_failed for error in unusable) and now < job.result_deadline + GIVE_UP:
+        if any(error.host_failed for error in unusable) and now < result_deadline(job) + GIVE_UP:
             return self.ender.leave_to_sweep(job)
         failure = Failure(
             code=FailureCode.RESULT_UNUSABLE,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from heliograph.jobs.job import Attempt
+from heliograph.jobs.attempt import Attempt
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.providers.books import no_task_was_made
 

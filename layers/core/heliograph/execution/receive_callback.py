@@ -15,7 +15,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from heliograph.execution.task_state import task_state
-from heliograph.jobs.job import Attempt, Job
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job
 from heliograph.kernel.errors import StaleJob
 from heliograph.kernel.ids import JOB_ID, token_digest
 from heliograph.providers.protocol import NoAnswer

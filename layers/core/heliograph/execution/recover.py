@@ -13,7 +13,9 @@ from heliograph.execution.outcomes import Finished, Over, RecoverOutcome, RetryF
 from heliograph.execution.poll import without_result
 from heliograph.execution.prove_absence import proven_absence
 from heliograph.execution.task_state import task_state
-from heliograph.jobs.job import Attempt, Job, JobStatus
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.deadlines import lost_call_deadline, result_deadline
+from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import GIVE_UP, MAX_DELIVERIES, RESULT_PATIENCE
 from heliograph.kernel.errors import Unavailable
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -63,7 +65,7 @@ class Recoverer:
             case TaskFailed(failure):
                 return self.ender.fail(job, failure)
             case StillRunning() | NoAnswer() | NoResultYet() as state:
-                if now < job.result_deadline + _patience(state):
+                if now < result_deadline(job) + _patience(state):
                     return self.ender.leave_to_sweep(job)
                 if isinstance(state, NoResultYet):
                     return self.ender.fail(job, without_result())
@@ -76,7 +78,7 @@ class Recoverer:
         if absence := proven_absence(attempt, now, self.providers):
             job = job.without_a_task(attempt.attempt_id, absence, now)
             return self.ender.fail(job, crashed(error, Charged.NO))
-        if now < job.lost_call_deadline:
+        if now < lost_call_deadline(job):
             # Its answer may still be recorded, or its task announce itself; only then is the job's state known.
             return self.ender.leave_to_sweep(job)
         return self.ender.fail(job, _lost(error))
@@ -87,10 +89,10 @@ class Recoverer:
             provider=attempt.provider,
             model=attempt.model,
             task_id=task_id,
-            deadline_at=job.result_deadline,
+            deadline_at=result_deadline(job),
         )
         # One attempt: no workflow is left to wait for another, and `sweep` comes again, until it is the last.
-        is_last = self.clock.now() >= job.result_deadline + GIVE_UP
+        is_last = self.clock.now() >= result_deadline(job) + GIVE_UP
         store_attempts = MAX_DELIVERIES - 1 if is_last else 0
         finished = Finished(job_id=job.job_id, watch=watch, result_urls=result_urls, store_attempts=store_attempts)
         try:

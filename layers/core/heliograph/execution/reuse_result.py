@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from heliograph.execution.outcomes import DispatchOutcome, Failed, NotYet, Over
 from heliograph.execution.store_result import ResultStore
 from heliograph.jobs.find_reusable import images_of
-from heliograph.jobs.job import Job, Result
+from heliograph.jobs.fingerprints import is_to_be_made_again
+from heliograph.jobs.job import Job
 from heliograph.jobs.publish_end import announce
-from heliograph.jobs.recipes import is_to_be_made_again
+from heliograph.jobs.results import Result
 from heliograph.kernel.errors import StaleRecord, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.jitter import jittered

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from heliograph.execution.copy_results import ResultCopier
 from heliograph.execution.store_result import ResultStore
 from heliograph.execution.task_state import task_state
-from heliograph.jobs.job import Attempt, Job, JobStatus, Result, Settlement
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.publish_end import announce_settlements
+from heliograph.jobs.results import Result, Settlement
 from heliograph.jobs.retry_policy import GIVE_UP
 from heliograph.kernel.failures import Charged
 from heliograph.providers.protocol import Completed, TaskFailed

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heliograph.jobs.job import Attempt, Job, Result
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job
 from heliograph.jobs.provenance import MARKER, is_same_result, metadata_of, record_of
+from heliograph.jobs.results import Result
 from heliograph.kernel.errors import ObjectChanged, StorageFailed
 from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.storage.layout import OutputKeys
@@ -40,7 +42,7 @@ class ResultStore:
         `image`: downloaded, or another job's result. An image that an earlier run stored is found, not stored again.
         Each write is conditional on the object that was read: of two jobs at once, the older can't replace the newer.
         """
-        return self._store(job, attempt, job.output_place, index, image, write=write)
+        return self._store(job, attempt, job.output_keys, index, image, write=write)
 
     def store_record(self, job: Job) -> None:
         """Stores the job's record, apart from its results."""
@@ -55,7 +57,7 @@ class ResultStore:
 
     def has_record(self, job: Job) -> bool:
         """True if an earlier run stored the job's images and record, and ended before it could save that."""
-        record = self.objects.look(ObjectLocation(self.bucket, job.record_key))
+        record = self.objects.head(ObjectLocation(self.bucket, job.record_key))
         return record is not None and record.metadata.get(MARKER) == job.job_id
 
     def _store(
@@ -77,7 +79,7 @@ class ResultStore:
 
         def read() -> ObjectFacts | StorageFailed | None:
             try:
-                return self.objects.look(place)
+                return self.objects.head(place)
             except StorageFailed as error:
                 if error.refusal is None:
                     raise

@@ -12,6 +12,7 @@ from heliograph.budgets.announce import BudgetWatch
 from heliograph.execution.end_job import JobEnder
 from heliograph.execution.recover import Recoverer, crashed
 from heliograph.execution.settle import LateSettler
+from heliograph.jobs.deadlines import attention_at, result_deadline
 from heliograph.jobs.job import Job
 from heliograph.jobs.publish_end import announce
 from heliograph.jobs.retry_policy import GIVE_UP
@@ -68,7 +69,8 @@ class Sweeper:
         now = self.clock.now()
         try:
             job = self.jobs.get(job_id)
-            if job is None or job.attention_at is None or job.attention_at > now:
+            due = attention_at(job) if job else None
+            if job is None or due is None or due > now:
                 return None
             if job.is_over:
                 return self._sweep_ended(job)
@@ -106,7 +108,7 @@ class Sweeper:
         with suppress(Exception):
             current = self.jobs.get(job_id)
             if current and not current.is_over and current.attempts:
-                if self.clock.now() >= current.result_deadline + 2 * GIVE_UP:
+                if self.clock.now() >= result_deadline(current) + 2 * GIVE_UP:
                     self.ender.fail(current, crashed(f"{type(error).__name__} for days", Charged.UNKNOWN))
                     return f"gave up {what}"
                 self.ender.leave_to_sweep(current)

@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 def task_state(providers: Mapping[str, ImageProvider], provider_name: str, task_id: str) -> TaskState:
     """State of the task, by one poll of its provider."""
     provider = providers.get(provider_name)
-    return provider.ask(task_id) if provider else NoAnswer(f"{provider_name} is no longer configured")
+    return provider.poll(task_id) if provider else NoAnswer(f"{provider_name} is no longer configured")

@@ -39,7 +39,7 @@ class ImageCheck:
 
     def look(self, location: ObjectLocation) -> ObjectFacts | None:
         """The facts that `problem` asks for."""
-        return self._objects.look(location, head_bytes=HEAD_BYTES)
+        return self._objects.head(location, head_bytes=HEAD_BYTES)
 
     def problem(
         self, location: ObjectLocation, facts: ObjectFacts, *, whole: bool = False, digest: Digest | None = None

@@ -116,7 +116,7 @@ class JobCreator:
             source=new.source,
             retry_of=new.retry_of,
             key_budget=new.key_budget,
-            output_key=folder_of(new.tenant) + new.output_key,
+            output_key_template=folder_of(new.tenant) + new.output_key,
             output_stem=new.output_stem,
             sequencer=new.sequencer,
             created_at=now,

@@ -24,14 +24,14 @@ def add_holding_its_key(job: Job, *, jobs: JobStore, objects: ObjectStore) -> Jo
     if not job.shares_key:
         return jobs.add(job)
     location = ObjectLocation(job.source.bucket or "", job.source.key or "")
-    key = job.output_place.first_key()
+    key = job.output_keys.first_key()
 
     def take(before: KeyHolder | None) -> Job | None:
         if before and before.source == location.uri:
             return jobs.add(job.held_by(before))
         if before and jobs.get(job.job_id):
             return None
-        if before and objects.look(ObjectLocation.parse(before.source)):
+        if before and objects.head(ObjectLocation.parse(before.source)):
             raise InvalidRequest(Fault("/output_key", _taken(key, before)))
         holder = KeyHolder(key=key, source=location.uri, held_since=job.created_at)
         return jobs.add(job.held_by(holder), taking=Taking(holder, before))

@@ -54,7 +54,7 @@ class JobRetrier:
                 retry_of=job.job_id,
                 reuse_key=job.reuse_key,
                 origin=job.origin,
-                output_key=job.output_key.removeprefix(folder_of(job.tenant)),
+                output_key=job.output_key_template.removeprefix(folder_of(job.tenant)),
                 output_stem=retry_id if job.output_stem == job.job_id else job.output_stem,
                 key_budget=key_budget_of(caller),
                 sequencer=job.sequencer,

@@ -94,7 +94,7 @@ class StoredReferences:
             )
         except ObjectChanged as error:
             # Another job kept it at the same moment.
-            seen, there = self.objects.look(pending), self.objects.look(target)
+            seen, there = self.objects.head(pending), self.objects.head(target)
             if seen is None or there is None or there.etag != seen.etag:
                 raise StorageFailed(f"{target.key}: another version of the upload was kept just now") from error
             return replace(target, version_id=there.version_id)

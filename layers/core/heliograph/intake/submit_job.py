@@ -15,8 +15,8 @@ from heliograph.intake.create_job import JobCreator, JobDraft, Submission, key_b
 from heliograph.intake.stored_references import StoredReferences
 from heliograph.jobs.contents import MOST_READ_BYTES, Contents
 from heliograph.jobs.find_reusable import is_reusable
+from heliograph.jobs.fingerprints import reuse_key_of
 from heliograph.jobs.job import Source
-from heliograph.jobs.recipes import reuse_key_of
 from heliograph.jobs.request import JobRequest, Reuse, Rules, read_json_object, read_request
 from heliograph.kernel.errors import Fault, InvalidRequest
 from heliograph.kernel.ids import derived_id

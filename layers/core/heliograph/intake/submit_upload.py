@@ -21,9 +21,9 @@ from heliograph.intake.stored_references import StoredReferences, refusal_of
 from heliograph.intake.trip_wire import TripWire, UsedPreset
 from heliograph.jobs.contents import Contents
 from heliograph.jobs.find_reusable import is_reusable
+from heliograph.jobs.fingerprints import KeyedUpload, Sources, identity_of, is_to_be_made_again, reuse_key_of
 from heliograph.jobs.job import Job, Source
 from heliograph.jobs.provenance import MARKER
-from heliograph.jobs.recipes import KeyedUpload, Sources, identity_of, is_to_be_made_again, reuse_key_of
 from heliograph.jobs.request import JobRequest, Reuse, Rules, read_json_object, read_request
 from heliograph.kernel.errors import BudgetExceeded, Fault, InvalidRequest, StorageFailed, UnsupportedMedia
 from heliograph.kernel.failures import Charged, Failure, FailureCode

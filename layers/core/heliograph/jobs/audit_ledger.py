@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from heliograph.budgets.ledger import Booking, BudgetAccount, Usage, UsageLine
+from heliograph.jobs.accounting import accounting_of, budget_limits
 from heliograph.jobs.job import Job
 from heliograph.kernel.tenants import Period, Tenants
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One page of the ledger, and what it should say."""
+    """The booking of one account in the ledger, and what it should be."""
 
     page: BudgetAccount
     booked: Booking
@@ -22,7 +23,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether the two are the same, to the micro-dollar."""
+        """True if both are the same, to the micro-dollar."""
         return self.booked == self.of_jobs
 
 
@@ -36,8 +37,8 @@ def check_ledger(
     """
     of_jobs: dict[BudgetAccount, Booking] = defaultdict(Booking)
     for job in jobs:
-        for page, _ in job.ledger_pages(Tenants()):
-            of_jobs[page] = of_jobs[page].plus(job.booking)
+        for page, _ in budget_limits(job, Tenants()):
+            of_jobs[page] = of_jobs[page].plus(accounting_of(job).booking)
     booked = dict(ledger)
     found = (Comparison(page, booked.get(page, Booking()), of_jobs[page]) for page in {*booked, *of_jobs})
     complete = (line for line in found if _began_at(line.page.period) >= complete_since)
@@ -46,14 +47,14 @@ def check_ledger(
 
 @dataclass(frozen=True, slots=True)
 class UsageComparison:
-    """A tenant's day on a route as it is told, and what it should say."""
+    """A tenant's line of usage for a day and a route, and what it should be."""
 
     line: UsageLine
     of_jobs: Usage
 
     @property
     def agrees(self) -> bool:
-        """Whether the two are the same, to the picture and the micro-dollar."""
+        """True if both are the same, to the image and the micro-dollar."""
         return self.line.usage == self.of_jobs
 
 
@@ -61,7 +62,7 @@ def check_usage(jobs: Iterable[Job], lines: Iterable[UsageLine], *, complete_sin
     """Every line that either side has, oldest day first; days that began before `complete_since` are left out."""
     of_jobs: dict[tuple[str, str, str], Usage] = defaultdict(Usage)
     for job in jobs:
-        for route, usage in job.usage.items():
+        for route, usage in accounting_of(job).usage_by_route.items():
             place = (Period.DAY.of(job.created_at), job.tenant, route)
             of_jobs[place] = of_jobs[place].plus(usage)
     told = {line[:3]: line.usage for line in lines}
@@ -78,5 +79,6 @@ def _began_at(period: str) -> datetime:
 
 
 def running_tasks(jobs: Iterable[Job]) -> Counter[str]:
-    """How many jobs run on each route, by their own records."""
-    return Counter(job.runs_on for job in jobs if job.runs_on)
+    """Number of jobs that run on each route, by their own records."""
+    routes = (accounting_of(job).running_on for job in jobs)
+    return Counter(route for route in routes if route)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from heliograph.jobs.recipes import Sources
+from heliograph.jobs.fingerprints import Sources
 from heliograph.jobs.request import JobRequest
 from heliograph.storage.references import HttpsUrl, ObjectLocation
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
-from heliograph.jobs.job import Job, JobStatus, Result, Settlement, Source, Timings
+from heliograph.jobs.job import Job, JobStatus, Source, Timings
 from heliograph.jobs.request import JobKind
 from heliograph.jobs.result_order import SUPERSEDED_BY
+from heliograph.jobs.results import Result, Settlement
 from heliograph.kernel.event_envelope import USD_PATTERN, Envelope, Published
 from heliograph.kernel.failures import Charged, Failure
 from heliograph.kernel.ids import derived_id

@@ -1,4 +1,4 @@
-"""Find out whether an equal job has, or will have, a result that another may copy."""
+"""Find equal jobs that have, or will have, a result that another may copy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from heliograph.jobs.job import JobStatus
 
 if TYPE_CHECKING:
-    from heliograph.jobs.job import Job, Result
+    from heliograph.jobs.job import Job
     from heliograph.jobs.ports import JobStore, ReuseIndex
+    from heliograph.jobs.results import Result
 
 
 def is_reusable(reuse_key: str | None, *, index: ReuseIndex, jobs: JobStore) -> bool:
-    """Whether a job of that key would now wait for another, or take its results: then nothing is reserved for it."""
+    """True if a job of that key would now wait for another, or copy its results: then nothing is reserved for it."""
     holder_id = index.holder(reuse_key) if reuse_key else None
     holder = jobs.get(holder_id) if holder_id else None
     return bool(holder and (not holder.is_over or images_of(holder)))

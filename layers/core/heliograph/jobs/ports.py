@@ -7,50 +7,51 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from heliograph.jobs.job import Job, JobFilter
-    from heliograph.jobs.recipes import KeyedUpload
+    from heliograph.jobs.fingerprints import KeyedUpload
+    from heliograph.jobs.job import Job
+    from heliograph.jobs.job_filter import JobFilter
     from heliograph.jobs.result_order import KeyHolder, Taking
     from heliograph.jobs.timeline import StateVisit
     from heliograph.kernel.pagination import Cursor, Page
 
 
 class JobReader(Protocol):
-    """Jobs, as they are recorded. Every method raises `StorageFailed` when the store does not do its part."""
+    """Reads jobs. Every method raises `StorageFailed` when the store fails."""
 
     def get(self, job_id: str) -> Job | None:
-        """The job as it is now (a consistent read)."""
+        """The current job (a consistent read)."""
         ...
 
     def owner_of(self, provider: str, task_id: str) -> str | None:
-        """The id of the job whose task that is, if any has noted it (a moment ago may be too fresh)."""
+        """Id of the job that has the task, if any has recorded it (with a lag of milliseconds)."""
         ...
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
-        """The tenant's jobs that are wanted, newest first (one of a moment ago may be missing).
+    def list(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
+        """The tenant's jobs that match, newest first (with a lag of milliseconds).
 
-        A slice may hold fewer than `limit`, even none, and yet have an `end`: where few match, a call looks only at so
-        many.
+        A page may have fewer than `limit` jobs, even none, and yet have an `end`: one call reads a limited number of
+        entries.
         """
         ...
 
-    def every(self) -> Iterator[Job]:
-        """All jobs that there are a record of. Reads the whole table: for checks, not for work."""
+    def scan(self) -> Iterator[Job]:
+        """All recorded jobs. Reads the whole table: for checks only."""
         ...
 
     def holder_of(self, key: str) -> KeyHolder | None:
-        """The source that holds the key for its results (a consistent read)."""
+        """Source that holds the key for its results (a consistent read)."""
         ...
 
-    def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
-        """The ids of jobs whose `attention_at` has passed (a moment ago may be too fresh), longest overdue first."""
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
+        """Ids of jobs whose `attention_at` has passed, longest overdue first (with a lag of milliseconds)."""
         ...
 
 
 class JobStore(JobReader, Protocol):
-    """Jobs, one record each, and what follows from them: the ledger's sums, and how many tasks run on each route.
+    """Jobs, one record each, with the sums that follow from them: the ledger's, and the running tasks of each route.
 
-    Those change in the same transaction as the job's record (`Job.booking`, `Job.runs_on`), so they always agree with
-    it. Every method raises `StorageFailed` when the store does not do its part.
+    Those change in the same transaction as the job's record (jobs/accounting.py), so they always agree with it. Every
+    method raises `StorageFailed` when the store fails.
     """
 
     def add(self, job: Job, *, taking: Taking | None = None) -> Job | None:
@@ -62,7 +63,7 @@ class JobStore(JobReader, Protocol):
         ...
 
     def save(self, job: Job) -> Job:
-        """Writes a changed job and returns it with its new revision. Raises `StaleJob` if somebody else was faster.
+        """Writes a changed job and returns it with its new revision. Raises `StaleJob` if another writer was faster.
 
         Of a job that may now cost more, raises `BudgetExceeded` if that does not fit; of one that begins to run on a
         route, `RouteFull` if too many do. Then nothing was written.
@@ -71,29 +72,28 @@ class JobStore(JobReader, Protocol):
 
 
 class ResultIndex(Protocol):
-    """Which bytes are results of ours. Entries are kept as long as records of jobs are. Raises `StorageFailed`."""
+    """Index of the bytes of our results. Keeps entries as long as records of jobs. Raises `StorageFailed`."""
 
     def origin_of(self, sha256: str) -> str | None:
-        """Where a result of ours with those bytes comes from in the end; `None` where the bytes are no result of ours.
+        """Origin of our result with those bytes; `None` if the bytes are no result of ours.
 
-        (The SHA-256 of an upload; of a result that was made of no upload, its own.)
+        The origin is the SHA-256 of the first upload; a result that was made from no upload is its own origin.
         """
         ...
 
     def note_result(self, sha256: str, origin: str) -> None:
-        """Those bytes are a result of ours."""
+        """Records that those bytes are a result of ours."""
         ...
 
 
 class ReuseIndex(ResultIndex, Protocol):
-    """Besides: who makes which image, and which bytes which upload has.
+    """Index of reusable images and of the bytes of uploads.
 
-    Entries are kept as long as records of jobs are. Every method raises `StorageFailed` when the store does not do its
-    part.
+    Keeps entries as long as records of jobs. Every method raises `StorageFailed` when the store fails.
     """
 
     def holder(self, reuse_key: str) -> str | None:
-        """The id of the job that makes, or has made, the image of that key (a consistent read)."""
+        """Id of the job that makes, or has made, the image of that key (a consistent read)."""
         ...
 
     def hold(self, reuse_key: str, job_id: str, *, instead_of: str | None) -> bool:
@@ -105,7 +105,7 @@ class ReuseIndex(ResultIndex, Protocol):
         ...
 
     def note_upload(self, bucket: str, key: str, upload: KeyedUpload) -> None:
-        """It is the newest, unless a newer one was noted."""
+        """Records the newest upload, unless a newer one is recorded."""
         ...
 
     def sha256_of(self, fingerprint: str) -> str | None:
@@ -113,29 +113,29 @@ class ReuseIndex(ResultIndex, Protocol):
         ...
 
     def note_sha256(self, fingerprint: str, sha256: str) -> None:
-        """An object with that fingerprint was read, and has that SHA-256."""
+        """Records the SHA-256 of the bytes that were read of an object with that fingerprint."""
         ...
 
     def count_job(self, preset_version: str, origin: str, day: str) -> int:
-        """One more job of that origin under that version of a preset: which one it is on that day, from 1."""
+        """Counts a job of that origin under that version of a preset. Returns its number on that day, from 1."""
         ...
 
     def is_stopped(self, preset_version: str) -> bool:
-        """Whether that version of a preset was stopped."""
+        """True if that version of a preset was stopped."""
         ...
 
     def stop(self, preset_version: str) -> None:
-        """It is stopped."""
+        """Records that the version of the preset is stopped."""
         ...
 
 
 class Workflow(Protocol):
-    """The state machine that carries a job from its task to its result."""
+    """The state machine that takes a job from its first call to its result."""
 
     def history(self, job_id: str) -> tuple[Sequence[StateVisit], bool]:
-        """Every state that the job's execution was in, in order, and whether that is all. Raises `WorkflowFailed`.
+        """Visits of states by the job's execution, in order, and whether they are complete. Raises `WorkflowFailed`.
 
-        Nothing where there is no execution, or none any more: it is remembered for 90 days.
+        Empty if there is no execution, or no longer: Step Functions keeps it for 90 days.
         """
         ...
 

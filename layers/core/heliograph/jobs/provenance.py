@@ -1,4 +1,4 @@
-"""What a stored result says about itself: the object's metadata, and the job's record apart from it."""
+"""Provenance of a stored result: the object's metadata, and the job's record beside it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from heliograph.jobs.job import Attempt, Job, Result
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job
 from heliograph.jobs.redaction import shown
 from heliograph.jobs.result_order import ORDER
+from heliograph.jobs.results import Result
 
 if TYPE_CHECKING:
     from heliograph.storage.objects import DownloadedImage
@@ -36,7 +38,7 @@ def metadata_of(job: Job, attempt: Attempt | None, picture: DownloadedImage | Re
 
 
 def is_same_result(metadata: Mapping[str, str], job: Job, picture: DownloadedImage | Result) -> bool:
-    """Whether an object with this metadata is that very picture of that very job, stored by an earlier run."""
+    """True if an object with this metadata is that image of that job, stored by an earlier run."""
     return metadata.get(MARKER) == job.job_id and metadata.get(_SHA256) == picture.sha256
 
 
@@ -64,7 +66,7 @@ def record_of(job: Job) -> bytes:
         "failure": job.failure_now.model_dump(mode="json") if job.failure_now else None,
         "task": job.request.task,
         "request": shown(job.request).model_dump(mode="json", exclude={"webhook_url"}),
-        "attempts": [attempt.told() for attempt in job.attempts_now],
+        "attempts": [attempt.public_fields() for attempt in job.attempts_now],
         "timings": job.timings().model_dump(),
         "price_usd": job.price_usd,
         "superseded_by": job.superseded_by,

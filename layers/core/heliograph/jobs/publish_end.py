@@ -1,4 +1,4 @@
-"""Tell the bus of a job that is over, and of what became known after its end."""
+"""Publish the event of a job that is over, and the events of its settlements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def announce(job: Job, *, jobs: JobStore, bus: EventBus, results_bucket: str) -> Job:
-    """Publishes its event, as often as asked: always the same one. Raises `PublishFailed`; then `sweep` will."""
+    """Publishes the job's event, the same at every call. Raises `PublishFailed`; then `sweep` publishes it."""
     bus.publish(job_event(job, results_bucket=results_bucket))
     if not job.announced:
         # Not to know this costs a repeat of the event, no more.

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from heliograph.jobs.job import Job, JobFilter, JobStatus, Result
+from heliograph.jobs.job import Job, JobStatus
+from heliograph.jobs.job_filter import JobFilter
+from heliograph.jobs.results import Result
 from heliograph.kernel.ids import JOB_ID
 from heliograph.kernel.pagination import Cursor, Page, PageQuery, in_utc
 from heliograph.kernel.patterns import Pattern
@@ -119,7 +121,7 @@ class JobsReader:
 
     def list(self, query: JobsQuery, *, tenant: str) -> Page[JobView]:
         """The tenant's jobs, newest first; fewer than `limit` where their records are very large."""
-        found = self.jobs.listed(tenant, query.filter, after=query.after, limit=query.limit)
+        found = self.jobs.list(tenant, query.filter, after=query.after, limit=query.limit)
         views: list[JobView] = []
         size_bytes = 0
         for job in found.items:

@@ -1,4 +1,4 @@
-"""What happened to a job, moment by moment: from its record, and from the states that its workflow was in."""
+"""Timeline of a job, from its record and from the states that its workflow was in."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from heliograph.jobs.job import Attempt, Job
+from heliograph.jobs.attempt import Attempt
+from heliograph.jobs.job import Job
 
 
 class TimelineKind(StrEnum):
-    """What can happen. Published."""
+    """Kinds of timeline entries. Published."""
 
     SUBMITTED = "submitted"
     WAITING = "waiting"
     ATTEMPT = "attempt"
     ACCEPTED = "accepted"
-    REFUSED = "refused"
+    ATTEMPT_FAILED = "attempt_failed"
     ASKED = "asked"
     DELIVERING = "delivering"
     CANCEL_REQUESTED = "cancel_requested"
@@ -27,7 +28,7 @@ class TimelineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One thing that happened; `until`, where it took time and is over. `attempt`: which one it is about, from 1."""
+    """One entry. `until`: its end, if it took time and is over. `attempt`: the number of its attempt, from 1."""
 
     at: datetime
     kind: TimelineKind
@@ -96,7 +97,7 @@ def _attempted(number: int, attempt: Attempt) -> Iterator[TimelineEntry]:
         yield TimelineEntry(attempt.accepted_at, TimelineKind.ACCEPTED, detail, attempt=number)
     if attempt.ended_at and attempt.failure:
         detail = f"{attempt.failure.code}: {attempt.failure.message} (charged: {attempt.failure.charged})"
-        yield TimelineEntry(attempt.ended_at, TimelineKind.REFUSED, detail, attempt=number)
+        yield TimelineEntry(attempt.ended_at, TimelineKind.ATTEMPT_FAILED, detail, attempt=number)
 
 
 def _visited(stays: Sequence[StateVisit]) -> Iterator[TimelineEntry]:

@@ -249,4 +249,4 @@ class PublishFailed(Unavailable):
 
 
 class WorkflowFailed(Unavailable):
-    """The state machine could not be started or asked."""
+    """The state machine could not be started or read."""

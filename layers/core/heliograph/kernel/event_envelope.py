@@ -1,4 +1,4 @@
-"""What every published event has; see events.py for the whole contract."""
+"""Envelope of every published event; events.py has the whole contract."""
 
 from __future__ import annotations
 

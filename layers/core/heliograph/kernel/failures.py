@@ -1,4 +1,4 @@
-"""How a job can fail, and the two things its owner wants to know: shall I try again, and did it cost me money?"""
+"""Failures of jobs, each with the two things its owner needs: whether to try again, and whether it cost money."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class FailureCode(StrEnum):
-    """Why there is no picture. Published: in the API, in events and in the record."""
+    """Reasons why there is no image. Published: in the API, in events and in the record."""
 
     INVALID_INPUT = "invalid_input"
     UNSUPPORTED_MEDIA = "unsupported_media"
@@ -26,7 +26,7 @@ class FailureCode(StrEnum):
 
 
 class Charged(StrEnum):
-    """Whether the provider billed. `unknown` is said only where nobody can tell, never out of laziness."""
+    """Charge by the provider. `unknown` only if it can't be found out."""
 
     NO = "no"
     YES = "yes"

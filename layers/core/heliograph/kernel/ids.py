@@ -21,5 +21,5 @@ def derived_id(prefix: str, *parts: str) -> str:
 
 
 def token_digest(token: str) -> str:
-    """What is kept of a callback's token: who reads the record can't call back with it."""
+    """Digest of a callback secret: a reader of the record can't call back with it."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Picture formats, told apart by their first bytes: an extension or a header may lie."""
+"""Image formats, recognised by their first bytes: an extension or a header may be wrong."""
 
 from __future__ import annotations
 

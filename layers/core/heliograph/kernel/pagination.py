@@ -24,7 +24,7 @@ Listed = TypeVar("Listed")
 
 
 class Cursor(NamedTuple):
-    """The last thing that was told of: a list goes on with what is older."""
+    """Sort key of the last item returned; the next page continues after it."""
 
     created_at: datetime
     id: str
@@ -83,7 +83,7 @@ def _is_a_cursor(cursor: str) -> str:
 
 
 class PageQuery(BaseModel):
-    """What every list can be asked."""
+    """Query parameters of every list."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
@@ -96,5 +96,5 @@ class PageQuery(BaseModel):
 
     @property
     def after(self) -> Cursor | None:
-        """Where the slice before ended."""
+        """Cursor of the page before."""
         return position_of(self.cursor) if self.cursor else None

@@ -14,30 +14,33 @@ Made = TypeVar("Made")
 
 
 class Clock(Protocol):
-    """What time it is."""
+    """The current time."""
 
     def now(self) -> datetime:
-        """Aware, in UTC."""
+        """The time now, aware, in UTC."""
         ...
 
 
 class Sleep(Protocol):
-    """Lets time pass. For the few who wait on their caller's behalf; all other waiting is the workflow's."""
+    """A wait, in seconds, for use cases that wait on their caller's behalf. The workflow does all other waiting."""
 
     def __call__(self, seconds: float, /) -> None: ...
 
 
-class Together(Protocol):
-    """Does several things at once, as far as there is room."""
+class ParallelCalls(Protocol):
+    """Several calls at once, as many as there is room for."""
 
     def __call__(self, calls: Sequence[Callable[[], Made]], /) -> list[Made]:
-        """What each call returned, in their order. All are made, whatever one raises; then the first such error is."""
+        """Returns the result of each call, in the order of the calls.
+
+        Makes all calls, even if one raises; then raises the first error.
+        """
         ...
 
 
 class EventBus(Protocol):
-    """Where events are published."""
+    """The bus that events are published on."""
 
     def publish(self, event: Envelope) -> None:
-        """Puts one event. Raises `PublishFailed` unless the bus says that it took it."""
+        """Publishes one event. Raises `PublishFailed` unless the bus confirms it."""
         ...

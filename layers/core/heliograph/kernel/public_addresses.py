@@ -1,4 +1,4 @@
-"""Which addresses are public: what may be reached on behalf of somebody from outside, and what may never be.
+"""Public addresses: those that may be reached on behalf of a caller from outside.
 
 The lists are written out, not taken from `ipaddress.is_global`: that changes from one Python to the next, and a
 deployment must not open with an update. Source: IANA's registries of special-purpose addresses.
@@ -48,7 +48,7 @@ _NOT_PUBLIC_V6 = tuple(
 
 
 def is_public(address: str) -> bool:
-    """Whether a host of the public internet can have this address. What is no address is not public."""
+    """True if a host of the public internet can have this address. A text that is no address is not public."""
     parsed = None if "%" in address else _parsed(address)  # a zone is an interface of somebody's machine
     if parsed is None:
         return False
@@ -58,7 +58,7 @@ def is_public(address: str) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether the address is this very machine's, in its plain spelling."""
+    """True if the address is this machine's, in its plain spelling."""
     parsed = None if "%" in address else _parsed(address)
     if isinstance(parsed, IPv6Address):
         return parsed == IPv6Address("::1")
@@ -66,7 +66,7 @@ def is_loopback(address: str) -> bool:
 
 
 def is_address(text: str) -> bool:
-    """Whether the text is an address at all."""
+    """True if the text is an address."""
     return _parsed(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Who pays, how much at most, and how large a share of a busy route each gets. All of it is configuration."""
+"""Tenants: their budgets and their share of a busy route. All of it is configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from heliograph.kernel.money import microdollars
+from heliograph.kernel.money import POSITIVE_USD, microdollars, positive_usd
 from heliograph.kernel.patterns import Pattern
 
 EVERYBODY = "*"
@@ -27,7 +27,7 @@ TenantName = Annotated[
 
 
 class Period(StrEnum):
-    """What a budget is for. Both end at midnight, UTC."""
+    """Period of a budget. Both end at midnight, UTC."""
 
     DAY = "day"
     MONTH = "month"
@@ -45,26 +45,15 @@ class Period(StrEnum):
         return (midnight.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
-def _is_an_amount(value: str) -> str:
-    try:
-        amount = microdollars(value)
-    except ValueError:
-        raise ValueError("must be an amount of US dollars, such as 0.06, with six decimals at most") from None
-    if amount <= 0:
-        raise ValueError("a budget is more than nothing; leave it out for no limit")
-    return value
+def _is_a_budget(value: str) -> str:
+    return positive_usd(value, if_zero="must be more than 0; leave the budget out for no limit")
 
 
-# More than nothing, in at most nine digits before the point and six after it.
-_AMOUNT = (
-    r"^(?:[1-9][0-9]{0,8}(?:\.[0-9]{1,6})?"
-    r"|0\.(?:[1-9][0-9]{0,5}|0[1-9][0-9]{0,4}|00[1-9][0-9]{0,3}|000[1-9][0-9]{0,2}|0000[1-9][0-9]?|00000[1-9]))$"
-)
-Budget = Annotated[str, AfterValidator(_is_an_amount), Field(json_schema_extra={"pattern": _AMOUNT})]
+Budget = Annotated[str, AfterValidator(_is_a_budget), Field(json_schema_extra={"pattern": POSITIVE_USD})]
 
 
 class Limits(BaseModel):
-    """What may be spent in a UTC day and in a UTC month, in USD; no limit where nothing is said."""
+    """Budgets for a UTC day and a UTC month, in USD; no limit if not given."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
@@ -72,7 +61,7 @@ class Limits(BaseModel):
     monthly_budget_usd: Budget | None = None
 
     def limit(self, period: Period) -> int | None:
-        """In micro-dollars."""
+        """Budget for a period, in micro-dollars; `None` for no limit."""
         budget = self.daily_budget_usd if period is Period.DAY else self.monthly_budget_usd
         return None if budget is None else microdollars(budget)
 
@@ -96,7 +85,7 @@ class Tenants(BaseModel):
         return self._tenant(tenant).weight
 
     def limit(self, account: str, period: Period) -> int | None:
-        """What the account (a tenant, or `EVERYBODY`) may spend in a period, in micro-dollars."""
+        """Budget of the account (a tenant, or `EVERYBODY`) for a period, in micro-dollars."""
         limits = self.together if account == EVERYBODY else self._tenant(account)
         return limits.limit(period)
 

@@ -5,11 +5,13 @@ Use cases know nothing of it, and a repeat of one tells nothing twice: of many w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from heliograph.jobs.job import Job, JobFilter
+from heliograph.jobs.accounting import ends_with_this_write
+from heliograph.jobs.job import Job
+from heliograph.jobs.job_filter import JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.pagination import Cursor, Page
 from heliograph.monitoring.metrics import Measure, of_announcement, of_end, of_submission
@@ -40,7 +42,7 @@ class WatchedJobStore:
     def save(self, job: Job) -> Job:
         """As the store does."""
         saved = self._jobs.save(job)
-        if job.is_ending:
+        if ends_with_this_write(job):
             self._told(of_end(saved), saved)
         return saved
 
@@ -56,15 +58,15 @@ class WatchedJobStore:
         """As the store does."""
         return self._jobs.owner_of(provider, task_id)
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
+    def list(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
         """As the store does."""
-        return self._jobs.listed(tenant, wanted, after=after, limit=limit)
+        return self._jobs.list(tenant, wanted, after=after, limit=limit)
 
-    def every(self) -> Iterator[Job]:
+    def scan(self) -> Iterator[Job]:
         """As the store does."""
-        return self._jobs.every()
+        return self._jobs.scan()
 
-    def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         """As the store does."""
         return self._jobs.needing_attention(now, limit=limit)
 

@@ -217,7 +217,7 @@ class ImagesService:
         Like other uploads they are pending until a job names them.
         """
         for (location, kind), image in zip(checked.stored, checked.call.images, strict=False):
-            if self.objects.look(location) is None:
+            if self.objects.head(location) is None:
                 self.budgets.check(checked.call.caller, checked.price_microusd)
                 sha256 = hashlib.sha256(image).hexdigest()
                 self.objects.put(pending_location(location), image, content_type=kind, sha256=sha256, metadata={})

@@ -1,4 +1,4 @@
-"""Threads as `Together`."""
+"""ThreadedCalls as `ParallelCalls`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     from heliograph.kernel.ports import Made
 
 
-class Threads:
-    """At most `most` calls at once, each in a thread that ends with them; one call alone needs none."""
+class ThreadedCalls:
+    """`ParallelCalls` with at most `most` calls at once, each in a thread of its own. A single call needs no thread."""
 
     def __init__(self, most: int) -> None:
         self._most = most
 
     def __call__(self, calls: Sequence[Callable[[], Made]], /) -> list[Made]:
         if min(len(calls), self._most) <= 1:
-            return in_order(calls)
+            return sequential_calls(calls)
         with ThreadPoolExecutor(self._most) as pool:
             made = [pool.submit(call) for call in calls]
         return [each.result() for each in made]
 
 
-def in_order(calls: Sequence[Callable[[], Made]], /) -> list[Made]:
-    """One after the other."""
+def sequential_calls(calls: Sequence[Callable[[], Made]], /) -> list[Made]:
+    """`ParallelCalls` that makes one call after the other."""
     made: list[Made] = []
     errors: list[Exception] = []
     for call in calls:

@@ -1,4 +1,4 @@
-"""When a provider's books prove that no task was made of a lost call.
+"""Proof by a provider's books that a lost call created no task.
 
 A provider that holds the price of every running task shows a lost task in its books: as held money while it runs, and
 as a smaller balance when it is done. So if nothing was held before the call left, and nothing is held a while after
@@ -19,7 +19,7 @@ SETTLED_AFTER = timedelta(seconds=60)
 
 
 class Books(BaseModel):
-    """What an account at a provider has, and how much of that is held for running tasks; in micro-dollars."""
+    """Balance of an account at a provider, and how much of it is held for running tasks; in micro-dollars."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
@@ -28,12 +28,12 @@ class Books(BaseModel):
 
 
 def can_prove(before: Books | None) -> bool:
-    """Whether books from before the call can be part of a proof at all."""
+    """True if books from before the call can be part of a proof at all."""
     return before is not None and before.held_microusd == 0
 
 
 def no_task_was_made(before: Books | None, after: Books | None, *, lost_at: datetime | None, now: datetime) -> bool:
-    """Whether the call made no task that is or will be charged. `now`: no later than when `after` was read."""
+    """True if the call created no task that is or will be charged. `now`: no later than when `after` was read."""
     if before is None or after is None or lost_at is None or now < lost_at + SETTLED_AFTER:
         return False
     return before.held_microusd == after.held_microusd == 0 and before.balance_microusd == after.balance_microusd

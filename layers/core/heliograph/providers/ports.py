@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 class ImageProvider(Protocol):
-    """A vendor of image models. No call raises for anything the vendor or the network does."""
+    """A provider of image models. No call raises for anything that the provider or the network does."""
 
     def create(self, request: TaskRequest) -> CreateOutcome:
-        """Makes one task, once: **not idempotent**, and money is held for it. Never repeats the call by itself."""
+        """Creates one task: **not idempotent**, and money is held for it. Never repeats the call by itself."""
         ...
 
-    def ask(self, task_id: str) -> TaskState:
-        """One question about one task. Free."""
+    def poll(self, task_id: str) -> TaskState:
+        """Reads the state of one task. Free."""
         ...
 
     def books(self) -> Books | None:
-        """What the account has and what is held of it; `None` if that is not told, or not at once. Free."""
+        """Balance of the account and what is held of it; `None` if the provider does not say, or not at once. Free."""
         ...
 
 
 class ResultSource(Protocol):
-    """Where the provider keeps finished pictures."""
+    """The host of finished images."""
 
     def fetch(self, url: str) -> AbstractContextManager[DownloadedImage]:
         """Downloads to disk in constant memory. Raises `ResultUnusable`, saying whether to try again."""

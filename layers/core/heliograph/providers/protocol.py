@@ -1,4 +1,4 @@
-"""What can be asked of a provider, and everything it can answer: values, so that each case must be decided."""
+"""Requests to a provider and all its answers, as values, so that each case must be decided."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TaskRequest:
     callback_url: str | None = None
 
     def with_callback(self, url: str) -> TaskRequest:
-        """With the place where the task's end may be announced."""
+        """The request with the URL for the callback."""
         return replace(self, callback_url=url)
 
 
@@ -58,7 +58,7 @@ CreateOutcome = Accepted | Refused | Uncertain
 
 @dataclass(frozen=True, slots=True)
 class TaskFacts:
-    """What an answer about a task says of the call that made it, as far as it does.
+    """Facts about the call that created a task, as far as an answer about the task gives them.
 
     `made_at`: by the provider's clock. `callback_sha256`: of the token in the callback URL that came with the call.
     """
@@ -76,7 +76,7 @@ class StillRunning:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The task has its pictures (at least one), and they are charged. `took_seconds`: by the provider's own clock."""
+    """The task has its images (at least one), and they are charged. `took_seconds`: by the provider's own clock."""
 
     result_urls: tuple[str, ...]
     took_seconds: float | None = None
@@ -85,14 +85,14 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class NoResultYet:
-    """The task is completed and names no picture. It may be charged, and a moment later the pictures may be named."""
+    """The task is completed and names no image. It may be charged, and a moment later the images may be named."""
 
     facts: TaskFacts = field(default=TaskFacts(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """The task ended without a picture."""
+    """The task ended without an image."""
 
     failure: Failure
     facts: TaskFacts = field(default=TaskFacts(), compare=False)

@@ -16,14 +16,8 @@ from pydantic import (
 )
 
 from heliograph.kernel.aspect_ratio import AspectRatio
-from heliograph.kernel.money import microdollars
+from heliograph.kernel.money import microdollars, positive_usd
 from heliograph.kernel.tenants import DEFAULT_TENANT
-
-
-def _is_an_amount(value: str) -> str:
-    if microdollars(value) <= 0:
-        raise ValueError("a price is more than nothing")
-    return value
 
 
 class Route(BaseModel):
@@ -39,7 +33,7 @@ class Route(BaseModel):
     """Name in records, events and operators' reports; by default its model's name."""
     provider: Literal["apimodels", "kie"]
     model: Annotated[str, Field(min_length=1)]
-    price_usd: Annotated[str, AfterValidator(_is_an_amount)]
+    price_usd: Annotated[str, AfterValidator(positive_usd)]
     max_references: Annotated[int, Field(ge=0)]
     # 20,000 is inferred from the channel behind the provider, hence configuration.
     max_prompt_characters: Annotated[int, Field(ge=1)] = 20_000

@@ -1,4 +1,4 @@
-"""Where things lie in the two buckets: which upload means what, and where a result goes.
+"""Layout of the two buckets: the meaning of uploads' keys, and the keys of results.
 
 Uploads bucket:   uploads/<preset>/<path>   an image to be edited by a preset
                   jobs/<name>.json          a whole job document
@@ -51,7 +51,7 @@ class JobDocument:
 
 
 def read_upload_key(key: str) -> PresetUpload | JobDocument | None:
-    """What an object of that key means; `None`: nothing (a folder marker, or a key outside the two prefixes).
+    """Meaning of an object's key; `None` for a folder marker or a key outside the two prefixes.
 
     Raises `ValueError` for a key that was meant to start a job and can't.
     """
@@ -71,7 +71,7 @@ def read_upload_key(key: str) -> PresetUpload | JobDocument | None:
 
 
 def preset_key(preset: str) -> str:
-    """Where a preset's recipe lies in the uploads bucket."""
+    """Key of a preset in the uploads bucket."""
     return f"{PRESETS_PREFIX}{preset}.json"
 
 
@@ -116,7 +116,7 @@ def check_output_key(pattern: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OutputKeys:
-    """Where the results of one job go: a pattern with everything filled in but `{index}` and `{ext}`."""
+    """Keys of one job's results: a template with everything filled in but `{index}` and `{ext}`."""
 
     pattern: str
     job_id: str
@@ -133,7 +133,7 @@ class OutputKeys:
 
     @property
     def is_shared(self) -> bool:
-        """Whether other jobs may write to the same keys: the pattern does not hold the job's id."""
+        """True if other jobs may write to the same keys: the template does not contain the job's id."""
         return "{job_id}" not in self.pattern
 
     def first_key(self) -> str:
@@ -164,12 +164,12 @@ class OutputKeys:
 
 
 def record_key(job_id: str, tenant: str) -> str:
-    """Where a job's record lies in the results bucket: no other job has that key, whatever the two are named."""
+    """Key of a job's record in the results bucket: no other job has that key, whatever the two are named."""
     return f"{RECORDS_PREFIX}{folder_of(tenant)}{job_id}.json"
 
 
 def folder_of(tenant: str) -> str:
-    """Where a tenant's objects lie in both buckets, with a `/` at the end; nothing for the owner of the deployment."""
+    """Prefix of a tenant's objects in both buckets, with a `/` at the end; empty for the default tenant."""
     return "" if tenant == DEFAULT_TENANT else f"{TENANTS_PREFIX}{tenant}/"
 
 

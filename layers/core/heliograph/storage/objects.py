@@ -1,4 +1,4 @@
-"""What lies in buckets and at the provider's, as far as it was looked at."""
+"""Objects in buckets and images at the provider, as far as they were read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """What a look at an object tells. `head`: its first `SNIFF_BYTES` at most."""
+    """Facts about an object. `head`: its first bytes, `SNIFF_BYTES` at most unless more were asked for."""
 
     size_bytes: int
     version_id: str | None
@@ -79,7 +79,7 @@ class SignedForm:
 
 @dataclass(frozen=True, slots=True)
 class DownloadedImage:
-    """A downloaded and verified result: complete, a picture by its bytes, within the size limit. `sha256` in hex."""
+    """A downloaded and verified result: complete, an image by its bytes, within the size limit. `sha256` in hex."""
 
     file: BinaryIO
     media_type: MediaType

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 class ObjectStore(Protocol):
     """Buckets. Every method raises `StorageFailed` when the store does not do its part."""
 
-    def look(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
+    def head(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
         """Size, metadata and first bytes, for one request; `None` where there is no such object (version)."""
         ...
 
     def summary(self, location: ObjectLocation) -> ObjectSummary | None:
-        """What the store knows of an object, for one request and without reading it; `None` where there is none."""
+        """Summary of an object by the store: one request, without reading the object. `None` if there is none."""
         ...
 
     def copy(

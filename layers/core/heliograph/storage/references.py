@@ -130,7 +130,7 @@ def check_reference(
 
 
 def has_plain_link(key: str) -> bool:
-    """Whether HTTP clients fetch the link to an object of that key as it was signed (RFC 3986, 5.2.4)."""
+    """True if HTTP clients fetch the link to an object of that key as it was signed (RFC 3986, 5.2.4)."""
     return not {".", ".."} & set(key.split("/"))
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from heliograph.access.ports import Pace
-    from heliograph.kernel.ports import Clock, Together
+    from heliograph.kernel.ports import Clock, ParallelCalls
     from heliograph.webhooks.ports import DeliveryStore, DeliveryWorkflow, EndpointStore
 
 
@@ -65,7 +65,7 @@ class DeliveryService:
     workflow: DeliveryWorkflow
     clock: Clock
     pace: Pace
-    together: Together
+    in_parallel: ParallelCalls
 
     def list(self, query: DeliveryQuery, *, tenant: str) -> Page[DeliverySummary]:
         """The tenant's deliveries that match, newest first."""
@@ -113,7 +113,7 @@ class DeliveryService:
         while len(sent) < min(len(found), MAX_RECOVERED) and self.clock.now() < began_at + _RECOVERY_TIME:
             places = range(len(sent), min(len(sent) + _RECOVERY_BATCH, len(found), MAX_RECOVERED))
             due = {found[place]: recovery_due(place, found[place], began_at) for place in places}
-            again = self.together([partial(self._recover_one, *each, tenant=tenant) for each in due.items()])
+            again = self.in_parallel([partial(self._recover_one, *each, tenant=tenant) for each in due.items()])
             sent |= dict(zip(due, again, strict=True))
         return Recovered(
             since,

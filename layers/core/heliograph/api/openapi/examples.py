@@ -38,11 +38,12 @@ from heliograph.budgets.read_me import BudgetLeft, Me
 from heliograph.intake.list_models import Models
 from heliograph.intake.quote_job import Quote
 from heliograph.intake.rejections import Rejection
-from heliograph.jobs.job import Job, Result, Source
+from heliograph.jobs.job import Job, Source
 from heliograph.jobs.read_jobs import JobView, LinkedResult
 from heliograph.jobs.read_timeline import Timeline
 from heliograph.jobs.reference_uploads import UploadForm
 from heliograph.jobs.request import JobRequest
+from heliograph.jobs.results import Result
 from heliograph.jobs.timeline import StateVisit, timeline
 from heliograph.kernel.aspect_ratio import AspectRatio
 from heliograph.kernel.errors import Fault
@@ -91,7 +92,7 @@ def _queued() -> Job:
             tags=("winter",),
         ),
         source=Source(kind="api"),
-        output_key=default_output_key(None),
+        output_key_template=default_output_key(None),
         output_stem=_JOB_ID,
         quote_microusd=_ROUTE.price_microusd,
         created_at=_NOON,
@@ -110,7 +111,7 @@ def _succeeded() -> Job:
     made = _processing()
     picture = Result(
         bucket=_RESULTS,
-        key=made.output_place.result_key(1, MediaType.JPEG),
+        key=made.output_keys.result_key(1, MediaType.JPEG),
         version_id="jJ3r0pD8mXlQK7eVtHc.u1bWzYfN5sA4",
         content_type=MediaType.JPEG,
         size_bytes=1_482_113,

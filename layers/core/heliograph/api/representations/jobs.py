@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AwareDatetime, Field
 
 from heliograph.api.representations import Listing, Representation
-from heliograph.jobs.job import Job, JobStatus, Result, Source, Timings
+from heliograph.jobs.accounting import accounting_of
+from heliograph.jobs.job import Job, JobStatus, Source, Timings
 from heliograph.jobs.redaction import shown
 from heliograph.jobs.request import JobKind, JobRequest
 from heliograph.jobs.result_order import SUPERSEDED_BY
+from heliograph.jobs.results import Result
 from heliograph.jobs.timeline import TimelineEntry, TimelineKind
 from heliograph.kernel.failures import Charged, Failure
 from heliograph.kernel.money import usd
@@ -116,10 +118,10 @@ class JobResource(Representation):
             cancel_requested_at=job.cancel_requested_at,
             notice=_notice(job),
             timings=job.timings(),
-            reserved_usd=None if job.is_over else usd(job.booking.reserved),
+            reserved_usd=None if job.is_over else usd(accounting_of(job).booking.reserved),
             price_usd=job.price_usd,
             charged=job.charged,
-            attempts=tuple(AttemptResource(**attempt.told()) for attempt in job.attempts_now),
+            attempts=tuple(AttemptResource(**attempt.public_fields()) for attempt in job.attempts_now),
             results=tuple(ResultResource.of(linked) for linked in view.results),
             provider_urls=job.all_provider_urls,
             failure=job.failure_now,

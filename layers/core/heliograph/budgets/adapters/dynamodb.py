@@ -42,7 +42,7 @@ class DynamoDBLedger:
         item = self._item(page)
         return Balance(_booking(item), frozenset(percent for percent in WARNED_AT if f"announced_{percent}" in item))
 
-    def every(self) -> Iterator[tuple[BudgetAccount, Booking]]:
+    def scan(self) -> Iterator[tuple[BudgetAccount, Booking]]:
         """A scan, page by page."""
         for item in self._table.scan(about="the ledger"):
             if item["account"] != _USAGE:

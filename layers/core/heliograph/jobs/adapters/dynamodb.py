@@ -19,13 +19,22 @@ with it: all of it, or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.budgets.adapters.dynamodb import page_update, usage_update
-from heliograph.budgets.ledger import UsageLine
-from heliograph.jobs.job import Job, JobFilter
+from heliograph.budgets.ledger import Booking, Usage, UsageLine
+from heliograph.jobs.accounting import (
+    AccountingChange,
+    accounting_change,
+    budget_limits,
+    takes_a_share,
+    with_accounting,
+)
+from heliograph.jobs.deadlines import attention_at
+from heliograph.jobs.job import Job
+from heliograph.jobs.job_filter import JobFilter
 from heliograph.jobs.result_order import KeyHolder, Taking
 from heliograph.kernel.errors import BudgetExceeded, HeliographError, KeyHeld, RouteFull, StaleJob, StorageFailed
 from heliograph.kernel.ids import derived_id
@@ -61,7 +70,7 @@ OPEN_SHARDS = 8
 
 
 class _Beside(NamedTuple):
-    """What is written in a transaction with a job; what to raise if its own condition does not hold."""
+    """An item written in a transaction with a job, and the error to raise if its condition fails."""
 
     part: TransactWriteItemTypeDef
     refusal: HeliographError | None = None
@@ -89,7 +98,7 @@ class DynamoDBJobReader:
         page = self._table.query(task, index=BY_TASK_INDEX, limit=1, about=task_id)
         return next((item["job_id"].partition("#")[0] for item in page.items), None)
 
-    def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
+    def list(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
         """Queries of the index, which holds what is filtered by, then one consistent read of the jobs themselves."""
         if after and wanted.created_after and after.created_at <= wanted.created_after:
             # Nothing is left; and DynamoDB takes no start from outside the range.
@@ -109,17 +118,17 @@ class DynamoDBJobReader:
             found, end = found[:limit], found[limit - 1]
         read = self._several([position.id for position in found])
         jobs = {job.job_id: job for job in read}
-        # One that changed since it was found is told of only if it is still wanted.
+        # A job that changed since it was found is returned only if it still matches.
         told = (job for position in found if (job := jobs.get(position.id)) and wanted.wants(job))
         return Page(tuple(told), end, (*unreadable, *read.unreadable))
 
-    def every(self) -> Iterator[Job]:
+    def scan(self) -> Iterator[Job]:
         """A scan, page by page."""
         for item in self._table.scan(about="all jobs"):
             if "document" in item:
                 yield _job(item)
 
-    def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
+    def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         """One query per shard of the index."""
         found: list[tuple[int, str]] = []
         for shard in range(OPEN_SHARDS):
@@ -196,7 +205,7 @@ class DynamoDBJobStore(DynamoDBJobReader):
         except StaleJob:
             return None
         except BudgetExceeded:
-            # Whoever repeats a job that fitted at its time is told of that job.
+            # A repeat of a job that fitted at its time returns that job.
             if self.get(job.job_id):
                 return None
             raise
@@ -207,8 +216,13 @@ class DynamoDBJobStore(DynamoDBJobReader):
         return self._write(changed, Attribute("revision").eq(job.revision))
 
     def _write(self, job: Job, condition: ConditionBase, taking: Taking | None = None) -> Job:
-        written = job.model_copy(update={"booked": job.booking, "used": job.usage, **job.places})
-        others = [*self._bookings(job), *self._usages(job), *self._counts(job), *self._earlier_tasks(job)]
+        written, change = with_accounting(job), accounting_change(job)
+        others = [
+            *self._bookings(job, change.booking),
+            *self._usages(job, change.usage_by_route),
+            *self._counts(job, change),
+            *self._earlier_tasks(job),
+        ]
         if taking:
             others.append(_Beside(self._holder(taking), KeyHeld(taking.holder.key)))
         item = self._item(written)
@@ -224,36 +238,33 @@ class DynamoDBJobStore(DynamoDBJobReader):
             raise others[failed[0] - 1].refusal or StorageFailed(f"{job.job_id}: its transaction was canceled")
         return written
 
-    def _bookings(self, job: Job) -> Iterator[_Beside]:
-        difference = job.booking.minus(job.booked)
+    def _bookings(self, job: Job, difference: Booking) -> Iterator[_Beside]:
         if not any(difference):
             return
-        for page, most in job.ledger_pages(self._tenants):
+        for page, most in budget_limits(job, self._tenants):
             # What became known after its end is written, whatever the limit is.
             limit = most if difference.committed > 0 and not job.is_over else None
             refusal = None if limit is None else BudgetExceeded(page.account, page.period, limit)
             yield _Beside(page_update(self._ledger, page, difference, limit_microusd=limit), refusal)
 
-    def _usages(self, job: Job) -> Iterator[_Beside]:
-        for route, more in job.usage_changes.items():
+    def _usages(self, job: Job, changes: Mapping[str, Usage]) -> Iterator[_Beside]:
+        for route, more in changes.items():
             line = UsageLine(Period.DAY.of(job.created_at), job.tenant, route, more)
             yield _Beside(usage_update(self._ledger, line))
 
-    def _counts(self, job: Job) -> Iterator[_Beside]:
-        if job.runs_on == job.ran_on:
-            return
-        if job.ran_on:
-            yield _Beside(running_update(self._route_states, job.ran_on, -1))
-        if job.held_share_of:
-            yield _Beside(running_update(self._route_states, job.held_share_of, -1, tenant=job.tenant))
-        if job.runs_on:
-            route = self._routes.named(job.runs_on)
+    def _counts(self, job: Job, change: AccountingChange) -> Iterator[_Beside]:
+        if change.left:
+            yield _Beside(running_update(self._route_states, change.left, -1))
+            if takes_a_share(job):
+                yield _Beside(running_update(self._route_states, change.left, -1, tenant=job.tenant))
+        if change.entered:
+            route = self._routes.named(change.entered)
             most = route.max_in_flight if route else None
-            yield _Beside(running_update(self._route_states, job.runs_on, 1, most=most), RouteFull(job.runs_on))
-            if job.places["held_share_of"]:
+            yield _Beside(running_update(self._route_states, change.entered, 1, most=most), RouteFull(change.entered))
+            if takes_a_share(job):
                 share = route.most_of(job.tenant) if route else None
-                part = running_update(self._route_states, job.runs_on, 1, tenant=job.tenant, most=share)
-                yield _Beside(part, RouteFull(job.runs_on, of_tenant=True))
+                part = running_update(self._route_states, change.entered, 1, tenant=job.tenant, most=share)
+                yield _Beside(part, RouteFull(change.entered, of_tenant=True))
 
     def _earlier_tasks(self, job: Job) -> Iterator[_Beside]:
         until = (job.finished_at or job.deadline_at) + self._retention
@@ -273,6 +284,7 @@ class DynamoDBJobStore(DynamoDBJobReader):
         return self._table.part_put(item, Attribute("job_id").not_exists())
 
     def _item(self, job: Job) -> Attributes:
+        due = attention_at(job)
         return {
             **_key(job.job_id),
             "revision": job.revision,
@@ -283,8 +295,8 @@ class DynamoDBJobStore(DynamoDBJobReader):
             "tags": frozenset(job.request.tags),
             "preset": job.source.preset or None,
             "task": _task(job.attempt.provider, job.attempt.task_id) if job.attempt and job.attempt.task_id else None,
-            "open_shard": str(_shard(job.job_id)) if job.attention_at else None,
-            "attention_at": int(job.attention_at.timestamp()) if job.attention_at else None,
+            "open_shard": str(_shard(job.job_id)) if due else None,
+            "attention_at": int(due.timestamp()) if due else None,
             "expires_at": int((job.finished_at + self._retention).timestamp()) if job.finished_at else None,
         }
 

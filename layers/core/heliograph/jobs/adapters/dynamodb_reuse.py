@@ -23,7 +23,7 @@ import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.jobs.recipes import KeyedUpload
+from heliograph.jobs.fingerprints import KeyedUpload
 from heliograph.platform.dynamodb import Attribute, Attributes, Table
 from heliograph.storage.sequencers import sortable
 

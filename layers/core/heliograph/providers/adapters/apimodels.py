@@ -1,6 +1,6 @@
-"""The vendor's API (apimodels.app) as an `ImageProvider`.
+"""The API of apimodels.app as an `ImageProvider`.
 
-Facts and their standing: the vendor's documentation and clients where a comment says [doc], [vendor] or [client];
+Facts and their standing: the provider's documentation and clients where a comment says [doc], [provider] or [client];
 our own reading where it says [inferred].
 """
 
@@ -42,7 +42,7 @@ from heliograph.providers.protocol import (
 _PATH = "images/generations"
 _BALANCE_PATH = "balance"
 _MOST_USD = 1e9
-_API_KEY = re.compile(r"sk_[A-Za-z0-9]{16,}")  # [doc, vendor]
+_API_KEY = re.compile(r"sk_[A-Za-z0-9]{16,}")  # [doc, provider]
 _TASK_ID_HEADER = "x-apimodels-task-id"  # [client]; also on error answers
 
 # The one place where the provider's texts decide anything: where it has no code for what it says.
@@ -68,7 +68,7 @@ _REFUSALS = Refusals(
     texts=_TEXTS,
 )
 
-# `failCode` of a failed task [vendor]; the list is open.
+# `failCode` of a failed task [provider]; the list is open.
 _FAIL_CODES: dict[str, Meaning] = {
     "CONTENT_MODERATION": (FailureCode.CONTENT_BLOCKED, False),
     "UPSTREAM_BUSY": (FailureCode.ROUTE_UNAVAILABLE, True),
@@ -77,7 +77,7 @@ _FAIL_CODES: dict[str, Meaning] = {
 
 
 class ApiModels:
-    """One account at the vendor. `api_key` is called before every request and may raise a `HeliographError`."""
+    """One account at the provider. `api_key` is called before every request and may raise a `HeliographError`."""
 
     def __init__(
         self, base_url: str, api_key: Callable[[], str], *, transport: httpx.BaseTransport | None = None
@@ -89,22 +89,22 @@ class ApiModels:
         answer = self._api.create(_PATH, _body_of(request))
         return _created(answer) if isinstance(answer, Answer) else answer
 
-    def ask(self, task_id: str) -> TaskState:
+    def poll(self, task_id: str) -> TaskState:
         """`GET /images/generations?task_id=…`; `taskId=` and the path form fail [client]."""
-        answer = self._api.ask(_PATH, {"task_id": task_id})
+        answer = self._api.get(_PATH, {"task_id": task_id})
         if not isinstance(answer, Answer):
             return answer
         state = _state(answer)
         return state if isinstance(state, NoAnswer) else replace(state, facts=TaskFacts(made_at=answer.made_at))
 
     def books(self) -> Books | None:
-        """`GET /balance` [vendor]."""
-        answer = self._api.ask(_BALANCE_PATH, {}, quickly=True)
+        """`GET /balance` [provider]."""
+        answer = self._api.get(_BALANCE_PATH, {}, quickly=True)
         return _books(answer) if isinstance(answer, Answer) else None
 
 
 def _books(answer: Answer) -> Books | None:
-    """`frozen` is held for running tasks, from their creation on [vendor]. Only what is certain counts."""
+    """`frozen` is held for running tasks, from their creation on [provider]. Only what is certain counts."""
     balance, frozen = (_microdollars(answer.data.get(name)) for name in ("balance", "frozen"))
     known = answer.code == HTTPStatus.OK and answer.data.get("currency") == "USD"
     if not known or balance is None or frozen is None:
@@ -119,7 +119,7 @@ def _microdollars(said: object) -> int | None:
 
 
 def _body_of(request: TaskRequest) -> dict[str, Any]:
-    """Only the fields shown for the beta [doc]; `nsfw_checker` always: the vendor contradicts itself on its default."""
+    """Only the fields shown for the beta [doc]; `nsfw_checker` always: its documented default is contradictory."""
     body: dict[str, Any] = {
         "model": request.model,
         "prompt": request.prompt,

@@ -1,6 +1,6 @@
-"""The API of kie.ai as an `ImageProvider`: another vendor, another account, and a way around the first one.
+"""The API of kie.ai as an `ImageProvider`: another provider, another account, and a way around the first one.
 
-Facts and their standing: the vendor's documentation where a comment says [doc], other people's code [client]; our own
+Facts and their standing: the provider's documentation where a comment says [doc], other people's code [client]; our own
 reading [inferred].
 """
 
@@ -40,10 +40,10 @@ from heliograph.providers.protocol import (
 )
 
 _CREATE_PATH = "jobs/createTask"
-_ASK_PATH = "jobs/recordInfo"
+_POLL_PATH = "jobs/recordInfo"
 # 32 hexadecimal digits as a rule [client]; nowhere promised, so what a header can carry and no person types passes.
 _API_KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
-# 2K and 4K cost more [doc], and the price of a route is one for all its pictures.
+# 2K and 4K cost more [doc], and the price of a route is one for all its images.
 _RESOLUTION = "1K"
 
 # The one place where the provider's texts decide anything. It has no list of reasons: these are what was seen [client]
@@ -98,7 +98,7 @@ _OF_A_FAILED_TASK = frozenset({HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_I
 
 
 class Kie:
-    """One account at the vendor. `api_key` is called before every request and may raise a `HeliographError`."""
+    """One account at the provider. `api_key` is called before every request and may raise a `HeliographError`."""
 
     def __init__(
         self, base_url: str, api_key: Callable[[], str], *, transport: httpx.BaseTransport | None = None
@@ -112,9 +112,9 @@ class Kie:
             return answer
         return Accepted(answer.task_id) if answer.task_id else _REFUSALS.read(answer)
 
-    def ask(self, task_id: str) -> TaskState:
+    def poll(self, task_id: str) -> TaskState:
         """`GET /jobs/recordInfo?taskId=…`"""
-        answer = self._api.ask(_ASK_PATH, {"taskId": task_id})
+        answer = self._api.get(_POLL_PATH, {"taskId": task_id})
         if not isinstance(answer, Answer):
             return answer
         state = _state(answer)

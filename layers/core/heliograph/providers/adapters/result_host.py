@@ -1,4 +1,4 @@
-"""The provider's host of finished pictures: public links, from outside, and therefore not to be trusted."""
+"""The provider's host of finished images: public links, from outside, and therefore not to be trusted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WHOLE_SECONDS = 120
 # How often a download that broke off goes on where it ended, before the workflow begins anew, later.
 _MOST_RESUMPTIONS = 3
 _PIECE_BYTES = 256 * 1024
-# Eventual consistency, a limit, a rule of the edge: what a host may say of a picture that it will hand over later.
+# Eventual consistency, a limit, a rule of the edge: what a host may say of an image that it will hand over later.
 _PASSING = frozenset({401, 403, 404, 410, 429})
 
 
@@ -126,7 +126,7 @@ def _told(error: httpx.HTTPError) -> str:
 
 @dataclass
 class _Arrived:
-    """What has come of a picture so far, hashed and inspected as it comes."""
+    """What has come of an image so far, hashed and inspected as it comes."""
 
     file: BinaryIO
     size_bytes: int = 0

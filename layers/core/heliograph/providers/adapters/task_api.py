@@ -1,7 +1,7 @@
-"""What the vendors' task APIs have in common: one call over HTTP, an answer read within limits, the meaning of silence.
+"""Task APIs of providers: one call over HTTP, an answer read within limits, and the meaning of silence.
 
 Each asks for a task with a POST that is not idempotent and about it with a GET, and answers with JSON of one envelope:
-`code`, `msg`, `data`. The words in it are each vendor's own, and are read in that vendor's module.
+`code`, `msg`, `data`. The words in it are each provider's own, and are read in that provider's module.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from heliograph.platform.http_transport import BoundedTransport
 from heliograph.platform.user_agent import USER_AGENT
 from heliograph.providers.protocol import Completed, NoAnswer, NoResultYet, Refused, TaskFailed, Uncertain
 
-# A vendor's edge cuts silent answers after about 100 s [inferred]: whoever waits as long learns what it says.
+# A provider's edge cuts silent answers after about 100 s [inferred]: whoever waits as long learns what it says.
 _CREATE_TIMEOUT = httpx.Timeout(connect=5, write=30, read=100, pool=5)
-_ASK_TIMEOUT = httpx.Timeout(connect=5, write=10, read=20, pool=5)
+_POLL_TIMEOUT = httpx.Timeout(connect=5, write=10, read=20, pool=5)
 # Books are worth no wait: a call is about to leave.
 _BOOKS_TIMEOUT = httpx.Timeout(connect=2, write=2, read=3, pool=2)
 # Of a whole call, however little at a time arrives: within the time-outs of the functions.
 _CREATE_SECONDS = 150
-_ASK_SECONDS = 25
+_POLL_SECONDS = 25
 _BOOKS_SECONDS = 5
 # Of an answer, as it is sent and as it is meant.
 _MAX_ANSWER_BYTES = 1024 * 1024
@@ -53,16 +53,16 @@ _LINK = re.compile(r"[\x21-\x7e]{1,2048}")
 _MAX_RESULTS = 16
 _LATEST_MILLISECONDS = 10**14
 _SECONDS = re.compile(r"[0-9]{1,5}")
-# Links sign in their query strings; keys of one vendor show themselves; our callback's links end in a secret, and may
+# Links sign in their query strings; keys of one provider show themselves; our callback's links end in a secret, and may
 # come back escaped, as JSON in JSON or as part of another link.
 _QUERY = re.compile(r"\?[^\s\"'<>]*")
 _KEY_BY_FORM = re.compile(r"sk_[A-Za-z0-9]+")
 _CALLBACK = re.compile(r"callbacks(?:\\*/|\\+u002f|%(?:25)*2f)[^\s\"'<>]*", re.IGNORECASE)
-# A vendor may repeat a key cut short: this much of its beginning tells it.
+# A provider may repeat a key cut short: this much of its beginning tells it.
 _TELLING_CHARACTERS = 8
 
 Meaning = tuple[FailureCode, bool]
-"""What a vendor's word stands for: our code, and whether to try again."""
+"""What a provider's word stands for: our code, and whether to try again."""
 
 Texts = tuple[tuple[str, FailureCode, bool], ...]
 """Part of a text in lower case, and what it means; the first that fits."""
@@ -79,7 +79,7 @@ UNREADABLE_IMAGE: Texts = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a vendor said. `code` is the body's (`in_body`); the HTTP status counts only where the body has none.
+    """An answer of a provider. `code` is the body's (`in_body`); the HTTP status counts only where the body has none.
 
     `text` is fit to be written down; what else is taken out of `data` must go through `clean` first.
     """
@@ -123,7 +123,7 @@ class Answer:
 
     @property
     def result_urls(self) -> tuple[str, ...]:
-        """The links that can be followed: from `resultUrls`, or from the JSON string that `resultJson` is [vendor]."""
+        """Links that can be followed: from `resultUrls`, or from the JSON string `resultJson` [provider]."""
         urls = self.data.get("resultUrls")
         if not urls and isinstance(self.data.get("resultJson"), str):
             try:
@@ -160,10 +160,10 @@ class Answer:
 
 
 class TaskApi:
-    """One account at one vendor. `api_key` is called before every request and may raise a `HeliographError`.
+    """One account at one provider. `api_key` is called before every request and may raise a `HeliographError`.
 
-    `key_form`: what every key of the vendor's looks like; anything else is not sent.
-    `task_id_header`: where the vendor may name the task even if the body is lost.
+    `key_form`: what every key of the provider's looks like; anything else is not sent.
+    `task_id_header`: where the provider may name the task even if the body is lost.
     """
 
     def __init__(
@@ -202,9 +202,9 @@ class TaskApi:
             message = f"the provider can't be reached ({type(error).__name__})"
             return Refused(failure(FailureCode.ROUTE_UNAVAILABLE, message, again=True))
 
-    def ask(self, path: str, parameters: Mapping[str, str], *, quickly: bool = False) -> Answer | NoAnswer:
+    def get(self, path: str, parameters: Mapping[str, str], *, quickly: bool = False) -> Answer | NoAnswer:
         """One GET; `quickly`: or none that is slow."""
-        timeout, seconds = (_BOOKS_TIMEOUT, _BOOKS_SECONDS) if quickly else (_ASK_TIMEOUT, _ASK_SECONDS)
+        timeout, seconds = (_BOOKS_TIMEOUT, _BOOKS_SECONDS) if quickly else (_POLL_TIMEOUT, _POLL_SECONDS)
         try:
             return self._call("GET", path, self._key(), seconds, params=parameters, timeout=timeout)
         except HeliographError as error:
@@ -215,7 +215,7 @@ class TaskApi:
     def _key(self) -> str:
         key = self._api_key()
         if not self._key_form.fullmatch(key):
-            raise ConfigurationError("it is no key of the vendor's form")
+            raise ConfigurationError("it does not look like a key of this provider")
         return key
 
     def _call(self, method: str, path: str, key: str, seconds: float, **arguments: Any) -> Answer:
@@ -226,7 +226,7 @@ class TaskApi:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """How a vendor says that it made nothing: by code, and by text where the code alone does not tell.
+    """Answers by which a provider says that it created nothing: by code, and by text where the code is not enough.
 
     `plain`: these codes mean what they mean, whatever text comes with them.
     """
@@ -236,7 +236,7 @@ class Refusals:
     texts: Texts
 
     def read(self, answer: Answer) -> Refused | Uncertain:
-        """What an answer to a create call means that names no task."""
+        """Meaning of an answer to a create call that names no task."""
         if answer.code < HTTPStatus.MULTIPLE_CHOICES:
             return Uncertain(f"the provider said {answer.code} and named no task")
         # Refusals of the application and of its edge are certain; what broke on the way may have broken too late,
@@ -255,7 +255,7 @@ class Refusals:
 
 
 def by_text(texts: Texts, text: str) -> Meaning | None:
-    """The only way in which a vendor's text decides anything."""
+    """The only way in which a provider's text decides anything."""
     return next(((code, again) for words, code, again in texts if words in text.lower()), None)
 
 
@@ -265,14 +265,14 @@ def failure(code: FailureCode, message: str, *, again: bool) -> Failure:
 
 
 def task_failed(meaning: Meaning, text: str, fail_code: str) -> TaskFailed:
-    """The vendor's own words, both already clean; `fail_code` may be empty."""
+    """The provider's own words, both already clean; `fail_code` may be empty."""
     code, again = meaning
     label = f" ({fail_code})" if fail_code else ""
     return TaskFailed(failure(code, f"the provider's task failed: {text}{label}", again=again))
 
 
 def done(answer: Answer) -> Completed | NoResultYet:
-    """What a finished task brought. That it brings nothing happens and counts as an error [vendor]."""
+    """What a finished task brought. That it brings nothing happens and counts as an error [provider]."""
     urls = answer.result_urls
     return Completed(urls, answer.took_seconds) if urls else NoResultYet()
 

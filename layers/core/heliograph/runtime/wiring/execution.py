@@ -95,7 +95,7 @@ def finalizer(settings: EndingSettings) -> Finalizer:
     from heliograph.execution.finalize import Finalizer
     from heliograph.execution.store_result import ResultStore
     from heliograph.jobs.adapters.dynamodb_reuse import DynamoDBResultIndex
-    from heliograph.platform.threads import Threads
+    from heliograph.platform.threads import ThreadedCalls
     from heliograph.providers.adapters.result_host import ResultHost
 
     jobs, bus, clock = job_store(settings), event_bus(settings.event_bus), SystemClock()
@@ -109,7 +109,7 @@ def finalizer(settings: EndingSettings) -> Finalizer:
             index=DynamoDBResultIndex(
                 aws.dynamodb(), settings.jobs_table, retention=settings.job_retention, clock=clock
             ),
-            together=Threads(max(1, min(_MAX_COPIES, _DISK_BYTES // settings.max_result_bytes))),
+            in_parallel=ThreadedCalls(max(1, min(_MAX_COPIES, _DISK_BYTES // settings.max_result_bytes))),
         ),
         ender=JobEnder(jobs=jobs, bus=bus, clock=clock, results_bucket=settings.results_bucket),
         routes=settings.usable_routes,

@@ -71,11 +71,11 @@ def endpoint_service(settings: EndpointsSettings) -> EndpointService:
 def delivery_service(settings: ManageWebhookDeliveriesSettings) -> DeliveryService:
     """For `/v1/deliveries`, and for tests and recoveries of endpoints."""
     from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
-    from heliograph.platform.threads import Threads
+    from heliograph.platform.threads import ThreadedCalls
     from heliograph.webhooks.manage_deliveries import DeliveryService
 
     return DeliveryService(
-        together=Threads(_MAX_PARALLEL_STARTS),
+        in_parallel=ThreadedCalls(_MAX_PARALLEL_STARTS),
         pace=DynamoDBPace(aws.dynamodb(), settings.calls_table),
         deliveries=_deliveries(settings.deliveries_table),
         endpoints=_endpoints(settings.endpoints_table),

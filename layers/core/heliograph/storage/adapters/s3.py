@@ -51,7 +51,7 @@ class S3ObjectStore:
     def __init__(self, client: S3Client) -> None:
         self._client = client
 
-    def look(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
+    def head(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
         """One ranged GET instead of HEAD and GET: metadata and first bytes together."""
         with translated(location):
             try:
@@ -80,7 +80,7 @@ class S3ObjectStore:
                 answer = None
         if answer is None:
             # Or the object needs a right or a key for its checksums alone.
-            facts = self.look(location)
+            facts = self.head(location)
             if facts is None:
                 return None
             return ObjectSummary(facts.size_bytes, facts.version_id, facts.metadata, None, None)
@@ -139,7 +139,7 @@ class S3ObjectStore:
         return Copied(_version_id(answer.get("VersionId")))
 
     def _is_still(self, location: ObjectLocation, found: HeadObjectOutputTypeDef) -> bool:
-        facts = self.look(location)
+        facts = self.head(location)
         return facts is not None and facts.etag == found["ETag"]
 
     def _read_sha256(self, location: ObjectLocation) -> str:
@@ -203,7 +203,7 @@ class S3ObjectStore:
         return SignedForm(form["url"], form["fields"])
 
     def origin_of_links(self, bucket: str) -> str:
-        """Where every signed link of the bucket leads: scheme, host and port. Worked out here, without a request."""
+        """Origin of every signed link of the bucket: scheme, host and port. Computed without a request."""
         parts = urlsplit(self.presigned_get(ObjectLocation(bucket, "any"), seconds=1))
         return f"{parts.scheme}://{parts.netloc}"
 

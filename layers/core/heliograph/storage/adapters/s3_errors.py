@@ -119,7 +119,7 @@ def translated(location: ObjectLocation, *, reading: bool = True) -> Iterator[No
 
 
 def refusal_of(error: ClientError) -> str | None:
-    """Why the object can't be read, and what to do about it; `None` where a later try may do, or nobody can tell."""
+    """Reason why the object can't be read, and what to do; `None` if a later try may succeed or it is unknown."""
     code = code_of(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     plain = code.removeprefix("KMS.")

@@ -30,7 +30,7 @@ URL = "https://r2.apimodels.app/images/1.jpeg"
 
 def asked(response: httpx.Response) -> TaskState:
     transport = httpx.MockTransport(lambda _: response)
-    return ApiModels("https://api.apimodels.app/v1", lambda: KEY, transport=transport).ask("clx1")
+    return ApiModels("https://api.apimodels.app/v1", lambda: KEY, transport=transport).poll("clx1")
 
 
 def told(**data: Any) -> TaskState:
@@ -211,14 +211,14 @@ def test_a_question_that_got_lost_says_nothing_about_the_task(error: Exception) 
         raise error
 
     provider = ApiModels("https://api.apimodels.app/v1", lambda: KEY, transport=httpx.MockTransport(broken))
-    assert provider.ask("clx1") == NoAnswer(f"the provider did not answer ({type(error).__name__})")
+    assert provider.poll("clx1") == NoAnswer(f"the provider did not answer ({type(error).__name__})")
 
 
 def test_a_key_that_can_not_be_had_says_nothing_about_the_task() -> None:
     def no_key() -> str:
         raise StorageFailed("the secret can't be read")
 
-    assert isinstance(ApiModels("https://api.apimodels.app/v1", no_key).ask("clx1"), NoAnswer)
+    assert isinstance(ApiModels("https://api.apimodels.app/v1", no_key).poll("clx1"), NoAnswer)
 
 
 @pytest.mark.parametrize("key", ["", "sk_short", f"{KEY}\nX-Injected: 1", f"{KEY}ü", f"Bearer {KEY}"])
@@ -227,7 +227,7 @@ def test_a_key_of_another_form_asks_nothing_and_is_not_told(key: str) -> None:
         raise AssertionError("nothing may be sent with such a key")
 
     provider = ApiModels("https://api.apimodels.app/v1", lambda: key, transport=httpx.MockTransport(unreachable))
-    state = provider.ask("clx1")
+    state = provider.poll("clx1")
     assert isinstance(state, NoAnswer)
     assert "madeUp" not in repr(state)
 
@@ -249,7 +249,7 @@ def test_a_question_names_the_task_in_the_one_parameter_that_works(base: str) ->
         seen.append(request)
         return httpx.Response(200, json={"code": 200, "data": {"state": "pending"}})
 
-    ApiModels(base, lambda: KEY, transport=httpx.MockTransport(reply)).ask("clx 1&a=b")
+    ApiModels(base, lambda: KEY, transport=httpx.MockTransport(reply)).poll("clx 1&a=b")
     [request] = seen
     assert (request.method, request.content) == ("GET", b"")
     assert str(request.url).startswith(f"{base}/images/generations?")
@@ -260,12 +260,12 @@ def test_a_question_names_the_task_in_the_one_parameter_that_works(base: str) ->
 
 def test_a_connection_cut_in_the_middle_says_nothing_about_the_task() -> None:
     with saying(b'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"code": 200, "data": {"state": "failed"') as server:
-        state = ApiModels(f"{server.origin}/v1", lambda: KEY).ask("clx1")
+        state = ApiModels(f"{server.origin}/v1", lambda: KEY).poll("clx1")
     assert isinstance(state, NoAnswer)
 
 
 def test_a_vendor_that_is_away_says_nothing_about_the_task() -> None:
-    assert isinstance(ApiModels(f"http://127.0.0.1:{free_port()}/v1", lambda: KEY).ask("clx1"), NoAnswer)
+    assert isinstance(ApiModels(f"http://127.0.0.1:{free_port()}/v1", lambda: KEY).poll("clx1"), NoAnswer)
 
 
 def test_what_no_client_could_follow_is_no_link_and_no_more_are_taken_than_the_workflow_can_carry() -> None:

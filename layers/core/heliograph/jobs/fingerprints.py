@@ -39,7 +39,7 @@ class KeyedUpload:
 
 
 def identity_of(request: JobRequest, sources: Sources) -> str:
-    """Digest of an upload's bytes and its recipe: the whole request, however its document was written.
+    """Digest of an upload's bytes and of its whole request, however its document was written.
 
     `refresh` is no part of it: it says what to do with an equal upload, not what is equal.
     """
@@ -69,7 +69,7 @@ def reuse_key_of(request: JobRequest, sources: Sources, *, tenant: str, key: str
 
 
 def is_to_be_made_again(job: Job) -> bool:
-    """Whether the same upload, sent again, becomes a new job: this one ended without an image, and cost nothing.
+    """True if the same upload, sent again, becomes a new job: this one ended without an image, and cost nothing.
 
     One that was or may have been charged stays the job of its upload: a repeat must not pay twice.
     """

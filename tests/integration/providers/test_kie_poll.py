@@ -32,7 +32,7 @@ PARAM = json.dumps({"model": "gpt-image-2-text-to-image", "callBackUrl": CALLBAC
 
 
 def asked(response: httpx.Response) -> TaskState:
-    return Kie(BASE, lambda: KEY, transport=httpx.MockTransport(lambda _: response)).ask("task_1")
+    return Kie(BASE, lambda: KEY, transport=httpx.MockTransport(lambda _: response)).poll("task_1")
 
 
 def told(*, code: int = 200, **data: Any) -> TaskState:
@@ -187,14 +187,14 @@ def test_a_question_that_got_lost_says_nothing_about_the_task(error: Exception) 
         raise error
 
     provider = Kie(BASE, lambda: KEY, transport=httpx.MockTransport(broken))
-    assert provider.ask("task_1") == NoAnswer(f"the provider did not answer ({type(error).__name__})")
+    assert provider.poll("task_1") == NoAnswer(f"the provider did not answer ({type(error).__name__})")
 
 
 def test_a_key_that_can_not_be_had_says_nothing_about_the_task() -> None:
     def no_key() -> str:
         raise StorageFailed("the secret can't be read")
 
-    assert isinstance(Kie(BASE, no_key).ask("task_1"), NoAnswer)
+    assert isinstance(Kie(BASE, no_key).poll("task_1"), NoAnswer)
 
 
 @pytest.mark.parametrize("key", ["", "short", f"{KEY}\nX-Injected: 1", f"Bearer {KEY}"])
@@ -202,7 +202,7 @@ def test_a_key_of_another_form_asks_nothing_and_is_not_told(key: str) -> None:
     def unreachable(_: httpx.Request) -> httpx.Response:
         raise AssertionError("nothing may be sent with such a key")
 
-    state = Kie(BASE, lambda: key, transport=httpx.MockTransport(unreachable)).ask("task_1")
+    state = Kie(BASE, lambda: key, transport=httpx.MockTransport(unreachable)).poll("task_1")
     assert isinstance(state, NoAnswer)
     assert KEY[:8] not in repr(state)
 
@@ -249,7 +249,7 @@ def test_a_question_names_the_task_and_shows_the_key() -> None:
         seen.append(request)
         return httpx.Response(200, json={"code": 200, "data": {"state": "waiting"}})
 
-    Kie(f"{BASE}/", lambda: KEY, transport=httpx.MockTransport(reply)).ask("task 1&a=b")
+    Kie(f"{BASE}/", lambda: KEY, transport=httpx.MockTransport(reply)).poll("task 1&a=b")
     [request] = seen
     assert (request.method, request.content) == ("GET", b"")
     assert str(request.url).startswith(f"{BASE}/jobs/recordInfo?")
@@ -265,9 +265,9 @@ def test_no_more_links_are_taken_than_the_workflow_can_carry() -> None:
 
 def test_a_connection_cut_in_the_middle_says_nothing_about_the_task() -> None:
     with saying(b'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"code": 200, "data": {"state": "fail"') as server:
-        state = Kie(f"{server.origin}/api/v1", lambda: KEY).ask("task_1")
+        state = Kie(f"{server.origin}/api/v1", lambda: KEY).poll("task_1")
     assert isinstance(state, NoAnswer)
 
 
 def test_a_vendor_that_is_away_says_nothing_about_the_task() -> None:
-    assert isinstance(Kie(f"http://127.0.0.1:{free_port()}/api/v1", lambda: KEY).ask("task_1"), NoAnswer)
+    assert isinstance(Kie(f"http://127.0.0.1:{free_port()}/api/v1", lambda: KEY).poll("task_1"), NoAnswer)
