@@ -14,7 +14,7 @@ from heliograph.api.representations.jobs import JobList, TimelineResource
 from heliograph.api.responses import answer, api_resolver, found, sliced
 from heliograph.jobs.read_jobs import JobsQuery
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import observed
+from heliograph.monitoring.logging import instrumented
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.api import ApiSettings
 from heliograph.runtime.wiring import access, jobs
@@ -53,6 +53,6 @@ def _reader() -> str:
     return caller.tenant
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, count_call=count_call)

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api.bearer import bearer_of
 from heliograph.api.call import authorizer_context
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.authorize import AuthorizeSettings
 from heliograph.runtime.wiring import access
@@ -17,7 +17,7 @@ from heliograph.runtime.wiring import access
 recognise = access.recogniser(read_settings(AuthorizeSettings))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     call = APIGatewayAuthorizerTokenEvent(event)
     arn = call.parsed_arn

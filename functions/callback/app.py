@@ -8,7 +8,7 @@ from heliograph.api.callbacks import callback_response, claimed_task_id
 from heliograph.api.responses import api_resolver
 from heliograph.kernel.failures import Charged
 from heliograph.kernel.ids import JOB_ID
-from heliograph.monitoring.logging import logger, observed, only_an_id
+from heliograph.monitoring.logging import id_or_none, instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.callback import CallbackSettings
 from heliograph.runtime.wiring import execution
@@ -21,10 +21,10 @@ hear = execution.callback_hearer(read_settings(CallbackSettings))
 def take_callback(job_id: str, token: str) -> Response[str]:
     outcome = hear(job_id, token, claimed_task_id(app.current_event))
     # Anybody may call: what is no id of ours is not logged.
-    logger.info("heard", extra={"job_id": only_an_id(job_id, JOB_ID), "outcome": outcome})
+    logger.info("heard", extra={"job_id": id_or_none(job_id, JOB_ID), "outcome": outcome})
     return callback_response(outcome)
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return app.resolve(event, context)

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.execution.outcomes import Crashed
-from heliograph.monitoring.logging import decided, observed
+from heliograph.monitoring.logging import instrumented, log_outcome
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.close import CloseSettings
 from heliograph.runtime.wiring import execution
@@ -12,9 +12,9 @@ from heliograph.runtime.wiring import execution
 close = execution.closer(read_settings(CloseSettings))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     crashed = Crashed.model_validate(event)
     outcome = close(crashed.job_id, crashed.error, watch=crashed.watch)
-    decided(outcome)
+    log_outcome(outcome)
     return outcome.model_dump(mode="json")

@@ -3,8 +3,8 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.monitoring.logging import noted, observed, tell
-from heliograph.monitoring.metrics import of_delivery
+from heliograph.monitoring.logging import emit_metrics, instrumented, log_event
+from heliograph.monitoring.metrics import delivery_metrics
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.deliver import DeliverSettings
 from heliograph.runtime.wiring import webhooks
@@ -17,10 +17,10 @@ read: TypeAdapter[DeliveryTurn | DeliveryCrashed] = TypeAdapter(
 )
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     outcome = deliver(read.validate_python(event))
     told = outcome.model_dump(mode="json")
-    noted(f"Delivery_{outcome.outcome}", **{name: told[name] for name in told if name not in {"outcome", "tried"}})
-    tell(of_delivery(outcome), delivery_id=outcome.delivery_id)
+    log_event(f"Delivery_{outcome.outcome}", **{name: told[name] for name in told if name not in {"outcome", "tried"}})
+    emit_metrics(delivery_metrics(outcome), delivery_id=outcome.delivery_id)
     return told

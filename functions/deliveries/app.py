@@ -11,7 +11,7 @@ from heliograph.api.query import read_query
 from heliograph.api.representations.webhooks import DeliveryList, DeliveryResource, RecoveryResource
 from heliograph.api.responses import answer, api_resolver, report_unreadable, sliced
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import noted, observed
+from heliograph.monitoring.logging import instrumented, log_event
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.deliveries import DeliveriesSettings
 from heliograph.runtime.wiring import access, webhooks
@@ -39,7 +39,7 @@ def show(delivery_id: str) -> Response[str]:
 def replay(delivery_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *WRITING)
     delivery = existing(desk.replay(delivery_id, tenant=caller.tenant), "delivery")
-    noted("DeliveryReplayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
+    log_event("DeliveryReplayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
     return answer(202, DeliveryResource.whole(delivery))
 
 
@@ -47,7 +47,7 @@ def replay(delivery_id: str) -> Response[str]:
 def recover(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
     found = existing(desk.recover(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
-    noted("EndpointRecovered", endpoint_id=endpoint_id, recovered=found.recovered, by=caller.key_id)
+    log_event("EndpointRecovered", endpoint_id=endpoint_id, recovered=found.recovered, by=caller.key_id)
     report_unreadable(found.unreadable)
     return answer(202, RecoveryResource.of(found))
 
@@ -56,10 +56,10 @@ def recover(endpoint_id: str) -> Response[str]:
 def test(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
     delivery = existing(desk.test(endpoint_id, tenant=caller.tenant, request_id=call.request_id), "endpoint")
-    noted("EndpointTested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
+    log_event("EndpointTested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
     return answer(202, DeliveryResource.whole(delivery))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, count_call=count_call)

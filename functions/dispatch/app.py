@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.execution.outcomes import DispatchInput
-from heliograph.monitoring.logging import decided, observed
+from heliograph.monitoring.logging import instrumented, log_outcome
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.dispatch import DispatchSettings
 from heliograph.runtime.wiring import execution
@@ -12,8 +12,8 @@ from heliograph.runtime.wiring import execution
 dispatch = execution.dispatcher(read_settings(DispatchSettings))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     outcome = dispatch(DispatchInput.model_validate(event), run_id=context.aws_request_id)
-    decided(outcome)
+    log_outcome(outcome)
     return outcome.model_dump(mode="json")

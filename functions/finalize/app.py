@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.execution.outcomes import FinalizeInput
-from heliograph.monitoring.logging import decided, observed
+from heliograph.monitoring.logging import instrumented, log_outcome
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.finalize import FinalizeSettings
 from heliograph.runtime.wiring import execution
@@ -14,8 +14,8 @@ finalize = execution.finalizer(read_settings(FinalizeSettings))
 read: TypeAdapter[FinalizeInput] = TypeAdapter(FinalizeInput, config=ConfigDict(hide_input_in_errors=True))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     outcome = finalize(read.validate_python(event))
-    decided(outcome)
+    log_outcome(outcome)
     return outcome.model_dump(mode="json")

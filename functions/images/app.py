@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api import openai as door
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.openai_images.make_images import WAIT
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.images import ImagesSettings
@@ -37,6 +37,6 @@ def make() -> Response[str]:
     return door.images_answer(images, call.request, partial(links.make, base=door.link_base(event)))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return door.through_the_images_door(app, event, context, recognise=recognise, count_call=count_call)

@@ -13,7 +13,7 @@ from heliograph.api.representations.models import ModelsResource, UsageReport
 from heliograph.api.responses import answer, api_resolver
 from heliograph.budgets.read_usage import UsageQuery
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import observed
+from heliograph.monitoring.logging import instrumented
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.models import ModelsSettings
 from heliograph.runtime.wiring import access, budgets, intake
@@ -46,6 +46,6 @@ def get_me() -> Response[str]:
     return answer(200, MeResource.of(limits.me(ApiCall.caller_of(app.current_event))))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, count_call=count_call)

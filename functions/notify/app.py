@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.monitoring.logging import logger, noted, observed
+from heliograph.monitoring.logging import instrumented, log_event, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.notify import NotifySettings
 from heliograph.runtime.wiring import webhooks
@@ -19,7 +19,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 def take(record: SQSRecord) -> None:
     try:
         for delivery in notify(Published.model_validate_json(record.body).happening()):
-            noted(
+            log_event(
                 "Notified",
                 delivery_id=delivery.delivery_id,
                 endpoint_id=delivery.endpoint_id,
@@ -31,6 +31,6 @@ def take(record: SQSRecord) -> None:
         raise
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     return process_partial_response(event=event, record_handler=take, processor=processor, context=context)

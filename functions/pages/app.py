@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api.pages import Pages, WebPage, folder, playground_policy
-from heliograph.monitoring.logging import observed
+from heliograph.monitoring.logging import instrumented
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.pages import PagesSettings
 from heliograph.runtime.wiring import api
@@ -25,6 +25,6 @@ pages = Pages(
 )
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return pages.answer(event)

@@ -4,8 +4,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.execution.outcomes import Processing
-from heliograph.monitoring.logging import decided, observed, tell
-from heliograph.monitoring.metrics import of_question
+from heliograph.monitoring.logging import emit_metrics, instrumented, log_outcome
+from heliograph.monitoring.metrics import poll_metrics
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.poll import PollSettings
 from heliograph.runtime.wiring import execution
@@ -13,10 +13,10 @@ from heliograph.runtime.wiring import execution
 poll = execution.poller(read_settings(PollSettings))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     waiting = Processing.model_validate(event)
     outcome = poll(waiting.job_id, waiting.watch)
-    decided(outcome)
-    tell(of_question(outcome, waiting.watch), job_id=waiting.job_id)
+    log_outcome(outcome)
+    emit_metrics(poll_metrics(outcome, waiting.watch), job_id=waiting.job_id)
     return outcome.model_dump(mode="json")

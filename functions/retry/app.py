@@ -10,7 +10,7 @@ from heliograph.api.call import ApiCall
 from heliograph.api.problems import Problem
 from heliograph.api.responses import accepted, api_resolver
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.retry import RetrySettings
 from heliograph.runtime.wiring import access, intake, jobs
@@ -34,6 +34,6 @@ def retry(job_id: str) -> Response[str]:
     return accepted(viewer.view(job), caller=caller, location=f"../{job.job_id}", replayed=not outcome.created)
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, count_call=count_call)

@@ -11,7 +11,7 @@ from heliograph.api.representations.jobs import QuoteResource
 from heliograph.api.responses import accepted, answer, api_resolver, awaited
 from heliograph.intake.submit_job import JobCall
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.submit_request import SubmitRequestSettings
 from heliograph.runtime.wiring import access, intake, jobs
@@ -58,6 +58,6 @@ def create_job() -> Response[str]:
         )
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, count_call=count_call)

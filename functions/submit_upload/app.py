@@ -12,7 +12,7 @@ from heliograph.intake.preset_events import PresetRejected
 from heliograph.intake.s3_event import ObjectCreated
 from heliograph.intake.submit_upload import Upload
 from heliograph.kernel.errors import WorkflowFailed
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
 from heliograph.runtime.wiring import intake
@@ -46,6 +46,6 @@ def decide(upload: Upload) -> None:
             logger.info("object ignored", extra={"key": upload.key})
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     return process_partial_response(event=event, record_handler=take, processor=processor, context=context)

@@ -4,20 +4,20 @@ from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.monitoring.logging import logger, observed, tell
-from heliograph.monitoring.metrics import of_sweep
+from heliograph.monitoring.logging import emit_metrics, instrumented, logger
+from heliograph.monitoring.metrics import sweep_metrics
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.sweep import SweepSettings
 from heliograph.runtime.wiring import execution, monitoring
 
 settings = read_settings(SweepSettings)
-sweep, look_around = execution.sweeper(settings), monitoring.surveyor(settings)
+sweep, health_check = execution.sweeper(settings), monitoring.health_check(settings)
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> list[str]:
     done = sweep(time_left=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()))
     for line in done:
         logger.warning("swept", extra={"did": line})
-    tell(of_sweep(len(done), look_around()))
+    emit_metrics(sweep_metrics(len(done), health_check.run()))
     return done

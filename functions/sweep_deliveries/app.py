@@ -3,7 +3,7 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.sweep_deliveries import SweepDeliveriesSettings
 from heliograph.runtime.wiring import webhooks
@@ -11,7 +11,7 @@ from heliograph.runtime.wiring import webhooks
 sweep_deliveries = webhooks.delivery_sweeper(read_settings(SweepDeliveriesSettings))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> list[str]:
     done = sweep_deliveries()
     for line in done:

@@ -14,7 +14,7 @@ from heliograph.intake.rejections import RejectionQuery
 from heliograph.jobs.reference_uploads import read_upload_request
 from heliograph.jobs.request import read_json_object
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import noted, observed
+from heliograph.monitoring.logging import instrumented, log_event
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.uploads import UploadsSettings
 from heliograph.runtime.wiring import access, intake
@@ -32,7 +32,7 @@ def make() -> Response[str]:
     require(call.caller, Scope.JOBS_WRITE)
     request = read_upload_request(read_json_object(call.body, what="the body"))
     form = forms.create(request, tenant=call.caller.tenant, call_id=call.request_id)
-    noted("UploadMade", tenant=call.caller.tenant)
+    log_event("UploadMade", tenant=call.caller.tenant)
     return answer(201, UploadResource.of(form))
 
 
@@ -43,6 +43,6 @@ def show_rejected() -> Response[str]:
     return sliced(app.current_event, RejectedUploadList.of(found))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, count_call=count_call)

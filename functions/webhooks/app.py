@@ -10,7 +10,7 @@ from heliograph.api.problems import existing
 from heliograph.api.representations.webhooks import EndpointList, EndpointResource, NewEndpointResource
 from heliograph.api.responses import answer, api_resolver, listed
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import noted, observed
+from heliograph.monitoring.logging import instrumented, log_event
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.webhooks import WebhooksSettings
 from heliograph.runtime.wiring import access, webhooks
@@ -24,7 +24,7 @@ desk, count_call, again = webhooks.endpoint_desk(settings), access.call_counter(
 def register() -> Response[str]:
     caller, call = caller_now(app, again, *WRITING), ApiCall.read(app.current_event)
     endpoint, secret = desk.register(call.document, tenant=caller.tenant, request_id=call.request_id)
-    noted("EndpointRegistered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    log_event("EndpointRegistered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(201, NewEndpointResource.with_secret(endpoint, secret))
 
 
@@ -43,7 +43,7 @@ def show(endpoint_id: str) -> Response[str]:
 def change(endpoint_id: str) -> Response[str]:
     caller, call = caller_now(app, again, *WRITING), ApiCall.read(app.current_event)
     endpoint = existing(desk.change(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
-    noted("EndpointChanged", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
+    log_event("EndpointChanged", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
     return answer(200, EndpointResource.of(endpoint))
 
 
@@ -51,10 +51,10 @@ def change(endpoint_id: str) -> Response[str]:
 def remove(endpoint_id: str) -> Response[str]:
     caller = caller_now(app, again, *WRITING)
     endpoint = existing(desk.remove(endpoint_id, tenant=caller.tenant), "endpoint")
-    noted("EndpointRemoved", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    log_event("EndpointRemoved", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(200, EndpointResource.of(endpoint))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, count_call=count_call)

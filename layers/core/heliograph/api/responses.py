@@ -20,8 +20,8 @@ from heliograph.api.representations.jobs import JobResource, JobSummaryResource
 from heliograph.jobs.job import Job
 from heliograph.jobs.read_jobs import JobView
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import logger, tell
-from heliograph.monitoring.metrics import of_list
+from heliograph.monitoring.logging import emit_metrics, logger
+from heliograph.monitoring.metrics import list_metrics
 from heliograph.routes.poll_schedule import QUIET_SECONDS
 
 
@@ -41,7 +41,7 @@ def api_resolver(
         found = Problem.of(error, charged=charged_on_failure)
         call = app.current_event
         if found.charged is not Charged.NO and call.path.endswith("/jobs") and "Idempotency-Key" not in call.headers:
-            # The call may have left a job behind, and nothing would tell the next one from it.
+            # The call may have left a job behind, and nothing would emit_metrics the next one from it.
             found.retryable = False
             found.detail += "; the call may have made a job: with an Idempotency-Key it could be repeated safely"
         if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -139,7 +139,7 @@ def report_unreadable(records: tuple[str, ...]) -> None:
     """Logs records that can't be read by their ids, and counts them."""
     if records:
         logger.error("unreadable", extra={"records": records})
-        tell(of_list(len(records)))
+        emit_metrics(list_metrics(len(records)))
 
 
 def sliced(call: APIGatewayProxyEvent, listing: Listing[Any]) -> Response[str]:

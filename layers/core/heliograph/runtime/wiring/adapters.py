@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.monitoring.logging import tell
+from heliograph.monitoring.logging import emit_metrics
 from heliograph.platform import aws
 from heliograph.platform.clock import SystemClock
 
@@ -36,9 +36,9 @@ def request_rules(settings: SubmissionSettings) -> Rules:
 
 
 def job_store(settings: JobStoreSettings) -> JobStore:
-    from heliograph.monitoring.measured import WatchedJobStore
+    from heliograph.monitoring.measured import MeasuredJobStore
 
-    return WatchedJobStore(plain_job_store(settings), tell)
+    return MeasuredJobStore(plain_job_store(settings), emit_metrics)
 
 
 def plain_job_store(settings: JobStoreSettings) -> DynamoDBJobStore:
@@ -108,10 +108,10 @@ def object_store() -> S3ObjectStore:
 
 
 def event_bus(name: str) -> EventBus:
-    from heliograph.monitoring.measured import WatchedBus
+    from heliograph.monitoring.measured import MeasuredEventBus
     from heliograph.platform.event_bus import EventBridgeBus
 
-    return WatchedBus(EventBridgeBus(aws.events(), name), tell)
+    return MeasuredEventBus(EventBridgeBus(aws.events(), name), emit_metrics)
 
 
 def job_workflow(state_machine_arn: str) -> StepFunctionsWorkflow:
