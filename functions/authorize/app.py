@@ -34,9 +34,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     # For every method at once: the gateway remembers the answer for a minute, whatever is called next. What the key's
     # scopes open, each function says.
     if caller:
-        logger.info("allowed", extra={"key_id": caller.key_id, "tenant": caller.tenant})
+        logger.info("caller allowed", extra={"key_id": caller.key_id, "tenant": caller.tenant})
         answer.allow_all_routes()
     else:
-        logger.info("denied")
+        logger.info("caller denied")
         answer.deny_all_routes()
     return answer.asdict()

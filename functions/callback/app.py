@@ -21,7 +21,7 @@ hear = execution.callback_hearer(read_settings(CallbackSettings))
 def take_callback(job_id: str, token: str) -> Response[str]:
     outcome = hear(job_id, token, claimed_task_id(app.current_event))
     # Anybody may call: what is no id of ours is not logged.
-    logger.info("heard", extra={"job_id": id_or_none(job_id, JOB_ID), "outcome": outcome})
+    logger.info("callback received", extra={"job_id": id_or_none(job_id, JOB_ID), "outcome": outcome})
     return callback_response(outcome)
 
 

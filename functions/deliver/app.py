@@ -21,6 +21,6 @@ read: TypeAdapter[DeliveryTurn | DeliveryCrashed] = TypeAdapter(
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     outcome = deliver(read.validate_python(event))
     told = outcome.model_dump(mode="json")
-    log_event(f"Delivery_{outcome.outcome}", **{name: told[name] for name in told if name not in {"outcome", "tried"}})
+    log_event("delivery decided", **{name: value for name, value in told.items() if name != "tried"})
     emit_metrics(delivery_metrics(outcome), delivery_id=outcome.delivery_id)
     return told

@@ -39,7 +39,7 @@ def show(delivery_id: str) -> Response[str]:
 def replay(delivery_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *WRITING)
     delivery = existing(desk.replay(delivery_id, tenant=caller.tenant), "delivery")
-    log_event("DeliveryReplayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
+    log_event("delivery replayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
     return answer(202, DeliveryResource.whole(delivery))
 
 
@@ -47,7 +47,7 @@ def replay(delivery_id: str) -> Response[str]:
 def recover(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
     found = existing(desk.recover(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
-    log_event("EndpointRecovered", endpoint_id=endpoint_id, recovered=found.recovered, by=caller.key_id)
+    log_event("endpoint recovered", endpoint_id=endpoint_id, recovered=found.recovered, by=caller.key_id)
     report_unreadable(found.unreadable)
     return answer(202, RecoveryResource.of(found))
 
@@ -56,7 +56,7 @@ def recover(endpoint_id: str) -> Response[str]:
 def test(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
     delivery = existing(desk.test(endpoint_id, tenant=caller.tenant, request_id=call.request_id), "endpoint")
-    log_event("EndpointTested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
+    log_event("endpoint tested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
     return answer(202, DeliveryResource.whole(delivery))
 
 

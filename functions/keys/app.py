@@ -27,7 +27,7 @@ def make() -> Response[str]:
     caller = caller_now(app, again, Scope.ADMIN)
     document = ApiCall.read(app.current_event).document
     key, record = desk.create(read_key_request(document, tenant=caller.tenant), by=caller)
-    logger.info("made a key", extra={"key_id": record.key_id, "by": caller.key_id})
+    logger.info("key created", extra={"key_id": record.key_id, "by": caller.key_id})
     return answer(201, NewKeyResource.made(key, record))
 
 
@@ -42,7 +42,7 @@ def change(key_id: str) -> Response[str]:
     caller = caller_now(app, again, Scope.ADMIN)
     document = ApiCall.read(app.current_event).document
     changed = existing(desk.change(key_id, read_key_change(document), by=caller), "key")
-    logger.info("changed a key", extra={"key_id": changed.key_id, "fields": sorted(document), "by": caller.key_id})
+    logger.info("key changed", extra={"key_id": changed.key_id, "fields": sorted(document), "by": caller.key_id})
     return answer(200, KeyResource.of(changed))
 
 
@@ -53,7 +53,7 @@ def revoke(key_id: str) -> Response[str]:
     # An unknown id is not logged: it may be the key itself, given by mistake.
     revoked = existing(desk.revoke(key_id, by=caller, with_made=with_made), "key")
     made = [key.key_id for key in revoked.made]
-    logger.info("revoked a key", extra={"key_id": revoked.key.key_id, "made": made, "by": caller.key_id})
+    logger.info("key revoked", extra={"key_id": revoked.key.key_id, "made": made, "by": caller.key_id})
     key = KeyResource.of(revoked.key)
     return answer(200, RevokedKeyResource.revoked(revoked.key, revoked.made) if with_made else key)
 

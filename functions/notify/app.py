@@ -20,14 +20,16 @@ def take(record: SQSRecord) -> None:
     try:
         for delivery in notify(Published.model_validate_json(record.body).happening()):
             log_event(
-                "Notified",
+                "delivery created",
                 delivery_id=delivery.delivery_id,
                 endpoint_id=delivery.endpoint_id,
                 job_id=delivery.job_id,
                 status=delivery.status,
             )
     except Exception:
-        logger.exception("not taken: to be delivered again, and in the end to the dead letters")
+        logger.exception(
+            "event not processed: its message is delivered again, and in the end goes to the dead-letter queue"
+        )
         raise
 
 

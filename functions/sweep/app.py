@@ -18,6 +18,6 @@ sweep, health_check = execution.sweeper(settings), monitoring.health_check(setti
 def handler(event: dict[str, Any], context: LambdaContext) -> list[str]:
     done = sweep(time_left=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()))
     for line in done:
-        logger.warning("swept", extra={"did": line})
+        logger.warning("job swept", extra={"did": line})
     emit_metrics(sweep_metrics(len(done), health_check.run()))
     return done

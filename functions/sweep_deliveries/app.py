@@ -15,5 +15,5 @@ sweep_deliveries = webhooks.delivery_sweeper(read_settings(SweepDeliveriesSettin
 def handler(event: dict[str, Any], context: LambdaContext) -> list[str]:
     done = sweep_deliveries()
     for line in done:
-        logger.warning("swept", extra={"did": line})
+        logger.warning("delivery swept", extra={"did": line})
     return done

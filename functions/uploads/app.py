@@ -32,7 +32,7 @@ def make() -> Response[str]:
     require(call.caller, Scope.JOBS_WRITE)
     request = read_upload_request(read_json_object(call.body, what="the body"))
     form = forms.create(request, tenant=call.caller.tenant, call_id=call.request_id)
-    log_event("UploadMade", tenant=call.caller.tenant)
+    log_event("upload form created", tenant=call.caller.tenant)
     return answer(201, UploadResource.of(form))
 
 

@@ -25,7 +25,7 @@ look_up_again = access.caller_again(settings)
 def show(endpoint_id: str) -> Response[str]:
     caller = caller_now(app, look_up_again, *WRITING)
     secret = existing(desk.secret(endpoint_id, tenant=caller.tenant), "endpoint")
-    log_event("SecretShown", endpoint_id=secret.endpoint_id, by=caller.key_id)
+    log_event("secret shown", endpoint_id=secret.endpoint_id, by=caller.key_id)
     emit_metrics([Measure(SECRETS_SHOWN, 1)], tenant=caller.tenant)
     return answer(200, SecretResource.of(secret))
 
@@ -34,7 +34,7 @@ def show(endpoint_id: str) -> Response[str]:
 def rotate(endpoint_id: str) -> Response[str]:
     caller = caller_now(app, look_up_again, *WRITING)
     secret = existing(desk.rotate(endpoint_id, tenant=caller.tenant), "endpoint")
-    log_event("SecretRotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
+    log_event("secret rotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
     return answer(200, SecretResource.of(secret))
 
 

@@ -24,7 +24,7 @@ desk, count_call, again = webhooks.endpoint_desk(settings), access.call_counter(
 def register() -> Response[str]:
     caller, call = caller_now(app, again, *WRITING), ApiCall.read(app.current_event)
     endpoint, secret = desk.register(call.document, tenant=caller.tenant, request_id=call.request_id)
-    log_event("EndpointRegistered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    log_event("endpoint registered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(201, NewEndpointResource.with_secret(endpoint, secret))
 
 
@@ -43,7 +43,7 @@ def show(endpoint_id: str) -> Response[str]:
 def change(endpoint_id: str) -> Response[str]:
     caller, call = caller_now(app, again, *WRITING), ApiCall.read(app.current_event)
     endpoint = existing(desk.change(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
-    log_event("EndpointChanged", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
+    log_event("endpoint changed", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
     return answer(200, EndpointResource.of(endpoint))
 
 
@@ -51,7 +51,7 @@ def change(endpoint_id: str) -> Response[str]:
 def remove(endpoint_id: str) -> Response[str]:
     caller = caller_now(app, again, *WRITING)
     endpoint = existing(desk.remove(endpoint_id, tenant=caller.tenant), "endpoint")
-    log_event("EndpointRemoved", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    log_event("endpoint removed", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(200, EndpointResource.of(endpoint))
 
 

@@ -324,7 +324,7 @@ def test_nothing_of_what_is_no_id_is_logged(
     told_nothing(call_back(handler, job_id=job_id, token="a%20made-up [ERROR]", body="[ERROR]"))
     printed = capfd.readouterr()
     text = logged() + printed.out + printed.err
-    assert "heard" in text
+    assert "callback received" in text
     assert job_id not in text
     assert "made-up" not in text
     assert "[ERROR]" not in text
@@ -525,7 +525,7 @@ def test_a_call_that_breaks_logs_no_token(
 
     monkeypatch.setattr(DynamoDBJobStore, "save", broken)
     assert call_back(handler)[0] in {500, 503}
-    assert "a call failed" in logged()
+    assert "call failed" in logged()
     assert TOKEN not in logged()
     assert DIGEST not in logged()
 
@@ -570,5 +570,5 @@ def test_what_came_of_a_call_is_logged(
     call_back(handler)
     call_back(handler)
     call_back(handler, token="wrong")
-    heard = re.findall(r"'outcome': <Heard\.(\w+)", logged())
-    assert list(dict.fromkeys(heard)) == ["ADOPTED", "KNOWN", "UNKNOWN"]
+    results = re.findall(r"'outcome': <CallbackResult\.(\w+)", logged())
+    assert list(dict.fromkeys(results)) == ["ADOPTED", "KNOWN", "UNKNOWN"]

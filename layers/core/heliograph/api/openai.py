@@ -173,7 +173,7 @@ def images_resolver() -> LambdaFunctionUrlResolver:
     def refused(error: Exception) -> Response[str]:
         refusal = Refusal.of(error)
         if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, Refusal):
-            logger.exception("a call failed")
+            logger.exception("call failed")
         return refusal.answer()
 
     @app.not_found
@@ -250,7 +250,7 @@ def through_the_images_door(
         turnstile = Turnstile(caller, count_call, count_call(caller))
     except Exception as error:
         if not isinstance(error, Refusal):
-            logger.exception("a call failed at the door")
+            logger.exception("call failed before its route")
         refused = Refusal.of(error).answer()
         shown = {**refused.headers, "Content-Type": "application/json"}
         answer: dict[str, Any] = {"statusCode": refused.status_code, "headers": shown, "body": refused.body}

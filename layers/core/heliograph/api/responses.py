@@ -45,7 +45,7 @@ def api_resolver(
             found.retryable = False
             found.detail += "; the call may have made a job: with an Idempotency-Key it could be repeated safely"
         if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.exception("a call failed")
+            logger.exception("call failed")
         return _problem(call, found)
 
     @app.not_found
@@ -138,7 +138,7 @@ def listed(listing: Listing[Any], headers: Mapping[str, str] | None = None) -> R
 def report_unreadable(records: tuple[str, ...]) -> None:
     """Logs records that can't be read by their ids, and counts them."""
     if records:
-        logger.error("unreadable", extra={"records": records})
+        logger.error("unreadable records left out", extra={"records": records})
         emit_metrics(list_metrics(len(records)))
 
 

@@ -61,7 +61,7 @@ def log_outcome(outcome: BaseModel) -> None:
         facts |= {"task_id": watch.task_id, "model": watch.model, "questions": watch.questions}
     if failure := getattr(outcome, "failure", None):
         facts |= {"failure": failure.model_dump(mode="json")}
-    logger.info("decided", extra=facts)
+    logger.info("step decided", extra=facts)
 
 
 def id_or_none(text: str, form: re.Pattern[str]) -> str | None:
