@@ -43,6 +43,7 @@ def texts() -> set[str]:
 @pytest.mark.parametrize(("place", "event"), list(events()), ids=lambda value: value if isinstance(value, str) else "")
 def test_a_log_event_is_a_fixed_phrase_in_the_past_tense(place: str, event: ast.expr) -> None:
     assert isinstance(event, ast.Constant), f"{place}: ids are fields of the line, not parts of its text"
+    assert isinstance(event.value, str)
     assert EVENT.fullmatch(event.value), f"{place}: {event.value!r} is no phrase like 'endpoint registered'"
 
 
