@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    room = operations.control_room()
+    room = operations.operator_tools()
     match arguments.command:
         case "ledger":
             return _ledger(room, everything=arguments.all)

@@ -11,7 +11,7 @@ from heliograph.api.openapi.methods import methods_of
 from heliograph.api.problems import Problem
 from heliograph.api.query import read_query
 from heliograph.api.representations.jobs import JobList, TimelineResource
-from heliograph.api.responses import answer, api_resolver, found, sliced
+from heliograph.api.responses import answer, api_resolver, found, paged
 from heliograph.jobs.read_jobs import JobsQuery
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import instrumented
@@ -28,7 +28,7 @@ count_call = access.call_counter(settings)
 @app.get("/v1/jobs")
 def get_jobs() -> Response[str]:
     tenant = _reader()
-    return sliced(app.current_event, JobList.of(reader.list(read_query(JobsQuery, app.current_event), tenant=tenant)))
+    return paged(app.current_event, JobList.of(reader.list(read_query(JobsQuery, app.current_event), tenant=tenant)))
 
 
 @app.get("/v1/jobs/<job_id>")

@@ -9,7 +9,7 @@ from heliograph.api.call import ApiCall
 from heliograph.api.problems import existing
 from heliograph.api.query import read_query
 from heliograph.api.representations.webhooks import DeliveryList, DeliveryResource, RecoveryResource
-from heliograph.api.responses import answer, api_resolver, report_unreadable, sliced
+from heliograph.api.responses import answer, api_resolver, paged, report_unreadable
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import instrumented, log_event
 from heliograph.runtime.environment import read_settings
@@ -26,7 +26,7 @@ desk, count_call = webhooks.delivery_desk(settings), access.call_counter(setting
 def show_all() -> Response[str]:
     caller = caller_with(app.current_event, *READING)
     found = desk.list(read_query(DeliveryQuery, app.current_event), tenant=caller.tenant)
-    return sliced(app.current_event, DeliveryList.of(found))
+    return paged(app.current_event, DeliveryList.of(found))
 
 
 @app.get("/v1/deliveries/<delivery_id>")

@@ -9,7 +9,7 @@ from heliograph.api.authorize import READING, caller_with, handle_api_call, requ
 from heliograph.api.call import ApiCall
 from heliograph.api.query import read_query
 from heliograph.api.representations.uploads import RejectedUploadList, UploadResource
-from heliograph.api.responses import answer, api_resolver, sliced
+from heliograph.api.responses import answer, api_resolver, paged
 from heliograph.intake.rejections import RejectionQuery
 from heliograph.jobs.reference_uploads import read_upload_request
 from heliograph.jobs.request import read_json_object
@@ -40,7 +40,7 @@ def make() -> Response[str]:
 def show_rejected() -> Response[str]:
     caller = caller_with(app.current_event, *READING)
     found = rejections.list(caller.tenant, read_query(RejectionQuery, app.current_event))
-    return sliced(app.current_event, RejectedUploadList.of(found))
+    return paged(app.current_event, RejectedUploadList.of(found))
 
 
 @instrumented

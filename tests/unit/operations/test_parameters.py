@@ -213,7 +213,7 @@ def test_every_fault_of_every_route_is_told() -> None:
         ("Tenants", "[]", "write a JSON object"),
         ("Routes", "{}", "write a JSON list"),
         ("Routes", "[]", "at least one route is needed"),
-        ("Tenants", '{"a": {}, "a": {}}', "says a twice"),
+        ("Tenants", '{"a": {}, "a": {}}', "gives a twice"),
         ("Tenants", '{"shop":\n{}}', "the character '\\n': write it in one line, in ASCII and without backslashes"),
         ("Tenants", r'{"\u0061": {}}', "without backslashes"),
         ("Tenants", ' {"shop": {}}', "leave them out"),

@@ -1,4 +1,4 @@
-"""The API's answers: jobs as their owners see them, problems as RFC 9457 has them."""
+"""Responses of the API: resources, lists, and problems (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ from heliograph.routes.poll_schedule import QUIET_SECONDS
 def api_resolver(
     *, charged_on_failure: Charged, methods_of: Callable[[str], tuple[str, ...]] = lambda _: ()
 ) -> APIGatewayRestResolver:
-    """A resolver whose every error is a problem document. `charged_on_failure`: of a call that broke midway.
+    """A resolver whose errors all are problem documents.
 
-    `methods_of`: what a path of the API takes, for calls of one that it does not take.
+    `charged_on_failure`: whether a call that broke midway may have cost something. `methods_of`: the methods that a
+    path of the API takes, for the response to other methods.
     """
-    # A custom domain may map a path of its own before ours.
+    # A custom domain may map a base path before ours.
     app = APIGatewayRestResolver(strip_prefixes=[re.compile(r"^/(?!v1(/|$))[^/]+(?=/v1(/|$))")])
 
-    # One handler for all: powertools finds the nearest base class.
+    # One handler for all exceptions: powertools finds the nearest base class.
     @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
     def problem(error: Exception) -> Response[str]:
         found = Problem.of(error, charged=charged_on_failure)
         call = app.current_event
         if found.charged is not Charged.NO and call.path.endswith("/jobs") and "Idempotency-Key" not in call.headers:
-            # The call may have left a job behind, and nothing would emit_metrics the next one from it.
+            # The call may have created a job, and a repeat without a key would create another.
             found.retryable = False
             found.detail += "; the call may have made a job: with an Idempotency-Key it could be repeated safely"
         if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -53,7 +54,7 @@ def api_resolver(
         call = app.current_event
         allowed = methods_of(call.resource)
         if not allowed or call.http_method in allowed:
-            # Of a path that is taken, a part that is nobody's id.
+            # The path exists, but a part of it is no id.
             return _problem(call, Problem.not_found("path or method"))
         if call.http_method == "OPTIONS":
             return Response(HTTPStatus.NO_CONTENT.value, "application/json", "", {"Allow": ", ".join(allowed)})
@@ -63,27 +64,27 @@ def api_resolver(
 
 
 def accepted(view: JobView, *, caller: Caller, location: str, replayed: bool) -> Response[str]:
-    """202: the job is written down and will be done (or, for a call that was made before, is done already).
+    """202: the job is recorded (or, for a repeated call, may be over already).
 
-    `location` is relative to the call's own URL (RFC 9110, 10.2.2): right behind any stage, domain or proxy.
+    `location` is relative to the call's own URL (RFC 9110, 10.2.2), so it holds behind any stage, domain or proxy.
     """
-    return answer(202, _told(view, caller), _of_a_submission(view.job, location=location, replayed=replayed))
+    return answer(202, _resource(view, caller), _submission_headers(view.job, location=location, replayed=replayed))
 
 
 def awaited(view: JobView, *, caller: Caller, location: str, replayed: bool, waited_seconds: int) -> Response[str]:
     """200 with the job that is over, or the same 202 as without the wait (`Prefer: wait`, RFC 7240)."""
-    headers = _of_a_submission(view.job, location=location, replayed=replayed)
+    headers = _submission_headers(view.job, location=location, replayed=replayed)
     headers["Preference-Applied"] = f"wait={waited_seconds}"
-    return answer(200 if view.job.is_over else 202, _told(view, caller), headers)
+    return answer(200 if view.job.is_over else 202, _resource(view, caller), headers)
 
 
-def _told(view: JobView, caller: Caller) -> JobResource | JobSummaryResource:
-    """The job; to a key without `jobs:read` no more than its name: it may be another key's, and have results."""
+def _resource(view: JobView, caller: Caller) -> JobResource | JobSummaryResource:
+    """The job; only its name for a key without `jobs:read`: the job may be another key's, and have results."""
     return JobResource.of(view) if caller.may(Scope.JOBS_READ) else JobSummaryResource.of(view.job)
 
 
-def _of_a_submission(job: Job, *, location: str, replayed: bool) -> dict[str, str]:
-    """`Retry-After` is when asking first makes sense, in seconds."""
+def _submission_headers(job: Job, *, location: str, replayed: bool) -> dict[str, str]:
+    """`Retry-After` is the time of the first useful poll, in seconds."""
     headers = {"Location": location}
     if not job.is_over:
         headers["Retry-After"] = str(QUIET_SECONDS)
@@ -93,12 +94,12 @@ def _of_a_submission(job: Job, *, location: str, replayed: bool) -> dict[str, st
 
 
 def found(view: JobView) -> Response[str]:
-    """200 with the job. `Retry-After` while there is something to wait for."""
+    """200 with the job, and `Retry-After` until it is over."""
     return answer(200, JobResource.of(view), {} if view.job.is_over else {"Retry-After": "3"})
 
 
 def problem_answer(problem: Problem, call: APIGatewayProxyEvent) -> dict[str, Any]:
-    """The problem as API Gateway takes it, where no resolver is at work."""
+    """The problem as API Gateway's response, without a resolver."""
     response = _problem(call, problem)
     headers = {"Content-Type": [CONTENT_TYPE], **{name: [str(value)] for name, value in response.headers.items()}}
     return {"statusCode": response.status_code, "multiValueHeaders": headers, "body": response.body}
@@ -117,20 +118,20 @@ def _problem(call: APIGatewayProxyEvent, problem: Problem) -> Response[str]:
 
 
 def _to_the_root(call: APIGatewayProxyEvent) -> str:
-    """From the call's URL to that of the deployment, relative: right behind any stage, domain or proxy."""
+    """Relative URL from the call to the deployment's root, which holds behind any stage, domain or proxy."""
     proxied = (call.path_parameters or {}).get("proxy", "")
     return "../" * (call.resource.replace("{proxy+}", proxied).count("/") - 1)
 
 
 def answer(status: int, body: Representation, headers: Mapping[str, str] | None = None) -> Response[str]:
-    """The body as JSON. What is told to one caller is kept by nobody on the way."""
+    """The body as JSON. No cache on the way may store what one caller is shown."""
     return Response(
         status, "application/json", body.model_dump_json(), {"Cache-Control": "no-store", **(headers or {})}
     )
 
 
 def listed(listing: Listing[Any], headers: Mapping[str, str] | None = None) -> Response[str]:
-    """200 with a list. What of it can't be read is logged by its ids, and counted."""
+    """200 with a list. Records that can't be read are logged by their ids, and counted."""
     report_unreadable(listing.unreadable)
     return answer(200, listing, headers)
 
@@ -142,8 +143,8 @@ def report_unreadable(records: tuple[str, ...]) -> None:
         emit_metrics(list_metrics(len(records)))
 
 
-def sliced(call: APIGatewayProxyEvent, listing: Listing[Any]) -> Response[str]:
-    """200 with a slice of a list. `Link` (RFC 8288) leads to the next one, relative to the call's own URL."""
+def paged(call: APIGatewayProxyEvent, listing: Listing[Any]) -> Response[str]:
+    """200 with one page of a list. `Link` (RFC 8288) leads to the next page, relative to the call's own URL."""
     headers: dict[str, str] = {}
     if listing.next_cursor:
         query = {**(call.query_string_parameters or {}), "cursor": listing.next_cursor}

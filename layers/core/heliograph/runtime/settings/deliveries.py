@@ -1,4 +1,4 @@
-"""The settings of `deliveries`."""
+"""Settings of the function `deliveries`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from heliograph.runtime.settings.api_keys import CallsTableSettings
 
 
 class DeliveriesSettings(CallsTableSettings):
-    """Deliveries are shown, and started again."""
+    """The function shows deliveries, and starts them again."""
 
     deliveries_table: Name
     endpoints_table: Name

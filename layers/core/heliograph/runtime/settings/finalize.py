@@ -1,4 +1,4 @@
-"""The settings of `finalize`."""
+"""Settings of the function `finalize`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from heliograph.runtime.settings.ending import EndingSettings
 
 
 class FinalizeSettings(EndingSettings):
-    """A job is ended here, and nothing else is done."""
+    """The function ends jobs, and does nothing else."""

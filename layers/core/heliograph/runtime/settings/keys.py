@@ -1,4 +1,4 @@
-"""The settings of `keys`."""
+"""Settings of the function `keys`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from heliograph.runtime.settings.api_keys import KeysTableSettings
 
 
 class KeysSettings(KeysTableSettings):
-    """Keys are made, listed and revoked here, and nothing else is done."""
+    """The function creates, lists and revokes keys, and does nothing else."""

@@ -1,4 +1,4 @@
-"""The settings of `submit_request`."""
+"""Settings of the function `submit_request`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from heliograph.runtime.settings.waits import WaitsSettings
 
 
 class SubmitRequestSettings(RequestSubmissionSettings, CallsTableSettings, WaitsSettings):
-    """A call of the API becomes a job."""
+    """The function submits jobs of API calls."""
 
     reuse_table: Name

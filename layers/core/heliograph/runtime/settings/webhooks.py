@@ -1,4 +1,4 @@
-"""The settings of `webhooks`."""
+"""Settings of the function `webhooks`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from heliograph.runtime.settings.endpoints import EndpointsSettings
 
 
 class WebhooksSettings(EndpointsSettings):
-    """Endpoints are registered, changed and removed."""
+    """The function registers, changes and removes endpoints."""

@@ -1,4 +1,4 @@
-"""Adapters that several use cases share, each with the settings that it is given."""
+"""Adapters that several use cases share."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def request_rules(settings: SubmissionSettings) -> Rules:
+    """Rules that requests are validated by."""
     from heliograph.jobs.request import JobRequest, Rules
 
     JobRequest.model_rebuild()
@@ -36,12 +37,14 @@ def request_rules(settings: SubmissionSettings) -> Rules:
 
 
 def job_store(settings: JobStoreSettings) -> JobStore:
+    """Writes jobs, and emits their metrics."""
     from heliograph.monitoring.measured import MeasuredJobStore
 
     return MeasuredJobStore(plain_job_store(settings), emit_metrics)
 
 
 def plain_job_store(settings: JobStoreSettings) -> DynamoDBJobStore:
+    """Writes jobs without emitting metrics."""
     from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
     from heliograph.jobs.job import Job
 
@@ -58,6 +61,7 @@ def plain_job_store(settings: JobStoreSettings) -> DynamoDBJobStore:
 
 
 def job_records(table: str) -> DynamoDBJobReader:
+    """Reads jobs."""
     from heliograph.jobs.adapters.dynamodb import DynamoDBJobReader
     from heliograph.jobs.job import Job
 
@@ -108,6 +112,7 @@ def object_store() -> S3ObjectStore:
 
 
 def event_bus(name: str) -> EventBus:
+    """Publishes events, and counts them."""
     from heliograph.monitoring.measured import MeasuredEventBus
     from heliograph.platform.event_bus import EventBridgeBus
 
