@@ -196,7 +196,7 @@ def test_a_ledger_that_is_away_is_a_failed_storage_that_names_the_page(dynamodb:
         lambda: ledger.may_announce(page, START),
         lambda: ledger.announced(page),
     ):
-        with pytest.raises(StorageFailed, match=rf"Page\(account='\*', period='2026-11-22'\): {code}"):
+        with pytest.raises(StorageFailed, match=rf"BudgetAccount\(account='\*', period='2026-11-22'\): {code}"):
             call()
 
 

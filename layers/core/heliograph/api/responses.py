@@ -63,19 +63,20 @@ def api_resolver(
     return app
 
 
-def accepted(view: JobView, *, caller: Caller, location: str, replayed: bool) -> Response[str]:
+def accepted(
+    view: JobView, *, caller: Caller, location: str, replayed: bool, waited_seconds: int | None = None
+) -> Response[str]:
     """202: the job is recorded (or, for a repeated call, may be over already).
 
-    `location` is relative to the call's own URL (RFC 9110, 10.2.2), so it holds behind any stage, domain or proxy.
+    After a wait (`Prefer: wait`, RFC 7240): 200 if the job is over, else the same 202. `location` is relative to the
+    call's own URL (RFC 9110, 10.2.2), so it holds behind any stage, domain or proxy.
     """
-    return answer(202, _resource(view, caller), _submission_headers(view.job, location=location, replayed=replayed))
-
-
-def awaited(view: JobView, *, caller: Caller, location: str, replayed: bool, waited_seconds: int) -> Response[str]:
-    """200 with the job that is over, or the same 202 as without the wait (`Prefer: wait`, RFC 7240)."""
     headers = _submission_headers(view.job, location=location, replayed=replayed)
-    headers["Preference-Applied"] = f"wait={waited_seconds}"
-    return answer(200 if view.job.is_over else 202, _resource(view, caller), headers)
+    status = 202
+    if waited_seconds is not None:
+        headers["Preference-Applied"] = f"wait={waited_seconds}"
+        status = 200 if view.job.is_over else 202
+    return answer(status, _resource(view, caller), headers)
 
 
 def _resource(view: JobView, caller: Caller) -> JobResource | JobSummaryResource:
