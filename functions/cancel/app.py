@@ -1,4 +1,4 @@
-"""`POST /v1/jobs/{id}/cancel`: 202 with the job, which is canceled now or when its task has ended."""
+"""`POST /v1/jobs/{id}/cancel`: 202 with the job, which is canceled now, or when its task has ended."""
 
 from typing import Any
 

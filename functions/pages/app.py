@@ -1,6 +1,4 @@
-"""Pages for browsers, and the API's description. Open to everybody: what a page does, it does with the key that it is
-given.
-"""
+"""Web pages and the API's description, open to everybody. A page calls the API with the key that its user enters."""
 
 from pathlib import Path
 from typing import Any

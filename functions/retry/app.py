@@ -15,7 +15,7 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.retry import RetrySettings
 from heliograph.runtime.wiring import access, intake, jobs
 
-# A call that breaks midway may have left a job behind, which will be done.
+# A call that fails midway may have created a job, which then runs.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(RetrySettings)
 retrier, viewer = intake.job_retrier(settings), jobs.job_viewer()

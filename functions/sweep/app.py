@@ -1,4 +1,4 @@
-"""Every few minutes: start what never started, close what is stuck."""
+"""Every few minutes: start jobs that never started, close jobs that are stuck."""
 
 from datetime import timedelta
 from typing import Any

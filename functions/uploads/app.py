@@ -1,4 +1,4 @@
-"""`POST /v1/uploads`: 201 with a form that takes one reference. `GET /v1/uploads`: those that were rejected."""
+"""`POST /v1/uploads`: 201 with a form for one reference. `GET /v1/uploads`: rejected uploads."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ count_call = access.call_counter(settings)
 
 
 @app.post("/v1/uploads")
-def make() -> Response[str]:
+def create_upload() -> Response[str]:
     call = ApiCall.read(app.current_event)
     require(call.caller, Scope.JOBS_WRITE)
     request = read_upload_request(read_json_object(call.body, what="the body"))
@@ -37,7 +37,7 @@ def make() -> Response[str]:
 
 
 @app.get("/v1/uploads")
-def show_rejected() -> Response[str]:
+def list_rejected() -> Response[str]:
     caller = caller_with(app.current_event, *READING)
     found = rejections.list(caller.tenant, read_query(RejectionQuery, app.current_event))
     return paged(app.current_event, RejectedUploadList.of(found))

@@ -29,11 +29,11 @@ Handler = Callable[[Any, LambdaContext], Response]
 
 logger = Logger()
 
-# httpx logs the URL of every request, and presigned URLs are credentials.
+# It logs every request with its URL, and URLs sign.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
-# Python's own thresholds, except for the first: a call makes some thousand objects, most of which end with it.
-_GC_THRESHOLDS = (10_000, 10, 10)
+# Python's own numbers, but for the first: a call makes some thousand objects, most of which end with it.
+_SEARCH_FOR_GARBAGE = (10_000, 10, 10)
 # Fields of an outcome that are safe in a log.
 _LOGGED_FIELDS = ("wait_seconds", "status", "deliveries", "unanswered", "reason", "error")
 
@@ -47,7 +47,7 @@ def instrumented(handler: Handler[Response]) -> Handler[Response]:
 
     # What start-up has made lives as long as the process: the collector need not look at it.
     gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.set_threshold(*_SEARCH_FOR_GARBAGE)
     with_request_id: Handler[Response] = logger.inject_lambda_context(_traced(called), clear_state=True)
     return with_request_id
 

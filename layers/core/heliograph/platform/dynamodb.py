@@ -1,4 +1,4 @@
-"""What every use of Amazon DynamoDB has in common: its errors in our words."""
+"""Amazon DynamoDB: errors, conditional writes, and records of items."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 def code_of(error: ClientError) -> str:
-    """The error's code."""
+    """Code of the error."""
     return error.response.get("Error", {}).get("Code", "")
 
 
 def failed_conditions(error: ClientError) -> list[int]:
-    """Which items of a cancelled transaction (by index) had a condition that did not hold."""
+    """Indexes of the items of a canceled transaction whose conditions failed."""
     reasons = error.response.get("CancellationReasons", [])
     return [index for index, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"]
 
 
 def running_key(route: str, tenant: str | None = None) -> str:
-    """The item that counts a route's tasks: not the route's own, so that transactions don't meet its queue.
+    """Key of the item that counts a route's running tasks, or those of one tenant.
 
-    `tenant`: the one that counts those of one tenant.
+    Not the route's own item: transactions would conflict with its queue.
     """
     return f"{route}#running" if tenant is None else f"{route}#running#{tenant}"
 
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Whatever AWS raises is a `StorageFailed` that names `what`."""
+    """Raises AWS's errors as `StorageFailed`, which names `what`."""
     try:
         yield
     except ClientError as error:
@@ -53,9 +53,9 @@ def translated(what: str) -> Iterator[None]:
 def put_next_revision(
     client: DynamoDBClient, table: str, item: dict[str, AttributeValueTypeDef], *, what: str, key: str, read: int | None
 ) -> None:
-    """One conditional write of an item with a `revision`: over the one that was `read`; `None`: where there is none.
+    """Writes an item with a `revision`, if the stored item still has the revision `read` (`None`: if there is none).
 
-    Raises `StaleRecord` where that is not what lies there.
+    Raises `StaleRecord` if the stored item is another.
     """
     new: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({key})"}
     over: dict[str, Any] = {
@@ -74,8 +74,8 @@ def put_next_revision(
 def record_of(item: Mapping[str, AttributeValueTypeDef], read: Callable[[Any], Read], *, key: str) -> Read:
     """The record that `read` makes of an item, whose id is in the attribute `key`.
 
-    Raises `StorageFailed` with the id, and with nothing that the record holds, where it makes none of it: the item is
-    of another release, or was damaged.
+    Raises `StorageFailed` if `read` fails: the item is of another release, or was damaged. The error names the id and
+    nothing else of the record.
     """
     try:
         return read(item)
@@ -87,7 +87,7 @@ def record_of(item: Mapping[str, AttributeValueTypeDef], read: Callable[[Any], R
 def records_of(
     items: Iterable[Mapping[str, AttributeValueTypeDef]], read: Callable[[Any], Read], *, key: str
 ) -> Records[Read]:
-    """The records of several items; those of which `read` makes none are left out and named."""
+    """Records of several items; unreadable items are left out and named."""
     found: list[Read] = []
     unreadable: list[str] = []
     for item in items:

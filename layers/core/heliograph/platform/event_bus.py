@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class EventBridgeBus:
-    """The custom bus of that name."""
+    """A custom event bus."""
 
     def __init__(self, client: EventBridgeClient, bus: str) -> None:
         self._client = client
         self._bus = bus
 
     def publish(self, event: Envelope) -> None:
-        """One entry. EventBridge may answer 200 and still not have taken it: `FailedEntryCount` decides."""
+        """Publishes one entry. EventBridge may answer 200 for an entry that it rejected: `FailedEntryCount` decides."""
         try:
             answer = self._client.put_events(
                 Entries=[

@@ -1,4 +1,4 @@
-"""AWS Secrets Manager: the only place where secrets enter."""
+"""AWS Secrets Manager, the only source of secrets."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from botocore.exceptions import BotoCoreError, ClientError
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
 
-# How long a changed or revoked secret may still be in use.
+# A changed or revoked secret may be in use for this long.
 CACHE_SECONDS = 60
 # What was read, and until when it counts. Not powertools' cache: that brings boto3, and a session of its own.
-_kept: dict[str, tuple[str, float]] = {}
+_cache: dict[str, tuple[str, float]] = {}
 
 
 def read_secret(secret_arn: str) -> str:
-    """The secret's text. Raises `StorageFailed` where it can't be read or was never set; never shows any of it."""
-    text, fresh_until = _kept.get(secret_arn, ("", 0.0))
+    """The secret's text. Raises `StorageFailed`, without any of it, if it can't be read or was never set."""
+    text, fresh_until = _cache.get(secret_arn, ("", 0.0))
     if monotonic() < fresh_until:
         return text
     text = _read(secret_arn).strip()
     if not text:
         raise StorageFailed("the secret is empty: its value was never set")
-    _kept[secret_arn] = text, monotonic() + CACHE_SECONDS
+    _cache[secret_arn] = text, monotonic() + CACHE_SECONDS
     return text
 
 
 def forget_secrets() -> None:
-    """The next ones are read anew."""
-    _kept.clear()
+    """Empties the cache."""
+    _cache.clear()
 
 
 def _read(secret_arn: str) -> str:

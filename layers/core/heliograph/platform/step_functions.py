@@ -1,4 +1,4 @@
-"""What all calls of AWS Step Functions have in common."""
+"""AWS Step Functions: errors, and the start of executions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def translated(about: str) -> Iterator[None]:
-    """Raises `WorkflowFailed` for whatever AWS says inside; `about` names whose call it was."""
+    """Raises AWS's errors as `WorkflowFailed`, which names `about`."""
     try:
         yield
     except ClientError as error:
@@ -28,7 +28,7 @@ def translated(about: str) -> Iterator[None]:
 
 
 def start_execution(client: SFNClient, state_machine_arn: str, name: str, document: dict[str, Any]) -> bool:
-    """`True` if AWS took the start, also while that execution runs with the same input; `False` if it ran before."""
+    """Starts an execution; `True` also if it runs already with the same input, `False` if it ran before."""
     with translated(name):
         try:
             client.start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(document))
