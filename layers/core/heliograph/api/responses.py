@@ -1,4 +1,4 @@
-"""Responses of the API: resources, lists, and problems (RFC 9457)."""
+"""Responses of the API: documents, lists, and problems (RFC 9457). Responses about jobs: job_answers.py."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-from heliograph.access.keys import Caller, Scope
 from heliograph.api.problems import CONTENT_TYPE, Problem
 from heliograph.api.representations import Listing, Representation
-from heliograph.api.representations.jobs import JobResource, JobSummaryResource
-from heliograph.jobs.job import Job
-from heliograph.jobs.read_jobs import JobView
 from heliograph.kernel.failures import Charged
 from heliograph.monitoring.logging import emit_metrics, logger
 from heliograph.monitoring.metrics import list_metrics
-from heliograph.routes.poll_schedule import QUIET_SECONDS
 
 
 def api_resolver(
@@ -61,42 +56,6 @@ def api_resolver(
         return _problem(call, Problem.method_not_allowed(allowed))
 
     return app
-
-
-def accepted(
-    view: JobView, *, caller: Caller, location: str, replayed: bool, waited_seconds: int | None = None
-) -> Response[str]:
-    """202: the job is recorded (or, for a repeated call, may be over already).
-
-    After a wait (`Prefer: wait`, RFC 7240): 200 if the job is over, else the same 202. `location` is relative to the
-    call's own URL (RFC 9110, 10.2.2), so it holds behind any stage, domain or proxy.
-    """
-    headers = _submission_headers(view.job, location=location, replayed=replayed)
-    status = 202
-    if waited_seconds is not None:
-        headers["Preference-Applied"] = f"wait={waited_seconds}"
-        status = 200 if view.job.is_over else 202
-    return answer(status, _resource(view, caller), headers)
-
-
-def _resource(view: JobView, caller: Caller) -> JobResource | JobSummaryResource:
-    """The job; only its name for a key without `jobs:read`: the job may be another key's, and have results."""
-    return JobResource.of(view) if caller.may(Scope.JOBS_READ) else JobSummaryResource.of(view.job)
-
-
-def _submission_headers(job: Job, *, location: str, replayed: bool) -> dict[str, str]:
-    """`Retry-After` is the time of the first useful poll, in seconds."""
-    headers = {"Location": location}
-    if not job.is_over:
-        headers["Retry-After"] = str(QUIET_SECONDS)
-    if replayed:
-        headers["Idempotent-Replayed"] = "true"
-    return headers
-
-
-def found(view: JobView) -> Response[str]:
-    """200 with the job, and `Retry-After` until it is over."""
-    return answer(200, JobResource.of(view), {} if view.job.is_over else {"Retry-After": "3"})
 
 
 def problem_answer(problem: Problem, call: APIGatewayProxyEvent) -> dict[str, Any]:

@@ -32,8 +32,6 @@ logger = Logger()
 # It logs every request with its URL, and URLs sign.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
-# Python's own numbers, but for the first: a call makes some thousand objects, most of which end with it.
-_SEARCH_FOR_GARBAGE = (10_000, 10, 10)
 # Fields of an outcome that are safe in a log.
 _LOGGED_FIELDS = ("wait_seconds", "status", "deliveries", "unanswered", "reason", "error")
 
@@ -47,7 +45,7 @@ def instrumented(handler: Handler[Response]) -> Handler[Response]:
 
     # What start-up has made lives as long as the process: the collector need not look at it.
     gc.freeze()
-    gc.set_threshold(*_SEARCH_FOR_GARBAGE)
+    gc.enable()
     with_request_id: Handler[Response] = logger.inject_lambda_context(_traced(called), clear_state=True)
     return with_request_id
 
@@ -102,7 +100,7 @@ def emit_metrics(measures: Iterable[Measure], **properties: str | None) -> None:
 
 def _is_traced() -> bool:
     """Whether calls are traced. Read from the environment, because it decides what is imported."""
-    return os.environ.get("POWERTOOLS_TRACE_DISABLED") == "false"
+    return os.environ.get("POWERTOOLS_TRACE_DISABLED") == "0"
 
 
 def _traced(handler: Handler[Response]) -> Handler[Response]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from heliograph.access.keys import Caller
 from heliograph.access.manage_keys import Allowance
-from heliograph.api.authorize import CountCall
 from heliograph.api.openai.refusal import LIMIT, Refusal
+
+if TYPE_CHECKING:
+    from heliograph.api.authorize import CountCall
 
 
 @dataclass(eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -12,13 +12,15 @@ from aws_lambda_powertools.utilities.data_classes import LambdaFunctionUrlEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from heliograph.access.keys import Caller, Scope
-from heliograph.api.authorize import CountCall
 from heliograph.api.bearer import bearer_of
 from heliograph.api.openai import EDITS, GENERATIONS, MODELS
 from heliograph.api.openai.rate_limit import RateLimit
 from heliograph.api.openai.refusal import INVALID, Refusal
 from heliograph.monitoring.logging import logger
 from heliograph.openai_images.image_links import FILES
+
+if TYPE_CHECKING:
+    from heliograph.api.authorize import CountCall
 
 
 def images_resolver() -> LambdaFunctionUrlResolver:

@@ -15,8 +15,8 @@ Url = Annotated[str, Field(pattern=r"^(https://[^/]+|http://(127\.0\.0\.1|localh
 class ProviderSettings(Settings):
     """Settings of functions that call providers."""
 
-    upstream_base_url: Url
-    upstream_key_secret: Name
+    provider_base_url: Url
+    provider_key_secret: Name
     kie_base_url: Url
     kie_key_secret: NameOrNone
     """`None`: the second provider has no key, and is off. `RoutesSettings` has this field too."""

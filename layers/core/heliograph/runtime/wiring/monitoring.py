@@ -8,10 +8,10 @@ from heliograph.runtime.wiring.adapters import job_records, route_control
 
 if TYPE_CHECKING:
     from heliograph.monitoring.health import HealthCheck
-    from heliograph.runtime.settings.sweep import SweepSettings
+    from heliograph.runtime.settings.sweep_jobs import SweepJobsSettings
 
 
-def health_check(settings: SweepSettings) -> HealthCheck:
+def health_check(settings: SweepJobsSettings) -> HealthCheck:
     """For the end of every sweep."""
     from heliograph.monitoring.health import HealthCheck
 

@@ -1,0 +1,39 @@
+"""An event of ours (bus → queue): one delivery to every webhook receiver that it concerns."""
+
+from typing import Any
+
+import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.monitoring.logging import instrumented, log_event, logger
+from heliograph.runtime.environment import read_settings
+from heliograph.runtime.settings.fan_out_webhooks import FanOutWebhooksSettings
+from heliograph.runtime.wiring import webhooks
+from heliograph.webhooks.bus_event import Published
+
+notify = webhooks.notifier(read_settings(FanOutWebhooksSettings))
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+def take(record: SQSRecord) -> None:
+    try:
+        for delivery in notify(Published.model_validate_json(record.body).happening()):
+            log_event(
+                "delivery created",
+                delivery_id=delivery.delivery_id,
+                endpoint_id=delivery.endpoint_id,
+                job_id=delivery.job_id,
+                status=delivery.status,
+            )
+    except Exception:
+        logger.exception(
+            "event not processed: its message is delivered again, and in the end goes to the dead-letter queue"
+        )
+        raise
+
+
+@instrumented
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    return process_partial_response(event=event, record_handler=take, processor=processor, context=context)
