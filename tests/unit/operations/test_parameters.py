@@ -247,9 +247,7 @@ def test_a_document_that_is_broken_and_too_long_is_told_both() -> None:
 
 def test_routes_through_kie_alone_need_its_key() -> None:
     routes = compact([{**ROUTE, "provider": "kie"}])
-    assert only_fault(Routes=routes, KieKeySecret="").startswith(
-        "Routes leads through kie alone and KieKeySecret is empty"
-    )
+    assert only_fault(Routes=routes, KieKeySecret="").startswith("All Routes go through kie and KieKeySecret is empty")
     secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:kie-a1B2c3"
     assert faults_of_parameters({"Routes": routes, "KieKeySecret": secret}) == ()
 
