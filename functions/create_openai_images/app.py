@@ -21,7 +21,7 @@ from heliograph.runtime.wiring import access, openai_images
 app = images_resolver()
 settings = read_settings(CreateOpenAiImagesSettings)
 service, links = openai_images.images_service(settings), openai_images.image_links(settings)
-recognise, count_call = access.recogniser(settings), access.call_counter(settings)
+authenticator, counter = access.authenticator(settings), access.call_counter(settings)
 serve_models(app, service.rules.routes, service.aliases)
 serve_files(app, links)
 
@@ -46,4 +46,4 @@ def create_images() -> Response[str]:
 
 @instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_images_call(app, event, context, recognise=recognise, count_call=count_call)
+    return handle_images_call(app, event, context, authenticator=authenticator, counter=counter)

@@ -1,4 +1,4 @@
-"""An event of ours (bus → queue): one delivery to every webhook receiver that it concerns."""
+"""A published event (bus → queue): fanned out to one delivery for each webhook receiver that wants it."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from heliograph.monitoring.logging import instrumented, log_event, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.fan_out_webhooks import FanOutWebhooksSettings
 from heliograph.runtime.wiring import webhooks
-from heliograph.webhooks.bus_event import Published
+from heliograph.webhooks.bus_event import BusEvent
 
-notify = webhooks.notifier(read_settings(FanOutWebhooksSettings))
+fan_out = webhooks.webhook_fan_out(read_settings(FanOutWebhooksSettings))
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 def take(record: SQSRecord) -> None:
     try:
-        for delivery in notify(Published.model_validate_json(record.body).happening()):
+        for delivery in fan_out.fan_out(BusEvent.model_validate_json(record.body).received_event()):
             log_event(
                 "delivery created",
                 delivery_id=delivery.delivery_id,
@@ -28,9 +28,7 @@ def take(record: SQSRecord) -> None:
                 status=delivery.status,
             )
     except Exception:
-        logger.exception(
-            "event not processed: its message is delivered again, and in the end goes to the dead-letter queue"
-        )
+        logger.exception("fan-out failed: its message is delivered again, and in the end goes to the dead-letter queue")
         raise
 
 

@@ -1,4 +1,4 @@
-"""Every few minutes: start jobs that never started, close jobs that are stuck."""
+"""Every few minutes: start jobs that never started, recover jobs that are stuck."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,12 +12,12 @@ from heliograph.runtime.settings.sweep_jobs import SweepJobsSettings
 from heliograph.runtime.wiring import execution, monitoring
 
 settings = read_settings(SweepJobsSettings)
-sweep, health_check = execution.sweeper(settings), monitoring.health_check(settings)
+sweeper, health_check = execution.sweeper(settings), monitoring.health_check(settings)
 
 
 @instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> list[str]:
-    done = sweep(time_left=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()))
+    done = sweeper.sweep(time_left=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()))
     for line in done:
         logger.warning("job swept", extra={"did": line})
     emit_metrics(sweep_metrics(len(done), health_check.run()))

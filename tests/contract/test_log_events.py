@@ -11,7 +11,7 @@ import pytest
 from tests.contract.cfn_template import ROOT
 
 # A subject and what happened to it. What follows a colon says what comes of it.
-EVENT = re.compile(r"[a-z]+( [a-z-]+)* ([a-z]+ed|left out|made|sent|shown|swept)( before its route)?(: [a-z].*)?")
+EVENT = re.compile(r"[a-z-]+( [a-z-]+)* ([a-z]+ed|left out|made|sent|shown|swept)( before its route)?(: [a-z].*)?")
 LOGGED = {"debug", "info", "warning", "error", "exception", "critical"}
 SOURCES = sorted((ROOT / "functions").glob("*/app.py")) + sorted((ROOT / "layers/core/heliograph").rglob("*.py"))
 # The log's own file hands on the event that it is given.
@@ -32,8 +32,11 @@ def events() -> Iterator[tuple[str, ast.expr]]:
                 case _:
                     continue
             place = f"{path.relative_to(ROOT)}:{node.lineno}"
-            if path != LOGGING or not isinstance(node.args[0], ast.Name):
-                yield place, node.args[0]
+            event = node.args[0]
+            if path != LOGGING or not isinstance(event, ast.Name):
+                yield from (
+                    (place, one) for one in ([event.body, event.orelse] if isinstance(event, ast.IfExp) else [event])
+                )
 
 
 def texts() -> set[str]:

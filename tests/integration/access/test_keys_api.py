@@ -1,4 +1,4 @@
-"""API keys, from the functions' own triggers: made, shown once, recognised, counted, revoked; and never logged."""
+"""API keys through their functions: created, shown once, authenticated, counted, revoked; and never logged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
 from heliograph.access.adapters.dynamodb_key_uses import DynamoDBKeyUses
-from heliograph.access.keys import ApiKey, Caller, Scope, digest_of, is_a_key, key_id_of, read_key_request
+from heliograph.access.keys import ApiKey, Caller, Scope, digest_of, has_key_format, key_id_of, read_key_request
 from heliograph.api.call import ApiCall, authorizer_context
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
 from heliograph.jobs.job import KeyBudget
@@ -102,7 +102,7 @@ def test_a_key_is_made_and_shown(environment: dict[str, str], noon: SteppingCloc
     status, made, headers = call(started("manage_keys"), "POST", "/v1/keys", asked)
     assert status == 201
     key = made.pop("key")
-    assert is_a_key(key)
+    assert has_key_format(key)
     assert made == asked | {
         "id": key_id_of(key),
         "scopes": ["jobs:read", "jobs:write"],
@@ -190,7 +190,7 @@ def test_every_fault_of_a_request_for_a_key_is_told_at_once(environment: dict[st
 
 @pytest.mark.parametrize(
     ("method", "path", "attribute"),
-    [("POST", "/v1/keys", "save"), ("GET", "/v1/keys", "every"), ("DELETE", f"/v1/keys/{KEY_ID}", "get")],
+    [("POST", "/v1/keys", "save"), ("GET", "/v1/keys", "scan"), ("DELETE", f"/v1/keys/{KEY_ID}", "get")],
 )
 def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, method: str, path: str, attribute: str
@@ -446,7 +446,9 @@ def test_a_job_is_its_tenants_and_notes_the_budget_of_its_key(jobs: DynamoDBJobS
 
 def life_of_a_key() -> tuple[str, str]:
     """Made, used by everybody, mistaken, used too often and revoked; and one that nobody made, tried."""
-    keys, authorize, submit, api = (started(name) for name in ("keys", "authorize", "submit_request", "api"))
+    keys, authorize, submit, api = (
+        started(name) for name in ("manage_keys", "authorize_call", "submit_job", "read_jobs")
+    )
     made = make(keys, name="a s3cret name", requests_per_minute=3, scopes=["jobs:write"])
     for key in (made["key"], API_KEY, STRANGER, STRANGER[:-1]):
         at_the_door(authorize, key)

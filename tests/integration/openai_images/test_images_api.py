@@ -365,7 +365,7 @@ def test_nobody_gets_in_without_a_key(images: Handler, header: str | None, path:
 
 def test_a_revoked_key_opens_nothing(images: Handler) -> None:
     keep(SHOPS)
-    record = next(iter(DynamoDBKeyStore(aws.dynamodb(), "keys").every()))
+    record = next(iter(DynamoDBKeyStore(aws.dynamodb(), "keys").scan()))
     assert call(images, authorization=f"Bearer {SHOPS}")[0] == 200
     DynamoDBKeyStore(aws.dynamodb(), "keys").save(record.model_copy(update={"revoked_at": after(1)}))
     assert call(images, authorization=f"Bearer {SHOPS}")[0] == 401
@@ -480,7 +480,7 @@ def test_an_image_is_pending_until_a_job_names_it(
 
 def test_the_next_of_too_many_waits_of_a_key_is_refused_and_costs_nothing(images: Handler) -> None:
     keep(SHOPS)
-    [record] = DynamoDBKeyStore(aws.dynamodb(), "keys").every()
+    [record] = DynamoDBKeyStore(aws.dynamodb(), "keys").scan()
     waits = DynamoDBOpenWaits(aws.dynamodb(), "calls")
     for number in range(10):
         waits.begin(record.key_id, f"w{number}", now=after(0), until=after(300))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from heliograph.access.keys import Scope
 from heliograph.api.representations.jobs import JobResource, JobSummaryResource
 from heliograph.api.responses import answer
-from heliograph.routes.poll_schedule import QUIET_SECONDS
+from heliograph.routes.poll_schedule import FIRST_POLL_SECONDS
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
@@ -47,7 +47,7 @@ def _submission_headers(job: Job, *, location: str, replayed: bool) -> dict[str,
     """`Retry-After` is the time of the first useful poll, in seconds."""
     headers = {"Location": location}
     if not job.is_over:
-        headers["Retry-After"] = str(QUIET_SECONDS)
+        headers["Retry-After"] = str(FIRST_POLL_SECONDS)
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return headers

@@ -22,6 +22,8 @@ _CONTENT_TYPES = {
 }
 # For files that are no documents, and documents that load nothing.
 CLOSED = "default-src 'none'; frame-ancestors 'none'"
+# Of a page to read, with a style and pictures of its own.
+READING = f"{CLOSED}; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 _HEADERS = {
     # Revalidated on each request and answered by 304: a new deployment shows at once, and never in part.
     "Cache-Control": "no-cache",

@@ -35,11 +35,11 @@ class HealthCheck:
         open jobs and one read of the routes. Raises `StorageFailed`.
         """
         now = self.control.clock.now()
-        traffic = self.control.states.look(self.routes)
+        snapshot = self.control.states.snapshot(self.routes)
         unavailable = [
             route
             for route in self.routes
-            if traffic.halt or traffic.routes[route.name].breaker.circuit(now) != Circuit.CLOSED
+            if snapshot.spending_pause or snapshot.routes[route.name].breaker.circuit(now) != Circuit.CLOSED
         ]
         overdue = self.jobs.needing_attention(now - LONG_OVERDUE, limit=MAX_COUNTED_JOBS)
         return HealthSnapshot(stuck_jobs=len(overdue), unavailable_routes=len(unavailable))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import LambdaFunctionUrlEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from heliograph.access.authenticate import Authenticator
+from heliograph.access.count_calls import CallCounter
 from heliograph.access.keys import Caller, Scope
 from heliograph.api.bearer import bearer_of
 from heliograph.api.openai import EDITS, GENERATIONS, MODELS
@@ -18,9 +19,6 @@ from heliograph.api.openai.rate_limit import RateLimit
 from heliograph.api.openai.refusal import INVALID, Refusal
 from heliograph.monitoring.logging import logger
 from heliograph.openai_images.image_links import FILES
-
-if TYPE_CHECKING:
-    from heliograph.api.authorize import CountCall
 
 
 def images_resolver() -> LambdaFunctionUrlResolver:
@@ -58,8 +56,8 @@ def handle_images_call(
     event: dict[str, Any],
     context: LambdaContext,
     *,
-    recognise: Callable[[str], Caller | None],
-    count_call: CountCall,
+    authenticator: Authenticator,
+    counter: CallCounter,
 ) -> dict[str, Any]:
     """The resolver's response, or an error if the key is unknown or lacks a scope: the URL has no authorizer.
 
@@ -72,8 +70,8 @@ def handle_images_call(
         return app.resolve(event, context)
     rate_limit = None
     try:
-        caller = _authenticate(call, recognise)
-        rate_limit = RateLimit(caller, count_call, count_call(caller))
+        caller = _authenticate(call, authenticator)
+        rate_limit = RateLimit(caller, counter, counter.count(caller))
     except Exception as error:
         if not isinstance(error, Refusal):
             logger.exception("call failed before its route")
@@ -90,13 +88,13 @@ def handle_images_call(
     headers = response.setdefault("headers", {})
     headers["X-Request-Id"] = call.request_context.request_id
     if rate_limit and (allowance := rate_limit.allowance):
-        headers["RateLimit-Policy"] = f'"key";q={allowance.most};w=60'
-        headers["RateLimit"] = f'"key";r={allowance.left};t={allowance.reset_seconds}'
+        headers["RateLimit-Policy"] = f'"key";q={allowance.limit};w=60'
+        headers["RateLimit"] = f'"key";r={allowance.remaining};t={allowance.reset_seconds}'
     return response
 
 
-def _authenticate(call: LambdaFunctionUrlEvent, recognise: Callable[[str], Caller | None]) -> Caller:
-    caller = recognise(bearer_of(call.headers.get("authorization", "")))
+def _authenticate(call: LambdaFunctionUrlEvent, authenticator: Authenticator) -> Caller:
+    caller = authenticator.authenticate(bearer_of(call.headers.get("authorization", "")))
     if caller is None:
         message = "this key is not valid here; send a key of this deployment as Authorization: Bearer <key>"
         raise Refusal(HTTPStatus.UNAUTHORIZED, INVALID, "invalid_api_key", message)
