@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from heliograph.monitoring.metrics import HealthSnapshot, of_sweep
+from heliograph.monitoring.metrics import HealthSnapshot, sweep_metrics
 from heliograph.webhooks.adapters.dynamodb_deliveries import PENDING_SHARDS
 
 from benchmarks import _prices
@@ -35,7 +35,7 @@ def dashboards(template: Template = observability.TEMPLATE) -> Decimal:
 
 def sweeps_metrics() -> Decimal:
     """The metrics that every sweep tells."""
-    return len(list(of_sweep(0, HealthSnapshot(stuck_jobs=0, unavailable_routes=0)))) * _prices.SERIES.usd
+    return len(list(sweep_metrics(0, HealthSnapshot(stuck_jobs=0, unavailable_routes=0)))) * _prices.SERIES.usd
 
 
 def watching(template: Template = observability.TEMPLATE) -> Decimal:

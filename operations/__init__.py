@@ -1,7 +1,7 @@
-"""What a person does to a deployment besides using it: deploy it, check it, and operate it.
+"""The operator's programs: deploy Heliograph, check an account or a deployment, and operate a deployment.
 
-The programs run from a checkout: this is where they find the package that the functions share, which is installed
-nowhere, and where they say what is missing if another Python than the project's runs them.
+They run from a checkout. This module puts the package that the functions share on the path, because it is installed
+nowhere, and names missing packages if another Python than the project's runs the programs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
-# One for each part of what `make` installs: the SDK, the models, the HTTP client.
+# One package of each part that `make` installs: the SDK, the models, the HTTP client.
 _NEEDED = ("boto3", "pydantic", "httpx")
 
 

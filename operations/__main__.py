@@ -1,6 +1,6 @@
-"""`python -m operations`: look after a deployment. The Makefile calls it.
+"""`python -m operations`: operate a deployment. The Makefile calls it.
 
-It acts with your own AWS rights, on the tables that the functions share; the settings are the deployment's own.
+It acts with your own AWS rights on the deployment's tables, with the deployment's settings.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from operations.route_report import route_report
 from operations.stacks import Account
 
 _LAST_DAY = "2999-12-31"
-# All that is read of the environment by what this program shares with the functions.
+# Variables that the code shared with the functions reads.
 _SETTINGS = variables_of(OperationsSettings)
 
 
 def main() -> None:
-    """Reads the command line, and ends with 1 if what was asked for is not so, or could not be done."""
+    """Runs the command line; exits with 1 if a check fails or a command could not be done."""
     arguments = _parser().parse_args()
     with one_sentence():
         place = place_of(arguments)
@@ -59,37 +59,37 @@ def _parser() -> argparse.ArgumentParser:
         add_target(made, again=True)
         return made
 
-    command("routes", "show how every route is doing")
+    command("routes", "show the state of every route")
     disabling = command("disable-route", "take a route out of service, until it is enabled again")
     enabling = command("enable-route", "put a route back into service, and end its suspension")
-    pausing = command("pause-spending", "let no create call leave, on any route, until spending is resumed")
-    command("resume-spending", "let create calls leave again")
+    pausing = command("pause-spending", "stop create calls on all routes, until spending is resumed")
+    command("resume-spending", "allow create calls again")
     checking = command("ledger", "compare the ledger with the jobs")
-    checking.add_argument("--all", action="store_true", help="show also what agrees")
+    checking.add_argument("--all", action="store_true", help="also show what agrees")
     command("keys", "list the API keys")
     making = command("new-key", "make an API key; it is shown once")
-    making.add_argument("name", help="what the key is called, for people")
-    making.add_argument("--tenant", default="default", help="whose jobs it sees and makes (default: %(default)s)")
+    making.add_argument("name", help="the key's name, for people")
+    making.add_argument(
+        "--tenant", default="default", help="the tenant whose jobs it sees and creates (default: %(default)s)"
+    )
     making.add_argument(
         "--scopes",
         nargs="+",
         choices=[scope.value for scope in Scope],
         default=["jobs:write", "jobs:read"],
-        help="what it may do (default: jobs:write jobs:read)",
+        help="its scopes (default: jobs:write jobs:read)",
     )
-    making.add_argument(
-        "--daily-budget-usd", help="what its jobs may cost in a UTC day, such as 25 (default: no limit)"
-    )
-    making.add_argument("--requests-per-minute", type=int, help="how often it may call (default: no limit)")
+    making.add_argument("--daily-budget-usd", help="budget of its jobs per UTC day, such as 25 (default: no limit)")
+    making.add_argument("--requests-per-minute", type=int, help="its limit of calls per minute (default: no limit)")
     making.add_argument(
         "--expires",
         type=_moment,
-        help="from when on it opens nothing: a day, such as 2127-01-31 (from 00:00 UTC), or a time, such as "
+        help="its expiry: a day, such as 2127-01-31 (from 00:00 UTC), or a time, such as "
         "2127-01-31T18:00:00+01:00 (default: never)",
     )
-    revoking = command("revoke-key", "end an API key; within a minute it no longer works")
+    revoking = command("revoke-key", "revoke an API key; within a minute it no longer works")
     revoking.add_argument("key_id", help="the key's id (key_…), as `keys` lists it")
-    revoking.add_argument("--with-made", action="store_true", help="revoke also every key that it made")
+    revoking.add_argument("--with-made", action="store_true", help="also revoke every key that it made")
     for about_a_route in (disabling, enabling):
         about_a_route.add_argument("route", help="the route's name, as `routes` lists it")
     for with_a_reason in (disabling, pausing):
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    room = operations.control_room()
+    room = operations.operator_tools()
     match arguments.command:
         case "ledger":
             return _ledger(room, everything=arguments.all)
@@ -125,7 +125,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """What the shared code raises, as what lies behind it."""
+    """Raises errors of the shared code as AWS's own errors, or as `Refused`."""
     try:
         yield
     except ConfigurationError as error:
@@ -135,13 +135,13 @@ def _explained() -> Iterator[None]:
     except HeliographError as error:
         if isinstance(error.__cause__, ClientError | BotoCoreError):
             raise error.__cause__ from None
-        raise Refused(f"AWS did not do its part ({error}). Try again.") from error
+        raise Refused(f"AWS failed ({error}). Try again.") from error
 
 
 def _take_over(variables: Mapping[str, str], *, region: str) -> None:
-    """Wires this process with the deployment's settings, and with nothing else of its functions' environment.
+    """Sets the deployment's settings in this process's environment, and no other variables of its functions.
 
-    Theirs holds paths of Lambda's machines as well: with AWS_CA_BUNDLE, no client of this process could connect.
+    Others are paths on Lambda's machines: with their AWS_CA_BUNDLE, no client of this process could connect.
     """
     for name in _SETTINGS & os.environ.keys():
         del os.environ[name]
@@ -211,7 +211,7 @@ def _new_key(arguments: argparse.Namespace) -> None:
         key, record = access.key_service().create(request, by=None)
     except InvalidRequest as error:
         raise _refused(error) from error
-    print(f"{key}\n\nThis is the only time that the key is shown. Its id is {record.key_id}.")
+    print(f"{key}\n\nThe key is shown only this once. Its id is {record.key_id}.")
     if record.expires_at:
         print(f"It expires on {record.expires_at:%Y-%m-%d at %H:%M:%S} UTC.")
 
@@ -226,7 +226,7 @@ def _revoke_key(key_id: str, *, with_made: bool) -> None:
     revoked = access.key_service().revoke(key_id, by=None, with_made=with_made)
     if revoked is None:
         raise Refused(f"There is no key {key_id}; `make keys` lists them.")
-    print(f"{key_id} is revoked: it makes no more keys, sees no secrets, and within a minute it no longer works.")
+    print(f"{key_id} is revoked: it creates no keys, sees no secrets, and within a minute it no longer works.")
     for key in revoked.made:
         print(f"{key.key_id} ({key.name}), which it made, is revoked as well.")
 
@@ -239,13 +239,13 @@ def _route(room: OperatorTools, name: str) -> Route:
 
 
 def _moment(text: str) -> str:
-    """A day stands for its beginning, in UTC."""
+    """The time in the text; a day means its beginning, in UTC."""
     return f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) else text
 
 
 def _reason(text: str) -> str:
     if not text.strip():
-        raise argparse.ArgumentTypeError("say why: others will want to know")
+        raise argparse.ArgumentTypeError("give a reason, for other operators")
     return text
 
 

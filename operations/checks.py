@@ -1,4 +1,4 @@
-"""What can be known of an AWS account before and after a deployment, without changing anything."""
+"""Checks of an AWS account before and after a deployment, which change nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from operations.template import Template
 
 Check = Callable[[], Iterator[Finding]]
 
-# Below this, bursts of a single user are felt. (1,000 is the usual quota; new accounts have 10.)
+# Below this quota, bursts of a single user are throttled. (1,000 is usual; new accounts have 10.)
 FEW_EXECUTIONS = 100
 # Lambda's "Concurrent executions" in Service Quotas.
 _QUOTA = "L-B99A9384"
@@ -43,14 +43,14 @@ _KINDS = {
     "AWS::Serverless::StateMachine": "state machine",
     "AWS::CloudWatch::Dashboard": "dashboard",
 }
-# What services say of what is not there.
+# Parts of the error codes of missing resources.
 _MISSING = ("NotFound", "DoesNotExist")
 _API_PATIENCE = httpx.Timeout(connect=5, write=10, read=35, pool=5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is looked at. `parameters`: all of them, as they are or will be."""
+    """The checked deployment. `parameters`: all parameters, as they are or will be."""
 
     account: Account
     name: str
@@ -60,7 +60,7 @@ class Target:
 
 
 def run(about: str, check: Check, *, region: str) -> list[Finding]:
-    """What the check finds; where AWS does not let it look, a warning that says so."""
+    """Findings of the check; a warning if AWS refuses its calls."""
     try:
         return list(check())
     except Refused as refused:
@@ -70,13 +70,13 @@ def run(about: str, check: Check, *, region: str) -> list[Finding]:
 
 
 def identity(account: Account) -> Iterator[Finding]:
-    """Who asks."""
+    """The account and the caller."""
     caller = account.client("sts").get_caller_identity()
     yield ok("Account", f"{caller['Account']}, as {caller['Arn']}.")
 
 
 def region(target: Target) -> Iterator[Finding]:
-    """Whether the Region has what the stack is made of."""
+    """Services of the Region that the stack needs."""
     account = target.account
     partition = account.session.get_partition_for_region(account.region)
     missing = [
@@ -96,7 +96,7 @@ def region(target: Target) -> Iterator[Finding]:
 
 
 def concurrency(account: Account) -> Iterator[Finding]:
-    """How many functions may run at once."""
+    """The quota of concurrent executions."""
     limit = account.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
     about = "Concurrency"
     if limit >= FEW_EXECUTIONS:
@@ -112,7 +112,7 @@ def concurrency(account: Account) -> Iterator[Finding]:
 
 
 def names(target: Target) -> Iterator[Finding]:
-    """Whether the names are free that a first deployment gives. (An API's and a layer's may occur twice.)"""
+    """Names that a first deployment needs free. (Names of APIs and layers may repeat.)"""
     if fault := fault_of_stack_name(target.name):
         yield problem("Stack name", fault)
         return
@@ -130,7 +130,7 @@ def names(target: Target) -> Iterator[Finding]:
 
 
 def stack_state(target: Target) -> Iterator[Finding]:
-    """Whether the stack can be deployed, for the first time or again."""
+    """The stack's state: it can be deployed, for the first time or again, or not."""
     about = f"Stack {target.name}"
     if target.stack is None:
         yield ok(about, "not deployed yet.")
@@ -141,7 +141,7 @@ def stack_state(target: Target) -> Iterator[Finding]:
 
 
 def parameters(target: Target) -> Iterator[Finding]:
-    """Whether the functions can work with the parameters."""
+    """Faults of the parameters, and missing budgets."""
     faults = faults_of_parameters(target.parameters)
     yield from (problem("Parameters", fault) for fault in faults)
     if not faults:
@@ -159,7 +159,7 @@ def parameters(target: Target) -> Iterator[Finding]:
 
 
 def secret_filled(account: Account, about: str, secret: str, way_out: str) -> Iterator[Finding]:
-    """Whether the secret holds something."""
+    """A finding that the secret has a value, or that it is empty."""
     if read_secret(account, secret) is None:
         yield problem(about, f"the secret is empty. {way_out}")
     else:
@@ -167,7 +167,7 @@ def secret_filled(account: Account, about: str, secret: str, way_out: str) -> It
 
 
 def read_secret(account: Account, secret: str) -> str | None:
-    """What the secret holds; `None` if that is nothing yet. Raises what the SDK raises."""
+    """The secret's value; `None` if it has none yet. Raises the SDK's errors."""
     try:
         return str(account.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]) or None
     except ClientError as error:
@@ -177,10 +177,10 @@ def read_secret(account: Account, secret: str) -> str | None:
 
 
 def callbacks(target: Target, *, transport: httpx.BaseTransport | None = None) -> Iterator[Finding]:
-    """Whether the address that providers call back answers from outside, with an answer of our own function."""
+    """Whether the callback URL is reachable from outside, and answered by the deployment's own function."""
     about = "Callbacks"
     if target.parameters.get("Callbacks") == "off":
-        yield ok(about, "off: jobs ask the provider instead.")
+        yield ok(about, "off: jobs poll the provider instead.")
         return
     assert target.stack is not None  # noqa: S101 - only asked of a deployed stack
     address = _api_address(target.stack)
@@ -194,8 +194,8 @@ def callbacks(target: Target, *, transport: httpx.BaseTransport | None = None) -
     if answer.status_code == httpx.codes.NOT_FOUND and _is_ours(answer):
         yield ok(
             about,
-            f"{address} answers: name, gateway and function work. (That the provider's own network reaches it, only a "
-            "job can prove; without callbacks, jobs ask instead.)",
+            f"{address} answers: name, gateway and function work. (Only a job can prove that the provider's network "
+            "reaches it; without callbacks, jobs poll instead.)",
         )
     else:
         yield problem(
@@ -204,7 +204,7 @@ def callbacks(target: Target, *, transport: httpx.BaseTransport | None = None) -
 
 
 def routes_of(target: Target) -> list[dict[str, Any]]:
-    """The configured routes, as the parameter has them; none where it can't be read, which is another check's."""
+    """Routes in the parameter; none if it can't be read, which another check reports."""
     try:
         routes = json.loads(target.parameters["Routes"])
     except ValueError:

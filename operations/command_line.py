@@ -1,4 +1,4 @@
-"""What all programs of this package are told alike: which stack, in which Region, and how it is deployed."""
+"""Options that all programs of this package share: the stack, its Region and its environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OWN_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_T
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A stack and its Region, as far as either is said. `parameters`: those of the environment, if one is named."""
+    """A stack and its Region, as far as they are given. `parameters`: those of the environment, if one is named."""
 
     stack: str
     region: str | None
@@ -25,7 +25,7 @@ class Place:
 
 
 def add_target(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
-    """`--stack`, `--region` and `--env`; `again`: of a sub-command, where they may also stand."""
+    """Adds `--stack`, `--region` and `--env`; `again`: to a sub-command, after which they may stand as well."""
     default = argparse.SUPPRESS if again else None
     parser.add_argument(
         "--stack", default=default, type=_text, metavar="NAME", help=f"the stack (default: {DEFAULT_STACK})"
@@ -46,7 +46,7 @@ def add_target(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
-    """`--parameters`."""
+    """Adds `--parameters`."""
     parser.add_argument(
         "--parameters",
         default="",
@@ -56,7 +56,7 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
 
 
 def place_of(arguments: argparse.Namespace) -> Place:
-    """Where the stack is. Raises `Refused` where two are named, or the environment is not there.
+    """The stack's place. Raises `Refused` if two are named, or the environment is missing.
 
     An environment's AWS profile becomes this process's, for the SDK and for every program that it starts.
     """

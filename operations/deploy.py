@@ -1,8 +1,8 @@
 """`python -m operations.deploy`: deploy Heliograph, for the first time or again. `make deploy` calls it.
 
-A stack that is not there is asked about in four questions. One that is there is updated without any, and every
-parameter that nobody names stays as it is. With an environment of samconfig.toml (`ENV=name`) nothing is asked at all.
-Whatever can be known to fail is said before anything is built or sent.
+A first deployment asks four questions. An existing stack is updated without any, and parameters that are not named
+stay as they are. With an environment of samconfig.toml (`ENV=name`), no question is asked. Everything that is known to
+fail is reported before anything is built or sent.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _AT_REST = (
 
 
 class Builder(Protocol):
-    """What builds and deploys a template."""
+    """Builds and deploys a template."""
 
     def build(self, architecture: str) -> Path:
         """The built template."""
@@ -60,7 +60,7 @@ class Builder(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a person asked for: where, and which parameters. `key`: the provider's, if it was asked for already."""
+    """The requested deployment. `key`: the provider's key, if it was asked for already."""
 
     account: Account
     stack: str
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def deploy(wanted: Wanted, *, terminal: Terminal, builder: Builder, now: datetime) -> None:
-    """Deploys what is wanted, after everything that can be known was checked. Raises `Refused`."""
+    """Deploys after all checks. Raises `Refused`."""
     for finding in checks.identity(wanted.account):
         print(f"{finding.about} {finding.text}")
     found = wanted.account.look_for(wanted.stack)
@@ -116,7 +116,7 @@ def deploy(wanted: Wanted, *, terminal: Terminal, builder: Builder, now: datetim
         )
     except KeyboardInterrupt:
         raise Refused(
-            "Interrupted. CloudFormation goes on with what it was sent; make preflight shows what became of it."
+            "Interrupted. CloudFormation continues with what was sent; make preflight shows the result."
         ) from None
     after = wanted.account.look_for(plan.stack)
     if not succeeded:
@@ -127,7 +127,7 @@ def deploy(wanted: Wanted, *, terminal: Terminal, builder: Builder, now: datetim
 
 
 def _ask(wanted: Wanted, terminal: Terminal) -> tuple[Wanted, Stack | None]:
-    """The questions of a first deployment. A stack that is there after all is updated instead."""
+    """Asks the questions of a first deployment; updates a stack that turns out to exist."""
     print(
         f"There is no stack {wanted.stack} in {wanted.account.region}: this is its first deployment. You are asked for "
         f"the Region, the stack's name, a daily budget and the key of {NAME}; then it takes some five minutes. At rest "
@@ -150,9 +150,9 @@ def _ask(wanted: Wanted, terminal: Terminal) -> tuple[Wanted, Stack | None]:
 
 
 def _budget(terminal: Terminal) -> str:
-    """What may be spent in a day; empty for no limit."""
+    """The daily budget; empty for no limit."""
     print(
-        "\nThe daily budget is what all images of a UTC day may cost together. It is hard: a job that does not fit is "
+        "\nThe daily budget limits the cost of all images of a UTC day. It is a hard limit: a job that does not fit is "
         "refused. It can be changed later (make deploy PARAMETERS=DailyBudgetUsd=100)."
     )
     while True:
@@ -165,7 +165,7 @@ def _budget(terminal: Terminal) -> str:
 
 
 def _key(terminal: Terminal, base_url: str) -> str | None:
-    """The provider's key, if the person has it at hand and the provider does not refuse it."""
+    """The provider's key, unless the person skips it or the provider refuses it."""
     print(f"\nImages are made by {NAME}. A key comes from {KEYS_COME_FROM}, and is stored in Secrets Manager only.")
     while key := ask_for_key(terminal, f"The API key of {NAME} (sk_…; it is not shown; Enter: later, with make key)"):
         try:
@@ -182,7 +182,7 @@ def _key(terminal: Terminal, base_url: str) -> str | None:
 
 
 def _checked(wanted: Wanted, found: Stack | None, now: datetime) -> Plan:
-    """The plan, if nothing is known that keeps it from working. Raises `Refused`."""
+    """The plan, after all checks. Raises `Refused` for known faults."""
     if found is not None:
         found.check_deployable()
         found.output("ProviderKeySecret")
@@ -233,7 +233,7 @@ _NO_BUDGET = (
 
 
 def _say_what_failed(plan: Plan, after: Stack | None) -> None:
-    """Raises `Refused` in every case."""
+    """Raises `Refused`, always."""
     if after is not None:
         after.check_usable()
     what = "Nothing was deployed." if after is None else f"The stack {plan.stack} is in the state {after.status}."
@@ -241,7 +241,7 @@ def _say_what_failed(plan: Plan, after: Stack | None) -> None:
 
 
 def _finish(wanted: Wanted, stack: Stack, terminal: Terminal | None) -> None:
-    """Stores or asks for the provider's key where there is none, and says what is where."""
+    """Stores the provider's key, or asks for it if there is none, and prints the deployment's URLs."""
     secret, secrets_manager = stack.output("ProviderKeySecret"), wanted.account.client("secretsmanager")
     if wanted.key:
         put(secrets_manager, secret, wanted.key)

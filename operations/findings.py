@@ -1,4 +1,4 @@
-"""What a check finds: one line for a person each."""
+"""Findings of checks, one printed line each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is. Only a problem keeps a deployment from working."""
+    """Severity. Only a problem keeps a deployment from working."""
 
     OK = "ok"
     WARNING = "warning"
@@ -16,7 +16,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One fact about the account, the provider or the deployment; if it is not ok, with the way out."""
+    """One fact about the account, the provider or the deployment; unless it is ok, with what to do."""
 
     level: Level
     about: str
@@ -24,20 +24,20 @@ class Finding:
 
     @property
     def line(self) -> str:
-        """As it is printed."""
+        """The printed line."""
         return f"{self.level:<8} {self.about}: {self.text}"
 
 
 def ok(about: str, text: str) -> Finding:
-    """Nothing to do."""
+    """A finding without anything to do."""
     return Finding(Level.OK, about, text)
 
 
 def warning(about: str, text: str) -> Finding:
-    """It works, but less well, or nobody can tell."""
+    """A finding that limits the deployment, or could not be checked."""
     return Finding(Level.WARNING, about, text)
 
 
 def problem(about: str, text: str) -> Finding:
-    """It does not work like this."""
+    """A finding that keeps the deployment from working."""
     return Finding(Level.PROBLEM, about, text)

@@ -1,4 +1,4 @@
-"""What `make keys` tells: every API key, without the key."""
+"""Report of `make keys`: all API keys, without their secrets."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _HEAD = ("id", "name", "tenant", "scopes", "a day", "state", "last used", "made 
 
 
 def key_report(keys: Iterable[ApiKey], now: datetime) -> Iterator[str]:
-    """Line by line, the oldest first."""
+    """Lines of the report, the oldest key first."""
     rows = [_row(key, now) for key in sorted(keys, key=lambda key: key.created_at)]
     if rows:
         yield from columns([_HEAD, *rows])
     else:
-        yield "There are no API keys but the deployment's own. `make new-key NAME=…` makes one."
+        yield "There are no API keys except the deployment's own. `make new-key NAME=…` creates one."
 
 
 def _row(key: ApiKey, now: datetime) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def _row(key: ApiKey, now: datetime) -> tuple[str, ...]:
         f"{key.daily_budget_usd} USD" if key.daily_budget_usd else "no limit",
         _state(key, now),
         f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never",
-        key.made_by or "not noted",
+        key.made_by or "unknown",
     )
 
 

@@ -1,4 +1,4 @@
-"""What `make ledger` tells: one line if all is well, else what differs and nothing else."""
+"""Report of `make ledger`: one line if the ledger agrees with the jobs, else only what differs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DIFFERS = "DIFFERS"
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What was compared. `running`: by route, as counted and by the jobs' records; `names`: of keys, by their id."""
+    """The comparison. `running`: tasks by route, as counted and by the jobs' records; `names`: names of keys by id."""
 
     jobs: int
     sums: Sequence[Comparison]
@@ -28,13 +28,13 @@ class Checked:
 
     @property
     def agrees(self) -> bool:
-        """Whether everything is as the jobs say, to the micro-dollar."""
+        """Whether everything agrees with the jobs, to the micro-dollar."""
         money = all(one.agrees for one in self.sums) and all(one.agrees for one in self.usage)
         return money and all(counted == of_jobs for counted, of_jobs in self.running.values())
 
 
 def ledger_report(checked: Checked, *, everything: bool) -> Iterator[str]:
-    """Line by line; with `everything`, also what agrees."""
+    """Lines of the report; with `everything`, also what agrees."""
     shown = [one for one in checked.sums if everything or not one.agrees]
     if shown:
         yield from columns([_SUMS, *(row for one in shown for row in _rows(one, checked))], right=_RIGHT)

@@ -1,7 +1,7 @@
-"""Parameters of a deployment, checked before it: what CloudFormation or the functions would refuse, and the way out.
+"""Checks of parameters before a deployment: what CloudFormation or the functions would refuse, and what to do.
 
-CloudFormation says one sentence for all that can be wrong with a value, and a function says what is wrong with its
-settings when it starts, which is after the deployment. Here each fault has a sentence of its own.
+CloudFormation has one sentence for all faults of a value, and a function reports faults of its settings only when it
+starts, after the deployment. Here each fault has a sentence of its own.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 _AMOUNT_FIELD = re.compile(r"(budget|price)_usd$")
 _NAME_IT = "name it with lower-case letters, digits, dots and hyphens, 64 at most"
 _GIVE_AN_AMOUNT = 'write an amount of USD above 0 in quotes, such as "0.06" or "25"'
-# By pydantic's name for a fault.
+# What to do, by pydantic's type of error.
 _WAYS_OUT = {
     "dict_type": 'write a JSON object, such as {"shop": {"weight": 2}}',
     "model_type": "write a JSON object of its fields",
     "tuple_type": "write a JSON list of routes, as the default in template.yaml is one",
     "string_type": "write it in quotes",
 }
-# A document is shown for so many characters around the place where it breaks off.
+# Characters of a document that are shown around a syntax error.
 _SHOWN_CHARACTERS = 15
 
 
@@ -84,9 +84,9 @@ _DOCUMENTS = {
 
 
 def faults_of_parameters(parameters: Mapping[str, str]) -> tuple[str, ...]:
-    """Everything that is wrong with these parameters, one sentence each.
+    """All faults of these parameters, one sentence each.
 
-    Those that are not given are not missed: at their default, or as they were deployed last, they are right.
+    Parameters may be left out: at their default, or as they were last deployed, they are valid.
     """
     return tuple(_faults(parameters))
 
@@ -212,7 +212,7 @@ def _owner(part: str | int, document: _Document) -> str:
 
 
 def _fault_of_characters(name: str, value: str, declared: _Parameter) -> str | None:
-    """What is JSON and yet not taken: Lambda counts up to six bytes for other characters than these."""
+    """Fault of characters that JSON allows but Lambda's environment counts as up to six bytes."""
     if declared.allowed_pattern is None or re.fullmatch(declared.allowed_pattern, value):
         return None
     strange = next((one for one in value.strip() if not " " <= one <= "~" or one == "\\"), None)
@@ -248,7 +248,5 @@ def _fault_of_routes_and_keys(parameters: Mapping[str, str]) -> str | None:
     try:
         read_settings(RoutesSettings, {"ROUTES": routes, "KIE_KEY_SECRET": secret or "none"})
     except ConfigurationError:
-        return (
-            "Routes leads through kie alone and KieKeySecret is empty: give KieKeySecret, or add a route of apimodels."
-        )
+        return "All Routes go through kie and KieKeySecret is empty: give KieKeySecret, or add a route of apimodels."
     return None

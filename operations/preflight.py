@@ -1,6 +1,6 @@
 """`python -m operations.preflight`: check an account before a deployment, and a deployment afterwards.
 
-It changes nothing and costs nothing. One line for each check: ok, warning, or problem with the way out.
+It changes nothing and costs nothing. It prints one line per check: ok, warning, or problem with what to do.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from operations.typed_parameters import read_typed
 
 
 def main() -> None:
-    """Prints what every check finds, and ends with 1 if anything is a problem."""
+    """Prints all findings; exits with 1 if one is a problem."""
     parser = argparse.ArgumentParser(prog="python -m operations.preflight", description=__doc__)
     add_target(parser)
     add_parameters(parser)
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def report(found: Iterable[Finding]) -> int:
-    """Prints each finding as soon as it is there; 1 if one is a problem."""
+    """Prints findings as they come; returns 1 if one is a problem."""
     levels = []
     for finding in found:
         print(finding.line, flush=True)
@@ -55,9 +55,9 @@ def report(found: Iterable[Finding]) -> int:
 
 
 def findings(target: checks.Target, *, key: str | None, ask: Callable[[], str | None]) -> Iterator[Finding]:
-    """Of every check, in the order in which a deployment would meet them.
+    """Findings of all checks, in the order in which a deployment would fail on them.
 
-    `key`: the provider's, instead of the deployed one; `ask`: for it, where none is deployed yet.
+    `key`: the provider's key, instead of the deployed one; `ask`: asks for it if none is deployed yet.
     """
     account = target.account
 
@@ -83,7 +83,7 @@ def findings(target: checks.Target, *, key: str | None, ask: Callable[[], str | 
 
 
 def target_of(account: Account, name: str, named: Mapping[str, str]) -> checks.Target:
-    """What a deployment with these parameters would be, or is."""
+    """The deployment with these parameters, existing or not."""
     template = read_template()
     stack = account.look_for(name)
     plan = plan_of(
@@ -124,7 +124,7 @@ def _provider(target: checks.Target, key: str | None) -> Iterator[Finding]:
 def _kie(target: checks.Target) -> Iterator[Finding]:
     secret = target.parameters["KieKeySecret"]
     yield from checks.secret_filled(target.account, "Key of kie.ai", secret, "Put a key of kie.ai into it.")
-    yield ok("Models of kie.ai", "not checked: no question to kie.ai is known that surely costs nothing.")
+    yield ok("Models of kie.ai", "not checked: kie.ai has no call that is known to be free.")
 
 
 def _prices(texts: Iterable[str]) -> Iterator[Decimal]:

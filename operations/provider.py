@@ -1,6 +1,6 @@
-"""Free questions to apimodels.app: is the key good, what is left of the balance, which models are there today.
+"""Free calls of apimodels.app: is the key valid, how much balance is left, which models are supported today.
 
-Facts and their standing: the provider's documentation and its clients' code where a comment says [doc] or [vendor].
+Sources of facts: the provider's documentation [doc], and its clients' code [provider].
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from operations.findings import Finding, ok, problem, warning
 
 NAME = "apimodels.app"
 KEYS_COME_FROM = "https://apimodels.app"
-KEY = re.compile(r"sk_[A-Za-z0-9]{16,}")  # [doc, vendor]
+KEY = re.compile(r"sk_[A-Za-z0-9]{16,}")  # [doc, provider]
 _TIMEOUT = httpx.Timeout(connect=5, write=10, read=20, pool=5)
 _TASK_ID_HEADER = "x-apimodels-task-id"
-_SUPPORTED = re.compile(r"supported models:\s*(?P<models>.+)", re.IGNORECASE | re.DOTALL)  # [vendor]
+_SUPPORTED = re.compile(r"supported models:\s*(?P<models>.+)", re.IGNORECASE | re.DOTALL)  # [provider]
 _KEY_INSIDE = re.compile(r"sk_[A-Za-z0-9]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _MOST_CHARACTERS = 300
@@ -30,7 +30,7 @@ _FEW_IMAGES = 20
 
 
 class NotAnswered(Exception):
-    """The provider could not be asked, or said something else; the message says what."""
+    """The provider did not answer, or not as expected; the message has details."""
 
 
 class KeyRefused(Exception):
@@ -38,7 +38,7 @@ class KeyRefused(Exception):
 
 
 class TaskMade(Exception):
-    """A question that must never make a task was accepted as one. It may be charged."""
+    """A call that must never create a task was accepted. It may be charged."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Provider:
     transport: httpx.BaseTransport | None = None
 
     def balance_usd(self) -> Decimal:
-        """What can still be spent: without what is held for running tasks [vendor].
+        """Balance that can still be spent, without the amounts held for running tasks [provider].
 
         Raises `KeyRefused` and `NotAnswered`.
         """
@@ -82,18 +82,18 @@ class Provider:
             raise NotAnswered(f"its answer has no balance ({answer.code}: {answer.text})") from error
 
     def models(self) -> frozenset[str]:
-        """The models that it takes create calls for today.
+        """Models that the provider takes create calls for today.
 
-        It tells them to whoever names one that does not exist, for free [vendor]. The first question lacks a prompt as
-        well, which every model needs: two reasons each of which alone makes a task impossible. Nothing is repeated.
+        It lists them, for free, in its answer to an unknown model [provider]. The first call lacks a prompt as
+        well, which every model needs: either fault alone makes a task impossible. No call is repeated.
         Raises `KeyRefused`, `NotAnswered` and, at the first sign of a task, `TaskMade`.
         """
         impossible = f"heliograph-preflight-{secrets.token_hex(8)}"
         answer = self._refused({"model": impossible})
-        if (models := _told(answer.said)) is None:
-            # It looked for the prompt first.
+        if (models := _supported_models(answer.said)) is None:
+            # The provider checks the prompt first.
             answer = self._refused({"model": impossible, "prompt": "none"})
-            models = _told(answer.said)
+            models = _supported_models(answer.said)
         if models is None:
             raise NotAnswered(f"it refused a model that does not exist without naming others ({answer.text})")
         return models
@@ -113,7 +113,7 @@ class Provider:
             with httpx.Client(timeout=_TIMEOUT, transport=self.transport) as client:
                 response = client.request(method, f"{self.base_url.rstrip('/')}/{path}", json=body, headers=headers)
         except httpx.HTTPError as error:
-            raise NotAnswered(f"it could not be asked ({type(error).__name__})") from error
+            raise NotAnswered(f"it could not be reached ({type(error).__name__})") from error
         answer = _read(response)
         if answer.code == HTTPStatus.UNAUTHORIZED:
             raise KeyRefused
@@ -123,7 +123,7 @@ class Provider:
 
 
 def account_findings(provider: Provider, prices: Iterable[Decimal]) -> Iterator[Finding]:
-    """Whether the key is good, and how many images the balance pays for. `prices`: of the routes through it."""
+    """Validity of the key, and the images that the balance pays for. `prices`: of the routes through the provider."""
     about = f"Key of {NAME}"
     try:
         balance = provider.balance_usd()
@@ -137,7 +137,7 @@ def account_findings(provider: Provider, prices: Iterable[Decimal]) -> Iterator[
 
 
 def model_findings(provider: Provider, models: Iterable[str]) -> Iterator[Finding]:
-    """Whether the provider names the configured models among those that it supports today."""
+    """Configured models that the provider does not support today."""
     about = f"Models of {NAME}"
     try:
         known = provider.models()
@@ -177,7 +177,7 @@ def _balance_findings(balance: Decimal, prices: list[Decimal]) -> Iterator[Findi
         yield ok(about, f"{balance:.2f} USD, enough for some {images} images.")
 
 
-def _told(text: str) -> frozenset[str] | None:
+def _supported_models(text: str) -> frozenset[str] | None:
     found = _SUPPORTED.search(text)
     names = [name.strip().rstrip(".") for name in found["models"].split(",")] if found else []
     return frozenset(name for name in names if name) or None

@@ -36,7 +36,7 @@ def stored_since(secrets_manager: Any, secret_id: str) -> datetime | None:
 
 
 def ask_for_key(terminal: Terminal, question: str) -> str | None:
-    """A key of the provider's form, asked for until it is one; `None` for Enter. Raises what the terminal raises."""
+    """A key in the provider's format, asked for until it is one; `None` for Enter. Raises the terminal's errors."""
     while True:
         key = terminal.ask_secretly(question)
         if not key or KEY.fullmatch(key):
@@ -45,9 +45,9 @@ def ask_for_key(terminal: Terminal, question: str) -> str | None:
 
 
 def enter_key(account: Account, stack: Stack, terminal: Terminal) -> None:
-    """Asks for the key, and stores it; Enter and Ctrl-C keep what is there.
+    """Asks for the key, and stores it; Enter and Ctrl-C change nothing.
 
-    Where nobody can be asked, the key is read from standard input. Raises `Refused` if that is none.
+    Without a terminal, the key is read from standard input. Raises `Refused` if it is no key.
     """
     secret, secrets_manager = stack.output("ProviderKeySecret"), account.client("secretsmanager")
     if not terminal.is_attended:
@@ -75,7 +75,7 @@ def enter_key(account: Account, stack: Stack, terminal: Terminal) -> None:
 
 
 def how_to_enter_later(account: Account, stack: Stack) -> str:
-    """What is missing without a key, and the way out."""
+    """The sentence about a missing key, and how to enter it."""
     target = f"STACK={stack.name} REGION={account.region}"
     return f"There is no key of {NAME} yet, and without one every job waits or fails. Enter it with: make key {target}"
 

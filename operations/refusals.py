@@ -1,4 +1,4 @@
-"""Why a command can't go on, in one sentence for a person: what is wrong, and the way out."""
+"""Errors of commands in one sentence: what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _INTERRUPTED = 130
 
 
 class Refused(Exception):
-    """The command can't go on; the message is the sentence."""
+    """The command can't continue; the message is the printed sentence."""
 
 
 def is_denied(error: ClientError) -> bool:
@@ -67,7 +67,7 @@ def is_denied(error: ClientError) -> bool:
 
 
 def sentence_of(error: BaseException, *, region: str | None = None) -> str:
-    """The sentence for whatever the SDK raised."""
+    """The sentence for an error of the SDK."""
     match error:
         case Refused():
             return str(error)
@@ -87,14 +87,14 @@ def sentence_of(error: BaseException, *, region: str | None = None) -> str:
         case ClientError():
             return _refused_by_aws(error, region)
         case SSOError() | LoginError() | TokenRetrievalError() | CredentialRetrievalError() | PartialCredentialsError():
-            return f"The AWS credentials can't be had ({error}). Sign in again, or set AWS_PROFILE."
+            return f"The AWS credentials can't be obtained ({error}). Sign in again, or set AWS_PROFILE."
         case _:
-            return f"AWS did not do its part ({error}). Try again."
+            return f"AWS failed ({error}). Try again."
 
 
 @contextmanager
 def one_sentence(*, region: str | None = None) -> Iterator[None]:
-    """Whatever goes wrong in the block ends the process with one sentence and a status that is not 0."""
+    """Ends the process with one sentence and a non-zero status for errors in the block."""
     try:
         yield
     except (Refused, BotoCoreError, ClientError) as error:

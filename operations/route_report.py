@@ -1,4 +1,4 @@
-"""What `make routes` tells: how every route is doing, in everybody's words."""
+"""Report of `make routes`: the state of every route, in plain words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from operations.tables import columns
 def route_report(
     routes: Routes, snapshot: RoutesSnapshot, running: Mapping[str, int], *, weights: Weights, now: datetime
 ) -> Iterator[str]:
-    """Line by line. `running`: tasks by route."""
+    """Lines of the report. `running`: tasks by route."""
     if snapshot.spending_pause:
         yield _pause(snapshot.spending_pause)
     rows, why = [], {}

@@ -49,9 +49,9 @@ def deploy(
     with tempfile.TemporaryDirectory() as folder:
         # In a file, because on a command line some values can't be written at all: sam keeps the backslash of `\\`.
         file = Path(folder) / "parameters.toml"
-        # It unquotes what a file says twice (samcli/cli/types.py, `convert` within `convert`).
-        told = {name: _quoted(_quoted(value)) for name, value in parameters.items()}
-        file.write_text(tomlkit.dumps(told), encoding="utf-8")
+        # sam unquotes values of a file two times (samcli/cli/types.py, `convert` within `convert`).
+        quoted = {name: _quoted(_quoted(value)) for name, value in parameters.items()}
+        file.write_text(tomlkit.dumps(quoted), encoding="utf-8")
         return not _sam(
             "deploy",
             *("--config-file", str(SAMCONFIG)),
@@ -66,7 +66,7 @@ def deploy(
 
 
 def _quoted(value: str) -> str:
-    r"""What sam unquotes to that value: it takes off quotes around the whole, and the backslash of `\ `, `\"`, `\'`."""
+    r"""Text that sam unquotes to the value: it removes outer quotes, and the backslash of `\ `, `\"`, `\'`."""
     for character in (" ", '"', "'"):
         value = value.replace(f"\\{character}", f"\\\\{character}")
     is_quoted = value[:1] in {'"', "'"} and value[:1] == value[-1:]

@@ -18,7 +18,7 @@ SAMCONFIG = ROOT / "samconfig.toml"
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What `[name.deploy.parameters]` says, over `[name.global.parameters]`."""
+    """The section `[name.deploy.parameters]`, merged over `[name.global.parameters]`."""
 
     name: str
     stack: str | None = None
@@ -29,7 +29,7 @@ class Environment:
 
 
 def read_environment(name: str, file: Path = SAMCONFIG) -> Environment:
-    """The environment of that name. Raises `Refused` where the file has none."""
+    """The environment of that name. Raises `Refused` if the file has none."""
     try:
         document: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -39,14 +39,14 @@ def read_environment(name: str, file: Path = SAMCONFIG) -> Environment:
         raise Refused(
             f"{file.name} has no section [{name}.deploy.parameters]. ENV={name} needs one; the file shows an example."
         )
-    told = {**found.get("global", {}).get("parameters", {}), **found["deploy"]["parameters"]}
+    options = {**found.get("global", {}).get("parameters", {}), **found["deploy"]["parameters"]}
     # Read as sam itself reads it: it may be a text, a list, a table or another file.
-    parameters = CfnParameterOverridesType().convert(told.get("parameter_overrides"), None, None)
+    parameters = CfnParameterOverridesType().convert(options.get("parameter_overrides"), None, None)
     return Environment(
         name=name,
-        stack=told.get("stack_name"),
-        region=told.get("region"),
-        profile=told.get("profile"),
+        stack=options.get("stack_name"),
+        region=options.get("region"),
+        profile=options.get("profile"),
         parameters=parameters,
-        has_bucket="s3_bucket" in told,
+        has_bucket="s3_bucket" in options,
     )

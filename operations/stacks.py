@@ -1,4 +1,4 @@
-"""Deployed stacks: whether one is there, what it was given, and whether it can be used or deployed again."""
+"""Deployed stacks: their parameters and outputs, and whether they can be used or deployed again."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 DEFAULT_STACK = "heliograph"
-# A person waits: an answer that is not there soon won't come.
+# A person waits: short timeouts, few retries.
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
-# Made by a change set that was never executed: CloudFormation keeps the name, and nothing else.
+# Left by a change set that was never executed: CloudFormation keeps only the name.
 _NOT_YET_THERE = "REVIEW_IN_PROGRESS"
 _DELETE_IT = (
     "nothing of it works. Delete it (aws cloudformation delete-stack --stack-name {stack} --region {region}), and "
     "deploy again when it is gone"
 )
-# Where operators can do nothing, and nothing can be deployed.
+# States in which nothing can be operated or deployed.
 _UNUSABLE = {
     "CREATE_IN_PROGRESS": "it is being created: wait until it is there",
     "CREATE_FAILED": "its creation failed, and " + _DELETE_IT,
@@ -35,7 +35,7 @@ _UNUSABLE = {
     "DELETE_IN_PROGRESS": "it is being deleted: wait until it is gone",
     "DELETE_FAILED": "its deletion failed: the stack's events say why, then delete it again",
 }
-# Where it works, but can't be deployed.
+# States in which the stack works, but can't be deployed.
 _BUSY = {
     "UPDATE_ROLLBACK_FAILED": (
         "an update failed and could not be undone: the stack's events say why; then "
@@ -59,16 +59,16 @@ class Stack:
     outputs: Mapping[str, str] = field(default_factory=dict)
 
     def check_usable(self) -> None:
-        """Raises `Refused` where operators can do nothing with it."""
+        """Raises `Refused` if the stack can't be operated."""
         self._refuse(_UNUSABLE.get(self.status))
 
     def check_deployable(self) -> None:
-        """Raises `Refused` where it can't be updated as it is."""
+        """Raises `Refused` if the stack can't be updated in its state."""
         is_busy = self.status.endswith("_IN_PROGRESS")
         self._refuse(_UNUSABLE.get(self.status) or _BUSY.get(self.status) or (_IN_PROGRESS if is_busy else None))
 
     def output(self, name: str) -> str:
-        """One of its outputs. Raises `Refused` where it has none of that name: it is another application's."""
+        """An output. Raises `Refused` if there is none of that name: the stack is another application's."""
         if name not in self.outputs:
             raise Refused(
                 f"The stack {self.name} in {self.region} is not one of Heliograph's: it has no output {name}. "
@@ -78,8 +78,8 @@ class Stack:
 
     def _refuse(self, why: str | None) -> None:
         if why is not None:
-            told = why.format(stack=self.name, region=self.region)
-            raise Refused(f"The stack {self.name} in {self.region} is in the state {self.status}: {told}.")
+            reason = why.format(stack=self.name, region=self.region)
+            raise Refused(f"The stack {self.name} in {self.region} is in the state {self.status}: {reason}.")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Account:
         return client
 
     def look_for(self, name: str) -> Stack | None:
-        """The stack of that name; `None` if there is none. Raises what the SDK raises."""
+        """The stack of that name; `None` if there is none. Raises the SDK's errors."""
         try:
             found = self.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         except ClientError as error:
@@ -123,7 +123,7 @@ class Account:
         return Stack(found["StackName"], self.region, found["StackStatus"], parameters, outputs)
 
     def usable_stack(self, name: str) -> Stack:
-        """The stack of that name, which works. Raises `Refused` where there is none, or where it does not."""
+        """The usable stack of that name. Raises `Refused` if there is none, or if it can't be operated."""
         stack = self.look_for(name)
         if stack is None:
             raise Refused(
@@ -153,5 +153,5 @@ class Account:
 
 
 def _is_missing(error: ClientError) -> bool:
-    told = error.response.get("Error", {})
-    return told.get("Code") == "ValidationError" and "does not exist" in str(told.get("Message"))
+    details = error.response.get("Error", {})
+    return details.get("Code") == "ValidationError" and "does not exist" in str(details.get("Message"))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 
 def columns(rows: Iterable[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
-    """Each row as a line, every column as wide as its widest text; those numbered in `right` end at the same place."""
+    """Rows as lines, each column as wide as its widest text; columns numbered in `right` are right-aligned."""
     cells = [tuple(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [

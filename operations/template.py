@@ -1,4 +1,4 @@
-"""What template.yaml says of itself: its parameters, and the names that it gives in the account."""
+"""template.yaml: its parameters, and the names that its resources take in the account."""
 
 from __future__ import annotations
 

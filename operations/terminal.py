@@ -1,4 +1,4 @@
-"""A person to ask, if there is one."""
+"""The terminal, and the person at it."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import Protocol
 
 
 class Terminal(Protocol):
-    """Where questions go. Whoever interrupts one raises `KeyboardInterrupt`, and whoever is gone `EOFError`."""
+    """Asks a person. Ctrl-C raises `KeyboardInterrupt`, a closed input `EOFError`."""
 
     @property
     def is_attended(self) -> bool:
-        """Whether anybody is there."""
+        """Whether a person can answer."""
         ...
 
     def ask(self, question: str, usual: str = "") -> str:
-        """The answer without spaces around it; `usual` for an empty one."""
+        """The answer, stripped; `usual` for an empty one."""
         ...
 
     def ask_secretly(self, question: str) -> str:
-        """The same, not shown while it is typed."""
+        """The answer, stripped, not shown while it is typed."""
         ...
 
 
 class OwnTerminal:
-    """The one that this process runs in."""
+    """The terminal of this process."""
 
     @property
     def is_attended(self) -> bool:
-        """Whether anybody is there."""
+        """Whether a person can answer."""
         return sys.stdin.isatty()
 
     def ask(self, question: str, usual: str = "") -> str:
-        """The answer without spaces around it; `usual` for an empty one."""
+        """The answer, stripped; `usual` for an empty one."""
         return input(f"{question} [{usual}]: ").strip() or usual
 
     def ask_secretly(self, question: str) -> str:
-        """The same, not shown while it is typed."""
+        """The answer, stripped, not shown while it is typed."""
         return getpass.getpass(f"{question}: ").strip()

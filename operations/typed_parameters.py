@@ -13,7 +13,7 @@ _WORD = re.compile(r"\S*")
 
 
 def read_typed(text: str) -> dict[str, str]:
-    """The parameters by name. A value is JSON (spaces and all), text in quotes, or a word. Raises `Refused`."""
+    """The parameters by name. A value is JSON (which may have spaces), text in quotes, or a word. Raises `Refused`."""
     parameters: dict[str, str] = {}
     position = 0
     while text[position:].strip():
@@ -31,7 +31,7 @@ def read_typed(text: str) -> dict[str, str]:
 
 
 def _value(name: str, text: str, start: int) -> tuple[str, int]:
-    """The value that begins there, and where it ends."""
+    """The value at `start`, and the position of its end."""
     if text[start : start + 1] in {"{", "["}:
         try:
             _, end = json.JSONDecoder().raw_decode(text, start)

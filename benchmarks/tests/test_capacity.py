@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from heliograph.jobs.job import JobStatus
 from heliograph.kernel.failures import FailureCode
-from heliograph.monitoring.metrics import ANNOUNCED, METRICS
+from heliograph.monitoring.metrics import COUNTED_EVENTS, METRICS
 
 from benchmarks import _at_rest, _capacity, _load_page, _prices, _strangers
 from benchmarks.__main__ import PAGE, PROJECT, RESULTS
@@ -101,7 +101,7 @@ def test_the_guide_counts_the_series_that_there_can_be() -> None:
     routes = json.loads(TEMPLATE["Parameters"]["Routes"]["Default"])
     sources, webhooks = {"upload", "document", "api"}, {"taken", "refused", "given_up"}
     plain = [metric for metric in METRICS if metric.dimension is None]
-    series = sum(map(len, (ends, routes, sources, webhooks, ANNOUNCED, plain)))
+    series = sum(map(len, (ends, routes, sources, webhooks, COUNTED_EVENTS, plain)))
 
     assert guide == (str(series), f"{series * _prices.SERIES.usd:.2f}")
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api.bearer import bearer_of
 from heliograph.api.call import authorizer_context
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.authorize_call import AuthorizeCallSettings
 from heliograph.runtime.wiring import access
@@ -18,7 +18,7 @@ from heliograph.runtime.wiring import access
 authenticator = access.authenticator(read_settings(AuthorizeCallSettings))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     call = APIGatewayAuthorizerTokenEvent(event)
     arn = call.parsed_arn

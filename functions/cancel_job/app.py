@@ -1,4 +1,4 @@
-"""`POST /v1/jobs/{id}/cancel`: 202 with the job, which is canceled now or when its task has ended."""
+"""`POST /v1/jobs/{id}/cancel`: 202 with the job, which is canceled now, or when its task has ended."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from heliograph.api.job_answers import accepted
 from heliograph.api.problems import Problem
 from heliograph.api.responses import api_resolver
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.cancel_job import CancelJobSettings
 from heliograph.runtime.wiring import access, jobs
@@ -34,6 +34,6 @@ def cancel(job_id: str) -> Response[str]:
     return accepted(viewer.view(job), caller=caller, location=f"../{job.job_id}", replayed=False)
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, counter=counter)

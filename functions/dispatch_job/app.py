@@ -5,7 +5,7 @@ from typing import Any
 import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.execution.outcomes import DispatchInput
-from heliograph.monitoring.logging import decided, observed
+from heliograph.monitoring.logging import instrumented, log_outcome
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.dispatch_job import DispatchJobSettings
 from heliograph.runtime.wiring import execution
@@ -13,8 +13,8 @@ from heliograph.runtime.wiring import execution
 dispatcher = execution.dispatcher(read_settings(DispatchJobSettings))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     outcome = dispatcher.dispatch(DispatchInput.model_validate(event), run_id=context.aws_request_id)
-    decided(outcome)
+    log_outcome(outcome)
     return outcome.model_dump(mode="json")

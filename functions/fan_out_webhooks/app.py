@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.monitoring.logging import logger, noted, observed
+from heliograph.monitoring.logging import instrumented, log_event, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.fan_out_webhooks import FanOutWebhooksSettings
 from heliograph.runtime.wiring import webhooks
@@ -20,7 +20,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 def take(record: SQSRecord) -> None:
     try:
         for delivery in fan_out.fan_out(BusEvent.model_validate_json(record.body).received_event()):
-            noted(
+            log_event(
                 "delivery created",
                 delivery_id=delivery.delivery_id,
                 endpoint_id=delivery.endpoint_id,
@@ -28,10 +28,10 @@ def take(record: SQSRecord) -> None:
                 status=delivery.status,
             )
     except Exception:
-        logger.exception("fan-out failed: SQS delivers the event again, and finally to the dead-letter queue")
+        logger.exception("fan-out failed: its message is delivered again, and in the end goes to the dead-letter queue")
         raise
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     return process_partial_response(event=event, record_handler=take, processor=processor, context=context)

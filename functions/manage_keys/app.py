@@ -13,7 +13,7 @@ from heliograph.api.query import read_query
 from heliograph.api.representations.keys import KeyList, KeyResource, NewKeyResource, RevokedKeyResource
 from heliograph.api.responses import answer, api_resolver, listed
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.manage_keys import ManageKeysSettings
 from heliograph.runtime.wiring import access
@@ -60,6 +60,6 @@ def revoke(key_id: str) -> Response[str]:
     return answer(200, RevokedKeyResource.revoked(revoked.key, revoked.made) if with_made else key)
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, counter=counter)

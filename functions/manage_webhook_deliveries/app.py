@@ -10,9 +10,9 @@ from heliograph.api.call import ApiCall
 from heliograph.api.problems import existing
 from heliograph.api.query import read_query
 from heliograph.api.representations.webhooks import DeliveryList, DeliveryResource, RecoveryResource
-from heliograph.api.responses import answer, api_resolver, report_unreadable, sliced
+from heliograph.api.responses import answer, api_resolver, paged, report_unreadable
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import noted, observed
+from heliograph.monitoring.logging import instrumented, log_event
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.manage_webhook_deliveries import ManageWebhookDeliveriesSettings
 from heliograph.runtime.wiring import access, webhooks
@@ -27,7 +27,7 @@ service, counter = webhooks.delivery_service(settings), access.call_counter(sett
 def show_all() -> Response[str]:
     caller = caller_with(app.current_event, *READING)
     found = service.list(read_query(DeliveryQuery, app.current_event), tenant=caller.tenant)
-    return sliced(app.current_event, DeliveryList.of(found))
+    return paged(app.current_event, DeliveryList.of(found))
 
 
 @app.get("/v1/deliveries/<delivery_id>")
@@ -40,7 +40,7 @@ def show(delivery_id: str) -> Response[str]:
 def replay(delivery_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *WRITING)
     delivery = existing(service.replay(delivery_id, tenant=caller.tenant), "delivery")
-    noted("delivery replayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
+    log_event("delivery replayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
     return answer(202, DeliveryResource.whole(delivery))
 
 
@@ -48,7 +48,7 @@ def replay(delivery_id: str) -> Response[str]:
 def recover(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
     found = existing(service.recover(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
-    noted("endpoint recovered", endpoint_id=endpoint_id, recovered=found.recovered, by=caller.key_id)
+    log_event("endpoint recovered", endpoint_id=endpoint_id, recovered=found.recovered, by=caller.key_id)
     report_unreadable(found.unreadable)
     return answer(202, RecoveryResource.of(found))
 
@@ -57,10 +57,10 @@ def recover(endpoint_id: str) -> Response[str]:
 def test(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
     delivery = existing(service.test(endpoint_id, tenant=caller.tenant, request_id=call.request_id), "endpoint")
-    noted("endpoint tested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
+    log_event("endpoint tested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
     return answer(202, DeliveryResource.whole(delivery))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, counter=counter)

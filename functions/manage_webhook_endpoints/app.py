@@ -11,7 +11,7 @@ from heliograph.api.problems import existing
 from heliograph.api.representations.webhooks import EndpointList, EndpointResource, NewEndpointResource
 from heliograph.api.responses import answer, api_resolver, listed
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import noted, observed
+from heliograph.monitoring.logging import instrumented, log_event
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.manage_webhook_endpoints import ManageWebhookEndpointsSettings
 from heliograph.runtime.wiring import access, webhooks
@@ -25,7 +25,7 @@ refresher = access.caller_refresher(settings)
 def register() -> Response[str]:
     caller, call = caller_now(app, refresher, *WRITING), ApiCall.read(app.current_event)
     endpoint, secret = service.register(call.document, tenant=caller.tenant, request_id=call.request_id)
-    noted("endpoint registered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    log_event("endpoint registered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(201, NewEndpointResource.with_secret(endpoint, secret))
 
 
@@ -44,7 +44,7 @@ def show(endpoint_id: str) -> Response[str]:
 def change(endpoint_id: str) -> Response[str]:
     caller, call = caller_now(app, refresher, *WRITING), ApiCall.read(app.current_event)
     endpoint = existing(service.change(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
-    noted("endpoint changed", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
+    log_event("endpoint changed", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
     return answer(200, EndpointResource.of(endpoint))
 
 
@@ -52,10 +52,10 @@ def change(endpoint_id: str) -> Response[str]:
 def remove(endpoint_id: str) -> Response[str]:
     caller = caller_now(app, refresher, *WRITING)
     endpoint = existing(service.delete(endpoint_id, tenant=caller.tenant), "endpoint")
-    noted("endpoint deleted", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    log_event("endpoint deleted", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(200, EndpointResource.of(endpoint))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, counter=counter)

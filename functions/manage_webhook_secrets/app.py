@@ -10,7 +10,7 @@ from heliograph.api.problems import existing
 from heliograph.api.representations.webhooks import SecretResource
 from heliograph.api.responses import answer, api_resolver
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import noted, observed, tell
+from heliograph.monitoring.logging import emit_metrics, instrumented, log_event
 from heliograph.monitoring.metrics import SECRETS_SHOWN, Measure
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.manage_webhook_secrets import ManageWebhookSecretsSettings
@@ -26,8 +26,8 @@ refresher = access.caller_refresher(settings)
 def show(endpoint_id: str) -> Response[str]:
     caller = caller_now(app, refresher, *WRITING)
     secret = existing(service.secret(endpoint_id, tenant=caller.tenant), "endpoint")
-    noted("secret shown", endpoint_id=secret.endpoint_id, by=caller.key_id)
-    tell([Measure(SECRETS_SHOWN, 1)], tenant=caller.tenant)
+    log_event("secret shown", endpoint_id=secret.endpoint_id, by=caller.key_id)
+    emit_metrics([Measure(SECRETS_SHOWN, 1)], tenant=caller.tenant)
     return answer(200, SecretResource.of(secret))
 
 
@@ -35,10 +35,10 @@ def show(endpoint_id: str) -> Response[str]:
 def rotate(endpoint_id: str) -> Response[str]:
     caller = caller_now(app, refresher, *WRITING)
     secret = existing(service.rotate_secret(endpoint_id, tenant=caller.tenant), "endpoint")
-    noted("secret rotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
+    log_event("secret rotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
     return answer(200, SecretResource.of(secret))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, counter=counter)

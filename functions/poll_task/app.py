@@ -5,8 +5,8 @@ from typing import Any
 import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.execution.outcomes import Processing
-from heliograph.monitoring.logging import decided, observed, tell
-from heliograph.monitoring.metrics import of_question
+from heliograph.monitoring.logging import emit_metrics, instrumented, log_outcome
+from heliograph.monitoring.metrics import poll_metrics
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.poll_task import PollTaskSettings
 from heliograph.runtime.wiring import execution
@@ -14,10 +14,10 @@ from heliograph.runtime.wiring import execution
 poller = execution.poller(read_settings(PollTaskSettings))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     waiting = Processing.model_validate(event)
     outcome = poller.poll(waiting.job_id, waiting.watch)
-    decided(outcome)
-    tell(of_question(outcome, waiting.watch), job_id=waiting.job_id)
+    log_outcome(outcome)
+    emit_metrics(poll_metrics(outcome, waiting.watch), job_id=waiting.job_id)
     return outcome.model_dump(mode="json")

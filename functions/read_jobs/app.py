@@ -1,4 +1,4 @@
-"""`GET` of jobs and their timelines, as their owner sees them; and all that no path or method is there for."""
+"""`GET /v1/jobs`, `/v1/jobs/{id}` and `…/events`: jobs as their owner sees them. Also answers unknown paths."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from heliograph.api.openapi.methods import methods_of
 from heliograph.api.problems import Problem
 from heliograph.api.query import read_query
 from heliograph.api.representations.jobs import JobList, TimelineResource
-from heliograph.api.responses import answer, api_resolver, sliced
+from heliograph.api.responses import answer, api_resolver, paged
 from heliograph.jobs.read_jobs import JobsQuery
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import observed
+from heliograph.monitoring.logging import instrumented
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.read_jobs import ReadJobsSettings
 from heliograph.runtime.wiring import access, jobs
@@ -29,13 +29,13 @@ counter = access.call_counter(settings)
 
 @app.get("/v1/jobs")
 def get_jobs() -> Response[str]:
-    tenant = _reader()
-    return sliced(app.current_event, JobList.of(reader.list(read_query(JobsQuery, app.current_event), tenant=tenant)))
+    tenant = _tenant()
+    return paged(app.current_event, JobList.of(reader.list(read_query(JobsQuery, app.current_event), tenant=tenant)))
 
 
 @app.get("/v1/jobs/<job_id>")
 def get_job(job_id: str) -> Response[str]:
-    view = reader.read(job_id, tenant=_reader())
+    view = reader.read(job_id, tenant=_tenant())
     if view is None:
         raise Problem.not_found("job")
     return found(view)
@@ -43,18 +43,18 @@ def get_job(job_id: str) -> Response[str]:
 
 @app.get("/v1/jobs/<job_id>/events")
 def get_timeline(job_id: str) -> Response[str]:
-    timeline = timelines.read(job_id, tenant=_reader())
+    timeline = timelines.read(job_id, tenant=_tenant())
     if timeline is None:
         raise Problem.not_found("job")
     return answer(200, TimelineResource.of(timeline))
 
 
-def _reader() -> str:
+def _tenant() -> str:
     caller = ApiCall.caller_of(app.current_event)
     require(caller, Scope.JOBS_READ)
     return caller.tenant
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, counter=counter)

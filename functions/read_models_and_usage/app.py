@@ -14,7 +14,7 @@ from heliograph.api.representations.models import ModelsResource, UsageReport
 from heliograph.api.responses import answer, api_resolver
 from heliograph.budgets.read_usage import UsageQuery
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import observed
+from heliograph.monitoring.logging import instrumented
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.read_models_and_usage import ReadModelsAndUsageSettings
 from heliograph.runtime.wiring import access, budgets, intake
@@ -47,6 +47,6 @@ def get_me() -> Response[str]:
     return answer(200, MeResource.of(limits.me(ApiCall.caller_of(app.current_event))))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, counter=counter)

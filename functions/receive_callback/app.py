@@ -9,7 +9,7 @@ from heliograph.api.callbacks import callback_response, claimed_task_id
 from heliograph.api.responses import api_resolver
 from heliograph.kernel.failures import Charged
 from heliograph.kernel.ids import JOB_ID
-from heliograph.monitoring.logging import logger, observed, only_an_id
+from heliograph.monitoring.logging import id_or_none, instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.receive_callback import ReceiveCallbackSettings
 from heliograph.runtime.wiring import execution
@@ -22,10 +22,10 @@ receiver = execution.callback_receiver(read_settings(ReceiveCallbackSettings))
 def take_callback(job_id: str, token: str) -> Response[str]:
     outcome = receiver.receive(job_id, token, claimed_task_id(app.current_event))
     # The URL is public: only an id of ours is logged.
-    logger.info("callback received", extra={"job_id": only_an_id(job_id, JOB_ID), "outcome": outcome})
+    logger.info("callback received", extra={"job_id": id_or_none(job_id, JOB_ID), "outcome": outcome})
     return callback_response(outcome)
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return app.resolve(event, context)

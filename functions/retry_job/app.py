@@ -12,12 +12,12 @@ from heliograph.api.job_answers import accepted
 from heliograph.api.problems import Problem
 from heliograph.api.responses import api_resolver
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.retry_job import RetryJobSettings
 from heliograph.runtime.wiring import access, intake, jobs
 
-# A call that breaks midway may have left a job behind, which will be done.
+# A call that fails midway may have created a job, which then runs.
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(RetryJobSettings)
 retrier, viewer = intake.job_retrier(settings), jobs.job_viewer()
@@ -36,6 +36,6 @@ def retry(job_id: str) -> Response[str]:
     return accepted(viewer.view(job), caller=caller, location=f"../{job.job_id}", replayed=not outcome.created)
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_api_call(app, event, context, counter=counter)

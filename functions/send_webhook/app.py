@@ -4,8 +4,8 @@ from typing import Any
 
 import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.monitoring.logging import noted, observed, tell
-from heliograph.monitoring.metrics import of_delivery
+from heliograph.monitoring.logging import emit_metrics, instrumented, log_event
+from heliograph.monitoring.metrics import delivery_metrics
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.send_webhook import SendWebhookSettings
 from heliograph.runtime.wiring import webhooks
@@ -18,11 +18,11 @@ read: TypeAdapter[DeliveryTurn | DeliveryCrashed] = TypeAdapter(
 )
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     outcome = sender.send(read.validate_python(event))
     document = outcome.model_dump(mode="json")
     facts = {name: value for name, value in document.items() if name not in {"outcome", "attempt"}}
-    noted("delivery ended" if outcome.outcome == "done" else "delivery retry scheduled", **facts)
-    tell(of_delivery(outcome), delivery_id=outcome.delivery_id)
+    log_event("delivery ended" if outcome.outcome == "done" else "delivery retry scheduled", **facts)
+    emit_metrics(delivery_metrics(outcome), delivery_id=outcome.delivery_id)
     return document

@@ -1,6 +1,4 @@
-"""Pages for browsers, and the API's description. Open to everybody: what a page does, it does with the key that it is
-given.
-"""
+"""Web pages and the API's description, open to everybody. A page calls the API with the key that its user enters."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +6,7 @@ from typing import Any
 import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.api.pages import READING, Pages, WebPage, folder, playground_policy
-from heliograph.monitoring.logging import observed
+from heliograph.monitoring.logging import instrumented
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.serve_pages import ServePagesSettings
 from heliograph.runtime.wiring import api
@@ -27,6 +25,6 @@ pages = Pages(
 )
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return pages.answer(event)

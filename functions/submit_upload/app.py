@@ -1,4 +1,4 @@
-"""An object arrived in the uploads bucket (EventBridge → queue): one job for it, or a published rejection."""
+"""Objects of the uploads bucket (EventBridge → queue): one job for each upload, or a published rejection."""
 
 from typing import Any
 
@@ -13,19 +13,19 @@ from heliograph.intake.preset_events import PresetRejected
 from heliograph.intake.s3_event import ObjectCreated
 from heliograph.intake.submit_upload import Upload
 from heliograph.kernel.errors import WorkflowFailed
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
 from heliograph.runtime.wiring import intake
 
 submitter = intake.upload_submitter(read_settings(SubmitUploadSettings))
-# A batch of which everything failed is no error of the function: each message goes back to the queue by itself.
+# A batch that fails as a whole is no error of the function: each message returns to the queue by itself.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
-def take(record: SQSRecord) -> None:
+def process(record: SQSRecord) -> None:
     try:
-        decide(ObjectCreated.model_validate_json(record.body).upload())
+        submit(ObjectCreated.model_validate_json(record.body).upload())
     except Exception:
         logger.exception(
             "upload not processed: its message is delivered again, and in the end goes to the dead-letter queue"
@@ -33,7 +33,7 @@ def take(record: SQSRecord) -> None:
         raise
 
 
-def decide(upload: Upload) -> None:
+def submit(upload: Upload) -> None:
     match submitter.submit(upload):
         case Submission(job=job, created=created, started=started):
             logger.info("job submitted", extra={"job_id": job.job_id, "key": upload.key, "repeated": not created})
@@ -47,6 +47,6 @@ def decide(upload: Upload) -> None:
             logger.info("object ignored", extra={"key": upload.key})
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    return process_partial_response(event=event, record_handler=take, processor=processor, context=context)
+    return process_partial_response(event=event, record_handler=process, processor=processor, context=context)

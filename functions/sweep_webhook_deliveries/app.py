@@ -4,7 +4,7 @@ from typing import Any
 
 import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from heliograph.monitoring.logging import logger, observed
+from heliograph.monitoring.logging import instrumented, logger
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.sweep_webhook_deliveries import SweepWebhookDeliveriesSettings
 from heliograph.runtime.wiring import webhooks
@@ -12,7 +12,7 @@ from heliograph.runtime.wiring import webhooks
 sweeper = webhooks.delivery_sweeper(read_settings(SweepWebhookDeliveriesSettings))
 
 
-@observed
+@instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> list[str]:
     done = sweeper.sweep()
     for line in done:

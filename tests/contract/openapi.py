@@ -14,7 +14,7 @@ from tests.contract.cfn_template import FUNCTIONS, ROOT, TEMPLATE
 ROUTES = Routes.model_validate(json.loads(TEMPLATE["Parameters"]["Routes"]["Default"]))
 TEXT = document_text(ROOT / "events" / "published")
 DOCUMENT: dict[str, Any] = document_for(TEXT, ROUTES, images_url="https://images.test/")
-KEPT = ROOT / "functions" / "pages" / "openapi.json"
+KEPT = ROOT / "functions" / "serve_pages" / "openapi.json"
 # For providers, who are told of it with every order.
 CALLBACK = ("POST", "/v1/callbacks/{job_id}/{token}")
 

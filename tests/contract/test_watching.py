@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from heliograph.monitoring import metrics
-from heliograph.monitoring.metrics import ANNOUNCED, FUNCTION_ERRORS, METRICS, Metric
+from heliograph.monitoring.metrics import COUNTED_EVENTS, FUNCTION_ERRORS, METRICS, Metric
 
 from tests.contract import observability
 from tests.contract.cfn_template import (
@@ -164,7 +164,7 @@ def test_an_alarm_watches_what_is_told(name: str) -> None:
     if alarm["Namespace"] == {"Fn::Sub": NAMESPACE}:
         metric = TABLE[alarm["MetricName"]]
         assert set(dimensions) == ({metric.dimension} if metric.dimension else set())
-        assert metric.dimension != "event" or dimensions["event"] in ANNOUNCED
+        assert metric.dimension != "event" or dimensions["event"] in COUNTED_EVENTS
     elif dimensions == {"ApiName": {"Ref": "StackName"}}:
         assert RESOURCES["Api"]["Properties"]["Name"] == {"Ref": "AWS::StackName"}
     elif not dimensions:  # functions of an account share their executions

@@ -506,7 +506,7 @@ def test_nothing_of_a_key_is_in_a_log_where_the_table_is_away(
             at_the_door(authorize, STRANGER)
     printed = capfd.readouterr()
     text = logged() + printed.out + printed.err
-    assert "a call failed" in text
+    assert "call failed" in text
     assert STRANGER.removeprefix("hg_") not in text
     assert digest_of(STRANGER) not in text
 

@@ -525,7 +525,7 @@ def test_a_call_that_breaks_logs_no_token(
 
     monkeypatch.setattr(DynamoDBJobStore, "save", broken)
     assert call_back(handler)[0] in {500, 503}
-    assert "a call failed" in logged()
+    assert "call failed" in logged()
     assert TOKEN not in logged()
     assert DIGEST not in logged()
 

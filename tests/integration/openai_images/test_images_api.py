@@ -14,7 +14,8 @@ import pytest
 from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
 from heliograph.access.adapters.dynamodb_open_waits import DynamoDBOpenWaits
 from heliograph.access.keys import ApiKey, Scope, read_key_request
-from heliograph.api.openai import Refusal, images_answer
+from heliograph.api.openai.refusal import Refusal
+from heliograph.api.openai.responses import images_response
 from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobReader, DynamoDBJobStore
 from heliograph.jobs.job import Job, JobStatus
@@ -585,7 +586,7 @@ CASES: list[tuple[Exception, int, str, str | None, bool]] = [
 def test_what_is_raised_is_told_in_openais_words(
     error: Exception, status: int, code: str, param: str | None, again: bool
 ) -> None:
-    answer = Refusal.of(error).answer()
+    answer = Refusal.of(error).response()
     told = json.loads(str(answer.body))["error"]
     assert (answer.status_code, told["code"], told["param"]) == (status, code, param)
     assert answer.headers["x-should-retry"] == str(again).lower()
@@ -621,7 +622,7 @@ def test_a_job_that_failed_is_told_once_and_what_it_cost(code: FailureCode, char
     failure = Failure(code=code, message="it went wrong", retryable=charged is Charged.NO, charged=charged)
     job = failed_job().model_copy(update={"failure": failure})
     with pytest.raises(Refusal) as raised:
-        images_answer(Images((job,), missing=(Missing(job, failure),)), WISH, no_link)
+        images_response(Images((job,), missing=(Missing(job, failure),)), WISH, no_link)
     refusal = raised.value
     assert (refusal.status, refusal.code) == STATUSES[code]
     # The same call has the same job, which has failed for good.
@@ -632,14 +633,14 @@ def test_a_job_that_failed_is_told_once_and_what_it_cost(code: FailureCode, char
 
 def test_a_job_that_is_not_over_is_worth_waiting_for_again() -> None:
     with pytest.raises(Refusal) as raised:
-        images_answer(Images((processing_job(),), missing=(Missing(processing_job(), None),)), WISH, no_link)
+        images_response(Images((processing_job(),), missing=(Missing(processing_job(), None),)), WISH, no_link)
     assert (raised.value.status, raised.value.code, raised.value.should_retry) == (504, "still_processing", True)
 
 
 def test_a_job_that_was_canceled_is_told_so() -> None:
     job = queued_job(status=JobStatus.CANCELED)
     with pytest.raises(Refusal) as raised:
-        images_answer(Images((job,), missing=(Missing(job, None),)), WISH, no_link)
+        images_response(Images((job,), missing=(Missing(job, None),)), WISH, no_link)
     assert (raised.value.status, raised.value.code, raised.value.should_retry) == (409, "canceled", False)
 
 

@@ -343,7 +343,7 @@ def test_whoever_interrupts_a_question_has_deployed_nothing(aws: TlsAws, answers
 def test_an_interrupted_deployment_says_that_cloudformation_goes_on(aws: TlsAws) -> None:
     deployed(aws)
 
-    with pytest.raises(Refused, match="CloudFormation goes on with what it was sent"):
+    with pytest.raises(Refused, match="CloudFormation continues with what was sent"):
         run(wanted(), PlayedSam(aws, is_interrupted=True))
 
 

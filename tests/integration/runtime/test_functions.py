@@ -824,7 +824,7 @@ def test_what_can_not_be_told_harms_nothing(jobs: DynamoDBJobStore, monkeypatch:
 @pytest.mark.parametrize(("disabled", "traced"), [("1", False), ("0", True)])
 def test_the_sdk_of_traces_is_imported_only_where_calls_are_traced(disabled: str, traced: bool) -> None:
     looking = (
-        "import sys; from heliograph.monitoring.logging import observed; observed(lambda event, context: None); "
+        "import sys; from heliograph.monitoring.logging import instrumented; instrumented(lambda event, context: 0); "
         "print(any(name.startswith('aws_xray_sdk') for name in sys.modules))"
     )
     paths = {"PYTHONPATH": str(ROOT / "layers" / "core"), "POWERTOOLS_TRACE_DISABLED": disabled}

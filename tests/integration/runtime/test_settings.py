@@ -333,7 +333,7 @@ def test_with_a_key_the_routes_through_kie_are_on() -> None:
 
 def test_routes_through_kie_alone_need_its_key() -> None:
     only = json.dumps([KIE_ROUTE])
-    assert "no route of ROUTES goes through a provider that there is a key for" in refusal(ROUTES=only)
+    assert "ROUTES has no route through a provider that has a key" in refusal(ROUTES=only)
     assert settings_with(ROUTES=only, KIE_KEY_SECRET="arn:kie").usable_routes.models == ("gpt-image-2",)
 
 
@@ -348,10 +348,10 @@ def test_operations_are_wired_with_what_they_copy_from_two_functions_and_nothing
 ) -> None:
     for variable in set(environment) - variables_of(OperationsSettings):
         monkeypatch.delenv(variable)
-    room = operations.control_room()
+    tools = operations.operator_tools()
     service = access.key_service()
     key, made = service.create(KeyRequest(name="for a drill"), by=None)
-    assert (list(room.jobs.scan()), room.retention) == ([], timedelta(days=100))
+    assert (list(tools.jobs.scan()), tools.retention) == ([], timedelta(days=100))
     assert key
     assert [found.key_id for found in service.list(by=None)] == [made.key_id]
     assert service.revoke(made.key_id, by=None)

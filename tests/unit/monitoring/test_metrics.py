@@ -10,18 +10,18 @@ from heliograph.execution.outcomes import Failed, Finished
 from heliograph.jobs.deadlines import attention_at
 from heliograph.jobs.job import Job
 from heliograph.kernel.failures import Charged, Failure, FailureCode
-from heliograph.monitoring.health import LONG_OVERDUE, check_health
-from heliograph.monitoring.measured import WatchedBus, WatchedJobStore
+from heliograph.monitoring.health import LONG_OVERDUE, HealthCheck
+from heliograph.monitoring.measured import MeasuredEventBus, MeasuredJobStore
 from heliograph.monitoring.metrics import (
     METRICS,
     HealthSnapshot,
     Measure,
-    of_announcement,
-    of_delivery,
-    of_end,
-    of_question,
-    of_submission,
-    of_sweep,
+    delivery_metrics,
+    end_metrics,
+    event_metrics,
+    poll_metrics,
+    submission_metrics,
+    sweep_metrics,
 )
 from heliograph.providers.protocol import NoAnswer, StillRunning
 from heliograph.routes.state import SpendingPause
@@ -60,8 +60,8 @@ def failing(code: FailureCode) -> Job:
 def told(here: InMemoryDeployment) -> Told:
     """What a deployment tells whose stores and bus are watched."""
     told = Told()
-    here.jobs = WatchedJobStore(here.jobs, told)  # type: ignore[assignment]
-    here.bus = WatchedBus(here.bus, told)  # type: ignore[assignment]
+    here.jobs = MeasuredJobStore(here.jobs, told)  # type: ignore[assignment]
+    here.bus = MeasuredEventBus(here.bus, told)  # type: ignore[assignment]
     return told
 
 
@@ -112,7 +112,7 @@ def test_a_picture_is_told_with_the_time_that_each_part_took() -> None:
     job = succeeded_job()
     attempt = job.attempts[0].model_copy(update={"intended_at": after(1), "ready_at": after(20)})
     job = job.model_copy(update={"attempts": (attempt,), "finished_at": after(22.5)})
-    assert values(of_end(job)) == {
+    assert values(end_metrics(job)) == {
         "JobsEnded": (1, "succeeded"),
         "JobFaults": (0, None),
         "SpentUsd": (0.06, None),
@@ -124,7 +124,7 @@ def test_a_picture_is_told_with_the_time_that_each_part_took() -> None:
 
 
 def test_where_nobody_knows_when_a_picture_was_ready_nothing_is_made_up() -> None:
-    told = values(of_end(succeeded_job()))
+    told = values(end_metrics(succeeded_job()))
     assert "JobTime" in told
     assert not {"ProviderLatency", "StorageLag"} & told.keys()
 
@@ -132,7 +132,7 @@ def test_where_nobody_knows_when_a_picture_was_ready_nothing_is_made_up() -> Non
 def test_money_that_nobody_can_tell_is_told_apart() -> None:
     failure = Failure(code=FailureCode.SUBMISSION_UNCERTAIN, message="lost", retryable=False, charged=Charged.UNKNOWN)
     lost = queued_job().attempting("att_1", "run", ROUTE, after(1)).failed(failure, after(300))
-    told = values(of_end(lost))
+    told = values(end_metrics(lost))
     assert (told["SpentUsd"], told["UnknownUsd"]) == ((0, None), (0.06, None))
     assert told["JobsEnded"] == (1, "submission_uncertain")
 
@@ -140,26 +140,26 @@ def test_money_that_nobody_can_tell_is_told_apart() -> None:
 @pytest.mark.parametrize("code", FailureCode)
 def test_nobody_is_woken_for_what_a_jobs_owner_can_mend(code: FailureCode) -> None:
     owners = {"invalid_input", "unsupported_media", "content_blocked", "budget_exceeded", "preset_stopped"}
-    assert values(of_end(failing(code)))["JobFaults"] == (int(code not in owners), None)
+    assert values(end_metrics(failing(code)))["JobFaults"] == (int(code not in owners), None)
 
 
 def test_a_job_that_is_not_over_has_no_end() -> None:
-    assert list(of_end(queued_job())) == []
-    assert values(of_submission(queued_job())) == {"JobsSubmitted": (1, "upload")}
+    assert list(end_metrics(queued_job())) == []
+    assert values(submission_metrics(queued_job())) == {"JobsSubmitted": (1, "upload")}
 
 
 def test_questions_are_told_when_the_last_one_is_answered(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id).model_copy(update={"polls": 4})
     here.provider.will_say(StillRunning(), NoAnswer("it said 502"))
-    assert values(of_question(here.poll(job_id, watch), watch)) == {}
-    assert values(of_question(here.poll(job_id, watch), watch)) == {"PollsUnanswered": (1, None)}
+    assert values(poll_metrics(here.poll(job_id, watch), watch)) == {}
+    assert values(poll_metrics(here.poll(job_id, watch), watch)) == {"PollsUnanswered": (1, None)}
     finished = here.poll(job_id, watch)
     assert isinstance(finished, Finished)
-    assert values(of_question(finished, watch)) == {"Polls": (5, None)}
+    assert values(poll_metrics(finished, watch)) == {"Polls": (5, None)}
     failed = failed_job().failure
     assert failed
-    assert values(of_question(Failed(job_id=job_id, failure=failed), watch)) == {"Polls": (5, None)}
+    assert values(poll_metrics(Failed(job_id=job_id, failure=failed), watch)) == {"Polls": (5, None)}
 
 
 @pytest.mark.parametrize(
@@ -186,44 +186,43 @@ def test_an_attempt_at_a_webhook_is_measured_by_the_run_that_made_it(
         if again
         else DeliveryDone(delivery_id="dlv_x", series=1, status=DeliveryStatus.DELIVERED, attempt=attempt)
     )
-    assert values(of_delivery(outcome)) == expected
+    assert values(delivery_metrics(outcome)) == expected
 
 
 def test_events_are_told_that_are_not_about_a_job() -> None:
-    told = {name: [m.of for m in of_announcement(event)] for name, event in published_examples().items()}
+    told = {name: [m.of for m in event_metrics(event)] for name, event in published_examples().items()}
     assert told == {name: [] if name.startswith("image.job.") else [name] for name in told}
 
 
 def test_a_sweep_always_tells_how_things_stand() -> None:
-    assert values(of_sweep(0, HealthSnapshot(stuck_jobs=0, unavailable_routes=0))) == {
+    assert values(sweep_metrics(0, HealthSnapshot(stuck_jobs=0, unavailable_routes=0))) == {
         "JobsSwept": (0, None),
         "StuckJobs": (0, None),
         "UnavailableRoutes": (0, None),
     }
 
 
-def survey(here: InMemoryDeployment) -> tuple[int, int]:
-    found = check_health(jobs=here.jobs, routes=tuple(ROUTES), control=here.control)
-    return found.stuck_jobs, found.unavailable_routes
+def health(here: InMemoryDeployment) -> HealthSnapshot:
+    return HealthCheck(jobs=here.jobs, routes=tuple(ROUTES), control=here.control).run()
 
 
 def test_a_job_is_stuck_when_it_should_have_moved_long_ago(here: InMemoryDeployment) -> None:
     due = attention_at(here.post().job)
     assert due
     here.clock.step((due - here.clock.now() + LONG_OVERDUE - timedelta(seconds=1)).total_seconds())
-    assert survey(here)[0] == 0
+    assert health(here).stuck_jobs == 0
     here.clock.step(1)
-    assert survey(here)[0] == 1
+    assert health(here).stuck_jobs == 1
     here.sweep()
-    assert survey(here)[0] == 0
+    assert health(here).stuck_jobs == 0
 
 
 def test_routes_count_that_are_held_open_or_stopped_with_all_others(here: InMemoryDeployment) -> None:
-    assert survey(here)[1] == 0
+    assert health(here).unavailable_routes == 0
     here.control.disable(ROUTE, "drill")
-    assert survey(here)[1] == 1
+    assert health(here).unavailable_routes == 1
     here.states.set_spending_pause(SpendingPause(since=here.clock.now(), reason="too dear"))
-    assert survey(here)[1] == len(tuple(ROUTES))
+    assert health(here).unavailable_routes == len(tuple(ROUTES))
     here.states.set_spending_pause(None)
     here.control.enable(ROUTE)
-    assert survey(here)[1] == 0
+    assert health(here).unavailable_routes == 0

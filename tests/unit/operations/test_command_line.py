@@ -24,12 +24,12 @@ def test_every_option_of_every_command_has_a_help_text(command: argparse.Argumen
     assert {"stack", "region"} <= {option.dest for option in command._actions}
 
 
-@pytest.mark.parametrize("command", ["disable gpt-image-2", "pause-spending"])
+@pytest.mark.parametrize("command", ["disable-route gpt-image-2", "pause-spending"])
 def test_a_reason_is_asked_for_and_must_say_something(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     for reason in ([], ["--reason", "  "]):
         with pytest.raises(SystemExit):
             _parser().parse_args([*command.split(), *reason])
-    assert "say why" in capsys.readouterr().err
+    assert "give a reason, for other operators" in capsys.readouterr().err
 
 
 def test_a_stack_named_before_the_command_is_kept() -> None:

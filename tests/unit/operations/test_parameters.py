@@ -213,7 +213,7 @@ def test_every_fault_of_every_route_is_told() -> None:
         ("Tenants", "[]", "write a JSON object"),
         ("Routes", "{}", "write a JSON list"),
         ("Routes", "[]", "at least one route is needed"),
-        ("Tenants", '{"a": {}, "a": {}}', "says a twice"),
+        ("Tenants", '{"a": {}, "a": {}}', "gives a twice"),
         ("Tenants", '{"shop":\n{}}', "the character '\\n': write it in one line, in ASCII and without backslashes"),
         ("Tenants", r'{"\u0061": {}}', "without backslashes"),
         ("Tenants", ' {"shop": {}}', "leave them out"),
@@ -247,9 +247,7 @@ def test_a_document_that_is_broken_and_too_long_is_told_both() -> None:
 
 def test_routes_through_kie_alone_need_its_key() -> None:
     routes = compact([{**ROUTE, "provider": "kie"}])
-    assert only_fault(Routes=routes, KieKeySecret="").startswith(
-        "Routes leads through kie alone and KieKeySecret is empty"
-    )
+    assert only_fault(Routes=routes, KieKeySecret="").startswith("All Routes go through kie and KieKeySecret is empty")
     secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:kie-a1B2c3"
     assert faults_of_parameters({"Routes": routes, "KieKeySecret": secret}) == ()
 

@@ -165,7 +165,7 @@ def test_a_key_is_listed_with_when_it_expires_or_has() -> None:
 
 def test_no_keys_are_told_too() -> None:
     assert list(key_report([], NOW)) == [
-        "There are no API keys but the deployment's own. `make new-key NAME=…` makes one."
+        "There are no API keys except the deployment's own. `make new-key NAME=…` creates one."
     ]
 
 

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 
 def bearer_of(header: str) -> str:
-    """The credentials that the header carries; nothing where it carries none of this kind."""
+    """Credentials of the header; empty if it has none of the scheme Bearer."""
     scheme, _, credentials = header.partition(" ")
     return credentials.strip() if scheme.lower() == "bearer" else ""

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 
-# The gateway gives up after 29 s (its default), and submitting takes its time as well.
+# API Gateway times out after 29 s (its default), and submitting takes some of them.
 MAX_WAIT_SECONDS = 25
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 def authorizer_context(caller: Caller) -> dict[str, str]:
-    """What the gateway hands on of a caller: it takes texts and numbers only."""
-    told = caller.model_dump(mode="json", exclude_none=True, exclude={"scopes"})
-    return {**{name: str(value) for name, value in told.items()}, "scopes": " ".join(sorted(caller.scopes))}
+    """The caller as context of the authorizer's answer: API Gateway takes strings and numbers only."""
+    fields = caller.model_dump(mode="json", exclude_none=True, exclude={"scopes"})
+    return {**{name: str(value) for name, value in fields.items()}, "scopes": " ".join(sorted(caller.scopes))}
 
 
 def _number(text: str | None) -> int | None:
@@ -33,7 +33,7 @@ def _number(text: str | None) -> int | None:
 
 
 def repeat_number(header: str) -> int:
-    """Which repeat of a call the header `x-stainless-retry-count` says that this is; 0 where it says nothing."""
+    """Number of the client's retry, from the header `x-stainless-retry-count`; 0 if it gives none."""
     return int(header) if header.isascii() and header.isdecimal() and len(header) <= len("1000") else 0
 
 
@@ -43,9 +43,9 @@ def _all(event: APIGatewayProxyEvent, header: str) -> list[str]:
 
 
 def preferred_wait(header: str) -> int | None:
-    """The seconds of `Prefer: wait=N` (RFC 7240), as many as the gateway allows at most; `None` where it says none.
+    """Seconds of `Prefer: wait=N` (RFC 7240), capped at what the gateway allows; `None` if it names none.
 
-    Of a preference that is no preference, the specification wants nothing but to be left alone.
+    Malformed preferences are ignored, as the specification demands.
     """
     for preference in header.split(","):
         name, _, value = preference.partition(";")[0].partition("=")
@@ -64,36 +64,36 @@ class ApiCall:
     body: bytes
     idempotency_key: str | None
     received_at: datetime
-    # How long the caller would rather wait for the job's end, in seconds.
     wait_seconds: int | None = None
-    # Which repeat of a call it is, by the word of clients that number them.
+    """Preferred wait for the job's end."""
     repeat: int = 0
+    """Number of the client's retry, as clients that number them give it."""
 
     @property
     def arrival(self) -> IncomingCall:
-        """The call, as equal ones are told apart by."""
+        """The call as it is compared with equal calls."""
         return IncomingCall(call_id=self.request_id, received_at=self.received_at, repeat=self.repeat)
 
     @property
     def document(self) -> dict[str, Any]:
-        """The body, which must be a JSON object: raises `MalformedDocument` else."""
+        """The body. Raises `MalformedDocument` if it is no JSON object."""
         return read_json_object(self.body, what="the body")
 
     @staticmethod
     def caller_of(event: APIGatewayProxyEvent) -> Caller:
-        """Who calls, as `authorize` told the gateway."""
-        told: dict[str, str] = event["requestContext"]["authorizer"]
+        """The caller, from the authorizer's context."""
+        context: dict[str, str] = event["requestContext"]["authorizer"]
         return Caller(
-            tenant=told["tenant"],
-            scopes=frozenset(Scope(scope) for scope in told.get("scopes", "").split()),
-            key_id=told.get("key_id"),
-            daily_budget_microusd=_number(told.get("daily_budget_microusd")),
-            requests_per_minute=_number(told.get("requests_per_minute")),
+            tenant=context["tenant"],
+            scopes=frozenset(Scope(scope) for scope in context.get("scopes", "").split()),
+            key_id=context.get("key_id"),
+            daily_budget_microusd=_number(context.get("daily_budget_microusd")),
+            requests_per_minute=_number(context.get("requests_per_minute")),
         )
 
     @classmethod
     def read(cls, event: APIGatewayProxyEvent) -> ApiCall:
-        """The call in API Gateway's event. Raises `Problem` for a body that is too large to look at."""
+        """The call in API Gateway's event. Raises a `Problem` (413) if the body is too large."""
         context: dict[str, Any] = event["requestContext"]
         text = event.body or ""
         body = base64.b64decode(text) if event.is_base64_encoded else text.encode(errors="surrogatepass")

@@ -1,4 +1,4 @@
-"""A provider's callback: the task that it names, and the answer to it."""
+"""A provider's callback: the task that it names, and the response to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 
-# A callback repeats the order: a prompt and its links.
+# A callback repeats the request: a prompt and its links.
 _MAX_CALLBACK_BYTES = 256 * 1024
 
 
@@ -35,7 +35,7 @@ class _Callback(_Document):
 
 
 def claimed_task_id(event: APIGatewayProxyEvent) -> str | None:
-    """The task that a provider's callback names; `None` for a body that names none, or is too large to look at."""
+    """The task that a provider's callback names; `None` if the body names none or is too large."""
     body = event.body or ""
     if len(body) > _MAX_CALLBACK_BYTES:
         return None
@@ -47,7 +47,7 @@ def claimed_task_id(event: APIGatewayProxyEvent) -> str | None:
 
 
 def callback_response(outcome: CallbackResult) -> Response[str]:
-    """204 for what was meant for us; 404, which tells nothing, for what was not; else an answer to be repeated."""
+    """204 for a callback with a valid secret, 404 for any other, or an error that makes the provider send it again."""
     match outcome:
         case CallbackResult.KNOWN | CallbackResult.ADOPTED:
             return Response(HTTPStatus.NO_CONTENT.value, "application/json", "", {})

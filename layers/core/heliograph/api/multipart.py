@@ -13,30 +13,32 @@ from heliograph.kernel.errors import Fault, MalformedDocument, UnusableParameter
 from heliograph.kernel.texts import not_utf8
 from heliograph.openai_images.parameters import Code
 
-_MOST_PARTS = 64
-_MOST_TEXT_BYTES = 256 * 1024
-# It describes what it is given.
+_MAX_PARTS = 64
+_MAX_TEXT_BYTES = 256 * 1024
+# It logs parts of what it parses.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a form holds: texts by their fields' names, and files, in their order, by theirs."""
+    """A form, read."""
 
     texts: dict[str, str]
+    """Texts by field."""
     files: dict[str, tuple[bytes, ...]]
+    """Files by field, in the order of the form."""
 
 
-class _TooMuch(FormParserError):
+class _TooLarge(FormParserError):
     pass
 
 
 def read_form(body: bytes, content_type: str, *, files: Sequence[str]) -> Form:
-    """The form in `body`. A field without a text counts as left out.
+    """The form in `body`. An empty field counts as left out.
 
-    `files`: the names of those fields that are files; each may be given several times, with `[]` after its name or
-    without. Raises `MalformedDocument` for what is no such form, `UnusableParameters` for a text given twice, or a
-    file where none belongs.
+    `files`: names of the fields that are files; each may be given several times, with or without `[]` after its name.
+    Raises `MalformedDocument` if the body is no such form, `UnusableParameters` for a text given twice, or for a file
+    in a text's field.
     """
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
@@ -68,10 +70,10 @@ def _parts(body: bytes, boundary: bytes) -> list[tuple[str, bytes, bool]]:
     def take(name: bytes | None, content: bytes, *, is_file: bool) -> None:
         nonlocal texts
         texts += 0 if is_file else len(content)
-        if len(parts) >= _MOST_PARTS:
-            raise _TooMuch(f"has more than {_MOST_PARTS} parts")
-        if texts > _MOST_TEXT_BYTES:
-            raise _TooMuch(f"has more than {_MOST_TEXT_BYTES} bytes of text")
+        if len(parts) >= _MAX_PARTS:
+            raise _TooLarge(f"has more than {_MAX_PARTS} parts")
+        if texts > _MAX_TEXT_BYTES:
+            raise _TooLarge(f"has more than {_MAX_TEXT_BYTES} bytes of text")
         parts.append(((name or b"").decode(errors="replace"), content, is_file))
 
     def take_file(file: File) -> None:
@@ -93,7 +95,7 @@ def _parts(body: bytes, boundary: bytes) -> list[tuple[str, bytes, bool]]:
         parser = FormParser("multipart/form-data", take_field, take_file, end, boundary=boundary, config=config)
         parser.write(body)
         parser.finalize()
-    except _TooMuch as error:
+    except _TooLarge as error:
         raise MalformedDocument(Fault("", f"the form {error}")) from None
     except FormParserError:
         raise MalformedDocument(Fault("", "the body is no valid multipart/form-data")) from None

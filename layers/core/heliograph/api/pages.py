@@ -1,4 +1,4 @@
-"""Pages for browsers: read once at start, sent with headers that keep them to themselves. No caller is known here."""
+"""Web pages: read once at start, sent with headers that isolate them. Pages are public: no caller is known."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-# Of what is no document, or of a document that needs nothing.
+# For files that are no documents, and documents that load nothing.
 CLOSED = "default-src 'none'; frame-ancestors 'none'"
 # Of a page to read, with a style and pictures of its own.
 READING = f"{CLOSED}; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 _HEADERS = {
-    # Asked for again each time and answered by 304: a new deployment is seen at once, and never half of it.
+    # Revalidated on each request and answered by 304: a new deployment shows at once, and never in part.
     "Cache-Control": "no-cache",
     "X-Content-Type-Options": "nosniff",
-    # Counts for a domain of one's own; AWS's own names are never served in clear.
+    # For custom domains; AWS's own names never serve plain HTTP.
     "Strict-Transport-Security": "max-age=31536000",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -39,16 +39,17 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class BucketOrigins:
-    """Where the signed links of the two buckets lead, as a browser names it: `https://host`."""
+    """Origins (`https://host`) of the presigned links of the two buckets."""
 
     uploads: str
     results: str
 
 
 def playground_policy(origins: BucketOrigins) -> str:
-    """What the playground may do: run its own files, call its own API, post to the one bucket, show from the other.
+    """The playground's Content-Security-Policy.
 
-    Nothing can make it run a text as code (`trusted-types 'none'`), send a form or be framed.
+    The page runs its own files, calls its own API, uploads to one bucket and shows images of the other. No text can
+    run as code (`trusted-types 'none'`); the page can't submit a form to another page or be framed.
     """
     directives = (
         "default-src 'none'",
@@ -67,26 +68,27 @@ def playground_policy(origins: BucketOrigins) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WebPage:
-    """What lies at a path: its text, what it is, and what a browser lets it do."""
+    """A page or one of its files."""
 
     body: str
     content_type: str
     policy: str = CLOSED
+    """Its Content-Security-Policy."""
 
     @property
     def etag(self) -> str:
-        """Changes with the text, and with what it may do."""
+        """Entity tag: changes with the body, the content type and the policy."""
         digest = hashlib.sha256(f"{self.content_type}\n{self.policy}\n{self.body}".encode())
         return f'"{digest.hexdigest()[:32]}"'
 
     @classmethod
     def read(cls, file: Path, policy: str = CLOSED) -> WebPage:
-        """The file's text, as what its name says that it is."""
+        """The file, with the content type of its suffix."""
         return cls(file.read_text(encoding="utf-8"), _CONTENT_TYPES[file.suffix], policy)
 
 
 def folder(path: str, of: Path) -> dict[str, WebPage]:
-    """Every file of a folder under that path, but the document itself (`index.html`)."""
+    """All files of a folder by their paths below `path`, except for documents (`.html`)."""
     return {f"{path}/{file.name}": WebPage.read(file) for file in sorted(of.iterdir()) if file.suffix != ".html"}
 
 
@@ -97,14 +99,14 @@ class Pages:
         self._pages = {path: (page, page.etag) for path, page in by_path.items()}
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
-        """The page as API Gateway takes it: 200, 304 to whom has it already, or a problem. Of `HEAD`, no body."""
+        """API Gateway's response: 200, 304 if the browser has the page, or a problem. No body for `HEAD`."""
         call = APIGatewayProxyEvent(event)
-        # What the gateway matched, rather than the path: that begins with whatever a custom domain puts before it.
+        # The resource that the gateway matched: the path itself begins with a custom domain's base path.
         path = call.resource.format_map(call.path_parameters or {})
         if path not in self._pages:
             return problem_answer(Problem.not_found("page"), call)
         if call.path.endswith("/"):
-            # The gateway takes both for one, but a page's relative links lead elsewhere from there.
+            # The gateway matches both, but a page's relative links would lead elsewhere from this URL.
             return _answer(HTTPStatus.PERMANENT_REDIRECT, {"Location": f"../{path.rpartition('/')[2]}"})
         page, etag = self._pages[path]
         headers = {**_HEADERS, "ETag": etag, "Content-Security-Policy": page.policy}
@@ -115,9 +117,9 @@ class Pages:
 
 
 def _known(call: APIGatewayProxyEvent) -> set[str]:
-    """The entity tags that the browser has. The gateway may mark them as weak where it compresses."""
-    given = call.headers.get("If-None-Match") or ""
-    return {tag.strip().removeprefix("W/") for tag in given.split(",")}
+    """Entity tags that the browser has. The gateway may mark them as weak when it compresses."""
+    header = call.headers.get("If-None-Match") or ""
+    return {tag.strip().removeprefix("W/") for tag in header.split(",")}
 
 
 def _answer(status: HTTPStatus, headers: Mapping[str, str], body: str = "") -> dict[str, Any]:

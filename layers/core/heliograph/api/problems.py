@@ -1,6 +1,6 @@
-"""What goes wrong in an API call, as RFC 9457 problem details. One place for every code and status of ours.
+"""Errors of API calls as problem details (RFC 9457): every code with its status.
 
-Those that the gateway answers by itself (no key, a wrong one, no such path) have the same shape: see
+Errors that API Gateway answers by itself (no key, a wrong key, no such path) have the same shape: see
 `GatewayResponses` in template.yaml.
 """
 
@@ -54,7 +54,7 @@ TITLES = {
 
 
 class Problem(Exception):
-    """An answer that is not what was asked for. `retryable`: unchanged, later; how much later, if that can be said."""
+    """An error response. `retryable`: the same call may succeed later, after `retry_after_seconds` if that is known."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Problem(Exception):
 
         `docs`: where the API's reference is, relative to the call's URL. The page of errors is below it.
         """
-        told = ProblemDocument(
+        document = ProblemDocument(
             type=f"{docs}/errors#{self.code}",
             title=TITLES[self.status],
             status=self.status.value,
@@ -89,7 +89,7 @@ class Problem(Exception):
             request_id=request_id,
             errors=tuple(FaultResource(pointer=fault.pointer, detail=fault.detail) for fault in self.errors),
         )
-        return told.model_dump(mode="json", exclude=None if self.errors else {"errors"})
+        return document.model_dump(mode="json", exclude=None if self.errors else {"errors"})
 
     @classmethod
     def not_found(cls, what: str) -> Problem:
@@ -98,19 +98,19 @@ class Problem(Exception):
 
     @classmethod
     def method_not_allowed(cls, allowed: Sequence[str]) -> Problem:
-        """405, with the methods that there are."""
+        """405, with the methods that the path takes."""
         detail = f"this path takes {', '.join(allowed)}"
         return cls(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", detail, allowed=allowed)
 
     @classmethod
-    def payload_too_large(cls, most_bytes: int) -> Problem:
+    def payload_too_large(cls, max_bytes: int) -> Problem:
         """413"""
-        detail = f"the body is larger than the {most_bytes} bytes allowed; give references as links"
+        detail = f"the body is larger than the {max_bytes} bytes allowed; give references as links"
         return cls(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", detail)
 
     @classmethod
     def of(cls, error: Exception, *, charged: Charged) -> Problem:
-        """What an exception is to a caller. `charged`: what can be said of money if the call broke midway."""
+        """The problem of an exception. `charged`: whether a call that broke midway may have cost something."""
         match error:
             case Problem():
                 return error
@@ -154,7 +154,7 @@ class Problem(Exception):
                 detail = "a record that this needs can't be read, which only the operator can repair"
                 return cls(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, charged=charged)
             case Unavailable():
-                detail = "a service behind us did not answer"
+                detail = "a service that this needs did not answer"
                 return cls(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True, charged=charged)
             case _:
                 detail = "something went wrong on our side; the request id finds it in our log"
@@ -172,7 +172,7 @@ def _of_invalid(error: InvalidRequest) -> tuple[HTTPStatus, str]:
 
 
 def existing(found: Found | None, what: str) -> Found:
-    """What was found. Raises a `Problem` (404) where there is no such thing, or it is another tenant's."""
+    """The thing found. Raises a `Problem` (404) if there is none, or it is another tenant's."""
     if found is None:
         raise Problem.not_found(what)
     return found

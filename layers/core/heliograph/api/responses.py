@@ -1,4 +1,4 @@
-"""The API's answers: documents, lists, and problems as RFC 9457 has them. Those about jobs: job_answers.py."""
+"""Responses of the API: documents, lists, and problems (RFC 9457). Responses about jobs: job_answers.py."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from heliograph.api.problems import CONTENT_TYPE, Problem
 from heliograph.api.representations import Listing, Representation
 from heliograph.kernel.failures import Charged
-from heliograph.monitoring.logging import logger, tell
-from heliograph.monitoring.metrics import of_list
+from heliograph.monitoring.logging import emit_metrics, logger
+from heliograph.monitoring.metrics import list_metrics
 
 
 def api_resolver(
     *, charged_on_failure: Charged, methods_of: Callable[[str], tuple[str, ...]] = lambda _: ()
 ) -> APIGatewayRestResolver:
-    """A resolver whose every error is a problem document. `charged_on_failure`: of a call that broke midway.
+    """A resolver whose errors all are problem documents.
 
-    `methods_of`: what a path of the API takes, for calls of one that it does not take.
+    `charged_on_failure`: whether a call that broke midway may have cost something. `methods_of`: the methods that a
+    path of the API takes, for the response to other methods.
     """
-    # A custom domain may map a path of its own before ours.
+    # A custom domain may map a base path before ours.
     app = APIGatewayRestResolver(strip_prefixes=[re.compile(r"^/(?!v1(/|$))[^/]+(?=/v1(/|$))")])
 
-    # One handler for all: powertools finds the nearest base class.
+    # One handler for all exceptions: powertools finds the nearest base class.
     @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
     def problem(error: Exception) -> Response[str]:
         found = Problem.of(error, charged=charged_on_failure)
         call = app.current_event
         if found.charged is not Charged.NO and call.path.endswith("/jobs") and "Idempotency-Key" not in call.headers:
-            # The call may have left a job behind, and nothing would tell the next one from it.
+            # The call may have created a job, and a repeat without a key would create another.
             found.retryable = False
             found.detail += "; the call may have made a job: with an Idempotency-Key it could be repeated safely"
         if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.exception("a call failed")
+            logger.exception("call failed")
         return _problem(call, found)
 
     @app.not_found
@@ -48,7 +49,7 @@ def api_resolver(
         call = app.current_event
         allowed = methods_of(call.resource)
         if not allowed or call.http_method in allowed:
-            # Of a path that is taken, a part that is nobody's id.
+            # The path exists, but a part of it is no id.
             return _problem(call, Problem.not_found("path or method"))
         if call.http_method == "OPTIONS":
             return Response(HTTPStatus.NO_CONTENT.value, "application/json", "", {"Allow": ", ".join(allowed)})
@@ -58,7 +59,7 @@ def api_resolver(
 
 
 def problem_answer(problem: Problem, call: APIGatewayProxyEvent) -> dict[str, Any]:
-    """The problem as API Gateway takes it, where no resolver is at work."""
+    """The problem as API Gateway's response, without a resolver."""
     response = _problem(call, problem)
     headers = {"Content-Type": [CONTENT_TYPE], **{name: [str(value)] for name, value in response.headers.items()}}
     return {"statusCode": response.status_code, "multiValueHeaders": headers, "body": response.body}
@@ -77,20 +78,20 @@ def _problem(call: APIGatewayProxyEvent, problem: Problem) -> Response[str]:
 
 
 def _to_the_root(call: APIGatewayProxyEvent) -> str:
-    """From the call's URL to that of the deployment, relative: right behind any stage, domain or proxy."""
+    """Relative URL from the call to the deployment's root, which holds behind any stage, domain or proxy."""
     proxied = (call.path_parameters or {}).get("proxy", "")
     return "../" * (call.resource.replace("{proxy+}", proxied).count("/") - 1)
 
 
 def answer(status: int, body: Representation, headers: Mapping[str, str] | None = None) -> Response[str]:
-    """The body as JSON. What is told to one caller is kept by nobody on the way."""
+    """The body as JSON. No cache on the way may store what one caller is shown."""
     return Response(
         status, "application/json", body.model_dump_json(), {"Cache-Control": "no-store", **(headers or {})}
     )
 
 
 def listed(listing: Listing[Any], headers: Mapping[str, str] | None = None) -> Response[str]:
-    """200 with a list. What of it can't be read is logged by its ids, and counted."""
+    """200 with a list. Records that can't be read are logged by their ids, and counted."""
     report_unreadable(listing.unreadable)
     return answer(200, listing, headers)
 
@@ -98,12 +99,12 @@ def listed(listing: Listing[Any], headers: Mapping[str, str] | None = None) -> R
 def report_unreadable(records: tuple[str, ...]) -> None:
     """Logs records that can't be read by their ids, and counts them."""
     if records:
-        logger.error("unreadable", extra={"records": records})
-        tell(of_list(len(records)))
+        logger.error("unreadable records left out", extra={"records": records})
+        emit_metrics(list_metrics(len(records)))
 
 
-def sliced(call: APIGatewayProxyEvent, listing: Listing[Any]) -> Response[str]:
-    """200 with a slice of a list. `Link` (RFC 8288) leads to the next one, relative to the call's own URL."""
+def paged(call: APIGatewayProxyEvent, listing: Listing[Any]) -> Response[str]:
+    """200 with one page of a list. `Link` (RFC 8288) leads to the next page, relative to the call's own URL."""
     headers: dict[str, str] = {}
     if listing.next_cursor:
         query = {**(call.query_string_parameters or {}), "cursor": listing.next_cursor}

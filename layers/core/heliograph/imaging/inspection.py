@@ -1,4 +1,4 @@
-"""One image, from its first byte to its end: what it is, or why it is none."""
+"""Inspection of an image from its first byte to its end: its type and size, or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from heliograph.imaging.webp import SUSPICIOUS_ZEROS, WebpReader
 from heliograph.kernel.errors import UnusableImage
 from heliograph.kernel.media_types import SNIFF_BYTES, MediaType, sniff
 
-# Unless it is thorough, so much of a JPEG is read in any case, and where in its last bytes the end marker must be.
+# Bytes of a JPEG that are always read, and the last bytes, in which the end marker must be, unless it is thorough.
 SKIMMED_AFTER_BYTES = 256 * 1024
 _TAIL_BYTES = 64 * 1024
 _END_MARKER = b"\xff\xd9"
@@ -21,7 +21,7 @@ _END_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What an image says of itself; sizes in pixels."""
+    """Type of an image, and its size in pixels."""
 
     media_type: MediaType
     width: int
@@ -29,28 +29,28 @@ class ImageFacts:
 
 
 class Inspection:
-    """Takes an image in pieces, of any size, and forgets them; takes little memory whatever comes.
+    """Reads an image in pieces of any size, in little memory.
 
-    `size_bytes`: of the whole, if that is known beforehand: damage then shows sooner. Unless it is `thorough`, of the
-    pixels of a large JPEG only the beginning and the end are read; what these leave `in_doubt` is to be read again.
+    `size_bytes`: of the whole image, if known beforehand: damage then shows sooner. Unless `thorough`, only the
+    beginning and the end of a large JPEG's pixels are read; if these leave it `in_doubt`, read it again, thoroughly.
     """
 
     def __init__(self, *, size_bytes: int | None = None, thorough: bool = True) -> None:
         self._size_bytes = size_bytes
         self._thorough = thorough
         self._read_bytes = 0
-        # The last bytes of what is not read otherwise.
+        # The last bytes of the part that is skipped.
         self._tail: bytes | None = None
         self._begins = b""
         self._media_type: MediaType | None = None
         self._pieces: Pieces | None = None
         self._reading: Generator[None, bytes, None] | None = None
         self._problem: UnusableImage | None = None
-        # Nothing that may still come changes what is known.
+        # The result is final, whatever follows.
         self.is_over = False
 
     def read(self, piece: bytes) -> None:
-        """The next bytes of it. Costs nothing once it is over."""
+        """Reads the next bytes. Costs nothing once the inspection is over."""
         if self.is_over or not piece:
             return
         if self._tail is not None:
@@ -67,18 +67,18 @@ class Inspection:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether its end was not seen where it was looked for. Something may follow it, or it is broken."""
+        """Whether the end marker was not found in the last bytes: something follows it, or the image is broken."""
         return self._tail is not None and not self.ends_as_it_should(self._tail)
 
     @property
     def is_in_pixels(self) -> bool:
-        """Whether all that comes before the pixels was read, and is well."""
+        """Whether everything before the pixels was read and is valid."""
         return self._pieces is not None and self._pieces.in_pixels and self._problem is None
 
     def ends_as_it_should(self, tail: bytes) -> bool:
-        """Whether an image of which the middle was not read has the end of a whole one, by its last bytes.
+        """Whether `tail` is the end of a whole image, of which the middle was not read.
 
-        If not, it is cut, or filled with zeros; or something follows its end that is longer than `tail`.
+        If not, the image is cut, or filled with zeros; or something longer than `tail` follows its end.
         """
         if self._media_type is MediaType.JPEG:
             return _END_MARKER in tail
@@ -88,7 +88,7 @@ class Inspection:
 
     @property
     def facts(self) -> ImageFacts:
-        """What is known by now. Raises `UnusableImage` for what is no image, or a broken or too large one."""
+        """The facts known so far. Raises `UnusableImage` if it is no image, or a broken or too large one."""
         if self._problem:
             raise self._problem
         if self._media_type is None or self._pieces is None or self._pieces.size is None:
@@ -96,7 +96,7 @@ class Inspection:
         return ImageFacts(self._media_type, *self._pieces.size)
 
     def end(self) -> ImageFacts:
-        """All of it was read. Raises as `facts` does."""
+        """Ends the inspection after the last byte. Raises as `facts` does."""
         if self._reading is None:
             self._begin()
         if self._pieces and self.in_doubt:
@@ -120,7 +120,7 @@ class Inspection:
         is_long = self._read_bytes >= SKIMMED_AFTER_BYTES
         may_skim = not self._thorough and not self.is_over and self._media_type is MediaType.JPEG
         if may_skim and is_long and self.is_in_pixels:
-            # The marker may begin with it. What is before that was read: an end marker in it is of a preview.
+            # The marker may begin in this byte. Bytes before it were read: an end marker there ends a preview.
             self._tail = piece[-1:]
 
     def _go_on(self, piece: bytes | None) -> None:

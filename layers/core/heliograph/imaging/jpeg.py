@@ -1,4 +1,4 @@
-"""JPEG (ITU-T T.81): every segment and every scan, to the end marker. What follows that is not looked at.
+"""JPEG (ITU-T T.81): every segment and every scan, to the end marker. Bytes after it are ignored.
 
 Cameras put things there: previews, a video, a second picture. Damage within the entropy-coded data of a scan shows only
 where it is too short, or its restart markers are not what they must be; whoever decodes it sees no more.
@@ -14,12 +14,12 @@ from typing import NamedTuple
 from heliograph.imaging.pieces import Pieces, Reading
 
 _END_MARKER = "its end marker"
-# Within entropy-coded data, 0xFF stands before 0x00, or it begins a restart marker, or the data is over.
+# In entropy-coded data, 0xFF is followed by 0x00 or begins a restart marker; otherwise the data ends.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _EOI, _SOS, _DQT, _DNL, _DRI, _DHT, _COM = 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xC4, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
-# Baseline, extended and progressive; the others (lossless, hierarchical, arithmetic) hardly anybody opens.
+# Baseline, extended and progressive; few programs open the others (lossless, hierarchical, arithmetic).
 _FRAMES = range(0xC0, 0xC3)
 _OTHER_FRAMES = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 _PROGRESSIVE = 0xC2
@@ -28,10 +28,10 @@ _BITS = 8
 _MOST_SAMPLING = 4
 _LAST_TABLE = 3
 _LONGEST_CODE = 16
-# Classes of Huffman tables, and what one of the first coefficients may hold.
+# Classes of Huffman tables, and the values that a table of first coefficients may hold.
 _FIRSTS, _OTHERS = 0, 1
 _LARGEST_FIRST = 15
-# Those that one that is not progressive need not bring: frames of a video do not.
+# Tables that a JPEG may leave out unless it is progressive, as frames of a video do.
 _STANDARD_CODES = frozenset({0x00, 0x01, 0x10, 0x11})
 _LAST_COEFFICIENT = 63
 _MOST_LOW_BITS = 13
@@ -47,7 +47,7 @@ class _Component:
 
 @dataclass(slots=True)
 class _Frame:
-    """What the frame's header says of the picture, and which components' data was seen."""
+    """The frame's header, and the components whose data was seen."""
 
     width: int
     height: int
@@ -56,7 +56,7 @@ class _Frame:
     seen: set[int] = field(default_factory=set)
 
     def units(self, chosen: Sequence[int]) -> int:
-        """How many units of a scan come one after the other: whole blocks of its one component, or of several."""
+        """Number of units of a scan: blocks of its one component, or of several interleaved."""
         across = max(component.across for component in self.components.values())
         down = max(component.down for component in self.components.values())
         if len(chosen) > 1:
@@ -67,7 +67,7 @@ class _Frame:
         return columns * rows
 
     def blocks_in_unit(self, chosen: Sequence[int]) -> int:
-        """Blocks of 8 by 8 samples."""
+        """Number of blocks of 8 by 8 samples."""
         if len(chosen) == 1:
             return 1
         return sum(self.components[name].across * self.components[name].down for name in chosen)
@@ -75,7 +75,7 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Data:
-    """The entropy-coded data of one scan, as it passes. `most_restarts`: more are none; 0: they are not counted."""
+    """Entropy-coded data of one scan. `most_restarts`: the most restart markers allowed; 0: they are not counted."""
 
     most_restarts: int
     size_bytes: int = 0
@@ -83,7 +83,7 @@ class _Data:
     in_order: bool = True
 
     def passed(self, buffer: bytes, start: int, end: int) -> None:
-        """More of it."""
+        """Counts the next part of the data."""
         self.size_bytes += end - start
         if self.restarts >= self.most_restarts or not self.in_order:
             return
@@ -104,7 +104,7 @@ class JpegReader:
         self._restart_interval = 0
 
     def read(self) -> Reading[None]:
-        """To the end marker."""
+        """Reads to the end marker."""
         yield from self._pieces.skip(2, _END_MARKER)
         while (marker := (yield from self._marker())) != _EOI:
             if marker == _SOS:
@@ -125,12 +125,12 @@ class JpegReader:
                 raise self._pieces.broken(f"has an unknown marker, FF{marker:02X}, at byte {self._pieces.position:,}")
         frame = self._frame
         if frame is None:
-            raise self._pieces.broken("ends without a picture")
+            raise self._pieces.broken("ends without an image")
         if missing := len(frame.components) - len(frame.seen):
             raise self._pieces.broken(f"lacks the data of {missing} of its {len(frame.components)} components")
 
     def _marker(self) -> Reading[int]:
-        """The next one; as others do, over bytes that belong nowhere."""
+        """The next marker; skips stray bytes, as other readers do."""
         self._pieces.count_part()
         yield from self._pieces.find(_MARKER, _END_MARKER)
         return (yield from self._pieces.take(2, _END_MARKER))[1]
@@ -218,14 +218,14 @@ class JpegReader:
             frame.seen.update(chosen)
         if self._restart_interval and (not data.in_order or data.restarts < (units - 1) // self._restart_interval):
             raise self._pieces.broken(f"lacks restart markers before byte {self._pieces.position:,}")
-        # The first coefficient of a block takes a bit at least, and the others of one that has all take another.
+        # The first coefficient of a block takes at least one bit, and the others of a full block at least another.
         bits = int(has_firsts) + int(not frame.is_progressive)
         if data.size_bytes * 8 < max(1, units * frame.blocks_in_unit(chosen) * bits):
             message = f"has {data.size_bytes:,} bytes of data before byte {self._pieces.position:,}, too few for it"
             raise self._pieces.broken(message)
 
     def _chosen(self, header: bytes, frame: _Frame) -> list[int]:
-        """The components that the scan is of."""
+        """Components of the scan."""
         count = header[0] if header else 0
         if not 1 <= count <= len(frame.components) or len(header) != 1 + 2 * count + 3:
             raise self._pieces.broken("has a scan header of the wrong length")
@@ -246,19 +246,19 @@ class _Scan(NamedTuple):
     low: int
 
     def can_be(self, components: int) -> bool:
-        """Whether there is such a scan: the first coefficient alone, or others of one component."""
+        """Whether the scan is valid: the first coefficient alone, or others of one component."""
         band = self.last == 0 if self.first == 0 else self.first <= self.last <= _LAST_COEFFICIENT and components == 1
         return band and self.low <= _MOST_LOW_BITS and self.before in {0, self.low + 1}
 
     def codes(self, selectors: int) -> set[int]:
-        """The Huffman tables that it needs of a component."""
+        """Huffman tables that the scan needs of a component."""
         if self.first:
             return {_OTHERS << 4 | selectors & 15}
         return set() if self.before else {selectors >> 4}
 
 
 def _is_prefix_code(counts: bytes) -> bool:
-    """Whether there can be a code with that many words of each length, from one bit on; all ones are no word."""
+    """Whether a code can have that many words of each length, from one bit on; all ones is no word."""
     room = 1
     for count in counts:
         room = 2 * room - count
@@ -273,5 +273,5 @@ def _is_even(sampling: list[int]) -> bool:
 
 
 def _parts(whole: int, size: int) -> int:
-    """How many parts of that size there are, the last of which may be smaller."""
+    """Number of parts of that size, the last of which may be smaller."""
     return -(-whole // size)

@@ -1,4 +1,4 @@
-"""The bytes of an image as they arrive, for readers that are written as if all of them were there."""
+"""Bytes of an image as they arrive, for readers that are written as if all bytes were there."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from heliograph.kernel.errors import UnusableImage
 Value = TypeVar("Value")
 
 Reading = Generator[None, bytes, Value]
-"""Takes pieces with `send`; `b""` says that there are no more. Raises `UnusableImage` as soon as that is certain."""
+"""Receives pieces by `send`; `b""` ends them. Raises `UnusableImage` as soon as the fault is certain."""
 
 # Segments, chunks, tables: each costs some microseconds, however few bytes it has. A PNG of 400 MB in chunks of 8 KB
 # has 50,000.
 MOST_PARTS = 100_000
-# Of a smaller file fewer: these for nothing, and one more for so many bytes. Four megabytes of empty parts would
-# otherwise take half a second.
+# A smaller file may have fewer: these, and one more per so many bytes. Otherwise four megabytes of empty parts would
+# take half a second.
 _FREE_PARTS = 10_000
 _BYTES_A_PART = 256
 # 12,000 by 9,000 is what phones of 108 megapixels make.
@@ -26,20 +26,20 @@ MOST_PIXELS = 120_000_000
 
 
 class Standing(StrEnum):
-    """Where a reader of data that has no end marker stands when it has read the last pixel."""
+    """Position of a reader after the last pixel, for data without an end marker."""
 
     AT_THE_END = "at the end"
     BEFORE_THE_END = "before the end"
-    # It needs more than there is, or what it read can't be.
+    # The data ended too early, or is invalid.
     NOWHERE = "nowhere"
 
 
 class Pieces:
-    """What arrived and is not read yet. `format_name` begins every message about it."""
+    """Bytes that arrived and are not read yet. `format_name` begins every message about them."""
 
     def __init__(self, format_name: str, *, size_bytes: int | None = None) -> None:
         self.format_name = format_name
-        # Of the whole file, if that is known beforehand.
+        # Of the whole file, if known beforehand.
         self.size_bytes = size_bytes
         self.size: tuple[int, int] | None = None
         # The header was read; what follows are pixels.
@@ -51,22 +51,22 @@ class Pieces:
 
     @property
     def position(self) -> int:
-        """How many bytes were read."""
+        """Number of bytes read."""
         return self._dropped + self._at
 
     def broken(self, what: str) -> UnusableImage:
-        """The image is damaged, or never was whole: another copy may be better."""
+        """Error for a damaged or incomplete image, of which another copy may be whole."""
         return UnusableImage(f"the {self.format_name} {what}", again=True)
 
     def count_part(self) -> None:
-        """One more segment, chunk or table."""
+        """Counts one segment, chunk or table. Raises `UnusableImage` above the limit."""
         self._parts += 1
         most = min(MOST_PARTS, _FREE_PARTS + self.position // _BYTES_A_PART)
         if self._parts > most:
             raise self.broken(f"is made of more than {most:,} parts")
 
     def found_size(self, width: int, height: int) -> None:
-        """Checks the size in pixels and keeps it."""
+        """Checks and keeps the size in pixels."""
         if width <= 0 or height <= 0:
             raise self.broken("names no size in pixels")
         if width * height > MOST_PIXELS:
@@ -77,7 +77,7 @@ class Pieces:
         self.size = (width, height)
 
     def take(self, count: int, missing: str) -> Reading[bytes]:
-        """The next `count` bytes. `missing`: what an image lacks that ends before them."""
+        """The next `count` bytes. `missing`: what the image lacks if it ends before them."""
         found = self._buffer[self._at : self._at + count]
         self._at += len(found)
         if len(found) == count:
@@ -91,7 +91,7 @@ class Pieces:
         return b"".join(parts)
 
     def skip(self, count: int, missing: str) -> Reading[None]:
-        """Reads over the next `count` bytes."""
+        """Skips the next `count` bytes."""
         while (left := len(self._buffer) - self._at) < count:
             count -= left
             self._at += left
@@ -99,7 +99,7 @@ class Pieces:
         self._at += count
 
     def some(self, most: int, missing: str) -> Reading[memoryview]:
-        """As many of the next bytes as are there, `most` at most, at least one."""
+        """The next bytes that have arrived, at least one and at most `most`."""
         if self._at == len(self._buffer):
             yield from self._more(missing)
         found = memoryview(self._buffer)[self._at : self._at + most]
@@ -109,13 +109,13 @@ class Pieces:
     def find(
         self, pattern: re.Pattern[bytes], missing: str, passed: Callable[[bytes, int, int], None] | None = None
     ) -> Reading[None]:
-        """Reads up to where `pattern` begins, whose matches have two bytes and begin with 0xFF.
+        """Reads up to the next match of `pattern`; its matches are two bytes and begin with 0xFF.
 
-        `passed` is given what is read over: each time a buffer, and where in it.
+        `passed` is called with each part that is skipped: a buffer, and its start and end there.
         """
         while True:
             found = pattern.search(self._buffer, self._at)
-            # The last byte may be the first one of a match.
+            # The last byte may be the first byte of a match.
             is_open = not found and self._buffer.endswith(b"\xff", self._at)
             end = found.start() if found else len(self._buffer) - is_open
             if passed:
@@ -126,7 +126,7 @@ class Pieces:
             yield from self._more(missing)
 
     def _more(self, missing: str) -> Reading[None]:
-        """Waits for the next piece, and puts it behind what is not read yet."""
+        """Waits for the next piece, and appends it to the unread bytes."""
         piece = yield
         if not piece:
             raise self.broken(f"ends after {self._dropped + len(self._buffer):,} bytes without {missing}")

@@ -21,20 +21,20 @@ _LONGEST_CHUNK = 2**31 - 1
 _END_CHUNK = "its end chunk"
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _NUMBERED = frozenset({b"fcTL", b"fdAT"})
-# By colour type: how many samples a pixel has, and how many bits each may have.
+# By color type: samples of a pixel, and the bits that a sample may have.
 _KINDS = {0: (1, {1, 2, 4, 8, 16}), 2: (3, {8, 16}), 3: (1, {1, 2, 4, 8}), 4: (2, {8, 16}), 6: (4, {8, 16})}
 _WITH_PALETTE = 3
-# The passes of an interlaced image: where each begins and its steps, across and down.
+# Passes of an interlaced image: start and step of each, across and down.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _WHOLE = ((0, 0, 1, 1),)
 # A chunk passes in pieces; the longest of those that are read themselves is a header's.
 _KEPT_BYTES = 16
 _INFLATED_AT_ONCE = 256 * 1024
 _DEFLATED_AT_ONCE = 32 * 1024
-# To inflate takes ten times as long as the checksums, which tell that the rest is what an encoder wrote.
+# Inflating takes ten times as long as the checksums, which prove that the rest is as an encoder wrote it.
 MOST_INFLATED_DEFLATED_BYTES = 256 * 1024
 MOST_INFLATED_HERE_BYTES = 16 * 1024 * 1024
-# More than that nobody can deflate into a byte.
+# No byte can inflate to more.
 _MOST_RATIO = 1032
 
 
@@ -46,13 +46,13 @@ class PngReader:
         self._pixels: _Pixels | None = None
         self._pixels_are_over = False
         self._needs_palette = False
-        # Of an animation: how many frames are to come, whether the last one has pixels, and the next part's number.
+        # Of an animation: frames still to come, whether the last one has pixels, and the next part's number.
         self._frames_left = 0
         self._frame_has_pixels = True
         self._next_number = 0
 
     def read(self) -> Reading[None]:
-        """To the end chunk."""
+        """Reads to the end chunk."""
         yield from self._pieces.skip(_SIGNATURE_BYTES, _END_CHUNK)
         name = b""
         while name != b"IEND":
@@ -87,7 +87,7 @@ class PngReader:
             self._pixels_are_over = True
 
     def _body(self, name: bytes, length: int) -> Reading[bytes]:
-        """Passes over a chunk's data and its checksum; the data's first bytes."""
+        """Reads a chunk's data and checksum; returns the first bytes of the data."""
         checksum, begins, left = zlib.crc32(name), b"", length
         missing = f"the end of its chunk {name.decode()}"
         while left:
@@ -147,11 +147,11 @@ class _Pixels:
         self._expected_bytes = expected_bytes
         self._inflated_bytes = 0
         self._deflated_bytes = 0
-        # Too many to inflate the rest of them.
+        # Too many pixels to inflate the rest.
         self._is_enough = False
 
     def add(self, data: memoryview) -> str | None:
-        """What is wrong with it, if anything."""
+        """The fault of the data, if any."""
         self._deflated_bytes += len(data)
         if self._is_enough:
             return None
@@ -171,7 +171,7 @@ class _Pixels:
         return None
 
     def missing(self) -> str | None:
-        """What is wrong once all of them should be there."""
+        """The fault of the data after its last byte, if any."""
         if self._is_enough:
             most = self._deflated_bytes * _MOST_RATIO
             return (

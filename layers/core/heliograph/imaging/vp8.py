@@ -1,4 +1,4 @@
-"""The entropy-coded data of a lossy WEBP (VP8, RFC 6386), read to its end without making a picture of it.
+"""The entropy-coded data of a lossy WEBP (VP8, RFC 6386), read to its end without decoding pixels.
 
 An arithmetic code has no end marker, and any bytes are a picture in it: a file whose end was filled with zeros opens,
 with a flat bottom. What tells is where a reader stands when it has read the last block. An encoder writes out what is
@@ -17,7 +17,7 @@ Bit = Callable[[int], int]
 """The next decision, which of 256 times would be 0 as often as is said."""
 
 Block = Sequence[Sequence[bytes]]
-"""The probabilities of a type of block: by position and context."""
+"""Probabilities of a type of block, by position and context."""
 
 # Of macroblocks of 16 by 16 pixels: 10 megapixels. And of each byte of the data: even one colour has fewer.
 MOST_MACROBLOCKS = 40_000
@@ -77,7 +77,7 @@ def standing(data: bytes) -> Standing | None:
 
 
 class _Code:
-    """An arithmetic code being read. Beyond its end there are zeros."""
+    """Reader of an arithmetic code. Zeros follow its end."""
 
     def __init__(self, data: bytes) -> None:
         value, bits, span, at = 0, -8, 254, 0
@@ -251,7 +251,7 @@ def _read_macroblock(
 
 
 def _read_block(bit: Bit, block: Block, context: int, first: int) -> int:
-    """The coefficients of a block from the position `first` on; whether there are any, as 0 or 1."""
+    """Reads the coefficients of a block from the position `first` on; 1 if there are any, else 0."""
     position = first
     now = block[position][context]
     while position < _POSITIONS and bit(now[0]):

@@ -1,4 +1,4 @@
-"""The data of a lossless WEBP (VP8L, RFC 9649), read to its end without making a picture of it.
+"""The data of a lossless WEBP (VP8L, RFC 9649), read to its end without decoding pixels.
 
 It has no end marker: a file whose end was filled with zeros opens. What tells is where a reader stands when it has read
 the last pixel: in the last byte of the data, if it read what an encoder wrote.
@@ -50,11 +50,11 @@ def standing(data: bytes) -> Standing | None:
 
 
 class _Wrong(Exception):
-    """No encoder wrote this."""
+    """The data is invalid: no encoder wrote it."""
 
 
 class _TooMuch(Exception):
-    """It has too many symbols."""
+    """The data has too many symbols."""
 
 
 class _Bits:
@@ -236,7 +236,7 @@ def _read_small(bits: _Bits, width: int, height: int) -> list[int]:
 
 
 def _distance(code: int, width: int) -> int:
-    """How many pixels before this one a copy begins."""
+    """Distance of a copy, in pixels before this one."""
     if code > len(_NEAR):
         return code - len(_NEAR)
     across, up = _NEAR[code - 1]

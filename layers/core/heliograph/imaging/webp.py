@@ -13,8 +13,8 @@ from heliograph.imaging.pieces import Pieces, Reading, Standing
 
 # An encoder pads with two or three.
 SUSPICIOUS_ZEROS = 8
-# To read the pixels takes two seconds of CPU for a megabyte: what costs nothing is always read, what is suspicious only
-# up to this size.
+# Reading the pixels takes two seconds of CPU per megabyte: cheap ones are always read, suspicious ones only up to this
+# size.
 ALWAYS_READ_BYTES = 8 * 1024
 MOST_READ_BYTES = 512 * 1024
 MOST_LOSSY_READ_BYTES = 256 * 1024
@@ -47,7 +47,7 @@ class WebpReader:
         self._last: _Payload | None = None
 
     def read(self) -> Reading[None]:
-        """To the end that is announced; what follows that is not looked at."""
+        """Reads to the announced end; bytes after it are ignored."""
         head = yield from self._pieces.take(_RIFF_HEAD_BYTES, "its header")
         self._end = _RIFF_HEAD_BYTES + int.from_bytes(head[4:], "little")
         if self._pieces.size_bytes is not None and self._pieces.size_bytes < self._end:
@@ -69,7 +69,7 @@ class WebpReader:
             yield from self._skip(min(length & 1, self._end - after))
         yield from self._skip(self._end - self._pieces.position)
         if not images:
-            raise self._pieces.broken("has no picture in it")
+            raise self._pieces.broken("has no image in it")
         if self._last and (problem := self._last.problem()):
             raise self._pieces.broken(problem)
 
@@ -97,7 +97,7 @@ class WebpReader:
         return name, length
 
     def _extended(self, length: int) -> Reading[bool]:
-        """Reads what there is and how large it is; whether it is an animation."""
+        """Reads the features and the size; returns whether it is an animation."""
         body = yield from self._take(_EXTENDED_BYTES, length)
         self._pieces.found_size(_number(body[4:7]) + 1, _number(body[7:10]) + 1)
         return bool(body[0] & _ANIMATED)
@@ -121,7 +121,7 @@ class WebpReader:
             yield from self._skip(after - self._pieces.position)
             yield from self._skip(min(inner & 1, end - after))
         if not has_image:
-            raise self._pieces.broken("has a frame without a picture")
+            raise self._pieces.broken("has a frame without an image")
 
     def _image(self, name: bytes, length: int, size: tuple[int, int] | None) -> Reading[None]:
         """Reads the data of an image, which must have that size, if one is known."""
@@ -147,7 +147,7 @@ class WebpReader:
         first_partition = tag >> 5
         # A key frame, which is shown, of a version that there is.
         if tag & 1 or not tag >> 4 & 1 or tag >> 1 & 7 > _LAST_VERSION or head[3:6] != _LOSSY_START:
-            raise self._pieces.broken("has no frame where its picture should be")
+            raise self._pieces.broken("has no frame where its image should be")
         left = length - _LOSSY_HEAD_BYTES - first_partition
         if left < 0:
             raise self._pieces.broken("has a first partition that is cut short")
@@ -164,7 +164,7 @@ class WebpReader:
         head = payload.add((yield from self._take(_LOSSLESS_HEAD_BYTES, length)))
         facts = _number(head[1:])
         if head[0] != _LOSSLESS_START or facts >> 29:
-            raise self._pieces.broken("has no image where its picture should be")
+            raise self._pieces.broken("has no image where its image should be")
         return (facts & 0x3FFF) + 1, (facts >> 14 & 0x3FFF) + 1
 
 
@@ -179,7 +179,7 @@ class _Payload:
         self._zeros = 0
 
     def add(self, data: bytes | memoryview) -> bytes | memoryview:
-        """More of it; returns it."""
+        """Adds the next part of the data, and returns it."""
         self._size_bytes += len(data)
         if self._size_bytes <= MOST_READ_BYTES:
             self._kept += data
@@ -193,7 +193,7 @@ class _Payload:
         return data
 
     def problem(self) -> str | None:
-        """What is wrong with its end, if anything."""
+        """The fault of the data's end, if any."""
         most_share = _MOST_ZEROS_SHARE if self._name == _LOSSY else _MOST_ZEROS_SHARE_LOSSLESS
         is_suspicious = self._zeros >= SUSPICIOUS_ZEROS
         standing = self._standing() if is_suspicious or self._size_bytes <= ALWAYS_READ_BYTES else None
@@ -202,7 +202,7 @@ class _Payload:
         if is_suspicious and (
             standing is Standing.BEFORE_THE_END or (standing is None and self._zeros > self._size_bytes * most_share)
         ):
-            return f"ends in {self._zeros:,} zeros where more of its picture should be"
+            return f"ends in {self._zeros:,} zeros where more of its image should be"
         return None
 
     def _standing(self) -> Standing | None:

@@ -1,8 +1,9 @@
-"""Look how things stand, for whoever watches over a deployment."""
+"""Health of the deployment: jobs that are stuck, routes that are unavailable."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,25 +15,31 @@ from heliograph.routes.control import RouteControl
 if TYPE_CHECKING:
     from heliograph.jobs.ports import JobReader
 
-# Four sweeps: whatever one of them can move has moved by then, and an orphan is looked at by each.
+# Four sweeps: each has looked at such a job, and has moved it if it can be moved.
 LONG_OVERDUE = timedelta(minutes=20)
+MAX_COUNTED_JOBS = 1000
 
 
-def check_health(
-    *, jobs: JobReader, routes: Sequence[Route], control: RouteControl, limit: int = 1000
-) -> HealthSnapshot:
-    """Counts the jobs that should have moved long ago (`limit` at most), and the routes that take no calls.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """Counts stuck jobs and unavailable routes."""
 
-    A route that is being probed still counts, as do all of them while the switch is off. Costs one query per shard of
-    open jobs and one read of the routes. Raises `StorageFailed`.
-    """
-    now = control.clock.now()
-    snapshot = control.states.snapshot(routes)
-    shut = [
-        route
-        for route in routes
-        if snapshot.spending_pause or snapshot.routes[route.name].breaker.circuit(now) != Circuit.CLOSED
-    ]
-    return HealthSnapshot(
-        stuck_jobs=len(jobs.needing_attention(now - LONG_OVERDUE, limit=limit)), unavailable_routes=len(shut)
-    )
+    jobs: JobReader
+    routes: Sequence[Route]
+    control: RouteControl
+
+    def run(self) -> HealthSnapshot:
+        """Counts the jobs that are long overdue (`MAX_COUNTED_JOBS` at most) and the routes that take no calls.
+
+        A half-open route counts as unavailable; during a spending pause all routes do. Costs one query per shard of
+        open jobs and one read of the routes. Raises `StorageFailed`.
+        """
+        now = self.control.clock.now()
+        snapshot = self.control.states.snapshot(self.routes)
+        unavailable = [
+            route
+            for route in self.routes
+            if snapshot.spending_pause or snapshot.routes[route.name].breaker.circuit(now) != Circuit.CLOSED
+        ]
+        overdue = self.jobs.needing_attention(now - LONG_OVERDUE, limit=MAX_COUNTED_JOBS)
+        return HealthSnapshot(stuck_jobs=len(overdue), unavailable_routes=len(unavailable))

@@ -1,6 +1,9 @@
-"""Logs, metrics and traces: one structured line per decision, keyed by the job.
+"""Logs, metrics and traces: one structured line per event, with the ids that it is about.
 
-Never in a log: a raw event, an environment, a key, a presigned link, a prompt.
+A log never contains a raw event, an environment, a key, a presigned link or a prompt.
+
+Log events are lower-case past tense phrases ("endpoint registered"): docs/operations.md queries them by text
+(tests/contract/test_log_events.py).
 """
 
 from __future__ import annotations
@@ -21,8 +24,8 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from heliograph.monitoring.metrics import Measure
 
-Answer = TypeVar("Answer")
-Handler = Callable[[Any, LambdaContext], Answer]
+Response = TypeVar("Response")
+Handler = Callable[[Any, LambdaContext], Response]
 
 logger = Logger()
 
@@ -30,51 +33,51 @@ logger = Logger()
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-# The fields of an outcome that are worth a line and safe in one.
-_TOLD = ("wait_seconds", "status", "deliveries", "unanswered", "reason", "error")
+# Fields of an outcome that are safe in a log.
+_LOGGED_FIELDS = ("wait_seconds", "status", "deliveries", "unanswered", "reason", "error")
 
 
-def observed(handler: Handler[Answer]) -> Handler[Answer]:
-    """A Lambda handler with its request id in every line; where calls are traced, with a trace without the answer."""
+def instrumented(handler: Handler[Response]) -> Handler[Response]:
+    """A Lambda handler whose log lines have the request id; if tracing is on, traced without its response."""
 
     @wraps(handler)
-    def called(event: Any, context: LambdaContext) -> Answer:
+    def called(event: Any, context: LambdaContext) -> Response:
         return handler(event, context)
 
-    # All that is there by now stays: no search for garbage looks at it.
+    # What start-up has made lives as long as the process: the collector need not look at it.
     gc.freeze()
     gc.enable()
-    named: Handler[Answer] = logger.inject_lambda_context(_traced(called), clear_state=True)
-    return named
+    with_request_id: Handler[Response] = logger.inject_lambda_context(_traced(called), clear_state=True)
+    return with_request_id
 
 
-def decided(outcome: BaseModel) -> None:
-    """One line for what a step of the workflow decided."""
+def log_outcome(outcome: BaseModel) -> None:
+    """Logs the outcome of a workflow step."""
     name = str(getattr(outcome, "outcome", type(outcome).__name__))
     facts: dict[str, Any] = {"job_id": getattr(outcome, "job_id", None), "outcome": name}
-    facts |= {field: value for field in _TOLD if (value := getattr(outcome, field, None)) is not None}
+    facts |= {field: value for field in _LOGGED_FIELDS if (value := getattr(outcome, field, None)) is not None}
     if watch := getattr(outcome, "watch", None):
         facts |= {"task_id": watch.task_id, "model": watch.model, "polls": watch.polls}
     if failure := getattr(outcome, "failure", None):
         facts |= {"failure": failure.model_dump(mode="json")}
-    logger.info("decided", extra=facts)
+    logger.info("step decided", extra=facts)
 
 
-def only_an_id(text: str, form: re.Pattern[str]) -> str | None:
-    """The text, if it is an id of that form: all that a log line may hold of what somebody without a key has sent."""
+def id_or_none(text: str, form: re.Pattern[str]) -> str | None:
+    """The text if it is an id of that form, else `None`: nothing else that a caller without a key sends is logged."""
     return text if form.fullmatch(text) else None
 
 
-def noted(name: str, **facts: str | int | None) -> None:
-    """One line for something that was done. `facts`: ids, and nothing that opens anything."""
+def log_event(name: str, **facts: str | int | None) -> None:
+    """Logs one event. `facts`: its ids, and never a credential."""
     logger.info(name, extra={fact: value for fact, value in facts.items() if value is not None})
 
 
-def tell(measures: Iterable[Measure], **properties: str | None) -> None:
-    """One line for each series, which CloudWatch makes metrics of (the embedded metric format).
+def emit_metrics(measures: Iterable[Measure], **properties: str | None) -> None:
+    """Logs one line per series in CloudWatch's embedded metric format.
 
-    `properties` are in the line, to lead from a number to its job, and make no series. Never raises: to tell of what
-    was done is worth nothing against it.
+    `properties` are fields of the line, to find the job of a value, and no dimensions. Never raises: a metric is worth
+    less than the work that it measures.
     """
     try:
         lines: dict[tuple[str, str] | None, AmazonCloudWatchEMFProvider] = {}
@@ -82,7 +85,7 @@ def tell(measures: Iterable[Measure], **properties: str | None) -> None:
             metric = measure.metric
             series = (metric.dimension, measure.of) if metric.dimension and measure.of else None
             if series not in lines:
-                # Otherwise the function's name would be a dimension of everything.
+                # With a service, the function's name would be a dimension of every metric.
                 lines[series] = AmazonCloudWatchEMFProvider(service="")
                 if series:
                     lines[series].add_dimension(*series)
@@ -93,21 +96,21 @@ def tell(measures: Iterable[Measure], **properties: str | None) -> None:
                     line.add_metadata(name, value)
             line.flush_metrics()
     except Exception:
-        logger.exception("not told")
+        logger.exception("metrics not emitted")
 
 
 def _is_traced() -> bool:
-    """Whether calls are traced: known before anything else is, because it decides what is imported."""
+    """Whether calls are traced. Read from the environment, because it decides what is imported."""
     return os.environ.get("POWERTOOLS_TRACE_DISABLED") == "0"
 
 
-def _traced(handler: Handler[Answer]) -> Handler[Answer]:
+def _traced(handler: Handler[Response]) -> Handler[Response]:
     if not _is_traced():
         return handler
-    # It brings AWS's whole SDK for traces, which every cold start would wait for.
+    # Imports AWS's whole tracing SDK, which every cold start would wait for.
     from aws_lambda_powertools import Tracer  # noqa: PLC0415
 
-    # AWS's calls only: a patched HTTP client would send our trace ids to the vendor.
+    # AWS's calls only: a patched HTTP client would send our trace ids to the provider.
     tracer = Tracer(patch_modules=["botocore"])
-    traced: Handler[Answer] = tracer.capture_lambda_handler(handler, capture_response=False)
+    traced: Handler[Response] = tracer.capture_lambda_handler(handler, capture_response=False)
     return traced

@@ -1,7 +1,7 @@
-"""What is measured: every metric with its unit and the question that it answers, and what each fact amounts to.
+"""Metrics: their names, units and the question that each one answers; the measures of each fact.
 
-A metric has one dimension at most, of few values: every value is a series that is paid by the hour in which it is told.
-Ids and tenants are properties of the line that tells it, never dimensions.
+A metric has at most one dimension, of few values: CloudWatch bills each dimension value as a metric of its own, per
+hour. Ids and tenants are properties of the log line that carries a measure, never dimensions.
 """
 
 from __future__ import annotations
@@ -24,21 +24,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`dimension`: what its series are told apart by; one series without."""
+    """A metric of CloudWatch."""
 
     name: str
     unit: Literal["Count", "Seconds", "None"]
     question: str
+    """The operator's question that the metric answers; docs/operations.md lists them."""
     dimension: str | None = None
+    """Name of the dimension whose values are series of their own; `None`: one series."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One value of a metric; `of`: of which of its series."""
+    """One value of a metric."""
 
     metric: Metric
     value: float
     of: str | None = None
+    """Value of the metric's dimension."""
 
 
 JOBS_SUBMITTED = Metric("JobsSubmitted", "Count", "How many jobs are submitted, and from where?", "source")
@@ -68,7 +71,7 @@ JOBS_SWEPT = Metric("JobsSwept", "Count", "How much did the sweep find to do?")
 STUCK_JOBS = Metric("StuckJobs", "Count", "How many jobs should have moved long ago, but have not?")
 UNAVAILABLE_ROUTES = Metric("UnavailableRoutes", "Count", "How many routes accept no calls?")
 UNREADABLE_RECORDS = Metric("UnreadableRecords", "Count", "How many unreadable records did lists leave out?")
-# Told by no function: filters of the log make it of what functions and their runtime say.
+# Emitted by no function: metric filters of the log count what functions and their runtime log.
 FUNCTION_ERRORS = Metric("FunctionErrors", "Count", "How often does a function fail?")
 
 METRICS = (
@@ -94,8 +97,8 @@ METRICS = (
     FUNCTION_ERRORS,
 )
 
-# What a job's owner can mend, or has decided: nobody is to be woken for it.
-OF_THE_OWNER = frozenset(
+# Failures that a job's owner can fix, or has chosen: they raise no alarm.
+OWNER_FAILURES = frozenset(
     {
         FailureCode.INVALID_INPUT,
         FailureCode.UNSUPPORTED_MEDIA,
@@ -104,8 +107,8 @@ OF_THE_OWNER = frozenset(
         FailureCode.PRESET_STOPPED,
     }
 )
-# The others are counted as jobs.
-ANNOUNCED = frozenset(
+# Events of jobs are counted as jobs.
+COUNTED_EVENTS = frozenset(
     {
         "image.upload.rejected",
         "image.preset.stopped",
@@ -121,19 +124,21 @@ ANNOUNCED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class HealthSnapshot:
-    """How things stand: jobs that should have moved long ago, and routes that take no calls."""
+    """Health of the deployment at one moment."""
 
     stuck_jobs: int
+    """Jobs that are long overdue."""
     unavailable_routes: int
+    """Routes that take no calls."""
 
 
-def of_submission(job: Job) -> Iterator[Measure]:
-    """Of a job that was just written down."""
+def submission_metrics(job: Job) -> Iterator[Measure]:
+    """Metrics of a job that was just added."""
     yield Measure(JOBS_SUBMITTED, 1, of=job.source.kind)
 
 
-def of_end(job: Job) -> Iterator[Measure]:
-    """Of a job that has just ended."""
+def end_metrics(job: Job) -> Iterator[Measure]:
+    """Metrics of a job that has just ended."""
     if job.finished_at is None:
         return
     failed = job.failure if job.status is JobStatus.FAILED else None
@@ -152,16 +157,16 @@ def of_end(job: Job) -> Iterator[Measure]:
         yield Measure(STORAGE_LAG, _seconds(ready_at, job.finished_at))
 
 
-def of_question(outcome: PollOutcome, asked: Watch) -> Iterator[Measure]:
-    """Of one question and what came of it."""
+def poll_metrics(outcome: PollOutcome, watch: Watch) -> Iterator[Measure]:
+    """Metrics of one poll: the number of polls when the task has ended, or that the provider did not answer."""
     if outcome.outcome != "processing":
-        yield Measure(POLLS, asked.polls + 1)
+        yield Measure(POLLS, watch.polls + 1)
     elif outcome.unanswered:
         yield Measure(UNANSWERED, 1)
 
 
-def of_delivery(outcome: SendOutcome) -> Iterator[Measure]:
-    """Of an attempt at a webhook; nothing if none was made."""
+def delivery_metrics(outcome: SendOutcome) -> Iterator[Measure]:
+    """Metrics of one attempt to send a webhook; none if nothing was sent."""
     attempt = outcome.attempt
     if attempt is None:
         return
@@ -171,21 +176,21 @@ def of_delivery(outcome: SendOutcome) -> Iterator[Measure]:
         yield Measure(WEBHOOK_AGE, attempt.age_seconds)
 
 
-def of_announcement(event: Envelope) -> Iterator[Measure]:
-    """Of an event that went out; nothing for that of a job."""
-    if event.event_type in ANNOUNCED:
+def event_metrics(event: Envelope) -> Iterator[Measure]:
+    """Metrics of a published event; none for events of jobs."""
+    if event.event_type in COUNTED_EVENTS:
         yield Measure(ANNOUNCEMENTS, 1, of=event.event_type)
 
 
-def of_sweep(done: int, survey: HealthSnapshot) -> Iterator[Measure]:
-    """Of what a sweep did, and how things stand after it. Always told: silence means that nobody sweeps."""
+def sweep_metrics(done: int, health: HealthSnapshot) -> Iterator[Measure]:
+    """Metrics of a sweep and of the health after it. Emitted by every sweep: missing data means that none ran."""
     yield Measure(JOBS_SWEPT, done)
-    yield Measure(STUCK_JOBS, survey.stuck_jobs)
-    yield Measure(UNAVAILABLE_ROUTES, survey.unavailable_routes)
+    yield Measure(STUCK_JOBS, health.stuck_jobs)
+    yield Measure(UNAVAILABLE_ROUTES, health.unavailable_routes)
 
 
-def of_list(unreadable: int) -> Iterator[Measure]:
-    """Of a list that was read; nothing where all of it could be."""
+def list_metrics(unreadable: int) -> Iterator[Measure]:
+    """Metrics of a list with unreadable records; none if all records could be read."""
     if unreadable:
         yield Measure(UNREADABLE_RECORDS, unreadable)
 
@@ -193,11 +198,11 @@ def of_list(unreadable: int) -> Iterator[Measure]:
 def _is_fault(job: Job) -> bool:
     match job.status:
         case JobStatus.FAILED:
-            return job.failure is None or job.failure.code not in OF_THE_OWNER
+            return job.failure is None or job.failure.code not in OWNER_FAILURES
         case status:
             return status is JobStatus.EXPIRED
 
 
 def _seconds(start: datetime, end: datetime) -> float:
-    """Clocks differ: what would be negative is nothing."""
+    """Seconds from start to end; 0 where the clocks of two machines disagree about the order."""
     return max(0.0, round((end - start).total_seconds(), 3))

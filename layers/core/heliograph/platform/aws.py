@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_stepfunctions import SFNClient
 
-# All that the layer's SDK knows: the build takes away the rest (layers/core/trim.py reads it here).
+# All operations that the layer's SDK knows: the build removes the others (layers/core/trim.py reads this).
 OPERATIONS: Final = {
     "dynamodb": (
         "BatchGetItem",
@@ -35,17 +35,17 @@ OPERATIONS: Final = {
 }
 # The one place for retries of AWS calls.
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=2, read_timeout=5)
-# Jobs of one tenant are booked on the same pages: in a burst, transactions meet.
+# Jobs of one tenant are booked on the same accounts: in a burst, transactions conflict.
 _CONFLICT_TRIES = 12
 _CONFLICT_SECONDS = 0.05
-# A checksum where an operation needs one and where we give one; not one more of botocore's choosing.
+# Checksums only where an operation requires one or a caller gives one, and none that botocore adds.
 _S3_CONFIG = CONFIG.merge(
     Config(
         read_timeout=20,
         signature_version="s3v4",
-        # Presigned links name the bucket's own region: the global host redirects for a new bucket, and a signature
-        # does not survive that. (An endpoint that is an address keeps its path style.)
-        # A body is not hashed once more for its signature: what is signed is its checksum, which S3 compares.
+        # Presigned links name the bucket's Region: the global host redirects for a new bucket, which breaks the
+        # signature. (An endpoint that is an IP address keeps path style.)
+        # Bodies are not hashed for the signature: their checksum is signed, and S3 compares it.
         s3={"addressing_style": "virtual", "payload_signing_enabled": False},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
@@ -60,27 +60,27 @@ def _session() -> boto3.Session:
 
 @cache
 def s3() -> S3Client:
-    """S3, signing with version 4 (presigned links of older kinds can't be bound to a region)."""
+    """S3 with signature version 4: presigned links of older versions are not bound to a Region."""
     return _session().client("s3", config=_S3_CONFIG)
 
 
 @cache
 def dynamodb() -> DynamoDBClient:
-    """DynamoDB, whose writes are repeated where a transaction has the same item in hand."""
+    """DynamoDB, whose writes are retried when they conflict with a transaction."""
     client = _session().client("dynamodb", config=CONFIG)
     for write in ("TransactWriteItems", "PutItem", "UpdateItem"):
-        client.meta.events.register(f"needs-retry.dynamodb.{write}", _after_a_conflict)  # type: ignore[arg-type]
+        client.meta.events.register(f"needs-retry.dynamodb.{write}", _conflict_delay)  # type: ignore[arg-type]
     return client
 
 
-def _after_a_conflict(response: Any, attempts: int, **_: Any) -> float | None:
-    """Seconds until botocore repeats a write; of its own accord it doesn't. (What met a transaction wrote nothing.)"""
+def _conflict_delay(response: Any, attempts: int, **_: Any) -> float | None:
+    """Seconds until botocore retries a conflicting write, which it does not by itself. (Such a write wrote nothing.)"""
     if response is None or attempts > _CONFLICT_TRIES:
         return None
     reasons = response[1].get("CancellationReasons", [])
     codes = {reason.get("Code") for reason in reasons} - {"None"} or {response[1].get("Error", {}).get("Code")}
-    met = codes in ({"TransactionConflict"}, {"TransactionConflictException"})
-    return random.uniform(0, _CONFLICT_SECONDS * attempts) if met else None  # noqa: S311
+    is_conflict = codes in ({"TransactionConflict"}, {"TransactionConflictException"})
+    return random.uniform(0, _CONFLICT_SECONDS * attempts) if is_conflict else None  # noqa: S311
 
 
 @cache

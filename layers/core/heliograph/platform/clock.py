@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """The time of day, in UTC."""
+    """The system's clock, in UTC."""
 
     def now(self) -> datetime:
-        """Now."""
+        """The current time."""
         return datetime.now(UTC)

@@ -284,8 +284,8 @@ def sortable(at: datetime) -> str:
 def record_of(item: Item, read: Callable[[Item], Read], *, key: str) -> Read:
     """The record that `read` makes of an item, whose id is in the attribute `key`.
 
-    Raises `StorageFailed` with the id, and with nothing that the record holds, where it makes none of it: the item is
-    of another release, or was damaged.
+    Raises `StorageFailed` if `read` fails: the item is of another release, or was damaged. The error names the id and
+    nothing else of the record.
     """
     try:
         return read(item)

@@ -30,7 +30,7 @@ ERRORS = Errors(
 
 
 class EventBridgeBus:
-    """The custom bus of that name."""
+    """A custom event bus."""
 
     def __init__(self, client: EventBridgeClient, bus: str) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""AWS Secrets Manager: the only place where secrets enter."""
+"""AWS Secrets Manager, the only source of secrets."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ ERRORS = Errors(
 # How long a changed or revoked secret may still be in use.
 CACHE_SECONDS = 60
 # What was read, and until when it counts. (powertools' own cache makes a session of its own.)
-_kept: dict[str, tuple[str, float]] = {}
+_cache: dict[str, tuple[str, float]] = {}
 
 
 def read_secret(secret_arn: str) -> str:
-    """The secret's text. Raises `StorageFailed` where it can't be read or was never set; never shows any of it."""
-    text, fresh_until = _kept.get(secret_arn, ("", 0.0))
+    """The secret's text. Raises `StorageFailed`, without any of it, if it can't be read or was never set."""
+    text, fresh_until = _cache.get(secret_arn, ("", 0.0))
     if monotonic() < fresh_until:
         return text
     text = _read(secret_arn).strip()
     if not text:
         raise StorageFailed("the secret is empty: its value was never set")
-    _kept[secret_arn] = text, monotonic() + CACHE_SECONDS
+    _cache[secret_arn] = text, monotonic() + CACHE_SECONDS
     return text
 
 
 def forget_secrets() -> None:
-    """The next ones are read anew."""
-    _kept.clear()
+    """Empties the cache."""
+    _cache.clear()
 
 
 def _read(secret_arn: str) -> str:

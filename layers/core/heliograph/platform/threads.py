@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 
 class ThreadedCalls:
-    """`ParallelCalls` with at most `most` calls at once, each in a thread of its own. A single call needs no thread."""
+    """Runs at most `max_threads` calls at once, each in a thread; a single call needs none."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_threads: int) -> None:
+        self._max_threads = max_threads
 
     def __call__(self, calls: Sequence[Callable[[], Made]], /) -> list[Made]:
-        if min(len(calls), self._most) <= 1:
+        if min(len(calls), self._max_threads) <= 1:
             return sequential_calls(calls)
-        with ThreadPoolExecutor(self._most) as pool:
+        with ThreadPoolExecutor(self._max_threads) as pool:
             made = [pool.submit(call) for call in calls]
         return [each.result() for each in made]
 
 
 def sequential_calls(calls: Sequence[Callable[[], Made]], /) -> list[Made]:
-    """`ParallelCalls` that makes one call after the other."""
+    """Makes the calls one after the other; raises the first error after the last call."""
     made: list[Made] = []
     errors: list[Exception] = []
     for call in calls:

@@ -1,4 +1,4 @@
-"""Who we say we are, wherever we call from outside AWS."""
+"""User-Agent of every request that leaves AWS."""
 
 from heliograph import __version__
 

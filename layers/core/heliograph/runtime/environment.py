@@ -1,4 +1,4 @@
-"""The only reader of the environment, and what every settings model is made of."""
+"""Settings from the environment, which only this module reads, and the types of their fields."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from heliograph.kernel.validation import faults_of
 
 
 class Settings(BaseModel):
-    """Settings that are read together: each field is a variable of the environment, by the same name in capitals.
+    """Base of the settings models: each field is a variable of the environment, by the same name in capitals.
 
-    None has a default: template.yaml gives every function exactly the variables that its model names
-    (tests/contract/test_environments.py), so a missing one is a fault, and never a budget that was not set.
+    No field has a default: template.yaml gives every function exactly the variables that its model names
+    (tests/contract/test_environments.py), so a missing variable is an error, and never an unset budget.
     """
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -27,7 +27,7 @@ Read = TypeVar("Read", bound=Settings)
 
 
 def read_settings(model: type[Read], environment: Mapping[str, str] = os.environ) -> Read:
-    """The model's settings, checked. Raises `ConfigurationError` naming every fault at once."""
+    """The model's settings, validated. Raises `ConfigurationError`, which names all faults."""
     try:
         return model.model_validate({name.lower(): value for name, value in environment.items()})
     except ValidationError as error:
@@ -36,25 +36,25 @@ def read_settings(model: type[Read], environment: Mapping[str, str] = os.environ
 
 
 def variables_of(model: type[Settings]) -> frozenset[str]:
-    """The names of the variables that the model reads."""
+    """Names of the variables that the model reads."""
     return frozenset(name.upper() for name in model.model_fields)
 
 
 def parsed(value: object) -> object:
-    """The JSON document that a text is. Raises `ValueError` where it is none, or gives one name two values."""
-    return json.loads(value, object_pairs_hook=_each_once) if isinstance(value, str) else value
+    """The JSON document in a text. Raises `ValueError` if it is no JSON, or repeats a name."""
+    return json.loads(value, object_pairs_hook=_without_repeats) if isinstance(value, str) else value
 
 
-def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     names = [name for name, _ in pairs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"says {', '.join(twice)} twice")
+        raise ValueError(f"gives {', '.join(twice)} twice")
     return dict(pairs)
 
 
 def none_is_none(value: object) -> object:
-    """`None` for the word: no variable is empty, because not everything that starts a process passes those on."""
+    """`None` for the word `none`: no variable is empty, because not every runtime passes empty variables on."""
     return None if value == "none" else value
 
 
@@ -65,10 +65,10 @@ def _is_on(value: object) -> object:
 
 
 Name = Annotated[str, Field(min_length=1)]
-"""The name, the ARN or the URL of something that the deployment made."""
+"""Name, ARN or URL of a resource of the deployment."""
 
 NameOrNone = Annotated[Name | None, BeforeValidator(none_is_none)]
-"""The same, or `none`."""
+"""`Name`, or `none`."""
 
 Switch = Annotated[bool, BeforeValidator(_is_on)]
 """`on` or `off`."""

@@ -1,4 +1,4 @@
-"""What operations work with."""
+"""Tools of the operator's command line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from heliograph.routes.control import RouteControl
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorTools:
-    """What a person needs who looks after a deployment."""
+    """Routes, jobs and ledger of a deployment, for its operator."""
 
     routes: Routes
     control: RouteControl
     jobs: JobStore
     ledger: Ledger
     retention: timedelta
+    """How long the record of an ended job is kept."""

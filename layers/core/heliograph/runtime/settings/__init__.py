@@ -1,5 +1,6 @@
-"""The settings of each function: `<function>.py` names what that function reads of its environment, and nothing else.
+"""Settings models: `<function>.py` has the model of that function's environment, and nothing else.
 
-What several functions read is in the other modules, cut so that no function loads what another reads. To give a
-function one more setting: name it in its model, and give it in template.yaml (tests/contract/test_environments.py).
+The other modules have settings that several functions share, divided so that no function loads those of another. To
+add a setting to a function: add a field to its model and a variable to template.yaml
+(tests/contract/test_environments.py).
 """

@@ -1,4 +1,4 @@
-"""The settings of `cancel_job`."""
+"""Settings of the function `cancel_job`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from heliograph.runtime.settings.jobs import PublishedJobsSettings
 
 
 class CancelJobSettings(PublishedJobsSettings, CallsTableSettings):
-    """A job is canceled, and that is published with the place of its results."""
+    """The function cancels jobs; the event that it publishes names the results' bucket."""
 
     results_bucket: Name

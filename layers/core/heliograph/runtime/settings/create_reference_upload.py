@@ -1,4 +1,4 @@
-"""The settings of `create_reference_upload`."""
+"""Settings of the function `create_reference_upload`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from heliograph.runtime.settings.api_keys import CallsTableSettings
 
 
 class CreateReferenceUploadSettings(CallsTableSettings):
-    """Forms are signed that put references into the bucket, and rejected uploads are listed."""
+    """The function signs forms that upload references, and lists rejected uploads."""
 
     uploads_bucket: Name
     rejections_table: Name

@@ -1,4 +1,4 @@
-"""The policy of jobs that name neither a model nor a policy."""
+"""Policy of jobs that name neither a model nor a policy."""
 
 from __future__ import annotations
 

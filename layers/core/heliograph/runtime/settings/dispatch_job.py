@@ -1,4 +1,4 @@
-"""The settings of `dispatch_job`."""
+"""Settings of the function `dispatch_job`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ CallbackUrl = Annotated[str, Field(pattern=r"^https?://[^/]+(/.*)?$")]
 
 
 class DispatchJobSettings(PublishedJobsSettings, ProviderSettings):
-    """A task is created at a provider, once money and the route allow it."""
+    """The function creates tasks at providers, when budgets and routes allow it."""
 
     reuse_table: Name
-    # Where copies of results go that are reused.
     results_bucket: Name
-    # Where providers can call us back. None: they can't, and what is uncertain stays so.
+    """Bucket of the copies of reused results."""
     callback_base_url: Annotated[CallbackUrl | None, BeforeValidator(none_is_none)]
+    """Base URL of providers' callbacks. `None`: providers can't reach it, and an uncertain call stays uncertain."""

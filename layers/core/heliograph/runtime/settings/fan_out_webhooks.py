@@ -1,4 +1,4 @@
-"""The settings of `fan_out_webhooks`."""
+"""Settings of the function `fan_out_webhooks`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from heliograph.runtime.environment import Name, Settings
 
 
 class FanOutWebhooksSettings(Settings):
-    """An event becomes deliveries; the job that it is about is only read."""
+    """The function creates deliveries for an event, and reads the job that it is about."""
 
     jobs_table: Name
     endpoints_table: Name

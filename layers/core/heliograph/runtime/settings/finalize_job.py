@@ -1,4 +1,4 @@
-"""The settings of `finalize_job`."""
+"""Settings of the function `finalize_job`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from heliograph.runtime.settings.ending import EndingSettings
 
 
 class FinalizeJobSettings(EndingSettings):
-    """A job is ended here, and nothing else is done."""
+    """The function ends jobs, and does nothing else."""

@@ -1,4 +1,4 @@
-"""What it takes to write jobs: with them, the sums of the ledger and the counts of running tasks are written."""
+"""Settings of functions that write jobs, in one transaction with the ledger and the counts of running tasks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from heliograph.runtime.settings.tenancy import TenancySettings
 
 
 class JobStoreSettings(RoutesSettings, TenancySettings):
-    """The tables that a job's record is written to, and the limits that hold for every write."""
+    """The tables that a job's record is written to, and the limits of every write."""
 
     jobs_table: Name
     ledger_table: Name
@@ -27,6 +27,6 @@ class JobStoreSettings(RoutesSettings, TenancySettings):
 
 
 class PublishedJobsSettings(JobStoreSettings):
-    """The same, and the bus that what happens to jobs and routes is published to."""
+    """As `JobStoreSettings`, with the bus for events of jobs and routes."""
 
     event_bus: Name

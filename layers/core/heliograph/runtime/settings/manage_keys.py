@@ -1,4 +1,4 @@
-"""The settings of `manage_keys`."""
+"""Settings of the function `manage_keys`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from heliograph.runtime.settings.api_keys import KeysTableSettings
 
 
 class ManageKeysSettings(KeysTableSettings):
-    """Keys are made, listed and revoked here, and nothing else is done."""
+    """The function creates, lists and revokes keys, and does nothing else."""

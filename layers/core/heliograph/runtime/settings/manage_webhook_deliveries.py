@@ -1,4 +1,4 @@
-"""The settings of `manage_webhook_deliveries`."""
+"""Settings of the function `manage_webhook_deliveries`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from heliograph.runtime.settings.api_keys import CallsTableSettings
 
 
 class ManageWebhookDeliveriesSettings(CallsTableSettings):
-    """Deliveries are shown, and started again."""
+    """The function shows deliveries, and starts them again."""
 
     deliveries_table: Name
     endpoints_table: Name

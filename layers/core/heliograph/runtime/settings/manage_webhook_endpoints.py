@@ -1,4 +1,4 @@
-"""The settings of `manage_webhook_endpoints`."""
+"""Settings of the function `manage_webhook_endpoints`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from heliograph.runtime.settings.endpoints import EndpointsSettings
 
 
 class ManageWebhookEndpointsSettings(EndpointsSettings):
-    """Endpoints are registered, changed and removed."""
+    """The function registers, changes and removes endpoints."""

@@ -1,4 +1,4 @@
-"""The settings of `manage_webhook_secrets`."""
+"""Settings of the function `manage_webhook_secrets`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from heliograph.runtime.settings.endpoints import EndpointsSettings
 
 
 class ManageWebhookSecretsSettings(EndpointsSettings):
-    """Signing secrets are shown and rotated."""
+    """The function shows and rotates signing secrets."""

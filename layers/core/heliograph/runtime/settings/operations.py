@@ -1,4 +1,4 @@
-"""The settings of `operations`, which a person runs with the variables of two deployed functions, Sweep and Keys."""
+"""Settings of `python -m operations`, which runs with the variables of two deployed functions, Sweep and Keys."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from heliograph.runtime.settings.jobs import PublishedJobsSettings
 
 
 class OperationsSettings(PublishedJobsSettings, KeysTableSettings):
-    """What the control room and the keys need: `variables_of` this model is all that there is to copy."""
+    """Settings of the operator's tools and of keys: `variables_of` this model are the variables to copy."""

@@ -1,4 +1,4 @@
-"""The settings of `poll_task`."""
+"""Settings of the function `poll_task`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from heliograph.runtime.settings.providers import ProviderSettings
 
 
 class PollTaskSettings(ProviderSettings):
-    """A provider is asked about a task here, and nothing else is done."""
+    """The function polls providers for the state of tasks, and does nothing else."""

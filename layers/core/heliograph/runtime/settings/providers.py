@@ -1,4 +1,4 @@
-"""Where the providers' APIs are, and which secrets hold their keys."""
+"""The providers' URLs, and the secrets that hold their keys."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pydantic import Field
 
 from heliograph.runtime.environment import Name, NameOrNone, Settings
 
-# A key goes there: never in clear, but to a simulator on the same machine.
+# Keys are sent there: HTTPS only, except for a simulator on the same machine.
 Url = Annotated[str, Field(pattern=r"^(https://[^/]+|http://(127\.0\.0\.1|localhost)(:[0-9]+)?)/")]
 
 
 class ProviderSettings(Settings):
-    """What it takes to call every provider that there is a key for."""
+    """Settings of functions that call providers."""
 
     provider_base_url: Url
     provider_key_secret: Name
     kie_base_url: Url
-    # None: there is no key for the second provider, and it is off. `RoutesSettings` reads it too.
     kie_key_secret: NameOrNone
+    """`None`: the second provider has no key, and is off. `RoutesSettings` has this field too."""

@@ -1,4 +1,4 @@
-"""The settings of `read_jobs`."""
+"""Settings of the function `read_jobs`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from heliograph.runtime.settings.api_keys import CallsTableSettings
 
 
 class ReadJobsSettings(CallsTableSettings):
-    """Jobs are only read here; the workflow is asked what happened to one."""
+    """The function reads jobs, and the execution history of a job's workflow."""
 
     jobs_table: Name
     state_machine_arn: Name

@@ -1,4 +1,4 @@
-"""The settings of `read_models_and_usage`."""
+"""Settings of the function `read_models_and_usage`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from heliograph.runtime.settings.tenancy import TenancySettings
 
 
 class ReadModelsAndUsageSettings(RoutesSettings, KeysTableSettings, TenancySettings):
-    """The routes are shown with how they are doing, the ledger with what was done on them, and what is left."""
+    """The function shows the routes with their state, and usage and remaining budgets from the ledger."""
 
     routes_table: Name
     ledger_table: Name

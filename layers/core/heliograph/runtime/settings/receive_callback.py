@@ -1,4 +1,4 @@
-"""The settings of `receive_callback`."""
+"""Settings of the function `receive_callback`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from heliograph.runtime.settings.providers import ProviderSettings
 
 
 class ReceiveCallbackSettings(JobStoreSettings, ProviderSettings):
-    """A callback may give a job its lost task back, and wakes the workflow that waits."""
+    """A callback may give a job the id of a task that was lost, and resumes the workflow that waits for it."""
 
     waits_table: Name

@@ -1,4 +1,4 @@
-"""The settings of `recover_job`."""
+"""Settings of the function `recover_job`."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from heliograph.runtime.settings.providers import ProviderSettings
 
 
 class RecoverJobSettings(EndingSettings, ProviderSettings):
-    """A job is ended here once its provider has been asked."""
+    """The function ends a job after it has polled the provider."""

@@ -1,4 +1,4 @@
-"""The settings of `retry_job`."""
+"""Settings of the function `retry_job`."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from heliograph.runtime.settings.submission import SubmissionSettings
 
 
 class RetryJobSettings(SubmissionSettings, CallsTableSettings):
-    """A job is submitted again; how long it may take stands in its record."""
+    """The function submits jobs again; their deadlines are in their records."""

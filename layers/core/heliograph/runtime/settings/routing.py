@@ -1,4 +1,4 @@
-"""The routes, as far as they can be used."""
+"""The usable routes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ ConfiguredRoutes = Annotated[Routes, BeforeValidator(parsed)]
 
 
 class RoutesSettings(Settings):
-    """The configured routes, and whether there is a key for the second provider."""
+    """The configured routes, and whether the second provider has a key."""
 
     routes: ConfiguredRoutes
     kie_key_secret: NameOrNone
 
     @model_validator(mode="after")
-    def _leads_somewhere(self) -> RoutesSettings:
+    def _has_usable_route(self) -> RoutesSettings:
         if self.routes.of(self.providers) is None:
-            raise ValueError("no route of ROUTES goes through a provider that there is a key for")
+            raise ValueError("ROUTES has no route through a provider that has a key")
         return self
 
     @property
     def providers(self) -> frozenset[str]:
-        """The providers that there is a key for."""
+        """Providers with a key."""
         return frozenset({"apimodels", "kie"} if self.kie_key_secret else {"apimodels"})
 
     @property
     def usable_routes(self) -> Routes:
-        """The configured routes through providers that there is a key for."""
+        """Configured routes of providers with a key."""
         return self.routes.of(self.providers) or self.routes

@@ -1,4 +1,4 @@
-"""The settings of `send_webhook`."""
+"""Settings of the function `send_webhook`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from heliograph.runtime.environment import Name, Settings, Switch
 
 
 class SendWebhookSettings(Settings):
-    """A webhook is signed and sent; an endpoint that fails for days is disabled, and that is published."""
+    """The function signs and sends webhooks, and disables endpoints that fail for days."""
 
     deliveries_table: Name
     endpoints_table: Name

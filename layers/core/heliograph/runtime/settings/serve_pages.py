@@ -1,4 +1,4 @@
-"""The settings of `serve_pages`."""
+"""Settings of the function `serve_pages`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from heliograph.runtime.settings.routing import RoutesSettings
 
 
 class ServePagesSettings(RoutesSettings):
-    """What the pages say of this deployment, and what they let a browser reach."""
+    """What the pages show of this deployment, and what the playground may reach."""
 
     uploads_bucket: Name
     results_bucket: Name
-    # Where calls in OpenAI's shape go. None: nowhere.
     images_url: NameOrNone
+    """URL of the API in OpenAI's shape; `None`: it is off."""
     local_webhooks: Switch

@@ -1,4 +1,4 @@
-"""What it takes to accept a job and to start its workflow."""
+"""Settings of functions that accept jobs and start their workflows."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from heliograph.runtime.settings.jobs import PublishedJobsSettings
 
 
 class SubmissionSettings(PublishedJobsSettings):
-    """The rules that a request is measured by, and the state machine that a job goes through."""
+    """The rules that requests are validated by, and the state machine of jobs."""
 
     uploads_bucket: Name
     results_bucket: Name
     default_policy: DefaultPolicy
-    # Whether webhooks may go to this very machine: in the local stack only.
     local_webhooks: Switch
+    """Whether webhooks may go to this machine: in the local stack only."""
     state_machine_arn: Name
 
     @property
     def reference_buckets(self) -> frozenset[str]:
-        """The buckets whose objects may be references."""
+        """Buckets whose objects may be references."""
         return frozenset({self.uploads_bucket, self.results_bucket})
 
 
 class RequestSubmissionSettings(SubmissionSettings):
-    """The same for jobs of the API."""
+    """As `SubmissionSettings`, for jobs of the API."""
 
     job_deadline_seconds: Annotated[int, Field(ge=60, le=21600)]
 

@@ -1,4 +1,4 @@
-"""The settings of `submit_job`."""
+"""Settings of the function `submit_job`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from heliograph.runtime.settings.waits import WaitsSettings
 
 
 class SubmitJobSettings(RequestSubmissionSettings, CallsTableSettings, WaitsSettings):
-    """A call of the API becomes a job."""
+    """The function submits jobs of API calls."""
 
     reuse_table: Name

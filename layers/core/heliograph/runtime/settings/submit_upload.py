@@ -1,4 +1,4 @@
-"""The settings of `submit_upload`."""
+"""Settings of the function `submit_upload`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from heliograph.runtime.settings.submission import SubmissionSettings
 
 
 class SubmitUploadSettings(SubmissionSettings):
-    """An upload becomes a job."""
+    """The function submits jobs of uploads."""
 
     reuse_table: Name
     rejections_table: Name
@@ -20,5 +20,5 @@ class SubmitUploadSettings(SubmissionSettings):
 
     @property
     def upload_deadline(self) -> timedelta:
-        """The deadline of jobs of uploads, which come in batches of thousands and wait for their turn."""
+        """Deadline of jobs of uploads, which come in batches of thousands and queue."""
         return timedelta(seconds=self.upload_deadline_seconds)

@@ -1,4 +1,4 @@
-"""The settings of `sweep_jobs`."""
+"""Settings of the function `sweep_jobs`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from heliograph.runtime.settings.providers import ProviderSettings
 
 
 class SweepJobsSettings(EndingSettings, ProviderSettings):
-    """Jobs that never began are started, and those that are stuck are closed."""
+    """The function starts jobs that never started, and closes stuck jobs."""
 
     state_machine_arn: Name

@@ -1,4 +1,4 @@
-"""The settings of `sweep_webhook_deliveries`."""
+"""Settings of the function `sweep_webhook_deliveries`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from heliograph.runtime.environment import Name, Settings
 
 
 class SweepWebhookDeliveriesSettings(Settings):
-    """Deliveries that nothing carries are started again."""
+    """The function restarts deliveries that no execution carries."""
 
     deliveries_table: Name
     delivery_machine_arn: Name

@@ -1,4 +1,4 @@
-"""Who pays, and within which limits."""
+"""Tenants and their limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TotalBudget = Annotated[Budget | None, BeforeValidator(none_is_none)]
 
 
 class TenancySettings(Settings):
-    """The configured tenants, and the budgets of all of them together."""
+    """The configured tenants, and the budgets of all tenants together."""
 
     tenants: ConfiguredTenants
     daily_budget_usd: TotalBudget
@@ -23,6 +23,6 @@ class TenancySettings(Settings):
 
     @property
     def tenancy(self) -> Tenants:
-        """Who pays, and within which limits."""
+        """The tenants and their limits."""
         together = Limits(daily_budget_usd=self.daily_budget_usd, monthly_budget_usd=self.monthly_budget_usd)
         return Tenants(named=self.tenants, together=together)

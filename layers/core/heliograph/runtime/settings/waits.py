@@ -1,4 +1,4 @@
-"""How many calls of one key may wait at once."""
+"""The cap on waiting calls of one key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from heliograph.runtime.environment import Settings
 
 
 class WaitsSettings(Settings):
-    """The cap on waits; `calls_table` says where they are counted."""
+    """Settings of functions whose calls may wait for jobs; `calls_table` counts the waits."""
 
     waits_per_caller: Annotated[int, Field(ge=1, le=1000)]

@@ -1,10 +1,9 @@
-"""The composition root: which adapter plays which role in which use case. Nothing else sees both.
+"""The composition root: makes each use case with its adapters. No other package imports both.
 
-Each function of these modules makes one use case ready to call, with the settings that it is given. A function of ours
-reads its settings and calls it once, at start, so that a wrong deployment fails before any work. Each imports what it
-puts together, and these modules nothing of it: whoever makes one use case loads no other
-(tests/contract/test_cold_imports.py).
+Each maker takes settings and returns one use case. A Lambda function reads its settings and calls its makers once, at
+start, so that a wrong deployment fails before any work. Makers import what they put together; these modules import
+none of it, so a function loads only the use cases that it runs (tests/contract/test_cold_imports.py).
 
-Models are built when they are first used (`defer_build`), because a function uses one in ten of those that it imports;
-those that every call needs are built here, at start.
+Pydantic models are built when they are first used (`defer_build`), because a function uses one in ten of those that it
+imports; models that every call needs are built here, at start.
 """

@@ -1,10 +1,10 @@
-"""Adapters that several use cases share, each with the settings that it is given."""
+"""Adapters that several use cases share."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.monitoring.logging import tell
+from heliograph.monitoring.logging import emit_metrics
 from heliograph.platform import aws
 from heliograph.platform.clock import SystemClock
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def request_rules(settings: SubmissionSettings) -> Rules:
+    """Rules that requests are validated by."""
     from heliograph.jobs.request import JobRequest, Rules
 
     JobRequest.model_rebuild()
@@ -36,12 +37,14 @@ def request_rules(settings: SubmissionSettings) -> Rules:
 
 
 def job_store(settings: JobStoreSettings) -> JobStore:
-    from heliograph.monitoring.measured import WatchedJobStore
+    """Writes jobs, and emits their metrics."""
+    from heliograph.monitoring.measured import MeasuredJobStore
 
-    return WatchedJobStore(plain_job_store(settings), tell)
+    return MeasuredJobStore(plain_job_store(settings), emit_metrics)
 
 
 def plain_job_store(settings: JobStoreSettings) -> DynamoDBJobStore:
+    """Writes jobs without emitting metrics."""
     from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
     from heliograph.jobs.job import Job
 
@@ -58,6 +61,7 @@ def plain_job_store(settings: JobStoreSettings) -> DynamoDBJobStore:
 
 
 def job_records(table: str) -> DynamoDBJobReader:
+    """Reads jobs."""
     from heliograph.jobs.adapters.dynamodb import DynamoDBJobReader
     from heliograph.jobs.job import Job
 
@@ -108,10 +112,11 @@ def object_store() -> S3ObjectStore:
 
 
 def event_bus(name: str) -> EventBus:
-    from heliograph.monitoring.measured import WatchedBus
+    """Publishes events, and counts them."""
+    from heliograph.monitoring.measured import MeasuredEventBus
     from heliograph.platform.event_bus import EventBridgeBus
 
-    return WatchedBus(EventBridgeBus(aws.events(), name), tell)
+    return MeasuredEventBus(EventBridgeBus(aws.events(), name), emit_metrics)
 
 
 def job_workflow(state_machine_arn: str) -> StepFunctionsWorkflow:

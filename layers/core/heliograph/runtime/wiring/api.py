@@ -1,4 +1,4 @@
-"""Wiring of the API's pages."""
+"""Wiring of the web pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def api_pages(settings: ServePagesSettings, description: str) -> dict[str, WebPage]:
-    """The API's OpenAPI document and reference page. `description`: the document of all deployments."""
+    """For `/openapi.json` and `/docs`. `description`: the OpenAPI document of all deployments."""
     from heliograph.api.openapi.pages import description_pages
 
     return description_pages(
@@ -24,7 +24,7 @@ def api_pages(settings: ServePagesSettings, description: str) -> dict[str, WebPa
 
 
 def bucket_origins(settings: ServePagesSettings) -> BucketOrigins:
-    """What `pages` lets a browser reach besides the API. Worked out here, without a call."""
+    """For the playground's Content-Security-Policy. Computed without a call of AWS."""
     from heliograph.api.pages import BucketOrigins
 
     objects = object_store()

@@ -12,14 +12,19 @@ if TYPE_CHECKING:
     from heliograph.runtime.operator import OperatorTools
 
 
-def control_room() -> OperatorTools:
-    """For `operations`, with the settings that are in its environment; no function of ours has it."""
+def operator_tools() -> OperatorTools:
+    """For `python -m operations`, with the settings of its environment."""
     from heliograph.platform.event_bus import EventBridgeBus
     from heliograph.runtime.operator import OperatorTools
     from heliograph.runtime.settings.operations import OperationsSettings
 
     settings = read_settings(OperationsSettings)
-    # A person's terminal is no log: what is done here is measured by nobody.
+    # A terminal is no log: the commands of an operator emit no metrics.
     control = route_control(settings, EventBridgeBus(aws.events(), settings.event_bus))
-    ledger = ledger_store(settings.ledger_table)
-    return OperatorTools(settings.usable_routes, control, plain_job_store(settings), ledger, settings.job_retention)
+    return OperatorTools(
+        routes=settings.usable_routes,
+        control=control,
+        jobs=plain_job_store(settings),
+        ledger=ledger_store(settings.ledger_table),
+        retention=settings.job_retention,
+    )
