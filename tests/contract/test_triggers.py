@@ -17,7 +17,7 @@ from heliograph.intake.submit_upload import Upload
 from heliograph.kernel.ids import JOB_ID
 
 from tests.contract.cfn_template import RESOURCES, ROOT
-from tests.contract.examples import UPLOAD_KEY, UPLOAD_VERSION, UPLOADS_BUCKET
+from tests.examples import UPLOAD_KEY, UPLOAD_VERSION, UPLOADS_BUCKET
 
 TRIGGERS = ROOT / "events" / "triggers"
 

@@ -39,7 +39,7 @@ from tests.contract.asl_workflow import (
     reachable_from,
 )
 from tests.contract.cfn_template import RESOURCES, ROOT, TEMPLATE, timeout_of
-from tests.contract.examples import state_examples
+from tests.examples import state_examples
 
 STEP_OF = {
     "DispatchFunctionArn": dispatch,

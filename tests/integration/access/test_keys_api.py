@@ -18,8 +18,8 @@ from heliograph.jobs.job import KeyBudget
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
 
-from tests.contract.examples import JOB_ID, after, queued_job
 from tests.contract.test_triggers import read
+from tests.examples import JOB_ID, after, queued_job
 from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import API_KEY, items
 from tests.integration.lambdas import Handler, started

@@ -18,7 +18,7 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.webhooks import WebhooksSettings
 from heliograph.runtime.wiring import webhooks
 
-from tests.contract.examples import after
+from tests.examples import after
 from tests.integration.access.test_keys_api import ADMIN, call
 from tests.integration.conftest import items
 from tests.integration.lambdas import Handler, started

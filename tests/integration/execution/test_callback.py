@@ -33,8 +33,8 @@ from heliograph.providers.protocol import (
 from heliograph.routes.config import Route
 from heliograph.webhooks.event_catalogue import PublishedEvent
 
-from tests.contract.examples import BLOCKED, JOB_ID, NOW, ROUTE, RUN_ID, TASK_ID, queued_job, state_examples
 from tests.contract.test_triggers import read
+from tests.examples import BLOCKED, JOB_ID, NOW, ROUTE, RUN_ID, TASK_ID, queued_job, state_examples
 from tests.integration.conftest import Deployment, items
 from tests.integration.lambdas import Handler, started
 

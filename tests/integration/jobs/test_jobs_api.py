@@ -24,8 +24,8 @@ from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.ids import derived_id
 from heliograph.platform import aws
 
-from tests.contract.examples import after, failed_job, processing_job, queued_job, succeeded_job
 from tests.contract.test_triggers import read
+from tests.examples import after, failed_job, processing_job, queued_job, succeeded_job
 from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import Deployment
 from tests.integration.lambdas import Context, Handler, started

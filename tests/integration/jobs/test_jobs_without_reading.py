@@ -10,7 +10,7 @@ from heliograph.access.keys import Caller, Scope
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
 from heliograph.jobs.job import Job
 
-from tests.contract.examples import queued_job
+from tests.examples import queued_job
 from tests.fakes.clock import SteppingClock
 from tests.integration.access.test_keys_api import call
 from tests.integration.lambdas import started

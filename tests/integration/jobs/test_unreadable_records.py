@@ -14,7 +14,7 @@ from heliograph.platform import aws
 from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
 from heliograph.webhooks.endpoint import Endpoint
 
-from tests.contract.examples import after, published_examples, queued_job, succeeded_job
+from tests.examples import after, published_examples, queued_job, succeeded_job
 from tests.integration.conftest import items
 from tests.integration.jobs.test_jobs_api import call
 from tests.integration.webhooks.test_webhooks_api import DELIVERIES, ENDPOINTS, announce, ask, register

@@ -40,8 +40,8 @@ from heliograph.platform import aws
 from heliograph.storage.adapters.s3 import S3ObjectStore
 from heliograph.storage.references import ObjectLocation
 
-from tests.contract.examples import after, failed_job, processing_job, queued_job
 from tests.contract.test_triggers import read
+from tests.examples import after, failed_job, processing_job, queued_job
 from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import API_KEY, Deployment, items
 from tests.integration.lambdas import Handler, started

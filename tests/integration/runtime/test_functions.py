@@ -27,7 +27,9 @@ from heliograph.runtime.environment import variables_of
 from heliograph.webhooks.event_catalogue import BudgetWarning, PublishedEvent, event_type
 
 from tests.contract.cfn_template import ROOT
-from tests.contract.examples import (
+from tests.contract.function_settings import settings_of
+from tests.contract.test_triggers import read
+from tests.examples import (
     ATTEMPT_ID,
     JOB_ID,
     NOW,
@@ -41,8 +43,6 @@ from tests.contract.examples import (
     state_examples,
     succeeded_job,
 )
-from tests.contract.function_settings import settings_of
-from tests.contract.test_triggers import read
 from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import API_KEY, Deployment, items, secrets_manager
 from tests.integration.lambdas import Context, Handler, started

@@ -22,7 +22,7 @@ from heliograph.webhooks.adapters.http_sender import MOST_ANSWER_BYTES, HttpWebh
 from heliograph.webhooks.delivery import WebhookAnswer
 from heliograph.webhooks.endpoint import secret_of
 
-from tests.contract.examples import NOW
+from tests.examples import NOW
 from tests.integration.certificates import Authority
 from tests.integration.loopback import free_port, saying
 from tests.node.programs import Node

@@ -15,7 +15,7 @@ from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWor
 from heliograph.webhooks.bus_event import Published
 from heliograph.webhooks.delivery import OVERDUE, message_of
 
-from tests.contract.examples import NOW, arriving, published_examples, queued_job
+from tests.examples import NOW, arriving, published_examples, queued_job
 from tests.fakes.clock import SteppingClock
 from tests.integration.access.test_keys_api import Answer, call
 from tests.integration.conftest import MASTER, Deployment, items

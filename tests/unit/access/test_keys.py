@@ -29,7 +29,7 @@ from heliograph.storage.references import check_reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.examples import after
+from tests.examples import after
 from tests.fakes.deployment import RESULTS, UPLOADS, InMemoryDeployment
 from tests.pictures import PNG
 

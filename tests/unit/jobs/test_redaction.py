@@ -19,7 +19,7 @@ from heliograph.routes.circuit_breaker import Circuit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.examples import (
+from tests.examples import (
     after,
     canceled_job,
     failed_job,

@@ -27,7 +27,7 @@ from heliograph.routes.control import close_circuit, hold_open
 from heliograph.routes.state import SpendingPause
 from heliograph.webhooks.delivery import DeliveryDone, DeliveryStatus, RetryDelivery, Tried
 
-from tests.contract.examples import after, failed_job, published_examples, queued_job, succeeded_job
+from tests.examples import after, failed_job, published_examples, queued_job, succeeded_job
 from tests.fakes.deployment import BETA, ROUTES, InMemoryDeployment
 from tests.fakes.script import Afterwards
 

@@ -44,7 +44,7 @@ from heliograph.webhooks.lost_deliveries import carry_on
 from heliograph.webhooks.manage_deliveries import DeliveryService, Recovered
 from heliograph.webhooks.manage_endpoints import EndpointService
 
-from tests.contract.examples import arriving, published_examples, queued_job
+from tests.examples import arriving, published_examples, queued_job
 from tests.fakes.bus import RecordingBus
 from tests.fakes.clock import SteppingClock
 from tests.fakes.jobs import InMemoryJobStore
