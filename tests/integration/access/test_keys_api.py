@@ -18,19 +18,17 @@ from heliograph.jobs.job import KeyBudget
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
 
-from tests.contract.test_triggers import read
 from tests.examples import JOB_ID, after, queued_job
 from tests.fakes.clock import SteppingClock
+from tests.integration.api_calls import ADMIN, REQUEST_ID
+from tests.integration.api_calls import call_as_admin as call
 from tests.integration.conftest import API_KEY, items
 from tests.integration.lambdas import Handler, started
+from tests.triggers import read
 
 STRANGER = "hg_" + "s" * 43
 KEY_ID = key_id_of(STRANGER)
-REQUEST_ID = read("get_job.json")["requestContext"]["requestId"]
-ADMIN = Caller(tenant="default", scopes=frozenset({Scope.ADMIN}))
 JOBS_ONLY = Caller(tenant="default", scopes=frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE}))
-
-Answer = tuple[int, Any, dict[str, list[str]]]
 
 
 @pytest.fixture
@@ -38,30 +36,6 @@ def noon(clock: SteppingClock) -> SteppingClock:
     """It is noon, and a while later: in the middle of a minute, to which limits are counted."""
     clock.go_to(datetime(2026, 11, 22, 12, 0, 18, tzinfo=UTC))
     return clock
-
-
-def call(
-    handler: Handler,
-    method: str,
-    path: str,
-    body: Any = None,
-    *,
-    caller: Caller = ADMIN,
-    name: str = "a",
-    query: dict[str, str] | None = None,
-    headers: dict[str, str] | None = None,
-) -> Answer:
-    """The answer to a call of whoever that is. `name`: the call's Idempotency-Key."""
-    event = read("post_job.json" if method == "POST" else "get_job.json")
-    event |= {"httpMethod": method, "path": path, "resource": path}
-    event["multiValueQueryStringParameters"] = {key: [value] for key, value in query.items()} if query else None
-    event |= {"body": body if isinstance(body, str) or body is None else json.dumps(body)}
-    event["requestContext"]["authorizer"] = {"principalId": caller.tenant, **authorizer_context(caller)}
-    event["requestContext"]["requestId"] = REQUEST_ID
-    event["headers"] |= {"Idempotency-Key": name, **(headers or {})}
-    event["multiValueHeaders"] |= {key: [value] for key, value in (headers or {}).items()}
-    answer = handler(event)
-    return answer["statusCode"], json.loads(answer["body"]), answer["multiValueHeaders"]
 
 
 def make(handler: Handler, **asked: Any) -> dict[str, Any]:
@@ -436,7 +410,9 @@ def test_a_job_is_its_tenants_and_notes_the_budget_of_its_key(jobs: DynamoDBJobS
     assert KEY_ID not in json.dumps(document)
     assert {page["reserved"]["N"] for page in items("ledger") if page["account"]["S"] == KEY_ID} == {"60000"}
 
-    status, problem, _ = call(handler, "POST", "/v1/jobs", {"prompt": "x"}, caller=caller, name="another")
+    status, problem, _ = call(
+        handler, "POST", "/v1/jobs", {"prompt": "x"}, caller=caller, headers={"Idempotency-Key": "another"}
+    )
     assert (status, problem["code"], problem["charged"]) == (402, "budget_exceeded", "no")
     assert problem["detail"].startswith(f"the budget of {KEY_ID} for 2")
 

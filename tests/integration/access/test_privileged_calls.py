@@ -19,7 +19,8 @@ from heliograph.runtime.settings.webhooks import WebhooksSettings
 from heliograph.runtime.wiring import webhooks
 
 from tests.examples import after
-from tests.integration.access.test_keys_api import ADMIN, call
+from tests.integration.api_calls import ADMIN
+from tests.integration.api_calls import call_as_admin as call
 from tests.integration.conftest import items
 from tests.integration.lambdas import Handler, started
 

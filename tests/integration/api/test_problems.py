@@ -33,7 +33,6 @@ from heliograph.kernel.errors import (
 )
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 
-from tests.contract.test_triggers import read
 from tests.examples import (
     RESULT_VERSION,
     RUN_ID,
@@ -46,6 +45,7 @@ from tests.examples import (
     queued_job,
     succeeded_job,
 )
+from tests.triggers import read
 
 FAULTS = (Fault("/prompt", "is required"), Fault("/references/1", "is no URL"))
 

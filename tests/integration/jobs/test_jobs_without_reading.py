@@ -12,7 +12,7 @@ from heliograph.jobs.job import Job
 
 from tests.examples import queued_job
 from tests.fakes.clock import SteppingClock
-from tests.integration.access.test_keys_api import call
+from tests.integration.api_calls import call
 from tests.integration.lambdas import started
 
 WRITER = Caller(tenant="default", scopes=frozenset({Scope.JOBS_WRITE}))

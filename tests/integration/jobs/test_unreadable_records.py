@@ -15,9 +15,9 @@ from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStor
 from heliograph.webhooks.endpoint import Endpoint
 
 from tests.examples import after, published_examples, queued_job, succeeded_job
+from tests.integration.api_calls import call
 from tests.integration.conftest import items
-from tests.integration.jobs.test_jobs_api import call
-from tests.integration.webhooks.test_webhooks_api import DELIVERIES, ENDPOINTS, announce, ask, register
+from tests.integration.webhooks.webhook_calls import DELIVERIES, ENDPOINTS, announce, ask, register
 
 SECRET = "what nobody may read in a log"
 ADMIN = Caller(tenant="default", scopes=frozenset(Scope))

@@ -16,7 +16,7 @@ from heliograph.kernel.errors import StaleJob, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.jitter import jittered
-from heliograph.providers.protocol import Accepted, CreateOutcome, Refused, TaskFailed, Uncertain
+from heliograph.providers.protocol import Accepted, CreateOutcome, TaskFailed, Uncertain
 from heliograph.routes.circuit_breaker import IN_A_ROW, Circuit
 from heliograph.routes.config import Routes
 from heliograph.routes.control import halt, hold_open, record_failure, record_success, resume
@@ -27,6 +27,7 @@ from heliograph.webhooks.event_catalogue import event_type
 
 from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.jobs import InMemoryJobStore
+from tests.fakes.provider import refusal
 from tests.fakes.route_states import InMemoryRouteStates
 from tests.fakes.script import Afterwards, Crash
 from tests.pictures import PNG
@@ -49,10 +50,6 @@ def outcomes_of(here: InMemoryDeployment, job_id: str) -> list[DispatchOutcome]:
         here.states = InMemoryRouteStates()
         outcomes.append(here.dispatch(last))
     return outcomes
-
-
-def refusal(code: FailureCode, *, again: bool, after: int | None = None) -> Refused:
-    return Refused(Failure(code=code, message="refused", retryable=again, charged=Charged.NO), after)
 
 
 BUSY = refusal(FailureCode.RATE_LIMITED, again=True)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.fakes.deployment import InMemoryDeployment
+from tests.fakes.gallery import Gallery
 from tests.fakes.script import Afterwards, Crash
-from tests.unit.openai_images.test_make_images import Gallery
 
 DOUBTFUL = Failure(code=FailureCode.PROVIDER_FAILED, message="no", retryable=False, charged=Charged.UNKNOWN)
 

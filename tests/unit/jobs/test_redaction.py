@@ -30,7 +30,7 @@ from tests.examples import (
     succeeded_job,
 )
 from tests.fakes.deployment import RESULTS, ROUTES, InMemoryDeployment
-from tests.unit.webhooks.test_delivery import delivery
+from tests.unit.webhooks.deliveries import delivery
 
 SECRET = "Sig7e1c"
 # What can stand between a host and its end, with the secret where a token or a signature is.
