@@ -10,7 +10,7 @@ from heliograph.monitoring.logging import logger, noted, observed
 from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.notify import NotifySettings
 from heliograph.runtime.wiring import webhooks
-from heliograph.webhooks.bus_event import Published
+from heliograph.webhooks.bus_event import BusEvent
 
 notify = webhooks.notifier(read_settings(NotifySettings))
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -18,7 +18,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 def take(record: SQSRecord) -> None:
     try:
-        for delivery in notify(Published.model_validate_json(record.body).happening()):
+        for delivery in notify(BusEvent.model_validate_json(record.body).happening()):
             noted(
                 "Notified",
                 delivery_id=delivery.delivery_id,

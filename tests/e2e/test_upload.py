@@ -33,7 +33,7 @@ def test_a_photo_under_a_preset_comes_back_edited_with_an_event_and_a_record(
     assert event["detail-type"] == "image.job.succeeded"
     jsonschema.validate(
         event["detail"],
-        json.loads((ROOT / "events/published" / "image.job.succeeded.schema.json").read_text(encoding="utf-8")),
+        json.loads((ROOT / "events/published/image.job.succeeded.schema.json").read_text()),
     )
     data = event["detail"]["data"]
     assert data["task"] == "edit"

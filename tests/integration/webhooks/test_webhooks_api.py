@@ -12,7 +12,7 @@ from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
 from heliograph.kernel.errors import WorkflowFailed
 from heliograph.platform import aws
 from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
-from heliograph.webhooks.bus_event import Published
+from heliograph.webhooks.bus_event import BusEvent
 from heliograph.webhooks.delivery import OVERDUE, message_of
 
 from tests.examples import NOW, arriving, published_examples, queued_job
@@ -62,7 +62,7 @@ def test_an_event_becomes_a_signed_message_at_its_endpoint(logged: Callable[[], 
     assert 0 <= tried["age_seconds"] < 60
     head, _, body = receiver.requests[0].decode().partition("\r\n\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:])}
-    assert body == message_of(Published.model_validate(arriving(EVENT)).happening())
+    assert body == message_of(BusEvent.model_validate(arriving(EVENT)).happening())
     assert headers["webhook-id"] == EVENT.event_id
     assert verified(endpoint["secret"], body, headers, at=NOW)["type"] == "image.job.succeeded"
     status, told, _ = ask("GET", f"{DELIVERIES}/{delivery_id}")

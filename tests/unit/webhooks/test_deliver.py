@@ -22,7 +22,7 @@ from heliograph.kernel.errors import (
     WorkflowFailed,
 )
 from heliograph.platform.threads import in_order
-from heliograph.webhooks.bus_event import Published
+from heliograph.webhooks.bus_event import BusEvent
 from heliograph.webhooks.deliver import Delivering, deliver
 from heliograph.webhooks.delivery import (
     MOST_ATTEMPTS,
@@ -155,7 +155,7 @@ def as_turn(told: DeliveryTurn | RetryDelivery | Delivery) -> DeliveryTurn:
 
 def happening(type_: str = SUCCEEDED) -> ReceivedEvent:
     """An example, as the bus delivers it."""
-    return Published.model_validate(arriving(published_examples()[type_])).happening()
+    return BusEvent.model_validate(arriving(published_examples()[type_])).happening()
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ class KeyUses(Protocol):
         ...
 
 
-class Pace(Protocol):
+class Throttle(Protocol):
     """How often something is done. Raises `StorageFailed` when the store does not do its part."""
 
     def take(self, what: str, at: datetime, *, every: timedelta) -> bool:

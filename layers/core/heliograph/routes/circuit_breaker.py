@@ -55,7 +55,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
-class Sample(_Record):
+class CallOutcome(_Record):
     """How one call ended, and when; whose it was, if that is known."""
 
     at: AwareDatetime
@@ -84,7 +84,7 @@ class Opening(_Record):
 class Breaker(_Record):
     """The state of one route's circuit. `untold`: the last change is not known to be on the bus."""
 
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[CallOutcome, ...] = ()
     opening: Opening | None = None
     closed_at: AwareDatetime | None = None
     untold: bool = False
@@ -123,13 +123,13 @@ class Breaker(_Record):
             # One that a person holds open stays so; and what began before it opened says nothing about now.
             is_old = self.opening.until is None or began_at <= self.opening.at
             return self if is_old else self.closed(now)
-        return self._with(samples=self._samples_with(Sample(at=now, went_well=True, tenant=tenant)))
+        return self._with(samples=self._samples_with(CallOutcome(at=now, went_well=True, tenant=tenant)))
 
     def after_failure(self, cause: str, now: datetime, *, began_at: datetime, tenant: str | None = None) -> Breaker:
         """After a failure of the route, of a call begun at `began_at`."""
         opening = self.opening
         if opening is None or not opening.is_for(tenant):
-            samples = self._samples_with(Sample(at=now, went_well=False, tenant=tenant))
+            samples = self._samples_with(CallOutcome(at=now, went_well=False, tenant=tenant))
             culprit = _culprit(samples)
             if _is_too_much(samples) and (opening is None or culprit is None):
                 opened = Opening(at=now, cause=cause, until=now + FIRST_COOLDOWN, tenant=culprit)
@@ -156,7 +156,7 @@ class Breaker(_Record):
         """With its last change known to be on the bus."""
         return self._with(untold=False)
 
-    def _samples_with(self, sample: Sample) -> tuple[Sample, ...]:
+    def _samples_with(self, sample: CallOutcome) -> tuple[CallOutcome, ...]:
         recent = [earlier for earlier in self.samples if sample.at - earlier.at < _MEMORY]
         return (*recent, sample)[-SAMPLES:]
 
@@ -174,14 +174,14 @@ def is_late(ran: timedelta, *, usual_seconds: int) -> bool:
     return ran >= timedelta(seconds=usual_seconds * _LATE)
 
 
-def _is_too_much(samples: tuple[Sample, ...]) -> bool:
+def _is_too_much(samples: tuple[CallOutcome, ...]) -> bool:
     if len(_last_failures(samples)) >= IN_A_ROW:
         return True
     failures = sum(not sample.went_well for sample in samples)
     return len(samples) == SAMPLES and failures * 2 >= SAMPLES
 
 
-def _culprit(samples: tuple[Sample, ...]) -> str | None:
+def _culprit(samples: tuple[CallOutcome, ...]) -> str | None:
     """The tenant that most of the failures are of, where those of all tenants are not enough without them."""
     failures = [sample for sample in samples if not sample.went_well]
     in_a_row = _told_by(_last_failures(samples), _MOST_OF_ONE_IN_A_ROW) >= IN_A_ROW
@@ -191,15 +191,15 @@ def _culprit(samples: tuple[Sample, ...]) -> str | None:
     return max(failures, key=lambda sample: sum(other.tenant == sample.tenant for other in failures)).tenant
 
 
-def _told_by(failures: Iterable[Sample], most_of_one: int) -> int:
+def _told_by(failures: Iterable[CallOutcome], most_of_one: int) -> int:
     """How many failures count, if so many of one tenant do. Those of nobody in particular all count."""
     counts = Counter(sample.tenant for sample in failures)
     return sum(count if tenant is None else min(count, most_of_one) for tenant, count in counts.items())
 
 
-def _last_failures(samples: tuple[Sample, ...]) -> list[Sample]:
+def _last_failures(samples: tuple[CallOutcome, ...]) -> list[CallOutcome]:
     """Those since the last call that went well."""
-    last: list[Sample] = []
+    last: list[CallOutcome] = []
     for sample in reversed(samples):
         if sample.went_well:
             break

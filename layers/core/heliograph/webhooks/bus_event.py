@@ -22,7 +22,7 @@ class _Detailed(_Event):
     data: dict[str, Any]
 
 
-class Published(_Event):
+class BusEvent(_Event):
     """An event of ours as EventBridge delivers it; of any type, also one that this release does not know."""
 
     type: str = Field(validation_alias="detail-type")

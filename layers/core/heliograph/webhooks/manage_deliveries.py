@@ -26,7 +26,7 @@ from heliograph.webhooks.endpoint import ENDPOINT_ID, JOB_URLS, TEST_EVENT, Endp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heliograph.access.ports import Pace
+    from heliograph.access.ports import Throttle
     from heliograph.kernel.ports import Clock, Together
     from heliograph.webhooks.ports import DeliveryStore, DeliveryWorkflow, EndpointStore
 
@@ -64,7 +64,7 @@ class DeliveryService:
     endpoints: EndpointStore
     workflow: DeliveryWorkflow
     clock: Clock
-    pace: Pace
+    pace: Throttle
     together: Together
 
     def list(self, query: DeliveryQuery, *, tenant: str) -> Page[DeliverySummary]:

@@ -1,4 +1,4 @@
-"""Amazon DynamoDB as `Pace`: one item for each thing that may be done only so often, in the table of calls.
+"""Amazon DynamoDB as `Throttle`: one item for each thing that may be done only so often, in the table of calls.
 
 id (key)               `pace#<what>`
 taken_at, expires_at   when it was done last, in microseconds; deleted soon after (TTL)
