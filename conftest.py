@@ -1,4 +1,4 @@
-"""The kinds of tests, as markers: `-m unit` selects what lies in tests/unit."""
+"""The kinds of tests, as markers: `-m unit` selects the tests in tests/unit."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def text(figures: dict[str, Any]) -> str:
 def use_of(figures: Mapping[str, Any], setting: str, kind: str, *, cold: bool = False, waiting: float = 1) -> Use:
     """What a job uses. `cold`: every call finds no warm function. `waiting`: times as long as is assumed."""
     about, functions = figures["settings"][setting][kind], figures["functions"]
-    # What was too seldom called to be timed (the doorkeeper's answer is kept for a minute) counts as the slowest.
+    # What was too seldom called to be timed (the authorizer's answer is kept for a minute) counts as the slowest.
     slowest = max(functions.values(), key=lambda each: each["billed_ms"] * each["memory_mb"])
     seconds = 0.0
     for name, told in about["functions"].items():
@@ -98,7 +98,7 @@ def _headline(figures: Mapping[str, Any]) -> str:
         f"API and **${own['upload']:.2f}** for uploads, as deployed (callbacks, arm64): "
         f"{_percent(own['api'])} and {_percent(own['upload'])} of the picture. "
         f"The goal is under {GOAL:.0%}: {'met' if met else '**missed**'}; {also}. "
-        f"Whoever then downloads each result once over the internet pays **${downloads():.2f}** more for {JOBS:,} of "
+        f"Downloading each result once over the internet costs **${downloads():.2f}** more for {JOBS:,} of "
         f"{_megabytes(_prices.RESULT_BYTES)} MB; the first 100 GB of a month, {_free_downloads():,} such results, are "
         "free."
     )

@@ -25,10 +25,10 @@ _JOBS = 40
 _JOBS_A_SECOND = 4.0
 _PATIENCE_SECONDS = 150
 _SEED = 20261122
-# What both routes know from before; the simulated vendor's tasks take 15-40 s as well.
+# What both routes know from before; the simulated provider's tasks take 15-40 s as well.
 _KNOWN_TASKS = 60
 _PACE = {"creates_per_minute": 6000, "fastest_per_minute": 6000, "slowest_per_minute": 600, "max_in_flight": 500}
-# The same vendor, at the same speed; of the tasks of the second nobody tells.
+# The same provider, at the same speed; of the tasks of the second nobody tells.
 _TOLD, _SILENT = "gpt-image-2-beta", "gpt-image-2"
 _ROUTES = [
     {"provider": "apimodels", "model": model, "price_usd": "0.05", "max_references": 10, **_PACE}
@@ -103,7 +103,7 @@ def _finished(api: httpx.Client, job_ids: list[str]) -> None:
 
 
 def _teach(stack: Stack) -> None:
-    """What the routes would know after a day: how long tasks take, and whether the vendor calls back."""
+    """What the routes would know after a day: how long tasks take, and whether the provider calls back."""
     chance = random.Random(_SEED)
     known = Latencies(seconds=tuple(round(chance.uniform(15, 40), 1) for _ in range(_KNOWN_TASKS)))
     told = silent = known
@@ -160,7 +160,7 @@ def tell(figures: Any, plots: Path) -> str:
             f"| {name} | {way['lag_median_s']:.2f} ({way['lag_mean_s']:.2f}, {way['lag_p95_s']:.2f}) | "
             f"{way['questions_mean']:.2f} ({way['questions_most']}) | {way['over_median_s']:.2f} |"
             for name, way in (
-                (f"the vendor calls back ({told['called_back']:.0%} of jobs were told)", told),
+                (f"the provider calls back ({told['called_back']:.0%} of jobs were told)", told),
                 ("it does not", silent),
             )
         ),
@@ -171,8 +171,8 @@ def tell(figures: Any, plots: Path) -> str:
     table = "\n".join(rows)
     return f"""
 The whole application on the local stack, in real time: {figures["jobs_of_each"]} jobs with callbacks and as many
-without, side by side, with tasks of 15-40 s, when both routes know what sixty tasks took and whether the vendor called
-back. Lag: from the task's end until our last question began. Computed for more shapes and jobs:
+without, side by side, with tasks of 15-40 s, when both routes know what sixty tasks took and whether the provider
+called back. Lag: from the task's end until our last question began. Computed for more shapes and jobs:
 [when to ask](#when-to-ask-the-provider). Why it is done so: [decision 29](decisions/0029-callbacks.md).
 
 {table}

@@ -1,4 +1,4 @@
-"""When to ask: our schedule against the vendor clients', on the same seeded latencies of many shapes."""
+"""When to ask: our schedule against the provider clients', on the same seeded latencies of many shapes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _QUESTION_SECONDS = 0.08
 _EXPRESS_TURN_SECONDS = 0.12
 _PRICES = (0.02, 0.04, 0.07, QUESTION_PRICE, 0.2, 0.4, 0.8)
 _DEAR_PRICE = 0.4
-# A callback takes a fraction of a second [measured on the simulator of the vendor, assumed of the vendor itself].
+# A callback takes a fraction of a second [measured on the simulator of the provider, assumed of the provider itself].
 _CALLBACK_SECONDS = (0.2, 1.0)
 _CALLBACK_SHARES = (0.0, 0.5, 0.95, 1.0)
 _TIMES = "\N{MULTIPLICATION SIGN}"
@@ -206,8 +206,8 @@ class Way:
     held: Callable[[Watched], float] = _asking
 
 
-PEER = "every 3 s: the vendor's client"
-BACKOFF = "3, 3, 5, 5, 5, 8, 8, 10, then 15 s: the vendor's other client"
+PEER = "every 3 s: the provider's client"
+BACKOFF = "3, 3, 5, 5, 5, 8, 8, 10, then 15 s: the provider's other client"
 OURS = "**ours**"
 _DEAR, _UNTOLD = "ours, a question four times as dear", "ours, if the provider does not say what a task took"
 WAYS: dict[str, Way] = {
@@ -332,7 +332,7 @@ Of {first}:
 Dollars: the public prices of us-east-1 for asking alone, without the free tier (the picture itself costs 50 or 60).
 Lambda-seconds: how many of the account's concurrent executions are held at one job a second.
 
-Of every shape, as a share of what the vendor's client has that asks every 3 s. The first two columns compare at equal
+Of every shape, as a share of what the provider's client has that asks every 3 s. The first two columns compare at equal
 expense: ours at the price of a question at which it asks as often, or lags as much. The others are ours as deployed.
 
 {_table_of_shapes(shapes)}

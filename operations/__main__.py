@@ -126,7 +126,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """What the shared code raises, as what lies behind it."""
+    """What the shared code raises, as its cause."""
     try:
         yield
     except ConfigurationError as error:
@@ -166,9 +166,9 @@ def _ledger(room: OperatorTools, *, everything: bool) -> int:
 
 
 def _routes(room: OperatorTools) -> None:
-    traffic = room.control.states.look(room.routes)
+    routes_now = room.control.states.look(room.routes)
     running = {route.name: room.control.states.running(route) for route in room.routes}
-    report = route_report(room.routes, traffic, running, weights=room.control.weights, now=datetime.now(UTC))
+    report = route_report(room.routes, routes_now, running, weights=room.control.weights, now=datetime.now(UTC))
     print_lines(report)
 
 

@@ -1,6 +1,6 @@
 """Free questions to apimodels.app: is the key good, what is left of the balance, which models are there today.
 
-Facts and their standing: the provider's documentation and its clients' code where a comment says [doc] or [vendor].
+Facts and their standing: the provider's documentation and its clients' code where a comment says [doc] or [provider].
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from operations.findings import Finding, ok, problem, warning
 
 NAME = "apimodels.app"
 KEYS_COME_FROM = "https://apimodels.app"
-KEY = re.compile(r"sk_[A-Za-z0-9]{16,}")  # [doc, vendor]
+KEY = re.compile(r"sk_[A-Za-z0-9]{16,}")  # [doc, provider]
 _TIMEOUT = httpx.Timeout(connect=5, write=10, read=20, pool=5)
 _TASK_ID_HEADER = "x-apimodels-task-id"
-_SUPPORTED = re.compile(r"supported models:\s*(?P<models>.+)", re.IGNORECASE | re.DOTALL)  # [vendor]
+_SUPPORTED = re.compile(r"supported models:\s*(?P<models>.+)", re.IGNORECASE | re.DOTALL)  # [provider]
 _KEY_INSIDE = re.compile(r"sk_[A-Za-z0-9]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _MOST_CHARACTERS = 300
@@ -70,7 +70,7 @@ class Provider:
     transport: httpx.BaseTransport | None = None
 
     def balance_usd(self) -> Decimal:
-        """What can still be spent: without what is held for running tasks [vendor].
+        """What can still be spent: without what is held for running tasks [provider].
 
         Raises `KeyRefused` and `NotAnswered`.
         """
@@ -84,8 +84,9 @@ class Provider:
     def models(self) -> frozenset[str]:
         """The models that it takes create calls for today.
 
-        It tells them to whoever names one that does not exist, for free [vendor]. The first question lacks a prompt as
-        well, which every model needs: two reasons each of which alone makes a task impossible. Nothing is repeated.
+        The provider lists them in its answer to a call that names an unknown model, for free [provider]. The first
+        call lacks a prompt as well, which every model needs: two reasons, each of which alone makes a task impossible.
+        Nothing is repeated.
         Raises `KeyRefused`, `NotAnswered` and, at the first sign of a task, `TaskMade`.
         """
         impossible = f"heliograph-preflight-{secrets.token_hex(8)}"

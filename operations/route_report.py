@@ -14,14 +14,14 @@ from operations.tables import columns
 
 
 def route_report(
-    routes: Routes, traffic: RoutesSnapshot, running: Mapping[str, int], *, weights: Weights, now: datetime
+    routes: Routes, routes_now: RoutesSnapshot, running: Mapping[str, int], *, weights: Weights, now: datetime
 ) -> Iterator[str]:
     """Line by line. `running`: tasks by route."""
-    if traffic.halt:
-        yield _pause(traffic.halt)
+    if routes_now.halt:
+        yield _pause(routes_now.halt)
     rows, why = [], {}
     for route in routes:
-        state = traffic.routes[route.name]
+        state = routes_now.routes[route.name]
         waiting = [tenant for tenant in state.pace.lanes if state.pace.is_waiting(tenant, now, weights)]
         rows.append(
             (

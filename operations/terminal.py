@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Terminal(Protocol):
-    """Where questions go. Whoever interrupts one raises `KeyboardInterrupt`, and whoever is gone `EOFError`."""
+    """Where questions go. An interrupt raises `KeyboardInterrupt`, and the end of input `EOFError`."""
 
     @property
     def is_attended(self) -> bool:

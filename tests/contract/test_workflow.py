@@ -208,7 +208,7 @@ def test_every_error_of_ours_that_the_workflow_names_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_what_a_repeat_may_mend_is_repeated_patiently(name: str) -> None:
+def test_what_a_repeat_may_fix_is_repeated_patiently(name: str) -> None:
     for error in raised_in(TASKS[name]):
         retrier = retrier_for(TASKS[name], error)
         assert retrier, f"{error} is not retried"

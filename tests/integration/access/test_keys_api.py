@@ -45,7 +45,7 @@ def make(handler: Handler, **asked: Any) -> dict[str, Any]:
     return found
 
 
-def at_the_door(handler: Handler, key: str) -> tuple[str, dict[str, str]]:
+def authorized(handler: Handler, key: str) -> tuple[str, dict[str, str]]:
     """Whether the key is let in, and what the functions behind are told of it."""
     answer = handler(read("authorize.json") | {"authorizationToken": f"Bearer {key}"})
     [statement] = answer["policyDocument"]["Statement"]
@@ -175,7 +175,7 @@ def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
     assert headers["Retry-After"] == ["5"]
 
 
-# ---- At the door
+# ---- The authorizer
 
 
 def test_a_made_key_is_let_in_and_the_functions_are_told_whose_it_is(environment: dict[str, str]) -> None:
@@ -197,7 +197,7 @@ def test_a_made_key_is_let_in_and_the_functions_are_told_whose_it_is(environment
 def test_of_a_key_without_limits_none_is_told(environment: dict[str, str]) -> None:
     made = make(started("keys"))
     told = {"tenant": "default", "scopes": "jobs:read jobs:write", "key_id": made["id"]}
-    assert at_the_door(started("authorize"), made["key"]) == ("Allow", told)
+    assert authorized(started("authorize"), made["key"]) == ("Allow", told)
 
 
 @pytest.mark.parametrize(
@@ -224,9 +224,9 @@ def test_what_the_gateway_is_told_of_a_caller_is_what_the_functions_read(caller:
 def test_a_revoked_key_is_let_in_no_more(environment: dict[str, str]) -> None:
     keys, authorize = started("keys"), started("authorize")
     made = make(keys, tenant="shop")
-    assert at_the_door(authorize, made["key"])[0] == "Allow"
+    assert authorized(authorize, made["key"])[0] == "Allow"
     call(keys, "DELETE", f"/v1/keys/{made['id']}")
-    assert at_the_door(authorize, made["key"]) == ("Deny", {})
+    assert authorized(authorize, made["key"]) == ("Deny", {})
 
 
 @pytest.mark.parametrize("key", [STRANGER, STRANGER + "s", "hg_", KEY_ID, digest_of(STRANGER)])
@@ -242,15 +242,15 @@ def test_a_table_that_is_away_lets_nobody_in_but_says_nothing_of_the_key(
     monkeypatch.setattr(DynamoDBKeyStore, "get", away)
     authorize = started("authorize")
     with pytest.raises(StorageFailed):
-        at_the_door(authorize, STRANGER)
+        authorized(authorize, STRANGER)
     # The deployment's own key needs no table.
-    assert at_the_door(authorize, API_KEY)[0] == "Allow"
+    assert authorized(authorize, API_KEY)[0] == "Allow"
 
 
 def test_when_a_key_was_used_is_listed(environment: dict[str, str], noon: SteppingClock) -> None:
     keys = started("keys")
     made = make(keys)
-    at_the_door(started("authorize"), made["key"])
+    authorized(started("authorize"), made["key"])
     [listed] = call(keys, "GET", "/v1/keys")[1]["data"]
     assert listed["last_used_at"] == "2026-11-22T12:00:18Z"
 
@@ -425,7 +425,7 @@ def life_of_a_key() -> tuple[str, str]:
     keys, authorize, submit, api = (started(name) for name in ("keys", "authorize", "submit_request", "api"))
     made = make(keys, name="a s3cret name", requests_per_minute=3, scopes=["jobs:write"])
     for key in (made["key"], API_KEY, STRANGER, STRANGER[:-1]):
-        at_the_door(authorize, key)
+        authorized(authorize, key)
     caller = Caller(tenant="default", scopes=frozenset({Scope.JOBS_WRITE}), key_id=made["id"], requests_per_minute=3)
     for handler, method, path in (
         (submit, "POST", "/v1/jobs"),
@@ -437,7 +437,7 @@ def life_of_a_key() -> tuple[str, str]:
     call(keys, "POST", "/v1/keys", {"name": "x", "key": STRANGER})
     call(keys, "GET", "/v1/keys")
     call(keys, "DELETE", f"/v1/keys/{made['id']}")
-    at_the_door(authorize, made["key"])
+    authorized(authorize, made["key"])
     return made["key"], made["id"]
 
 
@@ -477,7 +477,7 @@ def test_nothing_of_a_key_is_in_a_log_where_the_table_is_away(
         monkeypatch.setattr(DynamoDBKeyStore, "get", trouble)
         assert call(started("keys"), "POST", "/v1/keys", {"name": "x"})[0] >= 500
         with pytest.raises((StorageFailed, RuntimeError)):
-            at_the_door(authorize, STRANGER)
+            authorized(authorize, STRANGER)
     printed = capfd.readouterr()
     text = logged() + printed.out + printed.err
     assert "a call failed" in text

@@ -143,7 +143,7 @@ def test_a_record_that_can_be_read_and_makes_no_sense_is_left_out_too(jobs: Dyna
     assert told(call("api", "GET", JOBS)) == (200, [], [job.job_id])
 
 
-def test_a_single_job_that_cannot_be_read_is_a_problem_that_no_repeat_mends(
+def test_a_single_job_that_cannot_be_read_is_a_problem_that_no_repeat_fixes(
     jobs: DynamoDBJobStore, logged: Callable[[], str]
 ) -> None:
     job = queued_job()

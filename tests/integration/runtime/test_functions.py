@@ -328,7 +328,7 @@ def test_a_reference_in_our_buckets_is_looked_at(deployment: Deployment, jobs: D
     assert (status, document["task"], document["request"]["references"]) == (202, "edit", [uri])
 
 
-def test_a_broken_reference_is_its_owners_to_mend(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+def test_a_broken_reference_is_its_owners_to_fix(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
     put(deployment.uploads_bucket, "logos/half.png", png()[:-10])
     uri = f"s3://{deployment.uploads_bucket}/logos/half.png"
     status, problem, _ = post(started("submit_request"), {"prompt": "x", "references": [uri]})

@@ -30,7 +30,7 @@ OPERATOR = Caller(tenant="default", scopes=frozenset(Scope))
 
 
 class Office:
-    """Where keys are made, and shown at the door."""
+    """Where keys are made, and shown to the authorizer."""
 
     def __init__(self) -> None:
         self.keys, self.uses = InMemoryKeyStore(), InMemoryKeyUses()
@@ -49,7 +49,7 @@ class Office:
         revoked = self.desk.revoke(key_id, by=by)
         return revoked.key if revoked else None
 
-    def at_the_door(self, key: str, *, own_key: str = OWN) -> Caller | None:
+    def authorized(self, key: str, *, own_key: str = OWN) -> Caller | None:
         self.own_key = own_key
         return self.book.recognise(key)
 
@@ -95,14 +95,14 @@ def test_a_key_that_could_not_be_written_down_is_shown_to_nobody(office: Office)
 
 
 def test_the_deployments_own_key_opens_everything_and_costs_no_read(office: Office) -> None:
-    caller = office.at_the_door(OWN)
+    caller = office.authorized(OWN)
     assert caller == Caller(tenant="default", scopes=frozenset(Scope))
     assert (caller.key_id, office.keys.reads) == (None, 0)
 
 
 def test_a_made_key_is_known_with_all_that_it_may(office: Office) -> None:
     key, record = office.make(tenant="shop", scopes=["jobs:read"], daily_budget_usd="5", requests_per_minute=9)
-    caller = office.at_the_door(key)
+    caller = office.authorized(key)
     assert caller == record.caller()
     assert (caller.tenant, caller.scopes) == ("shop", frozenset({Scope.JOBS_READ}))
     assert (caller.daily_budget_microusd, caller.requests_per_minute) == (5_000_000, 9)
@@ -110,19 +110,19 @@ def test_a_made_key_is_known_with_all_that_it_may(office: Office) -> None:
 
 def test_a_key_that_nobody_made_is_unknown(office: Office) -> None:
     office.make()
-    assert office.at_the_door(STRANGER) is None
+    assert office.authorized(STRANGER) is None
 
 
 def test_a_record_under_the_id_of_a_key_that_is_not_its_own_opens_nothing(office: Office) -> None:
     _, record = office.make()
     office.keys.save(record.model_copy(update={"key_id": key_id_of(STRANGER)}))
-    assert office.at_the_door(STRANGER) is None
+    assert office.authorized(STRANGER) is None
 
 
 def test_a_revoked_key_opens_nothing_and_its_use_is_not_noted(office: Office) -> None:
     key, record = office.make()
     office.revoke(record.key_id)
-    assert office.at_the_door(key) is None
+    assert office.authorized(key) is None
     assert office.record(record.key_id).last_used_at is None
 
 
@@ -130,36 +130,36 @@ def test_a_revoked_key_opens_nothing_and_its_use_is_not_noted(office: Office) ->
     "text", ["", " ", "x", "hg_", STRANGER[:-1], STRANGER + "s", STRANGER + "\n", "hg_" + "ä" * 43, "\ud800", "ä"]
 )
 def test_what_has_not_the_form_of_a_key_costs_no_read(office: Office, text: str) -> None:
-    assert office.at_the_door(text) is None
+    assert office.authorized(text) is None
     assert office.keys.reads == 0
 
 
 @pytest.mark.parametrize("text", ["", " ", "x", STRANGER])
 def test_an_own_key_that_was_never_set_opens_nothing(office: Office, text: str) -> None:
-    assert office.at_the_door(text, own_key="") is None
+    assert office.authorized(text, own_key="") is None
 
 
 def test_neither_the_id_nor_the_digest_of_a_key_opens_anything(office: Office) -> None:
     _, record = office.make()
     for text in (record.key_id, record.digest, f"hg_{record.digest[:43]}"):
-        assert office.at_the_door(text) is None
+        assert office.authorized(text) is None
 
 
 def test_a_store_that_can_not_be_read_is_no_answer_about_a_key(office: Office) -> None:
     key, _ = office.make()
     office.keys.on("get", StorageFailed("away"))
     with pytest.raises(StorageFailed):
-        office.at_the_door(key)
+        office.authorized(key)
 
 
 @pytest.mark.parametrize(("seconds", "noted"), [(0, False), (59.9, False), (60, True), (3600, True)])
 def test_a_use_is_noted_once_a_minute_at_most(office: Office, seconds: float, noted: bool) -> None:
     key, record = office.make()
     first = office.clock.now()
-    office.at_the_door(key)
+    office.authorized(key)
     assert office.record(record.key_id).last_used_at == first
     office.clock.step(seconds)
-    office.at_the_door(key)
+    office.authorized(key)
     assert (office.record(record.key_id).last_used_at == office.clock.now() > first) is noted
 
 
@@ -167,12 +167,12 @@ def test_a_use_is_noted_once_a_minute_at_most(office: Office, seconds: float, no
 def test_a_store_that_can_not_note_shuts_nobody_out(office: Office, trouble: StorageFailed | Afterwards) -> None:
     key, record = office.make()
     office.uses.on("note_use", trouble)
-    assert office.at_the_door(key) == record.caller()
+    assert office.authorized(key) == record.caller()
 
 
 def test_a_stranger_leaves_no_trace(office: Office) -> None:
     before = repr([vars(office.keys), vars(office.uses), office.book.noted])
-    office.at_the_door("x")
+    office.authorized("x")
     assert repr([vars(office.keys), vars(office.uses), office.book.noted]) == before
 
 
@@ -197,7 +197,7 @@ def test_to_revoke_twice_is_to_revoke_once(office: Office) -> None:
 def test_when_a_key_was_used_last_is_known_after_it_is_revoked(office: Office) -> None:
     key, record = office.make()
     used = office.clock.now()
-    office.at_the_door(key)
+    office.authorized(key)
     office.clock.step(60)
     office.revoke(record.key_id)
     assert office.record(record.key_id).last_used_at == used
@@ -206,7 +206,7 @@ def test_when_a_key_was_used_last_is_known_after_it_is_revoked(office: Office) -
 def test_to_revoke_one_key_is_not_to_revoke_another(office: Office) -> None:
     (_, one), (key, other) = office.make(), office.make()
     office.revoke(one.key_id)
-    assert office.at_the_door(key) == other.caller()
+    assert office.authorized(key) == other.caller()
 
 
 def test_a_key_that_is_not_there_can_not_be_revoked(office: Office) -> None:

@@ -308,7 +308,7 @@ def test_a_task_that_can_not_be_noted_is_carried_by_the_workflow(here: InMemoryD
     assert isinstance(outcome, Processing)
     assert outcome.watch.task_id == "task-1"
     assert here.jobs.peek(job_id).status is JobStatus.QUEUED
-    here.jobs.mend()
+    here.jobs.repair()
     finished = here.poll(job_id, outcome.watch)
     assert isinstance(finished, Finished)
     here.finalize(finished)
@@ -468,7 +468,7 @@ def test_a_refusal_that_can_not_be_noted_ends_the_job_as_that_refusal_and_for_fr
 
     assert isinstance(outcome, Failed)
     assert outcome.failure == BUSY.failure
-    here.jobs.mend()
+    here.jobs.repair()
     here.finalize(outcome)
     job = here.jobs.peek(job_id)
     assert here.provider.create_calls == 1

@@ -195,7 +195,7 @@ def test_a_task_that_only_the_workflow_knew_is_delivered(here: InMemoryDeploymen
     job_id = here.job_id()
     here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
     watch = here.watched(job_id)
-    here.jobs.mend()
+    here.jobs.repair()
     assert here.jobs.peek(job_id).status is JobStatus.QUEUED
 
     assert here.close(job_id, watch=watch) == Over(job_id=job_id, status=JobStatus.SUCCEEDED)
@@ -206,7 +206,7 @@ def test_a_running_task_that_only_the_workflow_knew_is_written_down_for_the_swee
     job_id = here.job_id()
     here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
     watch = here.watched(job_id)
-    here.jobs.mend()
+    here.jobs.repair()
     here.provider.will_say(StillRunning())
 
     assert here.close(job_id, watch=watch) == Orphaned(job_id=job_id)
@@ -318,7 +318,7 @@ def test_a_delivery_whose_host_fails_is_left_to_the_sweep_which_makes_it(
     if status is JobStatus.QUEUED:
         here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
     watch = here.watched(job_id)
-    here.jobs.mend()
+    here.jobs.repair()
     assert here.jobs.peek(job_id).status is status
     here.source.will_refuse(result_urls_of(watch.task_id)[0], TORN)
 

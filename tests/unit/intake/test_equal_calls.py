@@ -75,7 +75,7 @@ class EqualCallsMachine(RuleBasedStateMachine):
     def the_function_dies_once_its_job_is_written(self) -> None:
         self.gallery.here.jobs.on("add", Afterwards(Crash()))
         self._send()
-        self.gallery.here.jobs.mend()
+        self.gallery.here.jobs.repair()
 
     @rule()
     def the_table_of_calls_is_away(self) -> None:

@@ -221,7 +221,7 @@ def test_a_delivery_whose_execution_could_not_be_started_is_started_by_the_repea
 
 
 @pytest.mark.parametrize("where", ["endpoints.of", "deliveries.add", "workflow.start"])
-def test_a_crash_anywhere_in_the_fan_out_is_mended_by_the_repeat(office: PostOffice, where: str) -> None:
+def test_a_crash_anywhere_in_the_fan_out_is_repaired_by_the_repeat(office: PostOffice, where: str) -> None:
     for _ in range(3):
         office.register()
     port, _, method = where.partition(".")

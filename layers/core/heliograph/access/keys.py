@@ -50,7 +50,7 @@ class Origin(StrEnum):
 
 
 class Caller(BaseModel):
-    """Who calls: the part of a key that the functions behind the door need to know."""
+    """Who calls: the part of a key that the functions behind the authorizer need to know."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 

@@ -96,7 +96,7 @@ METRICS = (
     FUNCTION_ERRORS,
 )
 
-# What a job's owner can mend, or has decided: nobody is to be woken for it.
+# What a job's owner can fix, or has decided: nobody is to be woken for it.
 OF_THE_OWNER = frozenset(
     {
         FailureCode.INVALID_INPUT,
