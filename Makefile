@@ -19,19 +19,19 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down provider test test-here test-elsewhere test-tools unit contract integration tools browser e2e \
-	coverage screenshots check format openapi bench build preflight deploy key routes disable enable pause-spending \
-	resume-spending ledger keys new-key revoke-key open close stop resume lock clean
+	coverage screenshots check format openapi bench build preflight deploy key routes disable-route enable-route \
+	pause-spending resume-spending ledger keys new-key revoke-key lock clean
 
-help: ## what there is
+help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-demo: $(INSTALLED) ## see it work: a photo in a bucket, then a call of the API (PHOTO=… for your own)
+demo: $(INSTALLED) ## run the demo: a photo in a bucket, then a call of the API (PHOTO=… for your own)
 	@$(VENV)/bin/python -m local demo $(if $(PHOTO),--photo "$(PHOTO)")
 
-up: $(INSTALLED) ## leave the whole stack running on this machine, to play with
+up: $(INSTALLED) ## start the whole stack on this machine, and leave it running
 	@$(VENV)/bin/python -m local up
 
-down: $(INSTALLED) ## end what `make up` started
+down: $(INSTALLED) ## stop what `make up` started
 	@$(VENV)/bin/python -m local down
 
 provider: $(INSTALLED) ## start the provider simulator alone, in the foreground (PORT=8401)
@@ -41,7 +41,7 @@ QUICK_TESTS := tests/unit tests/contract tests/integration tests/layer
 # Each target's output in one piece, where make can do that (4.0).
 AT_ONCE := --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-test: $(INSTALLED) ## everything: check, and all tests; those that need no local stack also on another Python and day
+test: $(INSTALLED) ## run everything: check, and all tests; those that need no local stack also on another Python and day
 	@$(MAKE) --no-print-directory $(AT_ONCE) check test-here test-elsewhere
 	@$(MAKE) --no-print-directory $(AT_ONCE) e2e test-tools
 
@@ -52,7 +52,7 @@ test-here: $(INSTALLED) ## unit, contract and integration tests
 ELSEWHERE = $(if $(LAMBDA_PYTHON_HERE),$(LAMBDA_VENV),$(VENV))
 
 .SECONDEXPANSION:
-test-elsewhere: $$(ELSEWHERE)/.installed ## the same two years ahead, on the functions' own Python (3.13) where it is here
+test-elsewhere: $$(ELSEWHERE)/.installed ## run the same two years ahead, on the functions' own Python (3.13) where it is installed
 	@[ -n "$(LAMBDA_PYTHON_HERE)" ] || echo "no Python $(LAMBDA_PYTHON) is here: this pass runs on the Python at hand"
 	$(ELSEWHERE)/bin/python -m pytest -p no:cacheprovider --days-ahead 731 $(QUICK_TESTS)
 
@@ -83,11 +83,11 @@ coverage: $(INSTALLED) ## what unit, contract and integration tests run of the f
 	@$(VENV)/bin/coverage html --quiet --directory .local/coverage-report
 	$(VENV)/bin/coverage report
 
-screenshots: $(INSTALLED) ## take the playground's pictures anew, into docs/screenshots
+screenshots: $(INSTALLED) ## retake the playground's screenshots, into docs/screenshots
 	@mkdir -p docs/screenshots
 	HELIOGRAPH_SCREENSHOTS=docs/screenshots HELIOGRAPH_PICTURE_PX=1536 $(VENV)/bin/python -m pytest -q tests/e2e/test_playground.py -k pictures_can_be_taken
 
-check: $(INSTALLED) $(CFN_LINT_INSTALLED) ## what needs no running: ruff, mypy, import contracts, cfn-lint, rights, workflows, sam validate
+check: $(INSTALLED) $(CFN_LINT_INSTALLED) ## run the static checks: ruff, mypy, import contracts, cfn-lint, rights, workflows, sam validate
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
@@ -102,18 +102,18 @@ $(CFN_LINT_INSTALLED): tests/tools/cfn-lint.txt
 	@$(CFN_LINT)/bin/python -m pip check --quiet --disable-pip-version-check
 	@touch $@
 
-format: $(INSTALLED) ## let ruff write
+format: $(INSTALLED) ## format the code with ruff
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
-openapi: $(INSTALLED) ## write the API's description anew, into functions/pages/openapi.json
-	PYTHONPATH=layers/core $(VENV)/bin/python -m heliograph.api.openapi events/published >functions/pages/openapi.json
+openapi: $(INSTALLED) ## write the OpenAPI document, into functions/serve_pages/openapi.json
+	PYTHONPATH=layers/core $(VENV)/bin/python -m heliograph.api.openapi events/published >functions/serve_pages/openapi.json
 
-bench: $(INSTALLED) ## measure, and write docs/performance.md (TOPIC=… for one; see benchmarks/__main__.py)
+bench: $(INSTALLED) ## run the benchmarks, and write docs/performance.md (TOPIC=… for one; see benchmarks/__main__.py)
 	PYTHONPATH=layers/core:. $(VENV)/bin/python -m benchmarks $(TOPIC)
 
-# What single commands are told counts only where it is typed after `make`: NAME, KEY or ENV may well be in somebody's
-# environment. It reaches them through theirs, so that quotes and spaces stay as they are.
+# The arguments of a command count only if they are typed after `make`: NAME, KEY or ENV may be set in the environment for
+# another purpose. They are passed on through the environment, so that quotes and spaces stay as they are.
 is_typed = $(filter command,$(origin $(1)))
 option = $(if $(call is_typed,$(1)),$(2) "$$$(1)")
 needs = $(foreach name,$(1),$(if $(call is_typed,$(name)),,$(error make $@ needs $(name)=…)))
@@ -131,21 +131,21 @@ deploy: $(INSTALLED) ## deploy to AWS, or update (STACK, REGION, PARAMETERS='Nam
 		$(call option,ARCHITECTURE,--architecture) $(call option,SNAPSTART,--snapstart)
 
 key: $(INSTALLED) ## store the provider's key, from apimodels.app, in a deployment's secret
-	@$(VENV)/bin/python -m operations.upstream_key $(TARGET)
+	@$(VENV)/bin/python -m operations.provider_key $(TARGET)
 
-routes: $(INSTALLED) ## show how every route is doing
+routes: $(INSTALLED) ## show the state of every route
 	$(OPERATE) routes
 
-disable: $(INSTALLED) ## take a route out of service, for a drill or a repair (ROUTE=… REASON=…)
-	$(call needs,ROUTE REASON)$(OPERATE) disable "$$ROUTE" --reason "$$REASON"
+disable-route: $(INSTALLED) ## disable a route, for a drill or a repair (ROUTE=… REASON=…)
+	$(call needs,ROUTE REASON)$(OPERATE) disable-route "$$ROUTE" --reason "$$REASON"
 
-enable: $(INSTALLED) ## put a route back into service (ROUTE=…)
-	$(call needs,ROUTE)$(OPERATE) enable "$$ROUTE"
+enable-route: $(INSTALLED) ## enable a disabled route (ROUTE=…)
+	$(call needs,ROUTE)$(OPERATE) enable-route "$$ROUTE"
 
-pause-spending: $(INSTALLED) ## let no create call leave until make resume-spending (REASON=…)
+pause-spending: $(INSTALLED) ## hold back every create call until make resume-spending (REASON=…)
 	$(call needs,REASON)$(OPERATE) pause-spending --reason "$$REASON"
 
-resume-spending: $(INSTALLED) ## let create calls leave again
+resume-spending: $(INSTALLED) ## end the spending pause
 	$(OPERATE) resume-spending
 
 ledger: $(INSTALLED) ## compare the ledger with every job, to the micro-dollar (ALL=1 shows what agrees, too)
@@ -159,15 +159,8 @@ new-key: $(INSTALLED) ## make an API key (NAME=…; TENANT=… SCOPES="jobs:read
 		$(call option,DAILY_USD,--daily-budget-usd) $(call option,PER_MINUTE,--requests-per-minute) \
 		$(call option,EXPIRES,--expires)
 
-revoke-key: $(INSTALLED) ## end an API key (KEY=key_…, its id as make keys lists it; MADE=1: and every key that it made)
+revoke-key: $(INSTALLED) ## revoke an API key (KEY=key_…, its id as make keys lists it; MADE=1: and every key that it made)
 	$(call needs,KEY)$(OPERATE) revoke-key "$$KEY" $(if $(call is_typed,MADE),--with-made)
-
-now_open := disable ROUTE=… REASON=…
-now_close := enable ROUTE=…
-now_stop := pause-spending REASON=…
-now_resume := resume-spending
-open close stop resume:
-	@echo "Nothing was done: make $@ is called make $(now_$@) now." >&2; exit 1
 
 LOCK := .local/lock
 # The pins of every file are for each Python and machine that we run on, with the hashes of all that was published of a

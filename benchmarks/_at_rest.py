@@ -34,7 +34,7 @@ def dashboards(template: Template = TEMPLATE) -> Decimal:
 
 def sweeps_metrics() -> Decimal:
     """The metrics that every sweep tells."""
-    return len(list(of_sweep(0, HealthSnapshot(stuck_jobs=0, shut_routes=0)))) * _prices.SERIES.usd
+    return len(list(of_sweep(0, HealthSnapshot(stuck_jobs=0, unavailable_routes=0)))) * _prices.SERIES.usd
 
 
 def watching(template: Template = TEMPLATE) -> Decimal:

@@ -63,9 +63,9 @@ _TRANSACTIONS = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguid
 
 # The methods of the API that a job goes through, by the function behind each.
 METHODS = {
-    "SubmitRequest": ("POST", "/v1/jobs"),
-    "ReadApi": ("GET", "/v1/jobs/{job_id}"),
-    "Callback": ("POST", "/v1/callbacks/{job_id}/{token}"),
+    "SubmitJob": ("POST", "/v1/jobs"),
+    "ReadJobs": ("GET", "/v1/jobs/{job_id}"),
+    "ReceiveCallback": ("POST", "/v1/callbacks/{job_id}/{token}"),
 }
 # What a new account may run at once.
 NEW_ACCOUNT = 10
@@ -118,10 +118,10 @@ def _ours(jobs: _Jobs, timed: Mapping[str, Any], template: Template) -> list[Lim
             _IN_TEMPLATE,
         ),
         Limit(
-            "`notify` at once",
-            queue_concurrency("Notify", template),
-            _seconds(timed, "Notify"),
-            "`NotifyConcurrency`; webhooks come later, jobs do not wait",
+            "`fan_out_webhooks` at once",
+            queue_concurrency("FanOutWebhooks", template),
+            _seconds(timed, "FanOutWebhooks"),
+            "`FanOutConcurrency`; webhooks come later, jobs do not wait",
             _IN_TEMPLATE,
         ),
         Limit(
@@ -167,7 +167,7 @@ def _throttles(jobs: _Jobs, template: Template) -> Iterator[Limit]:
     """Each method has its own: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html"""
     for function, (verb, path) in METHODS.items():
         moved_by = "its `ThrottlingRateLimit` in template.yaml"
-        if function == "Callback":
+        if function == "ReceiveCallback":
             moved_by += "; a task whose callback is refused is asked about, as if there were none"
         calls = max(float(job["functions"].get(function, {"invocations": 0.0})["invocations"]) for job in jobs)
         rate = method_rate(verb, path, template)

@@ -21,7 +21,7 @@ import boto3
 import httpx
 import urllib3
 from heliograph.platform import aws
-from heliograph.platform.http_transport import LeanTransport
+from heliograph.platform.http_transport import BoundedTransport
 from heliograph.platform.threads import Threads
 from heliograph.providers.adapters.result_host import ResultHost
 from heliograph.storage.adapters.s3 import S3ObjectStore
@@ -37,8 +37,8 @@ Copy = Callable[[str, str], None]
 
 
 def _ours(certificate: str, origin: str) -> Copy:
-    """The very adapters of `finalize`, called as it calls them."""
-    transport = LeanTransport(ssl.create_default_context(cafile=certificate))
+    """The very adapters of `finalize_job`, called as it calls them."""
+    transport = BoundedTransport(ssl.create_default_context(cafile=certificate))
     host = ResultHost(frozenset({origin}), max_bytes=1 << 30, transport=transport)
     objects = S3ObjectStore(aws.s3())
 

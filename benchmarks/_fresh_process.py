@@ -40,7 +40,7 @@ def start_cpu_seconds(function: str, *, layer: Path, site: Path, variables: Mapp
 
 def yardstick_cpu_seconds(*, sdk: Path, site: Path) -> float:
     """CPU seconds of a bare client, with an SDK as pip installs it."""
-    return float(said(_CPU_SECONDS.format(work=YARDSTICK), [sdk, site], variables_of("Poll")))
+    return float(said(_CPU_SECONDS.format(work=YARDSTICK), [sdk, site], variables_of("PollTask")))
 
 
 def modules_after_start(function: str, path: list[Path]) -> set[str]:

@@ -125,7 +125,7 @@ def _counts(figures: Mapping[str, Any]) -> str:
     ]
     uses = [use_of(figures, setting, kind) for kind, setting in columns]
     abouts = [figures["settings"][setting][kind] for kind, setting in columns]
-    asked = [about["functions"].get("Poll", {}).get("invocations", 0.0) for about in abouts]
+    asked = [about["functions"].get("PollTask", {}).get("invocations", 0.0) for about in abouts]
     rows = (
         ("state transitions", [use.transitions for use in uses], ".1f"),
         ("… of them retries", [about["retries"] for about in abouts], ".2f"),

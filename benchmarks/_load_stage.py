@@ -289,7 +289,7 @@ def stage(folder: Path, parameters: Mapping[str, str]) -> Iterator[Stage]:
 
 def _provider_key(stack: Stack) -> str:
     secrets = stack.client("secretsmanager")
-    return str(secrets.get_secret_value(SecretId=stack.outputs["UpstreamKeySecret"])["SecretString"])
+    return str(secrets.get_secret_value(SecretId=stack.outputs["ProviderKeySecret"])["SecretString"])
 
 
 def _label(name: str) -> str:

@@ -21,7 +21,7 @@ from benchmarks._template import TEMPLATE, Method, Template, method_rate, method
 from tests.contract.openapi import ROUTES
 
 _HOUR_SECONDS = 3600
-_PAGES = Path(__file__).parent.parent / "functions" / "pages"
+_PAGES = Path(__file__).parent.parent / "functions" / "serve_pages"
 # https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html: ten a second for each that may run at once.
 _CALLS_PER_CONCURRENT = 10
 CONCURRENCY = 1000
@@ -71,7 +71,7 @@ def entrances(figures: Mapping[str, Any], template: Template = TEMPLATE) -> list
             "OpenAI's address, with made-up keys",
             _CALLS_PER_CONCURRENT * CONCURRENCY,
             run.plus(Use(read_units=_LOOKED_UP)),
-            "what may run at once: the account's quota, or a reservation for `Images`",
+            "what may run at once: the account's quota, or a reservation for `CreateOpenAiImages`",
         ),
     ]
 

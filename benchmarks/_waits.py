@@ -19,9 +19,9 @@ class Wait(NamedTuple):
 
 
 WAITS: Mapping[str, Wait] = {
-    "Dispatch": Wait("the answer to a create call", 1.5),
-    "Poll": Wait("the answer to a question", 0.5),
-    "Finalize": Wait("a result of 2 MB, from its host into the bucket", 1.5),
+    "DispatchJob": Wait("the answer to a create call", 1.5),
+    "PollTask": Wait("the answer to a question", 0.5),
+    "FinalizeJob": Wait("a result of 2 MB, from its host into the bucket", 1.5),
 }
 
 

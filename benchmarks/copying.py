@@ -34,10 +34,10 @@ _FOUR = "ours_four"
 _PNG, _WEBP = "ours_png", "ours_webp"
 _ALL_OURS = {_OURS, _FOUR, _PNG, _WEBP}
 _WAYS = {
-    _OURS: "`finalize`: checked at both ends, in a file, SHA-256",
-    _FOUR: "`finalize`, four at once",
-    _PNG: "`finalize`, a PNG, its checksums",
-    _WEBP: "`finalize`, a WEBP",
+    _OURS: "`finalize_job`: checked at both ends, in a file, SHA-256",
+    _FOUR: "`finalize_job`, four at once",
+    _PNG: "`finalize_job`, a PNG, its checksums",
+    _WEBP: "`finalize_job`, a WEBP",
     "read_all": "httpx, read all → `put_object`",
     "upload_fileobj": "urllib3 → `upload_fileobj`",
     "temp_file": "urllib3 → temporary file → `upload_file`",
@@ -169,7 +169,7 @@ def tell(figures: dict[str, Any], plots: Path) -> str:
         "before: CPU is user and system time of that process; memory is its peak above what was resident before. "
         "A host and an S3 of our own, both over TLS on this machine. The images are noise: JPEGs, as the provider's "
         "are, unless another kind is named. The best is the cheapest plain way at that size. "
-        "`finalize` also asks, of every picture, whether the bucket has it already. "
+        "`finalize_job` also asks, of every picture, whether the bucket has it already. "
         "Of the plain ways none knows what it stores before it has stored it, or tells a torn or endless download or "
         "an error page from a picture."
     )

@@ -37,7 +37,7 @@ _ROUNDS = 3
 _SETTLE_SECONDS = 3.0
 # An upload's message and an event's are each sent, received and deleted.
 _REQUESTS_A_MESSAGE = 3
-_BEHIND_THE_API = ("SubmitRequest", "ReadApi", "Callback")
+_BEHIND_THE_API = ("SubmitJob", "ReadJobs", "ReceiveCallback")
 
 
 def measure() -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _shares(on: Stage, jobs: Sequence[Ended], histories: Sequence[Sequence[Mappi
         asked_at = next(
             event["timestamp"].timestamp()
             for event in history
-            if event.get("stateEnteredEventDetails", {}).get("name") == "Deliver"
+            if event.get("stateEnteredEventDetails", {}).get("name") == "FinalizeJob"
         )
         parts["until the provider has it"] += made_at - job.sent_at
         parts["the provider works"] += done_at - made_at
@@ -228,13 +228,13 @@ def _peers(on: Stage, jobs: Sequence[Ended], before: Any, after: Any, timed_jobs
     outside = [
         name
         for name, told in after.items()
-        if name not in {"Dispatch", "Poll", "Finalize", "Close", "ReadApi"}
+        if name not in {"DispatchJob", "PollTask", "FinalizeJob", "RecoverJob", "ReadJobs"}
         for _ in range(round((told["invocations"] - before[name]["invocations"]) / timed_jobs))
     ]
     made = []
     for kind in KINDS:
         histories = sorted((on.history(job.job_id) for job in jobs if job.kind == kind), key=len)
-        own = "SubmitUpload" if kind == "upload" else "SubmitRequest"
+        own = "SubmitUpload" if kind == "upload" else "SubmitJob"
         also = [own, *(name for name in outside if not name.startswith("Submit"))]
         made.append(_load_peer.prepare(on, f"peer-{kind}", histories[len(histories) // 2], also, _UNDER_LOAD))
     on.run(made * 8, in_flight=16)

@@ -13,7 +13,7 @@ import httpx
 
 from local import deployment
 from local.processes import Running, start, stop
-from operations import upstream_key
+from operations import provider_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def bring_up(
             template,
             endpoint,
             {
-                "UpstreamBaseUrl": provider.addresses["api_base"],
+                "ProviderBaseUrl": provider.addresses["api_base"],
                 "ResultOrigins": provider.addresses["results_base"],
                 "KieBaseUrl": provider.addresses["kie_base"],
                 "LocalWebhooks": "on",
@@ -93,7 +93,7 @@ def bring_up(
             },
         )
         _route_callbacks(str(provider.addresses["api_base"]).removesuffix("/v1"), endpoint, outputs["ApiId"])
-        upstream_key.put(secret_store, outputs["UpstreamKeySecret"], f"sk_{secrets.token_hex(16)}")
+        provider_key.put(secret_store, outputs["ProviderKeySecret"], f"sk_{secrets.token_hex(16)}")
         api_key = secret_store.get_secret_value(SecretId=outputs["ApiKeySecret"])["SecretString"]
         undo.pop_all()
         return Stack(

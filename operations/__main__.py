@@ -45,7 +45,7 @@ def main() -> None:
         account = Account.here(place.region)
     with one_sentence(region=account.region):
         stack = account.usable_stack(place.stack)
-        _take_over(account.variables_of(stack, "Sweep", "Keys"), region=account.region)
+        _take_over(account.variables_of(stack, "SweepJobs", "ManageKeys"), region=account.region)
         with _explained():
             sys.exit(_run(arguments))
 
@@ -61,8 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     command("routes", "show how every route is doing")
-    disabling = command("disable", "take a route out of service, until it is enabled again")
-    enabling = command("enable", "put a route back into service, and end its suspension")
+    disabling = command("disable-route", "take a route out of service, until it is enabled again")
+    enabling = command("enable-route", "put a route back into service, and end its suspension")
     pausing = command("pause-spending", "let no create call leave, on any route, until spending is resumed")
     command("resume-spending", "let create calls leave again")
     checking = command("ledger", "compare the ledger with the jobs")
@@ -107,9 +107,9 @@ def _run(arguments: argparse.Namespace) -> int:
             return _ledger(room, everything=arguments.all)
         case "routes":
             _routes(room)
-        case "disable":
+        case "disable-route":
             _disable(room, _route(room, arguments.route), arguments.reason)
-        case "enable":
+        case "enable-route":
             _enable(room, _route(room, arguments.route))
         case "pause-spending":
             _pause(room, arguments.reason)
@@ -174,7 +174,7 @@ def _routes(room: OperatorTools) -> None:
 
 def _disable(room: OperatorTools, route: Route, reason: str) -> None:
     hold_open(route, reason, control=room.control)
-    print(f"{route.name} is disabled: jobs take other routes, or wait, until `make enable ROUTE={route.name}`.")
+    print(f"{route.name} is disabled: jobs take other routes, or wait, until `make enable-route ROUTE={route.name}`.")
 
 
 def _enable(room: OperatorTools, route: Route) -> None:

@@ -136,7 +136,7 @@ def stack_state(target: Target) -> Iterator[Finding]:
         yield ok(about, "not deployed yet.")
         return
     target.stack.check_deployable()
-    target.stack.output("UpstreamKeySecret")
+    target.stack.output("ProviderKeySecret")
     yield ok(about, f"deployed ({target.stack.status}).")
 
 

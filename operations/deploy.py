@@ -21,13 +21,13 @@ from operations.deployment_plan import Plan, plan_of
 from operations.findings import Level
 from operations.parameters import faults_of_parameters
 from operations.provider import KEYS_COME_FROM, NAME, KeyRefused, NotAnswered, Provider
+from operations.provider_key import ask_for_key, enter_key, how_to_enter_later, put, stored_since
 from operations.refusals import Refused, one_sentence
 from operations.samconfig import Environment
 from operations.stacks import DEFAULT_STACK, Account, Stack
 from operations.template import read_template
 from operations.terminal import OwnTerminal, Terminal
 from operations.typed_parameters import read_typed
-from operations.upstream_key import ask_for_key, enter_key, how_to_enter_later, put, stored_since
 
 _USUAL_REGION = "us-east-1"
 _USUAL_BUDGET_USD = "25"
@@ -145,7 +145,7 @@ def _ask(wanted: Wanted, terminal: Terminal) -> tuple[Wanted, Stack | None]:
     if "DailyBudgetUsd" not in named:
         named["DailyBudgetUsd"] = _budget(terminal)
     defaults = read_template().defaults
-    key = _key(terminal, named.get("UpstreamBaseUrl", defaults["UpstreamBaseUrl"]))
+    key = _key(terminal, named.get("ProviderBaseUrl", defaults["ProviderBaseUrl"]))
     return Wanted(account=account, stack=stack, named=named, key=key), None
 
 
@@ -185,7 +185,7 @@ def _checked(wanted: Wanted, found: Stack | None, now: datetime) -> Plan:
     """The plan, if nothing is known that keeps it from working. Raises `Refused`."""
     if found is not None:
         found.check_deployable()
-        found.output("UpstreamKeySecret")
+        found.output("ProviderKeySecret")
     plan = _plan(wanted, found, release=f"{now:%Y%m%dT%H%M%SZ}")
     target = checks.Target(
         account=wanted.account, name=plan.stack, stack=found, template=read_template(), parameters=dict(plan.all)
@@ -242,7 +242,7 @@ def _say_what_failed(plan: Plan, after: Stack | None) -> None:
 
 def _finish(wanted: Wanted, stack: Stack, terminal: Terminal | None) -> None:
     """Stores or asks for the provider's key where there is none, and says what is where."""
-    secret, secrets_manager = stack.output("UpstreamKeySecret"), wanted.account.client("secretsmanager")
+    secret, secrets_manager = stack.output("ProviderKeySecret"), wanted.account.client("secretsmanager")
     if wanted.key:
         put(secrets_manager, secret, wanted.key)
         print(f"The key of {NAME} is stored in Secrets Manager.")

@@ -99,7 +99,7 @@ def _own_key(target: checks.Target, stack: Stack) -> Iterator[Finding]:
 
 def _deployed_provider(target: checks.Target, key: str | None) -> Iterator[Finding]:
     assert target.stack is not None  # noqa: S101 - only asked of a deployed stack
-    secret = target.stack.output("UpstreamKeySecret")
+    secret = target.stack.output("ProviderKeySecret")
     stored = key or checks.read_secret(target.account, secret)
     if stored is None:
         yield from checks.secret_filled(target.account, f"Key of {NAME}", secret, "`make key` asks for it.")
@@ -115,7 +115,7 @@ def _provider(target: checks.Target, key: str | None) -> Iterator[Finding]:
     if not KEY.fullmatch(key):
         yield problem(about, "not one: keys are sk_ and at least 16 letters or digits.")
         return
-    provider = Provider(target.parameters["UpstreamBaseUrl"], key)
+    provider = Provider(target.parameters["ProviderBaseUrl"], key)
     routes = [route for route in checks.routes_of(target) if route.get("provider") == "apimodels"]
     yield from account_findings(provider, _prices(str(route.get("price_usd")) for route in routes))
     yield from model_findings(provider, (str(route.get("model")) for route in routes))

@@ -163,7 +163,7 @@ def model_findings(provider: Provider, models: Iterable[str]) -> Iterator[Findin
             yield warning(
                 about,
                 f"{', '.join(missing)} is not among those that are supported today. A model in beta may work without "
-                "being named; if its jobs fail, `make disable ROUTE=…`, or deploy with other Routes.",
+                "being named; if its jobs fail, `make disable-route ROUTE=…`, or deploy with other Routes.",
             )
 
 

@@ -370,5 +370,5 @@ def state_examples() -> dict[str, State]:
         "canceled": Canceled(job_id=JOB_ID),
         "over": Over(job_id=JOB_ID, status=JobStatus.SUCCEEDED),
         "orphaned": Orphaned(job_id=JOB_ID),
-        "crashed": Crashed(job_id=JOB_ID, error="poll: States.Timeout", watch=WATCH),
+        "crashed": Crashed(job_id=JOB_ID, error="poll_task: States.Timeout", watch=WATCH),
     }

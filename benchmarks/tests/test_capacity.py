@@ -142,8 +142,8 @@ def test_the_methods_of_a_job_are_those_of_the_template() -> None:
     there = {(each.function, each.verb, each.path): each for each in methods()}
 
     assert {(function, *call) for function, call in METHODS.items()} <= there.keys()
-    assert there["Callback", "POST", CALLBACK].is_open
-    assert not there["SubmitRequest", "POST", "/v1/jobs"].is_open
+    assert there["ReceiveCallback", "POST", CALLBACK].is_open
+    assert not there["SubmitJob", "POST", "/v1/jobs"].is_open
 
 
 def test_a_method_without_a_limit_of_its_own_has_everybodys(figures: Any) -> None:
@@ -179,33 +179,37 @@ def _with_queues(**concurrency: Any) -> Template:
 
 
 def test_what_queues_do_at_once_is_what_the_template_says_as_an_event_or_as_a_resource(figures: Any) -> None:
-    template = _with_queues(SubmitUpload=5, Notify={"Ref": "Many"})
+    template = _with_queues(SubmitUpload=5, FanOutWebhooks={"Ref": "Many"})
     template["Parameters"]["Many"] = {"Type": "Number", "Default": 2}
 
     found = amounts(figures, template)
 
-    assert (found["`submit_upload` at once"], found["`notify` at once"]) == (5, 2)
+    assert (found["`submit_upload` at once"], found["`fan_out_webhooks` at once"]) == (5, 2)
     assert polled_queues(template) == polled_queues() == 2
     assert amounts(figures)["`submit_upload` at once"] == queue_concurrency("SubmitUpload")
     with pytest.raises(LookupError, match="no queue of Poll"):
-        queue_concurrency("Poll")
+        queue_concurrency("PollTask")
 
 
 # --- what calls wait for
 
 
 def test_functions_that_call_the_provider_wait_for_it_and_others_do_not() -> None:
-    assert set(WAITS) == {"Dispatch", "Poll", "Finalize"}
-    assert wait_seconds("Dispatch") > 0
-    assert wait_seconds("SubmitRequest") == 0
+    assert set(WAITS) == {"DispatchJob", "PollTask", "FinalizeJob"}
+    assert wait_seconds("DispatchJob") > 0
+    assert wait_seconds("SubmitJob") == 0
 
 
 def test_every_call_waits() -> None:
     job = {
-        "functions": {"Dispatch": {"invocations": 2.0}, "Poll": {"invocations": 0.5}, "Notify": {"invocations": 1.0}}
+        "functions": {
+            "DispatchJob": {"invocations": 2.0},
+            "PollTask": {"invocations": 0.5},
+            "FanOutWebhooks": {"invocations": 1.0},
+        }
     }
 
-    assert waited_seconds(job) == 2 * WAITS["Dispatch"].seconds + 0.5 * WAITS["Poll"].seconds
+    assert waited_seconds(job) == 2 * WAITS["DispatchJob"].seconds + 0.5 * WAITS["PollTask"].seconds
 
 
 def test_waiting_is_paid_and_counts_among_what_runs_at_once(figures: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +246,7 @@ def test_strangers_are_counted_by_the_methods_that_need_no_key(figures: Any) -> 
     others = [each for each in methods() if not each.is_open]
     pages, guarded, _ = _strangers.entrances(figures)
 
-    assert {each.function for each in is_open} == {"Pages", "Callback"}
+    assert {each.function for each in is_open} == {"ServePages", "ReceiveCallback"}
     assert pages.calls_per_second == sum(method_rate(each.verb, each.path) for each in is_open)
     assert guarded.calls_per_second == sum(method_rate(each.verb, each.path) for each in others)
 
@@ -282,9 +286,9 @@ def test_lower_limits_of_open_methods_make_strangers_cheaper_and_nobody_else(fig
 
 def test_the_heaviest_page_counts_and_a_head_has_no_weight() -> None:
     def weigh(verb: str, path: str) -> int:
-        return _strangers.heaviest_answer(Method(verb, path, "Pages", is_open=True))
+        return _strangers.heaviest_answer(Method(verb, path, "ServePages", is_open=True))
 
-    playground = PROJECT / "functions" / "pages" / "playground"
+    playground = PROJECT / "functions" / "serve_pages" / "playground"
     assert weigh("GET", "/playground/{file}") == max(file.stat().st_size for file in playground.iterdir())
     assert weigh("GET", "/playground") == (playground / "index.html").stat().st_size
     # The page says "some 430 KB".
@@ -302,10 +306,10 @@ def test_a_thousand_downloads_are_two_gigabytes_to_the_internet() -> None:
 
 def test_a_webhook_that_is_taken_at_once_goes_through_as_many_states_as_are_charged() -> None:
     states = json.loads((PROJECT / "workflows" / "webhook_delivery.asl.json").read_text())["States"]
-    done = next(each["Next"] for each in states["Taken?"]["Choices"] if "'done'" in each["Condition"])
+    done = next(each["Next"] for each in states["SendOutcome"]["Choices"] if "'done'" in each["Condition"])
 
-    way = [name := "Attempt", name := states[name]["Next"], done]
+    way = [name := "SendWebhook", name := states[name]["Next"], done]
 
-    assert way[1] == "Taken?"
+    assert way[1] == "SendOutcome"
     assert states[way[-1]]["Type"] == "Succeed"
     assert len(way) == _load_page.WEBHOOK_TRANSITIONS

@@ -24,7 +24,7 @@ def test_every_state_entered_is_a_transition_and_every_retry_another() -> None:
         _scheduled(),
         {"type": "TaskFailed"},
         _scheduled(),
-        _entered("Created?", "Choice"),
+        _entered("DispatchOutcome", "Choice"),
         _entered("Wait", "Wait"),
         _entered("Done", "Succeed"),
     ]

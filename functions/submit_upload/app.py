@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord

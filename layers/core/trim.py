@@ -2,18 +2,20 @@
 
     python trim.py ARTIFACTS_DIR
 
-- The SDK keeps the operations that `platform/aws.py` names, without their prose; of the list of all endpoints, theirs.
-- Packages that gather names in their `__init__` gather them when they are asked for; the SDK loads the writer of its
-  own documentation where somebody reads that, and powertools asyncio where somebody runs batches with it; pydantic's
-  dictionaries don't say what is in them.
+No package's source is rewritten. What is done saves more than a twentieth of a start each
+(docs/decisions/0073-less-build-machinery.md).
+
+- The SDK's data keeps the operations that `platform/aws.py` names, without their prose; of the list of all endpoints,
+  theirs. With all of it a start costs a quarter of a bare client more.
 - Before that, every file is compared with what its package says of it (RECORD), and none may be there that no package
   names; after it, `SHA256SUMS` says what the layer holds: `sha256sum --check SHA256SUMS` in /opt. (Bytecode is made of
   these files afterwards.)
 - Of the packages' own papers, their licences and names.
 - `amazon-roots.pem`: the certificate authorities of AWS's endpoints, five out of certifi's bundle. botocore reads its
-  bundle anew for every connection.
+  bundle anew for every connection, which takes 21 ms of CPU with the whole of it, and 3 ms with these.
 - `python/heliograph/platform/roots`: all of certifi's, each in a file by its subject's hash, so that OpenSSL reads the
-  one that it looks for. Needs an `openssl` to build; without one the whole bundle is read, once.
+  one that it looks for. To read them all takes 16 ms, a tenth of a start. Needs an `openssl` to build; without one the
+  whole bundle is read, once.
 """
 
 from __future__ import annotations
@@ -32,8 +34,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lazy_imports import forget_members, gather_on_demand, import_where_used
-
 # What botocore reads whatever the service.
 COMMON_DATA = {"_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"}
 # https://www.amazontrust.com/repository/ names them.
@@ -42,12 +42,6 @@ AMAZON_ROOTS = {f"Amazon Root CA {number}" for number in (1, 2, 3, 4)} | {
 }
 # What botocore asks about by itself, whoever calls: where a bucket is that a form is signed for, or that has moved.
 NEEDED_BY_THE_SDK = {"s3": ("CreateBucket", "HeadBucket")}
-# What loads much more than is asked of it.
-GATHERERS = (
-    "aws_lambda_powertools/event_handler",
-    "aws_lambda_powertools/utilities/batch",
-    "aws_lambda_powertools/utilities/data_classes",
-)
 MANIFEST = "SHA256SUMS"
 # Our package, and the programs that a layer has no use for: installers write those, and name them elsewhere.
 _OURS_OR_REMOVED = {"heliograph", "bin"}
@@ -64,13 +58,6 @@ def main(artifacts: Path) -> None:
     packages = artifacts / "python"
     verify(packages)
     trim_sdk(packages / "botocore" / "data", operations(packages / "heliograph" / "platform" / "aws.py"))
-    for folder in GATHERERS:
-        gather_on_demand(packages / folder / "__init__.py")
-    for name in ("__init__.py", "docstring.py"):
-        import_where_used(packages / "botocore" / "docs" / name, "botocore")
-    import_where_used(packages / "aws_lambda_powertools" / "utilities" / "batch" / "base.py", "asyncio")
-    import_where_used(packages / "urllib3" / "http2" / "__init__.py", "importlib")
-    forget_members(packages / "pydantic_core" / "core_schema.py")
     trim_papers(packages)
     bundle = (packages / "certifi" / "cacert.pem").read_text()
     (artifacts / "amazon-roots.pem").write_text(amazon_roots(bundle))

@@ -31,7 +31,7 @@ from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Locator, Request, Route, expect
 from playwright.sync_api import Page as Window
 
-FOLDER = Path(__file__).parents[2] / "functions" / "pages" / "playground"
+FOLDER = Path(__file__).parents[2] / "functions" / "serve_pages" / "playground"
 BASE = "https://api.test/live"
 UPLOADS, RESULTS = "https://uploads.test", "https://results.test"
 KEY = "hg_" + "k" * 43

@@ -15,8 +15,8 @@ _OF_LIBRARIES = ("AWS_", "POWERTOOLS_", "PYDANTIC_")
 
 
 def settings_name(folder: str) -> str:
-    """`submit_upload` has `SubmitUploadSettings`."""
-    return "".join(word.capitalize() for word in folder.split("_")) + "Settings"
+    """`submit_upload` has `SubmitUploadSettings`: its name in the template, then `Settings`."""
+    return f"{FOLDERS[folder]}Settings"
 
 
 def settings_of(folder: str) -> type[Settings]:

@@ -39,17 +39,17 @@ def _changed(where: list[Any], value: Any) -> dict[str, Any]:
 
 
 MISTAKES: dict[str, tuple[list[Any], Any]] = {
-    "a next state that is not there": (["States", "Report", "Next"], "Nowhere"),
+    "a next state that is not there": (["States", "FinalizeWithoutImage", "Next"], "Nowhere"),
     "no first state": (["StartAt"], None),
     "a state that nothing leads to": (["States", "Lost"], {"Type": "Succeed"}),
     "a misspelled type": (["States", "Done", "Type"], "Success"),
-    "a task without a resource": (["States", "Report", "Resource"], None),
-    "a retrier without names": (["States", "Report", "Retry", 0, "ErrorEquals"], None),
-    "a number as a text": (["States", "Report", "Retry", 0, "MaxAttempts"], "12"),
-    "a field of JSONPath": (["States", "Report", "ResultPath"], "$.x"),
-    "a misspelled field": (["States", "Report", "TimeoutSecond"], 5),
-    "a broken expression": (["States", "Report", "Output"], "{% $states.result. %}"),
-    "a choice without a condition": (["States", "Created?", "Choices", 0, "Condition"], None),
+    "a task without a resource": (["States", "FinalizeWithoutImage", "Resource"], None),
+    "a retrier without names": (["States", "FinalizeWithoutImage", "Retry", 0, "ErrorEquals"], None),
+    "a number as a text": (["States", "FinalizeWithoutImage", "Retry", 0, "MaxAttempts"], "12"),
+    "a field of JSONPath": (["States", "FinalizeWithoutImage", "ResultPath"], "$.x"),
+    "a misspelled field": (["States", "FinalizeWithoutImage", "TimeoutSecond"], 5),
+    "a broken expression": (["States", "FinalizeWithoutImage", "Output"], "{% $states.result. %}"),
+    "a choice without a condition": (["States", "DispatchOutcome", "Choices", 0, "Condition"], None),
 }
 
 

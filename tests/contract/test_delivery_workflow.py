@@ -24,15 +24,18 @@ from tests.contract.asl_workflow import DELIVERY_WORKFLOW, branches_of, followin
 from tests.contract.cfn_template import RESOURCES, timeout_of
 
 STATES: dict[str, dict[str, Any]] = DELIVERY_WORKFLOW["States"]
-ATTEMPT, CHOICE = STATES["Attempt"], STATES["Taken?"]
+ATTEMPT, CHOICE = STATES["SendWebhook"], STATES["SendOutcome"]
 EXECUTION = "dlv_" + "a" * 26 + "-12"
 
 
 def test_every_outcome_has_its_branch_and_no_branch_is_for_another() -> None:
     outcomes = {get_args(model.model_fields["outcome"].annotation)[0] for model in get_args(DeliverOutcome)}
     assert set(branches_of(CHOICE)) == outcomes
-    assert branches_of(CHOICE) == {"again": "Wait before the next attempt", "done": "Done"}
-    assert [name for name, state in STATES.items() if state["Type"] in {"Choice", "Task"}] == ["Attempt", "Taken?"]
+    assert branches_of(CHOICE) == {"again": "WaitToRetrySend", "done": "Done"}
+    assert [name for name, state in STATES.items() if state["Type"] in {"Choice", "Task"}] == [
+        "SendWebhook",
+        "SendOutcome",
+    ]
 
 
 def test_an_unknown_outcome_fails_the_execution() -> None:
@@ -42,7 +45,7 @@ def test_an_unknown_outcome_fails_the_execution() -> None:
 def test_a_wait_lasts_as_long_as_the_outcome_before_it_says_and_leads_to_another_attempt() -> None:
     [wait] = [state for state in STATES.values() if state["Type"] == "Wait"]
     assert wait["Seconds"] == "{% $states.input.wait_seconds %}"
-    assert wait["Next"] == "Attempt"
+    assert wait["Next"] == "SendWebhook"
 
 
 def test_what_one_attempt_says_the_next_one_reads() -> None:
@@ -65,8 +68,8 @@ def test_a_crash_of_the_function_is_tried_again(error: str) -> None:
 
 
 def test_an_attempt_ends_before_its_function_and_that_before_the_task() -> None:
-    assert timeout_of("Deliver") * 2 / 3 > WHOLE_SECONDS
-    assert ATTEMPT["TimeoutSeconds"] > timeout_of("Deliver")
+    assert timeout_of("SendWebhook") * 2 / 3 > WHOLE_SECONDS
+    assert ATTEMPT["TimeoutSeconds"] > timeout_of("SendWebhook")
 
 
 def test_the_workflow_outlives_the_slowest_series() -> None:

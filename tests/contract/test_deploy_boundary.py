@@ -85,7 +85,7 @@ def test_the_boundary_holds_no_action_that_nothing_uses() -> None:
 
 @pytest.mark.parametrize("parameters", [{}, {"KieKeySecret": KIE_KEY}])
 def test_the_boundary_fits_into_iams_limit(parameters: dict[str, str]) -> None:
-    boundary = DeployRole({"StackName": "x" * 28, **parameters}, region="ap-southeast-1").boundary
+    boundary = DeployRole({"StackName": "x" * 22, **parameters}, region="ap-southeast-1").boundary
 
     assert len(re.sub(r"\s", "", json.dumps(boundary))) <= MANAGED_POLICY_CHARACTERS
 

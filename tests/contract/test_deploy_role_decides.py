@@ -99,7 +99,7 @@ def test_another_stacks_event_sources_are_told_by_their_functions(decide: Decide
 
 FUNCTION = arn("lambda", f"function:{STACK}-Sweep-{RANDOM}")
 ROLE = arn("iam", f"role/{STACK}-SweepRole-{RANDOM}", region="")
-SECRET = arn("secretsmanager", f"secret:UpstreamKey-{RANDOM[:12]}-AbCdEf")
+SECRET = arn("secretsmanager", f"secret:ProviderKey-{RANDOM[:12]}-AbCdEf")
 
 
 CLOUDFORMATION_MAY_NOT = [

@@ -18,7 +18,7 @@ from heliograph.runtime.settings.ending import EndingSettings
 from heliograph.runtime.settings.jobs import JobStoreSettings
 from heliograph.runtime.settings.operations import OperationsSettings
 from heliograph.runtime.settings.routing import RoutesSettings
-from heliograph.runtime.settings.submit_request import SubmitRequestSettings
+from heliograph.runtime.settings.submit_job import SubmitJobSettings
 from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
 from heliograph.runtime.settings.tenancy import TenancySettings
 
@@ -91,9 +91,10 @@ def test_no_variable_is_ever_empty(function: str) -> None:
 # ARNs and URLs are of something that is called otherwise.
 CALLED_OTHERWISE = {
     "API_KEY_SECRET": {"ApiKey"},
-    "UPSTREAM_KEY_SECRET": {"UpstreamKey"},
+    "PROVIDER_KEY_SECRET": {"ProviderKey"},
     "DELIVERY_MACHINE_ARN": {"WebhookDelivery"},
     "STATE_MACHINE_ARN": {"ImageJob", "AWS::Partition", "AWS::Region", "AWS::AccountId", "AWS::StackName"},
+    "IMAGES_URL": {"CreateOpenAiImagesUrl"},
     "CALLBACK_BASE_URL": {"Api", "AWS::Region", "AWS::URLSuffix"},
 }
 
@@ -107,7 +108,7 @@ def test_a_variable_is_called_as_what_it_holds(variable: str) -> None:
 
 
 def test_operations_find_every_variable_that_they_read_in_two_functions() -> None:
-    assert variables_of(OperationsSettings) <= given_to("sweep") | given_to("keys")
+    assert variables_of(OperationsSettings) <= given_to("sweep_jobs") | given_to("manage_keys")
     assert not {name for name in variables_of(OperationsSettings) if name.startswith("AWS_")}
 
 
@@ -125,23 +126,23 @@ def test_the_templates_own_defaults_are_settings_that_work(folder: str) -> None:
 
 
 def test_the_templates_own_defaults_are_told() -> None:
-    routes = read_settings(RoutesSettings, given("Sweep"))
+    routes = read_settings(RoutesSettings, given("SweepJobs"))
     assert [route.name for route in routes.routes] == ["gpt-image-2-beta", "gpt-image-2", "kie-gpt-image-2"]
     assert [route.price_usd for route in routes.routes] == ["0.06", "0.05", "0.03"]
     assert [route.max_references for route in routes.routes] == [16, 10, 16]
     # The second provider is off until somebody has a key for it.
     assert [route.provider for route in routes.usable_routes] == ["apimodels", "apimodels"]
-    assert read_settings(EndingSettings, given("Sweep")).result_origins == {
+    assert read_settings(EndingSettings, given("SweepJobs")).result_origins == {
         "https://r2.apimodels.app",
         "https://tempfile.aiquickdraw.com",
     }
-    assert read_settings(TenancySettings, given("Sweep")).tenancy.limit("*", Period.DAY) is None
+    assert read_settings(TenancySettings, given("SweepJobs")).tenancy.limit("*", Period.DAY) is None
 
 
 @pytest.mark.parametrize(("key", "bound"), [("MinValue", "minimum"), ("MaxValue", "maximum")])
 @pytest.mark.parametrize(
     ("model", "parameter"),
-    [(SubmitRequestSettings, "JobDeadlineSeconds"), (SubmitUploadSettings, "UploadDeadlineSeconds")],
+    [(SubmitJobSettings, "JobDeadlineSeconds"), (SubmitUploadSettings, "UploadDeadlineSeconds")],
 )
 def test_the_template_and_the_code_bound_the_deadlines_alike(model: Any, parameter: str, key: str, bound: str) -> None:
     setting = re.sub(r"(?<!^)(?=[A-Z])", "_", parameter).lower()
@@ -196,7 +197,7 @@ def _fitting(characters: int, parts: Any, brackets: str) -> tuple[str, int]:
 # How the longest value of a parameter begins; its last character is repeated.
 BEGINNINGS = {
     "ResultOrigins": "https://a",
-    "UpstreamBaseUrl": "https://a/a",
+    "ProviderBaseUrl": "https://a/a",
     "KieBaseUrl": "https://a/a",
     "KieKeySecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:a",
     "ModelAliases": "a",

@@ -25,8 +25,8 @@ def cfn_lint() -> Path:
 
 def test_a_mistake_in_what_sam_makes_is_found(tmp_path: Path, cfn_lint: Path) -> None:
     template = transformed_template()
-    template["Resources"]["DispatchRole"]["Properties"]["MaxSessionDurations"] = 3600
-    template["Resources"]["Dispatch"]["Properties"]["Description"] = {"Fn::GetAtt": ["Api", "Identity"]}
+    template["Resources"]["DispatchJobRole"]["Properties"]["MaxSessionDurations"] = 3600
+    template["Resources"]["DispatchJob"]["Properties"]["Description"] = {"Fn::GetAtt": ["Api", "Identity"]}
     faults = faults_in(written(tmp_path, "changed", template), cfn_lint)
     assert [re.sub(r" .*", "", fault.removeprefix("changed: ")) for fault in sorted(faults)] == ["E1010", "E3002"]
 

@@ -32,7 +32,7 @@ from tests.contract.openapi import CALLBACK, DOCUMENT, KEPT, ROUTES, TEXT, calls
 from tests.examples import NOW
 
 BUCKETS = frozenset({"the-uploads"})
-PAGES = calls_of("Pages")
+PAGES = calls_of("ServePages")
 EVERY = {call for function in FUNCTIONS for call in calls_of(function)}
 
 
@@ -82,7 +82,7 @@ def test_what_the_gateway_takes_is_described_and_nothing_else() -> None:
 def test_every_path_has_somebody_who_says_what_it_takes() -> None:
     wanted = {("ANY", operation.path) for operation in OPERATIONS} | {("ANY", "/{proxy+}")}
     assert {call for call in EVERY if call[0] == "ANY"} == wanted
-    assert {call for call in calls_of("ReadApi") if call[0] == "ANY"} == wanted
+    assert {call for call in calls_of("ReadJobs") if call[0] == "ANY"} == wanted
 
 
 def test_what_the_gateway_takes_has_a_route_in_its_function() -> None:
@@ -94,7 +94,7 @@ def test_what_the_gateway_takes_has_a_route_in_its_function() -> None:
             for method, path in re.findall(r"^@app\.(\w+)\((\S+)\)$", source, flags=re.MULTILINE)
             if method != "not_found"
         }
-        if name not in {"Pages", "Images"} and routes:
+        if name not in {"ServePages", "CreateOpenAiImages"} and routes:
             assert routes == {call for call in calls_of(name) if call[0] != "ANY"}, name
 
 

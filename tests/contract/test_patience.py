@@ -34,8 +34,8 @@ from tests.fakes import deployment
 from tests.fakes.deployment import InMemoryDeployment
 from tests.fakes.jobs import InMemoryJobStore
 
-ATTEMPT = DELIVERY_WORKFLOW["States"]["Attempt"]
-CALLING = {**TASKS, "Attempt": ATTEMPT}
+ATTEMPT = DELIVERY_WORKFLOW["States"]["SendWebhook"]
+CALLING = {**TASKS, "SendWebhook": ATTEMPT}
 PARAMETERS = TEMPLATE["Parameters"]
 LONGEST_DEADLINE = max(int(PARAMETERS[name]["MaxValue"]) for name in ("JobDeadlineSeconds", "UploadDeadlineSeconds"))
 # What a new account has for all of its functions: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -77,7 +77,12 @@ def test_a_retrier_is_one_that_step_functions_takes(name: str) -> None:
 def test_the_history_of_a_job_fits_however_often_its_functions_are_throttled_or_fail() -> None:
     # A failed task is followed by another call at once, and a callback ends a wait.
     routes = len(json.loads(PARAMETERS["Routes"]["Default"]))
-    without_wait = MAX_ATTEMPTS + MAX_DELIVERIES + CALLBACKS_HEARD * TASKS_PER_ROUTE * routes + len({"Report", "Close"})
+    without_wait = (
+        MAX_ATTEMPTS
+        + MAX_DELIVERIES
+        + CALLBACKS_HEARD * TASKS_PER_ROUTE * routes
+        + len({"FinalizeWithoutImage", "RecoverJob"})
+    )
     worst = most_events(WORKFLOW["TimeoutSeconds"], rounds_without_wait=without_wait)
     # Jitter is counted at its mean; the rest is for chance.
     assert worst < 0.95 * MOST_EVENTS
@@ -97,18 +102,18 @@ def test_six_hours_before_a_full_route_fit_into_a_history(monkeypatch: pytest.Mo
     state: dict[str, Any] = {"job_id": job_id}
     outcome = here.dispatch(job_id)
     while isinstance(outcome, NotYet):
-        state = output_of(TASKS["Create the task"], state, outcome.model_dump(mode="json"))
+        state = output_of(TASKS["DispatchJob"], state, outcome.model_dump(mode="json"))
         here.clock.step(state["wait_seconds"])
         outcome = here.dispatch(NotYet.model_validate(state))
 
     assert outcome.outcome == "expired"
     assert here.clock.now() - began >= timedelta(seconds=LONGEST_DEADLINE)
     assert state["rounds"] > QUICK_ROUNDS
-    a_round = events_of(STATES["Create the task"]) + events_between("Create the task")
+    a_round = events_of(STATES["DispatchJob"]) + events_between("DispatchJob")
     assert state["rounds"] * a_round < MOST_EVENTS / 2
 
 
-@pytest.mark.parametrize("queue", ["UploadQueue", "NotifyQueue"])
+@pytest.mark.parametrize("queue", ["UploadQueue", "WebhookQueue"])
 def test_receives_that_are_throttled_put_no_message_aside_within_the_longest_deadline(queue: str) -> None:
     redrive = QUEUES[queue]["RedrivePolicy"]
     patience = redrive["maxReceiveCount"] * QUEUES[queue]["VisibilityTimeout"]
@@ -120,7 +125,7 @@ def test_receives_that_are_throttled_put_no_message_aside_within_the_longest_dea
     ("mapping", "queue", "function", "parameter"),
     [
         ("UploadQueueMapping", "UploadQueue", "SubmitUpload", "UploadConcurrency"),
-        ("NotifyQueueMapping", "NotifyQueue", "Notify", "NotifyConcurrency"),
+        ("WebhookQueueMapping", "WebhookQueue", "FanOutWebhooks", "FanOutConcurrency"),
     ],
 )
 def test_a_queue_is_read_as_fast_as_its_parameter_says(mapping: str, queue: str, function: str, parameter: str) -> None:
@@ -136,15 +141,15 @@ def test_a_queue_is_read_as_fast_as_its_parameter_says(mapping: str, queue: str,
 
 
 def test_the_queues_leave_a_new_account_some_executions_for_everything_else() -> None:
-    assert sum(PARAMETERS[name]["Default"] for name in ("UploadConcurrency", "NotifyConcurrency")) < NEW_ACCOUNT
+    assert sum(PARAMETERS[name]["Default"] for name in ("UploadConcurrency", "FanOutConcurrency")) < NEW_ACCOUNT
 
 
-@pytest.mark.parametrize("function", ["Close", "Deliver"])
+@pytest.mark.parametrize("function", ["RecoverJob", "SendWebhook"])
 def test_a_rules_call_waits_as_long_as_lambda_lets_it(function: str) -> None:
     assert FUNCTIONS[function]["EventInvokeConfig"]["MaximumEventAgeInSeconds"] == LONGEST_EVENT_AGE
 
 
-@pytest.mark.parametrize("function", ["Sweep", "SweepDeliveries"])
+@pytest.mark.parametrize("function", ["SweepJobs", "SweepWebhookDeliveries"])
 def test_sweeps_that_are_throttled_do_not_pile_up(function: str) -> None:
     sweep = FUNCTIONS[function]
     [schedule] = sweep["Events"].values()
@@ -154,7 +159,8 @@ def test_sweeps_that_are_throttled_do_not_pile_up(function: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "parameter"), [("Images", "ImagesConcurrency"), ("Deliver", "WebhookConcurrency")]
+    ("function", "parameter"),
+    [("CreateOpenAiImages", "OpenAiImagesConcurrency"), ("SendWebhook", "WebhookConcurrency")],
 )
 def test_a_reservation_is_made_only_if_somebody_asks_for_one(function: str, parameter: str) -> None:
     # Lambda refuses one in an account that would have fewer than a hundred left.
@@ -175,13 +181,13 @@ def test_whatever_anybody_can_make_last_can_be_given_a_limit_of_its_own() -> Non
         for path in (ROOT / "functions").glob("*/app.py")
         if re.search(r"webhooks\.deliverer\(", path.read_text())
     }
-    assert (public, waits_for_strangers) == ({"Images"}, {"Deliver"})
+    assert (public, waits_for_strangers) == ({"CreateOpenAiImages"}, {"SendWebhook"})
     for name in public | waits_for_strangers:
         assert "ReservedConcurrentExecutions" in FUNCTIONS[name]
 
 
 def test_nothing_else_is_reserved() -> None:
     reserving = {name for name, function in FUNCTIONS.items() if "ReservedConcurrentExecutions" in function}
-    assert reserving == {"Images", "Deliver"}
-    concurrency: dict[str, Any] = RESOURCES["AuthorizeLive"]["Properties"]
+    assert reserving == {"CreateOpenAiImages", "SendWebhook"}
+    concurrency: dict[str, Any] = RESOURCES["AuthorizeCallLive"]["Properties"]
     assert "ProvisionedConcurrencyConfig" not in concurrency

@@ -14,7 +14,7 @@ from heliograph.jobs.timeline import TimelineKind
 from heliograph.kernel.aspect_ratio import AspectRatio
 from heliograph.kernel.media_types import MediaType
 
-FOLDER = Path(__file__).parents[2] / "functions" / "pages" / "playground"
+FOLDER = Path(__file__).parents[2] / "functions" / "serve_pages" / "playground"
 FILES = sorted(FOLDER.iterdir())
 SCRIPTS = [file for file in FILES if file.suffix == ".js"]
 PAGE = (FOLDER / "index.html").read_text()

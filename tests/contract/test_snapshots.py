@@ -22,8 +22,8 @@ from tests.contract.cfn_template import (
 
 [API] = resources_of("AWS::Serverless::Api").values()
 SNAPSHOTS = {name: function["SnapStart"] for name, function in FUNCTIONS.items() if "SnapStart" in function}
-ALIAS = RESOURCES["AuthorizeLive"]["Properties"]
-SNAPSHOT = RESOURCES["AuthorizeSnapshot"]
+ALIAS = RESOURCES["AuthorizeCallLive"]["Properties"]
+SNAPSHOT = RESOURCES["AuthorizeCallSnapshot"]
 
 
 @pytest.mark.parametrize(
@@ -31,31 +31,31 @@ SNAPSHOT = RESOURCES["AuthorizeSnapshot"]
     [
         # A Region that lacks it must not see the property at all.
         ("off", {"Ref": "AWS::NoValue"}, "$LATEST"),
-        ("authorizer", {"ApplyOn": "PublishedVersions"}, "authorizesnapshot"),
+        ("authorizer", {"ApplyOn": "PublishedVersions"}, "authorizecallsnapshot"),
     ],
 )
 def test_the_gateway_asks_what_was_deployed_last_or_its_snapshot(
     parameter: str, applied_on: dict[str, str], version: str
 ) -> None:
-    condition, asked_for, otherwise = SNAPSHOTS["Authorize"]["Fn::If"]
+    condition, asked_for, otherwise = SNAPSHOTS["AuthorizeCall"]["Fn::If"]
     chosen = asked_for if holds(condition, SnapStart=parameter) else otherwise
     assert chosen == applied_on
     assert value_of(ALIAS["FunctionVersion"], SnapStart=parameter) == version
     assert holds(SNAPSHOT["Condition"], SnapStart=parameter) == (parameter != "off")
-    assert API["Auth"]["Authorizers"]["BearerKey"]["FunctionArn"] == {"Ref": "AuthorizeLive"}
+    assert API["Auth"]["Authorizers"]["BearerKey"]["FunctionArn"] == {"Ref": "AuthorizeCallLive"}
 
 
 def test_without_asking_for_it_nobody_has_snapshots() -> None:
-    assert list(SNAPSHOTS) == ["Authorize"]
+    assert list(SNAPSHOTS) == ["AuthorizeCall"]
     assert not holds("HasSnapshots")
     assert "SnapStart" not in GLOBALS
 
 
 def test_every_release_takes_a_new_snapshot_of_the_same_function() -> None:
-    assert SNAPSHOT["Properties"] == {"FunctionName": {"Ref": "Authorize"}, "Description": {"Ref": "Release"}}
-    assert ALIAS["FunctionName"] == {"Ref": "Authorize"}
+    assert SNAPSHOT["Properties"] == {"FunctionName": {"Ref": "AuthorizeCall"}, "Description": {"Ref": "Release"}}
+    assert ALIAS["FunctionName"] == {"Ref": "AuthorizeCall"}
     # Lambda publishes no version of what has not changed, and CloudFormation takes that for a failure.
-    condition, described, _ = FUNCTIONS["Authorize"]["Description"]["Fn::If"]
+    condition, described, _ = FUNCTIONS["AuthorizeCall"]["Description"]["Fn::If"]
     assert condition == SNAPSHOT["Condition"]
     assert "${Release}" in described["Fn::Sub"]
 

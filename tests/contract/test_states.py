@@ -89,11 +89,11 @@ def test_the_finalize_function_refuses_what_is_not_for_it(name: str) -> None:
 
 def test_the_close_function_reads_a_crash() -> None:
     crashed = Crashed.model_validate(read("crashed"))
-    assert (crashed.error, crashed.watch) == ("poll: States.Timeout", WATCH)
+    assert (crashed.error, crashed.watch) == ("poll_task: States.Timeout", WATCH)
 
 
 def test_the_close_function_reads_a_crash_that_knew_of_no_task() -> None:
-    crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch: StorageFailed"}
+    crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch_job: StorageFailed"}
     assert Crashed.model_validate(crash).watch is None
 
 

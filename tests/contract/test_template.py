@@ -53,7 +53,7 @@ RULES = resources_of("AWS::Events::Rule")
 ROLES = {**FUNCTIONS, **resources_of("AWS::Serverless::StateMachine")}
 API = RESOURCES["Api"]["Properties"]
 # Serves pages that hold no data.
-WITHOUT_RIGHTS = {"Pages"}
+WITHOUT_RIGHTS = {"ServePages"}
 
 
 def actions_on(function: str, resource: str) -> set[str]:
@@ -95,10 +95,10 @@ def test_a_function_has_a_role_of_its_own(name: str) -> None:
 @pytest.mark.parametrize(
     ("secret", "readers"),
     [
-        ("UpstreamKey", {"Dispatch", "Poll", "Close", "Sweep", "Callback"}),
-        ("KieKeySecret", {"Dispatch", "Poll", "Close", "Sweep", "Callback"}),
-        ("ApiKey", {"Authorize", "Images"}),
-        ("WebhookSecret", {"Deliver", "Webhooks", "WebhookSecrets"}),
+        ("ProviderKey", {"DispatchJob", "PollTask", "RecoverJob", "SweepJobs", "ReceiveCallback"}),
+        ("KieKeySecret", {"DispatchJob", "PollTask", "RecoverJob", "SweepJobs", "ReceiveCallback"}),
+        ("ApiKey", {"AuthorizeCall", "CreateOpenAiImages"}),
+        ("WebhookSecret", {"SendWebhook", "ManageWebhookEndpoints", "ManageWebhookSecrets"}),
     ],
 )
 def test_a_secret_is_read_by_those_who_need_it_only(secret: str, readers: set[str]) -> None:
@@ -109,7 +109,7 @@ def test_a_secret_is_read_by_those_who_need_it_only(secret: str, readers: set[st
 def test_the_poll_function_can_touch_no_storage_and_publish_nothing() -> None:
     services = {
         action.partition(":")[0]
-        for statement in statements_of(FUNCTIONS["Poll"])
+        for statement in statements_of(FUNCTIONS["PollTask"])
         for action in listed(statement["Action"])
     }
     assert services == {"secretsmanager"}
@@ -119,9 +119,9 @@ def test_the_poll_function_can_touch_no_storage_and_publish_nothing() -> None:
 _KEPT = ["references/*", "tenants/*/references/*"]
 _PENDING = ["pending/references/*", "pending/tenants/*/references/*"]
 FOLDERS_WRITTEN = {
-    "Uploads": _PENDING,
-    "Images": [*_KEPT, *_PENDING],
-    "SubmitRequest": _KEPT,
+    "CreateReferenceUpload": _PENDING,
+    "CreateOpenAiImages": [*_KEPT, *_PENDING],
+    "SubmitJob": _KEPT,
     "SubmitUpload": ["references/*"],
 }
 
@@ -131,8 +131,8 @@ def test_nothing_of_ours_writes_to_the_uploads_bucket_or_deletes_anything(name: 
     actions = {action for statement in statements_of(FUNCTIONS[name]) for action in listed(statement["Action"])}
     # An endpoint is its owner's to remove.
     # A message that was read is removed from its queue.
-    allowed = {"dynamodb:DeleteItem"} if name == "Webhooks" else set()
-    allowed |= {"sqs:DeleteMessage"} if name in {"SubmitUpload", "Notify"} else set()
+    allowed = {"dynamodb:DeleteItem"} if name == "ManageWebhookEndpoints" else set()
+    allowed |= {"sqs:DeleteMessage"} if name in {"SubmitUpload", "FanOutWebhooks"} else set()
     assert not any("Delete" in action or "Tagging" in action for action in actions - allowed)
     if name not in FOLDERS_WRITTEN:
         assert not any("Put" in action for action in actions_on(name, "UploadsBucket"))
@@ -231,7 +231,7 @@ def test_with_a_limit_originals_are_deleted_and_presets_are_not() -> None:
     assert upload_location("up_x.png", bucket="b", tenant="default").key.startswith("references/")
 
 
-@pytest.mark.parametrize("name", ["ReadApi", "SubmitRequest", "Retry"])
+@pytest.mark.parametrize("name", ["ReadJobs", "SubmitJob", "RetryJob"])
 def test_whoever_tells_of_a_job_that_is_over_may_read_what_its_links_lead_to(name: str) -> None:
     assert {"s3:GetObject", "s3:GetObjectVersion"} <= actions_on(name, "ResultsBucket")
 
@@ -239,19 +239,19 @@ def test_whoever_tells_of_a_job_that_is_over_may_read_what_its_links_lead_to(nam
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_whoever_reads_objects_that_may_be_missing_may_list_their_bucket(name: str) -> None:
     # Without it S3 says "forbidden" of what is missing. Those who only sign links need it not.
-    if name == "ReadApi":
+    if name == "ReadJobs":
         return
     for bucket in BUCKETS:
-        if (name, bucket) != ("Dispatch", "UploadsBucket") and "s3:GetObject" in actions_on(name, bucket):
+        if (name, bucket) != ("DispatchJob", "UploadsBucket") and "s3:GetObject" in actions_on(name, bucket):
             assert "s3:ListBucket" in actions_on(name, bucket)
 
 
 @pytest.mark.parametrize(
-    ("function", "buckets"), [("Dispatch", ("UploadsBucket", "ResultsBucket")), ("ReadApi", ("ResultsBucket",))]
+    ("function", "buckets"), [("DispatchJob", ("UploadsBucket", "ResultsBucket")), ("ReadJobs", ("ResultsBucket",))]
 )
 def test_whoever_signs_a_link_to_a_version_may_read_versions(function: str, buckets: tuple[str, ...]) -> None:
     for bucket in buckets:
-        copying = {"s3:ListBucket", "s3:PutObject"} if (function, bucket) == ("Dispatch", "ResultsBucket") else set()
+        copying = {"s3:ListBucket", "s3:PutObject"} if (function, bucket) == ("DispatchJob", "ResultsBucket") else set()
         assert actions_on(function, bucket) == {"s3:GetObject", "s3:GetObjectVersion", *copying}
 
 
@@ -259,28 +259,30 @@ def test_whoever_signs_a_link_to_a_version_may_read_versions(function: str, buck
 def test_the_index_of_equal_jobs_is_opened_to_those_who_take_jobs_and_begin_them(name: str) -> None:
     actions = {
         "SubmitUpload": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
-        "SubmitRequest": {"dynamodb:GetItem"},
-        "Dispatch": {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "SubmitJob": {"dynamodb:GetItem"},
+        "DispatchJob": {"dynamodb:GetItem", "dynamodb:PutItem"},
     }
     assert actions_on(name, "ReuseTable") == actions.get(name, set())
 
 
 def test_the_sweep_may_query_the_index_that_the_store_asks() -> None:
-    [statement] = [found for found in statements_of(FUNCTIONS["Sweep"]) if found["Action"] == "dynamodb:Query"]
+    [statement] = [found for found in statements_of(FUNCTIONS["SweepJobs"]) if found["Action"] == "dynamodb:Query"]
     assert statement["Resource"] == {"Fn::Sub": f"${{JobsTable.Arn}}/index/{OPEN_JOBS_INDEX}"}
 
 
 def test_the_callback_may_query_the_index_that_the_store_asks() -> None:
-    [statement] = [found for found in statements_of(FUNCTIONS["Callback"]) if found["Action"] == "dynamodb:Query"]
+    [statement] = [
+        found for found in statements_of(FUNCTIONS["ReceiveCallback"]) if found["Action"] == "dynamodb:Query"
+    ]
     assert statement["Resource"] == {"Fn::Sub": f"${{JobsTable.Arn}}/index/{BY_TASK_INDEX}"}
 
 
 def test_whoever_writes_jobs_may_write_what_follows_from_them() -> None:
     # A job's money and its place on a route are written in its own transaction.
     for name in FUNCTIONS:
-        if "dynamodb:PutItem" in actions_on(name, "JobsTable") and name != "Callback":
+        if "dynamodb:PutItem" in actions_on(name, "JobsTable") and name != "ReceiveCallback":
             assert "dynamodb:UpdateItem" in actions_on(name, "LedgerTable")
-        if name in {"Dispatch", "Finalize", "Close", "Sweep"}:
+        if name in {"DispatchJob", "FinalizeJob", "RecoverJob", "SweepJobs"}:
             assert "dynamodb:UpdateItem" in actions_on(name, "RoutesTable")
 
 
@@ -294,8 +296,17 @@ def test_nobody_can_write_to_the_ledger_but_by_adding() -> None:
 def test_the_table_of_keys_is_opened_to_those_who_need_it_and_for_what_they_need(name: str) -> None:
     looks_up = {"dynamodb:GetItem"}
     actions = {
-        **dict.fromkeys(("Authorize", "Images", "Models", "Webhooks", "WebhookSecrets"), looks_up),
-        "Keys": {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"},
+        **dict.fromkeys(
+            (
+                "AuthorizeCall",
+                "CreateOpenAiImages",
+                "ReadModelsAndUsage",
+                "ManageWebhookEndpoints",
+                "ManageWebhookSecrets",
+            ),
+            looks_up,
+        ),
+        "ManageKeys": {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"},
     }
     assert actions_on(name, "KeysTable") == actions.get(name, set())
 
@@ -304,14 +315,22 @@ def test_the_table_of_keys_is_opened_to_those_who_need_it_and_for_what_they_need
 def test_the_table_of_calls_is_opened_to_those_who_need_it_and_for_what_they_need(name: str) -> None:
     counts = {"dynamodb:UpdateItem"}
     counting = (
-        *("Authorize", "SubmitRequest", "ReadApi", "Models", "Retry", "Cancel", "Uploads"),
-        *("Webhooks", "WebhookSecrets", "Deliveries"),
+        *(
+            "AuthorizeCall",
+            "SubmitJob",
+            "ReadJobs",
+            "ReadModelsAndUsage",
+            "RetryJob",
+            "CancelJob",
+            "CreateReferenceUpload",
+        ),
+        *("ManageWebhookEndpoints", "ManageWebhookSecrets", "ManageWebhookDeliveries"),
     )
     actions = {
         **dict.fromkeys(counting, counts),
-        "Keys": {*counts, "dynamodb:BatchGetItem"},
+        "ManageKeys": {*counts, "dynamodb:BatchGetItem"},
         # They remember calls for their repeats.
-        **dict.fromkeys(("SubmitRequest", "Images"), counts | {"dynamodb:GetItem"}),
+        **dict.fromkeys(("SubmitJob", "CreateOpenAiImages"), counts | {"dynamodb:GetItem"}),
     }
     assert actions_on(name, "CallsTable") == actions.get(name, set())
 
@@ -333,7 +352,7 @@ def test_nothing_but_the_function_of_keys_may_write_a_key() -> None:
                 ]
                 if statement["Effect"] == "Allow" and reaches and writes:
                     writers.add(name)
-    assert writers == {"KeysRole"}
+    assert writers == {"ManageKeysRole"}
 
 
 def opens(resource: str, logical_id: str) -> bool:
@@ -343,7 +362,9 @@ def opens(resource: str, logical_id: str) -> bool:
 
 
 def test_who_makes_keys_touches_nothing_but_keys_and_their_uses() -> None:
-    resources = {name for statement in statements_of(FUNCTIONS["Keys"]) for name in names_in(statement["Resource"])}
+    resources = {
+        name for statement in statements_of(FUNCTIONS["ManageKeys"]) for name in names_in(statement["Resource"])
+    }
     assert resources == {"KeysTable", "CallsTable"}
 
 
@@ -354,38 +375,38 @@ MAPPED = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_what_webhooks_need_is_opened_to_those_who_need_it_and_for_what_they_need(name: str) -> None:
     opened = {
-        "Notify": {
-            "NotifyQueue": MAPPED,
+        "FanOutWebhooks": {
+            "WebhookQueue": MAPPED,
             "JobsTable": {"dynamodb:GetItem"},
             "EndpointsTable": {"dynamodb:Query"},
             "DeliveriesTable": {"dynamodb:PutItem"},
             "WebhookDelivery": {"states:StartExecution"},
         },
-        "Deliver": {
+        "SendWebhook": {
             "EndpointsTable": {"dynamodb:GetItem", "dynamodb:PutItem"},
             "DeliveriesTable": {"dynamodb:GetItem", "dynamodb:PutItem"},
             "WebhookSecret": {"secretsmanager:GetSecretValue"},
             "EventBus": {"events:PutEvents"},
         },
-        "Webhooks": {
+        "ManageWebhookEndpoints": {
             "EndpointsTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:DeleteItem"},
             "WebhookSecret": {"secretsmanager:GetSecretValue"},
             "KeysTable": {"dynamodb:GetItem"},
             "CallsTable": {"dynamodb:UpdateItem"},
         },
-        "WebhookSecrets": {
+        "ManageWebhookSecrets": {
             "EndpointsTable": {"dynamodb:GetItem", "dynamodb:PutItem"},
             "WebhookSecret": {"secretsmanager:GetSecretValue"},
             "KeysTable": {"dynamodb:GetItem"},
             "CallsTable": {"dynamodb:UpdateItem"},
         },
-        "Deliveries": {
+        "ManageWebhookDeliveries": {
             "EndpointsTable": {"dynamodb:GetItem"},
             "DeliveriesTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
             "WebhookDelivery": {"states:StartExecution"},
             "CallsTable": {"dynamodb:UpdateItem"},
         },
-        "SweepDeliveries": {
+        "SweepWebhookDeliveries": {
             "DeliveriesTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"},
             "WebhookDelivery": {"states:StartExecution"},
         },
@@ -398,7 +419,9 @@ def test_what_webhooks_need_is_opened_to_those_who_need_it_and_for_what_they_nee
 
 
 def test_deliveries_are_listed_by_the_index_that_the_store_asks_and_that_knows_what_lists_tell() -> None:
-    queries = [found for found in statements_of(FUNCTIONS["Deliveries"]) if found["Action"] == "dynamodb:Query"]
+    queries = [
+        found for found in statements_of(FUNCTIONS["ManageWebhookDeliveries"]) if found["Action"] == "dynamodb:Query"
+    ]
     assert [query["Resource"] for query in queries] == [
         [{"Fn::Sub": f"${{DeliveriesTable.Arn}}/index/{index}"} for index in (BY_TENANT_INDEX, UNDELIVERED_INDEX)]
     ]
@@ -409,19 +432,23 @@ def test_deliveries_are_listed_by_the_index_that_the_store_asks_and_that_knows_w
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_rejections_are_written_by_one_function_and_listed_by_another(name: str) -> None:
-    opened = {"SubmitUpload": {"dynamodb:PutItem"}, "Uploads": {"dynamodb:Query"}}
+    opened = {"SubmitUpload": {"dynamodb:PutItem"}, "CreateReferenceUpload": {"dynamodb:Query"}}
     assert actions_on(name, "RejectionsTable") == opened.get(name, set())
 
 
 def test_rejections_are_listed_by_the_index_that_the_store_asks_and_that_knows_what_lists_tell() -> None:
-    [query] = [found for found in statements_of(FUNCTIONS["Uploads"]) if found["Action"] == "dynamodb:Query"]
+    [query] = [
+        found for found in statements_of(FUNCTIONS["CreateReferenceUpload"]) if found["Action"] == "dynamodb:Query"
+    ]
     assert query["Resource"] == {"Fn::Sub": f"${{RejectionsTable.Arn}}/index/{dynamodb_rejections.BY_TENANT_INDEX}"}
     [index] = RESOURCES["RejectionsTable"]["Properties"]["GlobalSecondaryIndexes"]
     assert set(index["Projection"]["NonKeyAttributes"]) == {*dynamodb_rejections.NARROWED_BY, "document"}
 
 
 def test_the_sweep_of_deliveries_may_query_the_index_that_the_store_asks() -> None:
-    [query] = [found for found in statements_of(FUNCTIONS["SweepDeliveries"]) if found["Action"] == "dynamodb:Query"]
+    [query] = [
+        found for found in statements_of(FUNCTIONS["SweepWebhookDeliveries"]) if found["Action"] == "dynamodb:Query"
+    ]
     assert query["Resource"] == {"Fn::Sub": f"${{DeliveriesTable.Arn}}/index/{PENDING_INDEX}"}
 
 
@@ -525,7 +552,7 @@ def test_what_is_done_with_is_deleted_by_the_attribute_that_the_store_writes(tab
     }
 
 
-READ_BY = {"UploadQueue": "SubmitUpload", "NotifyQueue": "Notify"}
+READ_BY = {"UploadQueue": "SubmitUpload", "WebhookQueue": "FanOutWebhooks"}
 
 
 @pytest.mark.parametrize("queue", READ_BY)
@@ -571,10 +598,10 @@ def test_webhooks_are_driven_by_every_event_of_ours_on_our_own_bus() -> None:
     rule = RULES["EventPublished"]
     assert rule["EventBusName"] == {"Ref": "EventBus"}
     assert rule["EventPattern"] == {"source": [EVENT_SOURCE]}
-    assert names_in(rule["Targets"][0]["Arn"]) == {"NotifyQueue"}
+    assert names_in(rule["Targets"][0]["Arn"]) == {"WebhookQueue"}
 
 
-ENDED_EARLY = [("WorkflowEndedEarly", "Close", "ImageJob"), ("DeliveryEndedEarly", "Deliver", "WebhookDelivery")]
+ENDED_EARLY = [("JobEndedEarly", "RecoverJob", "ImageJob"), ("DeliveryEndedEarly", "SendWebhook", "WebhookDelivery")]
 
 
 @pytest.mark.parametrize(("rule", "function", "machine"), ENDED_EARLY)
@@ -601,7 +628,7 @@ def test_what_the_function_could_not_do_is_told_to_an_operator(rule: str, functi
     assert QUEUES[dead]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-@pytest.mark.parametrize("function", ["Sweep", "SweepDeliveries"])
+@pytest.mark.parametrize("function", ["SweepJobs", "SweepWebhookDeliveries"])
 def test_a_sweep_runs_every_few_minutes(function: str) -> None:
     [schedule] = FUNCTIONS[function]["Events"].values()
     minutes = re.fullmatch(r"rate\((\d+) minutes\)", schedule["Properties"]["Schedule"])
@@ -616,8 +643,8 @@ def test_every_call_needs_the_key_but_those_of_providers_and_for_pages() -> None
     calls = [call for function in FUNCTIONS.values() for call in calls_of(function)]
     callback = "/v1/callbacks/{job_id}/{token}"
     pages = {"/docs", "/docs/{file}", "/playground", "/playground/{file}", "/v1/openapi.json"}
-    assert {call["Path"] for call in calls_of(FUNCTIONS["Pages"])} == pages
-    assert {call["Method"] for call in calls_of(FUNCTIONS["Pages"])} == {"GET", "HEAD"}
+    assert {call["Path"] for call in calls_of(FUNCTIONS["ServePages"])} == pages
+    assert {call["Method"] for call in calls_of(FUNCTIONS["ServePages"])} == {"GET", "HEAD"}
     assert sorted({call["Path"] for call in calls} - pages) == [
         callback,
         "/v1/deliveries",
@@ -648,12 +675,12 @@ def test_every_call_needs_the_key_but_those_of_providers_and_for_pages() -> None
         assert call["Path"] in {callback, *pages} or "Auth" not in call
     assert not [event for event in events if event["Type"] == "HttpApi"]
     # It knows its callers itself: see tests/integration/openai_images/test_images_api.py.
-    assert [name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function] == ["Images"]
+    assert [name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function] == ["CreateOpenAiImages"]
 
 
 def test_the_images_have_longer_than_the_wait_and_what_comes_before_and_after() -> None:
-    assert FUNCTIONS["Images"]["FunctionUrlConfig"] == {"AuthType": "NONE", "InvokeMode": "BUFFERED"}
-    assert FUNCTIONS["Images"]["Timeout"] >= WAIT.total_seconds() + 30
+    assert FUNCTIONS["CreateOpenAiImages"]["FunctionUrlConfig"] == {"AuthType": "NONE", "InvokeMode": "BUFFERED"}
+    assert FUNCTIONS["CreateOpenAiImages"]["Timeout"] >= WAIT.total_seconds() + 30
 
 
 def calls_of(function: dict[str, Any]) -> list[dict[str, Any]]:
@@ -749,7 +776,7 @@ def test_what_needs_no_key_has_a_throttle_of_its_own_and_together_these_are_few_
 
 
 def test_a_browser_opens_the_playground_within_its_burst() -> None:
-    files = [path for path in (ROOT / "functions/pages/playground").iterdir() if path.name != "index.html"]
+    files = [path for path in (ROOT / "functions/serve_pages/playground").iterdir() if path.name != "index.html"]
     assert THROTTLES["/playground/{file}", "GET"]["ThrottlingBurstLimit"] >= 2 * len(files)
 
 

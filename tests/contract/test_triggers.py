@@ -154,12 +154,12 @@ MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:ImageJob-1A2B3C
 def test_the_rule_of_early_endings_takes_exactly_those(status: str, taken: bool) -> None:
     event = read("execution_timed_out.json")
     event["detail"]["status"] = status
-    assert matches(rule("WorkflowEndedEarly", ImageJob=MACHINE), event) is taken
+    assert matches(rule("JobEndedEarly", ImageJob=MACHINE), event) is taken
 
 
 def test_the_rule_of_early_endings_hands_on_what_the_close_function_reads() -> None:
     event = read("execution_timed_out.json")
-    transformer = RESOURCES["WorkflowEndedEarly"]["Properties"]["Targets"][0]["InputTransformer"]
+    transformer = RESOURCES["JobEndedEarly"]["Properties"]["Targets"][0]["InputTransformer"]
     values = {
         name: event["detail"][path.removeprefix("$.detail.")] for name, path in transformer["InputPathsMap"].items()
     }

@@ -78,10 +78,10 @@ def test_what_the_dashboard_names_is_in_the_template() -> None:
 
 
 def test_without_the_routes_in_openais_shape_the_dashboard_does_not_name_their_function() -> None:
-    assert GIVEN["ImagesSeries"]["Fn::If"][0] == RESOURCES["Images"]["Condition"]
+    assert GIVEN["ImagesSeries"]["Fn::If"][0] == RESOURCES["CreateOpenAiImages"]["Condition"]
     without = TEXT.replace("${ImagesSeries}", NO_SERIES)
     assert len(json.loads(without)["widgets"]) == len(WIDGETS)
-    assert names_in({"Fn::Sub": BODY}) - names_in({"Fn::Sub": without}) == {"Images"}
+    assert names_in({"Fn::Sub": BODY}) - names_in({"Fn::Sub": without}) == {"CreateOpenAiImages"}
 
 
 def test_every_queue_is_on_the_dashboard() -> None:
@@ -230,9 +230,7 @@ def test_traces_are_off_whole_or_on_whole() -> None:
     assert GLOBALS["Tracing"] == {"Ref": "Tracing"}
     assert holds("HasTracing", Tracing="Active")
     assert not holds("HasTracing")
-    assert GLOBALS["Environment"]["Variables"]["POWERTOOLS_TRACE_DISABLED"] == {
-        "Fn::If": ["HasTracing", "false", "true"]
-    }
+    assert GLOBALS["Environment"]["Variables"]["POWERTOOLS_TRACE_DISABLED"] == {"Fn::If": ["HasTracing", "0", "1"]}
     assert not [name for name, function in FUNCTIONS.items() if "Tracing" in function]
     policy = {"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/AWSXRayDaemonWriteAccess"}
     for machine in MACHINES.values():

@@ -78,7 +78,13 @@ def test_nothing_refers_to_a_resource_that_may_not_be_there() -> None:
     template = transformed_template()
     resources = template["Resources"]
     conditional = {name: made["Condition"] for name, made in resources.items() if "Condition" in made}
-    assert {"Images", "ImagesUrl", "AccessLogs", "AlarmEmails", "Dashboard"} <= conditional.keys()
+    assert {
+        "CreateOpenAiImages",
+        "CreateOpenAiImagesUrl",
+        "AccessLogs",
+        "AlarmEmails",
+        "Dashboard",
+    } <= conditional.keys()
     # A condition that holds only with another one.
     implied = {"HasDashboardUrl": {"HasDashboard"}, "HasAlarmEmail": {"HasAlarms"}}
     for name, entry in {**resources, **template["Outputs"]}.items():
@@ -105,7 +111,9 @@ def test_a_layer_is_named_after_its_stack() -> None:
 
 
 def test_the_public_permissions_go_with_the_url() -> None:
-    assert RESOURCES["Images"]["Condition"] == "HasOpenAiImages"
+    assert RESOURCES["CreateOpenAiImages"]["Condition"] == "HasOpenAiImages"
     assert {
-        resource.get("Condition") for name, resource in of_type("AWS::Lambda::Permission").items() if "Images" in name
+        resource.get("Condition")
+        for name, resource in of_type("AWS::Lambda::Permission").items()
+        if "CreateOpenAiImages" in name
     } == {"HasOpenAiImages"}

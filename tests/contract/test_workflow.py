@@ -42,10 +42,10 @@ from tests.contract.cfn_template import RESOURCES, ROOT, TEMPLATE, timeout_of
 from tests.examples import state_examples
 
 STEP_OF = {
-    "DispatchFunctionArn": dispatch,
-    "PollFunctionArn": poll,
-    "FinalizeFunctionArn": finalize,
-    "CloseFunctionArn": close,
+    "DispatchJobFunctionArn": dispatch,
+    "PollTaskFunctionArn": poll,
+    "FinalizeJobFunctionArn": finalize,
+    "RecoverJobFunctionArn": close,
 }
 PORTS = {
     name: port
@@ -100,10 +100,10 @@ def error_names(state: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize(
     ("choice", "union"),
     [
-        ("Created?", DispatchOutcome),
-        ("Finished?", PollOutcome),
-        ("Delivered?", FinalizeOutcome),
-        ("Closed?", CloseOutcome),
+        ("DispatchOutcome", DispatchOutcome),
+        ("PollOutcome", PollOutcome),
+        ("FinalizeOutcome", FinalizeOutcome),
+        ("RecoverOutcome", CloseOutcome),
     ],
 )
 def test_every_outcome_of_a_function_has_its_branch_and_no_branch_is_for_another(choice: str, union: Any) -> None:
@@ -111,7 +111,7 @@ def test_every_outcome_of_a_function_has_its_branch_and_no_branch_is_for_another
 
 
 def test_every_choice_is_compared_with_a_function() -> None:
-    assert set(CHOICES) == {"Created?", "Finished?", "Delivered?", "Closed?"}
+    assert set(CHOICES) == {"DispatchOutcome", "PollOutcome", "FinalizeOutcome", "RecoverOutcome"}
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -132,9 +132,9 @@ def test_a_branch_that_asks_more_than_the_outcome_comes_before_the_one_that_does
 @pytest.mark.parametrize(
     ("choice", "outcome", "state"),
     [
-        ("Created?", "processing", "Wait for the callback"),
-        ("Finished?", "processing", "Wait for the callback"),
-        ("Created?", "not_yet", "Wait for news of the call"),
+        ("DispatchOutcome", "processing", "WaitForCallback"),
+        ("PollOutcome", "processing", "WaitForCallback"),
+        ("DispatchOutcome", "not_yet", "WaitForLostCall"),
     ],
 )
 def test_whoever_may_be_told_waits_to_be_told(choice: str, outcome: str, state: str) -> None:
@@ -175,20 +175,20 @@ def test_an_unknown_outcome_fails_the_execution(choice: str) -> None:
 @pytest.mark.parametrize(
     ("choice", "outcome", "state"),
     [
-        ("Created?", "processing", "Wait before asking"),
-        ("Created?", "not_yet", "Wait for our turn"),
-        ("Created?", "finished", "Deliver"),
-        ("Created?", "failed", "Report"),
-        ("Created?", "expired", "Report"),
-        ("Created?", "over", "Done"),
-        ("Finished?", "processing", "Wait before asking"),
-        ("Finished?", "finished", "Deliver"),
-        ("Finished?", "failed", "Create the task"),
-        ("Delivered?", "over", "Done"),
-        ("Delivered?", "again", "Wait before delivering"),
-        ("Delivered?", "orphaned", "Done"),
-        ("Closed?", "over", "Done"),
-        ("Closed?", "orphaned", "Done"),
+        ("DispatchOutcome", "processing", "WaitToPoll"),
+        ("DispatchOutcome", "not_yet", "WaitForSlot"),
+        ("DispatchOutcome", "finished", "FinalizeJob"),
+        ("DispatchOutcome", "failed", "FinalizeWithoutImage"),
+        ("DispatchOutcome", "expired", "FinalizeWithoutImage"),
+        ("DispatchOutcome", "over", "Done"),
+        ("PollOutcome", "processing", "WaitToPoll"),
+        ("PollOutcome", "finished", "FinalizeJob"),
+        ("PollOutcome", "failed", "DispatchJob"),
+        ("FinalizeOutcome", "over", "Done"),
+        ("FinalizeOutcome", "again", "WaitToRetryFinalize"),
+        ("FinalizeOutcome", "orphaned", "Done"),
+        ("RecoverOutcome", "over", "Done"),
+        ("RecoverOutcome", "orphaned", "Done"),
     ],
 )
 def test_an_outcome_goes_its_way(choice: str, outcome: str, state: str) -> None:
@@ -239,24 +239,24 @@ def test_every_task_ends_in_time_and_later_than_its_function(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_function_that_fails_for_good_leads_to_close(name: str) -> None:
-    if name == "Close":  # its failure fails the execution, and the rule on status events calls it again
+    if name == "RecoverJob":  # its failure fails the execution, and the rule on status events calls it again
         assert "Catch" not in TASKS[name]
         return
     [catch] = TASKS[name]["Catch"]
-    assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Close")
+    assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "RecoverJob")
     assert {"outcome", "job_id", "error"} <= set(catch["Output"]) <= set(Crashed.model_fields)
     assert catch["Output"]["outcome"] == "crashed"
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS if name != "Close"])
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "RecoverJob"])
 def test_close_is_told_of_a_task_wherever_the_workflow_knows_of_one(name: str) -> None:
     # The job's record may not: what `dispatch` could not write down is in the workflow's state only.
     [catch] = TASKS[name]["Catch"]
-    known = name in {"Ask the provider", "Deliver"}
+    known = name in {"PollTask", "FinalizeJob"}
     assert catch["Output"].get("watch") == ("{% $states.input.watch %}" if known else None)
 
 
-@pytest.mark.parametrize("name", ["Ask the provider", "Deliver"])
+@pytest.mark.parametrize("name", ["PollTask", "FinalizeJob"])
 def test_a_state_that_hands_a_task_on_is_entered_with_one(name: str) -> None:
     into = {
         outcome
@@ -305,12 +305,12 @@ def test_the_workflow_outlives_every_deadline_that_can_be_configured() -> None:
 def test_an_intent_is_given_up_after_its_call_is_dead() -> None:
     # The function is dead (Timeout) before its intent is (CALL_LIMIT): no call is on its way when the job is failed.
     # Where the workflow gives up waiting is between the two, so that a repeat still finds the intent alive and waits.
-    assert timeout_of("Dispatch") < TASKS["Create the task"]["TimeoutSeconds"] < CALL_LIMIT.total_seconds()
+    assert timeout_of("DispatchJob") < TASKS["DispatchJob"]["TimeoutSeconds"] < CALL_LIMIT.total_seconds()
 
 
 def test_a_create_call_that_the_vendors_edge_cuts_ends_before_the_function_does() -> None:
     edge_seconds = 100
-    assert timeout_of("Dispatch") > edge_seconds + 60
+    assert timeout_of("DispatchJob") > edge_seconds + 60
 
 
 def test_every_state_can_be_reached() -> None:

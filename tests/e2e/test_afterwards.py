@@ -83,7 +83,7 @@ def test_the_ledger_agrees_with_the_jobs_and_with_the_vendors_books(world: World
     assert total["spent"] <= charged <= total["spent"] + total["unknown"]
 
 
-@pytest.mark.parametrize("queue", ["UploadDeadLettersUrl", "NotifyDeadLettersUrl"])
+@pytest.mark.parametrize("queue", ["UploadDeadLettersUrl", "WebhookDeadLettersUrl"])
 def test_the_dead_letter_queue_is_empty(world: World, queue: str) -> None:
     attributes = world.sqs.get_queue_attributes(
         QueueUrl=world.stack.outputs[queue], AttributeNames=["ApproximateNumberOfMessages"]
@@ -94,8 +94,8 @@ def test_the_dead_letter_queue_is_empty(world: World, queue: str) -> None:
 
 def test_the_logs_would_let_nobody_in(world: World) -> None:
     secrets = world.stack.client("secretsmanager")
-    upstream_key = secrets.get_secret_value(SecretId=world.stack.outputs["UpstreamKeySecret"])["SecretString"]
-    forbidden = [world.stack.api_key, upstream_key, "X-Amz-Signature", "Bearer ", "AWS_SECRET_ACCESS_KEY"]
+    provider_key = secrets.get_secret_value(SecretId=world.stack.outputs["ProviderKeySecret"])["SecretString"]
+    forbidden = [world.stack.api_key, provider_key, "X-Amz-Signature", "Bearer ", "AWS_SECRET_ACCESS_KEY"]
     forbidden += ["callbacks/job_", "hg_", "whsec_", "webhook-signature"]
     lines = 0
     for line in log_lines(world):

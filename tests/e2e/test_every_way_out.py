@@ -109,7 +109,7 @@ def test_a_function_that_cannot_run_ends_in_a_closed_job_not_in_a_hanging_one(
     # Whoever needs it just then would be closed as well.
     for job_id in (*slow_jobs.lost.values(), slow_jobs.resubmitted):
         world.finished(job_id, seconds=JOB_DEADLINE_SECONDS + 60)
-    with environment(world, function(world, "Dispatch"), ROUTES="[]"):
+    with environment(world, function(world, "DispatchJob"), ROUTES="[]"):
         job_id = world.post(prompt=mark)["id"]
         job = world.finished(job_id, seconds=120)
 
@@ -132,11 +132,11 @@ def test_finalizing_twice_changes_nothing_and_repeats_the_same_event(world: Worl
     finished = next(
         json.loads(event["stateEnteredEventDetails"]["input"])
         for event in history
-        if event.get("stateEnteredEventDetails", {}).get("name") == "Deliver"
+        if event.get("stateEnteredEventDetails", {}).get("name") == "FinalizeJob"
     )
 
     answer = world.stack.client("lambda").invoke(
-        FunctionName=function(world, "Finalize"), Payload=json.dumps(finished).encode()
+        FunctionName=function(world, "FinalizeJob"), Payload=json.dumps(finished).encode()
     )
 
     assert json.loads(answer["Payload"].read())["outcome"] == "over"
@@ -155,7 +155,7 @@ def test_finalizing_twice_changes_nothing_and_repeats_the_same_event(world: Worl
 
 
 def test_a_job_that_could_not_be_started_is_accepted_and_started_by_the_sweep(world: World, mark: str) -> None:
-    roles, name = world.stack.client("iam"), function(world, "SubmitRequest")
+    roles, name = world.stack.client("iam"), function(world, "SubmitJob")
     role = world.stack.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
     roles.put_role_policy(RoleName=role, PolicyName="not-now", PolicyDocument=json.dumps(DENY_EVERYTHING))
     try:
@@ -176,7 +176,7 @@ def test_a_late_status_event_changes_nothing_about_a_job_that_is_over(world: Wor
     world.event_of(job_id)
     assert done["status"] == "succeeded"
 
-    invoke(world, "Close", {"outcome": "crashed", "job_id": job_id, "error": "a late status event"})
+    invoke(world, "RecoverJob", {"outcome": "crashed", "job_id": job_id, "error": "a late status event"})
 
     assert world.job(job_id)["status"] == "succeeded"
     assert len(endings(world, job_id)) == 1
@@ -196,7 +196,7 @@ def _swept(world: World, job_id: str) -> str:
         if "attention_at" not in _item(world, job_id):
             return "nothing"
         _make_due(world, job_id)
-        return next((line for line in invoke(world, "Sweep", {}) if job_id in line and "waited" not in line), None)
+        return next((line for line in invoke(world, "SweepJobs", {}) if job_id in line and "waited" not in line), None)
 
     # What began with its day is not old enough in the day's first minutes.
     patience = 60 + START_GRACE.total_seconds()

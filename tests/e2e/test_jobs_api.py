@@ -103,13 +103,13 @@ def test_a_tenants_jobs_are_listed_newest_first_filtered_and_in_slices(world: Wo
 
 def test_a_job_that_is_canceled_before_its_call_costs_nothing(world: World, mark: str) -> None:
     key = tenant_key(world, mark)
-    world.operate("stop", "--reason", "a test")
+    world.operate("pause-spending", "--reason", "a test")
     try:
         job_id = post(world, key, prompt=mark)
         canceled = world.call("POST", f"/v1/jobs/{job_id}/cancel", key=key)
         again = world.call("POST", f"/v1/jobs/{job_id}/cancel", key=key)
     finally:
-        world.operate("resume")
+        world.operate("resume-spending")
 
     assert canceled.status_code == 202, canceled.text
     assert urljoin(str(canceled.url), canceled.headers["location"]).endswith(f"/v1/jobs/{job_id}")

@@ -164,9 +164,9 @@ def test_no_role_but_one_can_write_a_key(world: World) -> None:
         for found in stack["StackResourceSummaries"]
         if found["ResourceType"] == "AWS::IAM::Role"
     }
-    assert {"ModelsRole", "AuthorizeRole", "ImagesRole", "KeysRole"} <= roles.keys()
+    assert {"ReadModelsAndUsageRole", "AuthorizeCallRole", "CreateOpenAiImagesRole", "ManageKeysRole"} <= roles.keys()
     writers = {name for name, role in roles.items() if may_write_keys(world, role)}
-    assert writers == {"KeysRole"}
+    assert writers == {"ManageKeysRole"}
 
 
 def may_write_keys(world: World, role: str) -> bool:

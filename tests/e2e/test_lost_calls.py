@@ -16,13 +16,13 @@ from tests.e2e.world import World, wait_until
 @contextmanager
 def account_of_its_own(world: World, mark: str) -> Iterator[None]:
     """An account at the vendor on which no other test's task runs: tasks that never end hold money for ever."""
-    secrets, secret = world.stack.client("secretsmanager"), world.stack.outputs["UpstreamKeySecret"]
+    secrets, secret = world.stack.client("secretsmanager"), world.stack.outputs["ProviderKeySecret"]
     usual = secrets.get_secret_value(SecretId=secret)["SecretString"]
     secrets.put_secret_value(SecretId=secret, SecretString=f"sk_{mark}OfItsOwn")
     # With a changed environment, functions begin anew, and remember no key.
     with (
-        environment(world, function(world, "Dispatch"), BEGINS_ANEW=mark),
-        environment(world, function(world, "Poll"), BEGINS_ANEW=mark),
+        environment(world, function(world, "DispatchJob"), BEGINS_ANEW=mark),
+        environment(world, function(world, "PollTask"), BEGINS_ANEW=mark),
     ):
         try:
             yield
@@ -122,7 +122,7 @@ def test_a_task_that_ends_after_its_job_is_delivered_charged_and_announced(world
         seconds=30,
         what="the vendor's callback to be taken",
     )
-    invoke(world, "Sweep", {})
+    invoke(world, "SweepJobs", {})
 
     late = world.job(job["id"])
     assert (late["status"], late["finished_at"]) == ("failed", job["finished_at"])

@@ -23,10 +23,10 @@ def switched(world: World, detail_type: str, route: str) -> Event:
 
 
 def test_a_route_can_be_disabled_and_enabled(world: World, mark: str) -> None:
-    disabled = world.operate("disable", BETA, "--reason", f"drill {mark}")
+    disabled = world.operate("disable-route", BETA, "--reason", f"drill {mark}")
     away = world.finished(world.post(prompt=f"{mark} away")["id"])
     shown = world.operate("routes")
-    enabled = world.operate("enable", BETA)
+    enabled = world.operate("enable-route", BETA)
     back = world.finished(world.post(prompt=f"{mark} back")["id"])
 
     assert (disabled.returncode, enabled.returncode) == (0, 0), disabled.stderr + enabled.stderr
@@ -69,7 +69,7 @@ def test_an_operators_words_are_told_to_no_tenant(world: World, mark: str) -> No
         url = {"url": receiver.url("default")}
         endpoint = world.call("POST", "/v1/webhook-endpoints", json=url).json()
         for route in routes:
-            world.operate("disable", route, "--reason", words)
+            world.operate("disable-route", route, "--reason", words)
         unroutable = world.post(prompt=f"{mark} without a route")["id"]
         wait_until(lambda: has_waited(world, unroutable, "no route is available"), seconds=60, what="a wait")
         world.operate("pause-spending", "--reason", words)
@@ -91,7 +91,7 @@ def test_an_operators_words_are_told_to_no_tenant(world: World, mark: str) -> No
         }
         answers = {path: world.call("GET", path) for path in sorted(paths)}
         for route in routes:
-            world.operate("enable", route)
+            world.operate("enable-route", route)
         world.operate("resume-spending")
         world.call("DELETE", f"/v1/webhook-endpoints/{endpoint['id']}")
 
@@ -131,7 +131,7 @@ def test_a_budget_that_is_used_up_refuses_jobs_and_says_so_once(world: World, ma
     world.begin_a_day()
     preset = world.preset(prompt=mark)
     with (
-        environment(world, function(world, "SubmitRequest"), MONTHLY_BUDGET_USD="0.01"),
+        environment(world, function(world, "SubmitJob"), MONTHLY_BUDGET_USD="0.01"),
         environment(world, function(world, "SubmitUpload"), MONTHLY_BUDGET_USD="0.01"),
     ):
         answers = [world.call("POST", "/v1/jobs", json={"prompt": mark}) for _ in range(2)]
@@ -159,8 +159,8 @@ def test_a_budget_that_is_used_up_refuses_jobs_and_says_so_once(world: World, ma
 def test_a_budget_that_is_nearly_used_up_is_warned_of_once_by_the_sweep(world: World, mark: str) -> None:
     world.begin_a_day()
     world.finished(world.post(prompt=mark)["id"])
-    with environment(world, function(world, "Sweep"), TENANTS='{"default": {"monthly_budget_usd": "0.06"}}'):
-        swept = [line for _ in range(2) for line in invoke(world, "Sweep", {}) if "budget" in line]
+    with environment(world, function(world, "SweepJobs"), TENANTS='{"default": {"monthly_budget_usd": "0.06"}}'):
+        swept = [line for _ in range(2) for line in invoke(world, "SweepJobs", {}) if "budget" in line]
 
     warned = wait_until(
         lambda: [
@@ -179,9 +179,9 @@ def test_a_budget_that_is_nearly_used_up_is_warned_of_once_by_the_sweep(world: W
 
 
 def test_the_makefiles_commands_do_what_they_say(world: World) -> None:
-    disabled = world.make("disable", f"ROUTE={SECOND}", 'REASON=a drill, "as they say"')
+    disabled = world.make("disable-route", f"ROUTE={SECOND}", 'REASON=a drill, "as they say"')
     shown = world.make("routes", "REGION=us-east-1", "STACK=heliograph")
-    enabled = world.make("enable", f"ROUTE={SECOND}")
+    enabled = world.make("enable-route", f"ROUTE={SECOND}")
     paused = world.make("pause-spending", "REASON=the bill looks odd")
     while_paused = world.make("routes")
     resumed = world.make("resume-spending")
@@ -199,7 +199,7 @@ def test_the_makefiles_commands_do_what_they_say(world: World) -> None:
 
 
 def test_an_unknown_route_or_stack_is_named(world: World) -> None:
-    unknown = world.operate("disable", "dall-e-3", "--reason", "why not")
+    unknown = world.operate("disable-route", "dall-e-3", "--reason", "why not")
     silent = world.operate("pause-spending", "--reason", " ")
     elsewhere = world.make("routes", "STACK=shop")
 
@@ -239,7 +239,7 @@ def test_a_deployment_is_checked_from_the_account_to_the_callbacks_and_makes_no_
 
 def test_another_stack_is_checked_before_it_is_deployed_with_a_key_that_nobody_sees(world: World) -> None:
     key = f"sk_{'before' * 4}"
-    parameters = f"UpstreamBaseUrl={world.stack.provider_url}/v1"
+    parameters = f"ProviderBaseUrl={world.stack.provider_url}/v1"
 
     finished = world.check_before_deploying("shop", parameters=parameters, key=key)
 

@@ -79,7 +79,7 @@ def test_the_readmes_program_makes_a_picture_with_openais_client(world: World) -
 
 
 def test_the_vendors_key_is_stored_from_standard_input_and_a_wrong_one_is_refused(world: World) -> None:
-    secrets, secret = world.stack.client("secretsmanager"), world.stack.outputs["UpstreamKeySecret"]
+    secrets, secret = world.stack.client("secretsmanager"), world.stack.outputs["ProviderKeySecret"]
     usual = secrets.get_secret_value(SecretId=secret)["SecretString"]
     environment = {
         **without_make(),
@@ -89,7 +89,7 @@ def test_the_vendors_key_is_stored_from_standard_input_and_a_wrong_one_is_refuse
     }
 
     def store(key: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "operations.upstream_key"]
+        command = [sys.executable, "-m", "operations.provider_key"]
         return subprocess.run(
             command, input=key, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False
         )

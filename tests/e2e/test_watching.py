@@ -29,7 +29,7 @@ def test_a_jobs_end_is_told_once_with_what_it_took_and_cost(world: World, mark: 
 
     def all_of_it() -> dict[str, Any] | None:
         found = told_of(world, job["id"])
-        return found if {"JobsSubmitted", "Questions", "JobsEnded", "UpstreamLatency"} <= found.keys() else None
+        return found if {"JobsSubmitted", "Polls", "JobsEnded", "ProviderLatency"} <= found.keys() else None
 
     told = wait_until(all_of_it, seconds=30, what="the job's figures")
 
@@ -38,7 +38,7 @@ def test_a_jobs_end_is_told_once_with_what_it_took_and_cost(world: World, mark: 
     assert told["JobTime"] == [job["timings"]["total_seconds"]]
     assert told["tenant"] == "default"
     [questions], [latency], [lag], [total] = (
-        told[name] for name in ("Questions", "UpstreamLatency", "DeliveryLag", "JobTime")
+        told[name] for name in ("Polls", "ProviderLatency", "StorageLag", "JobTime")
     )
     assert questions >= 1
     assert 0 <= latency <= total

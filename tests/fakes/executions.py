@@ -43,12 +43,12 @@ class Execution:
         """What its step invokes. JSON lies between the two, both ways."""
         document = json.loads(json.dumps(self.carries))
         match self.function():
-            case "DispatchFunctionArn":
+            case "DispatchJobFunctionArn":
                 outcome: Any = here.dispatch(DispatchInput.model_validate(document))
-            case "PollFunctionArn":
+            case "PollTaskFunctionArn":
                 waiting = Processing.model_validate(document)
                 outcome = here.poll(waiting.job_id, waiting.watch)
-            case "FinalizeFunctionArn":
+            case "FinalizeJobFunctionArn":
                 outcome = here.finalize(_read_finalize_input.validate_python(document))
             case _:
                 crashed = Crashed.model_validate(document)

@@ -47,19 +47,19 @@ def crashed(error: str, **watch: Any) -> dict[str, Any]:
 
 
 def creates(*happens: Call | ForGood, then: Any = None) -> tuple[At, ...]:
-    return at("Create the task", *happens, then=then), at("Created?")
+    return at("DispatchJob", *happens, then=then), at("DispatchOutcome")
 
 
 def polls(*happens: Call) -> tuple[At, ...]:
-    return at("Ask the provider", *happens), at("Finished?")
+    return at("PollTask", *happens), at("PollOutcome")
 
 
 def delivers(*happens: Call) -> tuple[At, ...]:
-    return at("Deliver", *happens), at("Delivered?")
+    return at("FinalizeJob", *happens), at("FinalizeOutcome")
 
 
 def closes(*happens: Call) -> tuple[At, ...]:
-    return at("Close", *happens), at("Closed?")
+    return at("RecoverJob", *happens), at("RecoverOutcome")
 
 
 def history(name: str, *steps: At | tuple[At, ...], error: str | None = None, cause: str | None = None) -> History:
@@ -71,7 +71,7 @@ DONE = at("Done")
 FOR_GOOD = Raises("Runtime.ExitError")
 DELIVERED = (*delivers(Answers(OVER)), DONE)
 CREATED = creates(Answers(PROCESSING))
-UNKNOWN = {"error": "UnknownOutcome", "cause": "nobody knows the outcome puzzled"}
+UNKNOWN = {"error": "UnknownOutcome", "cause": "unknown outcome: puzzled"}
 
 Failure = Raises | Refused | TimesOut
 # What each state's retriers name. Lambda's own errors come from its API, ours from the functions.
@@ -84,14 +84,14 @@ _OF_LAMBDA: list[Failure] = [
 ]
 _CRASHES: list[Failure] = [FOR_GOOD, TimesOut()]
 PATIENT: dict[str, list[Failure]] = {
-    "Create the task": [*_OF_LAMBDA, Raises("StorageFailed"), Raises("StaleJob")],
-    "Ask the provider": [*_OF_LAMBDA, *_CRASHES],
-    "Deliver": [*_OF_LAMBDA, Raises("StorageFailed"), Raises("PublishFailed"), Raises("StaleJob")],
-    "Report": [*_OF_LAMBDA, *_CRASHES],
-    "Close": [*_OF_LAMBDA, *_CRASHES],
+    "DispatchJob": [*_OF_LAMBDA, Raises("StorageFailed"), Raises("StaleJob")],
+    "PollTask": [*_OF_LAMBDA, *_CRASHES],
+    "FinalizeJob": [*_OF_LAMBDA, Raises("StorageFailed"), Raises("PublishFailed"), Raises("StaleJob")],
+    "FinalizeWithoutImage": [*_OF_LAMBDA, *_CRASHES],
+    "RecoverJob": [*_OF_LAMBDA, *_CRASHES],
 }
 # Where a crash is something else: the function's own mistake, more likely than not.
-IMPATIENT = {"Create the task": _CRASHES, "Deliver": _CRASHES}
+IMPATIENT = {"DispatchJob": _CRASHES, "FinalizeJob": _CRASHES}
 
 
 def _retried(state: str, failure: Failure, times: int) -> History:
@@ -99,17 +99,17 @@ def _retried(state: str, failure: Failure, times: int) -> History:
     name = f"{state}: {error_name(failure)} is retried {times} times"
     fails = (failure,) * times
     match state:
-        case "Create the task":
+        case "DispatchJob":
             return history(name, creates(*fails, Answers(OVER)), DONE)
-        case "Ask the provider":
-            wait = at("Wait for the callback", News.NONE)
+        case "PollTask":
+            wait = at("WaitForCallback", News.NONE)
             return history(name, CREATED, wait, polls(*fails, Answers(FINISHED)), DELIVERED)
-        case "Deliver":
+        case "FinalizeJob":
             return history(name, creates(Answers(FINISHED)), delivers(*fails, Answers(OVER)), DONE)
-        case "Report":
-            return history(name, creates(Answers(EXPIRED)), at("Report", *fails, Answers(OVER)), DONE)
+        case "FinalizeWithoutImage":
+            return history(name, creates(Answers(EXPIRED)), at("FinalizeWithoutImage", *fails, Answers(OVER)), DONE)
         case _:
-            crash = at("Create the task", ForGood(FOR_GOOD), then=crashed("dispatch: Runtime.ExitError"))
+            crash = at("DispatchJob", ForGood(FOR_GOOD), then=crashed("dispatch_job: Runtime.ExitError"))
             return history(name, crash, closes(*fails, Answers(OVER)), DONE)
 
 
@@ -117,109 +117,109 @@ HISTORIES = (
     history(
         "nobody calls back: the job polls when its last poll said",
         CREATED,
-        at("Wait for the callback", News.NONE),
+        at("WaitForCallback", News.NONE),
         polls(Answers(LAST_POLL)),
-        at("Wait for the callback", News.NONE),
+        at("WaitForCallback", News.NONE),
         polls(Answers(FINISHED)),
         DELIVERED,
     ),
     history(
         "a callback ends the wait",
         CREATED,
-        at("Wait for the callback", News.COMES, then=called_back(PROCESSING)),
+        at("WaitForCallback", News.COMES, then=called_back(PROCESSING)),
         polls(Answers(LAST_POLL)),
-        at("Wait for the callback", News.COMES, then=called_back(LAST_POLL)),
+        at("WaitForCallback", News.COMES, then=called_back(LAST_POLL)),
         polls(Answers(FINISHED)),
         DELIVERED,
     ),
     history(
         "a callback came before the wait began",
         CREATED,
-        at("Wait for the callback", News.CAME, then=called_back(PROCESSING)),
+        at("WaitForCallback", News.CAME, then=called_back(PROCESSING)),
         polls(Answers(FINISHED)),
         DELIVERED,
     ),
     history(
         "the table of waits is gone: the job waits as if nobody could call back",
         CREATED,
-        at("Wait for the callback", News.NO_TABLE),
-        at("Wait before asking"),
+        at("WaitForCallback", News.NO_TABLE),
+        at("WaitToPoll"),
         polls(Answers(FINISHED)),
         DELIVERED,
     ),
     history(
         "the provider can't call back",
         creates(Answers(UNHEARD)),
-        at("Wait before asking"),
+        at("WaitToPoll"),
         polls(Answers(UNHEARD)),
-        at("Wait before asking"),
+        at("WaitToPoll"),
         polls(Answers(FINISHED)),
         DELIVERED,
     ),
     history(
         "its turn on the route comes later",
         creates(Answers(QUEUED)),
-        at("Wait for our turn"),
+        at("WaitForSlot"),
         creates(Answers(QUEUED)),
-        at("Wait for our turn"),
+        at("WaitForSlot"),
         creates(Answers(OVER)),
         DONE,
     ),
     history(
         "a lost create call is not announced",
         creates(Answers(UNCERTAIN)),
-        at("Wait for news of the call", News.NONE),
+        at("WaitForLostCall", News.NONE),
         creates(Answers(FAILED)),
-        at("Report", Answers(OVER)),
+        at("FinalizeWithoutImage", Answers(OVER)),
         DONE,
     ),
     history(
         "a lost create call is announced by its callback",
         creates(Answers(UNCERTAIN)),
-        at("Wait for news of the call", News.COMES),
+        at("WaitForLostCall", News.COMES),
         CREATED,
-        at("Wait for the callback", News.COMES, then=called_back(PROCESSING)),
+        at("WaitForCallback", News.COMES, then=called_back(PROCESSING)),
         polls(Answers(FINISHED)),
         DELIVERED,
     ),
     history(
         "a lost create call was announced before the wait began",
         creates(Answers(UNCERTAIN)),
-        at("Wait for news of the call", News.CAME),
+        at("WaitForLostCall", News.CAME),
         creates(Answers(FINISHED)),
         DELIVERED,
     ),
     history(
         "a lost create call, and the table of waits is gone",
         creates(Answers(UNCERTAIN)),
-        at("Wait for news of the call", News.NO_TABLE),
-        at("Wait for our turn"),
+        at("WaitForLostCall", News.NO_TABLE),
+        at("WaitForSlot"),
         creates(Answers(FINISHED)),
         DELIVERED,
     ),
-    history("the job expired", creates(Answers(EXPIRED)), at("Report", Answers(OVER)), DONE),
-    history("its owner canceled it", creates(Answers(CANCELED)), at("Report", Answers(OVER)), DONE),
-    history("every route refused", creates(Answers(FAILED)), at("Report", Answers(OVER)), DONE),
+    history("the job expired", creates(Answers(EXPIRED)), at("FinalizeWithoutImage", Answers(OVER)), DONE),
+    history("its owner canceled it", creates(Answers(CANCELED)), at("FinalizeWithoutImage", Answers(OVER)), DONE),
+    history("every route refused", creates(Answers(FAILED)), at("FinalizeWithoutImage", Answers(OVER)), DONE),
     history("the job is over already", creates(Answers(OVER)), DONE),
     history(
         "a task fails: dispatch decides whether there is another",
         CREATED,
-        at("Wait for the callback", News.NONE),
+        at("WaitForCallback", News.NONE),
         polls(Answers(FAILED)),
         creates(Answers(UNHEARD)),
-        at("Wait before asking"),
+        at("WaitToPoll"),
         polls(Answers(FAILED)),
         creates(Answers(FAILED)),
-        at("Report", Answers(OVER)),
+        at("FinalizeWithoutImage", Answers(OVER)),
         DONE,
     ),
     history(
         "the host of the result is slow",
         creates(Answers(FINISHED)),
         delivers(Answers(AGAIN)),
-        at("Wait before delivering"),
+        at("WaitToRetryFinalize"),
         delivers(Answers(AGAIN)),
-        at("Wait before delivering"),
+        at("WaitToRetryFinalize"),
         DELIVERED,
     ),
     history(
@@ -231,7 +231,7 @@ HISTORIES = (
     *(
         history(
             f"dispatch fails for good: {error_name(failure)}",
-            at("Create the task", ForGood(failure), then=crashed(f"dispatch: {error_name(failure)}")),
+            at("DispatchJob", ForGood(failure), then=crashed(f"dispatch_job: {error_name(failure)}")),
             closes(Answers(OVER)),
             DONE,
         )
@@ -240,11 +240,11 @@ HISTORIES = (
     history(
         "poll fails for good: close is told of the task",
         CREATED,
-        at("Wait for the callback", News.COMES, then=called_back(PROCESSING)),
+        at("WaitForCallback", News.COMES, then=called_back(PROCESSING)),
         at(
-            "Ask the provider",
+            "PollTask",
             ForGood(FOR_GOOD),
-            then=crashed("poll: Runtime.ExitError", watch=called_back(PROCESSING)["watch"]),
+            then=crashed("poll_task: Runtime.ExitError", watch=called_back(PROCESSING)["watch"]),
         ),
         closes(Answers(ORPHANED)),
         DONE,
@@ -252,51 +252,51 @@ HISTORIES = (
     history(
         "finalize fails for good: close is told of the task",
         creates(Answers(FINISHED)),
-        at("Deliver", ForGood(TimesOut()), then=crashed("finalize: States.Timeout", watch=FINISHED["watch"])),
+        at("FinalizeJob", ForGood(TimesOut()), then=crashed("finalize_job: States.Timeout", watch=FINISHED["watch"])),
         closes(Answers(OVER)),
         DONE,
     ),
     history(
         "a failure can't be reported",
         creates(Answers(EXPIRED)),
-        at("Report", ForGood(Raises("PublishFailed")), then=crashed("finalize: PublishFailed")),
+        at("FinalizeWithoutImage", ForGood(Raises("PublishFailed")), then=crashed("finalize_job: PublishFailed")),
         closes(Answers(OVER)),
         DONE,
     ),
     history(
         "close fails for good as well: the execution fails",
-        at("Create the task", ForGood(FOR_GOOD), then=crashed("dispatch: Runtime.ExitError")),
-        at("Close", ForGood(Raises("StorageFailed"))),
+        at("DispatchJob", ForGood(FOR_GOOD), then=crashed("dispatch_job: Runtime.ExitError")),
+        at("RecoverJob", ForGood(Raises("StorageFailed"))),
         error="StorageFailed",
     ),
-    history("dispatch answers something else", creates(Answers(STRANGE)), at("Unknown outcome"), **UNKNOWN),
+    history("dispatch answers something else", creates(Answers(STRANGE)), at("OutcomeUnknown"), **UNKNOWN),
     history(
         "dispatch answers nothing",
         creates(Answers({})),
-        at("Unknown outcome"),
+        at("OutcomeUnknown"),
         error="UnknownOutcome",
-        cause="nobody knows the outcome ",
+        cause="unknown outcome: ",
     ),
     history(
         "poll answers something else",
         CREATED,
-        at("Wait for the callback", News.NONE),
+        at("WaitForCallback", News.NONE),
         polls(Answers(STRANGE)),
-        at("Unknown outcome"),
+        at("OutcomeUnknown"),
         **UNKNOWN,
     ),
     history(
         "finalize answers something else",
         creates(Answers(FINISHED)),
         delivers(Answers(STRANGE)),
-        at("Unknown outcome"),
+        at("OutcomeUnknown"),
         **UNKNOWN,
     ),
     history(
         "close answers something else",
-        at("Create the task", ForGood(FOR_GOOD), then=crashed("dispatch: Runtime.ExitError")),
+        at("DispatchJob", ForGood(FOR_GOOD), then=crashed("dispatch_job: Runtime.ExitError")),
         closes(Answers(STRANGE)),
-        at("Unknown outcome"),
+        at("OutcomeUnknown"),
         **UNKNOWN,
     ),
     *(_retried(state, failure, 8) for state, failures in PATIENT.items() for failure in failures),

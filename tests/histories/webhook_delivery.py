@@ -35,43 +35,43 @@ def history(name: str, *steps: At, error: str | None = None, cause: str | None =
 
 
 def attempt(answer: Any) -> At:
-    return at("Attempt", Answers(answer))
+    return at("SendWebhook", Answers(answer))
 
 
 HISTORIES = (
-    history("taken at once", attempt(DONE), at("Taken?"), at("Done")),
+    history("taken at once", attempt(DONE), at("SendOutcome"), at("Done")),
     history(
         "taken at the third attempt",
         attempt(AGAIN),
-        at("Taken?"),
-        at("Wait before the next attempt"),
+        at("SendOutcome"),
+        at("WaitToRetrySend"),
         attempt({**AGAIN, "tries": 2, "wait_seconds": 300}),
-        at("Taken?"),
-        at("Wait before the next attempt"),
+        at("SendOutcome"),
+        at("WaitToRetrySend"),
         attempt(DONE),
-        at("Taken?"),
+        at("SendOutcome"),
         at("Done"),
     ),
     history(
         "the function answers something else",
         attempt(STRANGE),
-        at("Taken?"),
-        at("Unknown outcome"),
+        at("SendOutcome"),
+        at("OutcomeUnknown"),
         error="UnknownOutcome",
-        cause="nobody knows the outcome puzzled",
+        cause="unknown outcome: puzzled",
     ),
     history(
         "the function answers nothing",
         attempt({}),
-        at("Taken?"),
-        at("Unknown outcome"),
+        at("SendOutcome"),
+        at("OutcomeUnknown"),
         error="UnknownOutcome",
-        cause="nobody knows the outcome ",
+        cause="unknown outcome: ",
     ),
     *(
         history(
             f"the function fails for good: {error_name(failure)}",
-            at("Attempt", ForGood(failure)),
+            at("SendWebhook", ForGood(failure)),
             error=error_name(failure),
         )
         for failure in (Raises("StorageFailed"), Refused("TooManyRequestsException"), TimesOut())
@@ -79,8 +79,8 @@ HISTORIES = (
     *(
         history(
             f"{error_name(failure)} is retried {times} times",
-            at("Attempt", *[failure] * times, Answers(DONE)),
-            at("Taken?"),
+            at("SendWebhook", *[failure] * times, Answers(DONE)),
+            at("SendOutcome"),
             at("Done"),
         )
         for times, failures in ((8, PATIENT), (2, CRASHES))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 REGION = "eu-central-1"
-UPSTREAM_KEY = "sk_madeUpForTheseTests1234"
+PROVIDER_KEY = "sk_madeUpForTheseTests1234"
 KIE_KEY = "0123456789abcdef0123456789abcdef"
 API_KEY = "an-api-key"
 MASTER = "what every signing secret is derived from"
@@ -71,7 +71,7 @@ class Deployment:
     event_bus: str
     state_machine_arn: str
     delivery_machine_arn: str
-    upstream_key_secret: str
+    provider_key_secret: str
     kie_key_secret: str
     api_key_secret: str
     webhook_secret: str
@@ -142,7 +142,7 @@ def deployment(cloud: None) -> Deployment:
         event_bus="heliograph-events",
         state_machine_arn=machine["stateMachineArn"],
         delivery_machine_arn=deliveries["stateMachineArn"],
-        upstream_key_secret=manager.create_secret(Name="UpstreamKey", SecretString=UPSTREAM_KEY)["ARN"],
+        provider_key_secret=manager.create_secret(Name="ProviderKey", SecretString=PROVIDER_KEY)["ARN"],
         kie_key_secret=manager.create_secret(Name="KieKey", SecretString=KIE_KEY)["ARN"],
         api_key_secret=manager.create_secret(Name="ApiKey", SecretString=API_KEY)["ARN"],
         webhook_secret=manager.create_secret(Name="WebhookSecret", SecretString=MASTER)["ARN"],
@@ -200,8 +200,8 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> dict
         "ROUTES": json.dumps(
             [{"provider": "apimodels", "model": "gpt-image-2-beta", "price_usd": "0.06", "max_references": 16}]
         ),
-        "UPSTREAM_BASE_URL": "https://api.apimodels.app/v1",
-        "UPSTREAM_KEY_SECRET": deployment.upstream_key_secret,
+        "PROVIDER_BASE_URL": "https://api.apimodels.app/v1",
+        "PROVIDER_KEY_SECRET": deployment.provider_key_secret,
         "KIE_BASE_URL": "https://api.kie.ai/api/v1",
         "KIE_KEY_SECRET": "none",
         "CALLBACK_BASE_URL": "none",

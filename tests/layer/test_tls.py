@@ -40,7 +40,7 @@ _CALLS = """
 import json, os, sys
 import httpx
 from heliograph.platform import aws, tls as trust
-from heliograph.platform.http_transport import LeanTransport
+from heliograph.platform.http_transport import BoundedTransport
 
 def outcome(call):
     try:
@@ -52,7 +52,7 @@ url = os.environ["AWS_ENDPOINT_URL"]
 context = trust.ssl_context()
 print(json.dumps({
     "sdk": outcome(lambda: aws.secrets_manager().get_secret_value(SecretId="a-secret")["SecretString"]),
-    "lean": outcome(lambda: httpx.Client(transport=LeanTransport(context)).get(url).json()["SecretString"]),
+    "bounded": outcome(lambda: httpx.Client(transport=BoundedTransport(context)).get(url).json()["SecretString"]),
     "httpx": outcome(lambda: httpx.Client(verify=context).get(url).json()["SecretString"]),
     "packages": [sys.modules[name].__file__ for name in ("botocore", "httpx", "certifi", "heliograph.platform.aws")],
 }))
@@ -167,14 +167,14 @@ def test_a_certificate_of_an_authority_in_the_layer_is_believed(
 ) -> None:
     with serving(authority.serving("localhost")) as url:
         outcome = layer.trusting(authority, tmp_path / "layer").calls(url)
-    assert outcome == {"sdk": "told", "lean": "told", "httpx": "told"}
+    assert outcome == {"sdk": "told", "bounded": "told", "httpx": "told"}
 
 
 def test_a_certificate_of_a_stranger_is_refused(layer: Layer, authority: Authority) -> None:
     with serving(authority.serving("localhost")) as url:
         outcome = layer.calls(url)
     assert outcome["sdk"].startswith("botocore.exceptions.SSLError")
-    assert outcome["lean"].startswith("httpx.ConnectError")
+    assert outcome["bounded"].startswith("httpx.ConnectError")
     assert outcome["httpx"].startswith("httpx.ConnectError")
     assert all(REFUSED in said for said in outcome.values())
 
@@ -183,7 +183,7 @@ def test_a_certificate_for_another_host_is_refused(layer: Layer, authority: Auth
     with serving(authority.serving("elsewhere.test")) as url:
         outcome = layer.trusting(authority, tmp_path / "layer").calls(url)
     assert "hostname 'localhost' doesn't match 'elsewhere.test'" in outcome["sdk"]
-    for way in ("lean", "httpx"):
+    for way in ("bounded", "httpx"):
         assert REFUSED in outcome[way]
         assert "not valid for 'localhost'" in outcome[way]
 
@@ -196,7 +196,7 @@ def test_aws_and_the_rest_of_the_world_are_believed_by_lists_of_their_own(
     with serving(authority.serving("localhost")) as url:
         outcome = trusting.calls(url)
     believed = {way for way, said in outcome.items() if said == "told"}
-    assert believed == ({"sdk"} if for_aws else {"lean", "httpx"})
+    assert believed == ({"sdk"} if for_aws else {"bounded", "httpx"})
     assert all(REFUSED in said for way, said in outcome.items() if way not in believed)
 
 

@@ -73,7 +73,7 @@ def test_a_key_is_made_and_shown(environment: dict[str, str], noon: SteppingCloc
         "daily_budget_usd": "5",
         "requests_per_minute": 60,
     }
-    status, made, headers = call(started("keys"), "POST", "/v1/keys", asked)
+    status, made, headers = call(started("manage_keys"), "POST", "/v1/keys", asked)
     assert status == 201
     key = made.pop("key")
     assert is_a_key(key)
@@ -91,12 +91,12 @@ def test_a_key_is_made_and_shown(environment: dict[str, str], noon: SteppingCloc
 
 
 def test_no_key_is_made_twice(environment: dict[str, str]) -> None:
-    handler = started("keys")
+    handler = started("manage_keys")
     assert len({make(handler)["key"] for _ in range(20)}) == 20
 
 
 def test_keys_are_listed_newest_first_and_never_shown_again(environment: dict[str, str], noon: SteppingClock) -> None:
-    handler = started("keys")
+    handler = started("manage_keys")
     made = []
     for hour in (12, 14, 13):
         noon.go_to(datetime(2026, 11, 22, hour, tzinfo=UTC))
@@ -112,14 +112,14 @@ def test_keys_are_listed_newest_first_and_never_shown_again(environment: dict[st
 
 
 def test_where_there_are_no_keys_none_is_listed(environment: dict[str, str]) -> None:
-    assert call(started("keys"), "GET", "/v1/keys")[:2] == (
+    assert call(started("manage_keys"), "GET", "/v1/keys")[:2] == (
         200,
         {"data": [], "next_cursor": None, "has_more": False, "unreadable": []},
     )
 
 
 def test_a_key_is_revoked_once(environment: dict[str, str], noon: SteppingClock) -> None:
-    handler = started("keys")
+    handler = started("manage_keys")
     made = make(handler)
     noon.go_to(datetime(2026, 11, 22, 13, tzinfo=UTC))
     status, revoked, _ = call(handler, "DELETE", f"/v1/keys/{made['id']}")
@@ -133,14 +133,14 @@ def test_a_key_is_revoked_once(environment: dict[str, str], noon: SteppingClock)
 
 @pytest.mark.parametrize("key_id", [KEY_ID, "key_x", "x", KEY_ID.upper(), KEY_ID + "a", STRANGER, "..", "calls%23x"])
 def test_a_key_that_is_not_there_can_not_be_revoked(environment: dict[str, str], key_id: str) -> None:
-    status, problem, _ = call(started("keys"), "DELETE", f"/v1/keys/{key_id}")
+    status, problem, _ = call(started("manage_keys"), "DELETE", f"/v1/keys/{key_id}")
     assert (status, problem["code"]) == (404, "not_found")
     assert items("keys") == []
 
 
 @pytest.mark.parametrize("body", [None, "", "{", "[]", '"x"', "NaN", '{"name": "\\ud800"}', "[" * 100_000])
 def test_a_body_that_is_no_document_is_told_so(environment: dict[str, str], body: str | None) -> None:
-    status, problem, _ = call(started("keys"), "POST", "/v1/keys", body)
+    status, problem, _ = call(started("manage_keys"), "POST", "/v1/keys", body)
     assert (status, problem["code"]) == (400, "malformed_body")
     assert items("keys") == []
 
@@ -154,7 +154,7 @@ def test_every_fault_of_a_request_for_a_key_is_told_at_once(environment: dict[st
         "requests_per_minute": True,
         "key": STRANGER,
     }
-    status, problem, _ = call(started("keys"), "POST", "/v1/keys", wrong)
+    status, problem, _ = call(started("manage_keys"), "POST", "/v1/keys", wrong)
     assert (status, problem["code"], problem["charged"]) == (422, "invalid_input", "no")
     places = {f"/{field}" for field in wrong} - {"/scopes"} | {"/scopes/0"}
     assert {fault["pointer"] for fault in problem["errors"]} == places
@@ -170,7 +170,7 @@ def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, method: str, path: str, attribute: str
 ) -> None:
     monkeypatch.setattr(DynamoDBKeyStore, attribute, away)
-    status, problem, headers = call(started("keys"), method, path, {"name": "x"})
+    status, problem, headers = call(started("manage_keys"), method, path, {"name": "x"})
     assert (status, problem["code"], problem["charged"]) == (503, "unavailable", "no")
     assert headers["Retry-After"] == ["5"]
 
@@ -180,8 +180,8 @@ def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
 
 def test_a_made_key_is_let_in_and_the_functions_are_told_whose_it_is(environment: dict[str, str]) -> None:
     asked = {"tenant": "shop", "scopes": ["admin", "jobs:read"], "daily_budget_usd": "0.25", "requests_per_minute": 60}
-    made = make(started("keys"), **asked)
-    answer = started("authorize")(read("authorize.json") | {"authorizationToken": f"Bearer {made['key']}"})
+    made = make(started("manage_keys"), **asked)
+    answer = started("authorize_call")(read("authorize.json") | {"authorizationToken": f"Bearer {made['key']}"})
     assert answer["principalId"] == "shop"
     assert answer["context"] == {
         "tenant": "shop",
@@ -195,9 +195,9 @@ def test_a_made_key_is_let_in_and_the_functions_are_told_whose_it_is(environment
 
 
 def test_of_a_key_without_limits_none_is_told(environment: dict[str, str]) -> None:
-    made = make(started("keys"))
+    made = make(started("manage_keys"))
     told = {"tenant": "default", "scopes": "jobs:read jobs:write", "key_id": made["id"]}
-    assert authorized(started("authorize"), made["key"]) == ("Allow", told)
+    assert authorized(started("authorize_call"), made["key"]) == ("Allow", told)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_what_the_gateway_is_told_of_a_caller_is_what_the_functions_read(caller:
 
 
 def test_a_revoked_key_is_let_in_no_more(environment: dict[str, str]) -> None:
-    keys, authorize = started("keys"), started("authorize")
+    keys, authorize = started("manage_keys"), started("authorize_call")
     made = make(keys, tenant="shop")
     assert authorized(authorize, made["key"])[0] == "Allow"
     call(keys, "DELETE", f"/v1/keys/{made['id']}")
@@ -231,7 +231,7 @@ def test_a_revoked_key_is_let_in_no_more(environment: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("key", [STRANGER, STRANGER + "s", "hg_", KEY_ID, digest_of(STRANGER)])
 def test_a_stranger_is_not_let_in_and_nothing_is_told_of_others(environment: dict[str, str], key: str) -> None:
-    answer = started("authorize")(read("authorize.json") | {"authorizationToken": f"Bearer {key}"})
+    answer = started("authorize_call")(read("authorize.json") | {"authorizationToken": f"Bearer {key}"})
     assert (answer["policyDocument"]["Statement"][0]["Effect"], answer["principalId"]) == ("Deny", "nobody")
     assert "context" not in answer
 
@@ -240,7 +240,7 @@ def test_a_table_that_is_away_lets_nobody_in_but_says_nothing_of_the_key(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(DynamoDBKeyStore, "get", away)
-    authorize = started("authorize")
+    authorize = started("authorize_call")
     with pytest.raises(StorageFailed):
         authorized(authorize, STRANGER)
     # The deployment's own key needs no table.
@@ -248,9 +248,9 @@ def test_a_table_that_is_away_lets_nobody_in_but_says_nothing_of_the_key(
 
 
 def test_when_a_key_was_used_is_listed(environment: dict[str, str], noon: SteppingClock) -> None:
-    keys = started("keys")
+    keys = started("manage_keys")
     made = make(keys)
-    authorized(started("authorize"), made["key"])
+    authorized(started("authorize_call"), made["key"])
     [listed] = call(keys, "GET", "/v1/keys")[1]["data"]
     assert listed["last_used_at"] == "2026-11-22T12:00:18Z"
 
@@ -258,11 +258,11 @@ def test_when_a_key_was_used_is_listed(environment: dict[str, str], noon: Steppi
 # ---- Behind it
 
 ENDPOINTS = [
-    ("submit_request", "POST", "/v1/jobs", Scope.JOBS_WRITE, 202),
-    ("api", "GET", f"/v1/jobs/{JOB_ID}", Scope.JOBS_READ, 200),
-    ("keys", "POST", "/v1/keys", Scope.ADMIN, 201),
-    ("keys", "GET", "/v1/keys", Scope.ADMIN, 200),
-    ("keys", "DELETE", f"/v1/keys/{KEY_ID}", Scope.ADMIN, 404),
+    ("submit_job", "POST", "/v1/jobs", Scope.JOBS_WRITE, 202),
+    ("read_jobs", "GET", f"/v1/jobs/{JOB_ID}", Scope.JOBS_READ, 200),
+    ("manage_keys", "POST", "/v1/keys", Scope.ADMIN, 201),
+    ("manage_keys", "GET", "/v1/keys", Scope.ADMIN, 200),
+    ("manage_keys", "DELETE", f"/v1/keys/{KEY_ID}", Scope.ADMIN, 404),
 ]
 BODY = {"/v1/jobs": {"prompt": "x"}, "/v1/keys": {"name": "x"}}
 
@@ -299,12 +299,12 @@ def test_a_key_with_the_scope_is_served_and_so_is_an_admins(
 @pytest.mark.parametrize(
     ("function", "method", "path", "body", "status"),
     [
-        ("api", "GET", "/v1/jobs/job_x", None, 404),
-        ("api", "GET", "/v2/nothing", None, 404),
-        ("submit_request", "POST", "/v1/jobs", "{", 400),
-        ("submit_request", "POST", "/v1/jobs", {}, 422),
-        ("submit_request", "POST", "/v1/jobs", {"prompt": "x" * 300_000}, 413),
-        ("keys", "POST", "/v1/keys", {}, 422),
+        ("read_jobs", "GET", "/v1/jobs/job_x", None, 404),
+        ("read_jobs", "GET", "/v2/nothing", None, 404),
+        ("submit_job", "POST", "/v1/jobs", "{", 400),
+        ("submit_job", "POST", "/v1/jobs", {}, 422),
+        ("submit_job", "POST", "/v1/jobs", {"prompt": "x" * 300_000}, 413),
+        ("manage_keys", "POST", "/v1/keys", {}, 422),
     ],
 )
 def test_every_answer_says_which_call_it_is_for(
@@ -320,7 +320,7 @@ def test_a_call_that_broke_says_so_too(jobs: DynamoDBJobStore, monkeypatch: pyte
         raise RuntimeError("s3cret")
 
     monkeypatch.setattr(DynamoDBJobStore, "add", broken)
-    status, problem, headers = call(started("submit_request"), "POST", "/v1/jobs", {"prompt": "x"})
+    status, problem, headers = call(started("submit_job"), "POST", "/v1/jobs", {"prompt": "x"})
     assert (status, headers["X-Request-Id"], "s3cret" in str(problem)) == (500, [REQUEST_ID], False)
 
 
@@ -365,7 +365,7 @@ def test_a_key_that_was_used_too_often_is_told_when_to_come_again(
 
 def test_a_key_has_one_limit_for_all_that_it_does(jobs: DynamoDBJobStore, noon: SteppingClock) -> None:
     keep_record(LIMITED, scopes=["admin", "jobs:write"], requests_per_minute=2)
-    submit, api, keys = started("submit_request"), started("api"), started("keys")
+    submit, api, keys = started("submit_job"), started("read_jobs"), started("manage_keys")
     assert call(submit, "POST", "/v1/jobs", {"prompt": "x"}, caller=limited(2))[0] == 202
     assert call(keys, "GET", "/v1/keys", caller=limited(2))[0] == 200
     assert call(api, "GET", f"/v1/jobs/{JOB_ID}", caller=limited(2))[0] == 429
@@ -385,7 +385,7 @@ def test_a_key_has_one_limit_for_all_that_it_does(jobs: DynamoDBJobStore, noon: 
 def test_a_refused_call_counts_and_says_so(
     jobs: DynamoDBJobStore, noon: SteppingClock, caller: Caller, body: Any, status: int
 ) -> None:
-    handler = started("submit_request")
+    handler = started("submit_job")
     answers = [call(handler, "POST", "/v1/jobs", body, caller=caller) for _ in range(2)]
     assert [(answer[0], answer[2]["RateLimit"]) for answer in answers] == [
         (status, ['"key";r=8;t=42']),
@@ -395,13 +395,13 @@ def test_a_refused_call_counts_and_says_so(
 
 def test_a_count_that_is_away_shuts_nobody_out(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DynamoDBKeyUses, "count_call", away)
-    status, _, headers = call(started("submit_request"), "POST", "/v1/jobs", {"prompt": "x"}, caller=limited(1))
+    status, _, headers = call(started("submit_job"), "POST", "/v1/jobs", {"prompt": "x"}, caller=limited(1))
     assert (status, "RateLimit" in headers) == (202, False)
 
 
 def test_a_job_is_its_tenants_and_notes_the_budget_of_its_key(jobs: DynamoDBJobStore) -> None:
     caller = Caller(tenant="shop", scopes=frozenset({Scope.JOBS_WRITE}), key_id=KEY_ID, daily_budget_microusd=100_000)
-    handler = started("submit_request")
+    handler = started("submit_job")
     _, document, _ = call(handler, "POST", "/v1/jobs", {"prompt": "x", "output_key": "a/{name}.{ext}"}, caller=caller)
     job = jobs.get(document["id"])
     assert job
@@ -422,7 +422,9 @@ def test_a_job_is_its_tenants_and_notes_the_budget_of_its_key(jobs: DynamoDBJobS
 
 def life_of_a_key() -> tuple[str, str]:
     """Made, used by everybody, mistaken, used too often and revoked; and one that nobody made, tried."""
-    keys, authorize, submit, api = (started(name) for name in ("keys", "authorize", "submit_request", "api"))
+    keys, authorize, submit, api = (
+        started(name) for name in ("manage_keys", "authorize_call", "submit_job", "read_jobs")
+    )
     made = make(keys, name="a s3cret name", requests_per_minute=3, scopes=["jobs:write"])
     for key in (made["key"], API_KEY, STRANGER, STRANGER[:-1]):
         authorized(authorize, key)
@@ -468,14 +470,14 @@ def test_nothing_of_a_key_is_in_a_log_where_the_table_is_away(
     def broken(*_: object) -> Any:
         raise RuntimeError("out of memory")
 
-    authorize = started("authorize")
+    authorize = started("authorize_call")
     monkeypatch.setattr(
         "heliograph.runtime.wiring.access.secrets.token_urlsafe", lambda _: STRANGER.removeprefix("hg_")
     )
     for trouble in (away, broken):
         monkeypatch.setattr(DynamoDBKeyStore, "save", trouble)
         monkeypatch.setattr(DynamoDBKeyStore, "get", trouble)
-        assert call(started("keys"), "POST", "/v1/keys", {"name": "x"})[0] >= 500
+        assert call(started("manage_keys"), "POST", "/v1/keys", {"name": "x"})[0] >= 500
         with pytest.raises((StorageFailed, RuntimeError)):
             authorized(authorize, STRANGER)
     printed = capfd.readouterr()
@@ -486,14 +488,14 @@ def test_nothing_of_a_key_is_in_a_log_where_the_table_is_away(
 
 
 def test_a_key_given_where_its_id_belongs_is_not_logged(environment: dict[str, str], logged: Callable[[], str]) -> None:
-    handler = started("keys")
+    handler = started("manage_keys")
     made = make(handler)
     assert call(handler, "DELETE", f"/v1/keys/{made['key']}")[0] == 404
     assert made["key"] not in logged()
 
 
 def test_what_was_done_with_keys_is_logged(environment: dict[str, str], logged: Callable[[], str]) -> None:
-    handler = started("keys")
+    handler = started("manage_keys")
     made = make(handler)
     call(handler, "DELETE", f"/v1/keys/{made['id']}")
     lines = [line for line in logged().splitlines() if made["id"] in line]

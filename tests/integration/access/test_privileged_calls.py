@@ -15,7 +15,7 @@ from heliograph.access.keys import ApiKey, Caller, Scope, key_id_of, read_key_re
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
 from heliograph.runtime.environment import read_settings
-from heliograph.runtime.settings.webhooks import WebhooksSettings
+from heliograph.runtime.settings.manage_webhook_endpoints import ManageWebhookEndpointsSettings
 from heliograph.runtime.wiring import webhooks
 
 from tests.examples import after
@@ -45,22 +45,27 @@ def forget(key: ApiKey) -> None:
 
 def registered() -> str:
     """The id of an endpoint of an earlier call."""
-    desk = webhooks.endpoint_desk(read_settings(WebhooksSettings))
+    desk = webhooks.endpoint_desk(read_settings(ManageWebhookEndpointsSettings))
     return desk.register(URL, tenant="default", request_id="an earlier call")[0].endpoint_id
 
 
 PRIVILEGED = [
-    ("keys", "POST", "/v1/keys", {"name": "x", "scopes": ["admin"]}),
-    ("keys", "GET", "/v1/keys", None),
-    ("keys", "DELETE", f"/v1/keys/{key_id_of('another')}", None),
-    ("webhook_secrets", "GET", "/v1/webhook-endpoints/{endpoint_id}/secret", None),
-    ("webhook_secrets", "GET", "/v1/webhook-endpoints/jobs/secret", None),
-    ("webhook_secrets", "POST", "/v1/webhook-endpoints/{endpoint_id}/rotate-secret", None),
-    ("webhooks", "POST", "/v1/webhook-endpoints", {"url": "https://thief.example.com/hooks"}),
-    ("webhooks", "PATCH", "/v1/webhook-endpoints/{endpoint_id}", {"url": "https://thief.example.com/hooks"}),
-    ("webhooks", "DELETE", "/v1/webhook-endpoints/{endpoint_id}", None),
-    ("models", "GET", "/v1/usage", None),
-    ("models", "GET", "/v1/me", None),
+    ("manage_keys", "POST", "/v1/keys", {"name": "x", "scopes": ["admin"]}),
+    ("manage_keys", "GET", "/v1/keys", None),
+    ("manage_keys", "DELETE", f"/v1/keys/{key_id_of('another')}", None),
+    ("manage_webhook_secrets", "GET", "/v1/webhook-endpoints/{endpoint_id}/secret", None),
+    ("manage_webhook_secrets", "GET", "/v1/webhook-endpoints/jobs/secret", None),
+    ("manage_webhook_secrets", "POST", "/v1/webhook-endpoints/{endpoint_id}/rotate-secret", None),
+    ("manage_webhook_endpoints", "POST", "/v1/webhook-endpoints", {"url": "https://thief.example.com/hooks"}),
+    (
+        "manage_webhook_endpoints",
+        "PATCH",
+        "/v1/webhook-endpoints/{endpoint_id}",
+        {"url": "https://thief.example.com/hooks"},
+    ),
+    ("manage_webhook_endpoints", "DELETE", "/v1/webhook-endpoints/{endpoint_id}", None),
+    ("read_models_and_usage", "GET", "/v1/usage", None),
+    ("read_models_and_usage", "GET", "/v1/me", None),
 ]
 everything_privileged = pytest.mark.parametrize(
     ("function", "method", "path", "body"), PRIVILEGED, ids=[f"{method} {path}" for _, method, path, _ in PRIVILEGED]
@@ -119,7 +124,7 @@ def test_where_the_key_can_not_be_looked_up_nothing_privileged_is_done(
 def test_a_key_that_lost_a_scope_has_lost_it_at_once(environment: dict[str, str]) -> None:
     before = record().caller()
     record(scopes=["jobs:read"])
-    assert call(started("keys"), "GET", "/v1/keys", caller=before)[:2][0] == 403
+    assert call(started("manage_keys"), "GET", "/v1/keys", caller=before)[:2][0] == 403
 
 
 def test_a_key_that_is_revoked_between_its_look_up_and_its_write_makes_none(
@@ -134,7 +139,7 @@ def test_a_key_that_is_revoked_between_its_look_up_and_its_write_makes_none(
         return read
 
     monkeypatch.setattr(DynamoDBKeyStore, "get", and_then_revoked)
-    status, problem, _ = call(started("keys"), "POST", "/v1/keys", {"name": "x"}, caller=key.caller())
+    status, problem, _ = call(started("manage_keys"), "POST", "/v1/keys", {"name": "x"}, caller=key.caller())
     assert (status, problem["code"]) == (401, "unauthenticated")
     assert [item["id"]["S"] for item in items("keys")] == [key.key_id]
 
@@ -150,7 +155,7 @@ def make(handler: Handler, caller: Caller, **asked: Any) -> dict[str, Any]:
 
 
 def test_who_made_a_key_is_told(environment: dict[str, str]) -> None:
-    handler, admin = started("keys"), record()
+    handler, admin = started("manage_keys"), record()
     made = make(handler, admin.caller())
     listed = {key["id"]: key["made_by"] for key in call(handler, "GET", "/v1/keys")[1]["data"]}
     assert made["made_by"] == admin.key_id
@@ -159,7 +164,7 @@ def test_who_made_a_key_is_told(environment: dict[str, str]) -> None:
 
 
 def test_what_a_stolen_key_made_is_revoked_with_it(environment: dict[str, str]) -> None:
-    handler, thief = started("keys"), record()
+    handler, thief = started("manage_keys"), record()
     child = make(handler, thief.caller(), scopes=["admin"])
     child_record = DynamoDBKeyStore(aws.dynamodb(), "keys").get(child["id"])
     assert child_record
@@ -178,7 +183,7 @@ def test_what_a_stolen_key_made_is_revoked_with_it(environment: dict[str, str]) 
 def test_what_a_key_made_stays_unless_that_is_asked_for(
     environment: dict[str, str], query: dict[str, str] | None
 ) -> None:
-    handler, admin = started("keys"), record()
+    handler, admin = started("manage_keys"), record()
     made = make(handler, admin.caller())
     status, revoked, _ = call(handler, "DELETE", f"/v1/keys/{admin.key_id}", query=query)
     assert (status, "made" in revoked) == (200, False)
@@ -189,7 +194,7 @@ def test_what_a_key_made_stays_unless_that_is_asked_for(
 @pytest.mark.parametrize("query", [{"made": "all"}, {"made": ""}, {"with_made": "revoke"}])
 def test_a_revocation_that_nobody_can_read_revokes_nothing(environment: dict[str, str], query: dict[str, str]) -> None:
     key = record()
-    status, problem, _ = call(started("keys"), "DELETE", f"/v1/keys/{key.key_id}", query=query)
+    status, problem, _ = call(started("manage_keys"), "DELETE", f"/v1/keys/{key.key_id}", query=query)
     assert (status, problem["code"]) == (422, "invalid_input")
     assert problem["errors"][0]["pointer"] == f"?{next(iter(query))}"
     assert DynamoDBKeyStore(aws.dynamodb(), "keys").get(key.key_id) == key
@@ -199,7 +204,7 @@ def test_a_revocation_that_nobody_can_read_revokes_nothing(environment: dict[str
 
 
 def test_an_admin_of_a_tenant_manages_the_keys_of_that_tenant_only(environment: dict[str, str]) -> None:
-    handler = started("keys")
+    handler = started("manage_keys")
     theirs, operators = record("theirs", tenant="sec-a"), record("operators")
     admin = record(tenant="sec-b")
     made = make(handler, admin.caller())
@@ -216,7 +221,7 @@ def test_an_admin_of_a_tenant_manages_the_keys_of_that_tenant_only(environment: 
 def test_an_admin_of_a_tenant_makes_no_key_of_another(environment: dict[str, str], tenant: str) -> None:
     admin = record(tenant="sec-b")
     body = {"name": "x", "tenant": tenant, "scopes": ["jobs:read"]}
-    status, problem, _ = call(started("keys"), "POST", "/v1/keys", body, caller=admin.caller())
+    status, problem, _ = call(started("manage_keys"), "POST", "/v1/keys", body, caller=admin.caller())
     assert (status, problem["code"]) == (422, "invalid_input")
     assert problem["errors"] == [
         {"pointer": "/tenant", "detail": "an admin key of the tenant sec-b makes keys of that tenant only"}

@@ -13,9 +13,10 @@ import pytest
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from heliograph.access.keys import Caller, Scope
+from heliograph.api.job_answers import accepted, found
 from heliograph.api.problems import CONTENT_TYPE, Problem
 from heliograph.api.representations.jobs import JobResource
-from heliograph.api.responses import accepted, api_resolver, found
+from heliograph.api.responses import api_resolver
 from heliograph.jobs.provenance import record_of
 from heliograph.jobs.read_jobs import JobView, LinkedResult
 from heliograph.kernel.errors import (

@@ -131,7 +131,7 @@ def everything() -> Any:
 
 @pytest.fixture
 def handler(jobs: DynamoDBJobStore) -> Handler:
-    return started("callback")
+    return started("receive_callback")
 
 
 # ---- What is known, and what is taken back
@@ -183,7 +183,7 @@ def test_the_second_vendor_is_asked_about_its_own_task(
     monkeypatch.setenv("KIE_KEY_SECRET", deployment.kie_key_secret)
     routes = [route.model_dump(mode="json", exclude_defaults=True) for route in (ROUTE, KIE_ROUTE)]
     monkeypatch.setenv("ROUTES", json.dumps(routes))
-    handler = started("callback")
+    handler = started("receive_callback")
     lost(jobs, attempting(KIE_ROUTE))
     assert call_back(handler, kies_body_of("ee9c2715375b7837f8bb51d641ff5863"))[0] == 204
     assert provider.asked == [("Kie", "ee9c2715375b7837f8bb51d641ff5863")]
@@ -210,13 +210,13 @@ def test_a_job_without_an_answer_gets_its_task_by_the_link_that_the_provider_was
     monkeypatch.setattr(ApiModels, "create", create)
     monkeypatch.setenv("CALLBACK_BASE_URL", CALLBACKS)
     jobs.add(queued_job(created_at=NOW, deadline_at=NOW + timedelta(minutes=20)))
-    assert started("dispatch")(state_examples()["turn"].model_dump(mode="json"))["outcome"] == "not_yet"
+    assert started("dispatch_job")(state_examples()["turn"].model_dump(mode="json"))["outcome"] == "not_yet"
     link = requests[0].callback_url
     assert link
     base, _, token = link.rpartition("/")
     assert base == f"{CALLBACKS}/v1/callbacks/{JOB_ID}"
     assert len(token) >= 43
-    assert call_back(started("callback"), token=token)[0] == 204
+    assert call_back(started("receive_callback"), token=token)[0] == 204
     job = jobs.get(JOB_ID)
     assert job
     assert job.attempt
@@ -235,7 +235,7 @@ def test_where_providers_can_not_reach_us_they_are_given_no_link(
 
     monkeypatch.setattr(ApiModels, "create", create)
     jobs.add(queued_job(created_at=NOW, deadline_at=NOW + timedelta(minutes=20)))
-    started("dispatch")(state_examples()["turn"].model_dump(mode="json"))
+    started("dispatch_job")(state_examples()["turn"].model_dump(mode="json"))
     assert requests[0].callback_url is None
     job = jobs.get(JOB_ID)
     assert job
@@ -543,11 +543,11 @@ def test_no_view_record_or_event_of_the_job_holds_the_token_or_its_digest(
     lost(jobs)
     call_back(handler)
     event = read("get_job.json") | {"path": f"/v1/jobs/{JOB_ID}", "pathParameters": {"job_id": JOB_ID}}
-    view = started("api")(event)["body"]
+    view = started("read_jobs")(event)["body"]
     failed = {"outcome": "failed", "job_id": JOB_ID, "failure": BLOCKED.model_dump(mode="json")}
     attempt_id = derived_id("att", JOB_ID, "1")
-    assert started("finalize")(failed | {"attempt_id": attempt_id})["outcome"] == "over"
-    view_of_the_end = started("api")(event)["body"]
+    assert started("finalize_job")(failed | {"attempt_id": attempt_id})["outcome"] == "over"
+    view_of_the_end = started("read_jobs")(event)["body"]
     job = jobs.get(JOB_ID)
     assert job
     assert job.attempt

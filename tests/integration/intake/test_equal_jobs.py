@@ -21,7 +21,7 @@ def submit(environment: dict[str, str], clock: SteppingClock) -> Handler:
     del environment
     # When the trigger's call was received.
     clock.go_to(datetime.fromtimestamp(read("post_job.json")["requestContext"]["requestTimeEpoch"] / 1000, UTC))
-    return started("submit_request")
+    return started("submit_job")
 
 
 def post(handler: Handler, body: str, number: int, **headers: str) -> tuple[int, Any]:

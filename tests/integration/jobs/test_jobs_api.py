@@ -59,16 +59,16 @@ def several(jobs: DynamoDBJobStore, count: int) -> list[str]:
 
 
 PATHS = [
-    ("api", "GET", "/v1/jobs", Scope.JOBS_READ),
-    ("api", "GET", f"/v1/jobs/{NOBODYS}", Scope.JOBS_READ),
-    ("api", "GET", f"/v1/jobs/{NOBODYS}/events", Scope.JOBS_READ),
-    ("cancel", "POST", f"/v1/jobs/{NOBODYS}/cancel", Scope.JOBS_WRITE),
-    ("retry", "POST", f"/v1/jobs/{NOBODYS}/retry", Scope.JOBS_WRITE),
-    ("uploads", "POST", "/v1/uploads", Scope.JOBS_WRITE),
-    ("uploads", "GET", "/v1/uploads", Scope.JOBS_READ),
-    ("submit_request", "POST", "/v1/jobs", Scope.JOBS_WRITE),
-    ("models", "GET", "/v1/models", Scope.JOBS_READ),
-    ("models", "GET", "/v1/usage", Scope.JOBS_READ),
+    ("read_jobs", "GET", "/v1/jobs", Scope.JOBS_READ),
+    ("read_jobs", "GET", f"/v1/jobs/{NOBODYS}", Scope.JOBS_READ),
+    ("read_jobs", "GET", f"/v1/jobs/{NOBODYS}/events", Scope.JOBS_READ),
+    ("cancel_job", "POST", f"/v1/jobs/{NOBODYS}/cancel", Scope.JOBS_WRITE),
+    ("retry_job", "POST", f"/v1/jobs/{NOBODYS}/retry", Scope.JOBS_WRITE),
+    ("create_reference_upload", "POST", "/v1/uploads", Scope.JOBS_WRITE),
+    ("create_reference_upload", "GET", "/v1/uploads", Scope.JOBS_READ),
+    ("submit_job", "POST", "/v1/jobs", Scope.JOBS_WRITE),
+    ("read_models_and_usage", "GET", "/v1/models", Scope.JOBS_READ),
+    ("read_models_and_usage", "GET", "/v1/usage", Scope.JOBS_READ),
 ]
 
 
@@ -103,7 +103,7 @@ def test_a_list_leads_on_by_a_link_that_keeps_the_query(jobs: DynamoDBJobStore) 
     query = {"limit": ["2"], "status": ["queued"]}
     visited: list[str] = []
     for _ in range(3):
-        status, document, headers = call("api", "GET", "/v1/jobs", query=query)
+        status, document, headers = call("read_jobs", "GET", "/v1/jobs", query=query)
         assert (status, headers["Cache-Control"]) == (200, ["no-store"])
         visited += [job["id"] for job in document["data"]]
         if not document["has_more"]:
@@ -121,12 +121,12 @@ def test_a_link_survives_whatever_a_tag_holds(jobs: DynamoDBJobStore) -> None:
     request = queued_job().request.model_copy(update={"tags": (tag,)})
     for number in range(2):
         added(jobs, queued_job(derived_id("job", str(number)), request=request))
-    _, _, headers = call("api", "GET", "/v1/jobs", query={"tag": [tag], "limit": ["1"]})
+    _, _, headers = call("read_jobs", "GET", "/v1/jobs", query={"tag": [tag], "limit": ["1"]})
     assert headers["Link"][0].isascii()
     found = re.fullmatch(r'<\?([^>]+)>; rel="next"', headers["Link"][0])
     assert found
     query = parse_qs(found[1])
-    _, document, _ = call("api", "GET", "/v1/jobs", query=query)
+    _, document, _ = call("read_jobs", "GET", "/v1/jobs", query=query)
     assert len(document["data"]) == 1
 
 
@@ -140,7 +140,7 @@ def test_every_fault_of_a_query_is_named(jobs: DynamoDBJobStore) -> None:
         "sort": ["price"],
         "x" * 300: ["1"],
     }
-    status, problem, _ = call("api", "GET", "/v1/jobs", query=query)
+    status, problem, _ = call("read_jobs", "GET", "/v1/jobs", query=query)
     assert (status, problem["code"]) == (422, "invalid_input")
     assert [error["pointer"] for error in problem["errors"]] == [
         "?limit",
@@ -159,7 +159,7 @@ def test_every_fault_of_a_query_is_named(jobs: DynamoDBJobStore) -> None:
 def test_a_usage_query_at_the_ends_of_the_calendar_is_refused_not_broken(
     jobs: DynamoDBJobStore, query: dict[str, list[str]]
 ) -> None:
-    status, problem, _ = call("models", "GET", "/v1/usage", query=query)
+    status, problem, _ = call("read_models_and_usage", "GET", "/v1/usage", query=query)
     assert (status, problem["errors"][0]["pointer"]) == (422, f"?{next(iter(query))}")
 
 
@@ -169,13 +169,13 @@ def test_a_usage_query_at_the_ends_of_the_calendar_is_refused_not_broken(
 def test_a_job_that_never_began_is_canceled_at_once(jobs: DynamoDBJobStore) -> None:
     job = added(jobs, queued_job(quote_microusd=60_000))
     path = f"/v1/jobs/{job.job_id}/cancel"
-    status, document, headers = call("cancel", "POST", path)
+    status, document, headers = call("cancel_job", "POST", path)
     assert (status, document["status"], document["charged"], document["notice"]) == (202, "canceled", "no", None)
     assert (headers["Location"], "Retry-After" in headers) == ([f"../{job.job_id}"], False)
     found = jobs.get(job.job_id)
     assert found
     assert (found.status, found.announced) == (JobStatus.CANCELED, True)
-    status, problem, _ = call("cancel", "POST", path)
+    status, problem, _ = call("cancel_job", "POST", path)
     assert (status, problem["code"], problem["title"]) == (409, "not_cancelable", "Conflict")
     assert (problem["retryable"], problem["charged"]) == (False, "no")
 
@@ -183,7 +183,7 @@ def test_a_job_that_never_began_is_canceled_at_once(jobs: DynamoDBJobStore) -> N
 def test_a_job_whose_task_runs_is_marked_and_its_owner_told_so(jobs: DynamoDBJobStore) -> None:
     job = added(jobs, processing_job())
     for _ in range(2):
-        status, document, headers = call("cancel", "POST", f"/v1/jobs/{job.job_id}/cancel")
+        status, document, headers = call("cancel_job", "POST", f"/v1/jobs/{job.job_id}/cancel")
         assert (status, document["status"], document["charged"]) == (202, "processing", None)
         assert "can't be stopped" in document["notice"]
         assert "Retry-After" in headers
@@ -199,7 +199,7 @@ def test_a_cancel_that_could_not_be_written_may_be_repeated_and_costs_nothing(
         raise error
 
     monkeypatch.setattr(DynamoDBJobStore, "save", away)
-    status, problem, headers = call("cancel", "POST", f"/v1/jobs/{job.job_id}/cancel")
+    status, problem, headers = call("cancel_job", "POST", f"/v1/jobs/{job.job_id}/cancel")
     assert (status, problem["retryable"], problem["charged"]) == (503, True, "no")
     assert "Retry-After" in headers
 
@@ -214,11 +214,11 @@ def a_failure_of_the_api(jobs: DynamoDBJobStore) -> Job:
 def test_a_failed_job_is_done_again_once(jobs: DynamoDBJobStore, deployment: Deployment) -> None:
     first = a_failure_of_the_api(jobs)
     path = f"/v1/jobs/{first.job_id}/retry"
-    status, document, headers = call("retry", "POST", path)
+    status, document, headers = call("retry_job", "POST", path)
     assert (status, document["retry_of"], document["status"]) == (202, first.job_id, "queued")
     assert headers["Location"] == [f"../{document['id']}"]
     assert "Idempotent-Replayed" not in headers
-    _, again, headers = call("retry", "POST", path)
+    _, again, headers = call("retry_job", "POST", path)
     assert (again["id"], headers["Idempotent-Replayed"]) == (document["id"], ["true"])
     assert document["id"] != first.job_id
 
@@ -226,7 +226,7 @@ def test_a_failed_job_is_done_again_once(jobs: DynamoDBJobStore, deployment: Dep
 @pytest.mark.parametrize("job", [queued_job(), processing_job(), succeeded_job()])
 def test_a_job_that_may_have_its_picture_yet_is_not_done_again(jobs: DynamoDBJobStore, job: Job) -> None:
     added(jobs, job)
-    status, problem, _ = call("retry", "POST", f"/v1/jobs/{job.job_id}/retry")
+    status, problem, _ = call("retry_job", "POST", f"/v1/jobs/{job.job_id}/retry")
     assert (status, problem["code"], problem["charged"]) == (409, "not_retryable", "no")
 
 
@@ -239,7 +239,7 @@ def test_a_retry_that_broke_midway_may_be_repeated_without_a_key(
         raise StorageFailed("away")
 
     monkeypatch.setattr(DynamoDBJobStore, "add", away)
-    status, problem, _ = call("retry", "POST", f"/v1/jobs/{first.job_id}/retry")
+    status, problem, _ = call("retry_job", "POST", f"/v1/jobs/{first.job_id}/retry")
     assert (status, problem["retryable"], problem["charged"]) == (503, True, "unknown")
 
 
@@ -251,7 +251,7 @@ def test_a_timeline_is_told_and_says_when_it_is_not_whole(
 ) -> None:
     job = added(jobs, succeeded_job())
     path = f"/v1/jobs/{job.job_id}/events"
-    status, document, _ = call("api", "GET", path)
+    status, document, _ = call("read_jobs", "GET", path)
     assert (status, document["complete"]) == (200, True)
     assert [moment["kind"] for moment in document["data"]] == ["submitted", "attempt", "accepted", "finished"]
     assert document["data"][0] == {
@@ -266,18 +266,18 @@ def test_a_timeline_is_told_and_says_when_it_is_not_whole(
         raise WorkflowFailed("throttled")
 
     monkeypatch.setattr(StepFunctionsWorkflow, "history", away)
-    assert call("api", "GET", path)[1]["complete"] is False
+    assert call("read_jobs", "GET", path)[1]["complete"] is False
 
 
 def test_models_are_told(jobs: DynamoDBJobStore) -> None:
-    status, document, _ = call("models", "GET", "/v1/models")
+    status, document, _ = call("read_models_and_usage", "GET", "/v1/models")
     [model] = document["data"]
     assert (status, model["price_usd"], model["circuit"], model["is_default"]) == (200, "0.06", "closed", True)
 
 
 def test_usage_is_what_the_jobs_cost(jobs: DynamoDBJobStore) -> None:
     added(jobs, succeeded_job())
-    status, document, _ = call("models", "GET", "/v1/usage")
+    status, document, _ = call("read_models_and_usage", "GET", "/v1/usage")
     assert (status, document["spent_usd"]) == (200, "0.06")
     assert document["data"] == [
         {
@@ -289,14 +289,16 @@ def test_usage_is_what_the_jobs_cost(jobs: DynamoDBJobStore) -> None:
             "unknown_usd": "0.00",
         }
     ]
-    assert call("models", "GET", "/v1/usage", caller=THEIRS)[1]["data"] == []
+    assert call("read_models_and_usage", "GET", "/v1/usage", caller=THEIRS)[1]["data"] == []
 
 
 @pytest.mark.parametrize("scope", list(Scope))
 def test_any_key_may_see_its_own_limits(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch, scope: Scope) -> None:
     monkeypatch.setenv("TENANTS", '{"default": {"daily_budget_usd": "2"}}')
     added(jobs, succeeded_job())
-    status, document, _ = call("models", "GET", "/v1/me", caller=Caller(tenant="default", scopes=frozenset({scope})))
+    status, document, _ = call(
+        "read_models_and_usage", "GET", "/v1/me", caller=Caller(tenant="default", scopes=frozenset({scope}))
+    )
     assert status == 200
     assert {name: value for name, value in document.items() if name != "budgets"} == {
         "key_id": None,
@@ -320,7 +322,7 @@ def test_any_key_may_see_its_own_limits(jobs: DynamoDBJobStore, monkeypatch: pyt
         }
     ]
     if scope is Scope.JOBS_READ:
-        assert call("models", "GET", "/v1/usage")[1]["budgets"] == own
+        assert call("read_models_and_usage", "GET", "/v1/usage")[1]["budgets"] == own
 
 
 def test_a_ledger_that_is_away_is_a_problem_that_costs_nothing(
@@ -330,7 +332,7 @@ def test_a_ledger_that_is_away_is_a_problem_that_costs_nothing(
         raise StorageFailed("away")
 
     monkeypatch.setattr(DynamoDBLedger, "usage", away)
-    status, problem, _ = call("models", "GET", "/v1/usage")
+    status, problem, _ = call("read_models_and_usage", "GET", "/v1/usage")
     assert (status, problem["retryable"], problem["charged"]) == (503, True, "no")
 
 
@@ -338,7 +340,9 @@ def test_a_ledger_that_is_away_is_a_problem_that_costs_nothing(
 
 
 def test_a_form_is_given_out_and_kept_by_nobody(jobs: DynamoDBJobStore, deployment: Deployment) -> None:
-    status, document, headers = call("uploads", "POST", "/v1/uploads", {"content_type": "image/png", "size_bytes": 9})
+    status, document, headers = call(
+        "create_reference_upload", "POST", "/v1/uploads", {"content_type": "image/png", "size_bytes": 9}
+    )
     assert (status, document["method"], headers["Cache-Control"]) == (201, "POST", ["no-store"])
     assert document["fields"]["key"] == f"pending/references/{document['id']}"
     assert document["url"].startswith(f"https://{deployment.uploads_bucket}.")
@@ -350,7 +354,7 @@ GIF = {"content_type": "image/gif", "size_bytes": 1}
 
 @pytest.mark.parametrize(("body", "code"), [("{", 400), (GIF, 422), ({}, 422)])
 def test_a_form_for_something_else_is_refused(jobs: DynamoDBJobStore, body: Any, code: int) -> None:
-    status, problem, _ = call("uploads", "POST", "/v1/uploads", body)
+    status, problem, _ = call("create_reference_upload", "POST", "/v1/uploads", body)
     assert (status, problem["charged"]) == (code, "no")
 
 
@@ -376,9 +380,11 @@ def test_rejected_uploads_are_listed_with_every_fault_and_newest_first(
         store.add(rejection(number))
     store.add(rejection(9, tenant="theirs"))
 
-    status, document, headers = call("uploads", "GET", "/v1/uploads", query={"status": ["rejected"], "limit": ["2"]})
+    status, document, headers = call(
+        "create_reference_upload", "GET", "/v1/uploads", query={"status": ["rejected"], "limit": ["2"]}
+    )
     query = parse_qs(urlsplit(headers["Link"][0].partition(">")[0].removeprefix("<")).query)
-    _, rest, _ = call("uploads", "GET", "/v1/uploads", query=query)
+    _, rest, _ = call("create_reference_upload", "GET", "/v1/uploads", query=query)
 
     assert (status, document["has_more"], rest["has_more"]) == (200, True, False)
     listed = [*document["data"], *rest["data"]]
@@ -403,7 +409,7 @@ def test_rejected_uploads_are_listed_with_every_fault_and_newest_first(
 
 @pytest.mark.parametrize("query", [{"status": ["accepted"]}, {"kind": ["image"]}, {"cursor": ["x"]}, {"other": ["x"]}])
 def test_a_list_of_uploads_that_there_is_not_is_refused(jobs: DynamoDBJobStore, query: dict[str, list[str]]) -> None:
-    status, problem, _ = call("uploads", "GET", "/v1/uploads", query=query)
+    status, problem, _ = call("create_reference_upload", "GET", "/v1/uploads", query=query)
     assert (status, problem["errors"][0]["pointer"]) == (422, f"?{next(iter(query))}")
 
 
@@ -452,9 +458,7 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch, clock: SteppingClock) -> list[floa
 def test_a_wait_that_runs_out_is_the_same_202_and_says_that_it_was_heeded(
     jobs: DynamoDBJobStore, no_sleep: list[float]
 ) -> None:
-    status, document, headers = call(
-        "submit_request", "POST", "/v1/jobs", {"prompt": "x"}, headers={"Prefer": "wait=3"}
-    )
+    status, document, headers = call("submit_job", "POST", "/v1/jobs", {"prompt": "x"}, headers={"Prefer": "wait=3"})
     assert (status, document["status"], headers["Preference-Applied"]) == (202, "queued", ["wait=3"])
     assert (headers["Location"], "Retry-After" in headers) == ([f"jobs/{document['id']}"], True)
     assert sum(no_sleep) == pytest.approx(3)
@@ -462,22 +466,20 @@ def test_a_wait_that_runs_out_is_the_same_202_and_says_that_it_was_heeded(
 
 def test_a_wait_leaves_the_function_time_to_answer(jobs: DynamoDBJobStore, no_sleep: list[float]) -> None:
     late = Context(remaining_time_in_millis=9_000)
-    status, _, _ = call(
-        "submit_request", "POST", "/v1/jobs", {"prompt": "x"}, headers={"Prefer": "wait=25"}, context=late
-    )
+    status, _, _ = call("submit_job", "POST", "/v1/jobs", {"prompt": "x"}, headers={"Prefer": "wait=25"}, context=late)
     assert status == 202
     assert sum(no_sleep) == pytest.approx(5)
 
 
 def test_whoever_does_not_ask_for_a_wait_gets_none(jobs: DynamoDBJobStore, no_sleep: list[float]) -> None:
-    status, _, headers = call("submit_request", "POST", "/v1/jobs", {"prompt": "x"})
+    status, _, headers = call("submit_job", "POST", "/v1/jobs", {"prompt": "x"})
     assert (status, "Preference-Applied" in headers, no_sleep) == (202, False, [])
 
 
 def test_a_call_that_is_repeated_when_its_job_is_done_gets_the_links(
     jobs: DynamoDBJobStore, no_sleep: list[float]
 ) -> None:
-    handler = started("submit_request")
+    handler = started("submit_job")
     _, document, _ = call(handler, "POST", "/v1/jobs", {"prompt": "x"})
     job = jobs.get(document["id"])
     assert job

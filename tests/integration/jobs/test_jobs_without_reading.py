@@ -27,7 +27,7 @@ def writer_of(job: Job) -> Caller:
 
 def post(caller: Caller, **headers: str) -> tuple[int, Any, dict[str, list[str]]]:
     """The same call of whoever that is, under the same key."""
-    return call(started("submit_request"), "POST", "/v1/jobs", {"prompt": SECRET}, caller=caller, headers=headers)
+    return call(started("submit_job"), "POST", "/v1/jobs", {"prompt": SECRET}, caller=caller, headers=headers)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Prefer": "wait=1"}], ids=["at once", "after a wait"])
@@ -56,7 +56,7 @@ def test_to_cancel_a_job_is_not_to_read_it(jobs: DynamoDBJobStore) -> None:
     job = queued_job()
     jobs.add(job)
     status, told, _ = call(
-        started("cancel"),
+        started("cancel_job"),
         "POST",
         f"/v1/jobs/{job.job_id}/cancel",
         caller=writer_of(job),
@@ -66,6 +66,6 @@ def test_to_cancel_a_job_is_not_to_read_it(jobs: DynamoDBJobStore) -> None:
 
 def test_to_retry_a_job_is_not_to_read_it(jobs: DynamoDBJobStore) -> None:
     path = f"/v1/jobs/{post(BOTH)[1]['id']}"
-    call(started("cancel"), "POST", f"{path}/cancel", caller=BOTH)
-    status, told, _ = call(started("retry"), "POST", f"{path}/retry", caller=WRITER)
+    call(started("cancel_job"), "POST", f"{path}/cancel", caller=BOTH)
+    status, told, _ = call(started("retry_job"), "POST", f"{path}/retry", caller=WRITER)
     assert (status, set(told)) == (202, NAMED)

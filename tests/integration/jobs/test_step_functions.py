@@ -120,19 +120,19 @@ def test_every_state_that_was_entered_is_a_stay_with_what_it_came_to(cloud: None
     stays, complete = history(
         [
             other("ExecutionStarted", 0),
-            entered("Create the task", 1),
+            entered("DispatchJob", 1),
             other("TaskScheduled", 1),
             other("TaskSucceeded", 2),
-            exited("Create the task", 2, json.dumps({"outcome": "not_yet", "reason": "its turn comes later"})),
-            entered("Ask the provider", 3),
+            exited("DispatchJob", 2, json.dumps({"outcome": "not_yet", "reason": "its turn comes later"})),
+            entered("PollTask", 3),
         ],
-        [exited("Ask the provider", 4, asked), entered("Deliver", 5)],
+        [exited("PollTask", 4, asked), entered("FinalizeJob", 5)],
     )
     assert complete
     assert list(stays) == [
-        StateVisit("Create the task", after(1), after(2), "not_yet", "its turn comes later"),
-        StateVisit("Ask the provider", after(3), after(4), "processing", "502"),
-        StateVisit("Deliver", after(5), None),
+        StateVisit("DispatchJob", after(1), after(2), "not_yet", "its turn comes later"),
+        StateVisit("PollTask", after(3), after(4), "processing", "502"),
+        StateVisit("FinalizeJob", after(5), None),
     ]
 
 
@@ -150,8 +150,8 @@ def test_every_state_that_was_entered_is_a_stay_with_what_it_came_to(cloud: None
     ],
 )
 def test_a_state_whose_output_is_no_document_is_a_stay_all_the_same(cloud: None, output: str | None) -> None:
-    stays, _ = history([entered("Wait for our turn", 1), exited("Wait for our turn", 2, output)])
-    assert list(stays) == [StateVisit("Wait for our turn", after(1), after(2))]
+    stays, _ = history([entered("WaitForSlot", 1), exited("WaitForSlot", 2, output)])
+    assert list(stays) == [StateVisit("WaitForSlot", after(1), after(2))]
 
 
 def test_a_history_that_is_too_long_is_told_as_far_as_it_was_read(cloud: None) -> None:

@@ -96,7 +96,7 @@ def test_a_list_of_jobs_leaves_out_the_one_that_cannot_be_read_and_names_it(
         assert jobs.add(queued_job(job_id, created_at=after(number)))
     damaged("jobs", ids[1], damage)
 
-    assert told(call("api", "GET", JOBS)) == (200, [ids[2], ids[0]], [ids[1]])
+    assert told(call("read_jobs", "GET", JOBS)) == (200, [ids[2], ids[0]], [ids[1]])
     assert counted(capsys) == [[1.0]]
     assert ids[1] in logged()
     assert SECRET not in logged()
@@ -113,7 +113,7 @@ def test_pages_of_jobs_go_on_past_records_that_cannot_be_read(jobs: DynamoDBJobS
     unreadable: list[str] = []
     query = {"limit": ["2"]}
     for _ in range(3):
-        _, document, _ = call("api", "GET", JOBS, query=query)
+        _, document, _ = call("read_jobs", "GET", JOBS, query=query)
         readable += [entry["id"] for entry in document["data"]]
         unreadable += document["unreadable"]
         query = {"limit": ["2"], "cursor": [document["next_cursor"]]}
@@ -140,7 +140,7 @@ def test_a_record_that_can_be_read_and_makes_no_sense_is_left_out_too(jobs: Dyna
     item["document"] = {"S": json.dumps(document)}
     aws.dynamodb().put_item(TableName="jobs", Item=item)
 
-    assert told(call("api", "GET", JOBS)) == (200, [], [job.job_id])
+    assert told(call("read_jobs", "GET", JOBS)) == (200, [], [job.job_id])
 
 
 def test_a_single_job_that_cannot_be_read_is_a_problem_that_no_repeat_fixes(
@@ -151,7 +151,7 @@ def test_a_single_job_that_cannot_be_read_is_a_problem_that_no_repeat_fixes(
     damaged("jobs", job.job_id, "of another release")
 
     for path in (f"{JOBS}/{job.job_id}", f"{JOBS}/{job.job_id}/events"):
-        status, problem, _ = call("api", "GET", path)
+        status, problem, _ = call("read_jobs", "GET", path)
         assert (status, problem["code"], problem["retryable"], problem["charged"]) == (500, "internal", False, "no")
         assert "can't be read" in problem["detail"]
     assert SECRET not in logged()
@@ -218,9 +218,9 @@ def test_a_job_that_cannot_be_read_keeps_no_endpoint_waiting_and_the_event_is_ke
 def test_a_list_of_keys_leaves_out_the_one_that_cannot_be_read_and_names_it(
     jobs: DynamoDBJobStore, damage: str, capsys: pytest.CaptureFixture[str], logged: Callable[[], str]
 ) -> None:
-    ids = [call("keys", "POST", KEYS, {"name": f"no. {number}"}, caller=ADMIN)[1]["id"] for number in range(2)]
+    ids = [call("manage_keys", "POST", KEYS, {"name": f"no. {number}"}, caller=ADMIN)[1]["id"] for number in range(2)]
     damaged("keys", ids[0], damage)
 
-    assert told(call("keys", "GET", KEYS, caller=ADMIN)) == (200, [ids[1]], [ids[0]])
+    assert told(call("manage_keys", "GET", KEYS, caller=ADMIN)) == (200, [ids[1]], [ids[0]])
     assert counted(capsys) == [[1.0]]
     assert SECRET not in logged()

@@ -116,7 +116,7 @@ def workers(deployment: Deployment, jobs: DynamoDBJobStore, monkeypatch: pytest.
 @pytest.fixture
 def images(environment: dict[str, str], workers: Workers) -> Iterator[Handler]:
     del environment, workers
-    return started("images")  # type: ignore[return-value]
+    return started("create_openai_images")  # type: ignore[return-value]
 
 
 def call(

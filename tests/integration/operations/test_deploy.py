@@ -16,12 +16,12 @@ from operations import deploy as program
 from operations import sam
 from operations.deploy import Builder, Wanted, deploy
 from operations.places import TEMPLATE
+from operations.provider_key import enter_key
 from operations.refusals import Refused
 from operations.samconfig import SAMCONFIG, Environment, read_environment
 from operations.stacks import Account
 from operations.template import read_template
 from operations.typed_parameters import read_typed
-from operations.upstream_key import enter_key
 from tests.integration.aws_over_tls import REGION, TlsAws, aws_over_tls
 from tests.integration.played_cloudformation import PlayedStack, Refusal
 
@@ -31,7 +31,7 @@ ELSEWHERE = "eu-west-3"
 KEY = "sk_madeUpForTheseTests1234"
 ROUTES = '[{"provider": "apimodels", "model": "gpt-image-2", "price_usd": "0.05", "max_references": 10}]'
 # Nobody listens there.
-NO_PROVIDER = "UpstreamBaseUrl=http://127.0.0.1:9/v1"
+NO_PROVIDER = "ProviderBaseUrl=http://127.0.0.1:9/v1"
 DEPLOYED = {
     "DailyBudgetUsd": "25",
     "MonthlyBudgetUsd": "400",
@@ -143,7 +143,7 @@ def aws(empty_aws: TlsAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> T
     for region in (REGION, ELSEWHERE):
         empty_aws.client("secretsmanager", region).create_secret(Name=secret)
     empty_aws.cloudformation.outputs = {
-        "UpstreamKeySecret": secret,
+        "ProviderKeySecret": secret,
         "ApiKeySecret": "own",
         "ApiUrl": "https://api",
         "PlaygroundUrl": "https://api/playground",
@@ -168,12 +168,12 @@ def deployed(aws: TlsAws, **changed: str) -> PlayedStack:
 
 def with_a_key(aws: TlsAws) -> None:
     aws.client("secretsmanager").put_secret_value(
-        SecretId=aws.cloudformation.outputs["UpstreamKeySecret"], SecretString=KEY
+        SecretId=aws.cloudformation.outputs["ProviderKeySecret"], SecretString=KEY
     )
 
 
 def stored_key(aws: TlsAws) -> str:
-    secret = aws.cloudformation.outputs["UpstreamKeySecret"]
+    secret = aws.cloudformation.outputs["ProviderKeySecret"]
     return str(aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])
 
 
@@ -235,7 +235,7 @@ def test_a_first_deployment_asks_four_questions_and_then_nothing(
     person = run(wanted(parameters=NO_PROVIDER), SamWithoutItsBuild(), Person(["", "", ""], [KEY]))
 
     (sent,) = aws.cloudformation.change_sets
-    assert sent == {"DailyBudgetUsd": "25", "UpstreamBaseUrl": "http://127.0.0.1:9/v1", "Release": RELEASE}
+    assert sent == {"DailyBudgetUsd": "25", "ProviderBaseUrl": "http://127.0.0.1:9/v1", "Release": RELEASE}
     assert person.questions == [
         "AWS Region [eu-central-1]",
         "Name of the stack [heliograph]",

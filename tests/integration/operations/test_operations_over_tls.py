@@ -35,7 +35,7 @@ def deploy(aws: TlsAws, region: str) -> None:
         archive.writestr("app.py", "handler = None")
     functions = aws.client("lambda", region)
     role = aws.client("iam").create_role(RoleName=region, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-    for logical_id in ("Sweep", "Keys"):
+    for logical_id in ("SweepJobs", "ManageKeys"):
         variables = variables_of(logical_id) | {"EVENT_BUS": "heliograph-events"}
         # A path of Lambda's machine, which no other has.
         assert variables["AWS_CA_BUNDLE"].startswith("/opt/")
@@ -55,8 +55,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsAws]:
     with aws_over_tls(tmp_path_factory.mktemp("tls")) as aws:
         deploy(aws, REGION)
         deploy(aws, ELSEWHERE)
-        resources = {logical_id: f"heliograph-{logical_id}" for logical_id in ("Sweep", "Keys")}
-        aws.cloudformation.add(PlayedStack("heliograph", resources=resources, outputs={"UpstreamKeySecret": "key"}))
+        resources = {logical_id: f"heliograph-{logical_id}" for logical_id in ("SweepJobs", "ManageKeys")}
+        aws.cloudformation.add(PlayedStack("heliograph", resources=resources, outputs={"ProviderKeySecret": "key"}))
         yield aws
 
 
@@ -95,9 +95,9 @@ def test_spending_is_paused_and_resumed(aws: TlsAws) -> None:
 
 
 def test_a_route_is_disabled_and_enabled(aws: TlsAws) -> None:
-    operate(aws, "disable", ROUTE, "--reason", "a repair")
+    operate(aws, "disable-route", ROUTE, "--reason", "a repair")
     disabled = operate(aws, "routes")
-    operate(aws, "enable", ROUTE)
+    operate(aws, "enable-route", ROUTE)
 
     assert re.search(rf"^{ROUTE} +disabled by an operator since .* UTC: a repair", disabled, re.MULTILINE)
     assert re.search(rf"^{ROUTE} +in service", operate(aws, "routes"), re.MULTILINE)
@@ -123,7 +123,7 @@ def test_the_ledger_of_an_empty_stack_agrees_in_one_line(aws: TlsAws) -> None:
 
 
 def test_another_region_can_be_named_before_and_after_the_command(aws: TlsAws) -> None:
-    operate(aws, "--region", ELSEWHERE, "disable", ROUTE, "--reason", "elsewhere")
+    operate(aws, "--region", ELSEWHERE, "disable-route", ROUTE, "--reason", "elsewhere")
 
     aws.regions.clear()
     assert "elsewhere" in operate(aws, "routes", "--region", ELSEWHERE)
@@ -185,7 +185,10 @@ def test_whatever_aws_refuses_is_said_in_one_sentence(
             ("--stack", "broken"),
             "The stack broken in eu-central-1 is in the state ROLLBACK_COMPLETE: its creation failed",
         ),
-        (("disable", "dall-e-3", "--reason", "why not"), "There is no route dall-e-3; there are gpt-image-2-beta"),
+        (
+            ("disable-route", "dall-e-3", "--reason", "why not"),
+            "There is no route dall-e-3; there are gpt-image-2-beta",
+        ),
         (("revoke-key", "hg_a-key-instead-of-its-id"), "A key is revoked by its id (key_…), which `make keys` lists."),
         (("revoke-key", f"key_{'a' * 26}"), f"There is no key key_{'a' * 26}; `make keys` lists them."),
         (("new-key", "shop", "--daily-budget-usd", "-3"), "daily_budget_usd: "),

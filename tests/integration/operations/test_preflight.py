@@ -39,7 +39,7 @@ def aws(empty_aws: TlsAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> T
     monkeypatch.setitem(empty_aws.answers, ACCOUNT_SETTINGS, {"AccountLimit": {"ConcurrentExecutions": 1000}})
     empty_aws.cloudformation.outputs = {
         **OUTPUTS,
-        "UpstreamKeySecret": f"upstream-{tmp_path.name}",
+        "ProviderKeySecret": f"upstream-{tmp_path.name}",
         "ApiKeySecret": f"own-{tmp_path.name}",
     }
     empty_aws.calls.clear()
@@ -76,7 +76,7 @@ def fill(aws: TlsAws, output: str) -> None:
 
 
 def test_a_good_account_has_nothing_in_the_way_and_is_not_changed(aws: TlsAws, nobody_listens: str) -> None:
-    findings = found(target(UpstreamBaseUrl=nobody_listens), key=KEY)
+    findings = found(target(ProviderBaseUrl=nobody_listens), key=KEY)
 
     assert levels(findings) == {
         "Account": Level.OK,
@@ -182,8 +182,8 @@ def test_what_may_not_be_looked_at_is_said_and_the_rest_is_looked_at(
 
 
 def test_a_deployed_stack_is_checked_with_its_own_parameters_and_secrets(aws: TlsAws, nobody_listens: str) -> None:
-    deployed(aws, DailyBudgetUsd="25", UpstreamBaseUrl=nobody_listens, Callbacks="off")
-    for output in ("UpstreamKeySecret", "ApiKeySecret"):
+    deployed(aws, DailyBudgetUsd="25", ProviderBaseUrl=nobody_listens, Callbacks="off")
+    for output in ("ProviderKeySecret", "ApiKeySecret"):
         fill(aws, output)
 
     findings = found(target())

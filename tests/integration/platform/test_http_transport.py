@@ -1,17 +1,19 @@
-"""The way of large answers, over real sockets of this machine."""
+"""Calls of hosts outside AWS, over real sockets of this machine."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 import httpx
 import pytest
-from heliograph.platform.http_transport import LeanTransport
+from heliograph.platform.http_transport import BoundedTransport
 
 from tests.integration.certificates import Authority
 from tests.integration.loopback import free_port, saying
@@ -20,7 +22,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
 def client() -> httpx.Client:
-    return httpx.Client(transport=LeanTransport(httpx.create_ssl_context()))
+    return httpx.Client(transport=BoundedTransport(httpx.create_ssl_context()))
 
 
 def test_it_says_what_httpx_would_say_and_gives_back_what_was_answered() -> None:
@@ -42,10 +44,10 @@ def test_it_says_what_httpx_would_say_and_gives_back_what_was_answered() -> None
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (b"", httpx.ReadError),
+        (b"", httpx.RemoteProtocolError),
         (b"nonsense\r\n\r\n", httpx.RemoteProtocolError),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", httpx.RemoteProtocolError),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 65_534, httpx.RemoteProtocolError),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000 + b"\r\n", httpx.RemoteProtocolError),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000, httpx.RemoteProtocolError),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", httpx.RemoteProtocolError),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nmany\r\nhello", httpx.RemoteProtocolError),
     ],
@@ -56,7 +58,7 @@ def test_what_is_no_answer_is_an_error_of_httpx(answer: bytes, error: type[httpx
 
 
 def test_a_body_that_ends_early_is_an_error_of_httpx() -> None:
-    with saying(OK[:-2]) as server, pytest.raises(httpx.RemoteProtocolError, match="2 bytes"):
+    with saying(OK[:-2]) as server, pytest.raises(httpx.RemoteProtocolError, match="received 3 bytes, expected 5"):
         client().get(server.origin)
 
 
@@ -65,32 +67,102 @@ def test_nobody_there_is_an_error_of_httpx() -> None:
         client().get(f"http://127.0.0.1:{free_port()}")
 
 
+# Each serves one caller for two seconds, at most.
+def trickle(connection: socket.socket, head: bytes) -> None:
+    """`head`, then a byte at a time."""
+    connection.recv(65536)
+    connection.sendall(head)
+    for _ in range(200):
+        connection.sendall(b"x")
+        threading.Event().wait(0.01)
+
+
+def be_silent(connection: socket.socket) -> None:
+    """Nothing, until the caller hangs up."""
+    while connection.recv(65536):
+        pass
+
+
+def read_a_little_at_a_time(connection: socket.socket) -> None:
+    """Takes some of what is sent, again and again, for as long as half a second."""
+    ends_at = monotonic() + 0.5
+    while monotonic() < ends_at:
+        connection.recv(262_144)
+        threading.Event().wait(0.01)
+
+
 @contextmanager
-def trickling(head: bytes) -> Iterator[str]:
-    """Sends `head`, and then a byte at a time until nobody listens any more (or for two seconds)."""
+def slow_host(behave: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Somebody who answers one caller so; the port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
             connection, _ = server.accept()
             with connection, suppress(OSError):
-                connection.recv(65536)
-                connection.sendall(head)
-                for _ in range(200):
-                    connection.sendall(b"x")
-                    threading.Event().wait(0.01)
+                connection.settimeout(2)
+                behave(connection)
 
         serving = threading.Thread(target=serve)
         serving.start()
         try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+            yield server.getsockname()[1]
         finally:
             serving.join(10)
 
 
-@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n"])
-def test_who_trickles_is_left_in_time_whatever_still_arrives(head: bytes) -> None:
-    with trickling(head) as origin, pytest.raises(httpx.ReadTimeout):
-        client().get(origin, extensions={"give_up_at": monotonic() + 0.2})
+def in_time() -> dict[str, float]:
+    """Far below the time-out of every step."""
+    return {"give_up_at": monotonic() + 0.2}
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n"]
+)
+def test_a_host_that_trickles_is_left_in_time_whatever_still_arrives(head: bytes) -> None:
+    with slow_host(partial(trickle, head=head)) as port, pytest.raises(httpx.ReadTimeout):
+        client().get(f"http://127.0.0.1:{port}", extensions=in_time())
+
+
+def test_a_host_that_says_nothing_is_left_in_time() -> None:
+    with slow_host(be_silent) as port, pytest.raises(httpx.ReadTimeout):
+        client().get(f"http://127.0.0.1:{port}", extensions=in_time())
+
+
+def test_a_host_that_hardly_reads_is_left_in_time() -> None:
+    with slow_host(read_a_little_at_a_time) as port, pytest.raises(httpx.WriteTimeout):
+        client().post(f"http://127.0.0.1:{port}", content=bytes(50_000_000), extensions=in_time())
+
+
+def test_a_host_that_never_finishes_its_handshake_is_left_in_time() -> None:
+    with slow_host(be_silent) as port, pytest.raises(httpx.ConnectTimeout):
+        client().get(f"https://127.0.0.1:{port}", extensions=in_time())
+
+
+def test_a_call_whose_time_is_over_is_not_made() -> None:
+    with pytest.raises(httpx.ConnectTimeout):
+        client().get(f"http://127.0.0.1:{free_port()}", extensions={"give_up_at": monotonic() - 1})
+
+
+def test_calls_at_the_same_time_have_ends_of_their_own() -> None:
+    shared = client()
+    with slow_host(be_silent) as slow, saying(OK) as quick, ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(shared.get, f"http://127.0.0.1:{slow}", extensions=in_time())
+        assert shared.get(quick.origin, extensions={"give_up_at": monotonic() + 10}).content == b"hello"
+        with pytest.raises(httpx.ReadTimeout):
+            waiting.result()
+
+
+def test_no_connection_is_kept() -> None:
+    hung_up: list[bool] = []
+
+    def answer_and_wait(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello")
+        hung_up.append(connection.recv(1) == b"")
+
+    with client() as kept_open, slow_host(answer_and_wait) as port:
+        assert kept_open.get(f"http://127.0.0.1:{port}").content == b"hello"
+    assert hung_up == [True]
 
 
 def test_only_who_shows_the_right_certificate_is_listened_to(tmp_path: Path) -> None:
@@ -112,7 +184,7 @@ def test_only_who_shows_the_right_certificate_is_listened_to(tmp_path: Path) -> 
 
         serving = threading.Thread(target=serve)
         serving.start()
-        trusting = httpx.Client(transport=LeanTransport(authority.trusting()))
+        trusting = httpx.Client(transport=BoundedTransport(authority.trusting()))
         assert trusting.get(f"https://localhost:{port}").content == b"hello"
         with pytest.raises(httpx.ConnectError):
             client().get(f"https://localhost:{port}")

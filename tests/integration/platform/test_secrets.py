@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ SECRET = "sk_madeUpForTheseTests1234"
 
 
 def made(**value: Any) -> str:
-    return str(secrets_manager().create_secret(Name="UpstreamKey", **value)["ARN"])
+    return str(secrets_manager().create_secret(Name="ProviderKey", **value)["ARN"])
 
 
 @pytest.mark.parametrize("text", [SECRET, f"{SECRET}\n", f"  {SECRET}\r\n"])
@@ -27,8 +28,15 @@ def test_a_secret_stored_as_bytes_is_read(cloud: None) -> None:
 
 
 def test_a_secret_whose_value_was_never_set_is_a_failed_storage(cloud: None) -> None:
-    with pytest.raises(StorageFailed, match="was its value ever set"):
+    with pytest.raises(StorageFailed, match="its value was never set"):
         read_secret(made())
+
+
+def test_a_secret_that_is_no_text_is_a_failed_storage_that_shows_none_of_it(cloud: None) -> None:
+    with pytest.raises(StorageFailed, match="its value is no text") as caught:
+        read_secret(made(SecretBinary=b"\xff\xfe\xfd"))
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "0xff" not in shown
 
 
 @pytest.mark.parametrize("blank", [" ", "\n", "\t \n"])

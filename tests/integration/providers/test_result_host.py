@@ -6,10 +6,10 @@ import hashlib
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.client import HTTPResponse
 
 import httpx
 import pytest
+from heliograph.imaging.inspection import Inspection
 from heliograph.kernel.errors import ResultUnusable
 from heliograph.kernel.media_types import MediaType
 from heliograph.providers.adapters import result_host
@@ -519,14 +519,13 @@ def test_a_rest_that_is_longer_than_the_picture_is_not_the_picture() -> None:
 
 def test_a_picture_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces: list[int] = []
-    read = HTTPResponse.read
+    read = Inspection.read
 
-    def counted(answer: HTTPResponse, wanted: int | None = None) -> bytes:
-        piece = read(answer, wanted)
+    def counted(inspection: Inspection, piece: bytes) -> None:
         pieces.append(len(piece))
-        return piece
+        read(inspection, piece)
 
-    monkeypatch.setattr(HTTPResponse, "read", counted)
+    monkeypatch.setattr(Inspection, "read", counted)
     body = png(size_bytes=3_000_000)
     with saying(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body) as server:
         downloads = ResultHost(frozenset({server.origin}), max_bytes=len(body))

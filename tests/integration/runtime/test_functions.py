@@ -195,7 +195,7 @@ def post(handler: Handler, body: Any = None, **changes: Any) -> tuple[int, Any, 
 
 
 def test_a_call_becomes_a_job_that_runs(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
-    status, document, headers = post(started("submit_request"))
+    status, document, headers = post(started("submit_job"))
     assert (status, document["status"], document["task"]) == (202, "queued", "text-to-image")
     assert headers["Location"] == [f"jobs/{document['id']}"]
     assert executions(deployment) == [document["id"]]
@@ -205,7 +205,7 @@ def test_a_call_becomes_a_job_that_runs(deployment: Deployment, jobs: DynamoDBJo
 
 
 def test_the_same_call_again_is_the_same_job(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
-    handler = started("submit_request")
+    handler = started("submit_job")
     _, first, headers = post(handler)
     status, second, again = post(handler)
     assert (status, second["id"]) == (202, first["id"])
@@ -214,7 +214,7 @@ def test_the_same_call_again_is_the_same_job(deployment: Deployment, jobs: Dynam
 
 
 def test_a_key_used_with_another_body_is_refused(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
-    handler = started("submit_request")
+    handler = started("submit_job")
     post(handler)
     status, problem, _ = post(handler, {"prompt": "something else"})
     assert (status, problem["code"]) == (422, "invalid_input")
@@ -224,7 +224,7 @@ def test_a_key_used_with_another_body_is_refused(deployment: Deployment, jobs: D
 def test_calls_without_a_key_are_jobs_of_their_own(
     deployment: Deployment, jobs: DynamoDBJobStore, clock: SteppingClock
 ) -> None:
-    handler = started("submit_request")
+    handler = started("submit_job")
     event = read("post_job.json")
     # Each is answered at once; calls that were slow would be one.
     clock.go_to(datetime.fromtimestamp(event["requestContext"]["requestTimeEpoch"] / 1000, UTC))
@@ -241,7 +241,7 @@ def test_calls_without_a_key_are_jobs_of_their_own(
 
 @pytest.mark.parametrize("spelling", ["idempotency-key", "IDEMPOTENCY-KEY"])
 def test_a_header_is_found_in_any_spelling(deployment: Deployment, jobs: DynamoDBJobStore, spelling: str) -> None:
-    handler = started("submit_request")
+    handler = started("submit_job")
     _, first, _ = post(handler)
     event = read("post_job.json")
     headers = {name: value for name, value in event["headers"].items() if name != "Idempotency-Key"}
@@ -275,7 +275,7 @@ def test_a_header_is_found_in_any_spelling(deployment: Deployment, jobs: DynamoD
 def test_a_call_that_can_not_become_a_job_is_told_why(
     deployment: Deployment, jobs: DynamoDBJobStore, body: Any, status: int, code: str
 ) -> None:
-    answered, problem, headers = post(started("submit_request"), body)
+    answered, problem, headers = post(started("submit_job"), body)
     assert (answered, problem["code"], problem["charged"]) == (status, code, "no")
     assert headers["Content-Type"] == ["application/problem+json"]
     assert executions(deployment) == []
@@ -298,40 +298,40 @@ def test_a_body_that_the_gateway_took_for_bytes_is_read(
     deployment: Deployment, jobs: DynamoDBJobStore, body: bytes, status: int, code: str | None
 ) -> None:
     answered, document, _ = post(
-        started("submit_request"), base64.b64encode(body).decode(), isBase64Encoded=True, headers={}
+        started("submit_job"), base64.b64encode(body).decode(), isBase64Encoded=True, headers={}
     )
     assert (answered, document.get("code")) == (status, code)
     assert len(executions(deployment)) == (status == 202)
 
 
 def test_an_output_key_that_can_not_end_well_is_named(jobs: DynamoDBJobStore) -> None:
-    _, problem, _ = post(started("submit_request"), {"prompt": "x", "output_key": "{name}/{index}.png"})
+    _, problem, _ = post(started("submit_job"), {"prompt": "x", "output_key": "{name}/{index}.png"})
     assert problem["errors"] == [{"pointer": "/output_key", "detail": "must end with the file's name and .{ext}"}]
 
 
 def test_a_call_without_a_body_is_told_so(jobs: DynamoDBJobStore) -> None:
-    answer = started("submit_request")(read("post_job.json") | {"body": None})
+    answer = started("submit_job")(read("post_job.json") | {"body": None})
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (400, "malformed_body")
 
 
 @pytest.mark.parametrize("key", ["", "two words", "schlüssel", "x" * 256])
 def test_an_idempotency_key_that_is_none_is_refused(jobs: DynamoDBJobStore, key: str) -> None:
     headers = read("post_job.json")["headers"] | {"Idempotency-Key": key}
-    status, problem, _ = post(started("submit_request"), headers=headers, multiValueHeaders={})
+    status, problem, _ = post(started("submit_job"), headers=headers, multiValueHeaders={})
     assert (status, problem["code"]) == (422, "invalid_input")
 
 
 def test_a_reference_in_our_buckets_is_looked_at(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
     put(deployment.uploads_bucket, "logos/a b.png", png())
     uri = f"s3://{deployment.uploads_bucket}/logos/a b.png"
-    status, document, _ = post(started("submit_request"), {"prompt": "x", "references": [uri]})
+    status, document, _ = post(started("submit_job"), {"prompt": "x", "references": [uri]})
     assert (status, document["task"], document["request"]["references"]) == (202, "edit", [uri])
 
 
 def test_a_broken_reference_is_its_owners_to_fix(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
     put(deployment.uploads_bucket, "logos/half.png", png()[:-10])
     uri = f"s3://{deployment.uploads_bucket}/logos/half.png"
-    status, problem, _ = post(started("submit_request"), {"prompt": "x", "references": [uri]})
+    status, problem, _ = post(started("submit_job"), {"prompt": "x", "references": [uri]})
     assert (status, problem["code"], problem["charged"]) == (422, "unsupported_media", "no")
     [fault] = problem["errors"]
     assert fault["pointer"] == "/references/0"
@@ -346,7 +346,7 @@ def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
         raise StorageFailed("job_x: InternalServerError")
 
     monkeypatch.setattr(DynamoDBJobStore, "add", away)
-    status, problem, headers = post(started("submit_request"))
+    status, problem, headers = post(started("submit_job"))
     assert (status, problem["code"], problem["charged"]) == (503, "unavailable", "unknown")
     assert headers["Retry-After"] == ["5"]
 
@@ -358,7 +358,7 @@ def test_a_call_that_broke_and_has_no_key_must_not_be_repeated_blindly(
         raise StorageFailed("job_x: InternalServerError")
 
     monkeypatch.setattr(DynamoDBJobStore, "add", away)
-    status, problem, headers = post(started("submit_request"), headers={}, multiValueHeaders={})
+    status, problem, headers = post(started("submit_job"), headers={}, multiValueHeaders={})
     assert (status, problem["code"], problem["retryable"], problem["charged"]) == (503, "unavailable", False, "unknown")
     assert "Retry-After" not in headers
     assert "may have made a job" in problem["detail"]
@@ -385,7 +385,7 @@ def test_a_call_that_does_not_fit_the_budget_is_refused_and_leaves_nothing_but_a
     name: str,
 ) -> None:
     monkeypatch.setenv(name, "0.059999")
-    handler = started("submit_request")
+    handler = started("submit_job")
     for _ in range(2):
         status, problem, headers = post(handler)
         assert (status, problem["title"], problem["code"]) == (402, "Payment Required", "budget_exceeded")
@@ -402,7 +402,7 @@ def test_a_call_that_does_not_fit_the_budget_is_refused_and_leaves_nothing_but_a
 
 def test_a_tenant_is_told_of_its_own_budget(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TENANTS", json.dumps({"default": {"daily_budget_usd": "0.01"}}))
-    status, problem, _ = post(started("submit_request"))
+    status, problem, _ = post(started("submit_job"))
     assert (status, problem["detail"].partition(" for ")[0]) == (402, "the budget of tenant default")
 
 
@@ -410,7 +410,7 @@ def test_the_call_that_used_the_budget_up_can_be_repeated(
     jobs: DynamoDBJobStore, published: list[PublishedEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAILY_BUDGET_USD", "0.06")
-    handler = started("submit_request")
+    handler = started("submit_job")
     first = post(handler)
     assert first[0] == 202
     status, document, headers = post(handler)
@@ -423,7 +423,7 @@ def test_a_dry_run_costs_no_budget(
     jobs: DynamoDBJobStore, published: list[PublishedEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAILY_BUDGET_USD", "0.01")
-    assert post(started("submit_request"), {"prompt": "x", "dry_run": True})[0] == 200
+    assert post(started("submit_job"), {"prompt": "x", "dry_run": True})[0] == 200
     assert (items("ledger"), published) == ([], [])
 
 
@@ -445,10 +445,10 @@ def test_the_ledger_is_even_when_a_job_is_done(
     a_queued_job: Job, jobs: DynamoDBJobStore, published: list[PublishedEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ApiModels, "create", lambda *_: Accepted(TASK_ID))
-    started("dispatch")(state("turn"))
+    started("dispatch_job")(state("turn"))
     assert {page["reserved"]["N"] for page in items("ledger")} == {"60000"}
     assert [item["running"]["N"] for item in items("routes") if "running" in item] == ["1"]
-    assert started("finalize")(state("failed") | {"attempt_id": ATTEMPT_ID})["outcome"] == "over"
+    assert started("finalize_job")(state("failed") | {"attempt_id": ATTEMPT_ID})["outcome"] == "over"
     assert {page["committed"]["N"] for page in items("ledger")} == {"0"}
     assert [item["running"]["N"] for item in items("routes") if "running" in item] == ["0"]
 
@@ -456,13 +456,13 @@ def test_the_ledger_is_even_when_a_job_is_done(
 @pytest.mark.parametrize("path", ["/", "/v1", "/v2/jobs", "/v1/jobs/x/results", "/images/v2/jobs"])
 def test_a_path_that_is_nobodys_is_not_found(environment: dict[str, str], path: str) -> None:
     event = read("get_job.json") | {"path": path, "resource": "/{proxy+}", "pathParameters": {"proxy": path[1:]}}
-    answer = started("api")(event)
+    answer = started("read_jobs")(event)
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/images/v1/jobs"])
 def test_a_domain_may_put_a_path_before_ours(jobs: DynamoDBJobStore, path: str) -> None:
-    assert post(started("submit_request"), path=path)[0] == 202
+    assert post(started("submit_job"), path=path)[0] == 202
 
 
 def get(handler: Handler, job_id: str, tenant: str = "default") -> tuple[int, Any]:
@@ -475,7 +475,7 @@ def get(handler: Handler, job_id: str, tenant: str = "default") -> tuple[int, An
 
 def test_a_job_is_shown_with_links_to_its_results(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
     jobs.add(succeeded_job())
-    status, document = get(started("api"), JOB_ID)
+    status, document = get(started("read_jobs"), JOB_ID)
     assert (status, document["status"]) == (200, "succeeded")
     [result] = document["results"]
     link = urlsplit(result["url"])
@@ -488,13 +488,13 @@ def test_a_job_is_shown_with_links_to_its_results(deployment: Deployment, jobs: 
 @pytest.mark.parametrize("job_id", ["job_" + "a" * 26, "job_x", "x", JOB_ID.upper(), JOB_ID + "a", "..", "%2e%2e"])
 def test_a_job_that_is_not_there_is_not_found(jobs: DynamoDBJobStore, job_id: str) -> None:
     jobs.add(queued_job())
-    status, problem = get(started("api"), job_id)
+    status, problem = get(started("read_jobs"), job_id)
     assert (status, problem["code"]) == (404, "not_found")
 
 
 def test_another_tenants_job_is_not_found(jobs: DynamoDBJobStore) -> None:
     jobs.add(queued_job())
-    handler = started("api")
+    handler = started("read_jobs")
     assert get(handler, JOB_ID, "another")[0] == 404
     assert get(handler, JOB_ID)[0] == 200
 
@@ -506,7 +506,7 @@ def effect(answer: dict[str, Any]) -> tuple[str, list[str]]:
 
 @pytest.mark.parametrize("header", [f"Bearer {API_KEY}", f"bearer {API_KEY}"])
 def test_the_right_key_opens_every_path_of_the_stage(environment: dict[str, str], header: str) -> None:
-    answer = started("authorize")(read("authorize.json") | {"authorizationToken": header})
+    answer = started("authorize_call")(read("authorize.json") | {"authorizationToken": header})
     arn = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/live/*/*"
     assert effect(answer) == ("Allow", [arn])
     told = {"tenant": "default", "scopes": "admin jobs:read jobs:write"}
@@ -520,13 +520,13 @@ def test_an_answer_is_about_the_partition_of_its_call(
 ) -> None:
     event = read("authorize.json")
     arn = event["methodArn"].replace("arn:aws:", f"arn:{partition}:").replace("eu-central-1", region)
-    answer = started("authorize")(event | {"methodArn": arn, "authorizationToken": f"Bearer {key}"})
+    answer = started("authorize_call")(event | {"methodArn": arn, "authorizationToken": f"Bearer {key}"})
     assert effect(answer) == (opened, [f"arn:{partition}:execute-api:{region}:123456789012:a1b2c3d4e5/live/*/*"])
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer wrong", API_KEY, f"Basic {API_KEY}", "ä"])
 def test_any_other_key_opens_nothing(environment: dict[str, str], header: str) -> None:
-    answer = started("authorize")(read("authorize.json") | {"authorizationToken": header})
+    answer = started("authorize_call")(read("authorize.json") | {"authorizationToken": header})
     assert effect(answer)[0] == "Deny"
 
 
@@ -534,7 +534,7 @@ def test_a_key_that_can_not_be_read_opens_nothing(
     environment: dict[str, str], deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secrets_manager().delete_secret(SecretId=deployment.api_key_secret, ForceDeleteWithoutRecovery=True)
-    handler = started("authorize")
+    handler = started("authorize_call")
     with pytest.raises(StorageFailed):
         handler(read("authorize.json"))
 
@@ -554,7 +554,7 @@ def test_the_dispatch_function_makes_a_task_and_writes_it_down(
     a_queued_job: Job, jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ApiModels, "create", lambda *_: Accepted(TASK_ID))
-    answer = started("dispatch")(state("turn"))
+    answer = started("dispatch_job")(state("turn"))
     assert (answer["outcome"], answer["watch"]["task_id"]) == ("processing", TASK_ID)
     job = jobs.get(JOB_ID)
     assert job
@@ -573,7 +573,7 @@ def test_the_dispatch_function_hands_the_provider_a_link_to_the_upload(
         return Uncertain("x")
 
     monkeypatch.setattr(ApiModels, "create", create)
-    answer = started("dispatch")(state("turn"))
+    answer = started("dispatch_job")(state("turn"))
     assert (answer["outcome"], answer["failure"]["code"]) == ("failed", "submission_uncertain")
     [link] = requests[0].reference_urls
     assert "versionId=" in link
@@ -584,7 +584,7 @@ def test_the_poll_function_asks_once_and_passes_json_on(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ApiModels, "ask", lambda *_: Completed(("https://r2.apimodels.app/1.png",)))
-    answer = json.loads(json.dumps(started("poll")(state("processing"))))
+    answer = json.loads(json.dumps(started("poll_task")(state("processing"))))
     assert (answer["outcome"], answer["result_urls"]) == ("finished", ["https://r2.apimodels.app/1.png"])
 
 
@@ -592,7 +592,7 @@ def test_the_poll_function_counts_its_questions(environment: dict[str, str], mon
     monkeypatch.setattr(ApiModels, "ask", lambda *_: StillRunning())
     waiting = state("processing")
     waiting["watch"] |= {"began_at": "2026-01-01T00:00:00Z", "deadline_at": "2126-01-01T00:00:00Z"}
-    answer = started("poll")(waiting)
+    answer = started("poll_task")(waiting)
     said = (answer["outcome"], answer["watch"]["questions"], answer["wait_seconds"])
     # It has run for longer than anybody planned.
     assert said == ("processing", 1, LONGEST_GAP_SECONDS)
@@ -602,7 +602,7 @@ def test_the_poll_function_counts_its_questions(environment: dict[str, str], mon
 def test_the_finalize_function_ends_a_job_once(
     a_queued_job: Job, jobs: DynamoDBJobStore, name: str, status: str
 ) -> None:
-    handler = started("finalize")
+    handler = started("finalize_job")
     assert handler(state(name)) == handler(state(name))
     job = jobs.get(JOB_ID)
     assert job
@@ -610,13 +610,13 @@ def test_the_finalize_function_ends_a_job_once(
 
 
 def test_the_finalize_function_refuses_what_is_no_outcome(environment: dict[str, str]) -> None:
-    handler = started("finalize")
+    handler = started("finalize_job")
     with pytest.raises(ValueError, match="outcome"):
         handler({"outcome": "surprise", "job_id": JOB_ID})
 
 
 def test_the_close_function_ends_a_job_that_never_began(a_queued_job: Job, jobs: DynamoDBJobStore) -> None:
-    answer = started("close")(state("crashed"))
+    answer = started("recover_job")(state("crashed"))
     assert (answer["outcome"], answer["status"]) == ("over", "failed")
     job = jobs.get(JOB_ID)
     assert job
@@ -637,8 +637,8 @@ def working_on(jobs: DynamoDBJobStore, job: Job, intended_at: datetime) -> None:
 
 def test_the_close_function_leaves_a_create_call_that_may_be_answered_to_the_sweep(jobs: DynamoDBJobStore) -> None:
     working_on(jobs, attempting_job(), NOW)
-    crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch: States.Timeout"}
-    assert started("close")(crash) == {"outcome": "orphaned", "job_id": JOB_ID}
+    crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch_job: States.Timeout"}
+    assert started("recover_job")(crash) == {"outcome": "orphaned", "job_id": JOB_ID}
     job = jobs.get(JOB_ID)
     assert job
     assert (job.is_over, job.orphaned_at) == (False, NOW)
@@ -648,8 +648,8 @@ def test_the_close_function_leaves_a_create_call_that_may_be_answered_to_the_swe
 
 def test_the_close_function_gives_a_create_call_up_in_the_end(jobs: DynamoDBJobStore) -> None:
     working_on(jobs, attempting_job(), NOW - CALL_LIMIT)
-    crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch: States.Timeout"}
-    assert started("close")(crash) == {"outcome": "over", "job_id": JOB_ID, "status": "failed"}
+    crash = {"outcome": "crashed", "job_id": JOB_ID, "error": "dispatch_job: States.Timeout"}
+    assert started("recover_job")(crash) == {"outcome": "over", "job_id": JOB_ID, "status": "failed"}
     job = jobs.get(JOB_ID)
     assert job
     assert job.failure
@@ -668,7 +668,7 @@ def test_the_close_function_leaves_a_running_task_to_the_sweep(
 
     monkeypatch.setattr(ApiModels, "ask", ask)
     working_on(jobs, written, NOW)
-    assert started("close")(state("crashed")) == {"outcome": "orphaned", "job_id": JOB_ID}
+    assert started("recover_job")(state("crashed")) == {"outcome": "orphaned", "job_id": JOB_ID}
     job = jobs.get(JOB_ID)
     assert job
     assert job.attempt
@@ -680,7 +680,7 @@ def test_the_close_function_leaves_a_running_task_to_the_sweep(
 def test_the_sweep_function_asks_for_an_orphan_again(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ApiModels, "ask", lambda *_: StillRunning())
     working_on(jobs, processing_job().as_orphaned(LONG_AGO), NOW)
-    assert started("sweep")(read("every_few_minutes.json")) == [f"closed {JOB_ID}: orphaned"]
+    assert started("sweep_jobs")(read("every_few_minutes.json")) == [f"closed {JOB_ID}: orphaned"]
     job = jobs.get(JOB_ID)
     assert job
     assert job.orphaned_at
@@ -689,7 +689,7 @@ def test_the_sweep_function_asks_for_an_orphan_again(jobs: DynamoDBJobStore, mon
 
 def test_the_sweep_function_announces_what_was_not(jobs: DynamoDBJobStore) -> None:
     jobs.add(failed_job().model_copy(update={"finished_at": LONG_AGO}))
-    handler = started("sweep")
+    handler = started("sweep_jobs")
     assert handler(read("every_few_minutes.json")) == [f"announced {JOB_ID}"]
     assert handler(read("every_few_minutes.json")) == []
     job = jobs.get(JOB_ID)
@@ -700,7 +700,7 @@ def test_the_sweep_function_announces_what_was_not(jobs: DynamoDBJobStore) -> No
 def test_the_sweep_function_begins_nothing_that_it_could_not_end(jobs: DynamoDBJobStore) -> None:
     jobs.add(failed_job().model_copy(update={"finished_at": LONG_AGO}))
     hurried = Context(remaining_time_in_millis=int(ONE_JOB.total_seconds() * 1000) - 1)
-    handler = started("sweep")
+    handler = started("sweep_jobs")
     assert handler(read("every_few_minutes.json"), hurried) == []
     assert handler(read("every_few_minutes.json")) == [f"announced {JOB_ID}"]
 
@@ -714,9 +714,9 @@ def test_the_sweep_function_warns_once_of_a_budget_that_is_nearly_used_up(
     # The one job is of today, whenever that is; what it costs is 60 % of a budget, and less than half of another.
     monkeypatch.setenv("TENANTS", json.dumps({"default": {"monthly_budget_usd": "0.10"}, "shop": {"weight": 2}}))
     monkeypatch.setenv("DAILY_BUDGET_USD", "0.13")
-    status, _, _ = post(started("submit_request"))
+    status, _, _ = post(started("submit_job"))
     assert status == 202
-    handler = started("sweep")
+    handler = started("sweep_jobs")
     sums = [{name: page.get(name) for name in ("reserved", "spent", "committed")} for page in items("ledger")]
     capsys.readouterr()
 
@@ -748,7 +748,7 @@ def test_a_job_tells_once_how_it_ended(
     deployment: Deployment, jobs: DynamoDBJobStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs.add(queued_job(quote_microusd=60_000))
-    handler = started("finalize")
+    handler = started("finalize_job")
     capsys.readouterr()
     handler(state("failed"))
     handler(state("failed"))
@@ -762,7 +762,7 @@ def test_the_line_of_a_jobs_end_leads_to_the_job_and_its_tenant(
     jobs: DynamoDBJobStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs.add(queued_job(quote_microusd=60_000, deadline_at=FAR_AWAY))
-    started("close")(state("crashed"))
+    started("recover_job")(state("crashed"))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"JobsEnded"' in line]
     assert [(line["job_id"], line["tenant"], line["outcome"]) for line in lines] == [(JOB_ID, "default", "internal")]
     assert "service" not in lines[0]
@@ -784,22 +784,22 @@ def test_a_question_without_an_answer_is_told(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(ApiModels, "ask", lambda *_: NoAnswer("it said 502"))
-    started("poll")(state("processing"))
-    assert told_by(capsys) == [{"QuestionsUnanswered": [1]}]
+    started("poll_task")(state("processing"))
+    assert told_by(capsys) == [{"PollsUnanswered": [1]}]
 
 
 def test_a_sweep_that_finds_nothing_tells_that(jobs: DynamoDBJobStore, capsys: pytest.CaptureFixture[str]) -> None:
-    assert started("sweep")(read("every_few_minutes.json")) == []
-    assert told_by(capsys) == [{"JobsSwept": [0], "StuckJobs": [0], "ShutRoutes": [0]}]
+    assert started("sweep_jobs")(read("every_few_minutes.json")) == []
+    assert told_by(capsys) == [{"JobsSwept": [0], "StuckJobs": [0], "UnavailableRoutes": [0]}]
 
 
 def test_what_can_not_be_told_harms_nothing(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("POWERTOOLS_METRICS_NAMESPACE")
     jobs.add(queued_job(quote_microusd=60_000))
-    assert started("finalize")(state("failed"))["outcome"] == "over"
+    assert started("finalize_job")(state("failed"))["outcome"] == "over"
 
 
-@pytest.mark.parametrize(("disabled", "traced"), [("true", False), ("false", True)])
+@pytest.mark.parametrize(("disabled", "traced"), [("1", False), ("0", True)])
 def test_the_sdk_of_traces_is_imported_only_where_calls_are_traced(disabled: str, traced: bool) -> None:
     looking = (
         "import sys; from heliograph.monitoring.logging import observed; observed(lambda event, context: None); "
@@ -813,12 +813,12 @@ def test_the_sdk_of_traces_is_imported_only_where_calls_are_traced(disabled: str
 def test_the_sweep_function_closes_what_is_stuck_and_tells(jobs: DynamoDBJobStore) -> None:
     long_ago = queued_job().created_at.replace(year=2020)
     jobs.add(queued_job(created_at=long_ago, deadline_at=long_ago))
-    assert started("sweep")(read("every_few_minutes.json")) == [f"closed {JOB_ID}: over"]
-    assert started("sweep")(read("every_few_minutes.json")) == []
+    assert started("sweep_jobs")(read("every_few_minutes.json")) == [f"closed {JOB_ID}: over"]
+    assert started("sweep_jobs")(read("every_few_minutes.json")) == []
 
 
 def test_the_sweep_function_starts_what_never_started(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
     created_at = queued_job().created_at.replace(year=2020)
     jobs.add(queued_job(created_at=created_at, deadline_at=created_at.replace(year=2126)))
-    assert started("sweep")(read("every_few_minutes.json")) == [f"started {JOB_ID}"]
+    assert started("sweep_jobs")(read("every_few_minutes.json")) == [f"started {JOB_ID}"]
     assert executions(deployment) == [JOB_ID]

@@ -11,20 +11,20 @@ from heliograph.access.keys import KeyRequest
 from heliograph.kernel.errors import ConfigurationError
 from heliograph.kernel.tenants import Period
 from heliograph.runtime.environment import Settings, read_settings, variables_of
-from heliograph.runtime.settings.cancel import CancelSettings
-from heliograph.runtime.settings.close import CloseSettings
-from heliograph.runtime.settings.dispatch import DispatchSettings
-from heliograph.runtime.settings.images import ImagesSettings
-from heliograph.runtime.settings.models import ModelsSettings
+from heliograph.runtime.settings.cancel_job import CancelJobSettings
+from heliograph.runtime.settings.create_openai_images import CreateOpenAiImagesSettings
+from heliograph.runtime.settings.dispatch_job import DispatchJobSettings
 from heliograph.runtime.settings.operations import OperationsSettings
-from heliograph.runtime.settings.poll import PollSettings
+from heliograph.runtime.settings.poll_task import PollTaskSettings
 from heliograph.runtime.settings.providers import ProviderSettings
+from heliograph.runtime.settings.read_models_and_usage import ReadModelsAndUsageSettings
+from heliograph.runtime.settings.recover_job import RecoverJobSettings
 from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
-from heliograph.runtime.settings.sweep import SweepSettings
+from heliograph.runtime.settings.sweep_jobs import SweepJobsSettings
 from heliograph.runtime.wiring import access, execution, operations
 
 
-class EverySettings(SubmitUploadSettings, ImagesSettings, DispatchSettings, SweepSettings):
+class EverySettings(SubmitUploadSettings, CreateOpenAiImagesSettings, DispatchJobSettings, SweepJobsSettings):
     """All settings whose values have rules."""
 
 
@@ -38,8 +38,8 @@ WORKING = {
     "RESULTS_BUCKET": "down",
     "EVENT_BUS": "bus",
     "ROUTES": json.dumps([ROUTE]),
-    "UPSTREAM_BASE_URL": "https://api.apimodels.app/v1",
-    "UPSTREAM_KEY_SECRET": "arn:upstream",
+    "PROVIDER_BASE_URL": "https://api.apimodels.app/v1",
+    "PROVIDER_KEY_SECRET": "arn:upstream",
     "KIE_BASE_URL": "https://api.kie.ai/api/v1",
     "KIE_KEY_SECRET": "none",
     "CALLBACK_BASE_URL": "none",
@@ -101,10 +101,10 @@ def test_every_missing_setting_is_named_at_once() -> None:
         ("UPLOADS_BUCKET", ""),
         ("RESULTS_BUCKET", ""),
         ("EVENT_BUS", ""),
-        ("UPSTREAM_BASE_URL", "api.apimodels.app/v1"),
-        ("UPSTREAM_BASE_URL", "https://api.apimodels.app"),
-        ("UPSTREAM_BASE_URL", "ftp://api.apimodels.app/v1"),
-        ("UPSTREAM_KEY_SECRET", ""),
+        ("PROVIDER_BASE_URL", "api.apimodels.app/v1"),
+        ("PROVIDER_BASE_URL", "https://api.apimodels.app"),
+        ("PROVIDER_BASE_URL", "ftp://api.apimodels.app/v1"),
+        ("PROVIDER_KEY_SECRET", ""),
         ("RESULT_ORIGINS", ""),
         ("RESULT_ORIGINS", " , "),
         ("ROUTES", "[]"),
@@ -219,17 +219,25 @@ def test_every_fault_of_the_routes_is_named_at_once() -> None:
 
 
 def test_a_model_reads_what_its_parts_read_and_what_it_names_itself() -> None:
-    assert variables_of(PollSettings) == variables_of(ProviderSettings)
-    assert variables_of(SweepSettings) == variables_of(CloseSettings) | {"STATE_MACHINE_ARN"}
+    assert variables_of(PollTaskSettings) == variables_of(ProviderSettings)
+    assert variables_of(SweepJobsSettings) == variables_of(RecoverJobSettings) | {"STATE_MACHINE_ARN"}
     assert variables_of(EverySettings) == set(WORKING)
 
 
 def test_a_function_that_reads_no_money_is_not_stopped_by_it() -> None:
-    assert read_settings(PollSettings, {**WORKING, "TENANTS": "{", "DAILY_BUDGET_USD": "much"})
+    assert read_settings(PollTaskSettings, {**WORKING, "TENANTS": "{", "DAILY_BUDGET_USD": "much"})
 
 
 @pytest.mark.parametrize(
-    "model", [DispatchSettings, SweepSettings, SubmitUploadSettings, ImagesSettings, CancelSettings, ModelsSettings]
+    "model",
+    [
+        DispatchJobSettings,
+        SweepJobsSettings,
+        SubmitUploadSettings,
+        CreateOpenAiImagesSettings,
+        CancelJobSettings,
+        ReadModelsAndUsageSettings,
+    ],
 )
 def test_routes_of_an_unknown_provider_stop_every_function_that_reads_them(model: type[Settings]) -> None:
     routes = [{**ROUTE, "provider": "zeta"}, {**ROUTE, "provider": "alpha", "model": "b"}]

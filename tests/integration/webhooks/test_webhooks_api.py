@@ -54,7 +54,7 @@ def test_an_event_becomes_a_signed_message_at_its_endpoint(logged: Callable[[], 
         endpoint = register(receiver.origin)
         assert announce(EVENT) == []
         delivery_id = only_delivery()["delivery_id"]
-        outcome = started("deliver")({"delivery_id": delivery_id, "series": 1})
+        outcome = started("send_webhook")({"delivery_id": delivery_id, "series": 1})
 
     tried = outcome.pop("tried")
     assert outcome == {"outcome": "done", "delivery_id": delivery_id, "series": 1, "status": "delivered"}
@@ -84,7 +84,7 @@ def test_an_attempt_that_failed_says_when_to_come_back(logged: Callable[[], str]
     with saying(b"HTTP/1.1 503 Busy\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n") as receiver:
         register(receiver.origin)
         announce(EVENT)
-        outcome = started("deliver")({"delivery_id": only_delivery()["delivery_id"], "series": 1})
+        outcome = started("send_webhook")({"delivery_id": only_delivery()["delivery_id"], "series": 1})
     assert (outcome["outcome"], outcome["tries"], outcome["reason"]) == ("again", 1, "answered 503")
     assert 60 <= outcome["wait_seconds"] <= 67
     assert TOKEN not in logged()
@@ -94,7 +94,9 @@ def test_an_execution_that_ended_early_ends_its_delivery() -> None:
     register()
     announce(EVENT)
     execution = f"{only_delivery()['delivery_id']}-1"
-    outcome = started("deliver")({"outcome": "crashed", "execution": execution, "error": "its execution is ABORTED"})
+    outcome = started("send_webhook")(
+        {"outcome": "crashed", "execution": execution, "error": "its execution is ABORTED"}
+    )
     assert (outcome["outcome"], outcome["status"], only_delivery()["status"]) == ("done", "failed", "failed")
 
 
@@ -109,14 +111,14 @@ def test_a_delivery_that_was_written_down_and_never_started_is_carried_on(
     with monkeypatch.context() as patch:
         patch.setattr(StepFunctionsDeliveryWorkflow, "start", away)
         assert announce(EVENT) == ["m0"]
-    assert started("sweep_deliveries")({}) == []
+    assert started("sweep_webhook_deliveries")({}) == []
     clock.step(OVERDUE.total_seconds())
     execution = f"{only_delivery()['delivery_id']}-1"
 
-    assert started("sweep_deliveries")({}) == [f"started {execution}"]
+    assert started("sweep_webhook_deliveries")({}) == [f"started {execution}"]
     found = aws.step_functions().list_executions(stateMachineArn=deployment.delivery_machine_arn)["executions"]
     assert [each["name"] for each in found] == [execution]
-    assert started("sweep_deliveries")({}) == []
+    assert started("sweep_webhook_deliveries")({}) == []
 
 
 def test_a_message_that_is_no_event_goes_back_to_the_queue_alone(logged: Callable[[], str]) -> None:
@@ -195,7 +197,9 @@ def test_what_failed_since_a_time_is_sent_again(
     announce(EVENT)
     delivery_id = only_delivery()["delivery_id"]
     clock.step(1)
-    started("deliver")({"outcome": "crashed", "execution": f"{delivery_id}-1", "error": "its execution is ABORTED"})
+    started("send_webhook")(
+        {"outcome": "crashed", "execution": f"{delivery_id}-1", "error": "its execution is ABORTED"}
+    )
     assert ask("GET", f"{DELIVERIES}/{delivery_id}")[1]["ended_at"] == "2026-11-22T10:00:31Z"
     recover = f"{ENDPOINTS}/{endpoint}/recover"
 

@@ -15,16 +15,17 @@ ENDPOINTS, DELIVERIES = "/v1/webhook-endpoints", "/v1/deliveries"
 TOKEN = "a-token-that-opens-the-receiver"
 # Which function answers, by the last part of the path.
 FUNCTIONS = {
-    "secret": "webhook_secrets",
-    "rotate-secret": "webhook_secrets",
-    "test": "deliveries",
-    "recover": "deliveries",
-    "replay": "deliveries",
+    "secret": "manage_webhook_secrets",
+    "rotate-secret": "manage_webhook_secrets",
+    "test": "manage_webhook_deliveries",
+    "recover": "manage_webhook_deliveries",
+    "replay": "manage_webhook_deliveries",
 }
 
 
 def ask(method: str, path: str, body: Any = None, *, caller: Caller = OWNER) -> Answer:
-    name = FUNCTIONS.get(path.rpartition("/")[2], "deliveries" if path.startswith(DELIVERIES) else "webhooks")
+    others = "manage_webhook_deliveries" if path.startswith(DELIVERIES) else "manage_webhook_endpoints"
+    name = FUNCTIONS.get(path.rpartition("/")[2], others)
     return call(started(name), method, path, body, caller=caller)
 
 
@@ -51,4 +52,6 @@ def announce(*events: Any) -> Any:
         }
         for number, event in enumerate(events)
     ]
-    return [failed["itemIdentifier"] for failed in started("notify")({"Records": records})["batchItemFailures"]]
+    return [
+        failed["itemIdentifier"] for failed in started("fan_out_webhooks")({"Records": records})["batchItemFailures"]
+    ]

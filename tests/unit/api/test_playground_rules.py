@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-FOLDER = Path(__file__).parents[3] / "functions" / "pages" / "playground"
+FOLDER = Path(__file__).parents[3] / "functions" / "serve_pages" / "playground"
 NODE = Path(sys.executable).parent / "node"
 TOKYO = {"timeZone": "Asia/Tokyo"}
 BEFORE_MIDNIGHT = "2026-11-28T13:30:00Z"

@@ -94,10 +94,10 @@ SHOP = "jobs/shop.json"
 PORTS = ("jobs", "ledger", "states", "objects", "index", "bus", "workflow", "provider", "source")
 # How long a run may last before its process is ended: the functions' time-outs.
 LIMITS = {
-    "DispatchFunctionArn": timedelta(seconds=180),
-    "PollFunctionArn": timedelta(seconds=45),
-    "FinalizeFunctionArn": timedelta(seconds=600),
-    "CloseFunctionArn": timedelta(seconds=600),
+    "DispatchJobFunctionArn": timedelta(seconds=180),
+    "PollTaskFunctionArn": timedelta(seconds=45),
+    "FinalizeJobFunctionArn": timedelta(seconds=600),
+    "RecoverJobFunctionArn": timedelta(seconds=600),
 }
 API_LIMIT = timedelta(seconds=30)
 SUBMISSION_LIMIT = timedelta(seconds=60)
@@ -715,7 +715,7 @@ class Promises(RuleBasedStateMachine):
     @rule(which=whiches, again=st.booleans(), mood=moods, trouble=troubles)
     def a_status_event_arrives(self, which: int, again: bool, mood: Mood, trouble: Incident | None) -> None:
         job_id = self._one_of(self.status_events, which)
-        run = self._run("close", lambda here: here.close(job_id), LIMITS["CloseFunctionArn"], mood, trouble)
+        run = self._run("close", lambda here: here.close(job_id), LIMITS["RecoverJobFunctionArn"], mood, trouble)
         if run.ended and run.error is None and not again:
             self.status_events.remove(job_id)
 
@@ -1353,7 +1353,7 @@ def test_a_lost_task_that_announces_itself_before_its_loss_is_reported_is_delive
     (execution,) = world.executions.values()
     world.time_passes(seconds=1801)
     world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(), steps=1)
-    assert execution.state == "Report"
+    assert execution.state == "FinalizeWithoutImage"
     world.the_vendor_announces_a_task(which=0, mood=Mood(), trouble=None)
 
     world.teardown()
@@ -1538,7 +1538,7 @@ def test_a_run_that_wakes_after_another_was_refused_is_not_reported_as_free(refu
     )
     created = Incident(first_call("create") + 1, What.STANDS_STILL)
     world.a_run_that_stood_still_goes_on(which=0, mood=Mood(), trouble=created)
-    assert execution.state == "Report"
+    assert execution.state == "FinalizeWithoutImage"
     world.a_workflow_goes_on_for_a_while(which=0, mood=Mood(), steps=1)
 
     world.teardown()

@@ -63,10 +63,10 @@ def test_the_record_alone_tells_what_became_of_the_job(job: Job, expected: list[
 
 def test_a_wait_for_the_provider_says_whether_it_called_back() -> None:
     stays = [
-        stay("Wait for the callback", 2.6, 19.6, "processing"),
-        stay("Ask the provider", 19.6, 20, "processing"),
-        StateVisit("Wait for the callback", after(20), after(23), "processing", called_back=True),
-        stay("Ask the provider", 23, 24, "finished"),
+        stay("WaitForCallback", 2.6, 19.6, "processing"),
+        stay("PollTask", 19.6, 20, "processing"),
+        StateVisit("WaitForCallback", after(20), after(23), "processing", called_back=True),
+        stay("PollTask", 23, 24, "finished"),
     ]
 
     told = timeline(succeeded_job(), stays)
@@ -79,8 +79,8 @@ def test_a_wait_for_the_provider_says_whether_it_called_back() -> None:
 
 def test_a_callback_is_no_reason_for_waiting_to_store_the_pictures() -> None:
     stays = [
-        StateVisit("Deliver", after(24), after(25), "again", "the host said 503", called_back=True),
-        StateVisit("Wait before delivering", after(25), after(27), "again", "the host said 503", called_back=True),
+        StateVisit("FinalizeJob", after(24), after(25), "again", "the host said 503", called_back=True),
+        StateVisit("WaitToRetryFinalize", after(25), after(27), "again", "the host said 503", called_back=True),
     ]
 
     assert only(TimelineKind.WAITING, timeline(succeeded_job(), stays)) == [
@@ -90,17 +90,17 @@ def test_a_callback_is_no_reason_for_waiting_to_store_the_pictures() -> None:
 
 def test_every_wait_question_and_delivery_has_its_time_and_its_reason() -> None:
     stays = [
-        stay("Create the task", 0.1, 0.2, "not_yet", "its turn comes later"),
-        stay("Created?", 0.2, 0.2, "not_yet", "its turn comes later"),
-        stay("Wait for our turn", 0.2, 1.1, "not_yet", "its turn comes later"),
-        stay("Create the task", 1.1, 2.6, "processing"),
-        stay("Created?", 2.6, 2.6, "processing"),
-        stay("Wait before asking", 2.6, 14.6, "processing"),
-        stay("Ask the provider", 14.6, 15, "processing", "502"),
-        stay("Finished?", 15, 15, "processing", "502"),
-        stay("Wait before asking", 15, 20, "processing", "502"),
-        stay("Ask the provider", 20, 21, "finished"),
-        stay("Deliver", 21, 31.5, "over"),
+        stay("DispatchJob", 0.1, 0.2, "not_yet", "its turn comes later"),
+        stay("DispatchOutcome", 0.2, 0.2, "not_yet", "its turn comes later"),
+        stay("WaitForSlot", 0.2, 1.1, "not_yet", "its turn comes later"),
+        stay("DispatchJob", 1.1, 2.6, "processing"),
+        stay("DispatchOutcome", 2.6, 2.6, "processing"),
+        stay("WaitToPoll", 2.6, 14.6, "processing"),
+        stay("PollTask", 14.6, 15, "processing", "502"),
+        stay("PollOutcome", 15, 15, "processing", "502"),
+        stay("WaitToPoll", 15, 20, "processing", "502"),
+        stay("PollTask", 20, 21, "finished"),
+        stay("FinalizeJob", 21, 31.5, "over"),
         stay("Done", 31.5, None),
     ]
 
@@ -123,7 +123,7 @@ def test_every_wait_question_and_delivery_has_its_time_and_its_reason() -> None:
 
 
 def test_what_is_going_on_has_no_end() -> None:
-    *_, last = timeline(processing_job(), [stay("Ask the provider", 14, None)])
+    *_, last = timeline(processing_job(), [stay("PollTask", 14, None)])
 
     assert (last.detail, last.until) == ("asks the provider", None)
 
@@ -148,7 +148,7 @@ def test_what_happened_in_one_moment_is_told_in_the_order_in_which_it_must_have(
         .canceled(after(0.1), provider_urls=[RESULT_URL])
     )
 
-    assert kinds(job, stay("Wait for our turn", 0, 0)) == [
+    assert kinds(job, stay("WaitForSlot", 0, 0)) == [
         "submitted",
         "waiting",
         "attempt",
@@ -186,7 +186,7 @@ def test_the_end_says_why() -> None:
 
 
 def test_states_that_nobody_needs_to_know_of_are_left_out() -> None:
-    assert kinds(queued_job(), stay("Created?", 1, 1), stay("A state of tomorrow", 2, 3)) == ["submitted"]
+    assert kinds(queued_job(), stay("DispatchOutcome", 1, 1), stay("A state of tomorrow", 2, 3)) == ["submitted"]
 
 
 # ---- As its owner reads it
@@ -199,7 +199,7 @@ def read(here: InMemoryDeployment, job_id: str, tenant: str = "default") -> Time
 def test_the_owner_reads_the_record_and_the_workflows_history_together(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     now = here.clock.now()
-    here.workflow.stays[job_id] = [StateVisit("Wait for our turn", now, now + timedelta(seconds=4))]
+    here.workflow.stays[job_id] = [StateVisit("WaitForSlot", now, now + timedelta(seconds=4))]
 
     found = read(here, job_id)
 

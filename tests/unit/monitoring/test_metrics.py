@@ -78,7 +78,7 @@ def test_a_job_is_told_once_when_it_comes_and_once_when_it_ends(here: InMemoryDe
     assert told["JobsSubmitted"] == [(1, "api")]
     assert told["JobsEnded"] == [(1, "succeeded")]
     assert told["SpentUsd"] == [(0.06, None)]
-    assert [of for _, of in told["UpstreamLatency"]] == [BETA]
+    assert [of for _, of in told["ProviderLatency"]] == [BETA]
     assert {properties["job_id"] for _, properties in told.lines} == {posted.job.job_id}
 
 
@@ -118,15 +118,15 @@ def test_a_picture_is_told_with_the_time_that_each_part_took() -> None:
         "SpentUsd": (0.06, None),
         "QueueTime": (1, None),
         "JobTime": (22.5, None),
-        "UpstreamLatency": (19, attempt.route),
-        "DeliveryLag": (2.5, None),
+        "ProviderLatency": (19, attempt.route),
+        "StorageLag": (2.5, None),
     }
 
 
 def test_where_nobody_knows_when_a_picture_was_ready_nothing_is_made_up() -> None:
     told = values(of_end(succeeded_job()))
     assert "JobTime" in told
-    assert not {"UpstreamLatency", "DeliveryLag"} & told.keys()
+    assert not {"ProviderLatency", "StorageLag"} & told.keys()
 
 
 def test_money_that_nobody_can_tell_is_told_apart() -> None:
@@ -153,13 +153,13 @@ def test_questions_are_told_when_the_last_one_is_answered(here: InMemoryDeployme
     watch = here.watched(job_id).model_copy(update={"questions": 4})
     here.provider.will_say(StillRunning(), NoAnswer("it said 502"))
     assert values(of_question(here.poll(job_id, watch), watch)) == {}
-    assert values(of_question(here.poll(job_id, watch), watch)) == {"QuestionsUnanswered": (1, None)}
+    assert values(of_question(here.poll(job_id, watch), watch)) == {"PollsUnanswered": (1, None)}
     finished = here.poll(job_id, watch)
     assert isinstance(finished, Finished)
-    assert values(of_question(finished, watch)) == {"Questions": (5, None)}
+    assert values(of_question(finished, watch)) == {"Polls": (5, None)}
     failed = failed_job().failure
     assert failed
-    assert values(of_question(Failed(job_id=job_id, failure=failed), watch)) == {"Questions": (5, None)}
+    assert values(of_question(Failed(job_id=job_id, failure=failed), watch)) == {"Polls": (5, None)}
 
 
 @pytest.mark.parametrize(
@@ -189,16 +189,16 @@ def test_events_are_told_that_are_not_about_a_job() -> None:
 
 
 def test_a_sweep_always_tells_how_things_stand() -> None:
-    assert values(of_sweep(0, HealthSnapshot(stuck_jobs=0, shut_routes=0))) == {
+    assert values(of_sweep(0, HealthSnapshot(stuck_jobs=0, unavailable_routes=0))) == {
         "JobsSwept": (0, None),
         "StuckJobs": (0, None),
-        "ShutRoutes": (0, None),
+        "UnavailableRoutes": (0, None),
     }
 
 
 def survey(here: InMemoryDeployment) -> tuple[int, int]:
     found = check_health(jobs=here.jobs, routes=tuple(ROUTES), control=here.control)
-    return found.stuck_jobs, found.shut_routes
+    return found.stuck_jobs, found.unavailable_routes
 
 
 def test_a_job_is_stuck_when_it_should_have_moved_long_ago(here: InMemoryDeployment) -> None:

@@ -47,8 +47,8 @@ def test_what_is_not_given_is_not_missed() -> None:
         ("Routes", compact([{**ROUTE, "creates_per_minute": 300}, {**ROUTE, "provider": "kie", "name": "second"}])),
         ("KieKeySecret", "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:prod/kie_key-a1B2c3"),
         ("DailyBudgetUsd", "0.5"),
-        ("UpstreamBaseUrl", "http://127.0.0.1:34567/v1"),
-        ("UpstreamBaseUrl", "http://localhost:34567/v1"),
+        ("ProviderBaseUrl", "http://127.0.0.1:34567/v1"),
+        ("ProviderBaseUrl", "http://localhost:34567/v1"),
         ("ResultOrigins", "http://127.0.0.1:34567"),
         ("JobDeadlineSeconds", "60"),
         ("LogRetentionDays", "365"),
@@ -62,7 +62,7 @@ def test_what_can_be_deployed_has_no_fault(name: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("UpstreamBaseUrl", "http://api.apimodels.app/v1"),
+        ("ProviderBaseUrl", "http://api.apimodels.app/v1"),
         ("KieBaseUrl", "http://api.kie.ai/api/v1"),
         ("KieBaseUrl", "http://127.0.0.1.example.com/v1"),
         ("KieBaseUrl", "http://localhost.example.com:80/v1"),

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from heliograph.kernel.errors import PublishFailed, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
+from heliograph.kernel.retry_on_conflict import TRIES
 from heliograph.routes.circuit_breaker import IN_A_ROW, Circuit
 from heliograph.routes.control import (
     announce_switches,
@@ -384,7 +385,11 @@ def test_a_person_is_told_if_it_could_not_be_done(here: InMemoryDeployment) -> N
     with pytest.raises(StorageFailed):
         hold_open(ROUTE, "a drill", control=here.control)
 
-    here.states.on("save", *[lambda: fails(here, 1), None] * 3)
+    def meanwhile() -> None:
+        here.clock.step(60)
+        record_success(ROUTE, here.clock.now(), control=here.control)
+
+    here.states.on("save", *[meanwhile, None] * TRIES)
     with pytest.raises(StorageFailed, match="changes too often"):
         hold_open(ROUTE, "a drill", control=here.control)
 

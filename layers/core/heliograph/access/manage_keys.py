@@ -22,8 +22,9 @@ from heliograph.access.keys import (
     key_id_of,
     made_from,
 )
-from heliograph.kernel.errors import Conflict, Fault, InvalidRequest, KeyRevoked, StorageFailed
+from heliograph.kernel.errors import Conflict, Fault, InvalidRequest, KeyRevoked, StaleRecord, StorageFailed
 from heliograph.kernel.pagination import Records
+from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.kernel.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 # A key's last use is noted this often at most: it is for people, and every note is a write.
 _NOTED_EVERY = timedelta(minutes=1)
-# Each time, somebody else changed the key first.
-_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +154,23 @@ class KeyService:
 
     def _update(self, record: ApiKey, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
         """The record as it was changed and written: a change by somebody else in between is kept."""
-        for _ in range(_TRIES):
-            changed = change(record)
-            if changed == record:
-                return record
-            if self.keys.replace(record, changed):
-                return changed.model_copy(update={"revision": record.revision + 1})
+        give_up = StorageFailed(f"{record.key_id}: it changes all the time")
+
+        def read() -> ApiKey:
             current = self.keys.get(record.key_id)
             if current is None:
-                break
-            record = current
-        raise StorageFailed(f"{record.key_id}: it changes all the time")
+                raise give_up
+            return current
+
+        def write(current: ApiKey) -> ApiKey:
+            changed = change(current)
+            if changed == current:
+                return current
+            if not self.keys.replace(current, changed):
+                raise StaleRecord(current.key_id)
+            return changed.model_copy(update={"revision": current.revision + 1})
+
+        return update_with_retry(read, write, first=record, give_up=give_up)
 
     def _with_uses(self, keys: Iterable[ApiKey]) -> list[ApiKey]:
         found = list(keys)

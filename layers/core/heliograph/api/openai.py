@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -17,7 +17,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from heliograph.access.keys import Caller, Scope
 from heliograph.access.manage_keys import Allowance
-from heliograph.api.authorize import CountCall
 from heliograph.api.bearer import bearer_of
 from heliograph.api.call import repeat_number
 from heliograph.api.multipart import read_form
@@ -52,6 +51,9 @@ from heliograph.openai_images.make_images import GeneratedImage, Images, ImagesC
 from heliograph.openai_images.model_aliases import ModelAliases
 from heliograph.openai_images.parameters import Code, EditRequest, GenerationRequest, ImagesRequest, read_images_request
 from heliograph.routes.config import Routes
+
+if TYPE_CHECKING:
+    from heliograph.api.authorize import CountCall
 
 LinkTo = Callable[[GeneratedImage], ImageUrl]
 GENERATIONS = "/v1/images/generations"

@@ -17,6 +17,7 @@ from heliograph.jobs.retry_policy import wait_for_news
 from heliograph.kernel.errors import StaleJob, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.ids import derived_id, token_digest
+from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.providers.protocol import Accepted, Refused, TaskRequest, Uncertain
 from heliograph.routes.config import Route, Routes
 from heliograph.routes.control import RouteControl, recent_latencies, record_acceptance, record_failure
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from heliograph.providers.ports import ImageProvider
     from heliograph.storage.ports import ObjectStore
 
+# The answer is on its way to the workflow, which carries it as well: it waits for no table longer than that.
 _NOTE_TRIES = 2
 
 
@@ -200,15 +202,23 @@ def _claim(intended: Job, attempt_id: str, run_id: str, *, jobs: JobStore) -> Jo
 
 def _note(job: Job, change: Callable[[Job], Job], *, jobs: JobStore) -> Job | None:
     """The changed job, written as best it can: the workflow carries what matters too, so `None` loses nothing."""
-    current: Job | None = job
-    for _ in range(_NOTE_TRIES):
-        try:
-            if current is None:
-                return None
-            return jobs.save(change(current))
-        except (StaleJob, StorageFailed):
-            with suppress(StorageFailed):
-                current = jobs.get(job.job_id)
+
+    def read() -> Job:
+        with suppress(StorageFailed):
+            found = jobs.get(job.job_id)
+            if found is None:
+                raise StaleJob(job.job_id)
+            return found
+        return job
+
+    with suppress(StaleJob, StorageFailed):
+        return update_with_retry(
+            read,
+            lambda current: jobs.save(change(current)),
+            first=job,
+            on=(StaleJob, StorageFailed),
+            tries=_NOTE_TRIES,
+        )
     return None
 
 

@@ -18,9 +18,10 @@ from heliograph.jobs.find_reusable import images_of
 from heliograph.jobs.job import Job, Result
 from heliograph.jobs.publish_end import announce
 from heliograph.jobs.recipes import is_to_be_made_again
-from heliograph.kernel.errors import StorageFailed
+from heliograph.kernel.errors import StaleRecord, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.jitter import jittered
+from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.storage.objects import CopyOutcome, NotCopied, Replacing
 from heliograph.storage.references import ObjectLocation
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 # While its task runs; while it waits for its own turn.
 _LOOK_AGAIN_SECONDS, _LOOK_LATER_SECONDS = 20, 60
-# Each time, somebody else was faster.
+# More than elsewhere: of many equal jobs that refresh their image at once, each takes the key from the one before it.
 _TRIES = 20
 
 
@@ -54,25 +55,29 @@ def reuse(job: Job, now: datetime, *, reusing: Reusing) -> DispatchOutcome | Non
     """
     if job.reuse_key is None or job.attempts:
         return None
-    gone: str | None = None
-    for _ in range(_TRIES):
-        holder_id = reusing.index.holder(job.reuse_key)
+    reuse_key = job.reuse_key
+
+    def take(holder_id: str | None) -> DispatchOutcome | None:
         if holder_id == job.job_id:
             return None
-        holder = reusing.jobs.get(holder_id) if holder_id and holder_id != gone else None
+        holder = reusing.jobs.get(holder_id) if holder_id else None
         if holder and not job.request.refresh:
             if not holder.is_over:
                 return _wait_for(holder, job, now)
             if images_of(holder):
                 if done := _copied(job, holder, reusing=reusing):
                     return done
-                gone = holder.job_id
-                continue
-            if _was_paid_for_the_same_upload(holder, job):
+                # They are gone by now.
+            elif _was_paid_for_the_same_upload(holder, job):
                 return _not_twice(holder, job)
-        if reusing.index.hold(job.reuse_key, job.job_id, instead_of=holder_id):
-            return None
-    raise StorageFailed(f"{job.job_id}: the holder of its image changes all the time")
+        if not reusing.index.hold(reuse_key, job.job_id, instead_of=holder_id):
+            raise StaleRecord(job.job_id)
+        return None
+
+    give_up = StorageFailed(f"{job.job_id}: the holder of its image changes all the time")
+    return update_with_retry(
+        lambda: reusing.index.holder(reuse_key), take, on=StaleRecord, tries=_TRIES, give_up=give_up
+    )
 
 
 def _wait_for(holder: Job, job: Job, now: datetime) -> NotYet | None:

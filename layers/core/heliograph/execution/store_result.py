@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from heliograph.jobs.job import Attempt, Job, Result
 from heliograph.jobs.provenance import MARKER, is_same_result, metadata_of
 from heliograph.kernel.errors import ObjectChanged, StorageFailed
+from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.storage.layout import OutputKeys
-from heliograph.storage.objects import Copied, DownloadedImage, NotCopied, Replacing
+from heliograph.storage.objects import Copied, DownloadedImage, NotCopied, ObjectFacts, Replacing
 from heliograph.storage.references import ObjectLocation
 
 if TYPE_CHECKING:
     from heliograph.storage.ports import ObjectStore
 
-# Each lost try means that another job stored its result.
+# More than elsewhere: the image is paid for, and each lost try means that another job stored its result.
 _TRIES = 10
 
 # Writes the image to that place, with that metadata, on that condition. Raises `ObjectChanged` where it does not hold.
@@ -46,12 +47,16 @@ def store_result(
         alone = output.of_the_job_alone()
         return store_result(job, attempt, alone, index, image, objects=objects, bucket=bucket, write=write)
 
-    for _ in range(_TRIES):
+    def look() -> ObjectFacts | StorageFailed | None:
         try:
-            there = objects.look(place)
+            return objects.look(place)
         except StorageFailed as error:
             if error.refusal is None:
                 raise
+            return error
+
+    def store(there: ObjectFacts | StorageFailed | None) -> Result | NotCopied:
+        if isinstance(there, StorageFailed):
             # An older result that was archived must not keep a paid image from being stored.
             if output.is_shared:
                 return in_its_own_place()
@@ -64,12 +69,11 @@ def store_result(
             if isinstance(own, NotCopied):
                 return own
             return own.model_copy(update={"superseded_by": there.metadata.get(MARKER)})
-        try:
-            stored = write(place, metadata, Replacing(there.etag if there else None))
-        except ObjectChanged:
-            continue
+        stored = write(place, metadata, Replacing(there.etag if there else None))
         return stored if isinstance(stored, NotCopied) else _result(place, stored.version_id, image)
-    raise StorageFailed(f"{place.key}: it changes all the time")
+
+    give_up = StorageFailed(f"{place.key}: it changes all the time")
+    return update_with_retry(look, store, on=ObjectChanged, tries=_TRIES, give_up=give_up)
 
 
 def _result(place: ObjectLocation, version_id: str | None, image: DownloadedImage | Result) -> Result:

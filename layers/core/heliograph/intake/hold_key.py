@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from heliograph.jobs.job import Job
 from heliograph.jobs.result_order import KeyHolder, Taking
-from heliograph.kernel.errors import Fault, InvalidRequest, KeyHeld, StorageFailed
+from heliograph.kernel.errors import Fault, InvalidRequest, StorageFailed
+from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.storage.references import ObjectLocation
 
 if TYPE_CHECKING:
     from heliograph.jobs.ports import JobStore
     from heliograph.storage.ports import ObjectStore
-
-_TRIES = 4
 
 
 def add_holding_its_key(job: Job, *, jobs: JobStore, objects: ObjectStore) -> Job | None:
@@ -26,8 +25,8 @@ def add_holding_its_key(job: Job, *, jobs: JobStore, objects: ObjectStore) -> Jo
         return jobs.add(job)
     location = ObjectLocation(job.source.bucket or "", job.source.key or "")
     key = job.output_place.first_key()
-    for _ in range(_TRIES):
-        before = jobs.holder_of(key)
+
+    def take(before: KeyHolder | None) -> Job | None:
         if before and before.source == location.uri:
             return jobs.add(job.held_by(before))
         if before and jobs.get(job.job_id):
@@ -35,11 +34,10 @@ def add_holding_its_key(job: Job, *, jobs: JobStore, objects: ObjectStore) -> Jo
         if before and objects.look(ObjectLocation.parse(before.source)):
             raise InvalidRequest(Fault("/output_key", _taken(key, before)))
         holder = KeyHolder(key=key, source=location.uri, held_since=job.created_at)
-        try:
-            return jobs.add(job.held_by(holder), taking=Taking(holder, before))
-        except KeyHeld:
-            continue
-    raise StorageFailed(f"{job.job_id}: the holder of {key} changes all the time")
+        return jobs.add(job.held_by(holder), taking=Taking(holder, before))
+
+    give_up = StorageFailed(f"{job.job_id}: the holder of {key} changes all the time")
+    return update_with_retry(lambda: jobs.holder_of(key), take, give_up=give_up)
 
 
 def _taken(key: str, holder: KeyHolder) -> str:

@@ -9,14 +9,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from heliograph.intake.recent_calls import IncomingCall, Recent, Stage, match_retry, with_stage
-from heliograph.kernel.errors import StorageFailed
+from heliograph.kernel.errors import StaleRecord, StorageFailed
+from heliograph.kernel.retry_on_conflict import update_with_retry
 
 if TYPE_CHECKING:
     from heliograph.intake.ports import RecentCalls
 
-# Equal calls at the same moment write the same record, one after the other. The second of them already finds the
-# first and has nothing to add, so few ever meet.
-_TRIES = 5
 Found = TypeVar("Found")
 
 
@@ -74,10 +72,17 @@ def _written(
     recent_calls: RecentCalls,
     before: Recent | None = None,
 ) -> tuple[Found, Recent]:
-    for _ in range(_TRIES):
-        before = recent_calls.look(digest) if before is None else before
+    def write(before: Recent) -> tuple[Found, Recent]:
         found, after = change(before)
-        if after == before or recent_calls.save(digest, before, after):
-            return found, after
-        before = None
-    raise StorageFailed(f"recent calls: another call was faster {_TRIES} times")
+        if after != before and not recent_calls.save(digest, before, after):
+            raise StaleRecord(digest)
+        return found, after
+
+    # Equal calls at the same moment write the same record, one after the other. The second of them already finds the
+    # first and has nothing to add, so few ever meet.
+    return update_with_retry(
+        lambda: recent_calls.look(digest),
+        write,
+        first=before,
+        give_up=StorageFailed("recent calls: another call was faster every time"),
+    )

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 from heliograph.jobs.job import Job
 from heliograph.jobs.publish_end import announce
 from heliograph.jobs.read_jobs import own_job
-from heliograph.kernel.errors import Conflict, PublishFailed, StaleJob
+from heliograph.kernel.errors import Conflict, PublishFailed
+from heliograph.kernel.retry_on_conflict import update_with_retry
 
 if TYPE_CHECKING:
     from heliograph.jobs.ports import JobStore
     from heliograph.kernel.ports import Clock, EventBus
-
-# A workflow writes to a job at most a few times a minute.
-_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +33,18 @@ class JobCanceler:
         image is not stored. A second call changes nothing. Raises `Conflict` for a job that has ended, and `StaleJob`
         or `StorageFailed` where a repeat may succeed.
         """
-        for _ in range(_TRIES):
-            job = own_job(job_id, tenant=tenant, jobs=self.jobs)
-            if job is None:
-                return None
-            if job.is_over:
-                raise Conflict("not_cancelable", f"the job is {job.status} already")
-            if job.cancel_requested_at:
-                return job
-            now = self.clock.now()
-            runs = job.attempt is not None and job.attempt.is_open
-            try:
-                saved = self.jobs.save(job.with_cancel_requested(now) if runs else job.canceled(now))
-            except StaleJob:
-                continue
-            if saved.is_over:
-                with suppress(PublishFailed):
-                    announce(saved, jobs=self.jobs, bus=self.bus, results_bucket=self.results_bucket)
-            return saved
-        raise StaleJob(job_id)
+        # A workflow writes to a job at most a few times a minute.
+        saved = update_with_retry(lambda: own_job(job_id, tenant=tenant, jobs=self.jobs), self._canceled)
+        if saved and saved.is_over:
+            with suppress(PublishFailed):
+                announce(saved, jobs=self.jobs, bus=self.bus, results_bucket=self.results_bucket)
+        return saved
+
+    def _canceled(self, job: Job | None) -> Job | None:
+        if job is None or (job.cancel_requested_at and not job.is_over):
+            return job
+        if job.is_over:
+            raise Conflict("not_cancelable", f"the job is {job.status} already")
+        now = self.clock.now()
+        runs = job.attempt is not None and job.attempt.is_open
+        return self.jobs.save(job.with_cancel_requested(now) if runs else job.canceled(now))

@@ -8,15 +8,11 @@ from pydantic import AwareDatetime, Field
 
 from heliograph.jobs.job import Job, JobStatus, Result, Settlement, Source, Timings
 from heliograph.jobs.request import JobKind
+from heliograph.jobs.result_order import SUPERSEDED_BY
 from heliograph.kernel.event_envelope import USD_PATTERN, Envelope, Published
 from heliograph.kernel.failures import Charged, Failure
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.money import usd
-
-# Of a job, in events and in the API.
-SUPERSEDED_BY = Field(
-    description="The job whose newer result has the key that this job's was meant for; this job's has one of its own."
-)
 
 
 class ObjectRef(Published):

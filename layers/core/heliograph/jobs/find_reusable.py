@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliograph.jobs.job import Job, JobStatus, Result
+from heliograph.jobs.job import JobStatus
 
 if TYPE_CHECKING:
+    from heliograph.jobs.job import Job, Result
     from heliograph.jobs.ports import JobStore, ReuseIndex
 
 

@@ -11,12 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from heliograph.storage.sequencers import sortable
 
 # The metadata in which a result says its order.
 ORDER = "heliograph-order"
+# Of a job, in events and in the API.
+SUPERSEDED_BY = Field(
+    description="The job whose newer result has the key that this job's was meant for; this job's has one of its own."
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _WRITTEN = re.compile(r"(key_[a-z2-7]{26}) ([0-9]{1,20}) ([0-9a-f]{0,64}) ([0-9]{1,20})")

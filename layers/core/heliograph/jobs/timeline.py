@@ -52,13 +52,13 @@ class StateVisit:
 
 # By the names of the states in workflows/image_job.asl.json; the others say nothing that the record does not.
 STATES: Mapping[str, tuple[TimelineKind, str]] = {
-    "Wait for our turn": (TimelineKind.WAITING, "waits before the next create call"),
-    "Wait for news of the call": (TimelineKind.WAITING, "waits for news of the create call"),
-    "Wait before asking": (TimelineKind.WAITING, "waits before asking the provider"),
-    "Wait for the callback": (TimelineKind.WAITING, "waits for the provider's callback, or to ask"),
-    "Ask the provider": (TimelineKind.ASKED, "asks the provider"),
-    "Deliver": (TimelineKind.DELIVERING, "stores the pictures"),
-    "Wait before delivering": (TimelineKind.WAITING, "waits before storing the pictures again"),
+    "WaitForSlot": (TimelineKind.WAITING, "waits before the next create call"),
+    "WaitForLostCall": (TimelineKind.WAITING, "waits for news of the create call"),
+    "WaitToPoll": (TimelineKind.WAITING, "waits before asking the provider"),
+    "WaitForCallback": (TimelineKind.WAITING, "waits for the provider's callback, or to ask"),
+    "PollTask": (TimelineKind.ASKED, "asks the provider"),
+    "FinalizeJob": (TimelineKind.DELIVERING, "stores the pictures"),
+    "WaitToRetryFinalize": (TimelineKind.WAITING, "waits before storing the pictures again"),
 }
 _ANSWERS = {"processing": "still running", "finished": "finished", "failed": "failed", "again": "not all could be had"}
 
@@ -105,7 +105,7 @@ def _visited(stays: Sequence[StateVisit]) -> Iterator[TimelineEntry]:
         if stay.state in STATES:
             kind, detail = STATES[stay.state]
             if kind is TimelineKind.WAITING:
-                news = "called back" if stay.called_back and stay.state == "Wait for the callback" else reason
+                news = "called back" if stay.called_back and stay.state == "WaitForCallback" else reason
                 told = f"{detail}: {news}" if news else detail
             else:
                 answer = _ANSWERS.get(stay.outcome or "")

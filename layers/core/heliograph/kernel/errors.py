@@ -12,9 +12,10 @@ Expected outcomes (a refused create, a failed task, a rejected upload) are value
     ├── Conflict              what is asked for can't be done to the thing as it is; nothing was changed
     ├── TooSoon               the same was done a moment ago; nothing was changed
     ├── KeyRevoked            the caller's key was revoked since the gateway let it in; nothing was done
-    ├── StaleJob              somebody else changed the job first: read it again and decide anew
-    ├── StaleRecord           the same of a webhook endpoint or a delivery
-    ├── KeyHeld               another source took the key for its results first; nothing was written
+    ├── WriteConflict         another writer was faster; nothing was written: read again and decide anew
+    │   ├── StaleJob          of a job
+    │   ├── StaleRecord       of any other record: an endpoint, a delivery, an API key, a route's state, recent calls
+    │   └── KeyHeld           another source took the key for its results
     ├── BudgetExceeded        a limit would be passed; nothing was written
     ├── RouteFull             as many tasks as may be are running on the route; nothing was written
     ├── TooManyWaits          the key holds as many waiting calls as it may; nothing was done
@@ -144,15 +145,19 @@ class KeyRevoked(HeliographError):
     """The caller's key was revoked since it was let in. Nothing was done."""
 
 
-class StaleJob(HeliographError):
+class WriteConflict(HeliographError):
+    """A record changed between reading and writing it. Nothing was written."""
+
+
+class StaleJob(WriteConflict):
     """The job changed between reading and writing it. Nothing was written."""
 
 
-class StaleRecord(HeliographError):
-    """A webhook endpoint or a delivery changed between reading and writing it. Nothing was written."""
+class StaleRecord(WriteConflict):
+    """A record other than a job changed between reading and writing it. Nothing was written."""
 
 
-class KeyHeld(HeliographError):
+class KeyHeld(WriteConflict):
     """The holder of a result's key changed between reading and writing it. Nothing was written."""
 
 

@@ -32,5 +32,5 @@ def check_health(
         route for route in routes if traffic.halt or traffic.routes[route.name].breaker.circuit(now) != Circuit.CLOSED
     ]
     return HealthSnapshot(
-        stuck_jobs=len(jobs.needing_attention(now - LONG_OVERDUE, limit=limit)), shut_routes=len(shut)
+        stuck_jobs=len(jobs.needing_attention(now - LONG_OVERDUE, limit=limit)), unavailable_routes=len(shut)
     )

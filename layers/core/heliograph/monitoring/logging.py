@@ -29,8 +29,6 @@ logger = Logger()
 # It logs every request with its URL, and URLs sign.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
-# Python's own numbers, but for the first: a call makes some thousand objects, most of which end with it.
-_SEARCH_FOR_GARBAGE = (10_000, 10, 10)
 # The fields of an outcome that are worth a line and safe in one.
 _TOLD = ("wait_seconds", "status", "deliveries", "unanswered", "reason", "error")
 
@@ -44,7 +42,7 @@ def observed(handler: Handler[Answer]) -> Handler[Answer]:
 
     # All that is there by now stays: no search for garbage looks at it.
     gc.freeze()
-    gc.set_threshold(*_SEARCH_FOR_GARBAGE)
+    gc.enable()
     named: Handler[Answer] = logger.inject_lambda_context(_traced(called), clear_state=True)
     return named
 
@@ -99,7 +97,7 @@ def tell(measures: Iterable[Measure], **properties: str | None) -> None:
 
 def _is_traced() -> bool:
     """Whether calls are traced: known before anything else is, because it decides what is imported."""
-    return os.environ.get("POWERTOOLS_TRACE_DISABLED") == "false"
+    return os.environ.get("POWERTOOLS_TRACE_DISABLED") == "0"
 
 
 def _traced(handler: Handler[Answer]) -> Handler[Answer]:

@@ -48,16 +48,16 @@ JOB_FAULTS = Metric(
 )
 JOB_TIME = Metric("JobTime", "Seconds", "How long does a picture take, from the submission until it is stored?")
 QUEUE_TIME = Metric("QueueTime", "Seconds", "How long do jobs wait until their first call leaves?")
-UPSTREAM_LATENCY = Metric(
-    "UpstreamLatency", "Seconds", "How fast is each route, from the call until its picture is there?", "route"
+PROVIDER_LATENCY = Metric(
+    "ProviderLatency", "Seconds", "How fast is each route, from the call until its picture is there?", "route"
 )
-DELIVERY_LAG = Metric(
-    "DeliveryLag",
+STORAGE_LAG = Metric(
+    "StorageLag",
     "Seconds",
     "How late do we notice and store what the provider has ready?",
 )
-QUESTIONS = Metric("Questions", "Count", "How many questions does it take until a task is known to have ended?")
-UNANSWERED = Metric("QuestionsUnanswered", "Count", "Does the provider answer when it is asked?")
+POLLS = Metric("Polls", "Count", "How many polls does it take until a task is known to have ended?")
+UNANSWERED = Metric("PollsUnanswered", "Count", "How many polls did the provider not answer?")
 SPENT = Metric("SpentUsd", "None", "What do ended jobs cost?")
 UNKNOWN = Metric("UnknownUsd", "None", "What may they have cost, where nobody can tell?")
 ANNOUNCEMENTS = Metric(
@@ -68,7 +68,7 @@ WEBHOOK_AGE = Metric("WebhookAge", "Seconds", "How old is an event when its rece
 SECRETS_SHOWN = Metric("SecretsShown", "Count", "How often does somebody fetch what webhooks are signed with?")
 JOBS_SWEPT = Metric("JobsSwept", "Count", "How much did the sweep find to do?")
 STUCK_JOBS = Metric("StuckJobs", "Count", "How many jobs should have moved long ago, and still have not?")
-SHUT_ROUTES = Metric("ShutRoutes", "Count", "How many routes take no calls?")
+UNAVAILABLE_ROUTES = Metric("UnavailableRoutes", "Count", "How many routes take no calls?")
 UNREADABLE_RECORDS = Metric("UnreadableRecords", "Count", "How many records did lists leave out that can't be read?")
 # Told by no function: filters of the log make it of what functions and their runtime say.
 FUNCTION_ERRORS = Metric("FunctionErrors", "Count", "How often does a function of ours break?")
@@ -79,9 +79,9 @@ METRICS = (
     JOB_FAULTS,
     JOB_TIME,
     QUEUE_TIME,
-    UPSTREAM_LATENCY,
-    DELIVERY_LAG,
-    QUESTIONS,
+    PROVIDER_LATENCY,
+    STORAGE_LAG,
+    POLLS,
     UNANSWERED,
     SPENT,
     UNKNOWN,
@@ -91,7 +91,7 @@ METRICS = (
     SECRETS_SHOWN,
     JOBS_SWEPT,
     STUCK_JOBS,
-    SHUT_ROUTES,
+    UNAVAILABLE_ROUTES,
     UNREADABLE_RECORDS,
     FUNCTION_ERRORS,
 )
@@ -126,7 +126,7 @@ class HealthSnapshot:
     """How things stand: jobs that should have moved long ago, and routes that take no calls."""
 
     stuck_jobs: int
-    shut_routes: int
+    unavailable_routes: int
 
 
 def of_submission(job: Job) -> Iterator[Measure]:
@@ -150,14 +150,14 @@ def of_end(job: Job) -> Iterator[Measure]:
         return
     yield Measure(JOB_TIME, _seconds(job.created_at, job.finished_at))
     if ready_at := job.attempt.ready_at:
-        yield Measure(UPSTREAM_LATENCY, _seconds(job.attempt.intended_at, ready_at), of=job.attempt.route)
-        yield Measure(DELIVERY_LAG, _seconds(ready_at, job.finished_at))
+        yield Measure(PROVIDER_LATENCY, _seconds(job.attempt.intended_at, ready_at), of=job.attempt.route)
+        yield Measure(STORAGE_LAG, _seconds(ready_at, job.finished_at))
 
 
 def of_question(outcome: PollOutcome, asked: Watch) -> Iterator[Measure]:
     """Of one question and what came of it."""
     if outcome.outcome != "processing":
-        yield Measure(QUESTIONS, asked.questions + 1)
+        yield Measure(POLLS, asked.questions + 1)
     elif outcome.unanswered:
         yield Measure(UNANSWERED, 1)
 
@@ -183,7 +183,7 @@ def of_sweep(done: int, survey: HealthSnapshot) -> Iterator[Measure]:
     """Of what a sweep did, and how things stand after it. Always told: silence means that nobody sweeps."""
     yield Measure(JOBS_SWEPT, done)
     yield Measure(STUCK_JOBS, survey.stuck_jobs)
-    yield Measure(SHUT_ROUTES, survey.shut_routes)
+    yield Measure(UNAVAILABLE_ROUTES, survey.unavailable_routes)
 
 
 def of_list(unreadable: int) -> Iterator[Measure]:

@@ -1,7 +1,4 @@
-"""Clients of AWS: one session for all of them, made when first asked for.
-
-From botocore alone: boto3 makes the same clients and brings transfer managers and resources that nothing here uses.
-"""
+"""Clients of AWS, all from one boto3 session of the process. Each is made when it is first asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import random
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-import botocore.session
+import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
@@ -57,25 +54,20 @@ _S3_CONFIG = CONFIG.merge(
 
 
 @cache
-def _session() -> botocore.session.Session:
-    return botocore.session.get_session()
-
-
-def _client(service: str, config: Config = CONFIG) -> Any:
-    return _session().create_client(service, config=config)
+def _session() -> boto3.Session:
+    return boto3.Session()
 
 
 @cache
 def s3() -> S3Client:
     """S3, signing with version 4 (presigned links of older kinds can't be bound to a region)."""
-    client: S3Client = _client("s3", _S3_CONFIG)
-    return client
+    return _session().client("s3", config=_S3_CONFIG)
 
 
 @cache
 def dynamodb() -> DynamoDBClient:
     """DynamoDB, whose writes are repeated where a transaction has the same item in hand."""
-    client: DynamoDBClient = _client("dynamodb")
+    client = _session().client("dynamodb", config=CONFIG)
     for write in ("TransactWriteItems", "PutItem", "UpdateItem"):
         client.meta.events.register(f"needs-retry.dynamodb.{write}", _after_a_conflict)  # type: ignore[arg-type]
     return client
@@ -94,19 +86,16 @@ def _after_a_conflict(response: Any, attempts: int, **_: Any) -> float | None:
 @cache
 def events() -> EventBridgeClient:
     """EventBridge."""
-    client: EventBridgeClient = _client("events")
-    return client
+    return _session().client("events", config=CONFIG)
 
 
 @cache
 def step_functions() -> SFNClient:
     """Step Functions."""
-    client: SFNClient = _client("stepfunctions")
-    return client
+    return _session().client("stepfunctions", config=CONFIG)
 
 
 @cache
 def secrets_manager() -> SecretsManagerClient:
     """Secrets Manager."""
-    client: SecretsManagerClient = _client("secretsmanager")
-    return client
+    return _session().client("secretsmanager", config=CONFIG)

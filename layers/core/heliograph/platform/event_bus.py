@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from heliograph.kernel.errors import PublishFailed
 from heliograph.kernel.event_envelope import EVENT_SOURCE
+from heliograph.platform.aws_errors import Errors
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
     from heliograph.kernel.event_envelope import Envelope
+
+ERRORS = Errors(
+    failure=PublishFailed,
+    answers=frozenset(),
+    meanings={
+        "InternalException": "EventBridge failed",
+        # Said of an entry, in an answer that is no error.
+        "InvalidAccountIdException": "there can be no account of that id",
+        "InvalidArgument": "the entry is not one that EventBridge takes",
+        "MalformedDetail": "the entry's detail is no JSON",
+        "NotAuthorizedForDetailTypeException": "the function's role may not publish events of this type",
+        "NotAuthorizedForSourceException": "the function's role may not publish events of this source",
+        "RedactionFailure": "CloudTrail could not redact its entry",
+    },
+)
 
 
 class EventBridgeBus:
@@ -24,7 +38,7 @@ class EventBridgeBus:
 
     def publish(self, event: Envelope) -> None:
         """One entry. EventBridge may answer 200 and still not have taken it: `FailedEntryCount` decides."""
-        try:
+        with ERRORS.translated(event.event_id):
             answer = self._client.put_events(
                 Entries=[
                     {
@@ -36,10 +50,6 @@ class EventBridgeBus:
                     }
                 ]
             )
-        except ClientError as error:
-            raise PublishFailed(f"{event.event_id}: {error.response.get('Error', {}).get('Code')}") from error
-        except BotoCoreError as error:
-            raise PublishFailed(f"{event.event_id}: {type(error).__name__}") from error
         if answer["FailedEntryCount"]:
             reason = answer["Entries"][0].get("ErrorCode", "no reason given") if answer["Entries"] else "no entry"
-            raise PublishFailed(f"{event.event_id}: {reason}")
+            raise PublishFailed(f"{event.event_id}: {ERRORS.described(reason)}")

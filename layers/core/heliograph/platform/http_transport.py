@@ -1,138 +1,102 @@
-"""Large answers through httpx at the standard library's price, a fraction of its own way's: docs/performance.md."""
+"""httpx's transport for calls of hosts outside AWS, with an end for the whole call.
+
+httpx's time-outs are for one step each, and a host that sends a byte at a time would pass them all. The network
+backend of httpcore, on which httpx is built, is where every step of a connection can be bounded.
+"""
 
 from __future__ import annotations
 
-import io
-import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from collections.abc import Iterable
+from contextvars import ContextVar
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
+import httpcore
 import httpx
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
-
-# How much of an answer is in memory.
-_READ_BYTES = 256 * 1024
+# The end of the call that is being made, on the monotonic clock: its connection is opened by the same thread.
+_GIVE_UP_AT: ContextVar[float] = ContextVar("give_up_at")
 
 
-class LeanTransport(httpx.BaseTransport):
-    """One connection for each request, closed with its answer. Of a request's time-outs: `connect` and `read`.
+class BoundedTransport(httpx.HTTPTransport):
+    """One connection per request.
 
-    The request's extension `give_up_at` (of the monotonic clock) ends it whatever still arrives, also of its head.
-    What goes wrong is raised as httpx's own errors, also a body that is shorter than announced.
+    The request's extension `give_up_at` (on the monotonic clock) ends it, whatever still arrives, with httpx's error
+    for the time-out of the step that it was in.
     """
 
     def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
+        super().__init__(verify=context, trust_env=False)
+        # httpx has no argument for httpcore's network backend.
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=context, max_keepalive_connections=0, network_backend=_BoundedBackend()
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Returns as soon as the head of the answer is there."""
-        connection = self._connection(request)
-        connected = _connect(connection)
+        before = _GIVE_UP_AT.set(request.extensions.get("give_up_at", float("inf")))
         try:
-            with _translated():
-                connection.sock = cast(socket.socket, _Bounded(connected, request))
-                answer = _ask(request, connection)
-        except BaseException:
-            connected.close()
-            raise
-        # As bytes: httpx takes text for ASCII.
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.getheaders()]
-        return httpx.Response(answer.status, headers=headers, stream=_Body(answer, connected))
-
-    def _connection(self, request: httpx.Request) -> HTTPConnection:
-        host, port, seconds = request.url.raw_host.decode(), request.url.port, request.extensions["timeout"]["connect"]
-        if request.url.scheme == "https":
-            return HTTPSConnection(host, port, timeout=seconds, context=self._context)
-        return HTTPConnection(host, port, timeout=seconds)
+            return super().handle_request(request)
+        finally:
+            _GIVE_UP_AT.reset(before)
 
 
-class _Bounded:
-    """A socket as `http.client` needs it, at which nobody waits beyond a moment, however little at a time arrives."""
+class _BoundedBackend(httpcore.SyncBackend):
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        end = _End(_GIVE_UP_AT.get())
+        seconds = end.within(timeout, httpcore.ConnectTimeout)
+        return _BoundedStream(super().connect_tcp(host, port, seconds, local_address, socket_options), end)
 
-    def __init__(self, connected: socket.socket, request: httpx.Request) -> None:
-        self._connected = connected
-        self._read_seconds: float = request.extensions["timeout"]["read"]
-        self._give_up_at: float = request.extensions.get("give_up_at", float("inf"))
 
-    def sendall(self, data: ReadableBuffer) -> None:
-        self._connected.settimeout(self._read_seconds)
-        self._connected.sendall(data)
+class _BoundedStream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, end: _End) -> None:
+        self._stream = stream
+        self._end = end
 
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Incoming(self))
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._end.within(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        connected = self._stream.get_extra_info("socket")
+        connected.settimeout(self._end.within(timeout, httpcore.WriteTimeout))
+        try:
+            # All of it within the time-out. httpcore's own stream begins the time-out anew for every part.
+            connected.sendall(buffer)
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        seconds = self._end.within(timeout, httpcore.ConnectTimeout)
+        return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._end)
 
     def close(self) -> None:
-        """Not yet: the answer's body may still be on its way. Whoever reads it closes the socket."""
+        self._stream.close()
 
-    def receive(self, buffer: WriteableBuffer) -> int:
-        left = self._give_up_at - monotonic()
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _End:
+    def __init__(self, at: float) -> None:
+        self._at = at
+
+    def within(self, timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
+        """The step's time-out, or what is left of the call if that is less. Raises `late` if nothing is left."""
+        left = self._at - monotonic()
         if left <= 0:
-            raise TimeoutError
-        self._connected.settimeout(min(left, self._read_seconds))
-        return self._connected.recv_into(buffer)
-
-
-class _Incoming(io.RawIOBase):
-    def __init__(self, bounded: _Bounded) -> None:
-        self._bounded = bounded
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        return self._bounded.receive(buffer)
-
-
-class _Body(httpx.SyncByteStream):
-    def __init__(self, answer: HTTPResponse, connected: socket.socket) -> None:
-        self._answer = answer
-        self._connected = connected
-
-    def __iter__(self) -> Iterator[bytes]:
-        with _translated():
-            while part := self._answer.read(_READ_BYTES):
-                yield part
-        # `http.client` takes an end for the end, however much was announced.
-        if self._answer.length:
-            raise httpx.RemoteProtocolError(f"{self._answer.length} bytes of the answer did not arrive")
-
-    def close(self) -> None:
-        self._answer.close()
-        self._connected.close()
-
-
-def _connect(connection: HTTPConnection) -> socket.socket:
-    try:
-        connection.connect()
-    except TimeoutError as error:
-        raise httpx.ConnectTimeout("") from error
-    except OSError as error:
-        raise httpx.ConnectError("") from error
-    return connection.sock
-
-
-def _ask(request: httpx.Request, connection: HTTPConnection) -> HTTPResponse:
-    target = request.url.raw_path.decode("ascii")
-    connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
-    for name, value in request.headers.raw:
-        connection.putheader(name.decode("ascii"), value)
-    connection.endheaders(request.read() or None)
-    return connection.getresponse()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError as error:
-        raise httpx.ReadTimeout("") from error
-    except OSError as error:
-        raise httpx.ReadError("") from error
-    except HTTPException as error:
-        raise httpx.RemoteProtocolError("") from error
+            raise late("the time for the whole call is over")
+        if timeout is None:
+            return None if left == float("inf") else left
+        return min(left, timeout)

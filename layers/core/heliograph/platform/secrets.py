@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from time import monotonic
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
+from heliograph.platform.aws_errors import Errors
 
+ERRORS = Errors(
+    failure=StorageFailed,
+    answers=frozenset(),
+    meanings={
+        "DecryptionFailure": "its KMS key can't decrypt it",
+        "InternalServiceError": "Secrets Manager failed",
+        "InvalidParameterException": "there can be no secret of that name",
+        "InvalidRequestException": "it is to be deleted",
+        "ResourceNotFoundException": "there is no such secret, or its value was never set",
+    },
+)
 # How long a changed or revoked secret may still be in use.
 CACHE_SECONDS = 60
-# What was read, and until when it counts. Not powertools' cache: that brings boto3, and a session of its own.
+# What was read, and until when it counts. (powertools' own cache makes a session of its own.)
 _kept: dict[str, tuple[str, float]] = {}
 
 
@@ -33,8 +43,10 @@ def forget_secrets() -> None:
 
 
 def _read(secret_arn: str) -> str:
-    try:
+    with ERRORS.translated("the secret can't be read"):
         answer = aws.secrets_manager().get_secret_value(SecretId=secret_arn)
+    try:
         return answer["SecretString"] if "SecretString" in answer else answer["SecretBinary"].decode()
-    except (ClientError, BotoCoreError, KeyError, UnicodeDecodeError) as error:
-        raise StorageFailed("the secret can't be read; was its value ever set?") from error
+    except (KeyError, UnicodeDecodeError):
+        # The error would name a byte of it.
+        raise StorageFailed("the secret can't be read: its value is no text") from None

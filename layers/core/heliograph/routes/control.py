@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from heliograph.kernel.errors import PublishFailed, StorageFailed
+from heliograph.kernel.errors import PublishFailed, StaleRecord, StorageFailed
 from heliograph.kernel.failures import Failure, FailureCode
+from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.routes.circuit_breaker import Breaker, Circuit, is_late, is_of_the_route
 from heliograph.routes.config import Route
 from heliograph.routes.events import route_switched
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from heliograph.routes.ports import RouteStates
 
 # A report that loses this often is left: the others said much the same.
-_TRIES = 3
+_REPORT_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,28 +167,37 @@ def announce_switches(routes: Iterable[Route], *, control: RouteControl) -> list
 
 
 def _switch(route: Route, change: Callable[[Breaker, datetime], Breaker], *, control: RouteControl) -> None:
-    for _ in range(_TRIES):
-        before = control.states.look([route]).routes[route.name]
-        after = before.with_breaker(change(before.breaker, control.clock.now()))
-        if after == before:
-            return
-        if control.states.save(before, after):
-            _announce(route, after.model_copy(update={"revision": before.revision + 1}), control=control)
-            return
-    raise StorageFailed(f"route {route.name} changes too often at the moment")
+    saved = update_with_retry(
+        lambda: _state_of(route, control),
+        lambda before: _saved(before, before.with_breaker(change(before.breaker, control.clock.now())), control),
+        give_up=StorageFailed(f"route {route.name} changes too often at the moment"),
+    )
+    if saved:
+        _announce(route, saved, control=control)
 
 
 def _report(route: Route, change: Callable[[RouteState], RouteState], *, control: RouteControl) -> None:
-    with suppress(StorageFailed):
-        for _ in range(_TRIES):
-            before = control.states.look([route]).routes[route.name]
-            after = change(before)
-            if after == before:
-                return
-            if control.states.save(before, after):
-                if after.breaker.untold:
-                    _announce(route, after.model_copy(update={"revision": before.revision + 1}), control=control)
-                return
+    with suppress(StorageFailed, StaleRecord):
+        saved = update_with_retry(
+            lambda: _state_of(route, control),
+            lambda before: _saved(before, change(before), control),
+            tries=_REPORT_TRIES,
+        )
+        if saved and saved.breaker.untold:
+            _announce(route, saved, control=control)
+
+
+def _state_of(route: Route, control: RouteControl) -> RouteState:
+    return control.states.look([route]).routes[route.name]
+
+
+def _saved(before: RouteState, after: RouteState, control: RouteControl) -> RouteState | None:
+    """The state that was written; `None` where there was nothing to write."""
+    if after == before:
+        return None
+    if not control.states.save(before, after):
+        raise StaleRecord(before.route)
+    return after.model_copy(update={"revision": before.revision + 1})
 
 
 def _announce(route: Route, state: RouteState, *, control: RouteControl) -> bool:

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from heliograph.kernel.errors import StorageFailed
+from heliograph.kernel.errors import StaleRecord, StorageFailed
+from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.routes.config import Route
 from heliograph.routes.fair_queue import Ticket, Weights, step
 from heliograph.routes.state import RouteState
 
 if TYPE_CHECKING:
     from heliograph.routes.ports import RouteStates
-
-# Of many that join an idle lane in the same moment one is first; the others then find the lane busy.
-_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,8 @@ def turn_on(
     """
     if ticket and ticket.route == route.name:
         return QueueSlot(ticket, state.pace.moment(tenant, ticket.place, weights))
-    for _ in range(_TRIES):
+
+    def queue(state: RouteState) -> QueueSlot | None:
         joined = state.pace.with_slot(tenant, now, weights)
         if joined.moment(tenant, joined.lanes[tenant], weights) >= before:
             return None
@@ -54,8 +53,15 @@ def turn_on(
                 return _last_in(after, tenant, weights)
         elif states.save(state, state.paced(joined)):
             return _last_in(state.paced(joined), tenant, weights)
-        state = states.look([route]).routes[route.name]
-    raise StorageFailed(f"the queue of {route.name} changes too often at the moment")
+        raise StaleRecord(route.name)
+
+    # Of many that join an idle lane in the same moment one is first; the others then find the lane busy.
+    return update_with_retry(
+        lambda: states.look([route]).routes[route.name],
+        queue,
+        first=state,
+        give_up=StorageFailed(f"the queue of {route.name} changes too often at the moment"),
+    )
 
 
 def _last_in(state: RouteState, tenant: str, weights: Weights) -> QueueSlot:

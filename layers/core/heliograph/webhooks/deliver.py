@@ -9,6 +9,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from heliograph.kernel.errors import StaleRecord
+from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.webhooks.delivery import (
     DeliverOutcome,
     Delivery,
@@ -27,8 +28,6 @@ from heliograph.webhooks.events import endpoint_disabled
 if TYPE_CHECKING:
     from heliograph.kernel.ports import Clock, EventBus
     from heliograph.webhooks.ports import DeliveryStore, EndpointStore, WebhookSender
-
-_STALE_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,28 +124,29 @@ def _receiver(delivery: Delivery, delivering: Delivering) -> Endpoint | None:
 
 def _note_health(endpoint: Endpoint, attempt: DeliveryAttempt, delivering: Delivering) -> None:
     """Many deliveries note theirs at once: whoever comes too late looks again."""
-    tried_url = endpoint.url
-    for _ in range(_STALE_TRIES):
-        if not endpoint.takes_deliveries:
-            break
-        if endpoint.url != tried_url:
-            return  # of somewhere else, the attempt says nothing
+
+    def read() -> Endpoint:
+        found = delivering.endpoints.get(endpoint.tenant, endpoint.endpoint_id)
+        if found is None:
+            raise StaleRecord(f"{endpoint.endpoint_id}: it was removed")
+        return found
+
+    def note(current: Endpoint) -> Endpoint | None:
+        if not current.takes_deliveries:
+            return current
+        if current.url != endpoint.url:
+            return None  # of somewhere else, the attempt says nothing
         after = (
-            endpoint.after_success() if attempt.succeeded else endpoint.after_failure(attempt.at, gone=attempt.is_gone)
+            current.after_success() if attempt.succeeded else current.after_failure(attempt.at, gone=attempt.is_gone)
         )
-        if after == endpoint:
-            return
-        try:
-            endpoint = delivering.endpoints.save(after)
-            break
-        except StaleRecord:
-            found = delivering.endpoints.get(endpoint.tenant, endpoint.endpoint_id)
-            if found is None:
-                return
-            endpoint = found
-    else:
-        return  # the next attempt will tell
-    _announce(endpoint, delivering)
+        return None if after == current else delivering.endpoints.save(after)
+
+    try:
+        noted = update_with_retry(read, note, first=endpoint)
+    except StaleRecord:
+        return  # the next attempt will tell, if there is one
+    if noted:
+        _announce(noted, delivering)
 
 
 def _announce(endpoint: Endpoint, delivering: Delivering) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from heliograph.kernel.errors import Conflict, StaleRecord
+from heliograph.kernel.errors import Conflict
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.pagination import Records
+from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.webhooks.endpoint import (
     ENDPOINT_ID,
     JOB_URLS,
@@ -26,8 +26,6 @@ from heliograph.webhooks.endpoint import (
 if TYPE_CHECKING:
     from heliograph.kernel.ports import Clock
     from heliograph.webhooks.ports import EndpointStore
-
-_STALE_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +104,11 @@ class EndpointService:
 
     def _saved(self, find: Callable[[], Endpoint | None], changed: Callable[[Endpoint], Endpoint]) -> Endpoint | None:
         """The endpoint, changed. Deliveries note its health all the time: whoever comes too late looks again."""
-        for _ in range(_STALE_TRIES):
-            found = find()
-            if found is None:
-                return None
-            with suppress(StaleRecord):
-                return self.endpoints.save(changed(found))
-        raise Conflict("changed_meanwhile", "the endpoint is being changed by somebody else; look at it again")
+        return update_with_retry(
+            find,
+            lambda found: found and self.endpoints.save(changed(found)),
+            give_up=Conflict("changed_meanwhile", "the endpoint is being changed by somebody else; look at it again"),
+        )
 
     def _signing(self, endpoint_id: str, tenant: str) -> Endpoint | None:
         if endpoint_id != JOB_URLS:

@@ -8,102 +8,74 @@ revoked_at          where the key is revoked; the condition of what it makes is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
 
 from heliograph.access.keys import ApiKey
 from heliograph.kernel.pagination import Records
-from heliograph.platform.dynamodb import CONDITION_FAILED, code_of, failed_conditions, record_of, records_of, translated
+from heliograph.platform.dynamodb import Attribute, Attributes, Item, Table, record_of, records_of, transact
 
 if TYPE_CHECKING:
+    from boto3.dynamodb.conditions import ConditionBase
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 
 class DynamoDBKeyStore:
     """The keys of a table of that name."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
-        self._table = table
+        self._table = Table(client, table)
 
     def add(self, key: ApiKey, *, maker: str | None) -> bool:
         """One write; with a maker, one transaction with a condition on the maker's item."""
         if maker is None:
             self.save(key)
             return True
-        unrevoked = {
-            "TableName": self._table,
-            "Key": {"id": {"S": maker}},
-            "ConditionExpression": "attribute_exists(document) AND attribute_not_exists(revoked_at)",
-        }
-        with translated(key.key_id):
-            try:
-                self._client.transact_write_items(
-                    TransactItems=[{"ConditionCheck": unrevoked}, {"Update": self._update(key)}]  # type: ignore[typeddict-item]
-                )
-            except ClientError as error:
-                if failed_conditions(error) == [0]:
-                    return False
-                raise
-        return True
+        unrevoked = self._table.part_check(
+            {"id": maker}, Attribute("document").exists(), Attribute("revoked_at").not_exists()
+        )
+        written = self._table.part_update(_id(key), assign=_attributes(key))
+        return not transact(self._table.client, [unrevoked, written], about=key.key_id)
 
     def save(self, key: ApiKey) -> None:
         """One write."""
-        with translated(key.key_id):
-            self._client.update_item(**self._update(key))
+        self._table.update(_id(key), assign=_attributes(key), about=key.key_id)
 
     def replace(self, before: ApiKey, after: ApiKey) -> bool:
         """One conditional write."""
-        update = self._update(after.model_copy(update={"revision": before.revision + 1}))
-        # What was never changed may have been written before revisions were.
-        update["ConditionExpression"] = "revision = :before" + (
-            "" if before.revision else " OR attribute_not_exists(revision)"
-        )
-        update["ExpressionAttributeValues"][":before"] = {"N": str(before.revision)}
-        with translated(after.key_id):
-            try:
-                self._client.update_item(**update)
-            except ClientError as error:
-                if code_of(error) == CONDITION_FAILED:
-                    return False
-                raise
-        return True
+        after = after.model_copy(update={"revision": before.revision + 1})
+        revision = Attribute("revision")
+        unchanged: ConditionBase = revision.eq(before.revision)
+        if before.revision == 0:
+            # What was never changed may have been written before revisions were.
+            unchanged |= revision.not_exists()
+        written = self._table.update_if(_id(after), unchanged, assign=_attributes(after), about=after.key_id)
+        return written is not None
 
     def get(self, key_id: str) -> ApiKey | None:
         """One consistent read."""
-        with translated(key_id):
-            answer = self._client.get_item(TableName=self._table, Key={"id": {"S": key_id}}, ConsistentRead=True)
-        item = answer.get("Item", {})
-        return record_of(item, _key, key="id") if _is_a_key(item) else None
+        item = self._table.get({"id": key_id}, about=key_id)
+        return record_of(item, _key, key="id") if item and _is_a_key(item) else None
 
     def every(self) -> Records[ApiKey]:
         """A scan, page by page."""
-        with translated("keys"):
-            pages = self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
-            items = [item for page in pages for item in page["Items"] if _is_a_key(item)]
-        return records_of(items, _key, key="id")
-
-    def _update(self, key: ApiKey) -> dict[str, Any]:
-        values = {
-            ":document": {"S": key.model_dump_json(exclude={"last_used_at"})},
-            ":revision": {"N": str(key.revision)},
-        }
-        if key.revoked_at:
-            values[":revoked_at"] = {"S": key.revoked_at.isoformat()}
-        return {
-            "TableName": self._table,
-            "Key": {"id": {"S": key.key_id}},
-            "UpdateExpression": "SET " + ", ".join(f"{name[1:]} = {name}" for name in values),
-            "ExpressionAttributeValues": values,
-        }
+        return records_of(filter(_is_a_key, self._table.scan(about="keys")), _key, key="id")
 
 
-def _is_a_key(item: Mapping[str, AttributeValueTypeDef]) -> bool:
+def _id(key: ApiKey) -> Attributes:
+    return {"id": key.key_id}
+
+
+def _attributes(key: ApiKey) -> Attributes:
+    written: dict[str, str | int] = {
+        "document": key.model_dump_json(exclude={"last_used_at"}),
+        "revision": key.revision,
+    }
+    return {**written, "revoked_at": key.revoked_at.isoformat()} if key.revoked_at else written
+
+
+def _is_a_key(item: Item) -> bool:
     return "document" in item
 
 
-def _key(item: Mapping[str, AttributeValueTypeDef]) -> ApiKey:
-    return ApiKey.model_validate_json(item["document"]["S"])
+def _key(item: Item) -> ApiKey:
+    return ApiKey.model_validate_json(item["document"])

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from heliograph.platform.dynamodb import translated
+from heliograph.platform.dynamodb import Attributes, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -25,45 +25,31 @@ class DynamoDBKeyUses:
     """The uses of keys, in a table of that name."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
-        self._table = table
+        self._table = Table(client, table)
 
     def count_call(self, key_id: str, at: datetime, *, times: int = 1) -> int:
         """One atomic write."""
-        with translated(key_id):
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key={"id": {"S": f"calls#{key_id}#{at:%Y-%m-%dT%H:%M}"}},
-                UpdateExpression="ADD calls :times SET expires_at = :soon",
-                ExpressionAttributeValues={
-                    ":times": {"N": str(times)},
-                    ":soon": {"N": str(int((at + _KEPT).timestamp()))},
-                },
-                ReturnValues="UPDATED_NEW",
-            )
-        return int(answer["Attributes"]["calls"]["N"])
+        counted = self._table.update(
+            {"id": f"calls#{key_id}#{at:%Y-%m-%dT%H:%M}"},
+            assign={"expires_at": int((at + _KEPT).timestamp())},
+            add={"calls": times},
+            returning="UPDATED_NEW",
+            about=key_id,
+        )
+        return int(counted["calls"])
 
     def note_use(self, key_id: str, at: datetime) -> None:
         """One write."""
-        with translated(key_id):
-            self._client.update_item(
-                TableName=self._table,
-                Key={"id": {"S": _USED + key_id}},
-                UpdateExpression="SET used_at = :at",
-                ExpressionAttributeValues={":at": {"S": at.isoformat()}},
-            )
+        self._table.update({"id": _USED + key_id}, assign={"used_at": at.isoformat()}, about=key_id)
 
     def last_uses(self, key_ids: Iterable[str]) -> Mapping[str, datetime]:
         """One read for every hundred keys."""
         found: dict[str, datetime] = {}
-        with translated("last uses"):
-            wanted = [{"id": {"S": _USED + key_id}} for key_id in dict.fromkeys(key_ids)]
-            while wanted:
-                asked, wanted = wanted[:_MOST_READ_AT_ONCE], wanted[_MOST_READ_AT_ONCE:]
-                answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": asked}})
-                for item in answer["Responses"].get(self._table, []):
-                    used_at = datetime.fromisoformat(item["used_at"]["S"])
-                    found[item["id"]["S"].removeprefix(_USED)] = used_at
-                if left := answer.get("UnprocessedKeys", {}).get(self._table):
-                    wanted = [{"id": {"S": str(key["id"]["S"])}} for key in left["Keys"]] + wanted
+        wanted: list[Attributes] = [{"id": _USED + key_id} for key_id in dict.fromkeys(key_ids)]
+        while wanted:
+            asked, wanted = wanted[:_MOST_READ_AT_ONCE], wanted[_MOST_READ_AT_ONCE:]
+            items, left = self._table.get_some(asked, is_consistent=False, about="last uses")
+            for item in items:
+                found[item["id"].removeprefix(_USED)] = datetime.fromisoformat(item["used_at"])
+            wanted = [*left, *wanted]
         return found

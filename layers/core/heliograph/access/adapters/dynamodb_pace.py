@@ -9,9 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from heliograph.platform.dynamodb import CONDITION_FAILED, code_of, translated
+from heliograph.platform.dynamodb import Attribute, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,29 +21,18 @@ class DynamoDBPace:
     """Paces in a table of that name."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
-        self._table = table
+        self._table = Table(client, table)
 
     def take(self, what: str, at: datetime, *, every: timedelta) -> bool:
         """One conditional write, which writes nothing where it is too soon."""
-        with translated(what):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key={"id": {"S": f"pace#{what}"}},
-                    UpdateExpression="SET taken_at = :now, expires_at = :soon",
-                    ConditionExpression="attribute_not_exists(taken_at) OR taken_at <= :before",
-                    ExpressionAttributeValues={
-                        ":now": {"N": str(_us(at))},
-                        ":before": {"N": str(_us(at - every))},
-                        ":soon": {"N": str(int((at + _KEPT).timestamp()))},
-                    },
-                )
-            except ClientError as error:
-                if code_of(error) == CONDITION_FAILED:
-                    return False
-                raise
-        return True
+        taken_at = Attribute("taken_at")
+        written = self._table.update_if(
+            {"id": f"pace#{what}"},
+            taken_at.not_exists() | taken_at.lte(_us(at - every)),
+            assign={"taken_at": _us(at), "expires_at": int((at + _KEPT).timestamp())},
+            about=what,
+        )
+        return written is not None
 
 
 def _us(at: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Prints the OpenAPI document of all deployments: `make openapi` keeps it as `functions/pages/openapi.json`.
+"""Prints the OpenAPI document of all deployments: `make openapi` keeps it as `functions/serve_pages/openapi.json`.
 
 python -m heliograph.api.openapi events/published
 """

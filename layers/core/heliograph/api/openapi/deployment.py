@@ -1,7 +1,7 @@
 """The OpenAPI document of one deployment: the document of all deployments, with this one's models, caps and addresses.
 
-`functions/pages/openapi.json` is the document of all deployments. `make openapi` writes it; the generator is not loaded
-here.
+`functions/serve_pages/openapi.json` is the document of all deployments. `make openapi` writes it; the generator is not
+loaded here.
 """
 
 from __future__ import annotations

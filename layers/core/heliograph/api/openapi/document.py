@@ -58,7 +58,7 @@ path does not have is a 405 with `Allow`.\
 
 
 def document_text(published: Path) -> str:
-    """The document as it is kept in `functions/pages/openapi.json`. `published`: the folder with examples of events."""
+    """The text of `functions/serve_pages/openapi.json`. `published`: the folder with examples of events."""
     return json.dumps(describe(published), ensure_ascii=False, indent=1) + "\n"
 
 

@@ -164,9 +164,9 @@ def quote() -> QuoteResource:
 def job_timeline() -> TimelineResource:
     """Of the same job."""
     stays = (
-        StateVisit("Wait before asking", _after(2.3), _after(29), "processing", None),
-        StateVisit("Ask the provider", _after(29), _after(29.4), "finished", None),
-        StateVisit("Deliver", _after(29.4), _after(31.4), "over", None),
+        StateVisit("WaitToPoll", _after(2.3), _after(29), "processing", None),
+        StateVisit("PollTask", _after(29), _after(29.4), "finished", None),
+        StateVisit("FinalizeJob", _after(29.4), _after(31.4), "over", None),
     )
     return TimelineResource.of(Timeline(timeline(_succeeded(), stays), complete=True))
 

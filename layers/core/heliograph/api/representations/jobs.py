@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AwareDatetime, Field
 
 from heliograph.api.representations import Listing, Representation
-from heliograph.jobs.events import SUPERSEDED_BY
 from heliograph.jobs.job import Job, JobStatus, Result, Source, Timings
 from heliograph.jobs.redaction import shown
 from heliograph.jobs.request import JobKind, JobRequest
+from heliograph.jobs.result_order import SUPERSEDED_BY
 from heliograph.jobs.timeline import TimelineEntry, TimelineKind
 from heliograph.kernel.failures import Charged, Failure
 from heliograph.kernel.money import usd

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import httpx
 
 from heliograph.platform import tls as trust
-from heliograph.platform.http_transport import LeanTransport
+from heliograph.platform.http_transport import BoundedTransport
 from heliograph.platform.user_agent import USER_AGENT
 
 # A trial is worth no wait: without an answer, the call leaves all the same.
@@ -25,7 +25,7 @@ class HttpLinkTrial:
             headers={"User-Agent": USER_AGENT, "Range": "bytes=0-0", "Accept-Encoding": "identity"},
             timeout=_TIMEOUT,
             follow_redirects=False,
-            transport=transport or LeanTransport(trust.ssl_context()),
+            transport=transport or BoundedTransport(trust.ssl_context()),
         )
 
     def refusal(self, url: str) -> str | None:

@@ -9,56 +9,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
 from heliograph.intake.recent_calls import REMEMBERED, Recent
-from heliograph.platform.dynamodb import CONDITION_FAILED, code_of, translated
+from heliograph.platform.dynamodb import Attribute, Attributes, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _RECENT: TypeAdapter[Recent] = TypeAdapter(Recent)
+_ABOUT = "recent calls"
 
 
 class DynamoDBRecentCalls:
     """Recent calls in a table of that name."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
-        self._table = table
+        self._table = Table(client, table)
 
     def look(self, digest: str) -> Recent:
         """One consistent read."""
-        with translated("recent calls"):
-            answer = self._client.get_item(TableName=self._table, Key=_key(digest), ConsistentRead=True)
-        return _RECENT.validate_json(answer["Item"]["recent"]["S"]) if "Item" in answer else ()
+        item = self._table.get(_key(digest), about=_ABOUT)
+        return _RECENT.validate_json(item["recent"]) if item else ()
 
     def save(self, digest: str, before: Recent, after: Recent) -> bool:
         """One conditional write."""
+        recent = Attribute("recent")
         expires_at = max(call.last_at for call in after) + REMEMBERED
-        with translated("recent calls"):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key=_key(digest),
-                    UpdateExpression="SET recent = :after, expires_at = :expires_at",
-                    ConditionExpression="recent = :before" if before else "attribute_not_exists(recent)",
-                    ExpressionAttributeValues={
-                        ":after": {"S": _json(after)},
-                        ":expires_at": {"N": str(int(expires_at.timestamp()))},
-                        **({":before": {"S": _json(before)}} if before else {}),
-                    },
-                )
-            except ClientError as error:
-                if code_of(error) == CONDITION_FAILED:
-                    return False
-                raise
-        return True
+        written = self._table.update_if(
+            _key(digest),
+            recent.eq(_json(before)) if before else recent.not_exists(),
+            assign={"recent": _json(after), "expires_at": int(expires_at.timestamp())},
+            about=_ABOUT,
+        )
+        return written is not None
 
 
-def _key(digest: str) -> dict[str, dict[str, str]]:
-    return {"id": {"S": f"same#{digest}"}}
+def _key(digest: str) -> Attributes:
+    return {"id": f"same#{digest}"}
 
 
 def _json(recent: Recent) -> str:

@@ -19,11 +19,9 @@ with it: all of it, or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from botocore.exceptions import ClientError
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
 from heliograph.budgets.adapters.dynamodb import page_update, usage_update
 from heliograph.budgets.ledger import UsageLine
@@ -34,19 +32,24 @@ from heliograph.kernel.ids import derived_id
 from heliograph.kernel.pagination import MAX_LIMIT, Cursor, Page, Records
 from heliograph.kernel.tenants import Period, Tenants
 from heliograph.platform.dynamodb import (
-    CONDITION_FAILED,
-    code_of,
-    failed_conditions,
+    Attribute,
+    Attributes,
+    Item,
+    ItemPage,
+    Key,
+    Table,
     record_of,
     records_of,
-    running_key,
-    translated,
+    sortable,
+    transact,
 )
+from heliograph.routes.adapters.dynamodb_running import running_update
 from heliograph.routes.config import Routes
 
 if TYPE_CHECKING:
+    from boto3.dynamodb.conditions import ConditionBase
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 OPEN_JOBS_INDEX = "open-jobs"
 BY_TASK_INDEX = "by-task"
@@ -60,7 +63,7 @@ OPEN_SHARDS = 8
 class _Beside(NamedTuple):
     """What is written in a transaction with a job; what to raise if its own condition does not hold."""
 
-    item: TransactWriteItemTypeDef
+    part: TransactWriteItemTypeDef
     refusal: HeliographError | None = None
 
 
@@ -68,36 +71,23 @@ class DynamoDBJobReader:
     """Jobs in a table of that name, to be read: no more is needed for that than the table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
-        self._table = table
+        self._table = Table(client, table)
 
     def get(self, job_id: str) -> Job | None:
         """One consistent read."""
-        with translated(job_id):
-            answer = self._client.get_item(TableName=self._table, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
-        item = answer.get("Item")
+        item = self._table.get(_key(job_id), about=job_id)
         return _job(item) if item else None
 
     def holder_of(self, key: str) -> KeyHolder | None:
         """One consistent read."""
-        with translated(key):
-            answer = self._client.get_item(
-                TableName=self._table, Key={"job_id": {"S": _holder_id(key)}}, ConsistentRead=True
-            )
-        item = answer.get("Item")
-        return KeyHolder.model_validate_json(item["held_by"]["S"]) if item else None
+        item = self._table.get(_key(_holder_id(key)), about=key)
+        return KeyHolder.model_validate_json(item["held_by"]) if item else None
 
     def owner_of(self, provider: str, task_id: str) -> str | None:
         """One query of the index, which lags behind the table by milliseconds."""
-        with translated(task_id):
-            answer = self._client.query(
-                TableName=self._table,
-                IndexName=BY_TASK_INDEX,
-                KeyConditionExpression="task = :task",
-                ExpressionAttributeValues={":task": {"S": _task(provider, task_id)}},
-                Limit=1,
-            )
-        return next((item["job_id"]["S"].partition("#")[0] for item in answer["Items"]), None)
+        task = Key("task").eq(_task(provider, task_id))
+        page = self._table.query(task, index=BY_TASK_INDEX, limit=1, about=task_id)
+        return next((item["job_id"].partition("#")[0] for item in page.items), None)
 
     def listed(self, tenant: str, wanted: JobFilter, *, after: Cursor | None, limit: int) -> Page[Job]:
         """Queries of the index, which holds what is filtered by, then one consistent read of the jobs themselves."""
@@ -107,18 +97,17 @@ class DynamoDBJobReader:
         found: list[Cursor] = []
         unreadable: list[str] = []
         end = after
-        with translated("a list"):
-            for _ in range(_LOOKS):
-                answer = self._client.query(**self._listing(tenant, wanted, end))
-                positions = records_of(answer["Items"], _position, key="job_id")
-                found += positions.readable
-                unreadable += positions.unreadable
-                end = _position(last) if (last := answer.get("LastEvaluatedKey")) else None
-                if end is None or len(found) > limit:
-                    break
-            if len(found) > limit:
-                found, end = found[:limit], found[limit - 1]
-            read = self._several([position.id for position in found])
+        for _ in range(_LOOKS):
+            page = self._listing(tenant, wanted, end)
+            positions = records_of(page.items, _position, key="job_id")
+            found += positions.readable
+            unreadable += positions.unreadable
+            end = _position(page.last) if page.last else None
+            if end is None or len(found) > limit:
+                break
+        if len(found) > limit:
+            found, end = found[:limit], found[limit - 1]
+        read = self._several([position.id for position in found])
         jobs = {job.job_id: job for job in read}
         # One that changed since it was found is told of only if it is still wanted.
         told = (job for position in found if (job := jobs.get(position.id)) and wanted.wants(job))
@@ -126,66 +115,55 @@ class DynamoDBJobReader:
 
     def every(self) -> Iterator[Job]:
         """A scan, page by page."""
-        with translated("all jobs"):
-            for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
-                for item in page["Items"]:
-                    if "document" in item:
-                        yield _job(item)
+        for item in self._table.scan(about="all jobs"):
+            if "document" in item:
+                yield _job(item)
 
     def needing_attention(self, now: datetime, *, limit: int) -> list[str]:
         """One query per shard of the index."""
         found: list[tuple[int, str]] = []
-        with translated("open jobs"):
-            for shard in range(OPEN_SHARDS):
-                answer = self._client.query(
-                    TableName=self._table,
-                    IndexName=OPEN_JOBS_INDEX,
-                    KeyConditionExpression="open_shard = :shard AND attention_at <= :now",
-                    ExpressionAttributeValues={
-                        ":shard": {"S": str(shard)},
-                        ":now": {"N": str(int(now.timestamp()))},
-                    },
-                    Limit=limit,
-                )
-                found += [(int(item["attention_at"]["N"]), item["job_id"]["S"]) for item in answer["Items"]]
+        for shard in range(OPEN_SHARDS):
+            page = self._table.query(
+                Key("open_shard").eq(str(shard)),
+                Key("attention_at").lte(int(now.timestamp())),
+                index=OPEN_JOBS_INDEX,
+                limit=limit,
+                about="open jobs",
+            )
+            found += [(item["attention_at"], item["job_id"]) for item in page.items]
         return [job_id for _, job_id in sorted(found)[:limit]]
 
-    def _listing(self, tenant: str, wanted: JobFilter, after: Cursor | None) -> Any:
-        newer = "" if wanted.created_after is None else " AND created_at > :created_after"
-        values: dict[str, AttributeValueTypeDef] = {":tenant": {"S": tenant}}
+    def _listing(self, tenant: str, wanted: JobFilter, after: Cursor | None) -> ItemPage:
+        keys: list[ConditionBase] = [Key("tenant").eq(tenant)]
         if wanted.created_after:
-            values[":created_after"] = {"S": _sortable(wanted.created_after)}
-        conditions = []
-        for name, value in (("status", wanted.status), ("preset", wanted.preset)):
-            if value:
-                conditions.append(f"#{name} = :{name}")
-                values[f":{name}"] = {"S": value}
+            keys.append(Key("created_at").gt(sortable(wanted.created_after)))
+        only: list[ConditionBase] = []
+        if wanted.status:
+            only.append(Attribute("status").eq(wanted.status))
+        if wanted.preset:
+            only.append(Attribute("preset").eq(wanted.preset))
         if wanted.tag:
-            conditions.append("contains(#tags, :tags)")
-            values[":tags"] = {"S": wanted.tag}
-        names = {f"#{name}": name for name in ("status", "preset", "tags") if f":{name}" in values}
-        return {
-            "TableName": self._table,
-            "IndexName": BY_TENANT_INDEX,
-            "KeyConditionExpression": f"tenant = :tenant{newer}",
-            "ExpressionAttributeValues": values,
-            "ScanIndexForward": False,
-            "Limit": _LOOKED_AT if conditions else MAX_LIMIT + 1,
-            **({"FilterExpression": " AND ".join(conditions), "ExpressionAttributeNames": names} if conditions else {}),
-            **({"ExclusiveStartKey": _start(tenant, after)} if after else {}),
-        }
+            only.append(Attribute("tags").contains(wanted.tag))
+        return self._table.query(
+            *keys,
+            index=BY_TENANT_INDEX,
+            only=only,
+            start=_start(tenant, after) if after else None,
+            limit=_LOOKED_AT if only else MAX_LIMIT + 1,
+            newest_first=True,
+            about="a list",
+        )
 
     def _several(self, job_ids: Sequence[str]) -> Records[Job]:
-        wanted: dict[str, Any] = {"Keys": [{"job_id": {"S": job_id}} for job_id in job_ids], "ConsistentRead": True}
-        found: list[dict[str, AttributeValueTypeDef]] = []
+        wanted: Sequence[Attributes] = [_key(job_id) for job_id in job_ids]
+        found: list[Item] = []
         # Answers are cut at 16 MB, and what throttling left out is asked for again by the caller.
         for _ in range(len(job_ids)):
-            if not wanted["Keys"]:
+            if not wanted:
                 break
-            answer = self._client.batch_get_item(RequestItems={self._table: wanted})  # type: ignore[dict-item]
-            found += answer["Responses"].get(self._table, [])
-            wanted = dict(answer["UnprocessedKeys"].get(self._table, {"Keys": []}))
-        if wanted["Keys"]:
+            items, wanted = self._table.get_some(wanted, is_consistent=True, about="a list")
+            found += items
+        if wanted:
             raise StorageFailed("a list: some of it could not be read")
         return records_of(found, _read, key="job_id")
 
@@ -205,8 +183,8 @@ class DynamoDBJobStore(DynamoDBJobReader):
         retention: timedelta,
     ) -> None:
         super().__init__(client, table)
-        self._ledger_table = ledger_table
-        self._routes_table = routes_table
+        self._ledger = Table(client, ledger_table)
+        self._route_states = Table(client, routes_table)
         self._tenants = tenants
         self._routes = routes
         self._retention = retention
@@ -214,7 +192,7 @@ class DynamoDBJobStore(DynamoDBJobReader):
     def add(self, job: Job, *, taking: Taking | None = None) -> Job | None:
         """One transaction of the job and its four pages of the ledger; one conditional write if it costs nothing."""
         try:
-            return self._write(job, "attribute_not_exists(job_id)", {}, taking)
+            return self._write(job, Attribute("job_id").not_exists(), taking)
         except StaleJob:
             return None
         except BudgetExceeded:
@@ -226,35 +204,24 @@ class DynamoDBJobStore(DynamoDBJobReader):
     def save(self, job: Job) -> Job:
         """One conditional write: of two savers of the same revision, one wins. A transaction where money moves."""
         changed = job.model_copy(update={"revision": job.revision + 1})
-        return self._write(changed, "revision = :read", {":read": {"N": str(job.revision)}})
+        return self._write(changed, Attribute("revision").eq(job.revision))
 
-    def _write(
-        self, job: Job, condition: str, values: dict[str, AttributeValueTypeDef], taking: Taking | None = None
-    ) -> Job:
+    def _write(self, job: Job, condition: ConditionBase, taking: Taking | None = None) -> Job:
         written = job.model_copy(update={"booked": job.booking, "used": job.usage, **job.places})
-        put: dict[str, Any] = {
-            "TableName": self._table,
-            "Item": self._item(written),
-            "ConditionExpression": condition,
-            **({"ExpressionAttributeValues": values} if values else {}),
-        }
         others = [*self._bookings(job), *self._usages(job), *self._counts(job), *self._earlier_tasks(job)]
         if taking:
             others.append(_Beside(self._holder(taking), KeyHeld(taking.holder.key)))
-        with translated(job.job_id):
-            try:
-                if others:
-                    items: list[Any] = [{"Put": put}, *(other.item for other in others)]
-                    self._client.transact_write_items(TransactItems=items)
-                else:
-                    self._client.put_item(**put)
-            except ClientError as error:
-                failed = failed_conditions(error)
-                if code_of(error) == CONDITION_FAILED or 0 in failed:
-                    raise StaleJob(job.job_id) from error
-                if failed and (refusal := others[failed[0] - 1].refusal):
-                    raise refusal from error
-                raise
+        item = self._item(written)
+        if not others:
+            if not self._table.put_if(item, condition, about=job.job_id):
+                raise StaleJob(job.job_id)
+            return written
+        parts = [self._table.part_put(item, condition), *(other.part for other in others)]
+        failed = transact(self._table.client, parts, about=job.job_id)
+        if 0 in failed:
+            raise StaleJob(job.job_id)
+        if failed:
+            raise others[failed[0] - 1].refusal or StorageFailed(f"{job.job_id}: its transaction was canceled")
         return written
 
     def _bookings(self, job: Job) -> Iterator[_Beside]:
@@ -265,116 +232,85 @@ class DynamoDBJobStore(DynamoDBJobReader):
             # What became known after its end is written, whatever the limit is.
             limit = most if difference.committed > 0 and not job.is_over else None
             refusal = None if limit is None else BudgetExceeded(page.account, page.period, limit)
-            yield _Beside(page_update(self._ledger_table, page, difference, limit_microusd=limit), refusal)
+            yield _Beside(page_update(self._ledger, page, difference, limit_microusd=limit), refusal)
 
     def _usages(self, job: Job) -> Iterator[_Beside]:
         for route, more in job.usage_changes.items():
             line = UsageLine(Period.DAY.of(job.created_at), job.tenant, route, more)
-            yield _Beside(usage_update(self._ledger_table, line))
+            yield _Beside(usage_update(self._ledger, line))
 
     def _counts(self, job: Job) -> Iterator[_Beside]:
         if job.runs_on == job.ran_on:
             return
         if job.ran_on:
-            yield _Beside(self._running(running_key(job.ran_on), -1, None))
+            yield _Beside(running_update(self._route_states, job.ran_on, -1))
         if job.held_share_of:
-            yield _Beside(self._running(running_key(job.held_share_of, job.tenant), -1, None))
+            yield _Beside(running_update(self._route_states, job.held_share_of, -1, tenant=job.tenant))
         if job.runs_on:
             route = self._routes.named(job.runs_on)
             most = route.max_in_flight if route else None
-            yield _Beside(self._running(running_key(job.runs_on), 1, most), RouteFull(job.runs_on))
+            yield _Beside(running_update(self._route_states, job.runs_on, 1, most=most), RouteFull(job.runs_on))
             if job.places["held_share_of"]:
                 share = route.most_of(job.tenant) if route else None
-                refusal = RouteFull(job.runs_on, of_tenant=True)
-                yield _Beside(self._running(running_key(job.runs_on, job.tenant), 1, share), refusal)
+                part = running_update(self._route_states, job.runs_on, 1, tenant=job.tenant, most=share)
+                yield _Beside(part, RouteFull(job.runs_on, of_tenant=True))
 
     def _earlier_tasks(self, job: Job) -> Iterator[_Beside]:
         until = (job.finished_at or job.deadline_at) + self._retention
         for attempt in job.attempts[:-1]:
             if attempt.task_id:
-                item: dict[str, AttributeValueTypeDef] = {
-                    "job_id": {"S": f"{job.job_id}#{attempt.attempt_id}"},
-                    "task": {"S": _task(attempt.provider, attempt.task_id)},
-                    "expires_at": {"N": str(int(until.timestamp()))},
+                item = {
+                    **_key(f"{job.job_id}#{attempt.attempt_id}"),
+                    "task": _task(attempt.provider, attempt.task_id),
+                    "expires_at": int(until.timestamp()),
                 }
-                yield _Beside({"Put": {"TableName": self._table, "Item": item}})
+                yield _Beside(self._table.part_put(item))
 
     def _holder(self, taking: Taking) -> TransactWriteItemTypeDef:
-        held_by = taking.holder.model_dump_json()
-        put: Any = {
-            "TableName": self._table,
-            "Item": {"job_id": {"S": _holder_id(taking.holder.key)}, "held_by": {"S": held_by}},
-            "ConditionExpression": "attribute_not_exists(job_id)",
-        }
+        item = {**_key(_holder_id(taking.holder.key)), "held_by": taking.holder.model_dump_json()}
         if taking.before:
-            put["ConditionExpression"] = "held_by = :before"
-            put["ExpressionAttributeValues"] = {":before": {"S": taking.before.model_dump_json()}}
-        return {"Put": put}
+            return self._table.part_put(item, Attribute("held_by").eq(taking.before.model_dump_json()))
+        return self._table.part_put(item, Attribute("job_id").not_exists())
 
-    def _running(self, key: str, difference: int, most: int | None) -> TransactWriteItemTypeDef:
-        update: TransactWriteItemTypeDef = {
-            "Update": {
-                "TableName": self._routes_table,
-                "Key": {"route": {"S": key}},
-                "UpdateExpression": "ADD running :difference",
-                "ExpressionAttributeValues": {":difference": {"N": str(difference)}},
-            }
+    def _item(self, job: Job) -> Attributes:
+        return {
+            **_key(job.job_id),
+            "revision": job.revision,
+            "status": job.status.value,
+            "tenant": job.tenant,
+            "created_at": sortable(job.created_at),
+            "document": job.model_dump_json(),
+            "tags": frozenset(job.request.tags),
+            "preset": job.source.preset or None,
+            "task": _task(job.attempt.provider, job.attempt.task_id) if job.attempt and job.attempt.task_id else None,
+            "open_shard": str(_shard(job.job_id)) if job.attention_at else None,
+            "attention_at": int(job.attention_at.timestamp()) if job.attention_at else None,
+            "expires_at": int((job.finished_at + self._retention).timestamp()) if job.finished_at else None,
         }
-        if most is not None:
-            update["Update"]["ConditionExpression"] = "attribute_not_exists(running) OR running < :most"
-            update["Update"]["ExpressionAttributeValues"] = {
-                ":difference": {"N": str(difference)},
-                ":most": {"N": str(most)},
-            }
-        return update
-
-    def _item(self, job: Job) -> dict[str, AttributeValueTypeDef]:
-        item: dict[str, AttributeValueTypeDef] = {
-            "job_id": {"S": job.job_id},
-            "revision": {"N": str(job.revision)},
-            "status": {"S": job.status.value},
-            "tenant": {"S": job.tenant},
-            "created_at": {"S": _sortable(job.created_at)},
-            "document": {"S": job.model_dump_json()},
-        }
-        if job.request.tags:
-            item["tags"] = {"SS": list(job.request.tags)}
-        if job.source.preset:
-            item["preset"] = {"S": job.source.preset}
-        if job.attempt and job.attempt.task_id:
-            item["task"] = {"S": _task(job.attempt.provider, job.attempt.task_id)}
-        if job.attention_at:
-            item["open_shard"] = {"S": str(_shard(job.job_id))}
-            item["attention_at"] = {"N": str(int(job.attention_at.timestamp()))}
-        if job.finished_at:
-            item["expires_at"] = {"N": str(int((job.finished_at + self._retention).timestamp()))}
-        return item
 
 
-def _job(item: dict[str, AttributeValueTypeDef]) -> Job:
+def _job(item: Item) -> Job:
     return record_of(item, _read, key="job_id")
 
 
-def _read(item: dict[str, AttributeValueTypeDef]) -> Job:
-    return Job.model_validate_json(item["document"]["S"])
+def _read(item: Item) -> Job:
+    return Job.model_validate_json(item["document"])
+
+
+def _key(job_id: str) -> Attributes:
+    return {"job_id": job_id}
 
 
 def _holder_id(key: str) -> str:
     return derived_id("key", key)
 
 
-def _sortable(at: datetime) -> str:
-    """Texts in the order of the times."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+def _position(item: Item) -> Cursor:
+    return Cursor(datetime.fromisoformat(item["created_at"]), item["job_id"])
 
 
-def _position(item: Mapping[str, AttributeValueTypeDef]) -> Cursor:
-    return Cursor(datetime.fromisoformat(item["created_at"]["S"]), item["job_id"]["S"])
-
-
-def _start(tenant: str, after: Cursor) -> dict[str, AttributeValueTypeDef]:
-    created_at = {"S": _sortable(after.created_at)}
-    return {"tenant": {"S": tenant}, "created_at": created_at, "job_id": {"S": after.id}}  # type: ignore[dict-item]
+def _start(tenant: str, after: Cursor) -> Attributes:
+    return {"tenant": tenant, "created_at": sortable(after.created_at), "job_id": after.id}
 
 
 def _task(provider: str, task_id: str) -> str:

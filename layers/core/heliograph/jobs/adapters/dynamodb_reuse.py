@@ -20,31 +20,29 @@ No item names a tenant. Each is deleted (TTL) when the records of jobs of its ti
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
 
 from heliograph.jobs.recipes import KeyedUpload
-from heliograph.platform.dynamodb import CONDITION_FAILED, code_of, translated
+from heliograph.platform.dynamodb import Attribute, Attributes, Table
 from heliograph.storage.sequencers import sortable
 
 if TYPE_CHECKING:
+    from boto3.dynamodb.conditions import ConditionBase
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from heliograph.kernel.ports import Clock
 
 # How long the jobs of a day are counted.
 _COUNTED = timedelta(days=2)
+_ABOUT = "the index of results"
 
 
 class DynamoDBResultIndex:
     """The index of results, in the table of jobs of that name; entries are kept for `retention`."""
 
     def __init__(self, client: DynamoDBClient, jobs_table: str, *, retention: timedelta, clock: Clock) -> None:
-        self._client = client
-        self._jobs_table = jobs_table
+        self._jobs_table = Table(client, jobs_table)
         self._retention = retention
         self._clock = clock
 
@@ -56,30 +54,16 @@ class DynamoDBResultIndex:
         """One write."""
         self._write(self._jobs_table, {"job_id": f"result#{sha256}", "origin": origin})
 
-    def _read(self, table: str, key: Mapping[str, str]) -> dict[str, str]:
-        with translated("the index of results"):
-            answer = self._client.get_item(TableName=table, Key=_texts(key), ConsistentRead=True)
-        return {name: value["S"] for name, value in answer.get("Item", {}).items() if "S" in value}
+    def _read(self, table: Table, key: Attributes) -> dict[str, str]:
+        item = table.get(key, about=_ABOUT) or {}
+        return {name: value for name, value in item.items() if isinstance(value, str)}
 
-    def _write(
-        self, table: str, entry: Mapping[str, str], *, condition: str = "", values: Mapping[str, str] | None = None
-    ) -> bool:
-        """`False`, and nothing written, if the condition does not hold."""
-        only: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
-        if values:
-            only["ExpressionAttributeValues"] = _texts(values)
-        item = {**_texts(entry), "expires_at": {"N": self._after(self._retention)}}
-        with translated("the index of results"):
-            try:
-                self._client.put_item(TableName=table, Item=item, **only)
-            except ClientError as error:
-                if code_of(error) == CONDITION_FAILED:
-                    return False
-                raise
-        return True
+    def _write(self, table: Table, entry: Attributes, *conditions: ConditionBase) -> bool:
+        """`False`, and nothing written, if the conditions don't hold."""
+        return table.put_if({**entry, "expires_at": self._after(self._retention)}, *conditions, about=_ABOUT)
 
-    def _after(self, time: timedelta) -> str:
-        return str(int((self._clock.now() + time).timestamp()))
+    def _after(self, time: timedelta) -> int:
+        return int((self._clock.now() + time).timestamp())
 
 
 class DynamoDBReuseIndex(DynamoDBResultIndex):
@@ -89,7 +73,7 @@ class DynamoDBReuseIndex(DynamoDBResultIndex):
         self, client: DynamoDBClient, table: str, *, jobs_table: str, retention: timedelta, clock: Clock
     ) -> None:
         super().__init__(client, jobs_table, retention=retention, clock=clock)
-        self._table = table
+        self._table = Table(client, table)
 
     def holder(self, reuse_key: str) -> str | None:
         """One consistent read."""
@@ -97,9 +81,8 @@ class DynamoDBReuseIndex(DynamoDBResultIndex):
 
     def hold(self, reuse_key: str, job_id: str, *, instead_of: str | None) -> bool:
         """One conditional write."""
-        condition = "job_id = :before" if instead_of else "attribute_not_exists(id)"
-        values = {":before": instead_of} if instead_of else {}
-        return self._put(f"image#{reuse_key}", {"job_id": job_id}, condition=condition, values=values)
+        unchanged = Attribute("job_id").eq(instead_of) if instead_of else Attribute("id").not_exists()
+        return self._put(f"image#{reuse_key}", {"job_id": job_id}, unchanged)
 
     def upload(self, bucket: str, key: str) -> KeyedUpload | None:
         """One consistent read."""
@@ -115,8 +98,8 @@ class DynamoDBReuseIndex(DynamoDBResultIndex):
             self._put(_upload(bucket, key), entry)
             return
         entry["sequencer"] = sortable(upload.sequencer)
-        condition = "attribute_not_exists(id) OR sequencer <= :sequencer"
-        self._put(_upload(bucket, key), entry, condition=condition, values={":sequencer": entry["sequencer"]})
+        is_newer = Attribute("id").not_exists() | Attribute("sequencer").lte(entry["sequencer"])
+        self._put(_upload(bucket, key), entry, is_newer)
 
     def sha256_of(self, fingerprint: str) -> str | None:
         """One consistent read."""
@@ -128,15 +111,14 @@ class DynamoDBReuseIndex(DynamoDBResultIndex):
 
     def count_job(self, preset_version: str, origin: str, day: str) -> int:
         """One atomic write."""
-        with translated("the index of results"):
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key={"id": {"S": f"preset#{preset_version}#{origin}#{day}"}},
-                UpdateExpression="ADD jobs :one SET expires_at = :expires_at",
-                ExpressionAttributeValues={":one": {"N": "1"}, ":expires_at": {"N": self._after(_COUNTED)}},
-                ReturnValues="UPDATED_NEW",
-            )
-        return int(answer["Attributes"]["jobs"]["N"])
+        counted = self._table.update(
+            {"id": f"preset#{preset_version}#{origin}#{day}"},
+            assign={"expires_at": self._after(_COUNTED)},
+            add={"jobs": 1},
+            returning="UPDATED_NEW",
+            about=_ABOUT,
+        )
+        return int(counted["jobs"])
 
     def is_stopped(self, preset_version: str) -> bool:
         """One consistent read."""
@@ -149,14 +131,8 @@ class DynamoDBReuseIndex(DynamoDBResultIndex):
     def _get(self, entry_id: str) -> dict[str, str]:
         return self._read(self._table, {"id": entry_id})
 
-    def _put(
-        self, entry_id: str, entry: Mapping[str, str], *, condition: str = "", values: Mapping[str, str] | None = None
-    ) -> bool:
-        return self._write(self._table, {"id": entry_id, **entry}, condition=condition, values=values)
-
-
-def _texts(values: Mapping[str, str]) -> dict[str, Any]:
-    return {name: {"S": value} for name, value in values.items()}
+    def _put(self, entry_id: str, entry: Attributes, *conditions: ConditionBase) -> bool:
+        return self._write(self._table, {"id": entry_id, **entry}, *conditions)
 
 
 def _upload(bucket: str, key: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from heliograph.jobs.timeline import StateVisit
-from heliograph.platform.step_functions import start_execution, translated
+from heliograph.platform.step_functions import ERRORS, start_execution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ class StepFunctionsWorkflow:
         arn = f"{self._state_machine_arn.replace(':stateMachine:', ':execution:')}:{job_id}"
         events: list[HistoryEventTypeDef] = []
         more: dict[str, str] = {}
-        with translated(job_id):
+        with ERRORS.translated(job_id):
             for _ in range(_MOST_PAGES):
                 try:
                     page = self._client.get_execution_history(executionArn=arn, maxResults=1000, **more)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ import httpx
 from heliograph.imaging.inspection import Inspection
 from heliograph.kernel.errors import ResultUnusable, UnusableImage
 from heliograph.platform import tls as trust
-from heliograph.platform.http_transport import LeanTransport
+from heliograph.platform.http_transport import BoundedTransport
 from heliograph.platform.user_agent import USER_AGENT
 from heliograph.storage.objects import DownloadedImage
 
@@ -43,7 +43,7 @@ class ResultHost:
             headers=_HEADERS,
             timeout=_TIMEOUT,
             follow_redirects=False,
-            transport=transport or LeanTransport(trust.ssl_context()),
+            transport=transport or BoundedTransport(trust.ssl_context()),
         )
 
     @contextmanager

@@ -23,7 +23,8 @@ from heliograph.kernel.errors import ConfigurationError, HeliographError
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.printable import without_unprintable
 from heliograph.platform import tls as trust
-from heliograph.platform.http_transport import LeanTransport
+from heliograph.platform.http_errors import may_have_arrived
+from heliograph.platform.http_transport import BoundedTransport
 from heliograph.platform.user_agent import USER_AGENT
 from heliograph.providers.protocol import Completed, NoAnswer, NoResultYet, Refused, TaskFailed, Uncertain
 
@@ -184,7 +185,7 @@ class TaskApi:
             headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"},
             timeout=_CREATE_TIMEOUT,
             follow_redirects=False,
-            transport=transport or LeanTransport(trust.ssl_context()),
+            transport=transport or BoundedTransport(trust.ssl_context()),
         )
 
     def create(self, path: str, body: Mapping[str, Any]) -> Answer | Refused | Uncertain:
@@ -195,11 +196,11 @@ class TaskApi:
             return Refused(failure(FailureCode.ROUTE_UNAVAILABLE, f"our API key can't be had: {error}", again=True))
         try:
             return self._call("POST", path, key, _CREATE_SECONDS, json=body)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+        except httpx.HTTPError as error:
+            if may_have_arrived(error):
+                return Uncertain(f"the call ended without an answer ({type(error).__name__})")
             message = f"the provider can't be reached ({type(error).__name__})"
             return Refused(failure(FailureCode.ROUTE_UNAVAILABLE, message, again=True))
-        except httpx.HTTPError as error:
-            return Uncertain(f"the call ended without an answer ({type(error).__name__})")
 
     def ask(self, path: str, parameters: Mapping[str, str], *, quickly: bool = False) -> Answer | NoAnswer:
         """One GET; `quickly`: or none that is slow."""

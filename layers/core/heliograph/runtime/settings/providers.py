@@ -15,8 +15,8 @@ Url = Annotated[str, Field(pattern=r"^(https://[^/]+|http://(127\.0\.0\.1|localh
 class ProviderSettings(Settings):
     """What it takes to call every provider that there is a key for."""
 
-    upstream_base_url: Url
-    upstream_key_secret: Name
+    provider_base_url: Url
+    provider_key_secret: Name
     kie_base_url: Url
     # None: there is no key for the second provider, and it is off. `RoutesSettings` reads it too.
     kie_key_secret: NameOrNone

@@ -8,10 +8,10 @@ from heliograph.runtime.wiring.adapters import object_store
 
 if TYPE_CHECKING:
     from heliograph.api.pages import BucketOrigins, WebPage
-    from heliograph.runtime.settings.pages import PagesSettings
+    from heliograph.runtime.settings.serve_pages import ServePagesSettings
 
 
-def api_pages(settings: PagesSettings, description: str) -> dict[str, WebPage]:
+def api_pages(settings: ServePagesSettings, description: str) -> dict[str, WebPage]:
     """The API's OpenAPI document and reference page. `description`: the document of all deployments."""
     from heliograph.api.openapi.pages import description_pages
 
@@ -23,7 +23,7 @@ def api_pages(settings: PagesSettings, description: str) -> dict[str, WebPage]:
     )
 
 
-def bucket_origins(settings: PagesSettings) -> BucketOrigins:
+def bucket_origins(settings: ServePagesSettings) -> BucketOrigins:
     """What `pages` lets a browser reach besides the API. Worked out here, without a call."""
     from heliograph.api.pages import BucketOrigins
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from heliograph.budgets.announce import BudgetAnnouncer
     from heliograph.budgets.read_me import MeReader
     from heliograph.budgets.read_usage import UsageReader
-    from heliograph.runtime.settings.models import ModelsSettings
+    from heliograph.runtime.settings.read_models_and_usage import ReadModelsAndUsageSettings
 
 
 def budget_announcer(ledger_table: str, bus: str) -> BudgetAnnouncer:
@@ -22,14 +22,14 @@ def budget_announcer(ledger_table: str, bus: str) -> BudgetAnnouncer:
     return BudgetAnnouncer(ledger=ledger_store(ledger_table), bus=event_bus(bus), clock=SystemClock())
 
 
-def usage_reader(settings: ModelsSettings) -> UsageReader:
+def usage_reader(settings: ReadModelsAndUsageSettings) -> UsageReader:
     """For `GET /v1/usage`."""
     from heliograph.budgets.read_usage import UsageReader
 
     return UsageReader(ledger=ledger_store(settings.ledger_table), clock=SystemClock())
 
 
-def me_reader(settings: ModelsSettings) -> MeReader:
+def me_reader(settings: ReadModelsAndUsageSettings) -> MeReader:
     """For `GET /v1/me`."""
     from heliograph.budgets.read_me import MeReader
     from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     )
     from heliograph.execution.provider_callback import CallbackResult
     from heliograph.providers.ports import ImageProvider
-    from heliograph.runtime.settings.callback import CallbackSettings
-    from heliograph.runtime.settings.close import CloseSettings
-    from heliograph.runtime.settings.dispatch import DispatchSettings
+    from heliograph.runtime.settings.dispatch_job import DispatchJobSettings
     from heliograph.runtime.settings.ending import EndingSettings
     from heliograph.runtime.settings.providers import ProviderSettings
-    from heliograph.runtime.settings.sweep import SweepSettings
+    from heliograph.runtime.settings.receive_callback import ReceiveCallbackSettings
+    from heliograph.runtime.settings.recover_job import RecoverJobSettings
+    from heliograph.runtime.settings.sweep_jobs import SweepJobsSettings
 
 
 # How many results of a job are copied at once, as far as all of them fit onto a function's disk.
@@ -45,7 +45,7 @@ _MOST_COPIES = 4
 _DISK_BYTES = 500_000_000
 
 
-def dispatcher(settings: DispatchSettings) -> Callable[..., DispatchOutcome]:
+def dispatcher(settings: DispatchJobSettings) -> Callable[..., DispatchOutcome]:
     """What `dispatch` does with `(turn, run_id=)`."""
     from heliograph.execution.adapters.link_trial import HttpLinkTrial
     from heliograph.execution.create_task import Creating
@@ -89,14 +89,14 @@ def finalizer(settings: EndingSettings) -> Callable[[FinalizeInput], FinalizeOut
     return partial(finalize, ending=_ending(settings))
 
 
-def closer(settings: CloseSettings) -> Callable[..., CloseOutcome]:
+def closer(settings: RecoverJobSettings) -> Callable[..., CloseOutcome]:
     """What `close` does with `(job_id, error, watch=)`."""
     from heliograph.execution import recover as closing
 
     return partial(closing.close, providers=_providers(settings), ending=_ending(settings))
 
 
-def sweeper(settings: SweepSettings) -> Callable[..., list[str]]:
+def sweeper(settings: SweepJobsSettings) -> Callable[..., list[str]]:
     """What `sweep` does with `(time_left=)`."""
     from heliograph.budgets.announce import BudgetWatch
     from heliograph.execution import recover as closing
@@ -114,7 +114,7 @@ def sweeper(settings: SweepSettings) -> Callable[..., list[str]]:
     )
 
 
-def callback_hearer(settings: CallbackSettings) -> Callable[[str, str, str | None], CallbackResult]:
+def callback_hearer(settings: ReceiveCallbackSettings) -> Callable[[str, str, str | None], CallbackResult]:
     """What `callback` does with `(job_id, token, task_id)`."""
     from heliograph.execution.adapters.task_tokens import TaskTokenWaits
     from heliograph.execution.provider_callback import Hearing, receive_callback
@@ -129,7 +129,7 @@ def _providers(settings: ProviderSettings) -> Mapping[str, ImageProvider]:
     from heliograph.providers.adapters.apimodels import ApiModels
 
     made: dict[str, ImageProvider] = {
-        "apimodels": ApiModels(settings.upstream_base_url, partial(read_secret, settings.upstream_key_secret))
+        "apimodels": ApiModels(settings.provider_base_url, partial(read_secret, settings.provider_key_secret))
     }
     if settings.kie_key_secret:
         from heliograph.providers.adapters.kie import Kie

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from heliograph.intake.stored_references import StoredReferences
     from heliograph.intake.submit_job import JobSubmitter
     from heliograph.intake.submit_upload import UploadSubmitter
-    from heliograph.runtime.settings.models import ModelsSettings
+    from heliograph.runtime.settings.create_reference_upload import CreateReferenceUploadSettings
+    from heliograph.runtime.settings.read_models_and_usage import ReadModelsAndUsageSettings
     from heliograph.runtime.settings.submission import RequestSubmissionSettings, SubmissionSettings
-    from heliograph.runtime.settings.submit_request import SubmitRequestSettings
+    from heliograph.runtime.settings.submit_job import SubmitJobSettings
     from heliograph.runtime.settings.submit_upload import SubmitUploadSettings
-    from heliograph.runtime.settings.uploads import UploadsSettings
 
 
 def upload_submitter(settings: SubmitUploadSettings) -> UploadSubmitter:
@@ -93,7 +93,7 @@ def job_quoter(settings: RequestSubmissionSettings) -> JobQuoter:
     )
 
 
-def equal_calls(settings: SubmitRequestSettings) -> EqualCalls:
+def equal_calls(settings: SubmitJobSettings) -> EqualCalls:
     """For `POST /v1/jobs` without an idempotency key."""
     from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
     from heliograph.intake.join_call import EqualCalls
@@ -132,7 +132,7 @@ def stored_references() -> StoredReferences:
     return StoredReferences(objects=object_store())
 
 
-def reference_upload_creator(settings: UploadsSettings) -> ReferenceUploadCreator:
+def reference_upload_creator(settings: CreateReferenceUploadSettings) -> ReferenceUploadCreator:
     """For `POST /v1/uploads`."""
     from heliograph.intake.create_reference_upload import ReferenceUploadCreator
 
@@ -146,7 +146,7 @@ def rejection_store(table: str) -> DynamoDBRejectionStore:
     return DynamoDBRejectionStore(aws.dynamodb(), table)
 
 
-def model_lister(settings: ModelsSettings) -> ModelLister:
+def model_lister(settings: ReadModelsAndUsageSettings) -> ModelLister:
     """For `GET /v1/models`."""
     from heliograph.intake.list_models import ModelLister
     from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from heliograph.jobs.read_jobs import JobsReader, JobViewer
     from heliograph.jobs.read_timeline import TimelineReader
     from heliograph.jobs.wait_for_end import JobWaiter
-    from heliograph.runtime.settings.api import ApiSettings
-    from heliograph.runtime.settings.cancel import CancelSettings
+    from heliograph.runtime.settings.cancel_job import CancelJobSettings
+    from heliograph.runtime.settings.read_jobs import ReadJobsSettings
     from heliograph.runtime.settings.submission import RequestSubmissionSettings
 
 
@@ -25,7 +25,7 @@ def job_waiter(settings: RequestSubmissionSettings) -> JobWaiter:
     return JobWaiter(jobs=job_records(settings.jobs_table), clock=SystemClock(), sleep=time.sleep)
 
 
-def job_canceler(settings: CancelSettings) -> JobCanceler:
+def job_canceler(settings: CancelJobSettings) -> JobCanceler:
     """For `POST /v1/jobs/{id}/cancel`."""
     from heliograph.jobs.cancel import JobCanceler
 
@@ -44,14 +44,14 @@ def job_viewer() -> JobViewer:
     return JobViewer(objects=object_store(), clock=SystemClock())
 
 
-def jobs_reader(settings: ApiSettings) -> JobsReader:
+def jobs_reader(settings: ReadJobsSettings) -> JobsReader:
     """For `GET /v1/jobs` and `GET /v1/jobs/{id}`."""
     from heliograph.jobs.read_jobs import JobsReader
 
     return JobsReader(jobs=job_records(settings.jobs_table), viewer=job_viewer())
 
 
-def timeline_reader(settings: ApiSettings) -> TimelineReader:
+def timeline_reader(settings: ReadJobsSettings) -> TimelineReader:
     """For `GET /v1/jobs/{id}/events`."""
     from heliograph.jobs.read_timeline import TimelineReader
 

@@ -10,10 +10,10 @@ from heliograph.runtime.wiring.adapters import job_records, route_control
 
 if TYPE_CHECKING:
     from heliograph.monitoring.metrics import HealthSnapshot
-    from heliograph.runtime.settings.sweep import SweepSettings
+    from heliograph.runtime.settings.sweep_jobs import SweepJobsSettings
 
 
-def surveyor(settings: SweepSettings) -> Callable[[], HealthSnapshot]:
+def surveyor(settings: SweepJobsSettings) -> Callable[[], HealthSnapshot]:
     """What `sweep` looks at when it is done."""
     from heliograph.monitoring.health import check_health
 

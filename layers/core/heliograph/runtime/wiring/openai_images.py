@@ -16,10 +16,10 @@ from heliograph.runtime.wiring.jobs import job_viewer, job_waiter
 if TYPE_CHECKING:
     from heliograph.openai_images.linked_images import ImageLinks
     from heliograph.openai_images.make_images import ImagesService
-    from heliograph.runtime.settings.images import ImagesSettings
+    from heliograph.runtime.settings.create_openai_images import CreateOpenAiImagesSettings
 
 
-def images_service(settings: ImagesSettings) -> ImagesService:
+def images_service(settings: CreateOpenAiImagesSettings) -> ImagesService:
     """For `POST /v1/images/…`."""
     from heliograph.budgets.announce import BudgetChecker
     from heliograph.intake.adapters.dynamodb_recent_calls import DynamoDBRecentCalls
@@ -40,7 +40,7 @@ def images_service(settings: ImagesSettings) -> ImagesService:
     )
 
 
-def image_links(settings: ImagesSettings) -> ImageLinks:
+def image_links(settings: CreateOpenAiImagesSettings) -> ImageLinks:
     """For links to results, and for the calls that follow them."""
     from heliograph.openai_images.linked_images import ImageLinks
     from heliograph.platform.secrets import read_secret

@@ -11,11 +11,11 @@ from heliograph.platform.clock import SystemClock
 from heliograph.runtime.wiring.adapters import event_bus, job_records
 
 if TYPE_CHECKING:
-    from heliograph.runtime.settings.deliver import DeliverSettings
-    from heliograph.runtime.settings.deliveries import DeliveriesSettings
     from heliograph.runtime.settings.endpoints import EndpointsSettings
-    from heliograph.runtime.settings.notify import NotifySettings
-    from heliograph.runtime.settings.sweep_deliveries import SweepDeliveriesSettings
+    from heliograph.runtime.settings.fan_out_webhooks import FanOutWebhooksSettings
+    from heliograph.runtime.settings.manage_webhook_deliveries import ManageWebhookDeliveriesSettings
+    from heliograph.runtime.settings.send_webhook import SendWebhookSettings
+    from heliograph.runtime.settings.sweep_webhook_deliveries import SweepWebhookDeliveriesSettings
     from heliograph.webhooks.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
     from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
     from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MOST_RECOVERIES = 8
 
 
-def notifier(settings: NotifySettings) -> Callable[[ReceivedEvent], list[Delivery]]:
+def notifier(settings: FanOutWebhooksSettings) -> Callable[[ReceivedEvent], list[Delivery]]:
     """What `notify` does with an event of the bus."""
     from heliograph.webhooks.fan_out import Notifying, notify
 
@@ -43,7 +43,7 @@ def notifier(settings: NotifySettings) -> Callable[[ReceivedEvent], list[Deliver
     return partial(notify, notifying=notifying)
 
 
-def deliverer(settings: DeliverSettings) -> Callable[[DeliveryTurn | DeliveryCrashed], DeliverOutcome]:
+def deliverer(settings: SendWebhookSettings) -> Callable[[DeliveryTurn | DeliveryCrashed], DeliverOutcome]:
     """What `deliver` does with a turn, or with an execution that ended early."""
     from heliograph.webhooks.adapters.http_sender import HttpWebhookSender
     from heliograph.webhooks.deliver import Delivering, deliver
@@ -71,7 +71,7 @@ def endpoint_desk(settings: EndpointsSettings) -> EndpointService:
     )
 
 
-def delivery_desk(settings: DeliveriesSettings) -> DeliveryService:
+def delivery_desk(settings: ManageWebhookDeliveriesSettings) -> DeliveryService:
     """What `deliveries` does."""
     from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
     from heliograph.platform.threads import Threads
@@ -87,7 +87,7 @@ def delivery_desk(settings: DeliveriesSettings) -> DeliveryService:
     )
 
 
-def delivery_sweeper(settings: SweepDeliveriesSettings) -> Callable[[], list[str]]:
+def delivery_sweeper(settings: SweepWebhookDeliveriesSettings) -> Callable[[], list[str]]:
     """What `sweep_deliveries` does."""
     from heliograph.webhooks.lost_deliveries import carry_on
 

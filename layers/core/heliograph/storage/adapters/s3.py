@@ -9,11 +9,12 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from heliograph.kernel.errors import Fault, InvalidRequest, ObjectChanged, StorageFailed
+from heliograph.kernel.errors import Fault, InvalidRequest, ObjectChanged
 from heliograph.kernel.media_types import SNIFF_BYTES
-from heliograph.storage.adapters.s3_errors import MISSING, code_of, refusal_of
+from heliograph.platform.aws_errors import code_of
+from heliograph.storage.adapters.s3_errors import ARCHIVED, CHANGED, EMPTY, MISSING, translated
 from heliograph.storage.objects import (
     Copied,
     CopyOutcome,
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
 
-# The answers to a conditional write whose condition does not hold, or that met another write.
-_CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchKey"})
 _ETAG_OF_NOTHING = '"d41d8cd98f00b204e9800998ecf8427e"'
 # What a HEAD answers where a GET would say why: it has no body.
 _UNSAID = frozenset({400, 403})
@@ -54,14 +53,14 @@ class S3ObjectStore:
 
     def look(self, location: ObjectLocation, *, head_bytes: int = SNIFF_BYTES) -> ObjectFacts | None:
         """One ranged GET instead of HEAD and GET: metadata and first bytes together."""
-        with _translated(location):
+        with translated(location):
             try:
                 answer = self._client.get_object(**_which(location), Range=f"bytes=0-{head_bytes - 1}")
                 head = answer["Body"].read(head_bytes)
             except ClientError as error:
                 if code_of(error) in MISSING:
                     return None
-                if code_of(error) == "InvalidRange":  # only an empty object has no first byte
+                if code_of(error) == EMPTY:
                     return ObjectFacts(0, None, {}, b"", _ETAG_OF_NOTHING)
                 raise
         _, _, total = answer.get("ContentRange", "").rpartition("/")
@@ -70,7 +69,7 @@ class S3ObjectStore:
 
     def summary(self, location: ObjectLocation) -> ObjectSummary | None:
         """One HEAD, with the checksums that S3 keeps of the object."""
-        with _translated(location):
+        with translated(location):
             try:
                 answer = self._client.head_object(**_which(location), ChecksumMode="ENABLED")
             except ClientError as error:
@@ -107,7 +106,7 @@ class S3ObjectStore:
 
         One without a SHA-256 of S3's, as whoever restores a bucket may put it, is read before.
         """
-        with _translated(source, reading=False):
+        with translated(source, reading=False):
             found: HeadObjectOutputTypeDef | None = None
             try:
                 found = self._client.head_object(**_which(source), ChecksumMode="ENABLED")
@@ -127,11 +126,11 @@ class S3ObjectStore:
                 )
             except ClientError as error:
                 # S3 does not say whether the source or the target is another by now.
-                if found and replacing and code_of(error) in _CHANGED and self._is_still(source, found):
+                if found and replacing and code_of(error) in CHANGED and self._is_still(source, found):
                     raise ObjectChanged(f"s3://{target.bucket}/{target.key}: {code_of(error)}") from error
                 if code_of(error) in MISSING | {"PreconditionFailed"}:
                     return NotCopied("it is gone")
-                if code_of(error) == "InvalidObjectState":
+                if code_of(error) in ARCHIVED:
                     return NotCopied("it is archived")
                 raise
         # Stores that are only like S3 may compute none of a copy; what was copied was looked at.
@@ -153,7 +152,7 @@ class S3ObjectStore:
     @contextmanager
     def rest(self, location: ObjectLocation, *, start: int) -> Iterator[Iterator[bytes]]:
         """One ranged GET. The connection is given up where not all of it is read."""
-        with _translated(location):
+        with translated(location):
             try:
                 answer = self._client.get_object(**_which(location), Range=f"bytes={start}-")
             except ClientError as error:
@@ -169,7 +168,7 @@ class S3ObjectStore:
 
     def read(self, location: ObjectLocation, *, max_bytes: int) -> Document | None:
         """Reads at most one byte more than allowed, whatever the object's size."""
-        with _translated(location):
+        with translated(location):
             try:
                 answer = self._client.get_object(**_which(location))
                 body = answer["Body"].read(max_bytes + 1)
@@ -222,7 +221,7 @@ class S3ObjectStore:
 
         A condition needs `s3:GetObject`.
         """
-        with _translated(location, reading=False), _conditional(location, replacing):
+        with translated(location, reading=False), _conditional(location, replacing):
             answer = self._client.put_object(
                 Bucket=location.bucket,
                 Key=location.key,
@@ -251,7 +250,7 @@ def _conditional(location: ObjectLocation, replacing: Replacing | None) -> Itera
     try:
         yield
     except ClientError as error:
-        if replacing and code_of(error) in _CHANGED:
+        if replacing and code_of(error) in CHANGED:
             raise ObjectChanged(f"s3://{location.bucket}/{location.key}: {code_of(error)}") from error
         raise
 
@@ -294,16 +293,3 @@ def _fingerprint_of(location: ObjectLocation, answer: HeadObjectOutputTypeDef) -
 
 def _version_id(version_id: str | None) -> str | None:
     return None if version_id == "null" else version_id
-
-
-@contextmanager
-def _translated(location: ObjectLocation, *, reading: bool = True) -> Iterator[None]:
-    """S3's errors as ours. What can't be written is never given up: it may be paid for."""
-    try:
-        yield
-    except ClientError as error:
-        reason = refusal_of(error) if reading else None
-        refusal = reason and f"{location.key} can't be read: {reason}"
-        raise StorageFailed(f"s3://{location.bucket}/{location.key}: {code_of(error)}", refusal=refusal) from error
-    except BotoCoreError as error:
-        raise StorageFailed(f"s3://{location.bucket}/{location.key}: {type(error).__name__}") from error

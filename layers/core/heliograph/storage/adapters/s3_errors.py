@@ -6,15 +6,42 @@ API Reference ("Error responses") and of the AWS KMS API Reference ("Decrypt", "
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import urllib3.exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+
+from heliograph.kernel.errors import StorageFailed
+from heliograph.platform.aws_errors import Errors, code_of
+
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
+    from heliograph.storage.references import ObjectLocation
 
 # A key or version id that can't be is as absent as one that isn't. `MethodNotAllowed`: a delete marker.
 MISSING = frozenset(
     {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "405", "InvalidArgument", "KeyTooLongError"}
+)
+# A conditional write whose condition does not hold, or that met another write.
+CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchKey"})
+# A copy says the second, of what a GET says the first.
+ARCHIVED = frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"})
+# Only an empty object has no first byte.
+EMPTY = "InvalidRange"
+ERRORS = Errors(
+    failure=StorageFailed,
+    answers=MISSING | CHANGED | ARCHIVED | {EMPTY},
+    meanings={
+        "AccessDenied": "the bucket's policy, the object's KMS key or the function's role denies it",
+        "EncryptionTypeMismatch": "the object that is there is encrypted in another way",
+        "InvalidRequest": "S3 does not take the request as it is",
+        "InvalidWriteOffset": "the object that is there has another size",
+        "NoSuchBucket": "there is no such bucket",
+        "SlowDown": "the bucket is throttled",
+        "TooManyParts": "the object that is there has too many parts",
+    },
 )
 # Said of the call, the bucket, the account or the moment, and not of the object.
 _PASSING = frozenset(
@@ -76,9 +103,19 @@ _REASONS = {
 }
 
 
-def code_of(error: ClientError) -> str:
-    """S3's code; the HTTP status where its answer had no body."""
-    return error.response.get("Error", {}).get("Code", "")
+@contextmanager
+def translated(location: ObjectLocation, *, reading: bool = True) -> Iterator[None]:
+    """S3's errors as ours. What can't be written is never given up: it may be paid for."""
+    name = f"s3://{location.bucket}/{location.key}"
+    try:
+        yield
+    except ClientError as error:
+        reason = refusal_of(error) if reading else None
+        refusal = reason and f"{location.key} can't be read: {reason}"
+        raise StorageFailed(f"{name}: {ERRORS.described(code_of(error))}", refusal=refusal) from error
+    except (BotoCoreError, urllib3.exceptions.HTTPError) as error:
+        # The SDK lets some errors of the connection through that come while a body is read.
+        raise StorageFailed(f"{name}: {type(error).__name__}") from error
 
 
 def refusal_of(error: ClientError) -> str | None:

@@ -12,21 +12,18 @@ expires_at                                     DynamoDB deletes it then (TTL)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from heliograph.kernel.errors import StaleRecord
 from heliograph.kernel.pagination import Cursor, Page
-from heliograph.platform.dynamodb import CONDITION_FAILED, code_of, put_next_revision, record_of, records_of, translated
+from heliograph.platform.dynamodb import Attribute, Attributes, Item, Key, Table, record_of, records_of, sortable
 from heliograph.webhooks.delivery import Delivery, DeliveryQuery, DeliverySummary
 from heliograph.webhooks.endpoint import JOB_URLS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 BY_TENANT_INDEX = "by-tenant"
 PENDING_INDEX = "pending"
@@ -42,8 +39,7 @@ class DynamoDBDeliveryStore:
     """The deliveries of a table of that name."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
-        self._table = table
+        self._table = Table(client, table)
 
     def add(self, delivery: Delivery) -> bool:
         """One conditional write."""
@@ -55,11 +51,7 @@ class DynamoDBDeliveryStore:
 
     def get(self, delivery_id: str) -> Delivery | None:
         """One consistent read."""
-        with translated(delivery_id):
-            answer = self._client.get_item(
-                TableName=self._table, Key={"delivery_id": {"S": delivery_id}}, ConsistentRead=True
-            )
-        item = answer.get("Item")
+        item = self._table.get(_key(delivery_id), about=delivery_id)
         return record_of(item, _delivery, key="delivery_id") if item else None
 
     def save(self, delivery: Delivery) -> Delivery:
@@ -72,12 +64,22 @@ class DynamoDBDeliveryStore:
         """Queries of the index, which lags behind the table by milliseconds; a thousand records at most."""
         found: list[DeliverySummary] = []
         unreadable: list[str] = []
-        start = _start(tenant, query.after) if query.after else None
+        start: Attributes | None = _start(tenant, query.after) if query.after else None
+        narrowed = [
+            Attribute(name).eq(str(value)) for name in NARROWED_BY if (value := getattr(query, name)) is not None
+        ]
         read = 0
         while True:
-            with translated("deliveries"):
-                answer = self._client.query(**self._question(tenant, query, start))
-            for item in answer["Items"]:
+            page = self._table.query(
+                Key("tenant").eq(tenant),
+                index=BY_TENANT_INDEX,
+                only=narrowed,
+                start=start,
+                limit=_MOST_READ // 4 if narrowed else query.limit + 1,
+                newest_first=True,
+                about="deliveries",
+            )
+            for item in page.items:
                 if len(found) == query.limit:
                     last = found[-1]
                     end = Cursor(last.created_at, last.delivery_id)
@@ -85,8 +87,8 @@ class DynamoDBDeliveryStore:
                 summaries = records_of([item], _summary, key="delivery_id")
                 found += summaries.readable
                 unreadable += summaries.unreadable
-            start = answer.get("LastEvaluatedKey")
-            read += answer["ScannedCount"]
+            start = page.last
+            read += page.scanned
             if start is None:
                 return Page(tuple(found), None, tuple(unreadable))
             if read >= _MOST_READ:
@@ -94,123 +96,80 @@ class DynamoDBDeliveryStore:
 
     def undelivered(self, endpoint_id: str, since: datetime, *, limit: int) -> Sequence[str]:
         """One query of the index, whose items are so small that it holds thousands."""
-        with translated("undelivered deliveries"):
-            answer = self._client.query(
-                TableName=self._table,
-                IndexName=UNDELIVERED_INDEX,
-                KeyConditionExpression="endpoint_id = :endpoint AND undelivered_at >= :since",
-                ExpressionAttributeValues={":endpoint": {"S": endpoint_id}, ":since": {"S": _sortable(since)}},
-                Limit=limit,
-            )
-        return [item["delivery_id"]["S"] for item in answer["Items"]]
+        page = self._table.query(
+            Key("endpoint_id").eq(endpoint_id),
+            Key("undelivered_at").gte(sortable(since)),
+            index=UNDELIVERED_INDEX,
+            limit=limit,
+            about="undelivered deliveries",
+        )
+        return [item["delivery_id"] for item in page.items]
 
     def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
         """One query per shard of the index."""
         found: list[tuple[int, str]] = []
-        with translated("pending deliveries"):
-            for shard in range(PENDING_SHARDS):
-                answer = self._client.query(
-                    TableName=self._table,
-                    IndexName=PENDING_INDEX,
-                    KeyConditionExpression="pending_shard = :shard AND attention_at <= :now",
-                    ExpressionAttributeValues={
-                        ":shard": {"S": str(shard)},
-                        ":now": {"N": str(int(now.timestamp()))},
-                    },
-                    Limit=limit,
-                )
-                found += [(int(item["attention_at"]["N"]), item["delivery_id"]["S"]) for item in answer["Items"]]
+        for shard in range(PENDING_SHARDS):
+            page = self._table.query(
+                Key("pending_shard").eq(str(shard)),
+                Key("attention_at").lte(int(now.timestamp())),
+                index=PENDING_INDEX,
+                limit=limit,
+                about="pending deliveries",
+            )
+            found += [(item["attention_at"], item["delivery_id"]) for item in page.items]
         return [delivery_id for _, delivery_id in sorted(found)[:limit]]
 
     def look_again(self, delivery_id: str, at: datetime) -> None:
         """One conditional write; the next `save` writes over it."""
-        with translated(delivery_id):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key={"delivery_id": {"S": delivery_id}},
-                    UpdateExpression="SET attention_at = :at",
-                    ConditionExpression="attribute_exists(pending_shard)",
-                    ExpressionAttributeValues={":at": {"N": str(int(at.timestamp()))}},
-                )
-            except ClientError as error:
-                if code_of(error) != CONDITION_FAILED:
-                    raise
-
-    def _question(
-        self, tenant: str, query: DeliveryQuery, start: Mapping[str, AttributeValueTypeDef] | None
-    ) -> dict[str, Any]:
-        wanted = {name: str(value) for name in NARROWED_BY if (value := getattr(query, name)) is not None}
-        filters = " AND ".join(f"#{name} = :{name}" for name in wanted)
-        return {
-            "TableName": self._table,
-            "IndexName": BY_TENANT_INDEX,
-            "KeyConditionExpression": "tenant = :tenant",
-            "ExpressionAttributeValues": {
-                ":tenant": {"S": tenant},
-                **{f":{name}": {"S": value} for name, value in wanted.items()},
-            },
-            "ScanIndexForward": False,
-            "Limit": _MOST_READ // 4 if wanted else query.limit + 1,
-            **(
-                {"FilterExpression": filters, "ExpressionAttributeNames": {f"#{name}": name for name in wanted}}
-                if wanted
-                else {}
-            ),
-            **({"ExclusiveStartKey": start} if start else {}),
-        }
-
-    def _write(self, delivery: Delivery, *, read: int | None) -> None:
-        put_next_revision(
-            self._client, self._table, _item(delivery), what=delivery.delivery_id, key="delivery_id", read=read
+        self._table.update_if(
+            _key(delivery_id),
+            Attribute("pending_shard").exists(),
+            assign={"attention_at": int(at.timestamp())},
+            about=delivery_id,
         )
 
-
-def _delivery(item: Mapping[str, Any]) -> Delivery:
-    return Delivery.model_validate_json(item["document"]["S"])
-
-
-def _summary(item: Mapping[str, Any]) -> DeliverySummary:
-    return DeliverySummary.model_validate_json(item["summary"]["S"])
+    def _write(self, delivery: Delivery, *, read: int | None) -> None:
+        self._table.put_next_revision(_item(delivery), key="delivery_id", read=read, about=delivery.delivery_id)
 
 
-def _item(delivery: Delivery) -> dict[str, AttributeValueTypeDef]:
-    summary = delivery.model_dump_json(include=set(DeliverySummary.model_fields))
-    item: dict[str, AttributeValueTypeDef] = {
-        "delivery_id": {"S": delivery.delivery_id},
-        "revision": {"N": str(delivery.revision)},
-        "tenant": {"S": delivery.tenant},
-        "created_at": {"S": _sortable(delivery.created_at)},
-        "endpoint_id": {"S": delivery.endpoint_id or JOB_URLS},
-        "status": {"S": delivery.status.value},
-        "event_type": {"S": delivery.event_type},
-        "summary": {"S": summary},
-        "document": {"S": delivery.model_dump_json()},
-        "expires_at": {"N": str(int(delivery.expires_at.timestamp()))},
-    }
-    if delivery.job_id:
-        item["job_id"] = {"S": delivery.job_id}
-    # Of URLs that were given with jobs there is nothing to recover: all tenants' would lie together.
-    if delivery.endpoint_id and delivery.undelivered_at:
-        item["undelivered_at"] = {"S": _sortable(delivery.undelivered_at)}
-    if delivery.attention_at:
-        item["pending_shard"] = {"S": str(ord(delivery.delivery_id[-1]) % PENDING_SHARDS)}
-        item["attention_at"] = {"N": str(int(delivery.attention_at.timestamp()))}
-    return item
+def _delivery(item: Item) -> Delivery:
+    return Delivery.model_validate_json(item["document"])
 
 
-def _sortable(at: datetime) -> str:
-    # Python leaves out microseconds that are none, and texts of two lengths don't sort by time.
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+def _summary(item: Item) -> DeliverySummary:
+    return DeliverySummary.model_validate_json(item["summary"])
 
 
-def _start(tenant: str, after: Cursor) -> dict[str, AttributeValueTypeDef]:
+def _key(delivery_id: str) -> Attributes:
+    return {"delivery_id": delivery_id}
+
+
+def _item(delivery: Delivery) -> Attributes:
+    attention_at = delivery.attention_at
     return {
-        "tenant": {"S": tenant},
-        "created_at": {"S": _sortable(after.created_at)},
-        "delivery_id": {"S": after.id},
+        **_key(delivery.delivery_id),
+        "revision": delivery.revision,
+        "tenant": delivery.tenant,
+        "created_at": sortable(delivery.created_at),
+        "endpoint_id": delivery.endpoint_id or JOB_URLS,
+        "status": delivery.status.value,
+        "event_type": delivery.event_type,
+        "summary": delivery.model_dump_json(include=set(DeliverySummary.model_fields)),
+        "document": delivery.model_dump_json(),
+        "expires_at": int(delivery.expires_at.timestamp()),
+        "job_id": delivery.job_id or None,
+        # Deliveries to jobs' own URLs can't be recovered: those of all tenants would share one key of the index.
+        "undelivered_at": sortable(delivery.undelivered_at)
+        if delivery.endpoint_id and delivery.undelivered_at
+        else None,
+        "pending_shard": str(ord(delivery.delivery_id[-1]) % PENDING_SHARDS) if attention_at else None,
+        "attention_at": int(attention_at.timestamp()) if attention_at else None,
     }
 
 
-def _position(key: Mapping[str, Any]) -> Cursor:
-    return Cursor(datetime.fromisoformat(key["created_at"]["S"]), key["delivery_id"]["S"])
+def _start(tenant: str, after: Cursor) -> Attributes:
+    return {"tenant": tenant, "created_at": sortable(after.created_at), "delivery_id": after.id}
+
+
+def _position(key: Item) -> Cursor:
+    return Cursor(datetime.fromisoformat(key["created_at"]), key["delivery_id"])

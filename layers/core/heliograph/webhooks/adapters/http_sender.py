@@ -46,6 +46,18 @@ NOT_SECURE = "its certificate is not valid, or no secure connection came about"
 TIMED_OUT = "timed out"
 BROKE_OFF = "the connection broke off"
 NO_HTTP = "no whole HTTP answer came"
+# By the nearest kind of an error of the connection; httpcore hands on those of our own sockets as they are.
+_SAID_OF: Mapping[type[BaseException], str] = {
+    TimeoutError: TIMED_OUT,
+    httpcore.TimeoutException: TIMED_OUT,
+    ssl.SSLError: NOT_SECURE,
+    httpcore.ProtocolError: NO_HTTP,
+    httpcore.UnsupportedProtocol: NO_HTTP,
+    OSError: BROKE_OFF,
+    httpcore.NetworkError: BROKE_OFF,
+    httpcore.ConnectionNotAvailable: BROKE_OFF,
+    httpcore.ProxyError: BROKE_OFF,
+}
 
 
 class HttpWebhookSender:
@@ -84,14 +96,8 @@ class HttpWebhookSender:
             return self._post(parts, headers, payload.encode(), addresses, deadline)
         except _Refused as refused:
             return WebhookAnswer(None, str(refused))
-        except TimeoutError:
-            return WebhookAnswer(None, TIMED_OUT)
-        except ssl.SSLError:
-            return WebhookAnswer(None, NOT_SECURE)
-        except (httpcore.ProtocolError, httpcore.UnsupportedProtocol):
-            return WebhookAnswer(None, NO_HTTP)
-        except (OSError, httpcore.NetworkError):
-            return WebhookAnswer(None, BROKE_OFF)
+        except tuple(_SAID_OF) as error:
+            return WebhookAnswer(None, next(_SAID_OF[kind] for kind in type(error).__mro__ if kind in _SAID_OF))
 
     def _checked_addresses(self, parts: SplitResult, deadline: _Deadline) -> list[str]:
         host = _host(parts)

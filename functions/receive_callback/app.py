@@ -1,0 +1,31 @@
+"""`POST /v1/callbacks/{job_id}/{token}`: a provider says that a task has ended. Nothing that it says is believed."""
+
+from typing import Any
+
+import heliograph.runtime.start  # noqa: F401 - first, whatever else is imported
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from heliograph.api.callbacks import callback_response, claimed_task_id
+from heliograph.api.responses import api_resolver
+from heliograph.kernel.failures import Charged
+from heliograph.kernel.ids import JOB_ID
+from heliograph.monitoring.logging import logger, observed, only_an_id
+from heliograph.runtime.environment import read_settings
+from heliograph.runtime.settings.receive_callback import ReceiveCallbackSettings
+from heliograph.runtime.wiring import execution
+
+app = api_resolver(charged_on_failure=Charged.NO)
+hear = execution.callback_hearer(read_settings(ReceiveCallbackSettings))
+
+
+@app.post("/v1/callbacks/<job_id>/<token>")
+def take_callback(job_id: str, token: str) -> Response[str]:
+    outcome = hear(job_id, token, claimed_task_id(app.current_event))
+    # Anybody may call: what is no id of ours is not logged.
+    logger.info("heard", extra={"job_id": only_an_id(job_id, JOB_ID), "outcome": outcome})
+    return callback_response(outcome)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)

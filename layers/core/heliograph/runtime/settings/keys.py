@@ -1,9 +1,0 @@
-"""The settings of `keys`."""
-
-from __future__ import annotations
-
-from heliograph.runtime.settings.api_keys import KeysTableSettings
-
-
-class KeysSettings(KeysTableSettings):
-    """Keys are made, listed and revoked here, and nothing else is done."""
