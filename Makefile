@@ -25,10 +25,10 @@ export SAM_CLI_TELEMETRY := 0
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-demo: $(INSTALLED) ## run the demo: a photo in a bucket, then a call of the API (PHOTO=… for your own)
+demo: $(INSTALLED) ## run the demo: edit a photo in a bucket, then call the API (PHOTO=… for your own)
 	@$(VENV)/bin/python -m local demo $(if $(PHOTO),--photo "$(PHOTO)")
 
-up: $(INSTALLED) ## start the whole stack on this machine, and leave it running
+up: $(INSTALLED) ## start the whole stack on this machine and leave it running
 	@$(VENV)/bin/python -m local up
 
 down: $(INSTALLED) ## stop what `make up` started
@@ -41,49 +41,49 @@ QUICK_TESTS := tests/unit tests/contract tests/integration tests/layer
 # Each target's output in one piece, where make can do that (4.0).
 AT_ONCE := --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-test: $(INSTALLED) ## run everything: check, and all tests; those that need no local stack also on another Python and day
+test: $(INSTALLED) ## run all checks and tests, and those without the local stack also on another Python and day
 	@$(MAKE) --no-print-directory $(AT_ONCE) check test-here test-elsewhere
 	@$(MAKE) --no-print-directory $(AT_ONCE) e2e test-tools
 
-test-here: $(INSTALLED) ## unit, contract and integration tests
+test-here: $(INSTALLED) ## run unit, contract and integration tests
 	$(VENV)/bin/python -m pytest $(QUICK_TESTS)
 
 # Without that Python, only the day differs. The cache belongs to the other pass, which may run at the same time.
 ELSEWHERE = $(if $(LAMBDA_PYTHON_HERE),$(LAMBDA_VENV),$(VENV))
 
 .SECONDEXPANSION:
-test-elsewhere: $$(ELSEWHERE)/.installed ## run the same two years ahead, on the functions' own Python (3.13) where it is installed
+test-elsewhere: $$(ELSEWHERE)/.installed ## run the same tests two years ahead, on the functions' Python (3.13) if it is installed
 	@[ -n "$(LAMBDA_PYTHON_HERE)" ] || echo "no Python $(LAMBDA_PYTHON) is here: this pass runs on the Python at hand"
 	$(ELSEWHERE)/bin/python -m pytest -p no:cacheprovider --days-ahead 731 $(QUICK_TESTS)
 
 # In one process, which leaves the other core to the end-to-end tests.
-test-tools: $(INSTALLED) ## tests of the tools and of the playground's page
+test-tools: $(INSTALLED) ## run the tests of the tools and of the playground's page
 	$(VENV)/bin/python -m pytest -p no:cacheprovider local/tests benchmarks/tests tests/browser
 
-unit: $(INSTALLED) ## unit tests, but the slow ones: no network, no AWS, under a minute
+unit: $(INSTALLED) ## run the unit tests, but the slow ones: no network, no AWS, under a minute
 	$(VENV)/bin/python -m pytest -q -m "not slow" tests/unit
 
-contract: $(INSTALLED) ## contract tests: the template, the workflows, the API's description, events, imports
+contract: $(INSTALLED) ## run the contract tests: template, workflows, the API's description, events, imports
 	$(VENV)/bin/python -m pytest -q tests/contract
 
-integration: $(INSTALLED) ## integration tests: functions and adapters, with AWS as moto plays it
+integration: $(INSTALLED) ## run the integration tests: functions and adapters, with AWS simulated by moto
 	$(VENV)/bin/python -m pytest -q tests/integration tests/layer
 
-tools: $(INSTALLED) ## tests of the tools: the emulator, the provider simulator, the benchmarks
+tools: $(INSTALLED) ## run the tests of the emulator, the provider simulator and the benchmarks
 	$(VENV)/bin/python -m pytest -q local/tests benchmarks/tests
 
-browser: $(INSTALLED) ## browser tests: the playground's page in Chromium, with an API that answers as each test says
+browser: $(INSTALLED) ## run the browser tests: the playground's page in Chromium, with a scripted API
 	$(VENV)/bin/python -m pytest -q tests/browser
 
-e2e: $(INSTALLED) ## end-to-end tests: the whole application on the local stack
+e2e: $(INSTALLED) ## run the end-to-end tests: the whole application on the local stack
 	$(VENV)/bin/python -m pytest tests/e2e
 
-coverage: $(INSTALLED) ## what unit, contract and integration tests run of the functions and their layer, by line and branch
+coverage: $(INSTALLED) ## measure what unit, contract and integration tests run of the functions and their layer, by line and branch
 	$(VENV)/bin/coverage run -m pytest -q $(QUICK_TESTS)
 	@$(VENV)/bin/coverage html --quiet --directory .local/coverage-report
 	$(VENV)/bin/coverage report
 
-screenshots: $(INSTALLED) ## retake the playground's screenshots, into docs/screenshots
+screenshots: $(INSTALLED) ## take the playground's screenshots again, into docs/screenshots
 	@mkdir -p docs/screenshots
 	HELIOGRAPH_SCREENSHOTS=docs/screenshots HELIOGRAPH_PICTURE_PX=1536 $(VENV)/bin/python -m pytest -q tests/e2e/test_playground.py -k pictures_can_be_taken
 
@@ -102,14 +102,14 @@ $(CFN_LINT_INSTALLED): tests/tools/cfn-lint.txt
 	@$(CFN_LINT)/bin/python -m pip check --quiet --disable-pip-version-check
 	@touch $@
 
-format: $(INSTALLED) ## format the code with ruff
+format: $(INSTALLED) ## fix and format the code with ruff
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
 openapi: $(INSTALLED) ## write the OpenAPI document, into functions/serve_pages/openapi.json
 	PYTHONPATH=layers/core $(VENV)/bin/python -m heliograph.api.openapi events/published >functions/serve_pages/openapi.json
 
-bench: $(INSTALLED) ## run the benchmarks, and write docs/performance.md (TOPIC=… for one; see benchmarks/__main__.py)
+bench: $(INSTALLED) ## run the benchmarks and write docs/performance.md (TOPIC=… for one; see benchmarks/__main__.py)
 	PYTHONPATH=layers/core:. $(VENV)/bin/python -m benchmarks $(TOPIC)
 
 # The arguments of a command count only if they are typed after `make`: NAME, KEY or ENV may be set in the environment for
@@ -123,43 +123,43 @@ OPERATE = @$(VENV)/bin/python -m operations $(TARGET)
 build: $(INSTALLED) ## build for AWS (ARCHITECTURE=arm64 or x86_64)
 	@$(VENV)/bin/python -m operations.sam $(call option,ARCHITECTURE,--architecture)
 
-preflight: $(INSTALLED) ## check an AWS account before a deployment, or a deployment; changes nothing (STACK, REGION)
+preflight: $(INSTALLED) ## check an AWS account, or a deployment; changes nothing (STACK, REGION)
 	@$(VENV)/bin/python -m operations.preflight $(TARGET) $(call option,PARAMETERS,--parameters)
 
-deploy: $(INSTALLED) ## deploy to AWS, or update (STACK, REGION, PARAMETERS='Name=value …'; ENV=… of samconfig.toml)
+deploy: $(INSTALLED) ## deploy to AWS, or update a deployment (STACK, REGION, PARAMETERS='Name=value …'; ENV=… of samconfig.toml)
 	@$(VENV)/bin/python -m operations.deploy $(TARGET) $(call option,PARAMETERS,--parameters) \
 		$(call option,ARCHITECTURE,--architecture) $(call option,SNAPSTART,--snapstart)
 
-key: $(INSTALLED) ## store the provider's key, from apimodels.app, in a deployment's secret
+key: $(INSTALLED) ## store the provider's key (from apimodels.app) in the deployment's secret
 	@$(VENV)/bin/python -m operations.provider_key $(TARGET)
 
 routes: $(INSTALLED) ## show the state of every route
 	$(OPERATE) routes
 
-disable-route: $(INSTALLED) ## disable a route, for a drill or a repair (ROUTE=… REASON=…)
+disable-route: $(INSTALLED) ## take a route out of service (ROUTE=… REASON=…)
 	$(call needs,ROUTE REASON)$(OPERATE) disable-route "$$ROUTE" --reason "$$REASON"
 
-enable-route: $(INSTALLED) ## enable a disabled route (ROUTE=…)
+enable-route: $(INSTALLED) ## put a route back into service (ROUTE=…)
 	$(call needs,ROUTE)$(OPERATE) enable-route "$$ROUTE"
 
-pause-spending: $(INSTALLED) ## hold back every create call until make resume-spending (REASON=…)
+pause-spending: $(INSTALLED) ## stop all create calls until make resume-spending (REASON=…)
 	$(call needs,REASON)$(OPERATE) pause-spending --reason "$$REASON"
 
-resume-spending: $(INSTALLED) ## end the spending pause
+resume-spending: $(INSTALLED) ## allow create calls again
 	$(OPERATE) resume-spending
 
-ledger: $(INSTALLED) ## compare the ledger with every job, to the micro-dollar (ALL=1 shows what agrees, too)
+ledger: $(INSTALLED) ## compare the ledger with every job, to the micro-dollar (ALL=1 also shows sums that agree)
 	$(OPERATE) ledger $(if $(call is_typed,ALL),--all)
 
 keys: $(INSTALLED) ## list the API keys
 	$(OPERATE) keys
 
-new-key: $(INSTALLED) ## make an API key (NAME=…; TENANT=… SCOPES="jobs:read …" DAILY_USD=25 PER_MINUTE=600 EXPIRES=2127-01-31)
+new-key: $(INSTALLED) ## create an API key (NAME=…; TENANT=… SCOPES="jobs:read …" DAILY_USD=25 PER_MINUTE=600 EXPIRES=2127-01-31)
 	$(call needs,NAME)$(OPERATE) new-key "$$NAME" $(call option,TENANT,--tenant) $(if $(call is_typed,SCOPES),--scopes $$SCOPES) \
 		$(call option,DAILY_USD,--daily-budget-usd) $(call option,PER_MINUTE,--requests-per-minute) \
 		$(call option,EXPIRES,--expires)
 
-revoke-key: $(INSTALLED) ## revoke an API key (KEY=key_…, its id as make keys lists it; MADE=1: and every key that it made)
+revoke-key: $(INSTALLED) ## revoke an API key (KEY=key_…, its id as make keys lists it; MADE=1: also every key that it made)
 	$(call needs,KEY)$(OPERATE) revoke-key "$$KEY" $(if $(call is_typed,MADE),--with-made)
 
 LOCK := .local/lock
@@ -168,10 +168,10 @@ LOCK := .local/lock
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(LOCK)/bin/uv pip compile --quiet --upgrade --universal \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate
 
-lock: ## take the newest versions that pyproject.toml allows, with their hashes; the layer gets the versions that are tested
+lock: ## pin the newest versions that pyproject.toml allows, with hashes, for the tests and the layer
 	rm -rf $(LOCK) && $(PYTHON) -m venv $(LOCK)
 	$(LOCK)/bin/python -m pip install --quiet $(HASHED) --requirement tests/tools/uv.txt
-	$(COMPILE) --all-extras pyproject.toml --output-file requirements.lock
+	$(COMPILE) pyproject.toml --group local --group test --group bench --output-file requirements.lock
 	$(COMPILE) --constraints requirements.lock pyproject.toml --output-file layers/core/requirements.txt
 	echo cfn-lint | $(COMPILE) - --output-file tests/tools/cfn-lint.txt
 	echo uv | $(COMPILE) - --output-file tests/tools/uv.txt

@@ -26,9 +26,11 @@ PLOTS = PROJECT / "docs" / "performance"
 TOPICS = tuple(sorted(path.stem for path in (PROJECT / "benchmarks").glob("*.py") if not path.stem.startswith("_")))
 _HEAD = (
     "# Performance\n\n"
-    "What this software adds to the model's own time and price, measured by `make bench` on one machine, in ratios "
-    "against the peer that each table names, in the same run. Nothing here was measured on AWS. Written from "
-    "[benchmarks/results](../benchmarks/results) by `python -m benchmarks`; not edited by hand.\n"
+    "What Heliograph adds to the model's own time and price. In short: with callbacks, a finished image is noticed "
+    "within about a second, and AWS charges about half a percent of the price of an image. The rest of this page is "
+    "for people who want to check that: `make bench` measures it on one machine, as ratios against the peer that each "
+    "table names, in the same run. Nothing here was measured on AWS. `python -m benchmarks` writes the page from "
+    "[benchmarks/results](../benchmarks/results); don't edit it by hand.\n"
 )
 
 

@@ -11,6 +11,7 @@ from benchmarks import _prices
 from benchmarks._bill import Use, bill, gb_seconds, total
 from benchmarks._prices import Architecture
 from benchmarks._template import TEMPLATE, Template, polled_queues, resources
+from tests.contract import observability
 
 _MONTH_SECONDS = 30 * 24 * 3600
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html: five pollers a queue, 20 s a poll.
@@ -22,13 +23,13 @@ _ONE_SWEEP = Use(invocations=1, gb_seconds=gb_seconds(500, 512), read_units=16, 
 _ONE_OF_DELIVERIES = Use(invocations=1, gb_seconds=gb_seconds(200, 256), read_units=PENDING_SHARDS, log_bytes=500)
 
 
-def alarms(template: Template = TEMPLATE) -> Decimal:
-    """All alarms of the template."""
+def alarms(template: Template = observability.TEMPLATE) -> Decimal:
+    """All alarms of the template that watches."""
     return resources("AWS::CloudWatch::Alarm", template) * _prices.ALARM.usd
 
 
-def dashboards(template: Template = TEMPLATE) -> Decimal:
-    """All dashboards of the template."""
+def dashboards(template: Template = observability.TEMPLATE) -> Decimal:
+    """All dashboards of the template that watches."""
     return resources("AWS::CloudWatch::Dashboard", template) * _prices.DASHBOARD.usd
 
 
@@ -37,7 +38,7 @@ def sweeps_metrics() -> Decimal:
     return len(list(of_sweep(0, HealthSnapshot(stuck_jobs=0, unavailable_routes=0)))) * _prices.SERIES.usd
 
 
-def watching(template: Template = TEMPLATE) -> Decimal:
+def watching(template: Template = observability.TEMPLATE) -> Decimal:
     """CloudWatch, together."""
     return alarms(template) + dashboards(template) + sweeps_metrics()
 

@@ -41,7 +41,7 @@ def text(figures: dict[str, Any]) -> str:
             _notes(figures),
             _sustained(figures),
             _time(figures),
-            "At which rate which quota ends: [capacity](capacity.md).",
+            "Which limit is reached at which rate: [capacity](capacity.md).",
         )
     )
 
@@ -89,14 +89,14 @@ def _headline(figures: Mapping[str, Any]) -> str:
     picture = _prices.IMAGE_USD * JOBS
     met = all(share_of_picture(usd) <= GOAL for usd in own.values())
     also = (
-        "in the dearest setting, too"
+        "in the most expensive setting, too"
         if share_of_picture(worst) <= GOAL
-        else (f"**missed** where providers can't call back, with up to ${worst:.2f} ({_percent(worst)})")
+        else (f"**missed** without callbacks, with up to ${worst:.2f} ({_percent(worst)})")
     )
     return (
-        f"Around {JOBS:,} pictures, which cost ${picture:.0f}, AWS charges **${own['api']:.2f}** for jobs of the "
-        f"API and **${own['upload']:.2f}** for uploads, as deployed (callbacks, arm64): "
-        f"{_percent(own['api'])} and {_percent(own['upload'])} of the picture. "
+        f"For {JOBS:,} images, which cost ${picture:.0f} at the provider, AWS charges **${own['api']:.2f}** for jobs "
+        f"of the API and **${own['upload']:.2f}** for uploads, as deployed (callbacks, arm64): "
+        f"{_percent(own['api'])} and {_percent(own['upload'])} of the price of the images. "
         f"The goal is under {GOAL:.0%}: {'met' if met else '**missed**'}; {also}. "
         f"Downloading each result once over the internet costs **${downloads():.2f}** more for {JOBS:,} of "
         f"{_megabytes(_prices.RESULT_BYTES)} MB; the first 100 GB of a month, {_free_downloads():,} such results, are "
@@ -120,7 +120,7 @@ def _percent(usd: Decimal) -> str:
 def _counts(figures: Mapping[str, Any]) -> str:
     columns = [(kind, setting) for kind in _KINDS for setting in _SETTINGS]
     lines = [
-        "| counted, for one job | " + " | ".join(f"{kind}, {_SETTINGS[setting]}" for kind, setting in columns) + " |",
+        "| used by one job | " + " | ".join(f"{kind}, {_SETTINGS[setting]}" for kind, setting in columns) + " |",
         "|---|" + "--:|" * len(columns),
     ]
     uses = [use_of(figures, setting, kind) for kind, setting in columns]
@@ -128,11 +128,11 @@ def _counts(figures: Mapping[str, Any]) -> str:
     asked = [about["functions"].get("PollTask", {}).get("invocations", 0.0) for about in abouts]
     rows = (
         ("state transitions", [use.transitions for use in uses], ".1f"),
-        ("… of them retries", [about["retries"] for about in abouts], ".2f"),
-        ("questions to the provider", asked, ".1f"),
+        ("of which retries", [about["retries"] for about in abouts], ".2f"),
+        ("polls of the provider", asked, ".1f"),
         ("Lambda calls", [use.invocations for use in uses], ".1f"),
         ("Lambda milliseconds of work", [_milliseconds(figures, about) for about in abouts], ",.0f"),
-        ("… and of waiting (assumed)", [1000 * waited_seconds(about) for about in abouts], ",.0f"),
+        ("Lambda milliseconds of waiting (assumed)", [1000 * waited_seconds(about) for about in abouts], ",.0f"),
         ("Lambda GB-seconds", [use.gb_seconds for use in uses], ".2f"),
         ("DynamoDB write units", [use.write_units for use in uses], ".1f"),
         ("DynamoDB read units", [use.read_units for use in uses], ".1f"),
@@ -175,12 +175,12 @@ def _bills(figures: Mapping[str, Any], kind: str) -> str:
     picture = f"{_prices.IMAGE_USD * JOBS:.2f}"
     each_once = f"the results ({_megabytes(_prices.RESULT_BYTES)} MB) downloaded once, over the internet"
     lines += [
-        "| **together** | " + " | ".join(f"**{usd:.3f}**" for usd in sums) + " |",
+        "| **total** | " + " | ".join(f"**{usd:.3f}**" for usd in sums) + " |",
         f"| {each_once} | " + " | ".join([f"{downloads():.3f}"] * len(told)) + " |",
-        "| with that | " + " | ".join(f"{usd + downloads():.3f}" for usd in sums) + " |",
-        "| the pictures | " + " | ".join([picture] * len(told)) + " |",
-        "| share of the pictures | " + " | ".join(_percent(usd) for usd in sums) + " |",
-        "| … with the downloads | " + " | ".join(_percent(usd + downloads()) for usd in sums) + " |",
+        "| total with downloads | " + " | ".join(f"{usd + downloads():.3f}" for usd in sums) + " |",
+        "| the images | " + " | ".join([picture] * len(told)) + " |",
+        "| share of the price of the images | " + " | ".join(_percent(usd) for usd in sums) + " |",
+        "| share with downloads | " + " | ".join(_percent(usd + downloads()) for usd in sums) + " |",
     ]
     return "\n".join(lines)
 
@@ -195,28 +195,28 @@ def _notes(figures: Mapping[str, Any]) -> str:
     photo_kb = upload["egress_bytes"] / 1024
     return (
         f"**Counted** in real runs at real pace (15-40 s a task, {figures['jobs']} jobs of each kind in each setting, "
-        "some at once): states entered and retries from the histories of the executions; every call of AWS by every "
-        "function, from a meter between them; DynamoDB's units from the items before and after each write, by its "
+        "some at once): states entered and retries, from the histories of the executions; every call of AWS by every "
+        "function, from a meter between them; DynamoDB units, from the items before and after each write, by its "
         "rules. "
-        f"A job of the API is {_CLIENT_READS}; its webhook, if it has one, comes on top. The authorizer's and the "
-        "secrets' answers are kept for a minute, so a busier stack needs fewer. How many questions a task takes is "
-        "chance, over so few: [many](#when-to-ask-the-provider) are computed. The route knows what a day would have "
-        "taught it.\n\n"
-        "**Estimated**: Lambda's milliseconds. Measured is the CPU of each function's own process, one job at a time; "
-        "it is stretched to its memory's share of a CPU, and what else passed is added: AWS answers as fast as the "
-        f"emulator did. **Assumed**: how long functions wait for the provider, which nobody publishes: {in_words()}. "
-        f"Were it twice as long, {JOBS:,} jobs would cost ${longer:.2f} more. Both architectures are taken to be "
-        f"equally fast. Were every call of every job a cold start (whose init is charged), it would be ${cold:.2f} "
-        "more, if init runs as fast as on a whole CPU whatever the memory: many have seen that, AWS documents it "
-        "nowhere. "
-        f"References leave for the provider at $0.09 a GB: the photo here has {photo_kb:.0f} KB, and each MB is $"
-        f"{_prices.EGRESS_BYTE.usd * 1024 * 1024 * JOBS:.2f} for {JOBS:,} uploads. So is each MB of results that are "
-        "downloaded over the internet; results have 1 to 8 MB. Within the Region it is not charged.\n\n"
-        f"**Not in it**: what a deployment costs at rest ([{_at_rest_in_words()}](operations.md#what-it-costs)), and "
-        "the metrics of what happens; storage (buckets, tables and their backups, logs); webhooks, mostly their "
-        f"{WEBHOOK_TRANSITIONS} state transitions, ${_webhooks_usd():.2f} for {JOBS:,} that are taken at once; callers "
-        f"who wait in the call (`Prefer: wait`, OpenAI's client), ${_held_usd(10):.2f} for {JOBS:,} such calls and "
-        "each 10 s; retries, tries on other routes, dry runs, lists and pages; free tiers. "
+        f"A job of the API is {_CLIENT_READS}; a webhook comes on top. The results of the authorizer and the secrets "
+        "are cached for a minute, so a busier stack needs fewer calls. The number of polls is chance over so few jobs; "
+        "it is computed for many [below](#when-to-poll-the-provider). The route starts with what it would have learned "
+        "in a day.\n\n"
+        "**Estimated**: Lambda's milliseconds. The CPU of each function's process is measured, one job at a time, and "
+        "scaled to its memory's share of a CPU; the remaining time is added, as if AWS answered as fast as the "
+        f"emulator. **Assumed**: how long functions wait for the provider, which nobody publishes: {in_words()}. "
+        f"If they waited twice as long, {JOBS:,} jobs would cost ${longer:.2f} more. Both architectures are assumed to "
+        f"be equally fast. If every call of every job were a cold start (whose init is charged), it would cost "
+        f"${cold:.2f} more, provided that init runs at the speed of a whole CPU whatever the memory: many have seen "
+        "that, but AWS does not document it. "
+        f"References are sent to the provider at $0.09 a GB: the photo here has {photo_kb:.0f} KB, and each MB costs $"
+        f"{_prices.EGRESS_BYTE.usd * 1024 * 1024 * JOBS:.2f} for {JOBS:,} uploads. The same applies to results that "
+        "are downloaded over the internet; they have 1 to 8 MB. Transfer within the Region is free.\n\n"
+        f"**Not included**: the cost of a deployment at rest ([{_at_rest_in_words()}](operations.md#what-it-costs)), "
+        "and other metrics; storage (buckets, tables and their backups, logs); webhooks, mostly their "
+        f"{WEBHOOK_TRANSITIONS} state transitions, ${_webhooks_usd():.2f} for {JOBS:,} that are delivered at once; "
+        f"callers who wait in the call (`Prefer: wait`, OpenAI's client), ${_held_usd(10):.2f} for {JOBS:,} such calls "
+        "and each 10 s; retries, attempts on other routes, dry runs, lists and pages; free tiers. "
         f"Prices: us-east-1, as of {_prices.READ_ON}, in [`_prices.py`](../benchmarks/_prices.py)."
         f"{'' if api['retries'] else ' No task was retried.'}"
     )
@@ -258,11 +258,11 @@ def _sustained(figures: Mapping[str, Any]) -> str:
     each = ", ".join(f"{who} {cpu / whole:.0%}" for who, cpu in named.items() if cpu / whole >= 0.02)
     return (
         "\n".join(lines)
-        + "\n\nSent until the event of the end was on the bus; half uploads, half calls of the API, time sped up ten "
-        "times. The peer goes through the same states, and calls as many functions that do nothing, on the same "
-        "emulator: its rate is what the emulator sustains, and the rest is our own work (and AWS's and the provider's "
-        f"answers to it, which come from the same two cores). Medians of {figures['load']['rounds']} interleaved runs. "
-        f"Of our CPU, with {top['in_flight']} at once: {each}."
+        + "\n\nFrom the submission until the event of the end is on the bus; half uploads, half calls of the API, at "
+        "ten times the speed. The peer goes through the same states and calls as many functions that do nothing, on "
+        "the same emulator: its rate is what the emulator sustains. The difference is our own work (and the answers of "
+        "AWS and the provider to it, which run on the same two cores). Medians of "
+        f"{figures['load']['rounds']} interleaved runs. Of our CPU, with {top['in_flight']} jobs at once: {each}."
     )
 
 
@@ -294,7 +294,7 @@ def _plot(figures: Mapping[str, Any], path: Path) -> None:
     goal = float(GOAL * _prices.IMAGE_USD * JOBS)
     money.axvline(goal, color="#334155", linestyle=":", linewidth=1)
     money.invert_yaxis()
-    money.set_xlabel(f"$ for {JOBS:,} jobs (dotted: {GOAL:.0%} of the pictures)")
+    money.set_xlabel(f"$ for {JOBS:,} jobs (dotted: {GOAL:.0%} of the price of the images)")
     figure.legend(*money.get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=5)
     money.tick_params(labelsize=8)
     levels = figures["load"]["levels"]

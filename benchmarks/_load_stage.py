@@ -105,12 +105,12 @@ class Stage:
         chance = random.Random(_SEED)
         known = Latencies(seconds=tuple(round(chance.uniform(15, 40), 1) for _ in range(_KNOWN_TASKS)))
         for _ in range(_KNOWN_TASKS):
-            known = known.called_back()
+            known = known.with_callback()
         (route,) = _ROUTES
         states = DynamoDBRouteStates(self.dynamodb, self.stack.outputs["RoutesTableName"])
         while True:
-            state = states.look(Routes((route,))).routes[route.name]
-            if states.save(state, state.learning(known)):
+            state = states.snapshot(Routes((route,))).routes[route.name]
+            if states.save(state, state.with_latencies(known)):
                 return
 
     # ---- Jobs

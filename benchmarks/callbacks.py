@@ -25,10 +25,10 @@ _JOBS = 40
 _JOBS_A_SECOND = 4.0
 _PATIENCE_SECONDS = 150
 _SEED = 20261122
-# What both routes know from before; the simulated provider's tasks take 15-40 s as well.
+# What both routes know from before; the simulated vendor's tasks take 15-40 s as well.
 _KNOWN_TASKS = 60
 _PACE = {"creates_per_minute": 6000, "fastest_per_minute": 6000, "slowest_per_minute": 600, "max_in_flight": 500}
-# The same provider, at the same speed; of the tasks of the second nobody tells.
+# The same vendor, at the same speed; of the tasks of the second nobody tells.
 _TOLD, _SILENT = "gpt-image-2-beta", "gpt-image-2"
 _ROUTES = [
     {"provider": "apimodels", "model": model, "price_usd": "0.05", "max_references": 10, **_PACE}
@@ -103,18 +103,18 @@ def _finished(api: httpx.Client, job_ids: list[str]) -> None:
 
 
 def _teach(stack: Stack) -> None:
-    """What the routes would know after a day: how long tasks take, and whether the provider calls back."""
+    """What the routes would know after a day: how long tasks take, and whether the vendor calls back."""
     chance = random.Random(_SEED)
     known = Latencies(seconds=tuple(round(chance.uniform(15, 40), 1) for _ in range(_KNOWN_TASKS)))
     told = silent = known
     for _ in range(_KNOWN_TASKS):
-        told, silent = told.called_back(), silent.not_called_back(2)
+        told, silent = told.with_callback(), silent.without_callback(2)
     states = DynamoDBRouteStates(stack.client("dynamodb"), stack.outputs["RoutesTableName"])
     for document, latencies in zip(_ROUTES, (told, silent), strict=True):
         route = Route.model_validate(document)
         while True:
-            state = states.look(Routes((route,))).routes[route.name]
-            if states.save(state, state.learning(latencies)):
+            state = states.snapshot(Routes((route,))).routes[route.name]
+            if states.save(state, state.with_latencies(latencies)):
                 break
 
 
@@ -154,14 +154,14 @@ def tell(figures: Any, plots: Path) -> str:
     del plots
     told, silent = figures["with"], figures["without"]
     rows = [
-        "| | median lag s (mean, p95) | questions (most) | from the task's end to the job's, median s |",
+        "| | median lag s (mean, p95) | polls (most) | from the task's end to the job's, median s |",
         "|---|---|---|---|",
         *(
             f"| {name} | {way['lag_median_s']:.2f} ({way['lag_mean_s']:.2f}, {way['lag_p95_s']:.2f}) | "
             f"{way['questions_mean']:.2f} ({way['questions_most']}) | {way['over_median_s']:.2f} |"
             for name, way in (
-                (f"the provider calls back ({told['called_back']:.0%} of jobs were told)", told),
-                ("it does not", silent),
+                (f"with callbacks ({told['called_back']:.0%} of jobs received one)", told),
+                ("without callbacks", silent),
             )
         ),
         f"| ratio | {told['lag_median_s'] / silent['lag_median_s']:.2f} {_TIMES} | "
@@ -170,10 +170,11 @@ def tell(figures: Any, plots: Path) -> str:
     ]
     table = "\n".join(rows)
     return f"""
-The whole application on the local stack, in real time: {figures["jobs_of_each"]} jobs with callbacks and as many
-without, side by side, with tasks of 15-40 s, when both routes know what sixty tasks took and whether the provider
-called back. Lag: from the task's end until our last question began. Computed for more shapes and jobs:
-[when to ask](#when-to-ask-the-provider). Why it is done so: [decision 29](decisions/0029-callbacks.md).
+The whole application runs on the local stack, in real time: {figures["jobs_of_each"]} jobs with callbacks and as many
+without, side by side. Tasks take 15-40 s, and both routes know how long sixty earlier tasks took and whether the
+provider called back. The lag is the time from the end of a task until the last poll starts. [When to
+poll](#when-to-poll-the-provider) computes it for more distributions and jobs. Reasons: [decision
+29](decisions/0029-callbacks.md).
 
 {table}
 """

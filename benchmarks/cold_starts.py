@@ -93,7 +93,7 @@ def tell(figures: dict[str, Any], plots: Path) -> str:
         lines.append(f"| {name} | {ratio:.2f} | {limit}{missed} |")
     lines += [
         "",
-        "What each part of the build saves. What was taken out because it saves less, and its cost: "
+        "What each part of the build saves. What was taken out, and what that costs: "
         "[decision 73](decisions/0073-less-build-machinery.md).",
         "",
     ]

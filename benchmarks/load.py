@@ -167,10 +167,10 @@ def _shares(on: Stage, jobs: Sequence[Ended], histories: Sequence[Sequence[Mappi
             for event in history
             if event.get("stateEnteredEventDetails", {}).get("name") == "FinalizeJob"
         )
-        parts["until the provider has it"] += made_at - job.sent_at
+        parts["until the provider accepts it"] += made_at - job.sent_at
         parts["the provider works"] += done_at - made_at
-        parts["done, until we know"] += asked_at - done_at
-        parts["until it is stored and told"] += job.ended_at - asked_at
+        parts["from the task's end until it is noticed"] += asked_at - done_at
+        parts["until it is stored and published"] += job.ended_at - asked_at
     whole = sum(parts.values())
     return {name: round(seconds / whole, 4) for name, seconds in parts.items()}
 

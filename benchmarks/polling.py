@@ -1,4 +1,4 @@
-"""When to ask: our schedule against the provider clients', on the same seeded latencies of many shapes."""
+"""When to ask: our schedule against the vendor clients', on the same seeded latencies of many shapes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from heliograph.routes.poll_schedule import QUESTION_PRICE, Latencies, moments, took_seconds, wait_before_asking
+from heliograph.routes.poll_schedule import POLL_PRICE_SECONDS, Latencies, poll_times, task_seconds, wait_before_poll
 
 from benchmarks import _prices
 
-TITLE = "When to ask the provider"
+TITLE = "When to poll the provider"
 
 JOBS = 600
 SEED = 20261122
@@ -28,9 +28,9 @@ _SECONDS_BETWEEN_JOBS = 8.0
 _TURN_SECONDS = 0.15
 _QUESTION_SECONDS = 0.08
 _EXPRESS_TURN_SECONDS = 0.12
-_PRICES = (0.02, 0.04, 0.07, QUESTION_PRICE, 0.2, 0.4, 0.8)
+_PRICES = (0.02, 0.04, 0.07, POLL_PRICE_SECONDS, 0.2, 0.4, 0.8)
 _DEAR_PRICE = 0.4
-# A callback takes a fraction of a second [measured on the simulator of the provider, assumed of the provider itself].
+# A callback takes a fraction of a second [measured on the simulator of the vendor, assumed of the vendor itself].
 _CALLBACK_SECONDS = (0.2, 1.0)
 _CALLBACK_SHARES = (0.0, 0.5, 0.95, 1.0)
 _TIMES = "\N{MULTIPLICATION SIGN}"
@@ -125,7 +125,7 @@ def ours(
         chance = Chance(SEED)
         start = datetime(2026, 1, 1, tzinfo=UTC)
         has_callback = callbacks is not None
-        known, schedule = Latencies(), moments(Latencies(), price=price, has_callback=has_callback)
+        known, schedule = Latencies(), poll_times(Latencies(), price=price, has_callback=has_callback)
         under_way: list[tuple[datetime, int]] = []
         lessons: list[Callable[[Latencies], Latencies]] = []
         watched = []
@@ -135,14 +135,12 @@ def ours(
             while under_way and under_way[0][0] <= began_at:
                 known, is_news = lessons[heapq.heappop(under_way)[1]](known), True
             if is_news:
-                schedule = moments(known, price=price, has_callback=has_callback)
+                schedule = poll_times(known, price=price, has_callback=has_callback)
             called_at = began_at + timedelta(seconds=latency + chance.uniform(*_CALLBACK_SECONDS))
             is_called = chance.random() < (callbacks or 0)
             now, running_at, questions, first = began_at, None, 0, 0.0
             while True:
-                wait = wait_before_asking(
-                    schedule, began_at=began_at, now=now, deadline_at=began_at + timedelta(hours=2)
-                )
+                wait = wait_before_poll(schedule, began_at=began_at, now=now, deadline_at=began_at + timedelta(hours=2))
                 is_woken = is_called and now < called_at <= now + timedelta(seconds=wait)
                 now = (called_at if is_woken else now + timedelta(seconds=wait)) + timedelta(seconds=turn_seconds)
                 questions += 1
@@ -153,7 +151,7 @@ def ours(
                 running_at = now
             watched.append(Watched(lag, questions, first, latency))
             said = latency if is_told else None
-            took = took_seconds(said, began_at=began_at, running_at=running_at, done_at=now)
+            took = task_seconds(said, began_at=began_at, running_at=running_at, done_at=now)
             lessons.append(partial(_learned, took, is_woken if has_callback else None, lag - turn_seconds))
             heapq.heappush(under_way, (now, job))
         return watched
@@ -162,10 +160,10 @@ def ours(
 
 
 def _learned(took: float, is_woken: bool | None, lag_seconds: float, latencies: Latencies) -> Latencies:
-    known = latencies.and_one(took)
+    known = latencies.with_latency(took)
     if is_woken is None:
         return known
-    return known.called_back() if is_woken else known.not_called_back(lag_seconds)
+    return known.with_callback() if is_woken else known.without_callback(lag_seconds)
 
 
 def _called_back_usd(job: Watched) -> float:
@@ -209,7 +207,7 @@ class Way:
 PEER = "every 3 s: the provider's client"
 BACKOFF = "3, 3, 5, 5, 5, 8, 8, 10, then 15 s: the provider's other client"
 OURS = "**ours**"
-_DEAR, _UNTOLD = "ours, a question four times as dear", "ours, if the provider does not say what a task took"
+_DEAR, _UNTOLD = "ours, a poll four times as expensive", "ours, if the provider does not report durations"
 WAYS: dict[str, Way] = {
     PEER: Way(by_schedule(lambda: repeat(3.0))),
     BACKOFF: Way(by_schedule(lambda: chain((3, 3, 5, 5, 5, 8, 8, 10), repeat(15.0)))),
@@ -233,7 +231,7 @@ def measure() -> dict[str, Any]:
     return {
         "jobs": JOBS,
         "seed": SEED,
-        "question_price_s": QUESTION_PRICE,
+        "question_price_s": POLL_PRICE_SECONDS,
         "dear_price_s": _DEAR_PRICE,
         "shapes": {shape: _measure(latencies_of(shape)) for shape in SHAPES},
     }
@@ -242,16 +240,16 @@ def measure() -> dict[str, Any]:
 def _measure(latencies: Sequence[float]) -> dict[str, Any]:
     ways = {name: _figures(way, way.policy(latencies)) for name, way in WAYS.items()}
     by_price = {price: ours(price)(latencies) for price in _PRICES}
-    watched = by_price[QUESTION_PRICE]
-    ways[OURS] = _figures(Way(ours(QUESTION_PRICE)), watched)
+    watched = by_price[POLL_PRICE_SECONDS]
+    ways[OURS] = _figures(Way(ours(POLL_PRICE_SECONDS)), watched)
     ways[_DEAR] = _figures(Way(ours(_DEAR_PRICE)), by_price[_DEAR_PRICE])
-    untold = Way(ours(QUESTION_PRICE, is_told=False))
+    untold = Way(ours(POLL_PRICE_SECONDS, is_told=False))
     ways[_UNTOLD] = _figures(untold, untold.policy(latencies))
     # The same questions, asked from elsewhere: to the tenth of a second, their lag is the same.
     ways["ours, inside one invocation"] = _figures(Way(untold.policy, _inside_usd, _awake), watched)
     ways["ours, nested Express loop"] = _figures(Way(untold.policy, _express_usd), watched)
     for share in _CALLBACK_SHARES:
-        way = Way(ours(QUESTION_PRICE, callbacks=share), _called_back_usd)
+        way = Way(ours(POLL_PRICE_SECONDS, callbacks=share), _called_back_usd)
         ways[_called_back(share)] = _figures(way, way.policy(latencies))
     curve = [_point(price, watched) for price, watched in by_price.items()]
     peers = {name: compared(curve, ways[name]["lag_mean_s"], ways[name]["questions"]) for name in (PEER, BACKOFF)}
@@ -314,37 +312,38 @@ def tell(figures: Any, plots: Path) -> str:
     first = next(iter(shapes))
     _plot(shapes, plots / "polling.svg")
     return f"""
-How long a finished picture waits for our next question (lag), and how many questions that takes. {figures["jobs"]:,}
-seeded latencies of each of {len(shapes)} shapes, the same for every way; a job begins every
-{_SECONDS_BETWEEN_JOBS:g} s, and ours learns only from those that are done (it begins knowing nothing but the documented
-15-40 s). A turn of the state machine adds {_TURN_SECONDS} s to its wait. Ours weighs a question as
-{figures["question_price_s"]} s of lag. Computed, not timed: the same on every machine. Why it is done so:
-[decision 25](decisions/0025-when-to-ask.md).
+How long a finished image waits for the next poll (lag), and how many polls that takes. Each policy gets the same
+{figures["jobs"]:,} seeded latencies of each of {len(shapes)} distributions. A job starts every
+{_SECONDS_BETWEEN_JOBS:g} s, and our policy learns only from jobs that are done (it starts with the documented 15-40 s).
+A loop of the state machine adds {_TURN_SECONDS} s to its wait. Our policy trades a poll for
+{figures["question_price_s"]} s of lag. The figures are computed, not timed, so they are the same on every machine.
+Reasons: [decision 25](decisions/0025-when-to-ask.md).
 
-Where the provider can call back (the setting `Callbacks`), a callback ends the wait, {_CALLBACK_SECONDS[0]} to
-{_CALLBACK_SECONDS[1]:g} s after the task has ended, for the share of tasks that is said; ours learns that share, too.
-[Decision 29](decisions/0029-callbacks.md).
+With callbacks (the setting `Callbacks`), a callback ends the wait {_CALLBACK_SECONDS[0]} to {_CALLBACK_SECONDS[1]:g} s
+after the end of the task, for the given share of tasks; our policy learns that share as well. Reasons: [decision
+29](decisions/0029-callbacks.md).
 
-Of {first}:
+Latencies of {first}:
 
 {_table_of_ways(shapes[first]["ways"])}
 
-Dollars: the public prices of us-east-1 for asking alone, without the free tier (the picture itself costs 50 or 60).
-Lambda-seconds: how many of the account's concurrent executions are held at one job a second.
+Dollars are the public prices of us-east-1 for polling alone, without the free tier (1,000 images cost 50 or 60).
+Lambda-seconds are the concurrent executions that are in use at one job a second.
 
-Of every shape, as a share of what the provider's client has that asks every 3 s. The first two columns compare at equal
-expense: ours at the price of a question at which it asks as often, or lags as much. The others are ours as deployed.
+For each distribution, as a share of the provider's client that polls every 3 s. The first two columns compare at equal
+cost: our policy with the price of a poll at which it polls as often, or lags as much. The others are our policy as
+deployed.
 
 {_table_of_shapes(shapes)}
 
-![Lag against questions, for each shape]({plots.name}/polling.svg)
+![Lag against polls, for each distribution]({plots.name}/polling.svg)
 """
 
 
 def _table_of_ways(ways: dict[str, dict[str, float]]) -> str:
     peer = ways[PEER]
     rows = [
-        "| | mean lag s (p95, p99) | questions | lag | questions | $ per 1,000 jobs | Lambda-s per job |",
+        "| | mean lag s (p95, p99) | polls | lag | polls | $ per 1,000 jobs | Lambda-s per job |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, way in ways.items():
@@ -358,7 +357,7 @@ def _table_of_ways(ways: dict[str, dict[str, float]]) -> str:
 
 def _table_of_shapes(shapes: dict[str, Any]) -> str:
     rows = [
-        "| | lag, asking as often | questions, lagging as much | lag | p99 | questions | lag, asking as often as its "
+        "| | lag, with as many polls | polls, with as much lag | lag | p99 | polls | lag, with as many polls as its "
         "other client |",
         "|---|---|---|---|---|---|---|",
     ]

@@ -61,8 +61,21 @@ def _up(port: int, pace: Pace) -> None:
 
 
 def write_variables(stack: Stack, path: Path) -> None:
-    """Writes the variables that the documentation's examples read, as shell lines for `. .local/env`."""
-    values = {"API": stack.api_url, "KEY": stack.api_key, "IMAGES_URL": stack.images_url}
+    """Writes the variables that the documentation's examples read, as shell lines for `. .local/env`.
+
+    AWS tools in that shell call the local stack.
+    """
+    values = {
+        "API": stack.api_url,
+        "KEY": stack.api_key,
+        "IMAGES_URL": stack.images_url,
+        "UPLOADS": stack.outputs["UploadsBucketName"],
+        "RESULTS": stack.outputs["ResultsBucketName"],
+        "EVENT_BUS_NAME": stack.outputs["EventBusName"],
+        "AWS_ENDPOINT_URL": stack.endpoint,
+        "AWS_DEFAULT_REGION": REGION,
+        **CREDENTIALS,
+    }
     _write_private(path, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
 
 
@@ -103,7 +116,6 @@ def manual(stack: Stack, variables: Path) -> str:
         Params={"Bucket": stack.outputs["UploadsBucketName"], "Key": "uploads/white-background/photo.jpg"},
         ExpiresIn=_LINK_SECONDS,
     )
-    credentials = " ".join(f"{name}={value}" for name, value in CREDENTIALS.items())
     authorization = '-H "Authorization: Bearer $KEY"'
     return f"""
 Heliograph is running. AWS and the image provider are simulated on this machine; nothing is charged.
@@ -118,7 +130,8 @@ Heliograph is running. AWS and the image provider are simulated on this machine;
   uploads        s3://{stack.outputs["UploadsBucketName"]}
   results        s3://{stack.outputs["ResultsBucketName"]}
 
-Set API, KEY and IMAGES_URL in your shell. The examples in the README and in docs/ read them:
+Set API, KEY and the other variables in your shell. The examples in the README and in docs/ read them, and AWS tools in
+that shell call the local stack:
 
   . {shlex.quote(str(variables))}
 
@@ -133,7 +146,7 @@ Edit a photo with the preset white-background:
 
 Show routes and budgets as an operator (also: ledger, keys, disable, enable, pause-spending, preflight):
 
-  AWS_ENDPOINT_URL={stack.endpoint} AWS_DEFAULT_REGION={REGION} {credentials} make routes
+  make routes
 
 Stop everything: make down"""
 

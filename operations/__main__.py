@@ -18,7 +18,6 @@ from heliograph.access.keys import KEY_ID, Scope, read_key_request
 from heliograph.jobs.audit_ledger import check_ledger, check_usage, running_tasks
 from heliograph.kernel.errors import ConfigurationError, HeliographError, InvalidRequest
 from heliograph.routes.config import Route
-from heliograph.routes.control import close_circuit, halt, hold_open, resume
 from heliograph.runtime.environment import variables_of
 from heliograph.runtime.operator import OperatorTools
 from heliograph.runtime.settings.operations import OperationsSettings
@@ -118,7 +117,7 @@ def _run(arguments: argparse.Namespace) -> int:
         case "new-key":
             _new_key(arguments)
         case "keys":
-            print_lines(key_report(access.key_desk().every(by=None), datetime.now(UTC)))
+            print_lines(key_report(access.key_service().list(by=None), datetime.now(UTC)))
         case "revoke-key":
             _revoke_key(arguments.key_id, with_made=arguments.with_made)
     return 0
@@ -126,7 +125,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """What the shared code raises, as its cause."""
+    """What the shared code raises, as what lies behind it."""
     try:
         yield
     except ConfigurationError as error:
@@ -159,31 +158,31 @@ def _ledger(room: OperatorTools, *, everything: bool) -> int:
         sums=check_ledger(jobs, room.ledger.every(), complete_since=since),
         usage=check_usage(jobs, room.ledger.usage(f"{since:%Y-%m-%d}", _LAST_DAY), complete_since=since),
         running={route.name: (room.control.states.running(route), of_jobs[route.name]) for route in room.routes},
-        names={key.key_id: key.name for key in access.key_desk().every(by=None)},
+        names={key.key_id: key.name for key in access.key_service().list(by=None)},
     )
     print_lines(ledger_report(checked, everything=everything))
     return 0 if checked.agrees else 1
 
 
 def _routes(room: OperatorTools) -> None:
-    routes_now = room.control.states.look(room.routes)
+    snapshot = room.control.states.snapshot(room.routes)
     running = {route.name: room.control.states.running(route) for route in room.routes}
-    report = route_report(room.routes, routes_now, running, weights=room.control.weights, now=datetime.now(UTC))
+    report = route_report(room.routes, snapshot, running, weights=room.control.weights, now=datetime.now(UTC))
     print_lines(report)
 
 
 def _disable(room: OperatorTools, route: Route, reason: str) -> None:
-    hold_open(route, reason, control=room.control)
+    room.control.disable(route, reason)
     print(f"{route.name} is disabled: jobs take other routes, or wait, until `make enable-route ROUTE={route.name}`.")
 
 
 def _enable(room: OperatorTools, route: Route) -> None:
-    close_circuit(route, control=room.control)
+    room.control.enable(route)
     print(f"{route.name} is in service.")
 
 
 def _pause(room: OperatorTools, reason: str) -> None:
-    pause = halt(reason, control=room.control)
+    pause = room.control.pause_spending(reason)
     print(
         f"Spending is paused since {pause.since:%H:%M:%S} UTC: no create call leaves. Running tasks still bring their "
         "images, and jobs wait, until `make resume-spending`."
@@ -191,7 +190,7 @@ def _pause(room: OperatorTools, reason: str) -> None:
 
 
 def _resume(room: OperatorTools) -> None:
-    resume(control=room.control)
+    room.control.resume_spending()
     print("Spending is resumed: create calls leave again. Waiting jobs check once a minute.")
 
 
@@ -209,7 +208,7 @@ def _new_key(arguments: argparse.Namespace) -> None:
     except InvalidRequest as error:
         raise _refused(error) from error
     try:
-        key, record = access.key_desk().create(request, by=None)
+        key, record = access.key_service().create(request, by=None)
     except InvalidRequest as error:
         raise _refused(error) from error
     print(f"{key}\n\nThis is the only time that the key is shown. Its id is {record.key_id}.")
@@ -224,7 +223,7 @@ def _refused(error: InvalidRequest) -> Refused:
 def _revoke_key(key_id: str, *, with_made: bool) -> None:
     if not KEY_ID.fullmatch(key_id):
         raise Refused("A key is revoked by its id (key_…), which `make keys` lists.")
-    revoked = access.key_desk().revoke(key_id, by=None, with_made=with_made)
+    revoked = access.key_service().revoke(key_id, by=None, with_made=with_made)
     if revoked is None:
         raise Refused(f"There is no key {key_id}; `make keys` lists them.")
     print(f"{key_id} is revoked: it makes no more keys, sees no secrets, and within a minute it no longer works.")

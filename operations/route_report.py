@@ -14,43 +14,43 @@ from operations.tables import columns
 
 
 def route_report(
-    routes: Routes, routes_now: RoutesSnapshot, running: Mapping[str, int], *, weights: Weights, now: datetime
+    routes: Routes, snapshot: RoutesSnapshot, running: Mapping[str, int], *, weights: Weights, now: datetime
 ) -> Iterator[str]:
     """Line by line. `running`: tasks by route."""
-    if routes_now.halt:
-        yield _pause(routes_now.halt)
+    if snapshot.spending_pause:
+        yield _pause(snapshot.spending_pause)
     rows, why = [], {}
     for route in routes:
-        state = routes_now.routes[route.name]
-        waiting = [tenant for tenant in state.pace.lanes if state.pace.is_waiting(tenant, now, weights)]
+        state = snapshot.routes[route.name]
+        waiting = [tenant for tenant in state.queue.finish_tags if state.queue.is_backlogged(tenant, now, weights)]
         rows.append(
             (
                 route.name,
                 route_state(state.breaker, now),
                 f"{running[route.name]} of {route.max_in_flight} tasks running",
-                f"{state.pace.creates_per_minute:.1f} create calls a minute",
+                f"{state.queue.creates_per_minute:.1f} create calls a minute",
                 f"waiting: {', '.join(waiting)}" if waiting else "",
             )
         )
         why[route.name] = state.breaker
     for line, breaker in zip(columns(rows), why.values(), strict=True):
         yield line
-        if breaker.opening and breaker.opening.until:
-            yield f"  failing since {_moment(breaker.opening.at)}: {breaker.opening.cause}"
+        if breaker.open_circuit and breaker.open_circuit.half_open_at:
+            yield f"  failing since {_moment(breaker.open_circuit.opened_at)}: {breaker.open_circuit.cause}"
 
 
 def route_state(breaker: Breaker, now: datetime) -> str:
     """In service, suspended (by itself, until a probe succeeds) or disabled (by an operator)."""
-    opening = breaker.opening
-    if opening is None:
+    found = breaker.open_circuit
+    if found is None:
         return "in service"
-    if opening.until is None:
-        return f"disabled by an operator since {_moment(opening.at)}: {opening.cause}"
-    if opening.probing_until and now < opening.probing_until:
+    if found.half_open_at is None:
+        return f"disabled by an operator since {_moment(found.opened_at)}: {found.cause}"
+    if found.probe_until and now < found.probe_until:
         return "suspended (a probe is running)"
-    if now >= opening.until:
+    if now >= found.half_open_at:
         return "suspended (the next job is the probe)"
-    return f"suspended (probe at {opening.until:%H:%M:%S} UTC)"
+    return f"suspended (probe at {found.half_open_at:%H:%M:%S} UTC)"
 
 
 def _pause(pause: SpendingPause) -> str:

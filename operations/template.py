@@ -22,9 +22,10 @@ _NAMED = {
 
 @dataclass(frozen=True)
 class Template:
-    """A template, read."""
+    """A template, read. `nested`: the templates of its stacks, which get its name as their parameter StackName."""
 
     document: Mapping[str, Any]
+    nested: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def defaults(self) -> dict[str, str]:
@@ -34,15 +35,23 @@ class Template:
     def names(self, *, stack: str, region: str) -> list[tuple[str, str]]:
         """Type and name of every resource whose name must be free before the first deployment."""
         found = []
-        for resource in self.document["Resources"].values():
+        for resource in (one for document in (self.document, *self.nested) for one in document["Resources"].values()):
             kind = resource.get("Type") if isinstance(resource, dict) else None  # a loop is no mapping
             if kind in _NAMED and (name := resource["Properties"].get(_NAMED[kind])):
                 text = str(name["Fn::Sub"]) if isinstance(name, dict) else str(name)
-                found.append((kind, text.replace("${AWS::StackName}", stack).replace("${AWS::Region}", region)))
+                for placeholder, value in (("AWS::StackName", stack), ("StackName", stack), ("AWS::Region", region)):
+                    text = text.replace(f"${{{placeholder}}}", value)
+                found.append((kind, text))
         return found
 
 
 @cache
 def read_template(file: Path = TEMPLATE) -> Template:
-    """The template in that file."""
-    return Template(yaml_parse(file.read_text(encoding="utf-8")))
+    """The template in that file, and those that it nests."""
+    document = yaml_parse(file.read_text(encoding="utf-8"))
+    nested = [
+        file.parent / resource["Properties"]["TemplateURL"]
+        for resource in document["Resources"].values()
+        if isinstance(resource, dict) and resource["Type"] == "AWS::CloudFormation::Stack"
+    ]
+    return Template(document, tuple(yaml_parse(path.read_text(encoding="utf-8")) for path in nested))

@@ -31,7 +31,7 @@ from heliograph.kernel.media_types import MediaType
 from heliograph.routes.circuit_breaker import Breaker
 from heliograph.routes.config import Route
 from heliograph.routes.fair_queue import SLOT, Ticket
-from heliograph.routes.poll_schedule import Latencies, epoch_ms, moments
+from heliograph.routes.poll_schedule import Latencies, epoch_ms, poll_times
 from heliograph.webhooks.event_catalogue import (
     EVENT_SOURCE,
     PublishedEvent,
@@ -72,7 +72,7 @@ BLOCKED = Failure(
 )
 LATE = Failure(
     code=FailureCode.PROVIDER_TIMEOUT,
-    message="the job's deadline passed before a picture could be made; nothing was charged",
+    message="the job's deadline passed before an image could be made; nothing was charged",
     retryable=True,
     charged=Charged.NO,
 )
@@ -325,7 +325,7 @@ WATCH = Watch(
     task_id=TASK_ID,
     deadline_at=after(1200),
     began_at=after(0),
-    asking_at=moments(Latencies(), has_callback=True),
+    poll_at_seconds=poll_times(Latencies(), has_callback=True),
     callbacks_left=5,
     asked_at_ms=epoch_ms(after(0)),
 )
@@ -352,16 +352,16 @@ def state_examples() -> dict[str, State]:
         "not_yet": NotYet(
             job_id=JOB_ID,
             wait_seconds=4,
-            reason=f"its turn on {ROUTE.name} comes later",
-            ticket=Ticket(route=ROUTE.name, place=12 * SLOT),
+            reason=f"the job is queued for {ROUTE.name}",
+            ticket=Ticket(route=ROUTE.name, finish_tag=12 * SLOT),
         ),
         "processing": Processing(job_id=JOB_ID, wait_seconds=17, watch=WATCH),
-        "finished": Finished(job_id=JOB_ID, watch=WATCH.model_copy(update={"questions": 4}), result_urls=(RESULT_URL,)),
+        "finished": Finished(job_id=JOB_ID, watch=WATCH.model_copy(update={"polls": 4}), result_urls=(RESULT_URL,)),
         "again": RetryFinalize(
             job_id=JOB_ID,
             watch=WATCH,
             result_urls=(RESULT_URL,),
-            deliveries=1,
+            store_attempts=1,
             wait_seconds=2,
             reason="its host said 404",
         ),

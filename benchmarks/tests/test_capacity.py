@@ -233,7 +233,7 @@ def test_a_new_account_ends_at_a_hundredth_and_is_not_what_usually_ends_first(fi
 
     assert usual.ends_at == pytest.approx(new.ends_at * usual.amount / NEW_ACCOUNT)
     assert (new.is_unusual, usual.is_unusual) == (True, False)
-    rates = _capacity.page(figures).split("Where providers")[0]
+    rates = _capacity.page(figures).split("Without callbacks")[0]
     assert "new account" not in rates
     assert "Lambda calls at once (at" in rates
 

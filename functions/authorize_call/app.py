@@ -1,4 +1,4 @@
-"""The API's authorizer: a key is known, or nothing behind it runs."""
+"""The API's Lambda authorizer: nothing behind it runs without a valid key."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.authorize_call import AuthorizeCallSettings
 from heliograph.runtime.wiring import access
 
-recognise = access.recogniser(read_settings(AuthorizeCallSettings))
+authenticator = access.authenticator(read_settings(AuthorizeCallSettings))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     call = APIGatewayAuthorizerTokenEvent(event)
     arn = call.parsed_arn
-    caller = recognise(bearer_of(call.authorization_token))
+    caller = authenticator.authenticate(bearer_of(call.authorization_token))
     answer = APIGatewayAuthorizerResponse(
         principal_id=caller.tenant if caller else "nobody",
         context=authorizer_context(caller) if caller else {},
@@ -32,12 +32,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         stage=arn.stage,
         partition=arn.partition,
     )
-    # For every method at once: the gateway remembers the answer for a minute, whatever is called next. What the key's
-    # scopes open, each function says.
+    # For every method at once: the gateway caches the answer for a minute, whatever is called next. Each function
+    # checks the scopes itself.
     if caller:
-        logger.info("allowed", extra={"key_id": caller.key_id, "tenant": caller.tenant})
+        logger.info("caller allowed", extra={"key_id": caller.key_id, "tenant": caller.tenant})
         answer.allow_all_routes()
     else:
-        logger.info("denied")
+        logger.info("caller denied")
         answer.deny_all_routes()
     return answer.asdict()

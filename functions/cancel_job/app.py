@@ -20,7 +20,7 @@ from heliograph.runtime.wiring import access, jobs
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(CancelJobSettings)
 canceler, viewer = jobs.job_canceler(settings), jobs.job_viewer()
-count_call = access.call_counter(settings)
+counter = access.call_counter(settings)
 
 
 @app.post("/v1/jobs/<job_id>/cancel")
@@ -36,4 +36,4 @@ def cancel(job_id: str) -> Response[str]:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_api_call(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, counter=counter)

@@ -16,7 +16,7 @@ from heliograph.runtime.wiring import access, openai_images
 app = door.images_resolver()
 settings = read_settings(CreateOpenAiImagesSettings)
 service, links = openai_images.images_service(settings), openai_images.image_links(settings)
-recognise, count_call = access.recogniser(settings), access.call_counter(settings)
+authenticator, counter = access.authenticator(settings), access.call_counter(settings)
 door.serve_models(app, service.rules.routes, service.aliases)
 door.serve_files(app, links)
 
@@ -40,4 +40,4 @@ def make() -> Response[str]:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return door.through_the_images_door(app, event, context, recognise=recognise, count_call=count_call)
+    return door.through_the_images_door(app, event, context, authenticator=authenticator, counter=counter)

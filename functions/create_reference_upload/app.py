@@ -24,7 +24,7 @@ app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(CreateReferenceUploadSettings)
 forms = intake.reference_upload_creator(settings)
 rejections = intake.rejection_store(settings.rejections_table)
-count_call = access.call_counter(settings)
+counter = access.call_counter(settings)
 
 
 @app.post("/v1/uploads")
@@ -46,4 +46,4 @@ def show_rejected() -> Response[str]:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_api_call(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, counter=counter)

@@ -10,11 +10,11 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.dispatch_job import DispatchJobSettings
 from heliograph.runtime.wiring import execution
 
-dispatch = execution.dispatcher(read_settings(DispatchJobSettings))
+dispatcher = execution.dispatcher(read_settings(DispatchJobSettings))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    outcome = dispatch(DispatchInput.model_validate(event), run_id=context.aws_request_id)
+    outcome = dispatcher.dispatch(DispatchInput.model_validate(event), run_id=context.aws_request_id)
     decided(outcome)
     return outcome.model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""An event of ours (bus → queue): one delivery to every webhook receiver that it concerns."""
+"""A published event (bus → queue): fanned out to one delivery for each webhook receiver that wants it."""
 
 from typing import Any
 
@@ -13,22 +13,22 @@ from heliograph.runtime.settings.fan_out_webhooks import FanOutWebhooksSettings
 from heliograph.runtime.wiring import webhooks
 from heliograph.webhooks.bus_event import BusEvent
 
-notify = webhooks.notifier(read_settings(FanOutWebhooksSettings))
+fan_out = webhooks.webhook_fan_out(read_settings(FanOutWebhooksSettings))
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 def take(record: SQSRecord) -> None:
     try:
-        for delivery in notify(BusEvent.model_validate_json(record.body).happening()):
+        for delivery in fan_out.fan_out(BusEvent.model_validate_json(record.body).received_event()):
             noted(
-                "Notified",
+                "delivery created",
                 delivery_id=delivery.delivery_id,
                 endpoint_id=delivery.endpoint_id,
                 job_id=delivery.job_id,
                 status=delivery.status,
             )
     except Exception:
-        logger.exception("not taken: to be delivered again, and in the end to the dead letters")
+        logger.exception("fan-out failed: SQS delivers the event again, and finally to the dead-letter queue")
         raise
 
 

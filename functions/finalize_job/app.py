@@ -1,4 +1,4 @@
-"""Copy the results and record the end of the job, or report that there are none; publish the event."""
+"""Store the results of a job, or record why there are none; publish the event."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from heliograph.runtime.settings.finalize_job import FinalizeJobSettings
 from heliograph.runtime.wiring import execution
 from pydantic import ConfigDict, TypeAdapter
 
-finalize = execution.finalizer(read_settings(FinalizeJobSettings))
+finalizer = execution.finalizer(read_settings(FinalizeJobSettings))
 read: TypeAdapter[FinalizeInput] = TypeAdapter(FinalizeInput, config=ConfigDict(hide_input_in_errors=True))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    outcome = finalize(read.validate_python(event))
+    outcome = finalizer.finalize(read.validate_python(event))
     decided(outcome)
     return outcome.model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""`/v1/deliveries`, and `test` and `recover` of `/v1/webhook-endpoints/{id}`: what was sent, or is sent once more."""
+"""`/v1/deliveries`, and `test` and `recover` of `/v1/webhook-endpoints/{id}`: deliveries, replays and tests."""
 
 from typing import Any
 
@@ -20,35 +20,35 @@ from heliograph.webhooks.delivery import DeliveryQuery
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(ManageWebhookDeliveriesSettings)
-desk, count_call = webhooks.delivery_desk(settings), access.call_counter(settings)
+service, counter = webhooks.delivery_service(settings), access.call_counter(settings)
 
 
 @app.get("/v1/deliveries")
 def show_all() -> Response[str]:
     caller = caller_with(app.current_event, *READING)
-    found = desk.list(read_query(DeliveryQuery, app.current_event), tenant=caller.tenant)
+    found = service.list(read_query(DeliveryQuery, app.current_event), tenant=caller.tenant)
     return sliced(app.current_event, DeliveryList.of(found))
 
 
 @app.get("/v1/deliveries/<delivery_id>")
 def show(delivery_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *READING)
-    return answer(200, DeliveryResource.whole(existing(desk.find(delivery_id, tenant=caller.tenant), "delivery")))
+    return answer(200, DeliveryResource.whole(existing(service.find(delivery_id, tenant=caller.tenant), "delivery")))
 
 
 @app.post("/v1/deliveries/<delivery_id>/replay")
 def replay(delivery_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *WRITING)
-    delivery = existing(desk.replay(delivery_id, tenant=caller.tenant), "delivery")
-    noted("DeliveryReplayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
+    delivery = existing(service.replay(delivery_id, tenant=caller.tenant), "delivery")
+    noted("delivery replayed", delivery_id=delivery.delivery_id, series=delivery.series, by=caller.key_id)
     return answer(202, DeliveryResource.whole(delivery))
 
 
 @app.post("/v1/webhook-endpoints/<endpoint_id>/recover")
 def recover(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
-    found = existing(desk.recover(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
-    noted("EndpointRecovered", endpoint_id=endpoint_id, recovered=found.recovered, by=caller.key_id)
+    found = existing(service.recover(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
+    noted("endpoint recovered", endpoint_id=endpoint_id, recovered=found.recovered, by=caller.key_id)
     report_unreadable(found.unreadable)
     return answer(202, RecoveryResource.of(found))
 
@@ -56,11 +56,11 @@ def recover(endpoint_id: str) -> Response[str]:
 @app.post("/v1/webhook-endpoints/<endpoint_id>/test")
 def test(endpoint_id: str) -> Response[str]:
     caller, call = caller_with(app.current_event, *WRITING), ApiCall.read(app.current_event)
-    delivery = existing(desk.test(endpoint_id, tenant=caller.tenant, request_id=call.request_id), "endpoint")
-    noted("EndpointTested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
+    delivery = existing(service.test(endpoint_id, tenant=caller.tenant, request_id=call.request_id), "endpoint")
+    noted("endpoint tested", delivery_id=delivery.delivery_id, endpoint_id=delivery.endpoint_id, by=caller.key_id)
     return answer(202, DeliveryResource.whole(delivery))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_api_call(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, counter=counter)

@@ -1,4 +1,4 @@
-"""`/v1/webhook-endpoints`: where a tenant's events are sent."""
+"""`/v1/webhook-endpoints`: a tenant's webhook endpoints."""
 
 from typing import Any
 
@@ -16,46 +16,46 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.manage_webhook_endpoints import ManageWebhookEndpointsSettings
 from heliograph.runtime.wiring import access, webhooks
 
-app = api_resolver(charged_on_failure=Charged.NO)
-settings = read_settings(ManageWebhookEndpointsSettings)
-desk, count_call, again = webhooks.endpoint_desk(settings), access.call_counter(settings), access.caller_again(settings)
+app, settings = api_resolver(charged_on_failure=Charged.NO), read_settings(ManageWebhookEndpointsSettings)
+service, counter = webhooks.endpoint_service(settings), access.call_counter(settings)
+refresher = access.caller_refresher(settings)
 
 
 @app.post("/v1/webhook-endpoints")
 def register() -> Response[str]:
-    caller, call = caller_now(app, again, *WRITING), ApiCall.read(app.current_event)
-    endpoint, secret = desk.register(call.document, tenant=caller.tenant, request_id=call.request_id)
-    noted("EndpointRegistered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    caller, call = caller_now(app, refresher, *WRITING), ApiCall.read(app.current_event)
+    endpoint, secret = service.register(call.document, tenant=caller.tenant, request_id=call.request_id)
+    noted("endpoint registered", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(201, NewEndpointResource.with_secret(endpoint, secret))
 
 
 @app.get("/v1/webhook-endpoints")
 def show_all() -> Response[str]:
-    return listed(EndpointList.of(desk.all_of(caller_with(app.current_event, *READING).tenant)))
+    return listed(EndpointList.of(service.list(caller_with(app.current_event, *READING).tenant)))
 
 
 @app.get("/v1/webhook-endpoints/<endpoint_id>")
 def show(endpoint_id: str) -> Response[str]:
     caller = caller_with(app.current_event, *READING)
-    return answer(200, EndpointResource.of(existing(desk.find(endpoint_id, tenant=caller.tenant), "endpoint")))
+    return answer(200, EndpointResource.of(existing(service.find(endpoint_id, tenant=caller.tenant), "endpoint")))
 
 
 @app.patch("/v1/webhook-endpoints/<endpoint_id>")
 def change(endpoint_id: str) -> Response[str]:
-    caller, call = caller_now(app, again, *WRITING), ApiCall.read(app.current_event)
-    endpoint = existing(desk.change(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
-    noted("EndpointChanged", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
+    caller, call = caller_now(app, refresher, *WRITING), ApiCall.read(app.current_event)
+    endpoint = existing(service.change(endpoint_id, call.document, tenant=caller.tenant), "endpoint")
+    noted("endpoint changed", endpoint_id=endpoint.endpoint_id, status=endpoint.status, by=caller.key_id)
     return answer(200, EndpointResource.of(endpoint))
 
 
 @app.delete("/v1/webhook-endpoints/<endpoint_id>")
 def remove(endpoint_id: str) -> Response[str]:
-    caller = caller_now(app, again, *WRITING)
-    endpoint = existing(desk.remove(endpoint_id, tenant=caller.tenant), "endpoint")
-    noted("EndpointRemoved", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
+    caller = caller_now(app, refresher, *WRITING)
+    endpoint = existing(service.delete(endpoint_id, tenant=caller.tenant), "endpoint")
+    noted("endpoint deleted", endpoint_id=endpoint.endpoint_id, by=caller.key_id)
     return answer(200, EndpointResource.of(endpoint))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_api_call(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, counter=counter)

@@ -1,4 +1,4 @@
-"""`/v1/webhook-endpoints/{id}/secret` and `…/rotate-secret`: what webhooks are signed with; `jobs` for URLs of jobs."""
+"""`/v1/webhook-endpoints/{id}/secret` and `…/rotate-secret`: signing secrets; the id `jobs` is for URLs of jobs."""
 
 from typing import Any
 
@@ -18,27 +18,27 @@ from heliograph.runtime.wiring import access, webhooks
 
 app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(ManageWebhookSecretsSettings)
-desk, count_call = webhooks.endpoint_desk(settings), access.call_counter(settings)
-look_up_again = access.caller_again(settings)
+service, counter = webhooks.endpoint_service(settings), access.call_counter(settings)
+refresher = access.caller_refresher(settings)
 
 
 @app.get("/v1/webhook-endpoints/<endpoint_id>/secret")
 def show(endpoint_id: str) -> Response[str]:
-    caller = caller_now(app, look_up_again, *WRITING)
-    secret = existing(desk.secret(endpoint_id, tenant=caller.tenant), "endpoint")
-    noted("SecretShown", endpoint_id=secret.endpoint_id, by=caller.key_id)
+    caller = caller_now(app, refresher, *WRITING)
+    secret = existing(service.secret(endpoint_id, tenant=caller.tenant), "endpoint")
+    noted("secret shown", endpoint_id=secret.endpoint_id, by=caller.key_id)
     tell([Measure(SECRETS_SHOWN, 1)], tenant=caller.tenant)
     return answer(200, SecretResource.of(secret))
 
 
 @app.post("/v1/webhook-endpoints/<endpoint_id>/rotate-secret")
 def rotate(endpoint_id: str) -> Response[str]:
-    caller = caller_now(app, look_up_again, *WRITING)
-    secret = existing(desk.rotate(endpoint_id, tenant=caller.tenant), "endpoint")
-    noted("SecretRotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
+    caller = caller_now(app, refresher, *WRITING)
+    secret = existing(service.rotate_secret(endpoint_id, tenant=caller.tenant), "endpoint")
+    noted("secret rotated", endpoint_id=secret.endpoint_id, version=secret.version, by=caller.key_id)
     return answer(200, SecretResource.of(secret))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_api_call(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, counter=counter)

@@ -1,4 +1,4 @@
-"""Ask the provider once how the task is."""
+"""Poll the provider once for the task's state."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.poll_task import PollTaskSettings
 from heliograph.runtime.wiring import execution
 
-poll = execution.poller(read_settings(PollTaskSettings))
+poller = execution.poller(read_settings(PollTaskSettings))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     waiting = Processing.model_validate(event)
-    outcome = poll(waiting.job_id, waiting.watch)
+    outcome = poller.poll(waiting.job_id, waiting.watch)
     decided(outcome)
     tell(of_question(outcome, waiting.watch), job_id=waiting.job_id)
     return outcome.model_dump(mode="json")

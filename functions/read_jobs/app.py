@@ -24,7 +24,7 @@ from heliograph.runtime.wiring import access, jobs
 app = api_resolver(charged_on_failure=Charged.NO, methods_of=methods_of)
 settings = read_settings(ReadJobsSettings)
 reader, timelines = jobs.jobs_reader(settings), jobs.timeline_reader(settings)
-count_call = access.call_counter(settings)
+counter = access.call_counter(settings)
 
 
 @app.get("/v1/jobs")
@@ -57,4 +57,4 @@ def _reader() -> str:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_api_call(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, counter=counter)

@@ -23,7 +23,7 @@ app = api_resolver(charged_on_failure=Charged.NO)
 settings = read_settings(ReadModelsAndUsageSettings)
 models, usage = intake.model_lister(settings), budgets.usage_reader(settings)
 limits = budgets.me_reader(settings)
-count_call, look_up_again = access.call_counter(settings), access.caller_again(settings)
+counter, refresher = access.call_counter(settings), access.caller_refresher(settings)
 
 
 @app.get("/v1/models")
@@ -37,7 +37,7 @@ def get_usage() -> Response[str]:
     caller = ApiCall.caller_of(app.current_event)
     require(caller, Scope.JOBS_READ)
     if caller.is_operator:
-        caller = caller_now(app, look_up_again, Scope.JOBS_READ)
+        caller = caller_now(app, refresher, Scope.JOBS_READ)
     query = read_query(UsageQuery, app.current_event)
     return answer(200, UsageReport.of(usage.read(query, caller=caller), limits.budgets(caller)))
 
@@ -49,4 +49,4 @@ def get_me() -> Response[str]:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_api_call(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, counter=counter)

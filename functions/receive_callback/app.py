@@ -1,4 +1,4 @@
-"""`POST /v1/callbacks/{job_id}/{token}`: a provider says that a task has ended. Nothing that it says is believed."""
+"""`POST /v1/callbacks/{job_id}/{token}`: a provider's callback that a task has ended. Its body is not believed."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from heliograph.runtime.settings.receive_callback import ReceiveCallbackSettings
 from heliograph.runtime.wiring import execution
 
 app = api_resolver(charged_on_failure=Charged.NO)
-hear = execution.callback_hearer(read_settings(ReceiveCallbackSettings))
+receiver = execution.callback_receiver(read_settings(ReceiveCallbackSettings))
 
 
 @app.post("/v1/callbacks/<job_id>/<token>")
 def take_callback(job_id: str, token: str) -> Response[str]:
-    outcome = hear(job_id, token, claimed_task_id(app.current_event))
-    # Anybody may call: what is no id of ours is not logged.
-    logger.info("heard", extra={"job_id": only_an_id(job_id, JOB_ID), "outcome": outcome})
+    outcome = receiver.receive(job_id, token, claimed_task_id(app.current_event))
+    # The URL is public: only an id of ours is logged.
+    logger.info("callback received", extra={"job_id": only_an_id(job_id, JOB_ID), "outcome": outcome})
     return callback_response(outcome)
 
 

@@ -1,4 +1,4 @@
-"""End a job whose workflow crashed: called by the workflow's last resort."""
+"""Recover a job whose workflow crashed: the workflow's last resort."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.recover_job import RecoverJobSettings
 from heliograph.runtime.wiring import execution
 
-close = execution.closer(read_settings(RecoverJobSettings))
+recoverer = execution.recoverer(read_settings(RecoverJobSettings))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     crashed = Crashed.model_validate(event)
-    outcome = close(crashed.job_id, crashed.error, watch=crashed.watch)
+    outcome = recoverer.recover(crashed.job_id, crashed.error, watch=crashed.watch)
     decided(outcome)
     return outcome.model_dump(mode="json")

@@ -21,7 +21,7 @@ from heliograph.runtime.wiring import access, intake, jobs
 app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(RetryJobSettings)
 retrier, viewer = intake.job_retrier(settings), jobs.job_viewer()
-count_call = access.call_counter(settings)
+counter = access.call_counter(settings)
 
 
 @app.post("/v1/jobs/<job_id>/retry")
@@ -38,4 +38,4 @@ def retry(job_id: str) -> Response[str]:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_api_call(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, counter=counter)

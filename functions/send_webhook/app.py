@@ -1,4 +1,4 @@
-"""One attempt at a webhook's delivery; or, of an execution that ended early, the delivery's end."""
+"""One attempt at a webhook delivery, or the end of a delivery whose execution ended early."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from heliograph.runtime.wiring import webhooks
 from heliograph.webhooks.delivery import DeliveryCrashed, DeliveryTurn
 from pydantic import ConfigDict, TypeAdapter
 
-deliver = webhooks.deliverer(read_settings(SendWebhookSettings))
+sender = webhooks.delivery_sender(read_settings(SendWebhookSettings))
 read: TypeAdapter[DeliveryTurn | DeliveryCrashed] = TypeAdapter(
     DeliveryTurn | DeliveryCrashed, config=ConfigDict(hide_input_in_errors=True)
 )
@@ -20,8 +20,9 @@ read: TypeAdapter[DeliveryTurn | DeliveryCrashed] = TypeAdapter(
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    outcome = deliver(read.validate_python(event))
-    told = outcome.model_dump(mode="json")
-    noted(f"Delivery_{outcome.outcome}", **{name: told[name] for name in told if name not in {"outcome", "tried"}})
+    outcome = sender.send(read.validate_python(event))
+    document = outcome.model_dump(mode="json")
+    facts = {name: value for name, value in document.items() if name not in {"outcome", "attempt"}}
+    noted("delivery ended" if outcome.outcome == "done" else "delivery retry scheduled", **facts)
     tell(of_delivery(outcome), delivery_id=outcome.delivery_id)
-    return told
+    return document

@@ -23,7 +23,7 @@ app = api_resolver(charged_on_failure=Charged.UNKNOWN)
 settings = read_settings(SubmitJobSettings)
 submitter = intake.job_submitter(settings, reuse_table=settings.reuse_table)
 quoter, waiter, viewer = intake.job_quoter(settings), jobs.job_waiter(settings), jobs.job_viewer()
-count_call, wait_cap = access.call_counter(settings), access.wait_cap(settings, settings.calls_table)
+counter, wait_cap = access.call_counter(settings), access.wait_cap(settings, settings.calls_table)
 equal_calls = intake.equal_calls(settings)
 # Seconds that a wait leaves for the answer, however long the submission took: no answer would look like no job.
 ANSWERING_SECONDS = 4
@@ -62,4 +62,4 @@ def create_job() -> Response[str]:
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_api_call(app, event, context, count_call=count_call)
+    return handle_api_call(app, event, context, counter=counter)

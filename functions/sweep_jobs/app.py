@@ -1,4 +1,4 @@
-"""Every few minutes: start what never started, close what is stuck."""
+"""Every few minutes: start jobs that never started, recover jobs that are stuck."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,12 +12,12 @@ from heliograph.runtime.settings.sweep_jobs import SweepJobsSettings
 from heliograph.runtime.wiring import execution, monitoring
 
 settings = read_settings(SweepJobsSettings)
-sweep, look_around = execution.sweeper(settings), monitoring.surveyor(settings)
+sweeper, look_around = execution.sweeper(settings), monitoring.surveyor(settings)
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> list[str]:
-    done = sweep(time_left=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()))
+    done = sweeper.sweep(time_left=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()))
     for line in done:
         logger.warning("swept", extra={"did": line})
     tell(of_sweep(len(done), look_around()))

@@ -1,4 +1,4 @@
-"""Every few minutes: carry on webhook deliveries that nothing carries any more."""
+"""Every few minutes: start or end webhook deliveries that have no running execution."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.sweep_webhook_deliveries import SweepWebhookDeliveriesSettings
 from heliograph.runtime.wiring import webhooks
 
-sweep_deliveries = webhooks.delivery_sweeper(read_settings(SweepWebhookDeliveriesSettings))
+sweeper = webhooks.delivery_sweeper(read_settings(SweepWebhookDeliveriesSettings))
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> list[str]:
-    done = sweep_deliveries()
+    done = sweeper.sweep()
     for line in done:
-        logger.warning("swept", extra={"did": line})
+        logger.warning("delivery swept", extra={"did": line})
     return done

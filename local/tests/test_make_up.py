@@ -19,7 +19,7 @@ STACK = Stack(
     api_url="http://127.0.0.1:1/_aws/execute-api/x/live",
     images_url="http://images.test:1",
     api_key="it's a $KEY",
-    outputs={"UploadsBucketName": "uploads", "ResultsBucketName": "results"},
+    outputs={"UploadsBucketName": "uploads", "ResultsBucketName": "results", "EventBusName": "bus"},
     pids=(),
 )
 
@@ -32,10 +32,14 @@ def shell(script: str) -> list[str]:
 def test_a_shell_that_reads_the_file_has_the_variables_of_every_example(tmp_path: Path) -> None:
     path = tmp_path / "env"
     write_variables(STACK, path)
-    assert shell(f'. "{path}"; /usr/bin/env printenv API KEY IMAGES_URL') == [
+    names = "API KEY IMAGES_URL UPLOADS RESULTS EVENT_BUS_NAME AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID"
+    assert shell(f'. "{path}"; /usr/bin/env printenv {names}') == [
         STACK.api_url,
         STACK.api_key,
         STACK.images_url,
+        *("uploads", "results", "bus"),
+        STACK.endpoint,
+        "test",
     ]
     assert all(
         '"$API/' in samples(operation)[0].source and "$KEY" in samples(operation)[0].source for operation in OPERATIONS

@@ -90,7 +90,7 @@ def attempt(**fields: Any) -> dict[str, Any]:
         "intended_at": "2026-11-28T12:00:00Z",
         "accepted_at": None,
         "task_id": None,
-        "doubt": None,
+        "uncertainty": None,
         "ended_at": None,
         "failure": None,
         "retry_after_seconds": None,

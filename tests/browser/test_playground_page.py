@@ -206,6 +206,7 @@ def test_a_wide_window_is_used_for_the_image(browser: Browser, api: Api, width: 
     with playground_in(browser, api, viewport={"width": width, "height": 1080}) as playground:
         playground.open()
         playground.send()
+        expect(playground.page.get_by_role("button", name="View full size")).to_be_visible()
         box = playground.outcome.locator("img.picture").first.bounding_box()
         assert box is not None
         assert least <= box["width"] <= 900
@@ -392,7 +393,7 @@ def test_an_image_that_came_after_the_end_is_shown_with_the_status_of_the_end(pl
     [
         ({}, ["Queued", "Canceling now costs nothing"], ["being made", "may still be charged"]),
         (
-            {"attempts": [attempt(doubt="the answer was lost")]},
+            {"attempts": [attempt(uncertainty="the answer was lost")]},
             ["Checking", "finding out whether", "may still be charged"],
             ["Queued", "gpt-image-2-beta is making"],
         ),
@@ -709,7 +710,9 @@ def test_a_click_on_the_image_shows_it_in_full_size(playground: Playground) -> N
     playground.api.makes(**succeeded())
     playground.open()
     playground.send()
-    box = playground.outcome.locator("img.picture").bounding_box()
-    assert box is not None
-    playground.page.mouse.click(box["x"] + 40, box["y"] + 40)
+    # The image takes clicks once it has arrived and has its place.
+    expect(playground.page.get_by_role("button", name="View full size")).to_be_visible()
+    image = playground.outcome.locator("img.picture")
+    image.scroll_into_view_if_needed()
+    image.click(position={"x": 40, "y": 40}, force=True)
     expect(playground.page.get_by_role("dialog", name="Image in full size")).to_be_visible()

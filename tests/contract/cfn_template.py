@@ -81,17 +81,18 @@ def value_of(value: Any, **parameters: str) -> str:
 
 def holds(condition: str, **parameters: str) -> bool:
     """Whether a condition of the template does, with these parameters and the others as they are by default."""
-    return _holds(TEMPLATE["Conditions"][condition], parameters)
+    return holds_in(TEMPLATE["Conditions"], {"Condition": condition}, parameters)
 
 
-def _holds(condition: Any, parameters: dict[str, str]) -> bool:
+def holds_in(conditions: dict[str, Any], condition: Any, parameters: dict[str, str]) -> bool:
+    """The same, of another template's conditions."""
     match condition:
         case {"Condition": str(name)}:
-            return holds(name, **parameters)
+            return holds_in(conditions, conditions[name], parameters)
         case {"Fn::And": parts}:
-            return all(_holds(part, parameters) for part in parts)
+            return all(holds_in(conditions, part, parameters) for part in parts)
         case {"Fn::Not": [denied]}:
-            return not _holds(denied, parameters)
+            return not holds_in(conditions, denied, parameters)
         case {"Fn::Equals": [one, other]}:
             return value_of(one, **parameters) == value_of(other, **parameters)
         case _:

@@ -28,6 +28,11 @@ ONLY_WITH: Mapping[str, Mapping[str, set[str]]] = {
         "Policy": {"apigateway:UpdateRestApiPolicy"},
         "": {"iam:PassRole"},  # for integrations with other services than functions
     },
+    "AWS::CloudFormation::Stack": {
+        "EnableTerminationProtection": {"cloudformation:UpdateTerminationProtection"},
+        "RoleARN": {"iam:PassRole"},  # without it, a nested stack has the role of its parent
+        "StackPolicyBody": {"cloudformation:SetStackPolicy"},
+    },
     "AWS::DynamoDB::Table": {
         "ContributorInsightsSpecification": {"dynamodb:UpdateContributorInsights", "iam:CreateServiceLinkedRole"},
         "ImportSourceSpecification": {

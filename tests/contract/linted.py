@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.contract import observability
 from tests.contract.cfn_template import ROOT
 from tests.contract.deployed import Deployed, on_off_parameters
 from tests.contract.transformed import REGION, transformed_template
@@ -43,8 +44,9 @@ class Variant:
 
 
 def variants(folder: Path) -> Iterator[Variant]:
-    """The template, the transformed one with all its conditions, and the least of it that can be deployed."""
+    """The template and the one it nests; the transformed one with all its conditions; the least of it."""
     yield Variant("template.yaml", ROOT / "template.yaml")
+    yield Variant("observability.yaml", observability.PATH, regions=(EVERY_REGION,))
     everything = transformed_template(on_off_parameters("on"))
     yield written(folder, "transformed", everything, ignored=(_VALUE_OF_A_REFERENCE,))
     least = Deployed(on_off_parameters("off"))

@@ -79,6 +79,10 @@ def _apigateway(action: str, of: _Resource) -> Call | None:
             return Call(action, f"{api}/a1b2c3d4e5/{part}/live", of_the_stack(of.stack))
 
 
+def _cloudformation(action: str, of: _Resource) -> Call:
+    return Call(action, arn("cloudformation", f"stack/{of.physical_name}/5b4a6b10-2f4b-11ef-9cf2-0a1b2c3d4e5f"))
+
+
 def _cloudwatch(action: str, of: _Resource) -> Call:
     if of.kind == "AWS::CloudWatch::Dashboard":
         return Call(action, arn("cloudwatch", f"dashboard/{of.stack}-{REGION}", region=""))
@@ -161,6 +165,7 @@ def _states(action: str, of: _Resource) -> Call:
 
 _SERVICES: Mapping[str, Callable[[str, _Resource], Call | None]] = {
     "apigateway": _apigateway,
+    "cloudformation": _cloudformation,
     "cloudwatch": _cloudwatch,
     "dynamodb": _dynamodb,
     "events": _events,

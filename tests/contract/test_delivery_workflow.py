@@ -11,12 +11,12 @@ from heliograph.kernel.errors import PublishFailed, StaleRecord, StorageFailed
 from heliograph.webhooks.adapters.http_sender import WHOLE_SECONDS
 from heliograph.webhooks.delivery import (
     JITTER,
-    LONGEST_WAIT,
-    MOST_ATTEMPTS,
-    DeliverOutcome,
+    MAX_ATTEMPTS,
+    MAX_WAIT,
     DeliveryCrashed,
     DeliveryTurn,
     RetryDelivery,
+    SendOutcome,
 )
 
 from tests.contract.asl_retries import longest_patience
@@ -29,7 +29,7 @@ EXECUTION = "dlv_" + "a" * 26 + "-12"
 
 
 def test_every_outcome_has_its_branch_and_no_branch_is_for_another() -> None:
-    outcomes = {get_args(model.model_fields["outcome"].annotation)[0] for model in get_args(DeliverOutcome)}
+    outcomes = {get_args(model.model_fields["outcome"].annotation)[0] for model in get_args(SendOutcome)}
     assert set(branches_of(CHOICE)) == outcomes
     assert branches_of(CHOICE) == {"again": "WaitToRetrySend", "done": "Done"}
     assert [name for name, state in STATES.items() if state["Type"] in {"Choice", "Task"}] == [
@@ -73,9 +73,9 @@ def test_an_attempt_ends_before_its_function_and_that_before_the_task() -> None:
 
 
 def test_the_workflow_outlives_the_slowest_series() -> None:
-    waits = (MOST_ATTEMPTS - 1) * LONGEST_WAIT * (1 + JITTER)
+    waits = (MAX_ATTEMPTS - 1) * MAX_WAIT * (1 + JITTER)
     # Each with all that its retries may take, the function's own time included.
-    tries = MOST_ATTEMPTS * timedelta(seconds=longest_patience(ATTEMPT))
+    tries = MAX_ATTEMPTS * timedelta(seconds=longest_patience(ATTEMPT))
     assert timedelta(seconds=DELIVERY_WORKFLOW["TimeoutSeconds"]) > waits + tries
 
 

@@ -12,11 +12,11 @@ from cfnlint.api import lint_file
 from tests.contract.cfn_template import listed
 from tests.contract.deploy_role import ACCOUNT, MANAGED_POLICY_CHARACTERS, PARAMETERS, PATH, REPOSITORY, DeployRole
 from tests.contract.handler_permissions import NO_ACTIONS, ONLY_WITH, needed, permissions
-from tests.contract.transformed import transformed_template
+from tests.contract.transformed import transformed_template, whole_stack
 
 ROLES = DeployRole()
 EVERY_ROLE = ("CiRole", "DeployerRole", "CloudFormationRole")
-STACK = transformed_template()
+STACK = whole_stack()
 RESOURCES: dict[str, dict[str, Any]] = STACK["Resources"]
 
 # What CloudFormation calls besides the handlers of resource types: with a role, it runs the SAM transform as the role.

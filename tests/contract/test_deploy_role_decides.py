@@ -21,12 +21,12 @@ from tests.contract.documents import blocks
 from tests.contract.handler_permissions import needed
 from tests.contract.sam_calls import REGION, SAMS_BUCKET, SAMS_STACK, STACK, Story, calls_of
 from tests.contract.stack_calls import BOUNDED, RANDOM, Call, arn, calls_for, of_the_stack
-from tests.contract.transformed import transformed_template
+from tests.contract.transformed import whole_stack
 from tests.node.programs import Node
 
 ROLES = DeployRole()
 OTHER = "another"
-RESOURCES: dict[str, dict[str, Any]] = transformed_template()["Resources"]
+RESOURCES: dict[str, dict[str, Any]] = whole_stack()["Resources"]
 ALLOWED, DENIED = "Allowed", "ImplicitlyDenied"
 
 # What one stack's role may do to another's resources, because AWS leaves nothing to tell them apart by; the reasons are

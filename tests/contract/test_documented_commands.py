@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import re
+import shlex
 import tomllib
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,12 @@ import pytest
 from botocore import xform_name
 from botocore.model import ServiceModel
 
+from tests import aws_cli
 from tests.contract.cfn_template import RESOURCES, ROOT, TEMPLATE
 from tests.contract.deploy_role import PARAMETERS
 from tests.contract.documents import PAGES, blocks, commands
 
-DEPLOYING = ROOT / "docs" / "deploying.md"
+DEPLOYING, UPGRADING = ROOT / "docs" / "deploying.md", ROOT / "docs" / "upgrading.md"
 # Of every command of the AWS CLI, and of those whose answers come in pages.
 # https://docs.aws.amazon.com/cli/latest/reference/, "Global options"
 EVERYWHERE = {"--query", "--output", "--region", "--profile", "--no-cli-pager"}
@@ -30,6 +33,7 @@ RENAMED = {"s3api": "s3"}
 OWN_COMMANDS = {
     ("cloudformation", "deploy"): {"--template-file", "--stack-name", "--capabilities", "--parameter-overrides"},
     ("s3", "cp"): {"--metadata"},
+    ("s3", "sync"): {"--source-region"},
 }
 
 
@@ -68,11 +72,36 @@ def _described(service: str, kind: str) -> dict[str, Any]:
     return described
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_aws_takes_the_values_of_a_commands_options(page: Path) -> None:
+    lines = [line for block in blocks(page, "aws") for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+
+    for line in lines:
+        # Of an ARN, too, the length is checked.
+        aws_cli.check(aws_cli.Command.parse(shlex.split(re.sub(r"\$\w+", "x" * 40, line))[1:]))
+
+
+def test_how_data_is_kept_is_told() -> None:
+    [table] = re.findall(r"^\| what \| how it is kept .*?\n\n", UPGRADING.read_text(), flags=re.MULTILINE | re.DOTALL)
+    told: dict[str, set[str]] = defaultdict(set)
+    for names, how in re.findall(r"^\| (`.+?) \| (.+?) \|", table, flags=re.MULTILINE):
+        told[how].update(re.findall(r"`(\w+(?:Table|Bucket))`", names))
+
+    def of_type(kind: str, switch: str) -> set[str]:
+        found = (name for name, resource in RESOURCES.items() if resource["Type"] == kind)
+        return {name for name in found if switch in RESOURCES[name]["Properties"]}
+
+    recovered = of_type("AWS::DynamoDB::Table", "PointInTimeRecoverySpecification")
+    assert told["point-in-time recovery"] == recovered
+    assert told["not at all"] == of_type("AWS::DynamoDB::Table", "KeySchema") - recovered
+    assert told["versions"] == of_type("AWS::S3::Bucket", "VersioningConfiguration")
+
+
 def test_commands_of_aws_are_found_in_blocks_and_in_running_text() -> None:
     found = {" ".join(words[:2]) for _, words in aws_commands()}
 
     assert {"cloudformation deploy", "dynamodb wait", "sqs receive-message"} <= found
-    assert len(blocks(DEPLOYING, "aws")) > 10
+    assert len(blocks(DEPLOYING, "aws") + blocks(UPGRADING, "aws")) >= 10
 
 
 def sam_command(name: str) -> click.Command:
@@ -81,7 +110,9 @@ def sam_command(name: str) -> click.Command:
     return command
 
 
-@pytest.mark.parametrize("words", commands(DEPLOYING, "sam"), ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [*commands(DEPLOYING, "sam"), *commands(UPGRADING, "sam")], ids=lambda words: words[0]
+)
 def test_a_command_of_sam_exists_with_its_options(words: list[str]) -> None:
     command, *rest = words
 
@@ -114,7 +145,7 @@ def test_an_environment_of_samconfig_is_one_that_sam_and_the_deploy_roles_take()
 
 def test_what_stays_after_a_stack_is_told() -> None:
     stays = {name for name, resource in RESOURCES.items() if "Retain" in resource.get("DeletionPolicy", "")}
-    [table] = re.findall(r"^\| what stays .*?\n\n", DEPLOYING.read_text(), flags=re.MULTILINE | re.DOTALL)
+    [table] = re.findall(r"^\| what stays .*?\n\n", UPGRADING.read_text(), flags=re.MULTILINE | re.DOTALL)
     told = set(re.findall(r"`(\w+)`", table))
 
     assert stays <= told

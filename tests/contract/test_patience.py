@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from heliograph.execution.failover import TASKS_PER_ROUTE
-from heliograph.execution.outcomes import CALLBACKS_HEARD, NotYet
+from heliograph.execution.outcomes import MAX_EARLY_CALLBACKS, NotYet
 from heliograph.jobs.retry_policy import MAX_ATTEMPTS, MAX_DELIVERIES
-from heliograph.webhooks.delivery import MOST_ATTEMPTS as MOST_SENDS
+from heliograph.webhooks.delivery import MAX_ATTEMPTS as MOST_SENDS
 
 from tests.contract.asl_retries import (
     DELAYS_BELOW_SECONDS,
@@ -77,12 +77,8 @@ def test_a_retrier_is_one_that_step_functions_takes(name: str) -> None:
 def test_the_history_of_a_job_fits_however_often_its_functions_are_throttled_or_fail() -> None:
     # A failed task is followed by another call at once, and a callback ends a wait.
     routes = len(json.loads(PARAMETERS["Routes"]["Default"]))
-    without_wait = (
-        MAX_ATTEMPTS
-        + MAX_DELIVERIES
-        + CALLBACKS_HEARD * TASKS_PER_ROUTE * routes
-        + len({"FinalizeWithoutImage", "RecoverJob"})
-    )
+    callbacks = MAX_EARLY_CALLBACKS * TASKS_PER_ROUTE * routes
+    without_wait = MAX_ATTEMPTS + MAX_DELIVERIES + callbacks + len({"FinalizeWithoutImage", "RecoverJob"})
     worst = most_events(WORKFLOW["TimeoutSeconds"], rounds_without_wait=without_wait)
     # Jitter is counted at its mean; the rest is for chance.
     assert worst < 0.95 * MOST_EVENTS
@@ -179,7 +175,7 @@ def test_whatever_anybody_can_make_last_can_be_given_a_limit_of_its_own() -> Non
     waits_for_strangers = {
         FOLDERS[path.parent.name]
         for path in (ROOT / "functions").glob("*/app.py")
-        if re.search(r"webhooks\.deliverer\(", path.read_text())
+        if re.search(r"webhooks\.delivery_sender\(", path.read_text())
     }
     assert (public, waits_for_strangers) == ({"CreateOpenAiImages"}, {"SendWebhook"})
     for name in public | waits_for_strangers:

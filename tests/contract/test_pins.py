@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,14 @@ def test_the_layer_has_the_hashes_of_the_lock() -> None:
 
     locked, layer = hashes(LOCK), hashes(LAYER)
     assert {name: layer[name] for name in pins(LAYER)} == {name: locked[name] for name in pins(LAYER)}
+
+
+def test_the_lock_is_made_of_every_group() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    makefile = (ROOT / "Makefile").read_text().splitlines()
+    [command] = [line for line in makefile if line.endswith(f"--output-file {LOCK.name}")]
+
+    assert re.findall(r"--group (\w+)", command) == list(groups)
 
 
 def commands(path: Path) -> list[str]:

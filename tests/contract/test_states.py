@@ -8,7 +8,6 @@ from typing import Any, get_args
 import pytest
 from heliograph.execution import outcomes
 from heliograph.execution.outcomes import (
-    CloseOutcome,
     Crashed,
     DispatchInput,
     DispatchOutcome,
@@ -17,6 +16,7 @@ from heliograph.execution.outcomes import (
     Finished,
     PollOutcome,
     Processing,
+    RecoverOutcome,
     RetryFinalize,
 )
 from pydantic import BaseModel, TypeAdapter
@@ -106,7 +106,7 @@ def test_a_task_that_is_waited_for_can_be_handed_to_close(model: type[BaseModel]
 
 
 def test_the_close_function_answers_with_two_outcomes_only() -> None:
-    assert [model.__name__ for model in get_args(CloseOutcome)] == ["Orphaned", "Over"]
+    assert [model.__name__ for model in get_args(RecoverOutcome)] == ["Orphaned", "Over"]
 
 
 def test_the_finalize_function_answers_with_three_outcomes_only() -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from fnmatch import fnmatchcase
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -841,3 +842,22 @@ def test_a_wrong_key_is_a_401_that_the_gateway_remembers() -> None:
     problem = json.loads(answer["ResponseTemplates"]["application/json"])
     assert (answer["StatusCode"], problem["status"], problem["code"]) == (401, 401, "invalid_api_key")
     assert answer["ResponseParameters"]["Headers"]["WWW-Authenticate"] == "'Bearer error=\"invalid_token\"'"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_named_after_its_folder(name: str) -> None:
+    assert name.lower() == FUNCTIONS[name]["CodeUri"].removeprefix("functions/").replace("_", "")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workflows").glob("*.json")), ids=lambda path: path.stem)
+def test_a_state_that_calls_a_function_is_named_after_it(path: Path) -> None:
+    called = {
+        name: re.sub(r"\$\{(\w+)FunctionArn\}", r"\1", state["Arguments"]["FunctionName"])
+        for name, state in json.loads(path.read_text())["States"].items()
+        if "FunctionName" in state.get("Arguments", {})
+    }
+    assert called
+    assert {name: function for name, function in called.items() if name != function} in (
+        {},
+        {"FinalizeWithoutImage": "FinalizeJob"},
+    )

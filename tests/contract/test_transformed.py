@@ -8,8 +8,10 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 import pytest
+import yaml
+from samcli.yamlhelper import yaml_dump, yaml_parse
 
-from tests.contract.cfn_template import listed
+from tests.contract.cfn_template import ROOT, listed
 from tests.contract.deployed import LONGEST_STACK_NAME, WORKFLOWS, Deployed, on_off_parameters
 from tests.contract.transformed import PARTITIONS, transformed_template
 
@@ -232,3 +234,14 @@ def test_an_output_names_no_address_of_another_partition(region: str) -> None:
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_workflow_names_the_partition_that_it_runs_in(name: str, region: str) -> None:
     assert commercial(Deployed(region=region).workflow(name)) == []
+
+
+def aliases_in(template: str) -> int:
+    return sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(template))
+
+
+def test_sam_writes_out_what_the_template_names_once() -> None:
+    # CloudFormation takes neither aliases nor merges.
+    written = (ROOT / "template.yaml").read_text()
+    assert aliases_in(written) > 0
+    assert aliases_in(yaml_dump(yaml_parse(written))) == 0

@@ -60,30 +60,30 @@ class Word:
 
 
 WORDS = (
-    Word("doorkeeper doorkeepers", "authorizer"),
+    Word("doorkeeper doorkeepers", "authorizer", left=1),
     Word("mend mends mended mending", "fix, repair"),
     Word("overtaking", "rebase"),
     Word("doubting", "mark uncertain"),
-    Word("lateness", "jitter"),
+    Word("lateness", "jitter", left=1),
     Word("eased quickened", "decreased, increased"),
     Word(
         "door doors",
         "authorizer, middleware, handler",
         {"tests/contract/test_watching.py": "names of alarms that must not come back"},
-        left=2,
+        left=3,
     ),
     Word("surveyor", "health checker", left=2),
-    Word("desk desks", "service", {"local/demo.py": "a lighthouse keeper's desk, in a prompt"}, left=12),
+    Word("desk desks", "service", {"local/demo.py": "a lighthouse keeper's desk, in a prompt"}, left=2),
     Word("vendor vendors", "provider", left=35),
     Word("upstream upstreams", "provider", left=14),
-    Word("picture pictures", "image", left=144),
-    Word("wish wishes", "job, request", left=25),
-    Word("whoever", "who, the caller", left=56),
-    Word("hear hears heard hearing", "receive", left=31),
-    Word("lies", "is", left=41),
-    Word("tell tells told telling untold", "show, report, publish, notify", left=58, only_names=True),
+    Word("picture pictures", "image", left=126),
+    Word("wish wishes", "job, request", left=24),
+    Word("whoever", "who, the caller", left=41),
+    Word("hear hears heard hearing", "receive", left=22),
+    Word("lies", "is", left=40),
+    Word("tell tells told telling untold", "show, report, publish, notify", left=53, only_names=True),
     Word("survey", "health snapshot", left=2),
-    Word("traffic", "route control", left=5),
+    Word("traffic", "route control", left=1),
 )
 
 

@@ -11,16 +11,38 @@ import pytest
 from heliograph.monitoring import metrics
 from heliograph.monitoring.metrics import ANNOUNCED, FUNCTION_ERRORS, METRICS, Metric
 
-from tests.contract.cfn_template import FUNCTIONS, GLOBALS, RESOURCES, ROOT, TEMPLATE, holds, names_in, resources_of
+from tests.contract import observability
+from tests.contract.cfn_template import (
+    FUNCTIONS,
+    GLOBALS,
+    RESOURCES,
+    ROOT,
+    TEMPLATE,
+    holds,
+    holds_in,
+    names_in,
+    resources_of,
+)
+from tests.contract.observability import PASSED, passed_as
 
-NAMESPACE = "Heliograph/${AWS::StackName}"
+NAMESPACE = "Heliograph/${StackName}"
 TABLE = {metric.name: metric for metric in METRICS}
 CONSTANTS = {value.name: name for name, value in vars(metrics).items() if isinstance(value, Metric)}
-ALARMS = resources_of("AWS::CloudWatch::Alarm")
-TEXT, GIVEN = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-# With the routes in OpenAI's shape and without.
-_, SERIES, NO_SERIES = GIVEN["ImagesSeries"]["Fn::If"]
-BODY = TEXT.replace("${ImagesSeries}", SERIES["Fn::Sub"])
+ALARMS = observability.resources_of("AWS::CloudWatch::Alarm")
+TEXT, GIVEN = observability.RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+
+
+def body(*, everything: bool) -> str:
+    """The dashboard's body, with its lists filled in. Without `everything`: of a stack without what has a condition."""
+    text = str(TEXT)
+    for name, joined in GIVEN.items():
+        between, parameter = joined["Fn::Join"]
+        series = [f"${{{one}}}" for one, condition in passed_as(parameter["Ref"]) if everything or condition is None]
+        text = text.replace(f"${{{name}}}", between.join(series))
+    return text
+
+
+BODY = body(everything=True)
 WIDGETS: list[dict[str, Any]] = [widget["properties"] for widget in json.loads(BODY)["widgets"]]
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
 SEARCH = re.compile(
@@ -71,15 +93,15 @@ def test_every_metric_is_told_by_the_code(name: str) -> None:
 
 
 def test_what_the_dashboard_names_is_in_the_template() -> None:
-    there = {*RESOURCES, "AWS::Region", "AWS::StackName"}
-    assert names_in({"Fn::Sub": BODY}) <= there
+    assert names_in({"Fn::Sub": TEXT}) <= {*observability.TEMPLATE["Parameters"], *GIVEN, "AWS::Region"}
+    assert names_in({"Fn::Sub": BODY}) <= {*RESOURCES, "AWS::Region", "StackName"}
     assert {widget["region"] for widget in WIDGETS} == {"${AWS::Region}"}
     assert all({"title", "period", "metrics"} <= widget.keys() for widget in WIDGETS)
 
 
 def test_without_the_routes_in_openais_shape_the_dashboard_does_not_name_their_function() -> None:
-    assert GIVEN["ImagesSeries"]["Fn::If"][0] == RESOURCES["CreateOpenAiImages"]["Condition"]
-    without = TEXT.replace("${ImagesSeries}", NO_SERIES)
+    assert ("CreateOpenAiImages", RESOURCES["CreateOpenAiImages"]["Condition"]) in passed_as("Functions")
+    without = body(everything=False)
     assert len(json.loads(without)["widgets"]) == len(WIDGETS)
     assert names_in({"Fn::Sub": BODY}) - names_in({"Fn::Sub": without}) == {"CreateOpenAiImages"}
 
@@ -89,7 +111,15 @@ def test_every_queue_is_on_the_dashboard() -> None:
 
 
 def test_the_functions_tell_into_the_stacks_own_namespace() -> None:
-    assert GLOBALS["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == {"Fn::Sub": NAMESPACE}
+    assert PASSED["StackName"] == {"Ref": "AWS::StackName"}
+    own = {"Fn::Sub": NAMESPACE.replace("${StackName}", "${AWS::StackName}")}
+    assert GLOBALS["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == own
+
+
+def test_a_parameter_is_called_as_the_resource_or_parameter_that_it_is_given() -> None:
+    assert PASSED.keys() == observability.TEMPLATE["Parameters"].keys()
+    for parameter in PASSED.keys() - {"StackName", "Functions", "Tables"}:
+        assert passed_as(parameter) == [(parameter, None)]
 
 
 LAMBDAS_OWN_LINES = r"^\[ERROR\]|^[0-9].*Task\stimed\sout|^RequestId.*Runtime|^INIT_REPORT.*Runtime"
@@ -116,7 +146,7 @@ def test_the_same_words_in_a_line_of_ours_are_not(word: str) -> None:
 
 
 def test_errors_of_all_functions_are_filtered_out_of_the_one_log() -> None:
-    filters = resources_of("AWS::Logs::MetricFilter")
+    filters = observability.resources_of("AWS::Logs::MetricFilter")
     assert {found["FilterPattern"] for found in filters.values()} == {
         '{ $.level = "ERROR" }',
         f"%{LAMBDAS_OWN_LINES}%",
@@ -135,7 +165,7 @@ def test_an_alarm_watches_what_is_told(name: str) -> None:
         metric = TABLE[alarm["MetricName"]]
         assert set(dimensions) == ({metric.dimension} if metric.dimension else set())
         assert metric.dimension != "event" or dimensions["event"] in ANNOUNCED
-    elif dimensions == {"ApiName": {"Ref": "AWS::StackName"}}:
+    elif dimensions == {"ApiName": {"Ref": "StackName"}}:
         assert RESOURCES["Api"]["Properties"]["Name"] == {"Ref": "AWS::StackName"}
     elif not dimensions:  # functions of an account share their executions
         assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Throttles")
@@ -158,7 +188,7 @@ def test_an_alarm_is_silent_where_nothing_happens_and_tells_the_topic_if_there_i
         {"Fn::If": ["HasAlarmEmail", {"Ref": "AlarmEmails"}, {"Ref": "AWS::NoValue"}]},
     ]
     assert alarm["AlarmActions"] == alarm["OKActions"] == topics
-    assert RESOURCES[name]["Condition"] == "HasAlarms"
+    assert observability.RESOURCES[name]["Condition"] == "HasAlarms"
     # The emulator has no metric math, and each of its metrics would be paid as an alarm of its own.
     assert "Metrics" not in alarm
 
@@ -182,14 +212,16 @@ def test_an_alarm_is_named_as_the_field_names_it() -> None:
     [({}, False), ({"AlarmEmail": "a@b.test"}, True), ({"AlarmEmail": "a@b.test", "Alarms": "off"}, False)],
 )
 def test_an_address_is_all_that_alarms_need_to_be_mailed(parameters: dict[str, str], sent: bool) -> None:
-    assert holds(RESOURCES["AlarmEmails"]["Condition"], **parameters) is sent
-    [subscription] = RESOURCES["AlarmEmails"]["Properties"]["Subscription"]
+    condition = observability.RESOURCES["AlarmEmails"]["Condition"]
+    given = {"AlarmEmail": "", "Alarms": "on", **parameters}
+    assert holds_in(observability.TEMPLATE["Conditions"], {"Condition": condition}, given) is sent
+    [subscription] = observability.RESOURCES["AlarmEmails"]["Properties"]["Subscription"]
     assert subscription == {"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}
 
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_whoever_is_woken_reads_what_it_means_what_to_look_at_and_what_to_do(name: str) -> None:
-    assert ALARMS[name]["AlarmDescription"].endswith(f"See docs/operations.md, {name}.")
+    assert ALARMS[name]["AlarmDescription"].endswith(f". See docs/operations.md, {name}.")
     heading, paragraph = re.findall(rf"^### (.*\b{name})\n\n(.+)$", GUIDE, re.MULTILINE)[0]
     assert heading == name
     assert len(paragraph) > 200

@@ -82,11 +82,9 @@ def test_nothing_refers_to_a_resource_that_may_not_be_there() -> None:
         "CreateOpenAiImages",
         "CreateOpenAiImagesUrl",
         "AccessLogs",
-        "AlarmEmails",
-        "Dashboard",
     } <= conditional.keys()
     # A condition that holds only with another one.
-    implied = {"HasDashboardUrl": {"HasDashboard"}, "HasAlarmEmail": {"HasAlarms"}}
+    implied = {"HasDashboardUrl": {"HasDashboard"}}
     for name, entry in {**resources, **template["Outputs"]}.items():
         own = entry.get("Condition")
         here = frozenset({own, *implied.get(own, set())} if own else set())

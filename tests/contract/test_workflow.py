@@ -10,11 +10,11 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 from heliograph.execution.adapters.task_tokens import KEPT_SECONDS
-from heliograph.execution.dispatch import dispatch
-from heliograph.execution.finalize import finalize
-from heliograph.execution.outcomes import CloseOutcome, Crashed, DispatchOutcome, FinalizeOutcome, PollOutcome
-from heliograph.execution.poll import poll
-from heliograph.execution.recover import close
+from heliograph.execution.dispatch import Dispatcher
+from heliograph.execution.finalize import Finalizer
+from heliograph.execution.outcomes import Crashed, DispatchOutcome, FinalizeOutcome, PollOutcome, RecoverOutcome
+from heliograph.execution.poll import Poller
+from heliograph.execution.recover import Recoverer
 from heliograph.jobs import timeline
 from heliograph.jobs.ports import JobStore, Workflow
 from heliograph.jobs.retry_policy import CALL_LIMIT
@@ -41,11 +41,11 @@ from tests.contract.asl_workflow import (
 from tests.contract.cfn_template import RESOURCES, ROOT, TEMPLATE, timeout_of
 from tests.examples import state_examples
 
-STEP_OF = {
-    "DispatchJobFunctionArn": dispatch,
-    "PollTaskFunctionArn": poll,
-    "FinalizeJobFunctionArn": finalize,
-    "RecoverJobFunctionArn": close,
+USE_CASE_OF: dict[str, type] = {
+    "DispatchJobFunctionArn": Dispatcher,
+    "PollTaskFunctionArn": Poller,
+    "FinalizeJobFunctionArn": Finalizer,
+    "RecoverJobFunctionArn": Recoverer,
 }
 PORTS = {
     name: port
@@ -59,6 +59,8 @@ RAISED_BY = {
     EventBus: {"PublishFailed"},
     Workflow: {"WorkflowFailed"},
 }
+# A job that reuses a result is saved before its event is published; a repeat finds it over and publishes nothing.
+LEFT_TO_SWEEP: dict[type, set[str]] = {Dispatcher: {"PublishFailed"}}
 STATE_MODELS = {name: type(example) for name, example in state_examples().items()}
 TERMINAL = {"Succeed", "Fail"}
 PATIENT_ATTEMPTS = 8
@@ -68,18 +70,19 @@ def outcome_names(union: Any) -> set[str]:
     return {get_args(model.model_fields["outcome"].annotation)[0] for model in get_args(union)}
 
 
-def ports_of(step: Any) -> set[Any]:
-    """Every port that a use case takes, also inside a bundle such as `Ending`."""
-    hints = get_type_hints(step, localns=PORTS)
-    hints.pop("return", None)
-    bundles = [hint for hint in hints.values() if dataclasses.is_dataclass(hint)]
-    return set(hints.values()).union(*(get_type_hints(bundle, localns=PORTS).values() for bundle in bundles))
+def ports_of(use_case: type) -> set[Any]:
+    """Every port of a use case, also of its collaborators."""
+    hints = set(get_type_hints(use_case, localns=PORTS).values())
+    return hints.union(*(ports_of(hint) for hint in hints if dataclasses.is_dataclass(hint) and isinstance(hint, type)))
 
 
 def raised_in(task: dict[str, Any]) -> set[str]:
     """What of ours may come out of a task and is worth a repeat."""
-    used = ports_of(STEP_OF[function_of(task)])
-    return set().union(*(names for port, names in RAISED_BY.items() if port in used))
+    use_case = USE_CASE_OF[function_of(task)]
+    used = ports_of(use_case)
+    return set().union(*(names for port, names in RAISED_BY.items() if port in used)) - LEFT_TO_SWEEP.get(
+        use_case, set()
+    )
 
 
 def retrier_for(task: dict[str, Any], error: str) -> dict[str, Any] | None:
@@ -103,7 +106,7 @@ def error_names(state: dict[str, Any]) -> set[str]:
         ("DispatchOutcome", DispatchOutcome),
         ("PollOutcome", PollOutcome),
         ("FinalizeOutcome", FinalizeOutcome),
-        ("RecoverOutcome", CloseOutcome),
+        ("RecoverOutcome", RecoverOutcome),
     ],
 )
 def test_every_outcome_of_a_function_has_its_branch_and_no_branch_is_for_another(choice: str, union: Any) -> None:

@@ -18,6 +18,7 @@ from samtranslator.translator.arn_generator import ArnGenerator
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+from tests.contract import observability
 from tests.contract.cfn_template import ROOT
 
 # It speaks of feature toggles and metrics, which are the service's own.
@@ -32,6 +33,13 @@ def transformed_template(parameters: Mapping[str, str] | None = None, *, region:
     """The template after the transform. Each call returns a copy, to be changed freely."""
     document: dict[str, Any] = json.loads(_transformed(tuple(sorted((parameters or {}).items())), region))
     return document
+
+
+def whole_stack() -> dict[str, Any]:
+    """The transformed template with the resources of the stack that it nests beside its own."""
+    document = transformed_template()
+    assert not document["Resources"].keys() & observability.RESOURCES.keys()
+    return {**document, "Resources": {**document["Resources"], **observability.RESOURCES}}
 
 
 @cache
@@ -49,7 +57,9 @@ def _transformed(parameters: tuple[tuple[str, str], ...], region: str) -> str:
 
 
 def _upload(name: str, resource: dict[str, Any]) -> None:
-    """As `sam package` does: the transform knows code in S3 only."""
+    """As `sam package` does: the transform knows code in S3 only, CloudFormation nested templates too."""
     for field in ("CodeUri", "ContentUri", "DefinitionUri"):
         if field in resource.get("Properties", {}):
             resource["Properties"][field] = f"s3://a-bucket/{name}"
+    if resource["Type"] == "AWS::CloudFormation::Stack":
+        resource["Properties"]["TemplateURL"] = f"https://s3.us-east-1.amazonaws.com/a-bucket/{name}"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
 from heliograph.routes.config import Routes
-from heliograph.routes.poll_schedule import Latencies, moments
+from heliograph.routes.poll_schedule import Latencies, poll_times
 
 from tests.e2e.conftest import ROUTES
 from tests.e2e.world import World, wait_until
@@ -22,9 +22,9 @@ SLOW = Latencies(seconds=(180.0,) * 80, callback_share=0.98)
 def slow_route(world: World, closed_circuits: None) -> None:
     """Its tasks take minutes, as far as anybody knows."""
     states = DynamoDBRouteStates(world.stack.client("dynamodb"), world.stack.outputs["RoutesTableName"])
-    state = states.look([ROUTE]).routes[ROUTE.name]
-    assert states.save(state, state.learning(SLOW))
-    assert moments(SLOW, has_callback=True)[0] > 100
+    state = states.snapshot([ROUTE]).routes[ROUTE.name]
+    assert states.save(state, state.with_latencies(SLOW))
+    assert poll_times(SLOW, has_callback=True)[0] > 100
 
 
 def told(world: World, job_id: str, kind: str) -> list[str]:
@@ -115,7 +115,7 @@ def test_a_call_whose_answer_was_lost_is_waited_for_until_its_task_announces_its
     world.fault("task", "never_finishes", mark)
     job_id = world.post(prompt=mark)["id"]
 
-    news = "waits for news of the create call: nobody knows yet whether the call arrived"
+    news = "waits for news of the create call: it is not known yet whether the call arrived"
     wait_until(lambda: news in told(world, job_id, "waiting") or None, seconds=20, what="its wait for news")
     world.finish(mark)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 import pytest
 
 from tests.chromium import MISSING, is_at_hand, running_chromium
 from tests.e2e.world import World
 
 
-@pytest.mark.parametrize("path", ["/v1/openapi.json", "/docs", "/docs/style.css", "/docs/script.js"])
+@pytest.mark.parametrize("path", ["/v1/openapi.json", "/docs", "/docs/errors", "/docs/errors.css", "/docs/style.css"])
 def test_a_page_needs_no_key_and_is_sent_once(world: World, path: str) -> None:
     first = world.call("GET", path, key=None)
     again = world.call("GET", path, key=None, headers={"If-None-Match": first.headers["etag"]})
@@ -27,6 +29,16 @@ def test_the_description_is_of_this_deployment(world: World) -> None:
     models = world.call("GET", "/v1/models").json()["data"]
     described = document["components"]["schemas"]["NewJob"]["properties"]["model"]["enum"]
     assert described == list(dict.fromkeys(model["model"] for model in models))
+
+
+def test_the_type_of_a_problem_leads_to_what_is_said_of_its_code(world: World) -> None:
+    answer = world.call("GET", "/v1/jobs/job_of_nobody/events")
+    problem = answer.json()
+
+    page = world.http.get(urljoin(str(answer.url), problem["type"]))
+
+    assert problem["type"].endswith(f"#{problem['code']}")
+    assert f'<h3 id="{problem["code"]}">' in page.text
 
 
 def test_the_reference_works_in_a_browser_within_its_policy(world: World) -> None:

@@ -60,7 +60,7 @@ def test_an_aborted_executions_job_is_watched_by_the_sweep_and_still_gets_its_pi
     world.finish(mark)
     swept = _swept(world, job_id)
 
-    assert swept == f"closed {job_id}: over"
+    assert swept == f"recovered {job_id}: over"
     assert world.job(job_id)["status"] == "succeeded"
     assert world.job(job_id)["charged"] == "yes"
     assert len(endings(world, job_id)) == 1

@@ -41,7 +41,7 @@ def test_a_task_whose_answer_was_lost_announces_itself_and_is_delivered(world: W
     [task] = world.tasks(mark)
     assert job["status"] == "succeeded"
     assert attempt["task_id"] == task["task_id"]
-    assert attempt["doubt"]
+    assert attempt["uncertainty"]
     assert job["price_usd"] == "0.06"
     assert task["charged_micro_usd"] == 60_000
 
@@ -104,7 +104,7 @@ def test_a_call_that_an_edge_answered_goes_on_elsewhere_once_the_books_prove_tha
     lost, second = job["attempts"]
     assert job["status"] == "succeeded"
     assert (lost["failure"]["code"], lost["failure"]["charged"]) == ("route_unavailable", "no")
-    assert "by its books" in lost["failure"]["message"]
+    assert "by the provider's books" in lost["failure"]["message"]
     assert second["route"] != lost["route"]
     assert len(world.tasks(mark)) == 1
     assert job["price_usd"] == second["price_usd"]

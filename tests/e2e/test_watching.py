@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.contract.cfn_template import resources_of
+from tests.contract.observability import resources_of
 from tests.e2e.deployed import log_lines
 from tests.e2e.world import World, wait_until
 

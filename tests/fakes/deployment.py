@@ -10,13 +10,13 @@ from typing import Any
 
 from heliograph.access.keys import Caller, Scope
 from heliograph.budgets.announce import BudgetAnnouncer, BudgetWatch
-from heliograph.execution import recover as closing
-from heliograph.execution.create_task import Creating
-from heliograph.execution.dispatch import dispatch
-from heliograph.execution.finalize import Ending, finalize
+from heliograph.execution.copy_results import ResultCopier
+from heliograph.execution.create_task import CallbackAddress, TaskCreator
+from heliograph.execution.dispatch import Dispatcher
+from heliograph.execution.end_job import JobEnder
+from heliograph.execution.finalize import Finalizer
 from heliograph.execution.outcomes import (
     Canceled,
-    CloseOutcome,
     DispatchInput,
     DispatchOutcome,
     Expired,
@@ -29,12 +29,18 @@ from heliograph.execution.outcomes import (
     Over,
     PollOutcome,
     Processing,
+    RecoverOutcome,
     RetryFinalize,
     Watch,
 )
-from heliograph.execution.poll import poll
-from heliograph.execution.provider_callback import CallbackResult, Hearing, receive_callback
-from heliograph.execution.reuse_result import Reusing
+from heliograph.execution.poll import Poller
+from heliograph.execution.receive_callback import CallbackReceiver, CallbackResult
+from heliograph.execution.recover import Recoverer
+from heliograph.execution.reference_links import ReferenceLinks
+from heliograph.execution.reuse_result import ResultReuser
+from heliograph.execution.settle import LateSettler
+from heliograph.execution.store_result import ResultStore
+from heliograph.execution.sweep import Sweeper
 from heliograph.intake.check_preset import PresetChecker
 from heliograph.intake.create_job import JobCreator, Submission
 from heliograph.intake.quote_job import JobQuoter, Quote
@@ -53,6 +59,7 @@ from heliograph.platform.threads import in_order
 from heliograph.providers.ports import ImageProvider
 from heliograph.routes.config import Route, Routes
 from heliograph.routes.control import RouteControl
+from heliograph.routes.reserve_slot import QueueSlots
 from heliograph.storage.references import ObjectLocation
 from heliograph.webhooks.event_catalogue import PresetRejected, UploadRejected
 
@@ -116,18 +123,66 @@ class InMemoryDeployment:
         return RouteControl(states=self.states, bus=self.bus, clock=self.clock, weights=self.ledger.tenants.weight)
 
     @property
-    def ending(self) -> Ending:
-        return Ending(
+    def store(self) -> ResultStore:
+        return ResultStore(objects=self.objects, bucket=RESULTS)
+
+    @property
+    def copier(self) -> ResultCopier:
+        return ResultCopier(source=self.source, store=self.store, index=self.index, together=in_order)
+
+    @property
+    def ender(self) -> JobEnder:
+        return JobEnder(jobs=self.jobs, bus=self.bus, clock=self.clock, results_bucket=RESULTS)
+
+    @property
+    def finalizer(self) -> Finalizer:
+        return Finalizer(
             jobs=self.jobs,
-            objects=self.objects,
-            source=self.source,
-            together=in_order,
-            bus=self.bus,
-            clock=self.clock,
-            results_bucket=RESULTS,
+            store=self.store,
+            copier=self.copier,
+            ender=self.ender,
             routes=ROUTES,
             control=self.control,
-            index=self.index,
+            clock=self.clock,
+        )
+
+    @property
+    def recoverer(self) -> Recoverer:
+        return Recoverer(
+            jobs=self.jobs, providers=self.providers, finalizer=self.finalizer, ender=self.ender, clock=self.clock
+        )
+
+    @property
+    def settler(self) -> LateSettler:
+        return LateSettler(
+            jobs=self.jobs,
+            providers=self.providers,
+            store=self.store,
+            copier=self.copier,
+            bus=self.bus,
+            clock=self.clock,
+        )
+
+    def dispatcher(self, routes: Routes = ROUTES) -> Dispatcher:
+        references = ReferenceLinks(objects=self.objects, trial=self.links)
+        return Dispatcher(
+            jobs=self.jobs,
+            budgets=self.budgets,
+            providers=self.providers,
+            routes=routes,
+            control=self.control,
+            slots=QueueSlots(states=self.states, weights=self.ledger.tenants.weight),
+            references=references,
+            creator=TaskCreator(
+                jobs=self.jobs,
+                references=references,
+                providers=self.providers,
+                routes=routes,
+                control=self.control,
+                callbacks=CallbackAddress(base_url=self.callback_base) if self.callback_base else None,
+                new_secret=lambda: f"token-{next(self._tokens)}",
+            ),
+            reuser=ResultReuser(index=self.index, jobs=self.jobs, store=self.store, bus=self.bus, clock=self.clock),
         )
 
     def post(
@@ -230,39 +285,20 @@ class InMemoryDeployment:
     def dispatch(
         self, turn: str | NotYet | Failed | DispatchInput, *, run_id: str | None = None, routes: Routes = ROUTES
     ) -> DispatchOutcome:
-        """A run of its own, unless it is told whose run it is: of a job, or after what the workflow heard last."""
-        creating = Creating(
-            jobs=self.jobs,
-            ledger=self.ledger,
-            objects=self.objects,
-            links=self.links,
-            providers=self.providers,
-            routes=routes,
-            control=self.control,
-            callback_base=self.callback_base,
-            new_token=lambda: f"token-{next(self._tokens)}",
-            reusing=Reusing(
-                index=self.index,
-                jobs=self.jobs,
-                objects=self.objects,
-                bus=self.bus,
-                clock=self.clock,
-                results_bucket=RESULTS,
-            ),
-        )
-        return dispatch(
+        """A run with its own id, unless one is given: of a job, or after the workflow's last outcome."""
+        return self.dispatcher(routes).dispatch(
             DispatchInput(job_id=turn) if isinstance(turn, str) else DispatchInput.model_validate(turn.model_dump()),
             run_id=run_id or f"run-{next(self._runs)}",
-            creating=creating,
         )
 
     @property
     def providers(self) -> dict[str, ImageProvider]:
         return {"apimodels": self.provider}
 
-    def hear(self, job_id: str, token: str, task_id: str | None) -> CallbackResult:
-        hearing = Hearing(jobs=self.jobs, providers=self.providers, waits=self.waits, clock=self.clock)
-        return receive_callback(job_id, token, task_id, hearing=hearing)
+    def hear(self, job_id: str, callback_secret: str, task_id: str | None) -> CallbackResult:
+        """`POST /v1/callbacks/{id}/{secret}`."""
+        receiver = CallbackReceiver(jobs=self.jobs, providers=self.providers, waits=self.waits, clock=self.clock)
+        return receiver.receive(job_id, callback_secret, task_id)
 
     def cancel(self, job_id: str, *, tenant: str = "default") -> Job | None:
         """`POST /v1/jobs/{id}/cancel`."""
@@ -279,27 +315,31 @@ class InMemoryDeployment:
         return self.reader.list(JobsQuery.model_validate(query), tenant=tenant)
 
     def poll(self, job_id: str, watch: Watch) -> PollOutcome:
-        return poll(job_id, watch, providers=self.providers, clock=self.clock)
+        return Poller(providers=self.providers, clock=self.clock).poll(job_id, watch)
 
     def finalize(self, outcome: FinalizeInput) -> FinalizeOutcome:
-        return finalize(outcome, ending=self.ending)
+        return self.finalizer.finalize(outcome)
 
-    def close(self, job_id: str, error: str = "States.Timeout", *, watch: Watch | None = None) -> CloseOutcome:
-        return closing.close(job_id, error, watch=watch, providers=self.providers, ending=self.ending)
+    def close(self, job_id: str, error: str = "States.Timeout", *, watch: Watch | None = None) -> RecoverOutcome:
+        return self.recoverer.recover(job_id, error, watch=watch)
 
     def sweep(
         self, *, limit: int = 1000, time_left: Callable[[], timedelta] = lambda: timedelta(minutes=15)
     ) -> list[str]:
-        return closing.sweep(
-            time_left=time_left,
+        sweeper = Sweeper(
+            jobs=self.jobs,
             workflow=self.workflow,
-            providers=self.providers,
-            ending=self.ending,
+            recoverer=self.recoverer,
+            settler=self.settler,
+            ender=self.ender,
             routes=tuple(ROUTES),
             control=self.control,
             budgets=BudgetWatch(tenants=self.ledger.tenants, announcer=self.budgets),
-            limit=limit,
+            bus=self.bus,
+            clock=self.clock,
+            results_bucket=RESULTS,
         )
+        return sweeper.sweep(time_left=time_left, limit=limit)
 
     def read(self, job_id: str, *, tenant: str = "default") -> JobView | None:
         return self.reader.read(job_id, tenant=tenant)

@@ -43,7 +43,7 @@ class Gallery:
             aliases=ModelAliases({"dall-e-3": None, "fast": SECOND}),
             objects=here.objects,
             recent_calls=self.recent_calls,
-            wait_cap=WaitCap(waits=self.open_waits, clock=here.clock, most=2),
+            wait_cap=WaitCap(waits=self.open_waits, clock=here.clock, max_waits=2),
             clock=here.clock,
         )
 

@@ -48,8 +48,8 @@ class InMemoryKeyStore:
             self.reads += 1
             return self._read(key_id) if key_id in self._keys else None
 
-    def every(self) -> Records[ApiKey]:
-        with self._script.playing("every"):
+    def scan(self) -> Records[ApiKey]:
+        with self._script.playing("scan"):
             return Records(tuple(map(self._read, self._keys)))
 
     def _read(self, key_id: str) -> ApiKey:
@@ -68,8 +68,8 @@ class InMemoryKeyUses:
         """What happens at the next calls of a method."""
         self._script.on(method, *lines)
 
-    def note_use(self, key_id: str, at: datetime) -> None:
-        with self._script.playing("note_use"):
+    def record_use(self, key_id: str, at: datetime) -> None:
+        with self._script.playing("record_use"):
             self._used[key_id] = at
 
     def count_call(self, key_id: str, at: datetime, *, times: int = 1) -> int:

@@ -8,7 +8,7 @@ from tests.fakes.script import Line, Script
 
 
 class InMemoryPace:
-    """A `Throttle` that fails when told to."""
+    """A `Pace` that fails when told to."""
 
     def __init__(self) -> None:
         self._taken: dict[str, datetime] = {}

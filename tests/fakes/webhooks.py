@@ -1,4 +1,4 @@
-"""Webhook endpoints and deliveries in dictionaries, receivers that answer as told, and executions that are counted."""
+"""Webhook endpoints and deliveries in dictionaries, scripted receivers, and counted executions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 
 from heliograph.kernel.errors import StaleRecord
 from heliograph.kernel.pagination import Cursor, Page, Records
-from heliograph.webhooks.delivery import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
+from heliograph.webhooks.delivery import Delivery, DeliveryQuery, DeliverySummary, WebhookResponse
 from heliograph.webhooks.endpoint import JOB_URLS, Endpoint
 
 from tests.fakes.script import Line, Script
@@ -18,7 +18,7 @@ UNREADABLE = "{"
 
 
 class InMemoryEndpointStore:
-    """An `EndpointStore` that fails when told to."""
+    """An `EndpointStore` that fails on request."""
 
     def __init__(self) -> None:
         self._endpoints: dict[tuple[str, str], str] = {}
@@ -26,7 +26,7 @@ class InMemoryEndpointStore:
         self.writes = 0
 
     def on(self, method: str, *lines: Line) -> None:
-        """What happens at the next calls of a method."""
+        """Scripts the next calls of a method."""
         self._script.on(method, *lines)
 
     def get(self, tenant: str, endpoint_id: str) -> Endpoint | None:
@@ -34,15 +34,15 @@ class InMemoryEndpointStore:
             found = self._endpoints.get((tenant, endpoint_id))
             return Endpoint.model_validate_json(found) if found else None
 
-    def of(self, tenant: str) -> Records[Endpoint]:
-        with self._script.playing("of"):
+    def list_for(self, tenant: str) -> Records[Endpoint]:
+        with self._script.playing("list_for"):
             mine = {name: text for (whose, name), text in self._endpoints.items() if whose == tenant}
             broken = tuple(name for name, text in mine.items() if text == UNREADABLE)
             found = (Endpoint.model_validate_json(text) for text in mine.values() if text != UNREADABLE)
             return Records(tuple(found), broken)
 
     def damage(self, tenant: str, endpoint_id: str) -> None:
-        """Nobody can read that record any more."""
+        """Makes the record unreadable."""
         self._endpoints[tenant, endpoint_id] = UNREADABLE
 
     def save(self, endpoint: Endpoint) -> Endpoint:
@@ -57,13 +57,13 @@ class InMemoryEndpointStore:
             self.writes += 1
             return changed
 
-    def remove(self, endpoint: Endpoint) -> None:
-        with self._script.playing("remove"):
+    def delete(self, endpoint: Endpoint) -> None:
+        with self._script.playing("delete"):
             self._endpoints.pop((endpoint.tenant, endpoint.endpoint_id), None)
 
 
 class InMemoryDeliveryStore:
-    """A `DeliveryStore` that fails when told to."""
+    """A `DeliveryStore` that fails on request."""
 
     def __init__(self) -> None:
         self._deliveries: dict[str, str] = {}
@@ -71,7 +71,7 @@ class InMemoryDeliveryStore:
         self._script = Script()
 
     def on(self, method: str, *lines: Line) -> None:
-        """What happens at the next calls of a method."""
+        """Scripts the next calls of a method."""
         self._script.on(method, *lines)
 
     def add(self, delivery: Delivery) -> bool:
@@ -122,11 +122,11 @@ class InMemoryDeliveryStore:
             overdue = [(at, name) for name, at in due.items() if at and at <= now]
             return [name for _, name in sorted(overdue)][:limit]
 
-    def look_again(self, delivery_id: str, at: datetime) -> None:
-        with self._script.playing("look_again"):
+    def postpone_attention(self, delivery_id: str, until: datetime) -> None:
+        with self._script.playing("postpone_attention"):
             found = self.peek(delivery_id)
             if found and found.attention_at:
-                self._later[delivery_id] = at
+                self._later[delivery_id] = until
 
     def peek(self, delivery_id: str) -> Delivery | None:
         """What is there, whatever the script says."""
@@ -164,27 +164,27 @@ class Sent:
 
 
 class ScriptedSender:
-    """A `WebhookSender` whose receivers take everything, unless they are told otherwise."""
+    """A `WebhookSender` whose receivers accept everything, unless scripted otherwise."""
 
     def __init__(self) -> None:
         self.sent: list[Sent] = []
-        self._answers: dict[str, deque[WebhookAnswer]] = defaultdict(deque)
-        self._always: dict[str, WebhookAnswer] = {}
+        self._answers: dict[str, deque[WebhookResponse]] = defaultdict(deque)
+        self._always: dict[str, WebhookResponse] = {}
         self._script = Script()
 
     def on(self, method: str, *lines: Line) -> None:
-        """What happens at the next calls of `send`."""
+        """Scripts the next calls of `send`."""
         self._script.on(method, *lines)
 
     def answer(self, url: str, *statuses: int, retry_after: str | None = None) -> None:
-        """What a receiver answers next."""
+        """Scripts the receiver's next responses."""
         self._answers[url].extend(_answered(status, retry_after) for status in statuses)
 
     def always(self, url: str, status: int) -> None:
-        """What a receiver answers whenever it is told nothing else."""
+        """Scripts the receiver's response to every other attempt."""
         self._always[url] = _answered(status, None)
 
-    def send(self, url: str, payload: str, *, event_id: str, at: datetime, secrets: Iterable[str]) -> WebhookAnswer:
+    def send(self, url: str, payload: str, *, event_id: str, at: datetime, secrets: Iterable[str]) -> WebhookResponse:
         with self._script.playing("send"):
             self.sent.append(Sent(url, payload, event_id, at, tuple(secrets)))
             if self._answers[url]:
@@ -192,9 +192,9 @@ class ScriptedSender:
             return self._always.get(url, _answered(204, None))
 
 
-def _answered(status: int, retry_after: str | None) -> WebhookAnswer:
+def _answered(status: int, retry_after: str | None) -> WebhookResponse:
     error = None if 200 <= status < 300 else f"answered {status}"
-    return WebhookAnswer(status, error, retry_after, b"what it said")
+    return WebhookResponse(status, error, retry_after, b"what it said")
 
 
 class InMemoryDeliveryWorkflow:
@@ -207,7 +207,7 @@ class InMemoryDeliveryWorkflow:
         self._script = Script()
 
     def on(self, method: str, *lines: Line) -> None:
-        """What happens at the next calls of `start`."""
+        """Scripts the next calls of `start`."""
         self._script.on(method, *lines)
 
     def start(self, delivery: Delivery) -> bool:

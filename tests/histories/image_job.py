@@ -20,7 +20,7 @@ TURN = _example("turn")
 WATCH: dict[str, Any] = _example("processing")["watch"]
 PROCESSING = _example("processing")
 # A list of one element must not become that element on its way through JSONata.
-LAST_POLL = _example("processing", wait_seconds=9, watch={**WATCH, "questions": 17, "asking_at": [57]})
+LAST_POLL = _example("processing", wait_seconds=9, watch={**WATCH, "questions": 17, "poll_at_seconds": [57]})
 UNHEARD = _example("processing", wait_seconds=20, watch={**WATCH, "callbacks_left": 0})
 QUEUED = _example("not_yet")
 UNCERTAIN = _example(

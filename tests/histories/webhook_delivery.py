@@ -13,9 +13,9 @@ AGAIN = {
     "tries": 1,
     "wait_seconds": 5,
     "reason": "answered 503",
-    "tried": {"taken": False, "age_seconds": 1.25},
+    "attempt": {"accepted": False, "age_seconds": 1.25},
 }
-DONE = {"outcome": "done", **TURN, "status": "delivered", "tried": {"taken": True, "age_seconds": 6.5}}
+DONE = {"outcome": "done", **TURN, "status": "delivered", "attempt": {"accepted": True, "age_seconds": 6.5}}
 STRANGE = {"outcome": "puzzled", **TURN}
 PATIENT: list[Raises | Refused | TimesOut] = [
     Refused("ServiceException"),

@@ -55,7 +55,7 @@ export function adviceOnJob(job, { now, status, price, place }) {
   const money = moneyOf(charged, job.price_usd);
   const lines = [sentence(withoutCharge(failure.message)), job.notice ? sentence(job.notice) : ""];
   const cost = price ? ` for $${price}` : "";
-  const rerun = secondary("rerun", charged === "no" ? `Run again${cost}` : `Run again${price ? ` for another $${price}` : ", at its own price"}`);
+  const rerun = secondary("rerun", charged === "no" ? `Run again${cost}` : `Run again${price ? ` for another $${price}` : " at its full price"}`);
   const edit = primary("edit", "Edit and try again");
   if (failure.code === "budget_exceeded") {
     lines.push(renewalLine(failure.message, now, place));

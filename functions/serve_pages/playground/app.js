@@ -594,8 +594,8 @@ async function open(id, { making = "", isNew = true } = {}) {
       },
       onTrouble: (problem) => {
         state.note = problem.isOffline
-          ? "You are offline. The job goes on, and this page shows it as soon as you are online again."
-          : `${sentence(problem.message)} The job goes on. Asking for it again…`;
+          ? "You are offline. The job continues, and this page shows it as soon as you are online again."
+          : `${sentence(problem.message)} The job continues. Loading it again…`;
         if (state.jobs.has(id)) showJob();
       },
     });
@@ -799,7 +799,7 @@ function refresh() {
   mark(page.key, "aria-invalid", notice.text);
   write(page["key-mark"], notice.mark);
   page["key-mark"].dataset.limited = String(Boolean(notice.text));
-  say(page.offline, isOffline() ? "You are offline. This page goes on as soon as you are online again." : "");
+  say(page.offline, isOffline() ? "You are offline. This page continues as soon as you are online again." : "");
   showFaults();
 
   const most = limits().characters;
@@ -810,7 +810,7 @@ function refresh() {
   page.generate.setAttribute("aria-disabled", String(Boolean(found) || state.isSending));
   const isRepeat = state.lastSent === JSON.stringify(composed());
   write(page.generate, state.isSending ? "Sending…" : isRepeat ? "Generate again" : "Generate");
-  const hint = isRepeat ? "Generating again makes another image, at its own price." : "";
+  const hint = isRepeat ? "Generating again makes another image and costs its price again." : "";
   const paused = state.isSpendingPaused ? "The operator has paused spending. Jobs wait until it is resumed." : "";
   say(page.why, state.isSending ? "" : (found?.[0] ?? (misfitNow()?.text || paused || hint)));
   page.why.classList.toggle("fault", Boolean(found?.[2]) && !state.isSending);

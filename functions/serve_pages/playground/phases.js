@@ -24,7 +24,7 @@ export function phaseOf(job) {
   const attempt = (job.attempts ?? []).at(-1);
   const isRunning = attempt && !attempt.ended_at;
   if (job.cancel_requested_at) {
-    return { name: "Canceling", ...over, hint: "The provider can’t stop an image that it has begun, so this may still be charged." };
+    return { name: "Canceling", ...over, hint: "The provider can’t stop an image that it has started, so this may still be charged." };
   }
   if (!isRunning) {
     const again = attempt ? "The last attempt failed. The next one starts soon." : "The job waits for a free place at a provider.";
@@ -33,7 +33,7 @@ export function phaseOf(job) {
   if (attempt.accepted_at) {
     return { name: "Working", hint: `${attempt.model} is making the image.`, cancelHint: "If you cancel now, the image may still be charged.", isWaiting: false };
   }
-  if (attempt.doubt) {
+  if (attempt.uncertainty) {
     return {
       name: "Checking",
       hint: "The provider’s answer was lost. We are finding out whether it is making the image.",

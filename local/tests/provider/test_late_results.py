@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from heliograph.execution.outcomes import Failed, Finished, Processing, Watch
-from heliograph.execution.poll import poll
+from heliograph.execution.poll import Poller
 from heliograph.jobs.retry_policy import RESULT_PATIENCE
 from heliograph.kernel.aspect_ratio import AspectRatio
 from heliograph.providers.adapters.apimodels import ApiModels
@@ -60,7 +60,7 @@ def outcome_of(simulation: Simulation, provider: ImageProvider) -> tuple[Finishe
         deadline_at=began_at + timedelta(seconds=1),
     )
     while True:
-        outcome = poll("job_1", watch, providers={"it": provider}, clock=clock)
+        outcome = Poller(providers={"it": provider}, clock=clock).poll("job_1", watch)
         if not isinstance(outcome, Processing):
             return outcome, (clock.now() - began_at).total_seconds()
         watch = outcome.watch

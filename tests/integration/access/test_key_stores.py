@@ -52,7 +52,7 @@ FULL = ApiKey.of(
 def test_a_key_is_read_as_it_was_written(store: KeyStore, key: ApiKey) -> None:
     store.save(key)
     assert store.get(key.key_id) == key
-    assert list(store.every()) == [key]
+    assert list(store.scan()) == [key]
 
 
 def test_a_key_that_nobody_wrote_is_nothing(store: KeyStore) -> None:
@@ -64,7 +64,7 @@ def test_all_keys_are_listed_also_those_that_are_revoked(store: KeyStore) -> Non
     keys = [record(0), record(1).model_copy(update={"revoked_at": after(9)}), record(2)]
     for key in keys:
         store.save(key)
-    assert sorted(store.every(), key=lambda key: key.name) == keys
+    assert sorted(store.scan(), key=lambda key: key.name) == keys
 
 
 def test_of_two_records_of_a_key_the_later_is_kept(store: KeyStore) -> None:
@@ -72,7 +72,7 @@ def test_of_two_records_of_a_key_the_later_is_kept(store: KeyStore) -> None:
     revoked = record().model_copy(update={"revoked_at": after(9)})
     store.save(revoked)
     assert store.get(revoked.key_id) == revoked
-    assert list(store.every()) == [revoked]
+    assert list(store.scan()) == [revoked]
 
 
 def test_a_key_is_replaced_while_it_is_as_it_was(store: KeyStore) -> None:
@@ -99,12 +99,12 @@ def test_a_key_is_added_while_its_maker_is_not_revoked(store: KeyStore) -> None:
 
 def test_a_key_of_a_maker_that_is_not_there_is_not_added(store: KeyStore) -> None:
     assert not store.add(record(1), maker=record(0).key_id)
-    assert list(store.every()) == []
+    assert list(store.scan()) == []
 
 
 def test_a_key_without_a_maker_is_added(store: KeyStore) -> None:
     assert store.add(record(), maker=None)
-    assert list(store.every()) == [record()]
+    assert list(store.scan()) == [record()]
 
 
 def test_the_last_use_is_not_written_with_the_key(store: KeyStore) -> None:
@@ -128,12 +128,12 @@ def uses(request: pytest.FixtureRequest, cloud: None) -> KeyUses:
 
 def test_a_use_is_noted_and_the_last_one_stays(uses: KeyUses) -> None:
     for seconds in (1, 61.5):
-        uses.note_use(record().key_id, after(seconds))
+        uses.record_use(record().key_id, after(seconds))
     assert uses.last_uses([record().key_id]) == {record().key_id: after(61.5)}
 
 
 def test_of_a_key_that_was_not_used_there_is_no_last_use(uses: KeyUses) -> None:
-    uses.note_use(record(0).key_id, after(1))
+    uses.record_use(record(0).key_id, after(1))
     uses.count_call(record(1).key_id, after(1))
     assert uses.last_uses([record(1).key_id]) == {}
     assert uses.last_uses([]) == {}
@@ -142,7 +142,7 @@ def test_of_a_key_that_was_not_used_there_is_no_last_use(uses: KeyUses) -> None:
 def test_the_last_uses_of_more_keys_than_one_read_takes_are_all_found(uses: KeyUses) -> None:
     expected = {f"key_{number}": after(number) for number in range(205)}
     for key_id, at in expected.items():
-        uses.note_use(key_id, at)
+        uses.record_use(key_id, at)
     assert uses.last_uses([*expected, "key_0", "key_x"]) == expected
 
 
@@ -161,7 +161,7 @@ def test_what_an_earlier_release_counted_in_the_table_of_keys_is_no_key(cloud: N
     store = in_dynamodb()
     aws.dynamodb().put_item(TableName="keys", Item={"id": {"S": "calls#key_x#2026"}, "calls": {"N": "3"}})
     store.save(record())
-    assert list(store.every()) == [record()]
+    assert list(store.scan()) == [record()]
 
 
 def test_the_same_minute_of_another_day_is_another_minute(cloud: None) -> None:
@@ -180,7 +180,7 @@ def test_neither_a_key_nor_anything_but_its_hash_is_in_the_table(cloud: None) ->
 
 def test_a_last_use_never_expires_and_a_count_does_when_its_minute_is_over(cloud: None) -> None:
     uses = used_in_dynamodb()
-    uses.note_use(record().key_id, after(0))
+    uses.record_use(record().key_id, after(0))
     uses.count_call(record().key_id, after(0))
     expiring = [item for item in items("calls") if "expires_at" in item]
     assert [item["id"]["S"].partition("#")[0] for item in expiring] == ["calls"]
@@ -210,7 +210,7 @@ def test_more_keys_than_fit_one_page_are_listed(cloud: None) -> None:
     with Stubber(client) as stub:
         stub.add_response("scan", {"Items": pages[0], "LastEvaluatedKey": {"id": {"S": "x"}}})
         stub.add_response("scan", {"Items": pages[1]})
-        assert list(DynamoDBKeyStore(client, "keys").every()) == [record(0), record(1)]
+        assert list(DynamoDBKeyStore(client, "keys").scan()) == [record(0), record(1)]
 
 
 def test_a_key_is_read_consistently_because_it_may_just_have_been_revoked(cloud: None) -> None:
@@ -226,7 +226,7 @@ def test_a_key_is_read_consistently_because_it_may_just_have_been_revoked(cloud:
     [
         ("update_item", lambda store: store.save(record())),
         ("get_item", lambda store: store.get(record().key_id)),
-        ("scan", lambda store: list(store.every())),
+        ("scan", lambda store: list(store.scan())),
         ("transact_write_items", lambda store: store.add(record(), maker="key_x")),
     ],
 )
@@ -243,7 +243,7 @@ def test_whatever_dynamodb_says_is_a_failed_storage(
 @pytest.mark.parametrize(
     ("operation", "call"),
     [
-        ("update_item", lambda uses: uses.note_use("key_x", after(0))),
+        ("update_item", lambda uses: uses.record_use("key_x", after(0))),
         ("update_item", lambda uses: uses.count_call("key_x", after(0))),
         ("batch_get_item", lambda uses: uses.last_uses(["key_x"])),
     ],

@@ -1,4 +1,4 @@
-"""API keys, from the functions' own triggers: made, shown once, recognised, counted, revoked; and never logged."""
+"""API keys through their functions: created, shown once, authenticated, counted, revoked; and never logged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from heliograph.access.adapters.dynamodb import DynamoDBKeyStore
 from heliograph.access.adapters.dynamodb_key_uses import DynamoDBKeyUses
-from heliograph.access.keys import ApiKey, Caller, Scope, digest_of, is_a_key, key_id_of, read_key_request
+from heliograph.access.keys import ApiKey, Caller, Scope, digest_of, has_key_format, key_id_of, read_key_request
 from heliograph.api.call import ApiCall, authorizer_context
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
 from heliograph.jobs.job import KeyBudget
@@ -76,7 +76,7 @@ def test_a_key_is_made_and_shown(environment: dict[str, str], noon: SteppingCloc
     status, made, headers = call(started("manage_keys"), "POST", "/v1/keys", asked)
     assert status == 201
     key = made.pop("key")
-    assert is_a_key(key)
+    assert has_key_format(key)
     assert made == asked | {
         "id": key_id_of(key),
         "scopes": ["jobs:read", "jobs:write"],
@@ -164,7 +164,7 @@ def test_every_fault_of_a_request_for_a_key_is_told_at_once(environment: dict[st
 
 @pytest.mark.parametrize(
     ("method", "path", "attribute"),
-    [("POST", "/v1/keys", "save"), ("GET", "/v1/keys", "every"), ("DELETE", f"/v1/keys/{KEY_ID}", "get")],
+    [("POST", "/v1/keys", "save"), ("GET", "/v1/keys", "scan"), ("DELETE", f"/v1/keys/{KEY_ID}", "get")],
 )
 def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, method: str, path: str, attribute: str
@@ -456,7 +456,7 @@ def test_nothing_of_a_key_is_in_a_log(
         assert digest not in text
     assert "a s3cret name" not in text
     # What is logged of a key is its id, by which an operator finds it.
-    for told in ("made a key", "allowed", "revoked a key"):
+    for told in ("key created", "caller allowed", "key revoked"):
         assert told in text
     assert text.count(key_id) >= 3
 
@@ -499,4 +499,4 @@ def test_what_was_done_with_keys_is_logged(environment: dict[str, str], logged: 
     made = make(handler)
     call(handler, "DELETE", f"/v1/keys/{made['id']}")
     lines = [line for line in logged().splitlines() if made["id"] in line]
-    assert list(dict.fromkeys(line.rpartition("}")[2] for line in lines)) == ["made a key", "revoked a key"]
+    assert list(dict.fromkeys(line.rpartition("}")[2] for line in lines)) == ["key created", "key revoked"]

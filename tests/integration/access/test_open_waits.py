@@ -71,7 +71,7 @@ def test_of_many_ended_waits_nothing_is_left_but_one_small_item(cloud: None) -> 
     assert item["id"] == {"S": "calls#key_a#waits"}
     assert {name for name in item if name.startswith("wait#")} == {"wait#later0", "wait#later1", "wait#later2"}
     assert int(item["expires_at"]["N"]) > (START + timedelta(seconds=360)).timestamp()
-    assert list(DynamoDBKeyStore(aws.dynamodb(), "keys").every()) == []
+    assert list(DynamoDBKeyStore(aws.dynamodb(), "keys").scan()) == []
 
 
 def test_a_table_that_is_away_is_a_failure_of_the_store(cloud: None) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from botocore.stub import Stubber
 from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
-from heliograph.access.ports import Throttle
+from heliograph.access.ports import Pace
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
 
@@ -19,19 +19,19 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(params=[InMemoryPace, lambda: DynamoDBPace(aws.dynamodb(), table("calls"))], ids=["memory", "DynamoDB"])
-def pace(request: pytest.FixtureRequest, cloud: None) -> Throttle:
+def pace(request: pytest.FixtureRequest, cloud: None) -> Pace:
     """Either of them, empty."""
-    found: Throttle = request.param()
+    found: Pace = request.param()
     return found
 
 
-def test_what_may_be_done_once_a_second_may_not_be_done_twice_in_it(pace: Throttle) -> None:
+def test_what_may_be_done_once_a_second_may_not_be_done_twice_in_it(pace: Pace) -> None:
     moments = (0, 0, 0.999, 1, 1.5, 2, 60)
     taken = [pace.take("x", after(moment), every=SECOND) for moment in moments]
     assert taken == [True, False, False, True, False, True, True]
 
 
-def test_each_thing_has_its_own_pace(pace: Throttle) -> None:
+def test_each_thing_has_its_own_pace(pace: Pace) -> None:
     assert [pace.take(what, after(0), every=SECOND) for what in ("x", "y", "x")] == [True, True, False]
 
 

@@ -45,8 +45,8 @@ def forget(key: ApiKey) -> None:
 
 def registered() -> str:
     """The id of an endpoint of an earlier call."""
-    desk = webhooks.endpoint_desk(read_settings(ManageWebhookEndpointsSettings))
-    return desk.register(URL, tenant="default", request_id="an earlier call")[0].endpoint_id
+    service = webhooks.endpoint_service(read_settings(ManageWebhookEndpointsSettings))
+    return service.register(URL, tenant="default", request_id="an earlier call")[0].endpoint_id
 
 
 PRIVILEGED = [

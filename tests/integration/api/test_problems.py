@@ -240,7 +240,7 @@ def test_every_job_has_the_same_fields(job: Any) -> None:
             "intended_at",
             "accepted_at",
             "task_id",
-            "doubt",
+            "uncertainty",
             "ended_at",
             "failure",
             "retry_after_seconds",
@@ -287,13 +287,13 @@ def problem_of(error: Exception, **event: Any) -> dict[str, Any]:
         ("https://x.org/live/", "/", None),
     ],
 )
-def test_the_type_of_a_problem_leads_to_the_reference_wherever_the_call_went(
+def test_the_type_of_a_problem_leads_to_the_page_of_errors_wherever_the_call_went(
     url: str, resource: str, parameters: dict[str, str] | None
 ) -> None:
     path = url.removeprefix("https://x.org/live")
     event = {"path": path, "resource": resource, "pathParameters": parameters, "httpMethod": "PUT"}
     problem = problem_of(KeyError("x"), **event)
-    assert urljoin(url, problem["type"]) == f"https://x.org/live/docs#problem-{problem['code']}"
+    assert urljoin(url, problem["type"]) == f"https://x.org/live/docs/errors#{problem['code']}"
 
 
 def test_the_request_id_of_a_problem_is_that_of_the_call() -> None:

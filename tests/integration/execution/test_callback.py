@@ -1,4 +1,4 @@
-"""The callback function, from the providers' own calls to what is in the table afterwards."""
+"""Callback function, from the providers' own calls to the items in the table."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CALLBACKS = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com/live"
 KIE_ROUTE = Route(provider="kie", model="gpt-image-2", name="kie", price_usd="0.03", max_references=16)
 # All that a call learns that is not meant for us, besides its own id.
 NO_SUCH_PATH = {
-    "type": "../../../docs#problem-not_found",
+    "type": "../../../docs/errors#not_found",
     "title": "Not Found",
     "status": 404,
     "detail": "there is no such path or method",
@@ -220,7 +220,7 @@ def test_a_job_without_an_answer_gets_its_task_by_the_link_that_the_provider_was
     job = jobs.get(JOB_ID)
     assert job
     assert job.attempt
-    assert (job.attempt.task_id, job.attempt.doubt) == (TASK_ID, "cut")
+    assert (job.attempt.task_id, job.attempt.uncertainty) == (TASK_ID, "cut")
     assert token not in str(everything())
 
 
@@ -324,7 +324,7 @@ def test_nothing_of_what_is_no_id_is_logged(
     told_nothing(call_back(handler, job_id=job_id, token="a%20made-up [ERROR]", body="[ERROR]"))
     printed = capfd.readouterr()
     text = logged() + printed.out + printed.err
-    assert "heard" in text
+    assert "callback received" in text
     assert job_id not in text
     assert "made-up" not in text
     assert "[ERROR]" not in text
@@ -395,7 +395,7 @@ def test_a_body_that_names_no_task_is_refused_and_nothing_asked(
     lost(jobs)
     before = everything()
     status, problem, headers = call_back(handler, body)
-    assert (status, problem["code"], problem["retryable"], problem["charged"]) == (400, "malformed", False, "no")
+    assert (status, problem["code"], problem["retryable"], problem["charged"]) == (400, "malformed_body", False, "no")
     assert headers["Content-Type"] == ["application/problem+json"]
     assert everything() == before
     assert provider.asked == []
@@ -570,5 +570,5 @@ def test_what_came_of_a_call_is_logged(
     call_back(handler)
     call_back(handler)
     call_back(handler, token="wrong")
-    heard = re.findall(r"'outcome': <Heard\.(\w+)", logged())
-    assert list(dict.fromkeys(heard)) == ["ADOPTED", "KNOWN", "UNKNOWN"]
+    results = re.findall(r"'outcome': <CallbackResult\.(\w+)", logged())
+    assert list(dict.fromkeys(results)) == ["ADOPTED", "KNOWN", "UNKNOWN"]

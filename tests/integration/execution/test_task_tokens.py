@@ -1,4 +1,4 @@
-"""Waking workflows: the table, as both the state machine and the callback function write it."""
+"""Waits: the table, as both the state machine and the callback function write it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.stub import Stubber
-from heliograph.execution.create_task import uncertain
+from heliograph.execution.create_task import uncertain_call
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
 from heliograph.jobs.job import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobFilter, JobStatus
 from heliograph.jobs.request import MAX_BODY_BYTES, JobRequest, Rules, read_request
@@ -272,7 +272,7 @@ def largest_job(letter: str) -> Job:
     for number in range(MAX_ATTEMPTS):
         attempt_id, at = derived_id("att", JOB_ID, str(number)), after(number + 0.123456)
         job = job.attempting(attempt_id, RUN_ID, route, at, callback_sha256="f" * 64).mark_uncertain(attempt_id, lost)
-        failure = uncertain(lost)
+        failure = uncertain_call(lost)
         if number < 6:
             job = job.accepted(attempt_id, '"' * 256, at)
             failure = LATE.model_copy(update={"message": f"the provider's task failed: {said} ({said})"})

@@ -1,4 +1,4 @@
-"""The programs of docs/deploying.md that restore a table and empty a bucket, run as they are shown."""
+"""The programs of docs/upgrading.md that restore a table and empty a bucket, run as they are shown."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
         monkeypatch.setenv(name, value)
 
     def run(label: str) -> None:
-        [block] = blocks(ROOT / "docs" / "deploying.md", label)
-        exec(compile(block, f"deploying.md: {label}", "exec"), {})  # noqa: S102, a program of ours
+        [block] = blocks(ROOT / "docs" / "upgrading.md", label)
+        exec(compile(block, f"upgrading.md: {label}", "exec"), {})  # noqa: S102, a program of ours
 
     with mock_aws():
         yield run

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
+import random
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +167,40 @@ def test_no_connection_is_kept() -> None:
     with client() as kept_open, slow_host(answer_and_wait) as port:
         assert kept_open.get(f"http://127.0.0.1:{port}").content == b"hello"
     assert hung_up == [True]
+
+
+def test_a_call_is_in_no_log_however_much_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    importlib.import_module("heliograph.monitoring.logging")
+    caplog.set_level(logging.DEBUG)
+    with saying(OK) as server:
+        client().get(f"{server.origin}/1.png?signature=secret")
+    assert not [record for record in caplog.records if record.name.startswith(("httpx", "httpcore"))]
+
+
+def test_a_large_answer_over_tls_arrives_whole_and_in_pieces(tmp_path: Path) -> None:
+    authority, body = Authority(tmp_path), random.Random(7).randbytes(3_000_000)
+    context = authority.serving("localhost")
+
+    def answer(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured:
+            secured.recv(65536)
+            secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + body)
+
+    trusting = httpx.Client(transport=BoundedTransport(authority.trusting()))
+    with slow_host(answer) as port, trusting.stream("GET", f"https://localhost:{port}") as response:
+        pieces = list(response.iter_raw())
+    assert b"".join(pieces) == body
+    assert max(map(len, pieces)) <= 256 * 1024
+
+
+def test_an_answer_of_no_length_that_is_cut_off_is_not_taken_for_whole() -> None:
+    def cut_off(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(1000))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with slow_host(cut_off) as port, pytest.raises(httpx.ReadError):
+        client().get(f"http://127.0.0.1:{port}")
 
 
 def test_only_who_shows_the_right_certificate_is_listened_to(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from heliograph.execution.recover import ONE_JOB
+from heliograph.execution.sweep import ONE_JOB
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
 from heliograph.jobs.job import ORPHAN_GRACE, Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT
@@ -593,7 +593,7 @@ def test_the_poll_function_counts_its_questions(environment: dict[str, str], mon
     waiting = state("processing")
     waiting["watch"] |= {"began_at": "2026-01-01T00:00:00Z", "deadline_at": "2126-01-01T00:00:00Z"}
     answer = started("poll_task")(waiting)
-    said = (answer["outcome"], answer["watch"]["questions"], answer["wait_seconds"])
+    said = (answer["outcome"], answer["watch"]["polls"], answer["wait_seconds"])
     # It has run for longer than anybody planned.
     assert said == ("processing", 1, LONGEST_GAP_SECONDS)
 
@@ -680,7 +680,7 @@ def test_the_close_function_leaves_a_running_task_to_the_sweep(
 def test_the_sweep_function_asks_for_an_orphan_again(jobs: DynamoDBJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ApiModels, "ask", lambda *_: StillRunning())
     working_on(jobs, processing_job().as_orphaned(LONG_AGO), NOW)
-    assert started("sweep_jobs")(read("every_few_minutes.json")) == [f"closed {JOB_ID}: orphaned"]
+    assert started("sweep_jobs")(read("every_few_minutes.json")) == [f"recovered {JOB_ID}: orphaned"]
     job = jobs.get(JOB_ID)
     assert job
     assert job.orphaned_at
@@ -813,7 +813,7 @@ def test_the_sdk_of_traces_is_imported_only_where_calls_are_traced(disabled: str
 def test_the_sweep_function_closes_what_is_stuck_and_tells(jobs: DynamoDBJobStore) -> None:
     long_ago = queued_job().created_at.replace(year=2020)
     jobs.add(queued_job(created_at=long_ago, deadline_at=long_ago))
-    assert started("sweep_jobs")(read("every_few_minutes.json")) == [f"closed {JOB_ID}: over"]
+    assert started("sweep_jobs")(read("every_few_minutes.json")) == [f"recovered {JOB_ID}: over"]
     assert started("sweep_jobs")(read("every_few_minutes.json")) == []
 
 

@@ -349,12 +349,12 @@ def test_operations_are_wired_with_what_they_copy_from_two_functions_and_nothing
     for variable in set(environment) - variables_of(OperationsSettings):
         monkeypatch.delenv(variable)
     room = operations.control_room()
-    desk = access.key_desk()
-    key, made = desk.create(KeyRequest(name="for a drill"), by=None)
+    service = access.key_service()
+    key, made = service.create(KeyRequest(name="for a drill"), by=None)
     assert (list(room.jobs.every()), room.retention) == ([], timedelta(days=100))
     assert key
-    assert [found.key_id for found in desk.every(by=None)] == [made.key_id]
-    assert desk.revoke(made.key_id, by=None)
+    assert [found.key_id for found in service.list(by=None)] == [made.key_id]
+    assert service.revoke(made.key_id, by=None)
 
 
 # ---- Policy, callbacks, tenants and budgets

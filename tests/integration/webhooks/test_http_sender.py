@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 from heliograph.webhooks.adapters import http_sender as webhook_sender
-from heliograph.webhooks.adapters.http_sender import MOST_ANSWER_BYTES, HttpWebhookSender
-from heliograph.webhooks.delivery import WebhookAnswer
-from heliograph.webhooks.endpoint import secret_of
+from heliograph.webhooks.adapters.http_sender import MAX_ANSWER_BYTES, HttpWebhookSender
+from heliograph.webhooks.delivery import WebhookResponse
+from heliograph.webhooks.endpoint import signing_secret
 
 from tests.examples import NOW
 from tests.integration.certificates import Authority
@@ -31,7 +31,7 @@ from tests.receiving import verified
 NAME = "hooks.example.com"
 PUBLIC, OTHER_PUBLIC, PUBLIC_V6 = "93.184.216.34", "93.184.216.35", "2606:2800:21f::1"
 BODY = '{"type":"webhook.test","data":{"名":"夕暮れ"}}'
-SECRET = secret_of("the deployment's own", "ep_x", 1)
+SECRET = signing_secret("the deployment's own", "ep_x", 1)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ntaken"
 _PATIENCE_SECONDS = 10
 _SHORT_SECONDS = 0.5
@@ -154,7 +154,7 @@ class Internet:
             raise ConnectionRefusedError
         return socket.create_connection(("127.0.0.1", server.port), seconds)
 
-    def send(self, url: str = f"https://{NAME}/in?a=b%20c", **sender: Any) -> WebhookAnswer:
+    def send(self, url: str = f"https://{NAME}/in?a=b%20c", **sender: Any) -> WebhookResponse:
         """One attempt."""
         made = HttpWebhookSender(
             resolve=self.resolve, connect=self.connect, ssl_context=self._authority.trusting(), **sender
@@ -186,7 +186,7 @@ def test_it_arrives_signed_at_the_name_it_was_sent_to(internet: Internet, node: 
 
     answer = internet.send()
 
-    assert answer == WebhookAnswer(200, None, None, b"taken")
+    assert answer == WebhookResponse(200, None, None, b"taken")
     [request] = server.requests
     first, headers, body = parts_of(request)
     assert first == "POST /in?a=b%20c HTTP/1.1"
@@ -258,7 +258,7 @@ def test_a_name_that_is_bound_anew_between_check_and_connection_gains_nothing(in
     second = internet.send(f"https://{rebinding}/")
 
     # The next attempt looks again, once, and goes nowhere.
-    assert second == WebhookAnswer(None, webhook_sender.NOT_PUBLIC)
+    assert second == WebhookResponse(None, webhook_sender.NOT_PUBLIC)
     assert len(internet.looked_up) == 2
     assert internet.connected == [(PUBLIC, 443)]
     assert (outside.connections, inside.connections) == (1, 0)
@@ -286,7 +286,7 @@ def test_one_address_inside_is_enough_to_connect_to_none(internet: Internet, ins
     internet.at(PUBLIC, says(OK))
     answers = {"alone": [inside], "first": [inside, PUBLIC], "last": [PUBLIC, OTHER_PUBLIC, inside]}
     internet.name("half.example.com", answers[where])
-    assert internet.send("https://half.example.com/") == WebhookAnswer(None, webhook_sender.NOT_PUBLIC)
+    assert internet.send("https://half.example.com/") == WebhookResponse(None, webhook_sender.NOT_PUBLIC)
     assert internet.connected == []
 
 
@@ -309,17 +309,17 @@ def test_of_several_addresses_the_first_that_takes_the_connection_is_used(intern
     "url", ["http://hooks.example.com/", "http://127.0.0.1:80/", "ftp://x/", "https://a:b@x.org/", ""]
 )
 def test_what_may_not_be_sent_to_is_not_looked_up(internet: Internet, url: str) -> None:
-    assert internet.send(url) == WebhookAnswer(None, webhook_sender.NOT_ALLOWED)
+    assert internet.send(url) == WebhookResponse(None, webhook_sender.NOT_ALLOWED)
     assert (internet.looked_up, internet.connected) == ([], [])
 
 
 def test_a_name_that_leads_nowhere_is_said_to(internet: Internet) -> None:
-    assert internet.send("https://nobody.example.com/") == WebhookAnswer(None, webhook_sender.NO_SUCH_NAME)
+    assert internet.send("https://nobody.example.com/") == WebhookResponse(None, webhook_sender.NO_SUCH_NAME)
 
 
 def test_a_certificate_for_another_name_is_none(internet: Internet) -> None:
     server = internet.at(PUBLIC, says(OK), certificate="other.example.com")
-    assert internet.send() == WebhookAnswer(None, webhook_sender.NOT_SECURE)
+    assert internet.send() == WebhookResponse(None, webhook_sender.NOT_SECURE)
     assert server.requests in ([], [b""])
 
 
@@ -327,7 +327,7 @@ def test_a_certificate_of_an_authority_that_nobody_knows_is_none(internet: Inter
     server = internet.at(PUBLIC, says(OK))
     stranger = HttpWebhookSender(resolve=internet.resolve, connect=internet.connect)
     answer = stranger.send(f"https://{NAME}/", BODY, event_id="evt_x", at=NOW, secrets=[SECRET])
-    assert answer == WebhookAnswer(None, webhook_sender.NOT_SECURE)
+    assert answer == WebhookResponse(None, webhook_sender.NOT_SECURE)
     assert server.requests in ([], [b""])
 
 
@@ -398,26 +398,26 @@ def test_what_is_no_redirect_leads_nowhere(internet: Internet) -> None:
 )
 def test_what_was_taken_is_told_by_the_status(internet: Internet, status: int, error: str | None) -> None:
     internet.at(PUBLIC, says(f"HTTP/1.1 {status} X\r\nRetry-After: 7\r\n\r\n".encode()))
-    assert internet.send() == WebhookAnswer(status, error, "7")
+    assert internet.send() == WebhookResponse(status, error, "7")
 
 
 def test_an_answer_without_end_is_read_up_to_the_cap(internet: Internet) -> None:
     endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"400\r\n" + b"a" * 1024 + b"\r\n"
     server = internet.at(PUBLIC, says_for_ever(*endless))
-    assert internet.send() == WebhookAnswer(200, None, None, b"a" * MOST_ANSWER_BYTES)
+    assert internet.send() == WebhookResponse(200, None, None, b"a" * MAX_ANSWER_BYTES)
     assert server.cut_off.wait(_PATIENCE_SECONDS)
 
 
 def test_headers_without_end_are_no_http(internet: Internet) -> None:
     server = internet.at(PUBLIC, says_for_ever(b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"a" * 1000 + b"\r\n"))
-    assert internet.send() == WebhookAnswer(None, webhook_sender.NO_HTTP)
+    assert internet.send() == WebhookResponse(None, webhook_sender.NO_HTTP)
     assert server.cut_off.wait(_PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nX-More: "])
 def test_an_answer_that_trickles_is_cut_when_the_time_is_over(internet: Internet, begin: bytes) -> None:
     server = internet.at(PUBLIC, says_for_ever(begin, b"H", pause_seconds=0.02))
-    assert internet.send(whole_seconds=_SHORT_SECONDS) == WebhookAnswer(None, webhook_sender.TIMED_OUT)
+    assert internet.send(whole_seconds=_SHORT_SECONDS) == WebhookResponse(None, webhook_sender.TIMED_OUT)
     assert server.cut_off.wait(_PATIENCE_SECONDS)
 
 
@@ -432,7 +432,7 @@ def test_what_was_taken_is_taken_even_if_the_rest_of_the_answer_trickles(interne
 
 def test_who_says_nothing_is_waited_for_so_long_and_no_longer(internet: Internet) -> None:
     internet.at(PUBLIC, waits)
-    assert internet.send(whole_seconds=_SHORT_SECONDS) == WebhookAnswer(None, webhook_sender.TIMED_OUT)
+    assert internet.send(whole_seconds=_SHORT_SECONDS) == WebhookResponse(None, webhook_sender.TIMED_OUT)
 
 
 def waits(connection: socket.socket) -> None:
@@ -452,7 +452,7 @@ def test_a_name_that_is_not_resolved_in_time_is_given_up(internet: Internet) -> 
     sender = HttpWebhookSender(resolve=never, connect=internet.connect, whole_seconds=_SHORT_SECONDS)
     answer = sender.send(f"https://{NAME}/", BODY, event_id="evt_x", at=NOW, secrets=[SECRET])
     released.set()
-    assert answer == WebhookAnswer(None, webhook_sender.TIMED_OUT)
+    assert answer == WebhookResponse(None, webhook_sender.TIMED_OUT)
     assert internet.connected == []
 
 
@@ -467,13 +467,13 @@ def test_a_name_that_is_not_resolved_in_time_is_given_up(internet: Internet) -> 
 )
 def test_what_is_no_answer_is_said_to_be_none(internet: Internet, said: bytes, error: str) -> None:
     internet.at(PUBLIC, says(said))
-    assert internet.send() == WebhookAnswer(None, error)
+    assert internet.send() == WebhookResponse(None, error)
 
 
 # ---- This very machine
 
 
-def send_locally(url: str, *, local: bool) -> WebhookAnswer:
+def send_locally(url: str, *, local: bool) -> WebhookResponse:
     return HttpWebhookSender(local=local).send(url, BODY, event_id="evt_x", at=NOW, secrets=[SECRET])
 
 
@@ -481,7 +481,7 @@ def send_locally(url: str, *, local: bool) -> WebhookAnswer:
 def test_in_the_local_stack_this_very_machine_can_be_a_receiver(host: str) -> None:
     with saying(OK) as loopback:
         answer = send_locally(loopback.origin.replace("127.0.0.1", host), local=True)
-    assert answer == WebhookAnswer(200, None, None, b"taken")
+    assert answer == WebhookResponse(200, None, None, b"taken")
     [request] = loopback.requests
     _, headers, body = parts_of(request)
     assert headers["host"] == loopback.origin.removeprefix("http://").replace("127.0.0.1", host)
@@ -495,7 +495,7 @@ def test_anywhere_else_it_is_not() -> None:
 def test_a_name_for_this_machine_that_leads_elsewhere_is_refused() -> None:
     sender = HttpWebhookSender(local=True, resolve=lambda _, __: ["127.0.0.1", "10.0.0.1"])
     answer = sender.send("http://localhost:80/", BODY, event_id="evt_x", at=NOW, secrets=[SECRET])
-    assert answer == WebhookAnswer(None, webhook_sender.NOT_PUBLIC)
+    assert answer == WebhookResponse(None, webhook_sender.NOT_PUBLIC)
 
 
 def test_nobody_at_home_is_said_to_be_so() -> None:

@@ -16,17 +16,18 @@ from heliograph.webhooks.adapters import dynamodb_deliveries
 from heliograph.webhooks.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
 from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
 from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
+from heliograph.webhooks.bus_event import ReceivedEvent
 from heliograph.webhooks.delivery import (
-    KEPT,
-    MOST_RECOVERED,
-    OVERDUE,
+    MAX_RECOVERED,
+    OVERDUE_AFTER,
+    RETENTION,
     Delivery,
     DeliveryAttempt,
     DeliveryQuery,
     DeliveryStatus,
     DeliverySummary,
 )
-from heliograph.webhooks.endpoint import Endpoint, ReceivedEvent
+from heliograph.webhooks.endpoint import Endpoint
 from heliograph.webhooks.ports import DeliveryStore, EndpointStore
 
 from tests.examples import after
@@ -68,7 +69,7 @@ def delivery(number: int = 0, *, at: float | None = None, tenant: str = "shop", 
         occurred_at="2026-11-22T10:00:00Z",
         data={"job_id": f"job_{number}", "名": "夕暮れ"},
     )
-    made = Delivery.of(
+    made = Delivery.for_event(
         event,
         tenant=tenant,
         receiver_id="ep_a",
@@ -92,7 +93,7 @@ def test_an_endpoint_is_read_as_it_was_written(endpoints: EndpointStore) -> None
     saved = endpoints.save(one)
     assert saved == one.model_copy(update={"revision": 1})
     assert endpoints.get("shop", "ep_a") == saved
-    assert list(endpoints.of("shop")) == [saved]
+    assert list(endpoints.list_for("shop")) == [saved]
 
 
 def test_an_endpoint_is_its_tenants_alone(endpoints: EndpointStore) -> None:
@@ -100,8 +101,8 @@ def test_an_endpoint_is_its_tenants_alone(endpoints: EndpointStore) -> None:
     theirs = endpoints.save(endpoint("ep_a", tenant="blog", description="theirs"))
     assert endpoints.get("blog", "ep_b") is None
     assert endpoints.get("blog", "ep_a") == theirs
-    assert sorted(endpoints.of("shop"), key=lambda found: found.endpoint_id) == [one, other]
-    assert list(endpoints.of("nobody")) == []
+    assert sorted(endpoints.list_for("shop"), key=lambda found: found.endpoint_id) == [one, other]
+    assert list(endpoints.list_for("nobody")) == []
 
 
 def test_of_two_who_change_an_endpoint_the_second_looks_again(endpoints: EndpointStore) -> None:
@@ -120,8 +121,8 @@ def test_no_endpoint_is_made_twice(endpoints: EndpointStore) -> None:
 
 def test_who_changes_what_was_removed_does_not_bring_it_back(endpoints: EndpointStore) -> None:
     one = endpoints.save(endpoint())
-    endpoints.remove(one)
-    endpoints.remove(one)
+    endpoints.delete(one)
+    endpoints.delete(one)
     with pytest.raises(StaleRecord):
         endpoints.save(one)
     assert endpoints.get("shop", "ep_a") is None
@@ -131,7 +132,7 @@ def test_who_changes_what_was_removed_does_not_bring_it_back(endpoints: Endpoint
 
 
 def test_a_delivery_is_read_as_it_was_written(deliveries: DeliveryStore) -> None:
-    tried = delivery().attempted(
+    tried = delivery().after_attempt(
         DeliveryAttempt(at=after(1.5), status_code=503, error="answered 503", duration_ms=12, answer="busy"),
         url="https://y.org/",
         retry_after="60",
@@ -146,7 +147,7 @@ def test_a_delivery_needs_attention_once_its_attempt_is_long_overdue(deliveries:
     for each in (early, late, done):
         assert deliveries.add(each)
     deliveries.save(done.ended(DeliveryStatus.FAILED, after(1)))
-    due = OVERDUE.total_seconds()
+    due = OVERDUE_AFTER.total_seconds()
     assert list(deliveries.needing_attention(after(due - 1), limit=9)) == []
     assert list(deliveries.needing_attention(after(due), limit=9)) == [early.delivery_id]
     assert list(deliveries.needing_attention(after(due + 60), limit=9)) == [early.delivery_id, late.delivery_id]
@@ -156,20 +157,22 @@ def test_a_delivery_needs_attention_once_its_attempt_is_long_overdue(deliveries:
 def test_a_delivery_that_was_looked_at_waits_until_the_next_look(deliveries: DeliveryStore) -> None:
     one = delivery(0, at=0)
     assert deliveries.add(one)
-    deliveries.look_again(one.delivery_id, after(4000))
+    deliveries.postpone_attention(one.delivery_id, after(4000))
     assert list(deliveries.needing_attention(after(3999), limit=9)) == []
     assert list(deliveries.needing_attention(after(4000), limit=9)) == [one.delivery_id]
     # Its next attempt is noted as if nobody had looked.
     replayed = deliveries.save(one.replayed(after(10)))
-    assert list(deliveries.needing_attention(after(10 + OVERDUE.total_seconds()), limit=9)) == [replayed.delivery_id]
+    assert list(deliveries.needing_attention(after(10 + OVERDUE_AFTER.total_seconds()), limit=9)) == [
+        replayed.delivery_id
+    ]
 
 
-def test_to_look_again_at_what_is_over_or_gone_changes_nothing(deliveries: DeliveryStore) -> None:
+def test_to_postpone_attention_at_what_is_over_or_gone_changes_nothing(deliveries: DeliveryStore) -> None:
     one = delivery(0, at=0)
     assert deliveries.add(one)
     over = deliveries.save(one.ended(DeliveryStatus.FAILED, after(1)))
-    deliveries.look_again(one.delivery_id, after(1))
-    deliveries.look_again(delivery(1).delivery_id, after(1))
+    deliveries.postpone_attention(one.delivery_id, after(1))
+    deliveries.postpone_attention(delivery(1).delivery_id, after(1))
     assert deliveries.get(one.delivery_id) == over
     assert deliveries.get(delivery(1).delivery_id) is None
     assert list(deliveries.needing_attention(after(99_999), limit=9)) == []
@@ -200,7 +203,7 @@ def test_a_delivery_that_was_skipped_from_the_first_is_among_what_its_endpoint_d
     deliveries: DeliveryStore,
 ) -> None:
     event = ReceivedEvent(type="x", version="1", event_id="evt_x", occurred_at="2026-11-22T10:00:00Z", data={})
-    made = Delivery.of(
+    made = Delivery.for_event(
         event, tenant="shop", receiver_id="ep_a", endpoint_id="ep_a", url="https://x.org/", skipped=True, at=after(5)
     )
     assert deliveries.add(made)
@@ -209,12 +212,12 @@ def test_a_delivery_that_was_skipped_from_the_first_is_among_what_its_endpoint_d
 
 def test_a_thousand_and_one_deliveries_are_found_at_once(cloud: None) -> None:
     deliveries = deliveries_in_dynamodb()
-    for number in range(MOST_RECOVERED + 2):
+    for number in range(MAX_RECOVERED + 2):
         # As long as real ones are.
         name = derived_id("dlv", f"{number}")
         failed = delivery(number).ended(DeliveryStatus.FAILED, after(number))
         assert deliveries.add(failed.model_copy(update={"delivery_id": name, "payload": "x" * 9}))
-    assert len(deliveries.undelivered("ep_a", after(0), limit=MOST_RECOVERED + 1)) == MOST_RECOVERED + 1
+    assert len(deliveries.undelivered("ep_a", after(0), limit=MAX_RECOVERED + 1)) == MAX_RECOVERED + 1
 
 
 def test_a_delivery_is_added_once(deliveries: DeliveryStore) -> None:
@@ -303,7 +306,7 @@ def test_slice_by_slice_every_delivery_comes_once(
 
 
 def test_a_list_that_passes_by_much_says_that_there_may_be_more(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dynamodb_deliveries, "_MOST_READ", 4)
+    monkeypatch.setattr(dynamodb_deliveries, "_MAX_READ", 4)
     store = deliveries_in_dynamodb()
     for number in range(10):
         store.add(delivery(number, status=DeliveryStatus.FAILED if number == 0 else DeliveryStatus.PENDING))
@@ -331,17 +334,17 @@ def test_a_delivery_expires_a_month_after_it_was_last_touched(cloud: None) -> No
     store = deliveries_in_dynamodb()
     store.add(delivery())
     [item] = items("deliveries")
-    assert int(item["expires_at"]["N"]) == int((after(0) + KEPT).timestamp())
+    assert int(item["expires_at"]["N"]) == int((after(0) + RETENTION).timestamp())
     store.save(delivery().replayed(after(0) + timedelta(days=9)))
     [item] = items("deliveries")
-    assert int(item["expires_at"]["N"]) == int((after(0) + timedelta(days=9) + KEPT).timestamp())
+    assert int(item["expires_at"]["N"]) == int((after(0) + timedelta(days=9) + RETENTION).timestamp())
 
 
 ENDPOINT_CALLS: list[tuple[str, Callable[[EndpointStore], object]]] = [
     ("get_item", lambda store: store.get("shop", "ep_a")),
-    ("query", lambda store: store.of("shop")),
+    ("query", lambda store: store.list_for("shop")),
     ("put_item", lambda store: store.save(endpoint())),
-    ("delete_item", lambda store: store.remove(endpoint())),
+    ("delete_item", lambda store: store.delete(endpoint())),
 ]
 DELIVERY_CALLS: list[tuple[str, Callable[[DeliveryStore], object]]] = [
     ("put_item", lambda store: store.add(delivery())),

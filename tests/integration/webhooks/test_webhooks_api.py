@@ -13,7 +13,7 @@ from heliograph.kernel.errors import WorkflowFailed
 from heliograph.platform import aws
 from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
 from heliograph.webhooks.bus_event import BusEvent
-from heliograph.webhooks.delivery import OVERDUE, message_of
+from heliograph.webhooks.delivery import OVERDUE_AFTER, message_body
 
 from tests.examples import NOW, arriving, published_examples, queued_job
 from tests.fakes.clock import SteppingClock
@@ -56,13 +56,13 @@ def test_an_event_becomes_a_signed_message_at_its_endpoint(logged: Callable[[], 
         delivery_id = only_delivery()["delivery_id"]
         outcome = started("send_webhook")({"delivery_id": delivery_id, "series": 1})
 
-    tried = outcome.pop("tried")
+    attempt = outcome.pop("attempt")
     assert outcome == {"outcome": "done", "delivery_id": delivery_id, "series": 1, "status": "delivered"}
-    assert tried["taken"] is True
-    assert 0 <= tried["age_seconds"] < 60
+    assert attempt["accepted"] is True
+    assert 0 <= attempt["age_seconds"] < 60
     head, _, body = receiver.requests[0].decode().partition("\r\n\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:])}
-    assert body == message_of(BusEvent.model_validate(arriving(EVENT)).happening())
+    assert body == message_body(BusEvent.model_validate(arriving(EVENT)).received_event())
     assert headers["webhook-id"] == EVENT.event_id
     assert verified(endpoint["secret"], body, headers, at=NOW)["type"] == "image.job.succeeded"
     status, told, _ = ask("GET", f"{DELIVERIES}/{delivery_id}")
@@ -112,7 +112,7 @@ def test_a_delivery_that_was_written_down_and_never_started_is_carried_on(
         patch.setattr(StepFunctionsDeliveryWorkflow, "start", away)
         assert announce(EVENT) == ["m0"]
     assert started("sweep_webhook_deliveries")({}) == []
-    clock.step(OVERDUE.total_seconds())
+    clock.step(OVERDUE_AFTER.total_seconds())
     execution = f"{only_delivery()['delivery_id']}-1"
 
     assert started("sweep_webhook_deliveries")({}) == [f"started {execution}"]
@@ -211,7 +211,7 @@ def test_what_failed_since_a_time_is_sent_again(
     assert (shown["status"], shown["replays"], shown["ended_at"]) == ("pending", 1, None)
     found = aws.step_functions().list_executions(stateMachineArn=deployment.delivery_machine_arn)["executions"]
     assert f"{delivery_id}-2" in [each["name"] for each in found]
-    assert "EndpointRecovered" in logged()
+    assert "endpoint recovered" in logged()
     before = items("deliveries")
     status, problem, headers = ask("POST", recover, {"since": since.isoformat()})
     assert (status, problem["code"], problem["retryable"]) == (429, "rate_limited", True)

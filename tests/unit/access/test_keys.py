@@ -15,7 +15,7 @@ from heliograph.access.keys import (
     KeyRequest,
     Scope,
     digest_of,
-    is_a_key,
+    has_key_format,
     key_id_of,
     read_key_change,
     read_key_request,
@@ -55,7 +55,7 @@ def record(**request: Any) -> ApiKey:
 
 @given(st.binary(min_size=32, max_size=32))
 def test_32_bytes_in_base64_for_urls_make_a_key(seed: bytes) -> None:
-    assert is_a_key("hg_" + urlsafe_b64encode(seed).rstrip(b"=").decode())
+    assert has_key_format("hg_" + urlsafe_b64encode(seed).rstrip(b"=").decode())
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_32_bytes_in_base64_for_urls_make_a_key(seed: bytes) -> None:
     ],
 )
 def test_anything_else_is_none(text: str) -> None:
-    assert not is_a_key(text)
+    assert not has_key_format(text)
 
 
 def test_a_key_has_an_id_of_its_own_that_tells_nothing_of_it() -> None:
@@ -107,18 +107,18 @@ def test_not_even_the_hash_goes_to_the_functions_behind_the_authorizer() -> None
 
 def test_a_record_opens_for_its_own_key_until_it_is_revoked() -> None:
     kept = record()
-    assert kept.opens_for(KEY, NOW)
-    assert not kept.opens_for(KEY[:-1] + "u", NOW)
-    assert not kept.opens_for("", NOW)
-    assert not kept.opens_for(kept.digest, NOW)
-    assert not kept.opens_for(kept.key_id, NOW)
-    assert not kept.model_copy(update={"revoked_at": NOW}).opens_for(KEY, NOW)
+    assert kept.matches(KEY, NOW)
+    assert not kept.matches(KEY[:-1] + "u", NOW)
+    assert not kept.matches("", NOW)
+    assert not kept.matches(kept.digest, NOW)
+    assert not kept.matches(kept.key_id, NOW)
+    assert not kept.model_copy(update={"revoked_at": NOW}).matches(KEY, NOW)
 
 
 def test_a_record_opens_until_it_expires() -> None:
     kept = record().model_copy(update={"expires_at": after(60)})
-    assert kept.opens_for(KEY, after(59))
-    assert not kept.opens_for(KEY, after(60))
+    assert kept.matches(KEY, after(59))
+    assert not kept.matches(KEY, after(60))
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,11 @@ def test_what_can_not_be_changed_of_a_key_is_refused_by_name(document: dict[str,
 
 
 def test_a_change_holds_what_was_said_and_null_is_something() -> None:
-    assert read_key_change({"daily_budget_usd": None, "name": "x"}).said == {"daily_budget_usd": None, "name": "x"}
-    assert read_key_change({}).said == {}
+    assert read_key_change({"daily_budget_usd": None, "name": "x"}).changed_fields == {
+        "daily_budget_usd": None,
+        "name": "x",
+    }
+    assert read_key_change({}).changed_fields == {}
 
 
 def test_a_record_says_what_was_asked_for() -> None:

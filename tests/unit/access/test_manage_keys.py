@@ -1,4 +1,4 @@
-"""Making, revoking and recognising keys; counting their calls; and the budget that a key may have of its own."""
+"""Creating, revoking and authenticating keys; counting their calls; and the budget that a key may have of its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from itertools import count
 from typing import Any
 
 import pytest
-from heliograph.access.keys import ApiKey, Caller, Scope, is_a_key, key_id_of, read_key_change, read_key_request
-from heliograph.access.manage_keys import Allowance, KeyBook, KeyService, count_call, look_up_again
+from heliograph.access.authenticate import Authenticator, CallerRefresher
+from heliograph.access.count_calls import Allowance, CallCounter
+from heliograph.access.keys import ApiKey, Caller, Scope, has_key_format, key_id_of, read_key_change, read_key_request
+from heliograph.access.manage_keys import KeyService
 from heliograph.budgets.ledger import Booking, BudgetAccount
 from heliograph.jobs.audit_ledger import check_ledger
 from heliograph.jobs.job import Job, JobStatus
@@ -30,34 +32,38 @@ OPERATOR = Caller(tenant="default", scopes=frozenset(Scope))
 
 
 class Office:
-    """Where keys are made, and shown to the authorizer."""
+    """Creates keys, and authenticates their callers."""
 
     def __init__(self) -> None:
         self.keys, self.uses = InMemoryKeyStore(), InMemoryKeyUses()
         self.clock = SteppingClock()
         numbers = count(1)
-        self.desk = KeyService(
+        self.service = KeyService(
             keys=self.keys, uses=self.uses, clock=self.clock, new_secret=lambda: f"{next(numbers):043}"
         )
         self.own_key = OWN
-        self.book = KeyBook(own_key=lambda: self.own_key, keys=self.keys, uses=self.uses, clock=self.clock)
+        self.authenticator = Authenticator(
+            own_key=lambda: self.own_key, keys=self.keys, uses=self.uses, clock=self.clock
+        )
+        self.counter = CallCounter(uses=self.uses, clock=self.clock)
+        self.refresher = CallerRefresher(keys=self.keys, clock=self.clock)
 
     def make(self, *, by: Caller | None = OPERATOR, **request: Any) -> tuple[str, ApiKey]:
-        return self.desk.create(read_key_request({"name": "a key", **request}), by=by)
+        return self.service.create(read_key_request({"name": "a key", **request}), by=by)
 
     def revoke(self, key_id: str, *, by: Caller | None = OPERATOR) -> ApiKey | None:
-        revoked = self.desk.revoke(key_id, by=by)
+        revoked = self.service.revoke(key_id, by=by)
         return revoked.key if revoked else None
 
-    def authorized(self, key: str, *, own_key: str = OWN) -> Caller | None:
+    def authenticate(self, key: str, *, own_key: str = OWN) -> Caller | None:
         self.own_key = own_key
-        return self.book.recognise(key)
+        return self.authenticator.authenticate(key)
 
     def count(self, caller: Caller) -> Allowance | None:
-        return count_call(caller, uses=self.uses, clock=self.clock)
+        return self.counter.count(caller)
 
     def record(self, key_id: str) -> ApiKey:
-        [found] = [key for key in self.desk.every(by=None) if key.key_id == key_id]
+        [found] = [key for key in self.service.list(by=None) if key.key_id == key_id]
         return found
 
 
@@ -67,42 +73,42 @@ def office() -> Office:
     return Office()
 
 
-# ---- Making
+# ---- Creating
 
 
-def test_a_key_is_made_and_written_down_without_itself(office: Office) -> None:
+def test_the_record_of_a_key_does_not_contain_the_key(office: Office) -> None:
     key, record = office.make(tenant="shop")
-    assert is_a_key(key)
+    assert has_key_format(key)
     assert (record.key_id, record.tenant, record.created_at) == (key_id_of(key), "shop", office.clock.now())
-    assert list(office.keys.every()) == [record]
+    assert list(office.keys.scan()) == [record]
     assert key.removeprefix("hg_") not in repr(vars(office.keys))
 
 
-def test_each_key_is_another(office: Office) -> None:
+def test_every_key_is_different(office: Office) -> None:
     (one, first), (other, second) = office.make(), office.make()
     assert one != other
     assert first.key_id != second.key_id
 
 
-def test_a_key_that_could_not_be_written_down_is_shown_to_nobody(office: Office) -> None:
+def test_a_key_that_could_not_be_stored_is_not_returned(office: Office) -> None:
     office.keys.on("add", StorageFailed("away"))
     with pytest.raises(StorageFailed):
         office.make()
-    assert list(office.keys.every()) == []
+    assert list(office.keys.scan()) == []
 
 
-# ---- Recognising
+# ---- Authenticating
 
 
 def test_the_deployments_own_key_opens_everything_and_costs_no_read(office: Office) -> None:
-    caller = office.authorized(OWN)
+    caller = office.authenticate(OWN)
     assert caller == Caller(tenant="default", scopes=frozenset(Scope))
     assert (caller.key_id, office.keys.reads) == (None, 0)
 
 
-def test_a_made_key_is_known_with_all_that_it_may(office: Office) -> None:
+def test_a_key_is_authenticated_with_its_scopes_and_limits(office: Office) -> None:
     key, record = office.make(tenant="shop", scopes=["jobs:read"], daily_budget_usd="5", requests_per_minute=9)
-    caller = office.authorized(key)
+    caller = office.authenticate(key)
     assert caller == record.caller()
     assert (caller.tenant, caller.scopes) == ("shop", frozenset({Scope.JOBS_READ}))
     assert (caller.daily_budget_microusd, caller.requests_per_minute) == (5_000_000, 9)
@@ -110,70 +116,70 @@ def test_a_made_key_is_known_with_all_that_it_may(office: Office) -> None:
 
 def test_a_key_that_nobody_made_is_unknown(office: Office) -> None:
     office.make()
-    assert office.authorized(STRANGER) is None
+    assert office.authenticate(STRANGER) is None
 
 
 def test_a_record_under_the_id_of_a_key_that_is_not_its_own_opens_nothing(office: Office) -> None:
     _, record = office.make()
     office.keys.save(record.model_copy(update={"key_id": key_id_of(STRANGER)}))
-    assert office.authorized(STRANGER) is None
+    assert office.authenticate(STRANGER) is None
 
 
 def test_a_revoked_key_opens_nothing_and_its_use_is_not_noted(office: Office) -> None:
     key, record = office.make()
     office.revoke(record.key_id)
-    assert office.authorized(key) is None
+    assert office.authenticate(key) is None
     assert office.record(record.key_id).last_used_at is None
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "x", "hg_", STRANGER[:-1], STRANGER + "s", STRANGER + "\n", "hg_" + "ä" * 43, "\ud800", "ä"]
 )
-def test_what_has_not_the_form_of_a_key_costs_no_read(office: Office, text: str) -> None:
-    assert office.authorized(text) is None
+def test_a_text_without_the_format_of_a_key_costs_no_read(office: Office, text: str) -> None:
+    assert office.authenticate(text) is None
     assert office.keys.reads == 0
 
 
 @pytest.mark.parametrize("text", ["", " ", "x", STRANGER])
-def test_an_own_key_that_was_never_set_opens_nothing(office: Office, text: str) -> None:
-    assert office.authorized(text, own_key="") is None
+def test_an_empty_own_key_opens_nothing(office: Office, text: str) -> None:
+    assert office.authenticate(text, own_key="") is None
 
 
 def test_neither_the_id_nor_the_digest_of_a_key_opens_anything(office: Office) -> None:
     _, record = office.make()
     for text in (record.key_id, record.digest, f"hg_{record.digest[:43]}"):
-        assert office.authorized(text) is None
+        assert office.authenticate(text) is None
 
 
-def test_a_store_that_can_not_be_read_is_no_answer_about_a_key(office: Office) -> None:
+def test_a_failed_read_raises_instead_of_denying_a_key(office: Office) -> None:
     key, _ = office.make()
     office.keys.on("get", StorageFailed("away"))
     with pytest.raises(StorageFailed):
-        office.authorized(key)
+        office.authenticate(key)
 
 
-@pytest.mark.parametrize(("seconds", "noted"), [(0, False), (59.9, False), (60, True), (3600, True)])
-def test_a_use_is_noted_once_a_minute_at_most(office: Office, seconds: float, noted: bool) -> None:
+@pytest.mark.parametrize(("seconds", "recorded"), [(0, False), (59.9, False), (60, True), (3600, True)])
+def test_a_use_is_recorded_once_a_minute_at_most(office: Office, seconds: float, recorded: bool) -> None:
     key, record = office.make()
     first = office.clock.now()
-    office.authorized(key)
+    office.authenticate(key)
     assert office.record(record.key_id).last_used_at == first
     office.clock.step(seconds)
-    office.authorized(key)
-    assert (office.record(record.key_id).last_used_at == office.clock.now() > first) is noted
+    office.authenticate(key)
+    assert (office.record(record.key_id).last_used_at == office.clock.now() > first) is recorded
 
 
 @pytest.mark.parametrize("trouble", [StorageFailed("away"), Afterwards(StorageFailed("timed out"))])
-def test_a_store_that_can_not_note_shuts_nobody_out(office: Office, trouble: StorageFailed | Afterwards) -> None:
+def test_a_failed_record_of_a_use_locks_nobody_out(office: Office, trouble: StorageFailed | Afterwards) -> None:
     key, record = office.make()
-    office.uses.on("note_use", trouble)
-    assert office.authorized(key) == record.caller()
+    office.uses.on("record_use", trouble)
+    assert office.authenticate(key) == record.caller()
 
 
-def test_a_stranger_leaves_no_trace(office: Office) -> None:
-    before = repr([vars(office.keys), vars(office.uses), office.book.noted])
-    office.authorized("x")
-    assert repr([vars(office.keys), vars(office.uses), office.book.noted]) == before
+def test_an_unknown_key_writes_nothing(office: Office) -> None:
+    before = repr([vars(office.keys), vars(office.uses), office.authenticator.recorded])
+    office.authenticate("x")
+    assert repr([vars(office.keys), vars(office.uses), office.authenticator.recorded]) == before
 
 
 # ---- Revoking
@@ -183,10 +189,10 @@ def test_a_revoked_key_stays_in_the_list(office: Office) -> None:
     _, record = office.make()
     revoked = office.revoke(record.key_id)
     assert revoked == record.model_copy(update={"revoked_at": office.clock.now(), "revision": 1})
-    assert list(office.keys.every()) == [revoked]
+    assert list(office.keys.scan()) == [revoked]
 
 
-def test_to_revoke_twice_is_to_revoke_once(office: Office) -> None:
+def test_revoking_a_key_twice_changes_nothing(office: Office) -> None:
     _, record = office.make()
     first = office.revoke(record.key_id)
     office.clock.step(60)
@@ -194,27 +200,27 @@ def test_to_revoke_twice_is_to_revoke_once(office: Office) -> None:
     assert office.revoke(record.key_id) == first
 
 
-def test_when_a_key_was_used_last_is_known_after_it_is_revoked(office: Office) -> None:
+def test_a_revoked_key_keeps_its_last_use(office: Office) -> None:
     key, record = office.make()
     used = office.clock.now()
-    office.authorized(key)
+    office.authenticate(key)
     office.clock.step(60)
     office.revoke(record.key_id)
     assert office.record(record.key_id).last_used_at == used
 
 
-def test_to_revoke_one_key_is_not_to_revoke_another(office: Office) -> None:
+def test_revoking_a_key_leaves_other_keys_valid(office: Office) -> None:
     (_, one), (key, other) = office.make(), office.make()
     office.revoke(one.key_id)
-    assert office.authorized(key) == other.caller()
+    assert office.authenticate(key) == other.caller()
 
 
-def test_a_key_that_is_not_there_can_not_be_revoked(office: Office) -> None:
+def test_an_unknown_key_cannot_be_revoked(office: Office) -> None:
     assert office.revoke(key_id_of(STRANGER)) is None
 
 
 @pytest.mark.parametrize("text", ["", "key_", "key_x", "KEY_" + "A" * 26, "key_" + "1" * 26, STRANGER, "calls#x"])
-def test_what_is_no_id_costs_no_read(office: Office, text: str) -> None:
+def test_a_malformed_id_costs_no_read(office: Office, text: str) -> None:
     assert office.revoke(text) is None
     assert office.keys.reads == 0
 
@@ -222,37 +228,37 @@ def test_what_is_no_id_costs_no_read(office: Office, text: str) -> None:
 # ---- Who made a key, and who manages it
 
 
-def test_it_is_written_down_who_made_a_key(office: Office) -> None:
+def test_the_record_names_the_maker_of_a_key(office: Office) -> None:
     _, admin = office.make(scopes=["admin"])
     made_by = [office.make(by=by)[1].made_by for by in (None, OPERATOR, admin.caller())]
     assert made_by == ["operator", "deployment", admin.key_id]
 
 
-def test_a_key_that_was_revoked_since_it_was_let_in_makes_none(office: Office) -> None:
+def test_a_key_revoked_after_its_authentication_creates_no_key(office: Office) -> None:
     _, admin = office.make(scopes=["admin"])
     office.revoke(admin.key_id)
     with pytest.raises(KeyRevoked):
         office.make(by=admin.caller())
-    assert [key.key_id for key in office.keys.every()] == [admin.key_id]
+    assert [key.key_id for key in office.keys.scan()] == [admin.key_id]
 
 
-def test_a_caller_is_looked_up_again_as_its_record_is_now(office: Office) -> None:
+def test_a_refreshed_caller_has_the_scopes_of_the_current_record(office: Office) -> None:
     _, record = office.make(scopes=["admin"])
     before = record.caller()
     office.keys.save(record.model_copy(update={"scopes": frozenset({Scope.JOBS_READ})}))
-    now = look_up_again(before, keys=office.keys, clock=office.clock)
+    now = office.refresher.refresh(before)
     assert (before.may(Scope.ADMIN), now.may(Scope.ADMIN)) == (True, False)
     office.revoke(record.key_id)
     with pytest.raises(KeyRevoked):
-        look_up_again(before, keys=office.keys, clock=office.clock)
+        office.refresher.refresh(before)
 
 
-def test_the_deployments_own_key_has_no_record_to_look_up(office: Office) -> None:
-    assert look_up_again(OPERATOR, keys=office.keys, clock=office.clock) == OPERATOR
+def test_the_deployments_own_key_is_refreshed_without_a_read(office: Office) -> None:
+    assert office.refresher.refresh(OPERATOR) == OPERATOR
     assert office.keys.reads == 0
 
 
-def test_all_that_a_key_made_is_revoked_with_it_if_that_is_asked_for(office: Office) -> None:
+def test_with_made_all_keys_that_a_key_made_are_revoked_too(office: Office) -> None:
     _, thief = office.make(scopes=["admin"])
     _, child = office.make(scopes=["admin"], by=thief.caller())
     _, grandchild = office.make(by=child.caller(), tenant="shop")
@@ -261,20 +267,20 @@ def test_all_that_a_key_made_is_revoked_with_it_if_that_is_asked_for(office: Off
     office.revoke(gone.key_id)
     revoked_at = office.clock.now()
     office.clock.step(60)
-    revoked = office.desk.revoke(thief.key_id, by=OPERATOR, with_made=True)
+    revoked = office.service.revoke(thief.key_id, by=OPERATOR, with_made=True)
     assert revoked
     assert {key.key_id for key in revoked.made} == {child.key_id, grandchild.key_id, gone.key_id}
-    valid = [key.key_id for key in office.keys.every() if key.revoked_at is None]
+    valid = [key.key_id for key in office.keys.scan() if key.revoked_at is None]
     assert valid == [other.key_id]
     assert office.record(gone.key_id).revoked_at == revoked_at
 
 
-def test_what_a_revoked_key_made_can_still_be_revoked_later(office: Office) -> None:
+def test_keys_that_a_revoked_key_made_can_be_revoked_later(office: Office) -> None:
     _, thief = office.make(scopes=["admin"])
     _, child = office.make(by=thief.caller())
     office.revoke(thief.key_id)
     assert office.record(child.key_id).revoked_at is None
-    office.desk.revoke(thief.key_id, by=OPERATOR, with_made=True)
+    office.service.revoke(thief.key_id, by=OPERATOR, with_made=True)
     assert office.record(child.key_id).revoked_at
 
 
@@ -286,22 +292,22 @@ def test_an_admin_of_a_tenant_manages_that_tenants_keys_and_no_others(office: Of
     _, theirs = office.make(tenant="shop-a")
     _, operators = office.make()
     mine = [office.make(tenant="shop-b")[1], office.make(tenant="shop-b", by=admin_of("shop-b"))[1]]
-    assert [*office.desk.every(by=admin_of("shop-b"))] == mine
+    assert [*office.service.list(by=admin_of("shop-b"))] == mine
     for key in (theirs, operators):
         assert office.revoke(key.key_id, by=admin_of("shop-b")) is None
         assert office.record(key.key_id).revoked_at is None
     assert office.revoke(mine[0].key_id, by=admin_of("shop-b"))
-    assert len([*office.desk.every(by=OPERATOR)]) == 4
+    assert len([*office.service.list(by=OPERATOR)]) == 4
 
 
 @pytest.mark.parametrize("tenant", ["shop-a", "default", "shop-b.x"])
 def test_an_admin_of_a_tenant_makes_no_key_of_another(office: Office, tenant: str) -> None:
     with pytest.raises(InvalidRequest, match=r"tenant.*shop-b"):
         office.make(tenant=tenant, scopes=["admin"], by=admin_of("shop-b"))
-    assert list(office.keys.every()) == []
+    assert list(office.keys.scan()) == []
 
 
-def test_a_key_of_jobs_manages_nothing_even_of_the_default_tenant() -> None:
+def test_a_key_without_admin_manages_no_keys_even_of_the_default_tenant() -> None:
     jobs_only = Caller(tenant="default", scopes=frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE}))
     assert not jobs_only.is_operator
     assert not jobs_only.governs("default")
@@ -314,15 +320,15 @@ def limited(most: int | None = 2, key_id: str | None = "key_" + "a" * 26) -> Cal
     return Caller(tenant="shop", scopes=frozenset(Scope), key_id=key_id, requests_per_minute=most)
 
 
-def test_a_key_may_be_used_as_often_as_it_may_and_no_more(office: Office) -> None:
+def test_calls_beyond_the_limit_of_a_key_exceed_its_allowance(office: Office) -> None:
     found = [office.count(limited(2)) for _ in range(4)]
-    assert [(allowance.left, allowance.is_used_up) for allowance in found if allowance] == [
+    assert [(allowance.remaining, allowance.is_exceeded) for allowance in found if allowance] == [
         (1, False),
         (0, False),
         (0, True),
         (0, True),
     ]
-    assert {allowance.most for allowance in found if allowance} == {2}
+    assert {allowance.limit for allowance in found if allowance} == {2}
 
 
 @pytest.mark.parametrize(
@@ -333,30 +339,30 @@ def test_a_key_may_be_used_as_often_as_it_may_and_no_more(office: Office) -> Non
         (datetime(2026, 11, 22, 12, 0, 59, 999_999, tzinfo=UTC), 1),
     ],
 )
-def test_a_minute_ends_when_the_clocks_does(office: Office, at: datetime, seconds: int) -> None:
+def test_the_allowance_resets_when_the_minute_of_the_clock_ends(office: Office, at: datetime, seconds: int) -> None:
     office.clock.go_to(at)
     found = office.count(limited(1))
     assert found
     assert found.reset_seconds == seconds
     used_up = office.count(limited(1))
     assert used_up
-    assert used_up.is_used_up
+    assert used_up.is_exceeded
     # A client that waits for so long is let in.
     office.clock.step(found.reset_seconds)
     again = office.count(limited(1))
     assert again
-    assert (again.is_used_up, again.used) == (False, 1)
+    assert (again.is_exceeded, again.used) == (False, 1)
 
 
 def test_each_key_is_counted_by_itself(office: Office) -> None:
     for letter in "ab":
         found = office.count(limited(1, "key_" + letter * 26))
         assert found
-        assert not found.is_used_up
+        assert not found.is_exceeded
 
 
 @pytest.mark.parametrize("caller", [limited(None), limited(None, None)])
-def test_who_has_no_limit_is_not_counted(office: Office, caller: Caller) -> None:
+def test_a_caller_without_a_limit_is_not_counted(office: Office, caller: Caller) -> None:
     office.uses.on("count_call", StorageFailed("nobody asks"))
     assert office.count(caller) is None
     with pytest.raises(StorageFailed):
@@ -371,24 +377,24 @@ def test_the_deployments_own_key_is_counted_like_any_other(office: Office) -> No
 
 def test_a_call_may_count_as_several(office: Office) -> None:
     office.count(limited(5))
-    found = count_call(limited(5), uses=office.uses, clock=office.clock, times=9)
+    found = office.counter.count(limited(5), times=9)
     assert found
-    assert (found.used, found.is_used_up) == (10, True)
+    assert (found.used, found.is_exceeded) == (10, True)
 
 
 def test_a_key_without_a_limit_has_that_of_the_deployment(office: Office) -> None:
     (plain, _), (strict, _) = office.make(), office.make(requests_per_minute=7)
 
-    book = replace(office.book, requests_per_minute=600)
+    authenticator = replace(office.authenticator, requests_per_minute=600)
 
     def limit(key: str) -> int | None:
-        caller = book.recognise(key)
+        caller = authenticator.authenticate(key)
         return caller.requests_per_minute if caller else None
 
     assert [limit(key) for key in (plain, strict, OWN)] == [600, 7, 600]
 
 
-def test_a_count_that_is_away_shuts_nobody_out(office: Office) -> None:
+def test_a_failed_count_locks_nobody_out(office: Office) -> None:
     office.uses.on("count_call", StorageFailed("away"))
     assert office.count(limited(1)) is None
     found = office.count(limited(1))
@@ -399,9 +405,11 @@ def test_a_count_that_is_away_shuts_nobody_out(office: Office) -> None:
 # ---- Changing, and expiring
 
 
-def test_a_change_is_of_what_was_said_and_of_nothing_else(office: Office) -> None:
+def test_a_change_affects_only_the_given_fields(office: Office) -> None:
     _, record = office.make(daily_budget_usd="5", requests_per_minute=7)
-    changed = office.desk.change(record.key_id, read_key_change({"daily_budget_usd": None, "name": "b"}), by=OPERATOR)
+    changed = office.service.change(
+        record.key_id, read_key_change({"daily_budget_usd": None, "name": "b"}), by=OPERATOR
+    )
     assert changed == office.record(record.key_id)
     assert changed == record.model_copy(update={"daily_budget_usd": None, "name": "b", "revision": 1})
 
@@ -410,22 +418,22 @@ def test_a_revoked_key_is_not_changed(office: Office) -> None:
     _, record = office.make()
     office.revoke(record.key_id)
     with pytest.raises(Conflict, match="revoked"):
-        office.desk.change(record.key_id, read_key_change({"name": "b"}), by=OPERATOR)
+        office.service.change(record.key_id, read_key_change({"name": "b"}), by=OPERATOR)
     assert office.record(record.key_id).name == record.name
 
 
-def test_a_change_never_undoes_a_revocation_that_comes_between(office: Office) -> None:
+def test_a_change_never_undoes_a_concurrent_revocation(office: Office) -> None:
     _, record = office.make()
     office.keys.on("replace", lambda: office.revoke(record.key_id))
     with pytest.raises(Conflict, match="revoked"):
-        office.desk.change(record.key_id, read_key_change({"name": "b"}), by=OPERATOR)
+        office.service.change(record.key_id, read_key_change({"name": "b"}), by=OPERATOR)
     assert office.record(record.key_id).revoked_at
 
 
-def test_a_revocation_keeps_a_change_that_comes_between(office: Office) -> None:
+def test_a_revocation_keeps_a_concurrent_change(office: Office) -> None:
     _, record = office.make()
     change = read_key_change({"name": "b"})
-    office.keys.on("replace", lambda: office.desk.change(record.key_id, change, by=OPERATOR))
+    office.keys.on("replace", lambda: office.service.change(record.key_id, change, by=OPERATOR))
     office.revoke(record.key_id)
     kept = office.record(record.key_id)
     assert (kept.name, kept.revoked_at is None) == ("b", False)
@@ -433,30 +441,30 @@ def test_a_revocation_keeps_a_change_that_comes_between(office: Office) -> None:
 
 def test_the_keys_of_another_tenant_are_not_changed(office: Office) -> None:
     _, record = office.make(tenant="shop-a")
-    assert office.desk.change(record.key_id, read_key_change({"name": "b"}), by=admin_of("shop-b")) is None
+    assert office.service.change(record.key_id, read_key_change({"name": "b"}), by=admin_of("shop-b")) is None
     assert office.record(record.key_id) == record
 
 
 def test_an_expired_key_opens_nothing_and_makes_nothing(office: Office) -> None:
     key, record = office.make(expires_at=(office.clock.now() + timedelta(hours=1)).isoformat(), scopes=["admin"])
-    caller = office.book.recognise(key)
+    caller = office.authenticator.authenticate(key)
     assert caller
     office.clock.step(3600)
-    assert office.book.recognise(key) is None
+    assert office.authenticator.authenticate(key) is None
     with pytest.raises(KeyRevoked):
-        look_up_again(caller, keys=office.keys, clock=office.clock)
-    office.desk.change(record.key_id, read_key_change({"expires_at": None}), by=OPERATOR)
-    assert office.book.recognise(key)
+        office.refresher.refresh(caller)
+    office.service.change(record.key_id, read_key_change({"expires_at": None}), by=OPERATOR)
+    assert office.authenticator.authenticate(key)
 
 
 @pytest.mark.parametrize("seconds", [-1, 0])
-def test_an_expiry_that_is_over_is_refused(office: Office, seconds: int) -> None:
+def test_an_expiry_in_the_past_is_refused(office: Office, seconds: int) -> None:
     over = (office.clock.now() + timedelta(seconds=seconds)).isoformat()
     _, record = office.make()
     with pytest.raises(InvalidRequest, match="expires_at must be in the future"):
         office.make(expires_at=over)
     with pytest.raises(InvalidRequest, match="expires_at must be in the future"):
-        office.desk.change(record.key_id, read_key_change({"expires_at": over}), by=OPERATOR)
+        office.service.change(record.key_id, read_key_change({"expires_at": over}), by=OPERATOR)
 
 
 # ---- A budget of its own

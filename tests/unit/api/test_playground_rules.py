@@ -252,7 +252,7 @@ def test_a_call_without_an_answer_can_be_repeated_and_one_for_a_wrong_key_can_no
 
 
 def attempt(**fields: Any) -> dict[str, Any]:
-    return {"model": "gpt-image-2", "accepted_at": None, "doubt": None, "ended_at": None, **fields}
+    return {"model": "gpt-image-2", "accepted_at": None, "uncertainty": None, "ended_at": None, **fields}
 
 
 @pytest.mark.parametrize(
@@ -261,10 +261,10 @@ def attempt(**fields: Any) -> dict[str, Any]:
         ("queued", [], "Queued", "costs nothing"),
         ("queued", [attempt(ended_at="t")], "Queued", ""),
         ("queued", [attempt()], "Sending", "may still be charged"),
-        ("queued", [attempt(doubt="timeout")], "Checking", "may still be charged"),
+        ("queued", [attempt(uncertainty="timeout")], "Checking", "may still be charged"),
         ("processing", [attempt(accepted_at="t")], "Working", "may still be charged"),
-        ("processing", [attempt(accepted_at="t", doubt="timeout")], "Working", "may still be charged"),
-        ("queued", [attempt(ended_at="t"), attempt(doubt="timeout")], "Checking", "may still be charged"),
+        ("processing", [attempt(accepted_at="t", uncertainty="timeout")], "Working", "may still be charged"),
+        ("queued", [attempt(ended_at="t"), attempt(uncertainty="timeout")], "Checking", "may still be charged"),
     ],
 )
 def test_the_status_and_what_is_said_below_it_come_from_the_same_fact(

@@ -11,7 +11,6 @@ from heliograph.budgets.read_me import MeReader
 from heliograph.kernel.errors import BudgetExceeded, KeyRevoked
 from heliograph.kernel.tenants import Limits, Period, Tenant, Tenants
 from heliograph.providers.protocol import Uncertain
-from heliograph.routes.control import halt
 
 from tests.fakes.deployment import InMemoryDeployment
 from tests.fakes.keys import InMemoryKeyStore
@@ -143,7 +142,7 @@ def test_a_revoked_key_is_told_nothing_even_while_the_gateway_still_knows_it(des
 
 def test_a_spending_pause_is_told_without_its_reason(desk: Desk) -> None:
     assert desk.me(desk.record.caller()).spending_paused is False
-    halt("a s3cret drill", control=desk.here.control)
+    desk.here.control.pause_spending("a s3cret drill")
     told = desk.me(desk.record.caller())
     assert told.spending_paused is True
     assert "s3cret" not in told.model_dump_json()

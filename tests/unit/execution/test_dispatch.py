@@ -1,4 +1,4 @@
-"""`dispatch`: nobody pays twice for one job, and what was paid is never forgotten."""
+"""Dispatch: no job is paid twice, and no paid task is lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from heliograph.budgets.ledger import Booking
 from heliograph.execution.outcomes import DispatchOutcome, Failed, Finished, NotYet, Over, Processing
-from heliograph.execution.try_links import REFERENCE_LINK_SECONDS
+from heliograph.execution.reference_links import REFERENCE_LINK_SECONDS
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT, MAX_ATTEMPTS, wait_before_attempt
 from heliograph.kernel.aspect_ratio import AspectRatio
@@ -19,9 +19,8 @@ from heliograph.kernel.jitter import jittered
 from heliograph.providers.protocol import Accepted, CreateOutcome, TaskFailed, Uncertain
 from heliograph.routes.circuit_breaker import IN_A_ROW, Circuit
 from heliograph.routes.config import Routes
-from heliograph.routes.control import halt, hold_open, record_failure, record_success, resume
 from heliograph.routes.fair_queue import SLOT
-from heliograph.routes.poll_schedule import Latencies, moments
+from heliograph.routes.poll_schedule import Latencies, poll_times
 from heliograph.storage.references import ObjectLocation
 from heliograph.webhooks.event_catalogue import event_type
 
@@ -63,29 +62,29 @@ def test_the_task_is_created_once_and_then_watched(here: InMemoryDeployment) -> 
     outcome = here.dispatch(job_id)
 
     assert isinstance(outcome, Processing)
-    assert outcome.wait_seconds == moments(Latencies(), has_callback=True)[0]
+    assert outcome.wait_seconds == poll_times(Latencies(), has_callback=True)[0]
     assert (outcome.watch.task_id, outcome.watch.provider, outcome.watch.model) == ("task-1", "apimodels", BETA)
     assert here.provider.create_calls == 1
 
 
-def test_a_task_is_asked_for_as_the_last_ones_of_its_route_went(here: InMemoryDeployment) -> None:
+def test_a_task_is_polled_by_the_latencies_of_its_routes_last_tasks(here: InMemoryDeployment) -> None:
     for _ in range(30):
-        record_success(ROUTES.default, here.clock.now(), control=here.control, learn=lambda seen: seen.and_one(52.4))
+        here.control.record_success(ROUTES.default, here.clock.now(), learn=lambda seen: seen.with_latency(52.4))
 
     outcome = here.dispatch(here.job_id())
     other = here.dispatch(here.post({"prompt": "a pier", "model": SECOND}, call="call-2").job.job_id)
 
     assert isinstance(outcome, Processing)
-    assert outcome.watch.asking_at == moments(Latencies(seconds=(52.4,) * 30), has_callback=True)
+    assert outcome.watch.poll_at_seconds == poll_times(Latencies(seconds=(52.4,) * 30), has_callback=True)
     assert outcome.watch.began_at == here.clock.now()
     assert isinstance(other, Processing)
     # Routes have nothing to do with each other.
-    assert other.watch.asking_at == moments(Latencies(), has_callback=True)
+    assert other.watch.poll_at_seconds == poll_times(Latencies(), has_callback=True)
 
 
-def test_who_takes_up_a_task_asks_for_it_as_if_nothing_had_happened(here: InMemoryDeployment) -> None:
+def test_a_run_that_takes_over_a_task_polls_it_by_the_same_schedule(here: InMemoryDeployment) -> None:
     for _ in range(30):
-        record_success(ROUTES.default, here.clock.now(), control=here.control, learn=lambda seen: seen.and_one(52.4))
+        here.control.record_success(ROUTES.default, here.clock.now(), learn=lambda seen: seen.with_latency(52.4))
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.clock.step(40)
@@ -95,21 +94,21 @@ def test_who_takes_up_a_task_asks_for_it_as_if_nothing_had_happened(here: InMemo
     assert isinstance(again, Processing)
     assert again.watch == watch
     # It has run for 40 s.
-    assert again.wait_seconds == next(moment for moment in watch.asking_at if moment > 40.6) - 40
+    assert again.wait_seconds == next(moment for moment in watch.poll_at_seconds if moment > 40.6) - 40
 
 
-def test_a_task_is_asked_for_though_nobody_can_say_how_the_last_ones_went(here: InMemoryDeployment) -> None:
+def test_a_task_is_polled_even_if_the_routes_latencies_can_not_be_read(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.watched(job_id)
-    here.states.on("look", StorageFailed("throttled"))
+    here.states.on("snapshot", StorageFailed("throttled"))
 
     again = here.dispatch(job_id)
 
     assert isinstance(again, Processing)
-    assert again.watch.asking_at == moments(Latencies(), has_callback=True)
+    assert again.watch.poll_at_seconds == poll_times(Latencies(), has_callback=True)
 
 
-def test_the_provider_hears_every_wish_of_the_request(here: InMemoryDeployment) -> None:
+def test_the_create_call_carries_every_parameter_of_the_request(here: InMemoryDeployment) -> None:
     links = [f"https://images.example.com/{name}.png" for name in "bac"]
     here.dispatch(here.job_id(prompt="fuse", model=SECOND, aspect_ratio="21:9", nsfw_checker=True, references=links))
 
@@ -119,13 +118,13 @@ def test_the_provider_hears_every_wish_of_the_request(here: InMemoryDeployment) 
     assert request.reference_urls == tuple(links)
 
 
-def test_the_filter_is_off_and_said_to_be_off_where_nobody_asked_for_it(here: InMemoryDeployment) -> None:
+def test_the_filter_is_sent_as_off_unless_requested(here: InMemoryDeployment) -> None:
     here.dispatch(here.job_id())
 
     assert here.provider.requests[0].nsfw_checker is False
 
 
-def test_an_object_is_handed_over_as_a_link_to_its_very_version_that_outlives_the_providers_queue(
+def test_an_object_is_sent_as_a_link_to_its_version_that_outlives_the_providers_queue(
     here: InMemoryDeployment,
 ) -> None:
     first = here.objects.drop(UPLOADS, "a.png", PNG)
@@ -139,7 +138,7 @@ def test_an_object_is_handed_over_as_a_link_to_its_very_version_that_outlives_th
     assert here.provider.requests[0].reference_urls == (f"https://signed.test/{UPLOADS}/a.png?version={first}",)
 
 
-def test_the_intent_is_written_before_the_call_leaves(here: InMemoryDeployment) -> None:
+def test_the_attempt_is_written_before_the_call_leaves(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     seen: list[Job] = []
 
@@ -156,7 +155,7 @@ def test_the_intent_is_written_before_the_call_leaves(here: InMemoryDeployment) 
     assert attempt.task_id is None
 
 
-def test_no_call_leaves_when_the_intent_can_not_be_written(here: InMemoryDeployment) -> None:
+def test_no_call_leaves_if_the_attempt_can_not_be_written(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.jobs.on("save", StorageFailed("throttled"))
 
@@ -168,7 +167,7 @@ def test_no_call_leaves_when_the_intent_can_not_be_written(here: InMemoryDeploym
     assert here.provider.create_calls == 1
 
 
-def test_the_answer_is_noted(here: InMemoryDeployment) -> None:
+def test_the_answer_is_recorded(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.dispatch(job_id)
 
@@ -178,7 +177,7 @@ def test_the_answer_is_noted(here: InMemoryDeployment) -> None:
     assert (job.attempt.task_id, job.attempt.accepted_at) == ("task-1", here.clock.now())
 
 
-def test_a_task_that_is_done_at_once_is_not_asked_for(here: InMemoryDeployment) -> None:
+def test_a_task_that_is_finished_at_once_is_not_polled(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(Accepted("task-1", ("https://results.test/a.png",)))
 
     outcome = here.dispatch(here.job_id())
@@ -196,7 +195,7 @@ def test_a_repeated_run_finds_the_task_of_the_first(here: InMemoryDeployment) ->
     assert here.provider.create_calls == 1
 
 
-def test_of_two_runs_at_once_one_calls_when_the_second_begins_before_the_intent(here: InMemoryDeployment) -> None:
+def test_of_two_runs_at_once_one_calls_if_the_second_begins_before_the_attempt(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     inner: list[DispatchOutcome] = []
     # The first run has read the job and is about to write its intent; the second runs in between, from end to end.
@@ -210,7 +209,7 @@ def test_of_two_runs_at_once_one_calls_when_the_second_begins_before_the_intent(
     assert here.dispatch(job_id) == inner[0]
 
 
-def test_of_two_runs_at_once_one_calls_when_the_second_begins_between_intent_and_answer(
+def test_of_two_runs_at_once_one_calls_if_the_second_begins_between_attempt_and_answer(
     here: InMemoryDeployment,
 ) -> None:
     job_id = here.job_id()
@@ -229,7 +228,7 @@ def test_of_two_runs_at_once_one_calls_when_the_second_begins_between_intent_and
     assert here.provider.create_calls == 1
 
 
-def test_of_two_runs_at_once_one_calls_when_the_second_begins_before_the_note(here: InMemoryDeployment) -> None:
+def test_of_two_runs_at_once_one_calls_if_the_second_begins_before_the_record(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     inner: list[DispatchOutcome] = []
     here.jobs.on("save", None, lambda: inner.append(here.dispatch(job_id)))
@@ -245,7 +244,7 @@ def test_of_two_runs_at_once_one_calls_when_the_second_begins_before_the_note(he
     ("callbacks", "waits"), [(None, CALL_LIMIT), (CALLBACKS, DEADLINE)], ids=["no callbacks", "callbacks"]
 )
 @pytest.mark.parametrize("crash", [Crash(), Afterwards(Crash())], ids=["before the task", "after the task"])
-def test_a_crash_between_intent_and_answer_never_leads_to_a_second_call(
+def test_a_crash_between_attempt_and_answer_never_leads_to_a_second_call(
     here: InMemoryDeployment, crash: Crash | Afterwards, callbacks: str | None, waits: timedelta
 ) -> None:
     here.callback_base = callbacks
@@ -266,7 +265,7 @@ def test_a_crash_between_intent_and_answer_never_leads_to_a_second_call(
     assert here.provider.create_calls == 1
 
 
-def test_a_crash_between_answer_and_note_never_leads_to_a_second_call(here: InMemoryDeployment) -> None:
+def test_a_crash_between_answer_and_record_never_leads_to_a_second_call(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.jobs.on("save", None, Crash())
     with pytest.raises(Crash):
@@ -279,7 +278,7 @@ def test_a_crash_between_answer_and_note_never_leads_to_a_second_call(here: InMe
     assert job.failure.code is FailureCode.SUBMISSION_UNCERTAIN
 
 
-def test_a_crash_after_the_note_loses_nothing(here: InMemoryDeployment) -> None:
+def test_a_crash_after_the_record_loses_nothing(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.jobs.on("save", None, Afterwards(Crash()))
     with pytest.raises(Crash):
@@ -289,7 +288,7 @@ def test_a_crash_after_the_note_loses_nothing(here: InMemoryDeployment) -> None:
     assert here.provider.create_calls == 1
 
 
-def test_a_crash_before_the_intent_costs_nothing_and_is_made_good(here: InMemoryDeployment) -> None:
+def test_a_crash_before_the_attempt_costs_nothing_and_the_next_run_calls(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.jobs.on("save", Crash())
     with pytest.raises(Crash):
@@ -299,7 +298,7 @@ def test_a_crash_before_the_intent_costs_nothing_and_is_made_good(here: InMemory
     assert here.provider.create_calls == 1
 
 
-def test_a_task_that_can_not_be_noted_is_carried_by_the_workflow(here: InMemoryDeployment) -> None:
+def test_a_task_that_can_not_be_recorded_is_carried_by_the_workflow(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.jobs.on("save", None, *[StorageFailed("throttled")] * 3)
 
@@ -318,7 +317,7 @@ def test_a_task_that_can_not_be_noted_is_carried_by_the_workflow(here: InMemoryD
     assert job.attempt.task_id == "task-1"
 
 
-def test_a_note_that_fails_once_is_written_again(here: InMemoryDeployment) -> None:
+def test_a_record_that_fails_once_is_written_again(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.jobs.on("save", None, StorageFailed("throttled"))
 
@@ -327,7 +326,7 @@ def test_a_note_that_fails_once_is_written_again(here: InMemoryDeployment) -> No
     assert here.jobs.peek(job_id).status is JobStatus.PROCESSING
 
 
-def test_a_note_whose_answer_was_lost_is_not_an_obstacle(here: InMemoryDeployment) -> None:
+def test_a_record_whose_answer_was_lost_changes_nothing(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.jobs.on("save", None, Afterwards(StorageFailed("timed out")))
 
@@ -336,7 +335,7 @@ def test_a_note_whose_answer_was_lost_is_not_an_obstacle(here: InMemoryDeploymen
 
 
 @pytest.mark.parametrize("error", LOST)
-def test_an_intent_whose_answer_was_lost_is_recognised_and_its_call_goes_out(
+def test_an_attempt_whose_write_had_no_answer_is_recognised_and_its_call_leaves(
     here: InMemoryDeployment, error: Exception
 ) -> None:
     job_id = here.job_id()
@@ -350,7 +349,7 @@ def test_an_intent_whose_answer_was_lost_is_recognised_and_its_call_goes_out(
 
 
 @pytest.mark.parametrize("error", LOST)
-def test_an_intent_that_another_run_wrote_first_is_respected(here: InMemoryDeployment, error: Exception) -> None:
+def test_an_attempt_that_another_run_wrote_first_is_respected(here: InMemoryDeployment, error: Exception) -> None:
     job_id = here.job_id()
     inner: list[DispatchOutcome] = []
 
@@ -369,7 +368,7 @@ def test_an_intent_that_another_run_wrote_first_is_respected(here: InMemoryDeplo
 
 
 @pytest.mark.parametrize("error", LOST)
-def test_an_intent_of_another_run_whose_call_is_on_its_way_is_respected(
+def test_an_attempt_of_another_run_whose_call_is_on_its_way_is_respected(
     here: InMemoryDeployment, error: Exception
 ) -> None:
     job_id = here.job_id()
@@ -386,7 +385,7 @@ def test_an_intent_of_another_run_whose_call_is_on_its_way_is_respected(
     assert here.provider.create_calls == 1
 
 
-def test_an_intent_that_was_not_written_while_the_job_changed_is_left_to_the_next_run(
+def test_an_attempt_that_was_not_written_because_the_job_changed_is_left_to_the_next_run(
     here: InMemoryDeployment,
 ) -> None:
     job_id = here.job_id()
@@ -398,9 +397,7 @@ def test_an_intent_that_was_not_written_while_the_job_changed_is_left_to_the_nex
 
 
 @pytest.mark.parametrize("error", LOST)
-def test_an_intent_that_can_not_be_looked_up_again_never_leads_to_a_call(
-    here: InMemoryDeployment, error: Exception
-) -> None:
+def test_an_attempt_that_can_not_be_read_back_never_leads_to_a_call(here: InMemoryDeployment, error: Exception) -> None:
     job_id = here.job_id()
     here.jobs.on("save", Afterwards(error))
     here.jobs.on("get", None, StorageFailed("throttled"))
@@ -415,7 +412,7 @@ def test_an_intent_that_can_not_be_looked_up_again_never_leads_to_a_call(
     assert (job.failure.charged, job.failure.retryable) == (Charged.UNKNOWN, False)
 
 
-def test_the_second_attempt_of_one_run_does_not_take_the_first_ones_intent_for_its_own(
+def test_a_runs_second_attempt_is_not_mistaken_for_its_first(
     here: InMemoryDeployment,
 ) -> None:
     job_id = here.job_id()
@@ -428,7 +425,7 @@ def test_the_second_attempt_of_one_run_does_not_take_the_first_ones_intent_for_i
 
 
 @pytest.mark.parametrize("error", LOST)
-def test_a_note_that_fails_and_can_not_be_looked_up_loses_nothing(here: InMemoryDeployment, error: Exception) -> None:
+def test_a_record_that_fails_and_can_not_be_read_back_loses_nothing(here: InMemoryDeployment, error: Exception) -> None:
     job_id = here.job_id()
     here.jobs.on("save", None, error)
     here.jobs.on("get", None, StorageFailed("throttled"))
@@ -439,7 +436,7 @@ def test_a_note_that_fails_and_can_not_be_looked_up_loses_nothing(here: InMemory
     assert outcome.watch.task_id == "task-1"
 
 
-def test_a_store_that_is_gone_after_the_intent_does_not_lose_the_task(here: InMemoryDeployment) -> None:
+def test_a_store_that_fails_after_the_attempt_does_not_lose_the_task(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.jobs.on("save", None, *[StorageFailed("gone")] * 9)
     here.jobs.on("get", None, *[StorageFailed("gone")] * 9)
@@ -450,7 +447,7 @@ def test_a_store_that_is_gone_after_the_intent_does_not_lose_the_task(here: InMe
     assert outcome.watch.task_id == "task-1"
 
 
-def test_a_refusal_that_fails_to_be_noted_once_is_noted_again_and_tried_again(here: InMemoryDeployment) -> None:
+def test_a_refusal_whose_record_fails_once_is_recorded_again_and_retried(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.provider.will_answer_create(BUSY)
     here.jobs.on("save", None, StorageFailed("throttled"))
@@ -459,7 +456,7 @@ def test_a_refusal_that_fails_to_be_noted_once_is_noted_again_and_tried_again(he
     assert here.run(job_id).status is JobStatus.SUCCEEDED
 
 
-def test_a_refusal_that_can_not_be_noted_ends_the_job_as_that_refusal_and_for_free(here: InMemoryDeployment) -> None:
+def test_a_refusal_that_can_not_be_recorded_ends_the_job_with_it_and_for_free(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.provider.will_answer_create(BUSY)
     here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
@@ -535,7 +532,7 @@ def test_a_job_outlives_refusals_and_remembers_each(here: InMemoryDeployment) ->
     assert job.price_microusd == 60_000
 
 
-def test_the_providers_own_wish_for_a_wait_is_respected(here: InMemoryDeployment) -> None:
+def test_a_retry_after_of_the_provider_is_respected(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(refusal(FailureCode.RATE_LIMITED, again=True, after=77))
 
     outcome = here.dispatch(here.job_id(model=BETA))
@@ -678,7 +675,7 @@ def test_a_model_that_is_no_longer_configured_ends_the_job_for_free(here: InMemo
     assert here.provider.create_calls == 0
 
 
-def test_a_link_that_can_not_be_signed_is_a_reason_to_come_back_and_no_attempt(here: InMemoryDeployment) -> None:
+def test_a_link_that_can_not_be_signed_raises_and_makes_no_attempt(here: InMemoryDeployment) -> None:
     here.objects.drop(UPLOADS, "a.png", PNG)
     job_id = here.job_id(references=[f"s3://{UPLOADS}/a.png"])
     here.objects.on("presigned_get", StorageFailed("no credentials"))
@@ -723,19 +720,22 @@ def served_at(here: InMemoryDeployment, waits: dict[str, NotYet]) -> dict[str, f
     return served
 
 
-def test_whose_turn_comes_later_is_told_when_and_keeps_its_place(here: InMemoryDeployment) -> None:
+def test_a_job_whose_slot_starts_later_waits_for_it_and_keeps_it(here: InMemoryDeployment) -> None:
     # Two calls a second; what comes within half a second is now.
     first, second, third, fourth = (here.dispatch(job_id) for job_id in posted(here, 4))
 
     assert isinstance(first, Processing)
     assert isinstance(second, Processing)
     assert (not_yet(third).wait_seconds, not_yet(fourth).wait_seconds) == (1, 2)
-    assert [wait.ticket.place for wait in (not_yet(third), not_yet(fourth)) if wait.ticket] == [3_000_000, 4_000_000]
-    assert "turn" in not_yet(third).reason
+    assert [wait.ticket.finish_tag for wait in (not_yet(third), not_yet(fourth)) if wait.ticket] == [
+        3_000_000,
+        4_000_000,
+    ]
+    assert "queued" in not_yet(third).reason
     assert here.provider.create_calls == 2
 
 
-def test_a_place_is_kept_while_waiting_and_waited_for_once(here: InMemoryDeployment) -> None:
+def test_a_slot_is_kept_while_waiting_and_waited_for_once(here: InMemoryDeployment) -> None:
     waiting = not_yet([here.dispatch(job_id) for job_id in posted(here, 10)][-1])
     writes = here.states.writes
     here.clock.step(1)
@@ -771,7 +771,7 @@ def test_a_tenant_with_one_job_does_not_wait_for_the_thousand_of_another(here: I
     assert isinstance(outcome, Processing) or not_yet(outcome).wait_seconds == 1
 
 
-def test_a_turn_that_would_come_after_the_deadline_takes_no_place(here: InMemoryDeployment) -> None:
+def test_a_slot_that_would_start_after_the_deadline_is_not_reserved(here: InMemoryDeployment) -> None:
     six = {"creates_per_minute": 6, "slowest_per_minute": 6, "fastest_per_minute": 6}
     slow = Routes((ROUTES.default.model_copy(update=six),))
     in_time = int(DEADLINE.total_seconds()) // 10
@@ -784,7 +784,7 @@ def test_a_turn_that_would_come_after_the_deadline_takes_no_place(here: InMemory
 
     assert here.states.writes == writes
     assert too_late.ticket is None
-    assert "longer than the job has time" in too_late.reason
+    assert "longer than the time left" in too_late.reason
     # The queue may get shorter: it looks again, once it has half of its time left.
     assert too_late.wait_seconds == DEADLINE.total_seconds() / 2
     here.clock.go_to(here.jobs.peek(jobs[-1]).deadline_at)
@@ -794,7 +794,7 @@ def test_a_turn_that_would_come_after_the_deadline_takes_no_place(here: InMemory
 def test_no_wait_leads_past_the_deadline(here: InMemoryDeployment) -> None:
     job = here.post().job
     here.clock.go_to(job.deadline_at - timedelta(seconds=5))
-    halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
 
     waiting = not_yet(here.dispatch(job.job_id))
 
@@ -803,7 +803,7 @@ def test_no_wait_leads_past_the_deadline(here: InMemoryDeployment) -> None:
     assert here.dispatch(waiting).outcome == "expired"
 
 
-def test_a_wait_for_a_turn_does_not_come_on_top_of_the_wait_after_a_refusal(here: InMemoryDeployment) -> None:
+def test_a_wait_for_a_slot_does_not_add_to_the_wait_after_a_refusal(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(refusal(FailureCode.PROVIDER_FAILED, again=True))
     job_id = here.job_id(model=BETA)
     refused = not_yet(here.dispatch(job_id))
@@ -812,7 +812,7 @@ def test_a_wait_for_a_turn_does_not_come_on_top_of_the_wait_after_a_refusal(here
     assert isinstance(here.dispatch(refused), Processing)
 
 
-def test_a_provider_that_wants_to_be_left_alone_is_left_alone_by_every_job(here: InMemoryDeployment) -> None:
+def test_a_retry_after_of_the_provider_holds_every_job(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(refusal(FailureCode.RATE_LIMITED, again=True, after=77))
     first, *others = posted(here, 5, model=BETA)
     here.dispatch(first)
@@ -823,9 +823,9 @@ def test_a_provider_that_wants_to_be_left_alone_is_left_alone_by_every_job(here:
     assert here.provider.create_calls == 1
 
 
-def test_the_store_of_turns_that_is_away_is_a_reason_to_come_back_and_no_attempt(here: InMemoryDeployment) -> None:
+def test_a_failed_store_of_routes_raises_and_makes_no_attempt(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
-    for method in ("look", "save"):
+    for method in ("snapshot", "save"):
         here.states.on(method, StorageFailed("throttled"))
         with pytest.raises(StorageFailed):
             here.dispatch(job_id)
@@ -837,14 +837,14 @@ def test_the_store_of_turns_that_is_away_is_a_reason_to_come_back_and_no_attempt
 # --- full routes
 
 
-def test_a_full_route_is_waited_for_and_the_place_kept(here: InMemoryDeployment) -> None:
+def test_a_full_route_is_waited_for_and_the_slot_kept(here: InMemoryDeployment) -> None:
     here.jobs = InMemoryJobStore(here.ledger, {BETA: 1})
     first, second = posted(here, 2, model=BETA)
     here.watched(first)
 
     waiting = not_yet(here.dispatch(second))
 
-    assert "as many tasks as it may" in waiting.reason
+    assert "at its limit of running tasks" in waiting.reason
     assert waiting.ticket
     assert here.jobs.peek(second).attempts == ()
     assert here.provider.create_calls == 1
@@ -880,12 +880,12 @@ def test_whatever_ends_an_attempt_makes_room_for_another(here: InMemoryDeploymen
     assert isinstance(here.dispatch(second), Processing)
 
 
-def test_a_full_route_says_nothing_bad_of_its_circuit(here: InMemoryDeployment) -> None:
+def test_a_full_route_keeps_its_circuit_closed(here: InMemoryDeployment) -> None:
     here.jobs = InMemoryJobStore(here.ledger, {BETA: 0})
     for job_id in posted(here, 30, model=BETA):
         here.dispatch(job_id)
 
-    assert here.states.look(ROUTES).routes[BETA].breaker.circuit(here.clock.now()) is Circuit.CLOSED
+    assert here.states.snapshot(ROUTES).routes[BETA].breaker.circuit(here.clock.now()) is Circuit.CLOSED
     assert list(here.bus) == []
 
 
@@ -900,10 +900,10 @@ def opened(here: InMemoryDeployment, *names: str) -> None:
     for route in ROUTES:
         if route.name in names:
             for _ in range(IN_A_ROW):
-                record_failure(route, UNREACHABLE.failure, here.clock.now(), control=here.control)
+                here.control.record_failure(route, UNREACHABLE.failure, here.clock.now())
 
 
-def test_a_route_that_is_open_is_passed_over(here: InMemoryDeployment) -> None:
+def test_a_route_with_an_open_circuit_is_passed_over(here: InMemoryDeployment) -> None:
     opened(here, BETA)
     job_id = here.job_id()
 
@@ -929,7 +929,7 @@ def test_failed_tasks_of_one_tenants_jobs_leave_a_route_to_the_others(
         ended = Failed(job_id=processing.job_id, failure=failed, attempt_id=processing.watch.attempt_id)
         here.dispatch(ended)
 
-    breaker, now = here.states.look(ROUTES).routes[BETA].breaker, here.clock.now()
+    breaker, now = here.states.snapshot(ROUTES).routes[BETA].breaker, here.clock.now()
     assert breaker.circuit(now, "careless") is not Circuit.CLOSED
     assert breaker.circuit(now, "another") is Circuit.CLOSED
     (job_id,) = posted(here, 1, tenant="another")
@@ -938,7 +938,7 @@ def test_failed_tasks_of_one_tenants_jobs_leave_a_route_to_the_others(
     assert outcome.watch.model == BETA
 
 
-def test_failed_calls_of_many_jobs_open_a_route_for_all_of_them(here: InMemoryDeployment) -> None:
+def test_failed_calls_of_many_tenants_open_the_circuit_for_all_of_them(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(*[UNREACHABLE] * IN_A_ROW)
     for job_id in posted(here, IN_A_ROW):
         here.dispatch(job_id)
@@ -951,8 +951,8 @@ def test_failed_calls_of_many_jobs_open_a_route_for_all_of_them(here: InMemoryDe
     assert here.run(job_id).attempts[0].model == SECOND
 
 
-def test_a_pinned_job_waits_for_its_route_and_expires_if_nobody_closes_it(here: InMemoryDeployment) -> None:
-    hold_open(ROUTES.default, "a drill", control=here.control)
+def test_a_pinned_job_waits_for_its_route_and_expires_if_it_stays_disabled(here: InMemoryDeployment) -> None:
+    here.control.disable(ROUTES.default, "a drill")
     job_id = here.job_id(model=BETA)
 
     waiting = not_yet(here.dispatch(job_id))
@@ -964,7 +964,7 @@ def test_a_pinned_job_waits_for_its_route_and_expires_if_nobody_closes_it(here: 
     assert job.status is JobStatus.EXPIRED
 
 
-def test_where_all_routes_are_open_a_job_waits_until_one_may_be_probed(here: InMemoryDeployment) -> None:
+def test_if_all_circuits_are_open_a_job_waits_until_one_may_be_probed(here: InMemoryDeployment) -> None:
     opened(here, BETA, SECOND)
     job_id = here.job_id()
 
@@ -977,7 +977,7 @@ def test_where_all_routes_are_open_a_job_waits_until_one_may_be_probed(here: InM
     assert isinstance(here.dispatch(waiting), Processing)
 
 
-def test_a_route_is_probed_by_one_job_and_the_others_wait_for_what_it_brings(here: InMemoryDeployment) -> None:
+def test_a_route_is_probed_by_one_job_and_the_others_wait_for_its_result(here: InMemoryDeployment) -> None:
     opened(here, BETA)
     jobs = posted(here, 4, model=BETA)
     here.clock.step(COOLDOWN_SECONDS)
@@ -996,7 +996,7 @@ def test_a_route_is_probed_by_one_job_and_the_others_wait_for_what_it_brings(her
     assert not_yet(here.dispatch(jobs[1])).wait_seconds == jittered(2 * COOLDOWN_SECONDS, jobs[1])
 
 
-def test_of_two_that_would_probe_at_once_one_does_and_the_other_keeps_its_place(here: InMemoryDeployment) -> None:
+def test_of_two_jobs_at_once_one_probes_and_the_other_keeps_its_slot(here: InMemoryDeployment) -> None:
     opened(here, BETA)
     first, second = posted(here, 2, model=BETA)
     here.clock.step(COOLDOWN_SECONDS)
@@ -1012,7 +1012,7 @@ def test_of_two_that_would_probe_at_once_one_does_and_the_other_keeps_its_place(
     assert here.provider.create_calls == 1
 
 
-def test_a_probe_whose_task_brings_its_picture_closes_the_route_for_all(here: InMemoryDeployment) -> None:
+def test_a_probe_whose_task_produces_its_image_closes_the_circuit_for_all(here: InMemoryDeployment) -> None:
     opened(here, BETA)
     first, second = posted(here, 2, model=BETA)
     here.clock.step(COOLDOWN_SECONDS)
@@ -1032,7 +1032,7 @@ def test_a_probe_whose_task_brings_its_picture_closes_the_route_for_all(here: In
     ]
 
 
-def test_a_probe_is_not_kept_by_a_run_that_another_run_of_its_job_overtook(here: InMemoryDeployment) -> None:
+def test_a_run_that_another_run_of_its_job_overtook_returns_its_probe(here: InMemoryDeployment) -> None:
     opened(here, BETA)
     first, other = posted(here, 2, model=BETA)
     here.clock.step(COOLDOWN_SECONDS)
@@ -1051,7 +1051,7 @@ def test_a_probe_is_not_kept_by_a_run_that_another_run_of_its_job_overtook(here:
     assert isinstance(here.dispatch(other), Processing)
 
 
-def test_a_probe_that_finds_the_route_full_is_none(here: InMemoryDeployment) -> None:
+def test_a_probe_that_finds_the_route_full_is_returned(here: InMemoryDeployment) -> None:
     here.jobs = InMemoryJobStore(here.ledger, {BETA: 1})
     running, probing, other = posted(here, 3, model=BETA)
     here.watched(running)
@@ -1075,8 +1075,8 @@ def test_a_task_that_failed_counts_against_its_route_once(here: InMemoryDeployme
     here.dispatch(failed)
     here.dispatch(failed)
 
-    samples = here.states.look(ROUTES).routes[BETA].breaker.samples
-    assert [sample.went_well for sample in samples] == [False]
+    samples = here.states.snapshot(ROUTES).routes[BETA].breaker.samples
+    assert [sample.succeeded for sample in samples] == [False]
 
 
 # --- another route, where the first is busy
@@ -1100,7 +1100,7 @@ def test_a_route_with_a_long_queue_is_passed_over_for_another(here: InMemoryDepl
     assert [attempt.model for attempt in here.jobs.peek(job_id).attempts] == [SECOND]
 
 
-def test_who_wants_the_cheapest_route_or_one_model_waits_for_it(here: InMemoryDeployment) -> None:
+def test_a_job_for_the_cheapest_route_or_one_model_waits_for_it(here: InMemoryDeployment) -> None:
     crowded(here)
     pinned = here.job_id(model=BETA)
 
@@ -1113,18 +1113,18 @@ def test_who_wants_the_cheapest_route_or_one_model_waits_for_it(here: InMemoryDe
 
 def crowded(here: InMemoryDeployment) -> None:
     """Ten minutes of calls wait for the first route."""
-    state = here.states.look(ROUTES).routes[BETA]
+    state = here.states.snapshot(ROUTES).routes[BETA]
     now = here.clock.now()
-    pace = state.pace.with_slot("default", now, here.control.weights)
-    queue = {"default": pace.lanes["default"] + 1200 * SLOT}
-    assert here.states.save(state, state.paced(pace.model_copy(update={"lanes": queue})))
+    queue = state.queue.with_slot("default", now, here.control.weights)
+    tags = {"default": queue.finish_tags["default"] + 1200 * SLOT}
+    assert here.states.save(state, state.with_queue(queue.model_copy(update={"finish_tags": tags})))
 
 
 # --- the kill switch
 
 
-def test_while_the_switch_is_pulled_no_call_leaves(here: InMemoryDeployment) -> None:
-    halt("the bill looks odd", control=here.control)
+def test_while_spending_is_paused_no_call_leaves(here: InMemoryDeployment) -> None:
+    here.control.pause_spending("the bill looks odd")
     job_id = here.job_id()
 
     waiting = not_yet(here.dispatch(job_id))
@@ -1133,17 +1133,17 @@ def test_while_the_switch_is_pulled_no_call_leaves(here: InMemoryDeployment) -> 
     assert waiting.reason == "spending is paused by the operator; the job checks once a minute whether it may go on"
     assert here.provider.create_calls == 0
     assert here.states.writes == 0
-    resume(control=here.control)
+    here.control.resume_spending()
     here.clock.step(60)
     assert isinstance(here.dispatch(waiting), Processing)
 
 
-def test_an_operators_own_words_are_told_to_no_job(here: InMemoryDeployment) -> None:
+def test_an_operators_reason_is_shown_to_no_job(here: InMemoryDeployment) -> None:
     job_ids = posted(here, 2)
     for route in ROUTES:
-        hold_open(route, "the rival is suing us", control=here.control)
+        here.control.disable(route, "the rival is suing us")
     disabled = here.dispatch(job_ids[0])
-    halt("the rival is suing us", control=here.control)
+    here.control.pause_spending("the rival is suing us")
     paused = here.dispatch(job_ids[1])
 
     assert not_yet(disabled).reason != not_yet(paused).reason
@@ -1151,18 +1151,18 @@ def test_an_operators_own_words_are_told_to_no_job(here: InMemoryDeployment) -> 
     assert all("suing" not in event.model_dump_json() for event in here.bus)
 
 
-def test_the_switch_does_not_lose_what_is_on_its_way(here: InMemoryDeployment) -> None:
+def test_a_spending_pause_loses_no_running_task(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.watched(job_id)
-    halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
 
     assert here.run(job_id).status is JobStatus.SUCCEEDED
 
 
-def test_the_switch_stops_second_attempts_too(here: InMemoryDeployment) -> None:
+def test_a_spending_pause_stops_second_attempts_too(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(UNREACHABLE)
     waiting = not_yet(here.dispatch(here.job_id()))
-    halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
     here.clock.step(waiting.wait_seconds)
 
     assert "spending is paused" in not_yet(here.dispatch(waiting)).reason
@@ -1174,7 +1174,7 @@ def test_a_lost_call_is_not_given_up_for_another_one_while_no_call_may_leave(her
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
     here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
-    halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
 
     waiting = not_yet(here.dispatch(job_id))
 
@@ -1183,7 +1183,7 @@ def test_a_lost_call_is_not_given_up_for_another_one_while_no_call_may_leave(her
     attempt = here.jobs.peek(job_id).attempts[0]
     assert (attempt.is_open, waiting.attempt_id) == (True, attempt.attempt_id)
     assert here.jobs.peek(job_id).booking == Booking(reserved=60_000)
-    resume(control=here.control)
+    here.control.resume_spending()
     assert isinstance(here.dispatch(waiting), Processing)
     assert here.provider.create_calls == 2
 
@@ -1192,7 +1192,7 @@ def test_a_lost_call_is_given_up_in_the_end_though_no_call_may_leave(here: InMem
     here.provider.will_answer_create(Uncertain("cut"))
     halted = here.job_id(on_uncertain="resubmit")
     here.dispatch(halted)
-    halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
 
     job = here.run(halted)
 
@@ -1200,8 +1200,8 @@ def test_a_lost_call_is_given_up_in_the_end_though_no_call_may_leave(here: InMem
     assert here.provider.create_calls == 1
 
 
-def test_a_job_that_is_stopped_until_its_deadline_expires_for_free(here: InMemoryDeployment) -> None:
-    halt("a drill", control=here.control)
+def test_a_job_that_is_paused_until_its_deadline_expires_for_free(here: InMemoryDeployment) -> None:
+    here.control.pause_spending("a drill")
 
     job = here.run(here.job_id())
 
@@ -1249,7 +1249,7 @@ def test_a_task_that_announces_itself_meanwhile_is_watched(here: InMemoryDeploym
     assert here.provider.create_calls == 1
 
 
-def test_where_no_callback_can_reach_us_there_is_nothing_to_wait_for(here: InMemoryDeployment) -> None:
+def test_without_a_callback_address_a_lost_call_is_not_waited_for(here: InMemoryDeployment) -> None:
     here.callback_base = None
     here.provider.will_answer_create(Uncertain("cut"))
 
@@ -1272,7 +1272,7 @@ def test_a_call_that_may_be_repeated_is_given_up_after_ten_minutes_and_both_atte
     first, second = job.attempts
     assert first.failure
     assert (first.failure.code, first.failure.charged) == (FailureCode.SUBMISSION_UNCERTAIN, Charged.UNKNOWN)
-    assert (first.doubt, first.task_id) == ("cut", None)
+    assert (first.uncertainty, first.task_id) == ("cut", None)
     assert first.ended_at == begun_at + timedelta(minutes=10)
     assert second.intended_at >= first.ended_at
     assert second.task_id == "task-1"
@@ -1306,7 +1306,7 @@ def test_a_call_whose_function_died_is_never_repeated_while_it_may_be_on_its_way
     assert here.jobs.peek(job_id).lost_call_deadline == begun_at + CALL_LIMIT
 
 
-def test_a_second_bill_is_risked_once_and_no_third(here: InMemoryDeployment) -> None:
+def test_a_second_charge_is_risked_once_and_no_third(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(*[Uncertain("cut")] * 50)
 
     job = here.run(here.job_id(on_uncertain="resubmit"))
@@ -1319,7 +1319,7 @@ def test_a_second_bill_is_risked_once_and_no_third(here: InMemoryDeployment) -> 
 
 @pytest.mark.parametrize("callbacks", [None, CALLBACKS], ids=["no callbacks", "callbacks"])
 @pytest.mark.parametrize("then", ["refused for good", "refused until the deadline", "stopped", "crashed"])
-def test_whoever_ends_after_a_call_that_may_have_been_charged_says_so(
+def test_a_job_that_ends_after_a_call_that_may_have_been_charged_says_so(
     here: InMemoryDeployment, then: str, callbacks: str | None
 ) -> None:
     here.callback_base = callbacks
@@ -1332,9 +1332,9 @@ def test_whoever_ends_after_a_call_that_may_have_been_charged_says_so(
         case "refused until the deadline":
             here.provider.will_answer_create(*[BUSY] * MAX_ATTEMPTS)
         case "stopped":
-            halt("a drill", control=here.control)
+            here.control.pause_spending("a drill")
     if then == "crashed":
-        halt("a drill", control=here.control)
+        here.control.pause_spending("a drill")
         here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
         here.dispatch(job_id)
         here.close(job_id)
@@ -1348,7 +1348,7 @@ def test_whoever_ends_after_a_call_that_may_have_been_charged_says_so(
     assert job.price_usd is None
 
 
-def test_a_picture_after_a_call_that_may_have_been_charged_has_no_known_price(here: InMemoryDeployment) -> None:
+def test_an_image_after_a_call_that_may_have_been_charged_has_no_known_price(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(Uncertain("cut"))
 
     job = here.run(here.job_id(on_uncertain="resubmit"))

@@ -1,4 +1,4 @@
-"""Which route a job takes, and what follows when one fails it."""
+"""Failover: the next route of a job after a failure."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_task_that_always_fails_is_tried_twice_on_each_route(here: InMemoryDep
 
 
 @pytest.mark.parametrize("code", [FailureCode.CONTENT_BLOCKED, FailureCode.INVALID_INPUT])
-def test_what_another_route_would_refuse_as_well_is_not_tried_there(
+def test_a_job_that_another_route_would_refuse_as_well_is_not_tried_there(
     here: InMemoryDeployment, code: FailureCode
 ) -> None:
     here.provider.will_say(TaskFailed(failure(code, again=False)))
@@ -136,7 +136,7 @@ def test_a_failed_attempt_that_is_reported_twice_is_followed_by_one_other(here: 
     assert here.provider.create_calls == 1
 
 
-def test_a_second_task_that_could_not_be_noted_is_in_the_record_of_its_picture(here: InMemoryDeployment) -> None:
+def test_a_second_task_that_could_not_be_recorded_is_in_the_record_of_its_image(here: InMemoryDeployment) -> None:
     here.provider.will_say(BUSY_TASK)
     job_id = here.job_id()
     failed = here.poll(job_id, here.watched(job_id))

@@ -1,4 +1,4 @@
-"""`finalize`: a paid picture is stored, recorded and told of, however often it takes."""
+"""Finalize: a paid image is stored, recorded and published, however many runs it takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from heliograph.execution.finalize import finalize
 from heliograph.execution.outcomes import (
     Expired,
     Failed,
@@ -59,7 +58,7 @@ def deliver_to_the_end(here: InMemoryDeployment, finished: Finished) -> list[Fin
     return outcomes
 
 
-def test_the_picture_is_stored_byte_for_byte_with_its_provenance(here: InMemoryDeployment) -> None:
+def test_the_image_is_stored_byte_for_byte_with_its_provenance(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
 
     here.finalize(finished)
@@ -73,7 +72,7 @@ def test_the_picture_is_stored_byte_for_byte_with_its_provenance(here: InMemoryD
     assert all(text.isascii() for pair in stored.metadata.items() for text in pair)
 
 
-def test_its_route_learns_what_the_task_took(here: InMemoryDeployment) -> None:
+def test_the_route_learns_the_tasks_latency(here: InMemoryDeployment) -> None:
     here.provider.will_say(Completed(THREE, took_seconds=21.46))
     job_id = here.job_id()
     watch = here.watched(job_id)
@@ -87,11 +86,11 @@ def test_its_route_learns_what_the_task_took(here: InMemoryDeployment) -> None:
 
     route = ROUTES.default
     # Once, however often its pictures were fetched.
-    assert here.states.look([route]).routes[route.name].latencies.seconds == (21.5,)
+    assert here.states.snapshot([route]).routes[route.name].latencies.seconds == (21.5,)
 
 
 @pytest.mark.parametrize("found_after_seconds", [0.5, 30])
-def test_its_route_learns_whether_the_provider_calls_back(here: InMemoryDeployment, found_after_seconds: float) -> None:
+def test_the_route_learns_whether_the_provider_calls_back(here: InMemoryDeployment, found_after_seconds: float) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.provider.will_say(Completed(THREE, took_seconds=20))
@@ -108,12 +107,12 @@ def test_its_route_learns_whether_the_provider_calls_back(here: InMemoryDeployme
     assert isinstance(untold, Finished)
     here.finalize(untold)
 
-    known = Latencies().called_back()
+    known = Latencies().with_callback()
     assert after_a_callback == known.callback_share
-    assert share(here) == known.not_called_back(found_after_seconds).callback_share
+    assert share(here) == known.without_callback(found_after_seconds).callback_share
 
 
-def test_a_callback_that_came_before_the_answer_did_counts_as_one(here: InMemoryDeployment) -> None:
+def test_a_callback_before_the_answer_counts_as_one(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.provider.will_say(NoAnswer("502"), Completed(THREE, took_seconds=20))
@@ -126,10 +125,10 @@ def test_a_callback_that_came_before_the_answer_did_counts_as_one(here: InMemory
 
     here.finalize(finished)
 
-    assert share(here) == Latencies().called_back().callback_share
+    assert share(here) == Latencies().with_callback().callback_share
 
 
-def test_where_nobody_can_call_back_nothing_is_learned_of_callbacks(here: InMemoryDeployment) -> None:
+def test_without_a_callback_url_nothing_is_learned_about_callbacks(here: InMemoryDeployment) -> None:
     here.callback_base = None
     here.run(here.job_id())
 
@@ -138,7 +137,7 @@ def test_where_nobody_can_call_back_nothing_is_learned_of_callbacks(here: InMemo
 
 def share(here: InMemoryDeployment) -> float:
     route = ROUTES.default
-    return here.states.look([route]).routes[route.name].latencies.callback_share
+    return here.states.snapshot([route]).routes[route.name].latencies.callback_share
 
 
 def test_the_job_succeeds_with_its_results_and_its_price(here: InMemoryDeployment) -> None:
@@ -168,7 +167,7 @@ def test_the_event_of_success_says_where_everything_is(here: InMemoryDeployment)
     assert (event.data.price_usd, event.data.metadata, event.data.attempts) == ("0.06", {"order": "17"}, 1)
 
 
-def test_the_record_tells_how_the_picture_came_to_be(here: InMemoryDeployment) -> None:
+def test_the_record_has_the_provenance_of_the_image(here: InMemoryDeployment) -> None:
     job_id = here.job_id(prompt="灯台の夜明け")
     here.finalize(here.finished(job_id))
 
@@ -194,7 +193,7 @@ def test_the_event_is_published_only_after_the_end_is_saved(here: InMemoryDeploy
     assert not here.jobs.peek(finished.job_id).is_over
 
 
-def test_when_the_event_goes_out_the_job_is_over_and_its_record_written(here: InMemoryDeployment) -> None:
+def test_when_the_event_is_published_the_job_is_over_and_its_record_written(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     seen: list[tuple[JobStatus, set[str]]] = []
     here.bus.on("publish", lambda: seen.append((here.jobs.peek(finished.job_id).status, here.objects.keys(RESULTS))))
@@ -220,7 +219,9 @@ def test_a_second_run_changes_nothing_and_says_the_same(here: InMemoryDeployment
 
 
 @pytest.mark.parametrize("end", ["succeeded", "failed", "expired"])
-def test_an_event_that_could_not_be_published_goes_out_on_the_second_run(here: InMemoryDeployment, end: str) -> None:
+def test_an_event_that_could_not_be_published_is_published_by_the_second_run(
+    here: InMemoryDeployment, end: str
+) -> None:
     job_id = here.job_id()
     outcome: Finished | Failed | Expired
     match end:
@@ -254,7 +255,7 @@ def test_a_bucket_that_fails_loses_nothing(here: InMemoryDeployment, method: str
     assert len(here.jobs.peek(finished.job_id).results) == 3
 
 
-def test_a_picture_that_an_earlier_run_stored_is_not_stored_again(here: InMemoryDeployment) -> None:
+def test_an_image_that_an_earlier_run_stored_is_not_stored_again(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.jobs.on("save", Crash())
     with pytest.raises(Crash):
@@ -267,7 +268,7 @@ def test_a_picture_that_an_earlier_run_stored_is_not_stored_again(here: InMemory
     assert here.jobs.peek(finished.job_id).results[0].version_id == "v1"
 
 
-def test_a_picture_of_another_job_under_the_same_key_is_no_reason_not_to_store_this_one(
+def test_an_image_of_another_job_under_the_same_key_does_not_keep_this_one_from_being_stored(
     here: InMemoryDeployment,
 ) -> None:
     finished = here.finished(here.job_id())
@@ -292,7 +293,7 @@ def test_an_older_result_that_was_archived_does_not_keep_a_paid_one_from_being_s
     assert here.result(f"api/{finished.job_id}/1.png")
 
 
-def test_a_refusal_to_store_a_paid_image_is_a_failure_that_is_tried_again(here: InMemoryDeployment) -> None:
+def test_a_refusal_to_store_a_paid_image_is_retried(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.objects.on("put", StorageFailed("s3://b/k: KMS.DisabledException"))
     with pytest.raises(StorageFailed):
@@ -304,7 +305,7 @@ def test_a_refusal_to_store_a_paid_image_is_a_failure_that_is_tried_again(here: 
     assert here.jobs.peek(finished.job_id).status is JobStatus.SUCCEEDED
 
 
-def test_a_result_that_breaks_off_is_fetched_again_later(here: InMemoryDeployment) -> None:
+def test_a_result_whose_download_breaks_off_is_downloaded_again_later(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.source.will_refuse(finished.result_urls[0], TORN, TORN)
 
@@ -315,7 +316,7 @@ def test_a_result_that_breaks_off_is_fetched_again_later(here: InMemoryDeploymen
     assert len(here.bus) == 1
 
 
-def test_deliveries_are_bounded_and_a_paid_picture_stays_within_reach(here: InMemoryDeployment) -> None:
+def test_store_attempts_are_bounded_and_the_links_to_a_paid_image_kept(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.source.will_refuse(finished.result_urls[0], *[TORN] * 100)
 
@@ -329,7 +330,7 @@ def test_deliveries_are_bounded_and_a_paid_picture_stays_within_reach(here: InMe
     assert job.price_microusd == 60_000
 
 
-def test_a_host_that_does_not_hand_a_picture_over_gets_a_day_of_patience(here: InMemoryDeployment) -> None:
+def test_an_image_whose_host_fails_is_retried_for_a_day(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.source.will_refuse(finished.result_urls[0], *[UNREACHABLE] * MAX_DELIVERIES)
 
@@ -343,7 +344,7 @@ def test_a_host_that_does_not_hand_a_picture_over_gets_a_day_of_patience(here: I
     assert here.jobs.peek(finished.job_id).status is JobStatus.SUCCEEDED
 
 
-def test_after_that_day_the_picture_is_given_up(here: InMemoryDeployment) -> None:
+def test_after_that_day_the_image_is_given_up(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.source.will_refuse(finished.result_urls[0], *[UNREACHABLE] * MAX_DELIVERIES)
     here.clock.go_to(finished.watch.deadline_at + GIVE_UP)
@@ -357,14 +358,14 @@ def test_after_that_day_the_picture_is_given_up(here: InMemoryDeployment) -> Non
     assert event.data.failure.charged is Charged.YES
 
 
-def test_what_is_known_to_be_no_picture_gets_no_such_patience(here: InMemoryDeployment) -> None:
+def test_a_result_that_is_no_image_is_not_retried_for_a_day(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.source.will_refuse(finished.result_urls[0], *[TORN] * MAX_DELIVERIES)
 
     assert deliver_to_the_end(here, finished)[-1] == Over(job_id=finished.job_id, status=JobStatus.FAILED)
 
 
-def test_a_result_that_will_never_do_is_fetched_once(here: InMemoryDeployment) -> None:
+def test_a_permanently_unusable_result_is_downloaded_once(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.source.will_refuse(finished.result_urls[0], HOSTILE)
 
@@ -391,7 +392,7 @@ def test_of_several_results_the_good_ones_are_kept(here: InMemoryDeployment) -> 
     assert json.loads(record.body)["failure"]["code"] == "result_unusable"
 
 
-def test_a_good_result_is_not_stored_again_while_another_is_tried(here: InMemoryDeployment) -> None:
+def test_a_stored_result_is_not_stored_again_while_another_is_retried(here: InMemoryDeployment) -> None:
     finished = three_pictures(here)
     here.source.will_refuse(THREE[2], TORN, TORN)
 
@@ -424,7 +425,7 @@ def test_results_are_copied_all_at_once(here: InMemoryDeployment) -> None:
             with super().fetch(url) as picture:
                 yield picture
 
-    finalize(finished, ending=replace(here.ending, source=Meeting(), together=Threads(3)))
+    replace(here.finalizer, copier=replace(here.copier, source=Meeting(), together=Threads(3))).finalize(finished)
 
     job = here.jobs.peek(finished.job_id)
     assert [result.key for result in job.results] == [f"api/{job.job_id}/{index}.png" for index in (1, 2, 3)]
@@ -432,7 +433,7 @@ def test_results_are_copied_all_at_once(here: InMemoryDeployment) -> None:
         assert result.sha256 == hashlib.sha256(picture_at(url)).hexdigest()
 
 
-def test_a_failure_is_saved_and_told(here: InMemoryDeployment) -> None:
+def test_a_failure_is_saved_and_published(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
 
     assert here.finalize(Failed(job_id=job_id, failure=BROKEN)) == Over(job_id=job_id, status=JobStatus.FAILED)
@@ -444,7 +445,7 @@ def test_a_failure_is_saved_and_told(here: InMemoryDeployment) -> None:
     assert here.objects.puts == []
 
 
-def test_a_cost_that_nobody_knows_is_told_as_unknown(here: InMemoryDeployment) -> None:
+def test_an_unknown_cost_is_published_as_unknown(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     lost = Failure(code=FailureCode.PROVIDER_TIMEOUT, message="lost", retryable=False, charged=Charged.UNKNOWN)
 
@@ -455,7 +456,7 @@ def test_a_cost_that_nobody_knows_is_told_as_unknown(here: InMemoryDeployment) -
     assert event.data.price_usd is None
 
 
-def test_that_an_end_was_told_is_noted_only_after_it_was(here: InMemoryDeployment) -> None:
+def test_an_end_is_recorded_as_published_only_after_it_was(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.bus.on("publish", PublishFailed("throttled"))
     with pytest.raises(PublishFailed):
@@ -467,7 +468,7 @@ def test_that_an_end_was_told_is_noted_only_after_it_was(here: InMemoryDeploymen
     assert here.jobs.peek(finished.job_id).announced
 
 
-def test_an_expired_job_is_saved_and_told(here: InMemoryDeployment) -> None:
+def test_an_expired_job_is_saved_and_published(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
 
     here.finalize(Expired(job_id=job_id))
@@ -489,7 +490,7 @@ def test_a_job_never_changes_its_end(here: InMemoryDeployment) -> None:
     assert {event.event_id for event in here.bus} == {next(iter(here.bus)).event_id}
 
 
-def test_where_somebody_else_ended_the_job_first_their_end_counts_and_is_told(here: InMemoryDeployment) -> None:
+def test_if_another_run_ended_the_job_first_its_end_counts_and_is_published(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     other = Failed(job_id=finished.job_id, failure=BROKEN, attempt_id=finished.watch.attempt_id)
     here.jobs.on("save", lambda: here.finalize(other))
@@ -501,7 +502,7 @@ def test_where_somebody_else_ended_the_job_first_their_end_counts_and_is_told(he
     assert len({event.event_id for event in here.bus}) == 1
 
 
-def test_an_end_whose_answer_was_lost_is_told_by_the_repeat(here: InMemoryDeployment) -> None:
+def test_an_end_whose_write_had_no_answer_is_published_by_the_repeat(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.jobs.on("save", Afterwards(StaleJob("retried by the client, and the first try had arrived")))
 
@@ -509,7 +510,7 @@ def test_an_end_whose_answer_was_lost_is_told_by_the_repeat(here: InMemoryDeploy
     assert len(here.bus) == 1
 
 
-def test_where_the_job_changed_but_goes_on_the_step_is_repeated(here: InMemoryDeployment) -> None:
+def test_if_the_job_changed_but_goes_on_the_run_raises_for_a_retry(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.jobs.on("save", StaleJob(finished.job_id))
 
@@ -535,7 +536,7 @@ def test_events_of_other_ends_and_other_jobs_have_other_ids(here: InMemoryDeploy
     assert len({event.event_id for event in here.bus}) == 3
 
 
-def test_an_event_happened_when_the_job_ended_not_when_it_was_told(here: InMemoryDeployment) -> None:
+def test_an_event_has_the_time_of_the_jobs_end_not_of_its_publication(here: InMemoryDeployment) -> None:
     finished = here.finished(here.job_id())
     here.finalize(finished)
     ended_at = here.clock.now()

@@ -1,4 +1,4 @@
-"""`poll`: one question, one answer, one next wait."""
+"""Poll: one poll of the provider, and the wait until the next."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLOCKED = Failure(code=FailureCode.CONTENT_BLOCKED, message="blocked", retryable
 NOTHING_USABLE = NoAnswer("the provider said 502")
 
 
-def test_a_completed_task_is_finished_with_all_its_pictures(here: InMemoryDeployment) -> None:
+def test_a_completed_task_is_finished_with_all_its_images(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.provider.will_say(Completed(("https://a.test/1", "https://a.test/2")))
@@ -42,7 +42,7 @@ def test_a_failed_task_ends_the_job_with_the_providers_reason_and_without_anothe
 
 
 @pytest.mark.parametrize("state", [StillRunning(), NOTHING_USABLE], ids=["running or unknown", "no answer"])
-def test_the_same_task_is_asked_for_again(here: InMemoryDeployment, state: TaskState) -> None:
+def test_the_same_task_is_polled_again(here: InMemoryDeployment, state: TaskState) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.provider.will_say(state)
@@ -51,12 +51,12 @@ def test_the_same_task_is_asked_for_again(here: InMemoryDeployment, state: TaskS
 
     assert isinstance(outcome, Processing)
     running_at = here.clock.now() if isinstance(state, StillRunning) else None
-    assert outcome.watch == watch.model_copy(update={"questions": 1, "running_at": running_at})
+    assert outcome.watch == watch.model_copy(update={"polls": 1, "running_at": running_at})
     assert outcome.unanswered == (state.reason if isinstance(state, NoAnswer) else None)
 
 
 @pytest.mark.parametrize("state", [StillRunning(), NOTHING_USABLE], ids=["running or unknown", "no answer"])
-def test_asking_goes_on_until_the_deadline_and_no_longer(here: InMemoryDeployment, state: TaskState) -> None:
+def test_polling_goes_on_until_the_deadline_and_no_longer(here: InMemoryDeployment, state: TaskState) -> None:
     job_id = here.job_id()
     here.provider.will_say(*[state] * 1000)
 
@@ -72,7 +72,7 @@ def test_asking_goes_on_until_the_deadline_and_no_longer(here: InMemoryDeploymen
     assert "task-1" in job.failure.message
 
 
-def test_a_task_that_answers_again_after_silence_is_delivered(here: InMemoryDeployment) -> None:
+def test_a_task_that_answers_again_after_failed_polls_is_stored(here: InMemoryDeployment) -> None:
     here.provider.will_say(*[NOTHING_USABLE] * 40)
 
     assert here.run(here.job_id()).results
@@ -86,7 +86,7 @@ def test_a_task_that_is_done_at_the_deadline_is_not_lost(here: InMemoryDeploymen
     assert isinstance(here.poll(job_id, watch), Finished)
 
 
-def test_silence_is_borne_for_a_day_beyond_the_deadline_and_then_told(here: InMemoryDeployment) -> None:
+def test_polls_without_an_answer_go_on_for_a_day_beyond_the_deadline(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.clock.go_to(watch.deadline_at)
@@ -101,23 +101,23 @@ def test_silence_is_borne_for_a_day_beyond_the_deadline_and_then_told(here: InMe
     assert "502" in outcome.failure.message
 
 
-def test_a_task_is_asked_for_when_its_schedule_says(here: InMemoryDeployment) -> None:
+def test_a_task_is_polled_by_its_schedule(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     assert watch.began_at
     here.provider.will_say(StillRunning(), NOTHING_USABLE, StillRunning())
     asked_at: list[float] = []
 
-    outcome: PollOutcome = Processing(job_id=job_id, watch=watch, wait_seconds=watch.asking_at[0])
+    outcome: PollOutcome = Processing(job_id=job_id, watch=watch, wait_seconds=watch.poll_at_seconds[0])
     while isinstance(outcome, Processing):
         here.clock.go_to(watch.began_at + timedelta(seconds=outcome.wait_seconds + sum(asked_at[-1:])))
         asked_at.append((here.clock.now() - watch.began_at).total_seconds())
         outcome = here.poll(job_id, outcome.watch)
 
-    assert tuple(asked_at) == watch.asking_at[:4]
+    assert tuple(asked_at) == watch.poll_at_seconds[:4]
 
 
-def test_what_a_task_took_is_told_by_its_provider(here: InMemoryDeployment) -> None:
+def test_a_tasks_duration_is_the_one_that_its_provider_reports(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     assert watch.began_at
@@ -130,7 +130,7 @@ def test_what_a_task_took_is_told_by_its_provider(here: InMemoryDeployment) -> N
     assert outcome.took_seconds == 21.5
 
 
-def test_what_a_task_took_is_else_the_middle_of_when_it_was_running_and_when_it_was_done(
+def test_a_tasks_duration_is_otherwise_the_middle_of_the_possible_ones(
     here: InMemoryDeployment,
 ) -> None:
     job_id = here.job_id()
@@ -148,9 +148,9 @@ def test_what_a_task_took_is_else_the_middle_of_when_it_was_running_and_when_it_
     assert outcome.took_seconds == pytest.approx(22, abs=0.1)
 
 
-def test_an_execution_of_an_older_version_is_asked_on_and_teaches_nothing(here: InMemoryDeployment) -> None:
+def test_an_execution_of_an_older_version_is_polled_and_its_latency_not_learned(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
-    added = {"began_at", "running_at", "asking_at"}
+    added = {"began_at", "running_at", "poll_at_seconds"}
     watch = Watch.model_validate(here.watched(job_id).model_dump(exclude=added))
     here.provider.will_say(StillRunning(), Completed(("https://a.test/1",), took_seconds=21.5))
 
@@ -162,7 +162,7 @@ def test_an_execution_of_an_older_version_is_asked_on_and_teaches_nothing(here: 
     assert last.took_seconds is None
 
 
-def test_asking_writes_nothing(here: InMemoryDeployment) -> None:
+def test_polling_writes_nothing(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     before = here.jobs.peek(job_id)
@@ -175,7 +175,7 @@ def test_asking_writes_nothing(here: InMemoryDeployment) -> None:
 # --- completed, and no picture is named
 
 
-def test_a_task_that_names_its_pictures_late_is_delivered(here: InMemoryDeployment) -> None:
+def test_a_task_that_names_its_images_late_is_stored(here: InMemoryDeployment) -> None:
     here.provider.will_say(StillRunning(), *[NoResultYet()] * 5)
 
     job = here.run(here.job_id())
@@ -185,7 +185,7 @@ def test_a_task_that_names_its_pictures_late_is_delivered(here: InMemoryDeployme
     assert here.provider.create_calls == 1
 
 
-def test_a_task_that_names_no_picture_is_asked_again_and_nothing_is_said_of_it(here: InMemoryDeployment) -> None:
+def test_a_completed_task_without_a_result_is_polled_again(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     before = here.jobs.peek(job_id)
@@ -195,11 +195,11 @@ def test_a_task_that_names_no_picture_is_asked_again_and_nothing_is_said_of_it(h
 
     assert isinstance(outcome, Processing)
     assert (outcome.wait_seconds, outcome.unanswered) == (2, None)
-    assert (outcome.watch.completed_at, outcome.watch.questions) == (here.clock.now(), 1)
+    assert (outcome.watch.completed_at, outcome.watch.polls) == (here.clock.now(), 1)
     assert here.jobs.peek(job_id) == before
 
 
-def test_it_is_asked_for_minutes_the_less_often_the_longer(here: InMemoryDeployment) -> None:
+def test_a_completed_task_without_a_result_is_polled_for_minutes_with_growing_gaps(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.provider.will_say(*[NoResultYet()] * 1000)
     outcome: PollOutcome = here.poll(job_id, here.watched(job_id))
@@ -220,7 +220,7 @@ def test_it_is_asked_for_minutes_the_less_often_the_longer(here: InMemoryDeploym
     assert failure.retryable is False
 
 
-def test_a_job_whose_task_never_names_a_picture_ends_with_an_unknown_cost(here: InMemoryDeployment) -> None:
+def test_a_job_whose_task_never_names_an_image_ends_with_an_unknown_cost(here: InMemoryDeployment) -> None:
     here.provider.will_say(*[NoResultYet()] * 1000)
 
     job = here.run(here.job_id())
@@ -231,7 +231,7 @@ def test_a_job_whose_task_never_names_a_picture_ends_with_an_unknown_cost(here: 
     assert here.provider.create_calls == 1
 
 
-def test_the_deadline_does_not_end_the_wait_for_a_paid_picture(here: InMemoryDeployment) -> None:
+def test_the_deadline_does_not_end_the_wait_for_a_paid_image(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.clock.go_to(watch.deadline_at + timedelta(minutes=1))
@@ -244,7 +244,7 @@ def test_the_deadline_does_not_end_the_wait_for_a_paid_picture(here: InMemoryDep
     assert isinstance(here.poll(job_id, outcome.watch), Finished)
 
 
-def test_what_a_task_took_ends_where_it_was_first_completed(here: InMemoryDeployment) -> None:
+def test_a_tasks_duration_ends_when_it_was_first_completed(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     assert watch.began_at
@@ -259,7 +259,7 @@ def test_what_a_task_took_ends_where_it_was_first_completed(here: InMemoryDeploy
     assert outcome.took_seconds == pytest.approx(21, abs=0.1)
 
 
-def test_patience_is_not_begun_anew_by_another_answer_in_between(here: InMemoryDeployment) -> None:
+def test_another_answer_in_between_does_not_restart_the_wait_for_a_result(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.provider.will_say(NoResultYet(), NOTHING_USABLE, StillRunning(), NoResultYet())
     outcome: PollOutcome = here.poll(job_id, here.watched(job_id))
@@ -276,7 +276,7 @@ def test_patience_is_not_begun_anew_by_another_answer_in_between(here: InMemoryD
 # --- callbacks
 
 
-def test_a_task_is_listened_for_where_its_provider_can_call_back(here: InMemoryDeployment) -> None:
+def test_a_task_waits_for_a_callback_where_its_provider_can_call_back(here: InMemoryDeployment) -> None:
     listening = here.watched(here.job_id())
     here.callback_base = None
     alone = here.watched(here.post(call="another").job.job_id)
@@ -287,7 +287,7 @@ def test_a_task_is_listened_for_where_its_provider_can_call_back(here: InMemoryD
     assert listening.asked_at_ms == alone.asked_at_ms == here.clock.now().timestamp() * 1000
 
 
-def test_every_question_says_when_it_began_so_that_later_news_is_told_from_older(here: InMemoryDeployment) -> None:
+def test_every_poll_records_its_beginning_so_that_later_callbacks_are_recognised(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.clock.step(20)
@@ -306,7 +306,7 @@ def test_every_question_says_when_it_began_so_that_later_news_is_told_from_older
     assert outcome.watch.asked_at_ms == asked_at.timestamp() * 1000 < here.clock.now().timestamp() * 1000
 
 
-def test_whoever_calls_back_about_a_task_that_runs_on_is_believed_a_few_times_and_then_no_more(
+def test_early_callbacks_end_a_few_waits_and_then_none(
     here: InMemoryDeployment,
 ) -> None:
     job_id = here.job_id()
@@ -325,7 +325,7 @@ def test_whoever_calls_back_about_a_task_that_runs_on_is_believed_a_few_times_an
     assert outcome.watch.callbacks_left == 0
 
 
-def test_waiting_in_vain_uses_up_no_callback(here: InMemoryDeployment) -> None:
+def test_a_wait_without_a_callback_uses_up_none(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.provider.will_say(StillRunning())
@@ -337,7 +337,7 @@ def test_waiting_in_vain_uses_up_no_callback(here: InMemoryDeployment) -> None:
 
 
 @pytest.mark.parametrize("state", [StillRunning(), NOTHING_USABLE], ids=["not shown yet", "no answer"])
-def test_a_callback_whose_question_brings_nothing_is_followed_by_another_soon_and_by_one_only(
+def test_a_poll_after_a_callback_that_finds_nothing_is_followed_by_one_other_soon(
     here: InMemoryDeployment, state: TaskState
 ) -> None:
     job_id = here.job_id()

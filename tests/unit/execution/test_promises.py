@@ -54,7 +54,7 @@ from typing import TypeVar
 import pytest
 from heliograph.access.keys import Caller, Scope
 from heliograph.budgets.ledger import Booking, BudgetAccount, accounts_of
-from heliograph.execution.provider_callback import CallbackResult
+from heliograph.execution.receive_callback import CallbackResult
 from heliograph.intake.create_job import Submission
 from heliograph.intake.submit_upload import Upload
 from heliograph.jobs.audit_ledger import check_usage
@@ -64,7 +64,6 @@ from heliograph.jobs.request import OnUncertain
 from heliograph.kernel.errors import Conflict, HeliographError, StorageFailed, WorkflowFailed
 from heliograph.kernel.failures import Charged, FailureCode
 from heliograph.kernel.tenants import Limits, Tenant, Tenants
-from heliograph.routes import control as traffic
 from heliograph.routes.config import Route
 from heliograph.storage.references import ObjectLocation
 from heliograph.webhooks.event_catalogue import (
@@ -262,9 +261,9 @@ class Judge:
                 self._last = {job.job_id: _but_for_looks(job) for job in jobs}
             case "bus", "publish":
                 self._judge_the_last_event()
-            case "states", "look":
+            case "states", "snapshot":
                 self._pulls_when_it_looked.setdefault(run, self._pulls)
-            case "states", "halt":
+            case "states", "set_spending_pause":
                 was, self._was_halted = self._was_halted, self._is_halted
                 self._pulls += self._was_halted and not was
 
@@ -287,7 +286,7 @@ class Judge:
         """Whether it is about an attempt that may still bring a picture, before its job's end or after it."""
         job = self._here.jobs.peek(callback.job_id)
         meant = [attempt for attempt in job.attempts if attempt.callback_sha256 == callback.digest]
-        return any(attempt in job.in_doubt or (attempt.is_open and not job.is_over) for attempt in meant)
+        return any(attempt in job.uncertain_attempts or (attempt.is_open and not job.is_over) for attempt in meant)
 
     def judge_the_end(self) -> None:
         """When nothing more will happen."""
@@ -317,7 +316,7 @@ class Judge:
 
     @property
     def _is_halted(self) -> bool:
-        return self._here.states.look([]).halt is not None
+        return self._here.states.snapshot([]).spending_pause is not None
 
     def _made_for(self, job: Job) -> list[Task]:
         """The tasks of that job's own calls, in the order they were made."""
@@ -754,9 +753,9 @@ class Promises(RuleBasedStateMachine):
     def somebody_pulls_or_releases_the_kill_switch(self, pull: bool, trouble: Incident | None) -> None:
         def switch(here: InMemoryDeployment) -> None:
             if pull:
-                traffic.halt("a drill", control=here.control)
+                here.control.pause_spending("a drill")
             else:
-                traffic.resume(control=here.control)
+                here.control.resume_spending()
 
         self._run("kill switch", switch, API_LIMIT, trouble=trouble)
 
@@ -764,9 +763,9 @@ class Promises(RuleBasedStateMachine):
     def somebody_opens_or_closes_a_route(self, route: Route, hold: bool, trouble: Incident | None) -> None:
         def switch(here: InMemoryDeployment) -> None:
             if hold:
-                traffic.hold_open(route, "a drill", control=here.control)
+                here.control.disable(route, "a drill")
             else:
-                traffic.close_circuit(route, control=here.control)
+                here.control.enable(route)
 
         self._run("route switch", switch, API_LIMIT, trouble=trouble)
 
@@ -803,9 +802,9 @@ class Promises(RuleBasedStateMachine):
             self._bury()
             self.no_promise_is_broken()
         if self.terms.heals:
-            traffic.resume(control=self.here.control)
+            self.here.control.resume_spending()
             for route in ROUTES:
-                traffic.close_circuit(route, control=self.here.control)
+                self.here.control.enable(route)
         if self.terms.workflows_survive:
             for execution in self.alive():
                 self._steps(execution, Mood(), 200)
@@ -1499,7 +1498,7 @@ def test_a_job_that_waits_at_a_switch_expires_for_free(is_halted: bool) -> None:
 
 
 def test_a_run_that_stands_before_its_look_obeys_the_kill_switch() -> None:
-    for moment in range(first_call("look") + 1):
+    for moment in range(first_call("snapshot") + 1):
         world = Promises()
         world.a_client_posts(Terms(heals=False))
         world.a_workflow_has_trouble_with_its_next_step(

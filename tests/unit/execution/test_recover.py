@@ -1,4 +1,4 @@
-"""`close` and `sweep`: every job ends, and what was paid is delivered."""
+"""Recover: every job ends, and paid images are stored."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from datetime import timedelta
 
 import pytest
 from heliograph.execution.outcomes import Orphaned, Over, Watch
-from heliograph.execution.recover import ONE_JOB
-from heliograph.jobs.job import END_GRACE, ORPHAN_GRACE, START_GRACE, Job, JobStatus
+from heliograph.jobs.job import END_GRACE, ORPHAN_GRACE, Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT, GIVE_UP, RESULT_PATIENCE
-from heliograph.kernel.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed, WorkflowFailed
+from heliograph.kernel.errors import PublishFailed, ResultUnusable, StaleJob, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.providers.protocol import (
     Accepted,
-    Completed,
     CreateOutcome,
     NoAnswer,
     NoResultYet,
@@ -86,7 +84,7 @@ def test_a_job_whose_call_got_no_answer_ends_with_its_cost_unknown_and_without_a
     assert event.data.price_usd is None
 
 
-def test_a_job_whose_call_may_still_be_answered_is_not_judged_yet(here: InMemoryDeployment) -> None:
+def test_a_job_whose_call_may_still_be_answered_is_not_ended_yet(here: InMemoryDeployment) -> None:
     job_id = call_on_its_way(here)
     here.clock.step(CALL_LIMIT.total_seconds() - 1)
 
@@ -96,7 +94,7 @@ def test_a_job_whose_call_may_still_be_answered_is_not_judged_yet(here: InMemory
     assert len(here.bus) == 0
 
 
-def test_a_job_whose_task_may_still_announce_itself_is_not_judged_yet(here: InMemoryDeployment) -> None:
+def test_a_job_whose_task_may_still_announce_itself_is_not_ended_yet(here: InMemoryDeployment) -> None:
     job_id = call_on_its_way(here)
     here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline - timedelta(seconds=1))
 
@@ -106,7 +104,7 @@ def test_a_job_whose_task_may_still_announce_itself_is_not_judged_yet(here: InMe
     assert len(here.bus) == 0
 
 
-def test_a_task_that_announces_itself_after_its_workflow_ended_is_delivered(here: InMemoryDeployment) -> None:
+def test_a_task_that_announces_itself_after_its_workflow_ended_is_stored(here: InMemoryDeployment) -> None:
     job_id = call_on_its_way(here)
     here.close(job_id)
     here.clock.step(600)
@@ -121,22 +119,22 @@ def test_a_task_that_announces_itself_after_its_workflow_ended_is_delivered(here
     assert here.provider.create_calls == 1
 
 
-def test_a_call_that_was_waited_for_in_vain_is_judged_by_the_sweep(here: InMemoryDeployment) -> None:
+def test_a_lost_call_that_was_waited_for_in_vain_is_ended_by_the_sweep(here: InMemoryDeployment) -> None:
     here.callback_base = None
     job_id = call_on_its_way(here)
     called_at = here.clock.now()
     here.close(job_id)
     here.clock.go_to(called_at + CALL_LIMIT - timedelta(seconds=1))
-    assert here.sweep() == [f"closed {job_id}: orphaned"]
+    assert here.sweep() == [f"recovered {job_id}: orphaned"]
 
     here.clock.step(ORPHAN_GRACE.total_seconds())
 
-    assert here.sweep() == [f"closed {job_id}: over"]
+    assert here.sweep() == [f"recovered {job_id}: over"]
     assert failure_of(here.jobs.peek(job_id)).charged is Charged.UNKNOWN
     assert here.provider.create_calls == 1
 
 
-def test_a_call_that_is_answered_after_all_is_delivered(here: InMemoryDeployment) -> None:
+def test_a_call_that_is_answered_after_all_is_stored(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
 
     def meanwhile() -> CreateOutcome:
@@ -191,7 +189,7 @@ def test_a_job_that_never_came_to_a_task_expires_after_its_deadline(here: InMemo
     assert [event_type(event) for event in here.bus] == ["image.job.expired"]
 
 
-def test_a_task_that_only_the_workflow_knew_is_delivered(here: InMemoryDeployment) -> None:
+def test_a_task_that_only_the_workflow_knew_is_stored(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
     watch = here.watched(job_id)
@@ -202,7 +200,7 @@ def test_a_task_that_only_the_workflow_knew_is_delivered(here: InMemoryDeploymen
     assert here.jobs.peek(job_id).price_microusd == 60_000
 
 
-def test_a_running_task_that_only_the_workflow_knew_is_written_down_for_the_sweep(here: InMemoryDeployment) -> None:
+def test_a_running_task_that_only_the_workflow_knew_is_recorded_for_the_sweep(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
     watch = here.watched(job_id)
@@ -238,7 +236,7 @@ def test_a_watch_of_something_else_changes_nothing(here: InMemoryDeployment, kno
 
 
 @pytest.mark.parametrize("state", [StillRunning(), NoResultYet(), NoAnswer("502")])
-def test_a_task_that_may_still_bring_a_picture_is_left_to_the_sweep_which_delivers_it(
+def test_a_task_that_may_still_produce_an_image_is_left_to_the_sweep_which_stores_it(
     here: InMemoryDeployment, state: TaskState
 ) -> None:
     job_id = here.job_id()
@@ -251,7 +249,7 @@ def test_a_task_that_may_still_bring_a_picture_is_left_to_the_sweep_which_delive
 
     for outcome in ("orphaned", "over"):
         here.clock.step(ORPHAN_GRACE.total_seconds())
-        assert here.sweep() == [f"closed {job_id}: {outcome}"]
+        assert here.sweep() == [f"recovered {job_id}: {outcome}"]
     job = here.jobs.peek(job_id)
     assert (job.status, job.announced) == (JobStatus.SUCCEEDED, True)
     assert job.results
@@ -259,7 +257,7 @@ def test_a_task_that_may_still_bring_a_picture_is_left_to_the_sweep_which_delive
     assert here.provider.create_calls == 1
 
 
-def test_an_orphan_is_asked_for_until_its_time_is_over_and_no_longer(here: InMemoryDeployment) -> None:
+def test_an_orphan_is_polled_until_its_deadline_and_no_longer(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     ends_at = here.watched(job_id).deadline_at
     here.provider.will_say(*[StillRunning()] * 1000)
@@ -286,7 +284,7 @@ def test_an_orphan_whose_task_fails_ends_with_the_providers_reason(here: InMemor
     assert failure_of(here.jobs.peek(job_id)) == BLOCKED
 
 
-def test_where_the_job_moved_while_close_was_asking_the_step_is_repeated(here: InMemoryDeployment) -> None:
+def test_if_the_job_moved_during_the_poll_the_run_raises_for_a_retry(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     finished = here.finished(job_id)
     here.provider.will_say(StillRunning())
@@ -298,7 +296,7 @@ def test_where_the_job_moved_while_close_was_asking_the_step_is_repeated(here: I
     assert here.close(job_id) == Over(job_id=job_id, status=JobStatus.SUCCEEDED)
 
 
-def test_a_task_that_is_done_is_delivered(here: InMemoryDeployment) -> None:
+def test_a_finished_task_is_stored(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.watched(job_id)
 
@@ -311,7 +309,7 @@ def test_a_task_that_is_done_is_delivered(here: InMemoryDeployment) -> None:
 
 
 @pytest.mark.parametrize("status", [JobStatus.PROCESSING, JobStatus.QUEUED], ids=["noted", "not noted"])
-def test_a_delivery_whose_host_fails_is_left_to_the_sweep_which_makes_it(
+def test_a_result_whose_host_fails_is_left_to_the_sweep_which_stores_it(
     here: InMemoryDeployment, status: JobStatus
 ) -> None:
     job_id = here.job_id()
@@ -325,12 +323,12 @@ def test_a_delivery_whose_host_fails_is_left_to_the_sweep_which_makes_it(
     assert here.close(job_id, watch=watch) == Orphaned(job_id=job_id)
 
     here.clock.step(ORPHAN_GRACE.total_seconds())
-    assert here.sweep() == [f"closed {job_id}: over"]
+    assert here.sweep() == [f"recovered {job_id}: over"]
     assert here.jobs.peek(job_id).results
     assert len(here.source.fetched) == 2
 
 
-def test_a_host_that_fails_for_a_day_is_given_up_and_the_way_to_the_picture_kept(here: InMemoryDeployment) -> None:
+def test_a_host_that_fails_for_a_day_is_given_up_and_the_links_to_the_image_kept(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     urls = result_urls_of(watch.task_id)
@@ -348,7 +346,7 @@ def test_a_host_that_fails_for_a_day_is_given_up_and_the_way_to_the_picture_kept
     assert job.price_microusd == 60_000
 
 
-def test_a_store_that_fails_for_a_day_is_given_up_and_the_way_to_the_picture_kept(here: InMemoryDeployment) -> None:
+def test_a_store_that_fails_for_a_day_is_given_up_and_the_links_to_the_image_kept(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.objects.on("put", *[StorageFailed("AccessDenied")] * 1000)
@@ -357,7 +355,7 @@ def test_a_store_that_fails_for_a_day_is_given_up_and_the_way_to_the_picture_kep
     assert not here.jobs.peek(job_id).is_over
 
     here.clock.step(ORPHAN_GRACE.total_seconds())
-    assert here.sweep() == [f"closed {job_id}: over"]
+    assert here.sweep() == [f"recovered {job_id}: over"]
 
     job = here.jobs.peek(job_id)
     assert (failure_of(job).charged, failure_of(job).retryable) == (Charged.YES, False)
@@ -366,7 +364,7 @@ def test_a_store_that_fails_for_a_day_is_given_up_and_the_way_to_the_picture_kep
     assert job.price_microusd == 60_000
 
 
-def test_a_store_that_fails_before_that_day_is_over_is_a_reason_to_come_back(here: InMemoryDeployment) -> None:
+def test_a_store_that_fails_before_that_day_is_over_raises_for_a_retry(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.watched(job_id)
     here.objects.on("put", StorageFailed("slow down"))
@@ -377,7 +375,7 @@ def test_a_store_that_fails_before_that_day_is_over_is_a_reason_to_come_back(her
     assert here.close(job_id) == Over(job_id=job_id, status=JobStatus.SUCCEEDED)
 
 
-def test_a_picture_that_was_stored_after_a_day_is_not_given_up_because_nobody_could_be_told(
+def test_an_image_that_was_stored_after_a_day_is_not_given_up_if_publishing_fails(
     here: InMemoryDeployment,
 ) -> None:
     job_id = here.job_id()
@@ -388,7 +386,7 @@ def test_a_picture_that_was_stored_after_a_day_is_not_given_up_because_nobody_co
     assert [event_type(event) for event in here.bus] == ["image.job.succeeded"]
 
 
-def test_a_picture_that_will_never_do_ends_the_job_and_keeps_the_way_to_it(here: InMemoryDeployment) -> None:
+def test_a_permanently_unusable_image_ends_the_job_and_keeps_its_links(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     urls = result_urls_of(here.watched(job_id).task_id)
     here.source.will_refuse(urls[0], ResultUnusable("it is no picture", again=False))
@@ -429,7 +427,7 @@ def test_a_task_that_does_not_end_with_its_deadline_leaves_its_name_and_an_unkno
     assert job.attempt.task_id == watch.task_id
 
 
-def test_a_task_that_never_names_a_picture_is_given_up_some_minutes_after_its_time(here: InMemoryDeployment) -> None:
+def test_a_task_that_never_names_an_image_is_given_up_some_minutes_after_its_deadline(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.provider.will_say(NoResultYet(), NoResultYet())
@@ -459,7 +457,7 @@ def test_a_job_that_is_over_is_announced_again_and_stays_as_it_is(here: InMemory
     assert first == again
 
 
-def test_closing_twice_changes_nothing(here: InMemoryDeployment) -> None:
+def test_recovering_twice_changes_nothing(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.close(job_id, "first")
     job = here.jobs.peek(job_id)
@@ -471,213 +469,15 @@ def test_closing_twice_changes_nothing(here: InMemoryDeployment) -> None:
     assert len({event.event_id for event in here.bus}) == 1
 
 
-def test_a_job_that_nobody_knows_is_nobodys_business(here: InMemoryDeployment) -> None:
+def test_an_unknown_job_is_ignored(here: InMemoryDeployment) -> None:
     assert here.close("job_nobody") == Over(job_id="job_nobody", status=JobStatus.FAILED)
     assert len(here.bus) == 0
 
 
-def test_where_the_workflow_was_faster_after_all_its_end_counts(here: InMemoryDeployment) -> None:
+def test_if_the_workflow_was_faster_after_all_its_end_counts(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     finished = here.finished(job_id)
     here.provider.will_say(TaskFailed(BLOCKED))
     here.jobs.on("save", lambda: here.finalize(finished))
 
     assert here.close(job_id) == Over(job_id=job_id, status=JobStatus.SUCCEEDED)
-
-
-def test_a_young_job_is_left_to_its_workflow(here: InMemoryDeployment) -> None:
-    here.job_id()
-    here.clock.step(START_GRACE.total_seconds() - 1)
-
-    assert here.sweep() == []
-
-
-def test_a_job_that_never_started_is_started(here: InMemoryDeployment) -> None:
-    here.workflow.on("start", WorkflowFailed("throttled"))
-    job_id = here.job_id()
-    here.clock.step(START_GRACE.total_seconds())
-
-    assert here.sweep() == [f"started {job_id}"]
-    assert here.workflow.executions == [job_id]
-    assert here.sweep() == []
-    assert here.workflow.executions == [job_id]
-
-
-def test_a_job_that_waits_long_for_its_turn_is_looked_at_once(here: InMemoryDeployment) -> None:
-    job_id = here.job_id()
-    here.clock.step(START_GRACE.total_seconds())
-
-    assert here.sweep() == [f"waited for {job_id}"]
-
-    here.clock.go_to(here.jobs.peek(job_id).deadline_at)
-    assert here.sweep() == []
-    here.clock.step(END_GRACE.total_seconds())
-    assert here.sweep() == [f"closed {job_id}: over"]
-    assert here.jobs.peek(job_id).status is JobStatus.EXPIRED
-
-
-@pytest.mark.parametrize("error", [StaleJob("it moved on"), StorageFailed("throttled")])
-def test_that_a_job_was_started_may_be_forgotten_but_not_be_in_the_way(
-    here: InMemoryDeployment, error: Exception
-) -> None:
-    job_id = here.job_id()
-    here.clock.step(START_GRACE.total_seconds())
-    here.jobs.on("save", error)
-
-    assert here.sweep() == [f"waited for {job_id}"]
-    assert here.sweep() == [f"waited for {job_id}"]
-    assert here.sweep() == []
-    assert here.run(job_id).status is JobStatus.SUCCEEDED
-
-
-def test_a_job_that_works_is_left_alone(here: InMemoryDeployment) -> None:
-    job_id = here.job_id()
-    here.watched(job_id)
-    here.clock.go_to(here.jobs.peek(job_id).result_deadline)
-
-    assert here.sweep() == []
-    assert not here.jobs.peek(job_id).is_over
-
-
-def test_a_job_whose_workflow_vanished_is_closed_and_its_picture_delivered(here: InMemoryDeployment) -> None:
-    job_id = here.job_id()
-    here.clock.go_to(here.watched(job_id).deadline_at + END_GRACE)
-
-    assert here.sweep() == [f"closed {job_id}: over"]
-    assert here.jobs.peek(job_id).results
-    assert here.sweep() == []
-
-
-def test_a_task_about_which_nobody_answers_is_not_given_up_at_its_deadline(here: InMemoryDeployment) -> None:
-    job_id = here.job_id()
-    watch = here.watched(job_id)
-    here.clock.go_to(watch.deadline_at + END_GRACE)
-    here.provider.will_say(NoAnswer("401"))
-
-    assert here.close(job_id) == Orphaned(job_id=job_id)
-
-    here.clock.step(3600)
-    here.sweep()
-    assert here.jobs.peek(job_id).status is JobStatus.SUCCEEDED
-
-
-@pytest.mark.parametrize("state", [StillRunning(), TaskFailed(BLOCKED), Completed(("https://a.test/1",))])
-def test_no_job_outlives_its_deadline_by_more_than_the_grace(here: InMemoryDeployment, state: TaskState) -> None:
-    begun, unbegun = (here.post(call=f"call-{number}").job.job_id for number in (1, 2))
-    here.clock.go_to(here.watched(begun).deadline_at + END_GRACE)
-    here.provider.will_say(state)
-
-    here.sweep()
-
-    assert here.jobs.peek(begun).is_over
-    assert here.jobs.peek(unbegun).is_over
-    assert len(here.bus) == 2
-
-
-def test_one_job_that_can_not_be_helped_does_not_keep_the_others_waiting(here: InMemoryDeployment) -> None:
-    jobs = [here.post(call=f"call-{number}").job for number in range(3)]
-    here.clock.go_to(jobs[0].deadline_at)
-    here.jobs.on("save", StorageFailed("throttled"))
-
-    done = here.sweep()
-
-    assert [line.split()[0] for line in done] == ["left", "closed", "closed"]
-    assert here.sweep() == [f"closed {jobs[0].job_id}: over"]
-
-
-def test_one_workflow_that_can_not_start_does_not_keep_the_others_waiting(here: InMemoryDeployment) -> None:
-    here.workflow.on("start", *[WorkflowFailed("throttled")] * 3)
-    jobs = [here.post(call=f"call-{number}").job.job_id for number in range(2)]
-    here.clock.step(START_GRACE.total_seconds())
-
-    assert [line.split()[0] for line in here.sweep()] == ["left", "started"]
-    assert here.sweep() == [f"started {jobs[0]}"]
-
-
-def test_the_longest_overdue_comes_first(here: InMemoryDeployment) -> None:
-    jobs = []
-    for number in range(3):
-        here.workflow.on("start", WorkflowFailed("throttled"))
-        jobs.append(here.post(call=f"call-{number}").job.job_id)
-        here.clock.step(1)
-    here.clock.step(START_GRACE.total_seconds())
-
-    assert here.sweep(limit=2) == [f"started {job_id}" for job_id in jobs[:2]]
-
-
-def test_an_end_that_could_not_be_told_is_told_by_the_sweep_and_then_no_more(here: InMemoryDeployment) -> None:
-    finished = here.finished(here.job_id())
-    here.bus.on("publish", *[PublishFailed("throttled")] * 2)
-    with pytest.raises(PublishFailed):
-        here.finalize(finished)
-    assert here.sweep() == []
-
-    here.clock.step(START_GRACE.total_seconds())
-    assert here.sweep() == [f"left {finished.job_id}: PublishFailed: throttled"]
-    assert here.sweep() == [f"announced {finished.job_id}"]
-    assert here.sweep() == []
-    assert [event_type(event) for event in here.bus] == ["image.job.succeeded"]
-
-
-def test_a_sweep_that_could_not_tell_of_an_end_tells_of_it_later(here: InMemoryDeployment) -> None:
-    job = here.post().job
-    here.clock.go_to(job.deadline_at)
-    here.bus.on("publish", PublishFailed("throttled"))
-    here.sweep()
-    here.clock.step(START_GRACE.total_seconds())
-
-    assert here.sweep() == [f"announced {job.job_id}"]
-    assert [event_type(event) for event in here.bus] == ["image.job.expired"]
-
-
-@pytest.mark.parametrize("error", [StaleJob("somebody"), StorageFailed("throttled")])
-def test_that_an_end_was_told_may_be_forgotten_but_not_be_in_the_way(
-    here: InMemoryDeployment, error: Exception
-) -> None:
-    finished = here.finished(here.job_id())
-    here.jobs.on("save", None, error)
-
-    assert here.finalize(finished) == Over(job_id=finished.job_id, status=JobStatus.SUCCEEDED)
-
-    here.clock.step(START_GRACE.total_seconds())
-    assert here.sweep() == [f"announced {finished.job_id}"]
-    first, again = here.bus
-    assert first == again
-
-
-def test_a_bug_in_one_job_does_not_keep_the_others_waiting(here: InMemoryDeployment) -> None:
-    broken = here.job_id()
-    here.clock.go_to(here.watched(broken).deadline_at + END_GRACE)
-    here.source.will_refuse(result_urls_of("task-1")[0], ValueError("Invalid IPv6 URL"))
-    here.workflow.on("start", WorkflowFailed("throttled"))
-    waiting = here.post(call="call-2").job.job_id
-    here.clock.step(START_GRACE.total_seconds())
-
-    assert here.sweep() == [f"left {broken}: ValueError: Invalid IPv6 URL", f"started {waiting}"]
-
-
-def test_a_sweep_stops_while_there_is_time_for_one_more(here: InMemoryDeployment) -> None:
-    here.workflow.on("start", *[WorkflowFailed("throttled")] * 3)
-    jobs = [here.post(call=f"call-{number}").job.job_id for number in range(3)]
-    here.clock.step(START_GRACE.total_seconds())
-    left = iter([ONE_JOB * 2, ONE_JOB, ONE_JOB - timedelta(seconds=1)])
-
-    assert here.sweep(time_left=lambda: next(left)) == [f"started {job_id}" for job_id in sorted(jobs)[:2]]
-
-
-def test_a_job_that_nobody_can_help_makes_way_for_the_others_and_ends_in_the_end(here: InMemoryDeployment) -> None:
-    hopeless = here.job_id()
-    watch = here.watched(hopeless)
-    unforeseen = [ValueError("nobody thought of this")] * 1000
-    here.source.will_refuse(result_urls_of(watch.task_id)[0], *unforeseen)
-    here.clock.go_to(watch.deadline_at + END_GRACE)
-    waiting = here.post(call="call-2").job.job_id
-    here.clock.step(START_GRACE.total_seconds())
-
-    first, second = here.sweep(limit=1), here.sweep(limit=1)
-
-    assert first == [f"left {hopeless}: ValueError: nobody thought of this"]
-    assert second == [f"waited for {waiting}"]
-    here.clock.go_to(watch.deadline_at + 2 * GIVE_UP)
-    here.sweep()
-    assert failure_of(here.jobs.peek(hopeless)).charged is Charged.UNKNOWN

@@ -1,4 +1,4 @@
-"""The same bytes, key and recipe are one job; elsewhere the tenant's equal result is reused; loops stop."""
+"""Reuse: the same bytes, key and recipe are one job; elsewhere the tenant's equal result is reused; loops stop."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ def test_a_reused_result_has_a_record_and_an_event_of_its_own(shop: Shop) -> Non
     assert second.announced
 
 
-def test_an_equal_job_that_comes_while_the_first_is_made_waits_for_it(shop: Shop) -> None:
+def test_an_equal_job_waits_for_the_first(shop: Shop) -> None:
     first, second = shop.uploads(), shop.uploads("uploads/white/boot.jpg")
     watch = shop.here.watched(first.job_id)
     assert second.quote_microusd in {0, 60_000}
@@ -312,7 +312,7 @@ def test_an_equal_job_that_comes_while_the_first_is_made_waits_for_it(shop: Shop
     assert shop.calls == 1
 
 
-def test_whoever_waited_in_vain_makes_the_image_itself_within_its_budget(shop: Shop) -> None:
+def test_a_job_that_waited_in_vain_makes_its_image_itself_within_its_budget(shop: Shop) -> None:
     first = shop.uploads()
     watch = shop.here.watched(first.job_id)
     second = shop.uploads("uploads/white/boot.jpg")
@@ -333,7 +333,7 @@ def test_whoever_waited_in_vain_makes_the_image_itself_within_its_budget(shop: S
 
 
 @pytest.mark.parametrize("becomes_of_it", ["gone", "changed"])
-def test_where_the_result_is_no_more_it_is_made_anew_and_paid(shop: Shop, becomes_of_it: str) -> None:
+def test_a_result_that_is_gone_is_made_again_and_paid(shop: Shop, becomes_of_it: str) -> None:
     first = shop.gets()
     place = ObjectLocation(RESULTS, first.results[0].key)
     shop.here.objects.lose(place)
@@ -367,7 +367,7 @@ def test_with_a_public_link_results_are_reused_under_the_same_key_only(shop: Sho
     assert shop.gets("uploads/white/boot.jpg").reused_from is None
 
 
-def test_a_refreshed_image_is_the_one_that_is_reused_from_then_on(shop: Shop) -> None:
+def test_a_refreshed_image_is_reused_from_then_on(shop: Shop) -> None:
     shop.gets()
     shop.preset({**RECIPE, "refresh": True})
     second = shop.gets()
@@ -404,7 +404,7 @@ def test_tenants_are_kept_apart(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("method", ["holder", "hold"])
-def test_no_call_leaves_while_nobody_knows_whether_an_equal_job_is_made(shop: Shop, method: str) -> None:
+def test_no_call_leaves_while_it_is_unknown_whether_an_equal_job_runs(shop: Shop, method: str) -> None:
     job = shop.uploads()
     shop.here.index.on(method, StorageFailed("away"))
 

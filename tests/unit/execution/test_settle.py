@@ -1,4 +1,4 @@
-"""What was paid is delivered, whenever it comes: also after its job's end, and then the job's money is corrected."""
+"""Settle: paid images are stored even after their job's end, and the job's cost is corrected."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 from heliograph.api.representations.jobs import JobResource
 from heliograph.budgets.ledger import Booking, Usage
-from heliograph.execution.create_task import uncertain
+from heliograph.execution.create_task import uncertain_call
 from heliograph.execution.outcomes import Expired, NotYet, Over, Processing
-from heliograph.execution.provider_callback import CallbackResult
+from heliograph.execution.receive_callback import CallbackResult
 from heliograph.jobs.audit_ledger import check_ledger, check_usage
 from heliograph.jobs.job import FIRST_LATE_LOOK, JobStatus
 from heliograph.jobs.retry_policy import GIVE_UP
 from heliograph.kernel.errors import Conflict, PublishFailed, ResultUnusable, RouteFull, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.providers.protocol import NoAnswer, StillRunning, TaskFailed, Uncertain
-from heliograph.routes import control as traffic
 from heliograph.storage.references import ObjectLocation
 from heliograph.webhooks.event_catalogue import JobSettled, event_type
 
@@ -82,7 +81,7 @@ def events(here: InMemoryDeployment) -> list[str]:
 
 
 @pytest.mark.parametrize("how", [timed_out, crashed])
-def test_a_task_that_ends_after_its_job_is_delivered_and_charged(here: InMemoryDeployment, how: Any) -> None:
+def test_a_task_that_ends_after_its_job_is_stored_and_charged(here: InMemoryDeployment, how: Any) -> None:
     job_id = how(here)
     before = here.jobs.peek(job_id)
 
@@ -100,7 +99,7 @@ def test_a_task_that_ends_after_its_job_is_delivered_and_charged(here: InMemoryD
     books_agree(here)
 
 
-def test_a_late_delivery_is_announced_once_and_the_end_of_its_job_stays_what_was_announced(
+def test_a_late_image_is_announced_once_and_the_announced_end_of_its_job_stays(
     here: InMemoryDeployment,
 ) -> None:
     job_id = timed_out(here)
@@ -141,7 +140,7 @@ def test_its_owner_sees_the_image_the_charge_and_when_it_came(here: InMemoryDepl
     assert told.attempts[0].failure.charged is Charged.YES
 
 
-def test_the_record_of_a_late_image_tells_of_it(here: InMemoryDeployment) -> None:
+def test_the_record_of_a_job_has_its_late_image(here: InMemoryDeployment) -> None:
     job_id = timed_out(here)
     look(here)
 
@@ -167,7 +166,7 @@ def test_a_task_that_fails_after_its_job_costs_nothing(here: InMemoryDeployment)
 
 
 @pytest.mark.parametrize("state", [StillRunning(), NoAnswer("502"), EMPTY], ids=["running", "no answer", "empty"])
-def test_a_task_in_doubt_is_polled_for_a_day_with_growing_gaps(here: InMemoryDeployment, state: Any) -> None:
+def test_an_uncertain_task_is_polled_for_a_day_with_growing_gaps(here: InMemoryDeployment, state: Any) -> None:
     job_id = timed_out(here)
     ended = here.clock.now()
     here.provider.questions.clear()
@@ -212,7 +211,7 @@ def test_a_callback_that_comes_after_the_end_makes_the_next_sweep_poll(
     assert here.hear(job_id, TOKEN, TASK) is CallbackResult.UNKNOWN
 
 
-def test_a_lost_call_whose_task_announces_itself_after_the_end_is_delivered(here: InMemoryDeployment) -> None:
+def test_a_lost_call_whose_task_announces_itself_after_the_end_is_stored(here: InMemoryDeployment) -> None:
     job_id = lost(here)
     here.clock.step(3600)
 
@@ -243,7 +242,7 @@ def test_a_forged_callback_after_the_end_changes_nothing(here: InMemoryDeploymen
     assert here.jobs.peek(job_id) == before
 
 
-def test_where_a_second_bill_was_accepted_both_images_are_delivered(here: InMemoryDeployment) -> None:
+def test_if_a_second_charge_was_accepted_both_images_are_stored(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
@@ -263,7 +262,7 @@ def test_where_a_second_bill_was_accepted_both_images_are_delivered(here: InMemo
     books_agree(here)
 
 
-def test_a_callback_for_an_earlier_attempt_is_heard_while_the_next_one_runs(here: InMemoryDeployment) -> None:
+def test_a_callback_for_an_earlier_attempt_is_received_while_the_next_one_runs(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
@@ -280,7 +279,7 @@ def test_a_callback_for_an_earlier_attempt_is_heard_while_the_next_one_runs(here
     books_agree(here)
 
 
-def test_a_canceled_jobs_image_stays_at_the_providers_and_its_charge_is_told(here: InMemoryDeployment) -> None:
+def test_a_canceled_jobs_image_stays_at_the_provider_and_its_charge_is_published(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     watch = here.watched(job_id)
     here.cancel(job_id)
@@ -298,7 +297,7 @@ def test_a_canceled_jobs_image_stays_at_the_providers_and_its_charge_is_told(her
     books_agree(here)
 
 
-def test_an_image_whose_host_is_away_is_fetched_by_a_later_look(here: InMemoryDeployment) -> None:
+def test_an_image_whose_host_fails_is_downloaded_by_a_later_sweep(here: InMemoryDeployment) -> None:
     job_id = timed_out(here)
     here.source.will_refuse(result_urls_of(TASK)[0], ResultUnusable("503", again=True, host_failed=True))
 
@@ -325,7 +324,7 @@ def test_an_image_that_can_not_be_had_for_a_day_names_its_links(here: InMemoryDe
 
 @pytest.mark.parametrize("moment", range(6))
 @pytest.mark.parametrize("afterwards", [False, True])
-def test_a_late_delivery_that_dies_at_any_write_is_repeated_to_the_same_end(
+def test_a_late_settlement_that_crashes_at_any_write_is_repeated_to_the_same_end(
     here: InMemoryDeployment, moment: int, afterwards: bool
 ) -> None:
     job_id = timed_out(here)
@@ -354,7 +353,7 @@ def test_a_late_delivery_that_dies_at_any_write_is_repeated_to_the_same_end(
 
 
 @pytest.mark.parametrize("error", [StorageFailed("throttled"), PublishFailed("away")])
-def test_what_fails_at_a_late_delivery_is_done_by_a_later_sweep(here: InMemoryDeployment, error: Exception) -> None:
+def test_a_late_settlement_that_fails_is_completed_by_a_later_sweep(here: InMemoryDeployment, error: Exception) -> None:
     job_id = timed_out(here)
     if isinstance(error, StorageFailed):
         here.objects.on("put", error)
@@ -400,7 +399,7 @@ def place(here: InMemoryDeployment, job_id: str, *, of: str) -> None:
     here.jobs.save(job.model_copy(update={"output_stem": here.jobs.peek(of).output_stem}))
 
 
-def test_a_job_whose_image_came_late_is_not_done_again(here: InMemoryDeployment) -> None:
+def test_a_job_whose_image_came_late_is_not_retried(here: InMemoryDeployment) -> None:
     job_id = timed_out(here)
     look(here)
 
@@ -408,7 +407,7 @@ def test_a_job_whose_image_came_late_is_not_done_again(here: InMemoryDeployment)
         here.retry(job_id)
 
 
-def test_a_retry_that_was_made_before_the_image_came_is_told_again(here: InMemoryDeployment) -> None:
+def test_a_retry_that_was_made_before_the_late_image_is_returned_again(here: InMemoryDeployment) -> None:
     job_id = timed_out(here)
     again = here.retry(job_id)
     look(here)
@@ -419,7 +418,7 @@ def test_a_retry_that_was_made_before_the_image_came_is_told_again(here: InMemor
     assert told.job.job_id == again.job.job_id
 
 
-def test_a_job_that_ended_without_doubt_is_never_looked_at_again(here: InMemoryDeployment) -> None:
+def test_a_job_that_ended_with_certainty_is_never_polled_again(here: InMemoryDeployment) -> None:
     assert here.run(here.job_id()).attention_at is None
     here.provider.will_say(FREE)
     free = here.run(another(here))
@@ -433,12 +432,12 @@ def test_a_lost_call_that_is_found_before_the_second_one_leaves_is_waited_for_in
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
     here.clock.go_to(here.jobs.peek(job_id).lost_call_deadline)
-    traffic.halt("a drill", control=here.control)
+    here.control.pause_spending("a drill")
     job = here.jobs.peek(job_id)
-    here.jobs.save(job.refused(job.attempts[0].attempt_id, uncertain("cut"), here.clock.now()))
+    here.jobs.save(job.refused(job.attempts[0].attempt_id, uncertain_call("cut"), here.clock.now()))
 
     assert here.hear(job_id, TOKEN, "task-7") is CallbackResult.ADOPTED
-    traffic.resume(control=here.control)
+    here.control.resume_spending()
     processing = here.dispatch(job_id)
 
     assert isinstance(processing, Processing)
@@ -454,7 +453,7 @@ def test_a_lost_call_that_is_found_while_its_route_is_full_waits_for_room(here: 
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
     job = here.jobs.peek(job_id)
-    here.jobs.save(job.refused(job.attempts[0].attempt_id, uncertain("cut"), here.clock.now()))
+    here.jobs.save(job.refused(job.attempts[0].attempt_id, uncertain_call("cut"), here.clock.now()))
     here.hear(job_id, TOKEN, "task-7")
     here.jobs.on("save", RouteFull("apimodels/gpt-image-2-beta"))
 

@@ -10,7 +10,6 @@ from heliograph.intake.list_models import ModelLister
 from heliograph.jobs.request import Policy
 from heliograph.kernel.errors import StorageFailed
 from heliograph.routes.circuit_breaker import Circuit
-from heliograph.routes.control import halt, hold_open, resume
 
 from tests.fakes.deployment import BETA, ROUTES, RULES, SECOND, InMemoryDeployment
 
@@ -38,22 +37,22 @@ def test_the_one_that_a_plain_job_takes_is_marked(here: InMemoryDeployment, poli
 
 
 def test_a_route_that_takes_no_calls_is_told_as_open(here: InMemoryDeployment) -> None:
-    hold_open(ROUTES.default, "a drill", control=here.control)
+    here.control.disable(ROUTES.default, "a drill")
 
     assert [model.circuit for model in told(here).data] == [Circuit.OPEN, Circuit.CLOSED]
 
 
 def test_a_spending_pause_is_told_without_the_operators_reason(here: InMemoryDeployment) -> None:
-    halt("the rival is suing us", control=here.control)
+    here.control.pause_spending("the rival is suing us")
     paused = told(here)
-    resume(control=here.control)
+    here.control.resume_spending()
 
     assert (paused.spending_paused, told(here).spending_paused) == (True, False)
     assert "suing" not in paused.model_dump_json()
 
 
 def test_the_routes_table_being_away_is_told(here: InMemoryDeployment) -> None:
-    here.states.on("look", StorageFailed("away"))
+    here.states.on("snapshot", StorageFailed("away"))
 
     with pytest.raises(StorageFailed):
         told(here)

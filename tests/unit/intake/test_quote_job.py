@@ -10,7 +10,6 @@ from heliograph.api.representations.jobs import QuoteResource
 from heliograph.intake.quote_job import Quote
 from heliograph.kernel.errors import BudgetExceeded
 from heliograph.kernel.tenants import Limits, Tenant, Tenants
-from heliograph.routes.control import halt, hold_open
 
 from tests.fakes.deployment import BETA, OWNER, ROUTES, SECOND, InMemoryDeployment
 
@@ -85,7 +84,7 @@ def test_of_everybodys_budget_a_tenant_learns_only_that_it_is_used_up(here: InMe
 
 def test_a_job_whose_every_route_is_out_of_service_would_wait(here: InMemoryDeployment) -> None:
     [beta] = [route for route in ROUTES if route.model == BETA]
-    hold_open(beta, "a s3cret repair", control=here.control)
+    here.control.disable(beta, "a s3cret repair")
     assert told(here.quote({**WISH, "policy": "beta-first"}))[0] is True
     quote = here.quote({**WISH, "model": BETA})
     assert told(quote) == (False, None, f"it would wait: none of its routes is in service at the moment ({beta.name})")
@@ -95,7 +94,7 @@ def test_a_job_whose_every_route_is_out_of_service_would_wait(here: InMemoryDepl
 def test_while_spending_is_paused_it_would_wait_and_the_operators_reason_stays_theirs(
     here: InMemoryDeployment,
 ) -> None:
-    halt("a s3cret drill", control=here.control)
+    here.control.pause_spending("a s3cret drill")
     document = QuoteResource.of(here.quote(WISH)).model_dump_json()
     assert json.loads(document)["reason"] == "spending is paused: it would wait until an operator resumes it"
     assert "s3cret" not in document

@@ -231,7 +231,7 @@ def test_the_sweep_ends_a_canceled_job_that_only_it_still_looks_after(here: InMe
     here.provider.will_say(Completed(("https://r.test/1",)))
     here.clock.step(120)
 
-    assert here.sweep() == [f"closed {job_id}: over"]
+    assert here.sweep() == [f"recovered {job_id}: over"]
 
     assert here.jobs.peek(job_id).charged is Charged.YES
     assert_nothing_was_delivered(here, job_id)

@@ -128,9 +128,11 @@ def test_a_job_has_at_most_one_open_attempt(moves: list[str]) -> None:
 
 
 @given(LIVES)
-def test_a_job_needs_attention_exactly_until_it_is_over_and_announced(moves: list[str]) -> None:
+def test_a_job_needs_attention_until_it_is_over_and_announced_and_no_poll_of_a_late_task_is_due(
+    moves: list[str],
+) -> None:
     for job in statuses(moves):
-        assert (job.attention_at is None) is (job.is_over and job.announced)
+        assert (job.attention_at is None) is (job.is_over and job.announced and job.late_look_at is None)
 
 
 @given(LIVES)
@@ -217,7 +219,7 @@ def test_a_doubt_changes_nothing_but_the_record() -> None:
 
     assert (job.status, job.runs_on, job.booking) == (calling().status, calling().runs_on, calling().booking)
     assert job.attempt
-    assert (job.attempt.doubt, job.attempt.is_open) == ("cut", True)
+    assert (job.attempt.uncertainty, job.attempt.is_open) == ("cut", True)
 
 
 def test_an_owner_is_told_of_an_attempt_without_what_is_ours_alone() -> None:

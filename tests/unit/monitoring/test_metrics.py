@@ -23,9 +23,8 @@ from heliograph.monitoring.metrics import (
     of_sweep,
 )
 from heliograph.providers.protocol import NoAnswer, StillRunning
-from heliograph.routes.control import close_circuit, hold_open
 from heliograph.routes.state import SpendingPause
-from heliograph.webhooks.delivery import DeliveryDone, DeliveryStatus, RetryDelivery, Tried
+from heliograph.webhooks.delivery import AttemptResult, DeliveryDone, DeliveryStatus, RetryDelivery
 
 from tests.examples import after, failed_job, published_examples, queued_job, succeeded_job
 from tests.fakes.deployment import BETA, ROUTES, InMemoryDeployment
@@ -150,7 +149,7 @@ def test_a_job_that_is_not_over_has_no_end() -> None:
 
 def test_questions_are_told_when_the_last_one_is_answered(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
-    watch = here.watched(job_id).model_copy(update={"questions": 4})
+    watch = here.watched(job_id).model_copy(update={"polls": 4})
     here.provider.will_say(StillRunning(), NoAnswer("it said 502"))
     assert values(of_question(here.poll(job_id, watch), watch)) == {}
     assert values(of_question(here.poll(job_id, watch), watch)) == {"PollsUnanswered": (1, None)}
@@ -163,22 +162,28 @@ def test_questions_are_told_when_the_last_one_is_answered(here: InMemoryDeployme
 
 
 @pytest.mark.parametrize(
-    ("tried", "again", "expected"),
+    ("attempt", "again", "expected"),
     [
-        (Tried(taken=True, age_seconds=1.5), False, {"WebhookAttempts": (1, "taken"), "WebhookAge": (1.5, None)}),
-        (Tried(taken=True, age_seconds=None), False, {"WebhookAttempts": (1, "taken")}),
-        (Tried(taken=False, age_seconds=1.5), False, {"WebhookAttempts": (1, "given_up")}),
-        (Tried(taken=False, age_seconds=1.5), True, {"WebhookAttempts": (1, "refused")}),
+        (
+            AttemptResult(accepted=True, age_seconds=1.5),
+            False,
+            {"WebhookAttempts": (1, "taken"), "WebhookAge": (1.5, None)},
+        ),
+        (AttemptResult(accepted=True, age_seconds=None), False, {"WebhookAttempts": (1, "taken")}),
+        (AttemptResult(accepted=False, age_seconds=1.5), False, {"WebhookAttempts": (1, "given_up")}),
+        (AttemptResult(accepted=False, age_seconds=1.5), True, {"WebhookAttempts": (1, "refused")}),
         (None, True, {}),
         (None, False, {}),
     ],
     ids=["taken", "a replay", "given up", "refused", "not tried, again", "not tried, done"],
 )
-def test_an_attempt_at_a_webhook_is_told_if_this_run_made_it(tried: Tried | None, again: bool, expected: Any) -> None:
+def test_an_attempt_at_a_webhook_is_measured_by_the_run_that_made_it(
+    attempt: AttemptResult | None, again: bool, expected: Any
+) -> None:
     outcome = (
-        RetryDelivery(delivery_id="dlv_x", series=1, tries=1, wait_seconds=5, reason="503", tried=tried)
+        RetryDelivery(delivery_id="dlv_x", series=1, tries=1, wait_seconds=5, reason="503", attempt=attempt)
         if again
-        else DeliveryDone(delivery_id="dlv_x", series=1, status=DeliveryStatus.DELIVERED, tried=tried)
+        else DeliveryDone(delivery_id="dlv_x", series=1, status=DeliveryStatus.DELIVERED, attempt=attempt)
     )
     assert values(of_delivery(outcome)) == expected
 
@@ -214,10 +219,10 @@ def test_a_job_is_stuck_when_it_should_have_moved_long_ago(here: InMemoryDeploym
 
 def test_routes_count_that_are_held_open_or_stopped_with_all_others(here: InMemoryDeployment) -> None:
     assert survey(here)[1] == 0
-    hold_open(ROUTE, "drill", control=here.control)
+    here.control.disable(ROUTE, "drill")
     assert survey(here)[1] == 1
-    here.states.halt(SpendingPause(since=here.clock.now(), reason="too dear"))
+    here.states.set_spending_pause(SpendingPause(since=here.clock.now(), reason="too dear"))
     assert survey(here)[1] == len(tuple(ROUTES))
-    here.states.halt(None)
-    close_circuit(ROUTE, control=here.control)
+    here.states.set_spending_pause(None)
+    here.control.enable(ROUTE)
     assert survey(here)[1] == 0

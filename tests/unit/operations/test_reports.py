@@ -9,7 +9,6 @@ from heliograph.access.keys import ApiKey, Scope
 from heliograph.budgets.ledger import Booking, BudgetAccount, Usage, UsageLine
 from heliograph.jobs.audit_ledger import Comparison, UsageComparison
 from heliograph.routes.circuit_breaker import FIRST_COOLDOWN, IN_A_ROW, Breaker
-from heliograph.routes.control import halt, hold_open
 from heliograph.routes.state import SpendingPause
 
 from operations.key_report import key_report
@@ -36,8 +35,8 @@ def suspended() -> Breaker:
         (Breaker(), 0, "in service"),
         (suspended(), 1, "suspended (probe at 12:00:30 UTC)"),
         (suspended(), 30, "suspended (the next job is the probe)"),
-        (suspended().probed(NOW + FIRST_COOLDOWN), 31, "suspended (a probe is running)"),
-        (Breaker().held_open("a drill", NOW), 60, "disabled by an operator since 2026-11-28 12:00:00 UTC: a drill"),
+        (suspended().with_probe(NOW + FIRST_COOLDOWN), 31, "suspended (a probe is running)"),
+        (Breaker().disabled("a drill", NOW), 60, "disabled by an operator since 2026-11-28 12:00:00 UTC: a drill"),
     ],
 )
 def test_a_routes_state_is_told_in_everybodys_words(breaker: Breaker, after: int, state: str) -> None:
@@ -46,12 +45,12 @@ def test_a_routes_state_is_told_in_everybodys_words(breaker: Breaker, after: int
 
 def routes_told(here: InMemoryDeployment) -> list[str]:
     running = dict.fromkeys((route.name for route in ROUTES), 3)
-    traffic = here.states.look(ROUTES)
+    traffic = here.states.snapshot(ROUTES)
     return list(route_report(ROUTES, traffic, running, weights=here.control.weights, now=here.clock.now()))
 
 
 def test_every_route_is_told_with_what_runs_on_it(here: InMemoryDeployment) -> None:
-    hold_open(ROUTES.default, "a drill", control=here.control)
+    here.control.disable(ROUTES.default, "a drill")
 
     first, second = routes_told(here)
 
@@ -64,14 +63,14 @@ def test_every_route_is_told_with_what_runs_on_it(here: InMemoryDeployment) -> N
 
 
 def test_a_suspended_route_says_why(here: InMemoryDeployment) -> None:
-    state = here.states.look(ROUTES).routes[BETA]
+    state = here.states.snapshot(ROUTES).routes[BETA]
     assert here.states.save(state, state.with_breaker(suspended()))
 
     assert "  failing since 2026-11-28 12:00:00 UTC: the provider said 503" in routes_told(here)
 
 
 def test_a_spending_pause_comes_first_with_its_reason(here: InMemoryDeployment) -> None:
-    pause = halt("the bill looks odd", control=here.control)
+    pause = here.control.pause_spending("the bill looks odd")
 
     first = routes_told(here)[0]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from heliograph.budgets.ledger import Booking
 from heliograph.execution.outcomes import NotYet, Over, Processing
-from heliograph.execution.provider_callback import CallbackResult
+from heliograph.execution.receive_callback import CallbackResult
 from heliograph.jobs.job import JobStatus
 from heliograph.kernel.failures import Charged, FailureCode
 from heliograph.providers.books import SETTLED_AFTER, Books, can_prove, no_task_was_made

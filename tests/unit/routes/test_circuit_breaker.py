@@ -1,4 +1,4 @@
-"""The circuit breaker: a table of what happens to a route in each state, and the moments at which it changes."""
+"""Circuit breaker: a table of events in each state, and the times at which the state changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from heliograph.kernel.failures import Charged, Failure, FailureCode
-from heliograph.routes.circuit_breaker import IN_A_ROW, SAMPLES, Breaker, Circuit, Opening, is_of_the_route
+from heliograph.routes.circuit_breaker import IN_A_ROW, SAMPLES, Breaker, Circuit, OpenCircuit, is_route_failure
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,15 +27,15 @@ def failing(breaker: Breaker, times: int = IN_A_ROW, at: datetime = START) -> Br
     return breaker
 
 
-def opening_of(breaker: Breaker) -> Opening:
-    assert breaker.opening
-    return breaker.opening
+def open_circuit_of(breaker: Breaker) -> OpenCircuit:
+    assert breaker.open_circuit
+    return breaker.open_circuit
 
 
 OPEN = failing(Breaker())
-HELD = Breaker().held_open("a drill", START)
+HELD = Breaker().disabled("a drill", START)
 HALF_OPEN_AT = seconds(COOLDOWN)
-PROBED = OPEN.probed(HALF_OPEN_AT)
+PROBED = OPEN.with_probe(HALF_OPEN_AT)
 
 
 # --- the table
@@ -57,7 +57,7 @@ def failure(breaker: Breaker, at: datetime) -> Breaker:
 
 
 def person_opens(breaker: Breaker, at: datetime) -> Breaker:
-    return breaker.held_open("a repair", at)
+    return breaker.disabled("a repair", at)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def person_opens(breaker: Breaker, at: datetime) -> Breaker:
         pytest.param(OPEN, seconds(29), STRAGGLER, Circuit.OPEN, Circuit.OPEN, id="open: a straggler succeeds"),
         pytest.param(OPEN, seconds(29), PERSON_CLOSES, Circuit.OPEN, Circuit.CLOSED, id="open: a person closes it"),
         pytest.param(OPEN, seconds(29), person_opens, Circuit.OPEN, Circuit.OPEN, id="open: a person holds it"),
-        pytest.param(OPEN, HALF_OPEN_AT, Breaker.probed, HALF, Circuit.OPEN, id="half-open: a probe leaves"),
+        pytest.param(OPEN, HALF_OPEN_AT, Breaker.with_probe, HALF, Circuit.OPEN, id="half-open: a probe leaves"),
         pytest.param(OPEN, HALF_OPEN_AT, SUCCESS, HALF, Circuit.CLOSED, id="half-open: a task brings its picture"),
         pytest.param(OPEN, HALF_OPEN_AT, failure, HALF, Circuit.OPEN, id="half-open: a call fails"),
         pytest.param(OPEN, HALF_OPEN_AT, person_opens, HALF, Circuit.OPEN, id="half-open: a person holds it"),
@@ -84,7 +84,7 @@ def person_opens(breaker: Breaker, at: datetime) -> Breaker:
         pytest.param(HELD, seconds(9999), PERSON_CLOSES, Circuit.OPEN, Circuit.CLOSED, id="held: a person closes it"),
     ],
 )
-def test_a_circuit_changes_as_the_table_says(
+def test_each_event_changes_the_circuit_as_the_table_says(
     before: Breaker,
     at: datetime,
     event: Callable[[Breaker, datetime], Breaker],
@@ -95,14 +95,14 @@ def test_a_circuit_changes_as_the_table_says(
 
     assert (before.circuit(at), after.circuit(at)) == (circuit_before, circuit_after)
     # What changes hands is told: once for each opening and each closing.
-    switched = (before.opening is None) is not (after.opening is None)
-    assert after.untold or not switched
+    switched = (before.open_circuit is None) is not (after.open_circuit is None)
+    assert after.unpublished_change or not switched
 
 
 # --- when it opens
 
 
-def test_a_success_in_between_begins_the_row_anew() -> None:
+def test_a_success_restarts_the_count_of_failures_in_a_row() -> None:
     breaker = failing(failing(Breaker(), 4).after_success(START, began_at=START), 4)
 
     assert breaker.circuit(START) is Circuit.CLOSED
@@ -116,12 +116,12 @@ def alternating(calls: int) -> Breaker:
     return breaker
 
 
-def test_half_of_the_last_twenty_are_too_many() -> None:
+def test_half_of_the_last_twenty_calls_failing_opens_the_circuit() -> None:
     assert alternating(SAMPLES - 1).circuit(START) is Circuit.CLOSED
     assert alternating(SAMPLES).circuit(START) is Circuit.OPEN
 
 
-def test_one_in_three_is_not_too_many() -> None:
+def test_a_third_of_the_calls_failing_leaves_the_circuit_closed() -> None:
     breaker = Breaker()
     for _ in range(30):
         breaker = failing(breaker.after_success(START, began_at=START).after_success(START, began_at=START), 1)
@@ -130,19 +130,19 @@ def test_one_in_three_is_not_too_many() -> None:
     assert len(breaker.samples) == SAMPLES
 
 
-def test_what_happened_five_minutes_ago_is_forgotten() -> None:
+def test_samples_older_than_five_minutes_do_not_count() -> None:
     old = failing(Breaker(), IN_A_ROW - 1)
 
     assert failing(old, 1, seconds(299)).circuit(seconds(299)) is Circuit.OPEN
     assert failing(old, 1, seconds(300)).circuit(seconds(300)) is Circuit.CLOSED
 
 
-def test_an_opening_tells_why_and_when_it_is_tried_again() -> None:
-    assert opening_of(OPEN) == Opening(at=START, cause="503", until=seconds(COOLDOWN))
-    assert OPEN.opens_next(START) == seconds(COOLDOWN)
-    assert OPEN.opens_next(seconds(99)) == seconds(99)
-    assert HELD.opens_next(START) is None
-    assert Breaker().opens_next(START) is None
+def test_an_open_circuit_has_its_cause_and_the_time_of_its_next_probe() -> None:
+    assert open_circuit_of(OPEN) == OpenCircuit(opened_at=START, cause="503", half_open_at=seconds(COOLDOWN))
+    assert OPEN.next_probe_at(START) == seconds(COOLDOWN)
+    assert OPEN.next_probe_at(seconds(99)) == seconds(99)
+    assert HELD.next_probe_at(START) is None
+    assert Breaker().next_probe_at(START) is None
 
 
 # --- probes
@@ -154,7 +154,7 @@ def test_a_cooldown_ends_in_one_probe() -> None:
     assert PROBED.circuit(seconds(COOLDOWN)) is Circuit.OPEN
 
 
-def test_a_probe_that_says_nothing_is_followed_by_another() -> None:
+def test_a_probe_without_a_result_is_followed_by_another() -> None:
     assert PROBED.circuit(seconds(COOLDOWN + PROBE - 0.001)) is Circuit.OPEN
     assert PROBED.circuit(seconds(COOLDOWN + PROBE)) is Circuit.HALF_OPEN
 
@@ -162,48 +162,48 @@ def test_a_probe_that_says_nothing_is_followed_by_another() -> None:
 def test_each_failed_probe_doubles_the_cooldown_up_to_ten_minutes() -> None:
     breaker, cooldowns = OPEN, []
     for _ in range(8):
-        until = opening_of(breaker).until
+        until = open_circuit_of(breaker).half_open_at
         assert until
         assert breaker.circuit(until) is Circuit.HALF_OPEN
-        breaker = failing(breaker.probed(until), 1, until)
+        breaker = failing(breaker.with_probe(until), 1, until)
         assert breaker.circuit(until) is Circuit.OPEN
-        again = opening_of(breaker).until
+        again = open_circuit_of(breaker).half_open_at
         assert again
         cooldowns.append((again - until).total_seconds())
 
     assert cooldowns == [60, 120, 240, 480, 600, 600, 600, 600]
 
 
-def test_a_failed_probe_is_the_same_opening_as_before_and_told_no_second_time() -> None:
-    again = failing(OPEN.as_told().probed(HALF_OPEN_AT), 1, HALF_OPEN_AT)
+def test_a_failed_probe_is_no_new_change_to_publish() -> None:
+    again = failing(OPEN.as_published().with_probe(HALF_OPEN_AT), 1, HALF_OPEN_AT)
 
-    assert not again.untold
-    assert opening_of(again).at == START
+    assert not again.unpublished_change
+    assert open_circuit_of(again).opened_at == START
 
 
-def test_a_closed_circuit_begins_with_a_clean_record_and_the_first_cooldown() -> None:
+def test_a_closed_circuit_has_no_samples_and_starts_over_with_the_first_cooldown() -> None:
     closed = failing(PROBED, 1, seconds(60)).closed(seconds(200))
-    assert (closed.samples, closed.closed_at, closed.untold) == ((), seconds(200), True)
+    assert (closed.samples, closed.closed_at, closed.unpublished_change) == ((), seconds(200), True)
 
     assert failing(closed, IN_A_ROW - 1, seconds(201)).circuit(seconds(201)) is Circuit.CLOSED
     again = failing(closed, IN_A_ROW, seconds(201))
-    assert opening_of(again).until == seconds(201 + COOLDOWN)
+    assert open_circuit_of(again).half_open_at == seconds(201 + COOLDOWN)
 
 
 def test_a_closed_circuit_needs_no_probe() -> None:
     with pytest.raises(ValueError, match="no probe"):
-        Breaker().probed(START)
+        Breaker().with_probe(START)
 
 
-def test_a_hold_has_no_end_and_its_reason_is_the_persons() -> None:
-    assert opening_of(HELD) == Opening(at=START, cause="a drill", until=None)
+def test_a_disabled_route_has_no_probe_and_the_operators_reason() -> None:
+    assert open_circuit_of(HELD) == OpenCircuit(opened_at=START, cause="a drill", half_open_at=None)
     assert HELD.circuit(START + timedelta(days=365)) is Circuit.OPEN
 
 
-def test_told_is_told() -> None:
-    assert OPEN.untold
-    assert not OPEN.as_told().untold
-    assert OPEN.as_told().opening == OPEN.opening
+def test_a_published_change_is_no_longer_unpublished() -> None:
+    assert OPEN.unpublished_change
+    assert not OPEN.as_published().unpublished_change
+    assert OPEN.as_published().open_circuit == OPEN.open_circuit
 
 
 # --- whose failures they are
@@ -241,22 +241,24 @@ def open_for(breaker: Breaker, at: datetime = START) -> set[str]:
         ("aabbc", {"a", "b", "c"}),
     ],
 )
-def test_a_route_is_shut_for_all_only_if_several_tenants_calls_fail(tenants: str, shut: set[str]) -> None:
+def test_a_circuit_opens_for_all_tenants_only_if_the_calls_of_several_tenants_fail(
+    tenants: str, shut: set[str]
+) -> None:
     assert open_for(failures(Breaker(), *tenants)) == shut
 
 
-def test_half_of_the_samples_of_one_tenant_shut_it_out_and_nobody_else() -> None:
+def test_failures_of_one_tenant_open_the_circuit_for_that_tenant_only() -> None:
     breaker = Breaker()
     for _ in range(SAMPLES // 2):
         breaker = failures(successes(breaker, "b"), "a")
     assert open_for(breaker) == {"a"}
 
 
-def test_an_operator_sees_a_route_that_is_shut_for_one_tenant_as_open_for_there_may_be_no_other() -> None:
+def test_an_operator_sees_a_circuit_that_is_open_for_one_tenant_as_open() -> None:
     assert failures(Breaker(), *"aaaaa").circuit(START) is Circuit.OPEN
 
 
-def test_a_tenant_that_is_shut_out_comes_back_by_its_own_probe_and_by_nobody_elses_success() -> None:
+def test_a_circuit_that_is_open_for_one_tenant_is_closed_by_that_tenants_probe_only() -> None:
     shut = failures(Breaker(), *"aaaaa")
     later = seconds(COOLDOWN)
     assert shut.circuit(later, "a") is Circuit.HALF_OPEN
@@ -285,10 +287,10 @@ COUNTS = {
 
 
 @pytest.mark.parametrize("code", FailureCode)
-def test_only_what_the_route_itself_does_counts(code: FailureCode) -> None:
+def test_only_failures_of_the_route_itself_count(code: FailureCode) -> None:
     failed = Failure(code=code, message="", retryable=False, charged=Charged.NO)
 
-    assert is_of_the_route(failed) is COUNTS[code]
+    assert is_route_failure(failed) is COUNTS[code]
 
 
 HAPPENINGS = st.lists(
@@ -298,7 +300,7 @@ HAPPENINGS = st.lists(
 
 
 @given(HAPPENINGS)
-def test_whatever_happens_the_state_is_small_and_survives_being_written_down(
+def test_the_breaker_stays_small_and_survives_json_after_any_events(
     happenings: list[tuple[str, int]],
 ) -> None:
     breaker, at = Breaker(), START
@@ -310,15 +312,15 @@ def test_whatever_happens_the_state_is_small_and_survives_being_written_down(
             case "failure":
                 breaker = breaker.after_failure("503", at, began_at=at)
             case "probe" if breaker.circuit(at) is Circuit.HALF_OPEN:
-                breaker = breaker.probed(at)
+                breaker = breaker.with_probe(at)
                 assert breaker.circuit(at) is Circuit.OPEN
             case "hold":
-                breaker = breaker.held_open("a drill", at)
+                breaker = breaker.disabled("a drill", at)
             case "close":
                 breaker = breaker.closed(at)
                 assert breaker.circuit(at) is Circuit.CLOSED
             case _:
-                breaker = breaker.as_told()
+                breaker = breaker.as_published()
         assert len(breaker.samples) <= SAMPLES
-        assert breaker.opening is None or not breaker.samples
+        assert breaker.open_circuit is None or not breaker.samples
         assert Breaker.model_validate_json(breaker.model_dump_json()) == breaker

@@ -1,4 +1,4 @@
-"""Routes: configuration that either works or says everything that is wrong with it."""
+"""Routes: a configuration is valid, or all of its faults are reported."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_route_has_the_name_of_its_model_unless_it_is_given_one() -> None:
     assert [route.name for route in routes({}, {"model": SECOND, "name": "other"})] == [BETA, "other"]
 
 
-def test_a_name_given_as_a_route_is_made_in_code_is_its_models_too() -> None:
+def test_a_route_made_in_code_is_named_after_its_model_too() -> None:
     assert [route.name for route in ROUTES] == [BETA, SECOND]
 
 
@@ -72,7 +72,7 @@ def test_routes_can_be_narrowed_to_some_providers() -> None:
     assert both.of(set()) is None
 
 
-def test_a_route_says_at_once_what_it_takes_together() -> None:
+def test_a_route_takes_a_job_only_if_all_its_caps_fit() -> None:
     mixed = routes({"max_references": 2, "max_prompt_characters": 50}, {"model": SECOND, "aspect_ratios": ["1:1"]})
 
     def taking(references: int, ratio: str, characters: int) -> list[str]:
@@ -90,13 +90,13 @@ def test_a_route_offers_every_ratio_unless_it_says_otherwise() -> None:
     assert routes({"aspect_ratios": ["1:1"]}).default.aspect_ratios == {AspectRatio.SQUARE}
 
 
-def test_the_most_capable_route_sets_what_can_be_served_at_all() -> None:
+def test_the_largest_caps_of_all_routes_limit_every_job() -> None:
     both = routes({"max_prompt_characters": 50}, {"model": SECOND, "max_references": 20, "max_prompt_characters": 70})
 
     assert (both.most_references, both.longest_prompt) == (20, 70)
 
 
-def test_every_fault_of_the_configuration_is_named_at_once() -> None:
+def test_all_faults_of_the_configuration_are_reported_together() -> None:
     first = {**GOOD, "price_usd": "0", "max_references": -1}
     second = {**GOOD, "provider": "another", "model": "", "aspect_ratios": ["7:5"], "colour": "red"}
 
@@ -113,31 +113,31 @@ def test_every_fault_of_the_configuration_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("given", ["", {}, [], None, [{"provider": "apimodels"}], [1]])
-def test_what_holds_no_route_is_refused(given: object) -> None:
+def test_a_configuration_without_routes_is_refused(given: object) -> None:
     assert faulty(given)
 
 
 @pytest.mark.parametrize("provider", ["", "another", "ApiModels"])
-def test_a_provider_that_nobody_speaks_to_is_refused(provider: str) -> None:
+def test_an_unknown_provider_is_refused(provider: str) -> None:
     assert faulty([{**GOOD, "provider": provider}]).keys() == {"/0/provider"}
 
 
-def test_a_price_is_text_because_a_number_would_be_a_float() -> None:
+def test_a_price_must_be_text_because_a_number_would_be_a_float() -> None:
     assert faulty([{**GOOD, "price_usd": 0.06}]).keys() == {"/0/price_usd"}
 
 
 @pytest.mark.parametrize("price", ["0", "0.00", "-1", "6e-2", "1e999999999"])
-def test_a_price_is_a_plain_amount_above_nothing(price: str) -> None:
+def test_a_price_must_be_a_positive_amount(price: str) -> None:
     assert faulty([{**GOOD, "price_usd": price}]).keys() == {"/0/price_usd"}
 
 
-def test_a_name_is_given_once() -> None:
+def test_route_names_are_unique() -> None:
     assert "a name of its own" in faulty([GOOD, {**GOOD, "max_references": 4}])[""]
     assert "a name of its own" in faulty([GOOD, {**GOOD, "model": SECOND, "name": BETA}])[""]
     assert "a name of its own" in faulty([GOOD, {**GOOD, "provider": "kie"}])[""]
 
 
-def test_a_model_of_a_provider_has_one_route_only() -> None:
+def test_a_providers_model_has_one_route_only() -> None:
     assert "one route only" in faulty([GOOD, {**GOOD, "name": "another", "max_references": 4}])[""]
 
 
@@ -160,5 +160,5 @@ def test_a_rate_lies_within_its_bounds(rate: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("field", ["creates_per_minute", "slowest_per_minute", "fastest_per_minute", "max_in_flight"])
-def test_a_limit_is_more_than_nothing(field: str) -> None:
+def test_limits_are_positive(field: str) -> None:
     assert f"/0/{field}" in faulty([{**GOOD, field: 0}])

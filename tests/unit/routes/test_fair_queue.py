@@ -1,4 +1,4 @@
-"""Whose turn it is, and when: no route is called too often, and no tenant is served at another's cost."""
+"""Fair queue: no route is called too often, and no tenant is served at another's cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 from heliograph.routes.config import Route
-from heliograph.routes.fair_queue import SLOT, Pace, step
+from heliograph.routes.fair_queue import SLOT, FairQueue, slot_length
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,39 +41,39 @@ def in_seconds(moments: Sequence[datetime]) -> list[float]:
 
 @dataclass(order=True)
 class Waiting:
-    """One who has a place and sleeps until its moment."""
+    """One who has a finish_tag and sleeps until its moment."""
 
     wakes_at: datetime
     number: int
     tenant: str
-    place: int
+    finish_tag: int
 
 
 class Line:
     """A route and those who wait for it, each as `dispatch` does: sleep until the moment, look, go or sleep on."""
 
     def __init__(self) -> None:
-        self.pace = Pace.starting(ROUTE)
+        self.queue = FairQueue.starting(ROUTE)
         self.calls: list[tuple[datetime, str]] = []
         self._waiting: list[Waiting] = []
         self._number = 0
 
     def ask(self, tenant: str, at: datetime) -> int:
-        """Takes a place and goes, if it is the moment."""
+        """Takes a finish_tag and goes, if it is the moment."""
         self.run_until(at)
-        self.pace = self.pace.with_slot(tenant, at, weight)
-        place = self.pace.lanes[tenant]
+        self.queue = self.queue.with_slot(tenant, at, weight)
+        finish_tag = self.queue.finish_tags[tenant]
         self._number += 1
-        self._look(Waiting(at, self._number, tenant, place), at)
-        return place
+        self._look(Waiting(at, self._number, tenant, finish_tag), at)
+        return finish_tag
 
     def slow(self, at: datetime, wait_seconds: int = 0) -> None:
         self.run_until(at)
-        self.pace = self.pace.decreased(at, weight, ROUTE, wait_seconds=wait_seconds)
+        self.queue = self.queue.decreased(at, weight, ROUTE, wait_seconds=wait_seconds)
 
     def quicken(self, at: datetime) -> None:
         self.run_until(at)
-        self.pace = self.pace.increased(at, weight, ROUTE)
+        self.queue = self.queue.increased(at, weight, ROUTE)
 
     def run_until(self, at: datetime) -> None:
         while self._waiting and self._waiting[0].wakes_at <= at:
@@ -91,11 +91,11 @@ class Line:
         return [moment for moment, _ in self.calls]
 
     def _look(self, one: Waiting, now: datetime) -> None:
-        moment = self.pace.moment(one.tenant, one.place, weight)
+        moment = self.queue.starts_at(one.tenant, one.finish_tag, weight)
         if moment <= now:
             self.calls.append((now, one.tenant))
         else:
-            heapq.heappush(self._waiting, Waiting(moment, one.number, one.tenant, one.place))
+            heapq.heappush(self._waiting, Waiting(moment, one.number, one.tenant, one.finish_tag))
 
 
 def served(*asks: str, at: datetime = START) -> Line:
@@ -127,7 +127,7 @@ def test_a_lone_tenant_has_the_whole_rate_whatever_its_weight_and_no_more(tenant
     assert in_seconds(served(*[tenant] * 4).moments) == [0, 0.5, 1, 1.5]
 
 
-def test_time_in_which_nobody_asked_is_not_saved_up() -> None:
+def test_idle_time_is_not_saved_up() -> None:
     line = served("a")
     for _ in range(3):
         line.ask("a", seconds(3600))
@@ -136,7 +136,7 @@ def test_time_in_which_nobody_asked_is_not_saved_up() -> None:
     assert in_seconds(line.moments) == [0, 3600, 3600.5, 3601]
 
 
-def test_two_calls_come_no_closer_because_the_first_was_long_ago_served() -> None:
+def test_a_second_call_keeps_the_interval_even_on_an_idle_queue() -> None:
     line = served("a")
     line.ask("a", seconds(0.3))
     line.run()
@@ -144,18 +144,18 @@ def test_two_calls_come_no_closer_because_the_first_was_long_ago_served() -> Non
     assert in_seconds(line.moments) == [0, 0.5]
 
 
-def test_a_tenant_that_is_served_is_forgotten() -> None:
+def test_the_flow_of_a_served_tenant_is_removed() -> None:
     line = served("a", "b")
 
     line.ask("c", seconds(60))
 
-    assert line.pace.lanes.keys() == {"c"}
+    assert line.queue.finish_tags.keys() == {"c"}
 
 
 # --- several
 
 
-def test_two_busy_tenants_alternate_whoever_came_first_and_however_many_jobs_each_brings() -> None:
+def test_two_backlogged_tenants_alternate_in_any_order_and_with_any_number_of_jobs() -> None:
     line = served(*"aaaaaa", *"bbb")
 
     order = "".join(line.run())
@@ -165,21 +165,21 @@ def test_two_busy_tenants_alternate_whoever_came_first_and_however_many_jobs_eac
     assert in_seconds(line.moments) == [0, 0, 1, 1, 2, 2, 3, 3.5, 4]
 
 
-def test_who_asks_first_has_no_advantage_over_who_asks_with_the_next_breath() -> None:
+def test_the_first_of_two_tenants_has_no_advantage() -> None:
     calls = served(*["a"] * 50, *["b"] * 50).run()
 
     for half in range(10, 100, 10):
         assert abs(Counter(calls[:half])["a"] - half / 2) <= 1
 
 
-def test_a_tenant_is_served_by_its_weight() -> None:
+def test_backlogged_tenants_share_the_rate_by_weight() -> None:
     calls = served(*["heavy"] * 90, *["a"] * 90).run()
 
     # While both wait: three to one.
     assert abs(Counter(calls[:80])["heavy"] - 60) <= 1
 
 
-def test_a_latecomer_gets_its_share_at_once_and_not_what_it_missed() -> None:
+def test_a_late_tenant_gets_its_share_at_once_and_nothing_for_the_time_before() -> None:
     line = Line()
     for _ in range(100):
         line.ask("a", START)
@@ -193,7 +193,7 @@ def test_a_latecomer_gets_its_share_at_once_and_not_what_it_missed() -> None:
     assert Counter(late)["b"] in {9, 10}
 
 
-def test_a_thousand_jobs_of_one_do_not_keep_the_one_job_of_another_waiting() -> None:
+def test_a_thousand_jobs_of_one_tenant_do_not_delay_the_job_of_another() -> None:
     line = Line()
     for _ in range(1000):
         line.ask("a", START)
@@ -204,21 +204,21 @@ def test_a_thousand_jobs_of_one_do_not_keep_the_one_job_of_another_waiting() -> 
     assert when <= START + INTERVAL
 
 
-def test_a_tenant_that_has_had_enough_leaves_the_rate_to_the_others() -> None:
+def test_a_served_tenant_leaves_the_rate_to_the_others() -> None:
     line = served(*"aaaa", "b")
 
     assert in_seconds(line.moments) == [0, 0, 1, 1.5, 2]
 
 
-def test_how_long_a_place_is_and_whether_a_lane_is_busy_follow_from_the_weight() -> None:
-    pace = Pace.starting(ROUTE).with_slot("double", START, weight)
+def test_the_length_of_a_slot_follows_from_the_weight() -> None:
+    queue = FairQueue.starting(ROUTE).with_slot("double", START, weight)
 
-    assert step("double", weight) == SLOT // 2
-    assert pace.lanes == {"double": SLOT // 2}
-    assert pace.next_place("double", START, weight) == SLOT
-    assert pace.is_waiting("double", START, weight)
-    assert not pace.is_waiting("double", START + INTERVAL, weight)
-    assert not pace.is_waiting("a", START, weight)
+    assert slot_length("double", weight) == SLOT // 2
+    assert queue.finish_tags == {"double": SLOT // 2}
+    assert queue.next_finish_tag("double", START, weight) == SLOT
+    assert queue.is_backlogged("double", START, weight)
+    assert not queue.is_backlogged("double", START + INTERVAL, weight)
+    assert not queue.is_backlogged("a", START, weight)
 
 
 # --- what always holds
@@ -228,7 +228,7 @@ WINDOWS = st.integers(0, 20_000)
 
 
 @given(ASKS, WINDOWS)
-def test_no_stretch_of_time_sees_more_calls_than_the_rate_and_one_for_each_tenant(
+def test_no_window_has_more_calls_than_the_rate_and_one_for_each_tenant(
     asks: list[tuple[str, int]], window: int
 ) -> None:
     line, at = Line(), START
@@ -243,7 +243,7 @@ def test_no_stretch_of_time_sees_more_calls_than_the_rate_and_one_for_each_tenan
 
 
 @given(ASKS)
-def test_everybody_is_served_once_and_nobody_before_asking(asks: list[tuple[str, int]]) -> None:
+def test_every_job_is_served_once_and_not_before_it_asked(asks: list[tuple[str, int]]) -> None:
     line, at, asked = Line(), START, []
     for tenant, pause in asks:
         at += timedelta(milliseconds=pause)
@@ -258,7 +258,7 @@ def test_everybody_is_served_once_and_nobody_before_asking(asks: list[tuple[str,
 
 
 @given(st.permutations([*["a"] * 8, *["b"] * 8, *["double"] * 16]))
-def test_the_order_is_fair_by_weight_whoever_came_first(asks: list[str]) -> None:
+def test_the_order_is_fair_by_weight_for_any_order_of_arrival(asks: list[str]) -> None:
     calls = served(*asks).run()
 
     # While all three wait, after any number of calls: each has its share, give or take one turn.
@@ -270,7 +270,7 @@ def test_the_order_is_fair_by_weight_whoever_came_first(asks: list[str]) -> None
 
 
 @given(st.lists(st.sampled_from(TENANTS), min_size=1, max_size=30))
-def test_while_somebody_waits_the_route_is_not_left_idle(asks: list[str]) -> None:
+def test_the_route_is_never_idle_while_a_job_waits(asks: list[str]) -> None:
     line = served(*asks)
 
     tenants = len(set(asks))
@@ -284,82 +284,82 @@ MOVES = st.lists(
 
 
 @given(ASKS, MOVES)
-def test_a_moment_never_comes_earlier_than_it_was_told(
+def test_a_slot_never_starts_earlier_than_was_computed_before(
     asks: list[tuple[str, int]], moves: list[tuple[str, int, int]]
 ) -> None:
-    pace, at, places = Pace.starting(ROUTE), START, []
+    queue, at, slots = FairQueue.starting(ROUTE), START, []
     for tenant, pause in asks:
         at += timedelta(milliseconds=pause // 10)
-        pace = pace.with_slot(tenant, at, weight)
-        places.append((tenant, pace.lanes[tenant]))
+        queue = queue.with_slot(tenant, at, weight)
+        slots.append((tenant, queue.finish_tags[tenant]))
     for what, pause, wait_seconds in moves:
         at += timedelta(milliseconds=pause)
         match what:
             case "slow":
-                after = pace.decreased(at, weight, ROUTE)
+                after = queue.decreased(at, weight, ROUTE)
             case "hold":
-                after = pace.decreased(at, weight, ROUTE, wait_seconds=wait_seconds)
+                after = queue.decreased(at, weight, ROUTE, wait_seconds=wait_seconds)
             case "ease":
-                after = pace.after_saturation(at, weight, ROUTE)
+                after = queue.after_saturation(at, weight, ROUTE)
             case tenant:
-                after = pace.with_slot(tenant, at, weight)
-        for tenant, place in places:
-            told = pace.moment(tenant, place, weight)
+                after = queue.with_slot(tenant, at, weight)
+        for tenant, finish_tag in slots:
+            told = queue.starts_at(tenant, finish_tag, weight)
             if told > at:
-                assert after.moment(tenant, place, weight) >= told - ROUNDING
-        pace = after
+                assert after.starts_at(tenant, finish_tag, weight) >= told - ROUNDING
+        queue = after
 
 
 @given(ASKS, st.integers(0, 10_000))
-def test_virtual_time_never_runs_backwards_and_stands_still_when_nobody_waits(
+def test_virtual_time_never_decreases_and_stands_still_without_a_backlog(
     asks: list[tuple[str, int]], pause: int
 ) -> None:
-    pace, at = Pace.starting(ROUTE), START
+    queue, at = FairQueue.starting(ROUTE), START
     for tenant, before in asks:
         at += timedelta(milliseconds=before)
-        earlier = pace.virtual_at(at, weight)
-        pace = pace.with_slot(tenant, at, weight)
-        assert pace.virtual_at(at, weight) == earlier
-        later = pace.virtual_at(at + timedelta(milliseconds=pause), weight)
-        assert earlier <= later <= max(pace.lanes.values())
+        earlier = queue.virtual_time_at(at, weight)
+        queue = queue.with_slot(tenant, at, weight)
+        assert queue.virtual_time_at(at, weight) == earlier
+        later = queue.virtual_time_at(at + timedelta(milliseconds=pause), weight)
+        assert earlier <= later <= max(queue.finish_tags.values())
 
 
 @given(ASKS)
-def test_a_pace_survives_being_written_down(asks: list[tuple[str, int]]) -> None:
-    pace = Pace.starting(ROUTE)
+def test_a_queue_survives_json(asks: list[tuple[str, int]]) -> None:
+    queue = FairQueue.starting(ROUTE)
     for tenant, _ in asks:
-        pace = pace.with_slot(tenant, START, weight)
+        queue = queue.with_slot(tenant, START, weight)
 
-    assert Pace.model_validate_json(pace.model_dump_json()) == pace
+    assert FairQueue.model_validate_json(queue.model_dump_json()) == queue
 
 
 # --- refusals
 
 
 def test_a_refusal_halves_the_rate() -> None:
-    pace = Pace.starting(ROUTE).decreased(START, weight, ROUTE)
+    queue = FairQueue.starting(ROUTE).decreased(START, weight, ROUTE)
 
-    assert pace.creates_per_minute == 60
+    assert queue.creates_per_minute == 60
 
 
 def test_the_refusals_of_one_burst_halve_the_rate_once() -> None:
-    pace = Pace.starting(ROUTE)
+    queue = FairQueue.starting(ROUTE)
     for milliseconds in range(0, 9_999, 500):
-        pace = pace.decreased(START + timedelta(milliseconds=milliseconds), weight, ROUTE)
-    assert pace.creates_per_minute == 60
+        queue = queue.decreased(START + timedelta(milliseconds=milliseconds), weight, ROUTE)
+    assert queue.creates_per_minute == 60
 
-    assert pace.decreased(seconds(30), weight, ROUTE).creates_per_minute == 30
+    assert queue.decreased(seconds(30), weight, ROUTE).creates_per_minute == 30
 
 
 def test_the_rate_never_falls_below_the_slowest() -> None:
-    pace = Pace.starting(ROUTE)
+    queue = FairQueue.starting(ROUTE)
     for minutes in range(20):
-        pace = pace.decreased(START + timedelta(minutes=minutes), weight, ROUTE)
+        queue = queue.decreased(START + timedelta(minutes=minutes), weight, ROUTE)
 
-    assert pace.creates_per_minute == ROUTE.slowest_per_minute
+    assert queue.creates_per_minute == ROUTE.slowest_per_minute
 
 
-def test_what_was_waiting_waits_twice_as_long_after_a_refusal() -> None:
+def test_waiting_jobs_wait_twice_as_long_after_a_refusal() -> None:
     line = Line()
     for _ in range(4):
         line.ask("a", START)
@@ -373,7 +373,7 @@ def test_what_was_waiting_waits_twice_as_long_after_a_refusal() -> None:
     "asks", ["a", "a a", "a b c", "a-huge", "b c z a-huge", "b c z z-huge", "b c a-huge a-huge a-huge"]
 )
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_wish_to_be_left_alone_holds_everybody(asks: str, when: str) -> None:
+def test_a_retry_after_of_the_provider_holds_all_calls(asks: str, when: str) -> None:
     line = Line()
     # So that there is a refusal at all.
     line.ask("first", START)
@@ -389,7 +389,7 @@ def test_a_wish_to_be_left_alone_holds_everybody(asks: str, when: str) -> None:
     assert min(line.moments, default=seconds(30)) >= seconds(30)
 
 
-def test_everybody_who_was_held_comes_one_after_another() -> None:
+def test_held_calls_leave_one_after_another() -> None:
     line = Line()
     line.slow(START, 30)
     for tenant in "abcabc":
@@ -399,7 +399,7 @@ def test_everybody_who_was_held_comes_one_after_another() -> None:
     assert in_seconds(line.moments) == [30, 30, 30, 33, 33, 33]
 
 
-def test_turns_that_came_while_everybody_was_held_do_not_all_come_at_its_end() -> None:
+def test_slots_that_passed_during_a_hold_do_not_all_start_at_its_end() -> None:
     line = Line()
     for _ in range(10):
         line.ask("a", START)
@@ -411,7 +411,7 @@ def test_turns_that_came_while_everybody_was_held_do_not_all_come_at_its_end() -
     assert in_seconds(line.moments)[3] >= 31
 
 
-def test_a_shorter_wish_does_not_end_a_longer_one() -> None:
+def test_a_shorter_hold_does_not_end_a_longer_one() -> None:
     line = Line()
     line.slow(START, 600)
     line.slow(seconds(1), 5)
@@ -424,110 +424,110 @@ def test_a_shorter_wish_does_not_end_a_longer_one() -> None:
 # --- full routes
 
 
-def test_a_full_route_is_called_an_eighth_less_often_and_once_for_all_who_find_it_full() -> None:
-    pace = Pace.starting(ROUTE)
+def test_the_saturations_of_one_burst_decrease_the_rate_once_by_an_eighth() -> None:
+    queue = FairQueue.starting(ROUTE)
     for milliseconds in range(0, 9_999, 500):
-        pace = pace.after_saturation(START + timedelta(milliseconds=milliseconds), weight, ROUTE)
-    assert pace.creates_per_minute == pytest.approx(105, abs=0.01)
+        queue = queue.after_saturation(START + timedelta(milliseconds=milliseconds), weight, ROUTE)
+    assert queue.creates_per_minute == pytest.approx(105, abs=0.01)
 
-    assert pace.after_saturation(seconds(10), weight, ROUTE).creates_per_minute == pytest.approx(92, abs=0.2)
+    assert queue.after_saturation(seconds(10), weight, ROUTE).creates_per_minute == pytest.approx(92, abs=0.2)
 
 
-def test_a_full_route_is_never_called_less_often_than_the_slowest() -> None:
-    pace = Pace.starting(ROUTE)
+def test_saturation_never_decreases_the_rate_below_the_slowest() -> None:
+    queue = FairQueue.starting(ROUTE)
     for minutes in range(60):
-        pace = pace.after_saturation(START + timedelta(minutes=minutes), weight, ROUTE)
+        queue = queue.after_saturation(START + timedelta(minutes=minutes), weight, ROUTE)
 
-    assert pace.creates_per_minute == ROUTE.slowest_per_minute
+    assert queue.creates_per_minute == ROUTE.slowest_per_minute
 
 
-def test_each_who_finds_a_route_full_puts_the_turns_of_all_others_off_by_one_call() -> None:
+def test_each_saturation_delays_all_slots_by_one_interval() -> None:
     line = Line()
     for _ in range(3):
         line.ask("a", START)
     line.slow(START)
-    before = line.pace.moment("a", 3 * SLOT, weight)
+    before = line.queue.starts_at("a", 3 * SLOT, weight)
 
-    line.pace = line.pace.after_saturation(START, weight, ROUTE)
+    line.queue = line.queue.after_saturation(START, weight, ROUTE)
 
-    assert line.pace.moment("a", 3 * SLOT, weight) == before + timedelta(microseconds=line.pace.interval_us)
+    assert line.queue.starts_at("a", 3 * SLOT, weight) == before + timedelta(microseconds=line.queue.interval_us)
 
 
-def test_a_full_route_does_not_end_a_wish_to_be_left_alone() -> None:
-    pace = (
-        Pace.starting(ROUTE)
+def test_saturation_does_not_end_a_hold() -> None:
+    queue = (
+        FairQueue.starting(ROUTE)
         .decreased(START, weight, ROUTE, wait_seconds=600)
         .after_saturation(seconds(1), weight, ROUTE)
     )
 
-    joined = pace.with_slot("a", seconds(2), weight)
-    assert joined.moment("a", joined.lanes["a"], weight) >= seconds(600)
+    joined = queue.with_slot("a", seconds(2), weight)
+    assert joined.starts_at("a", joined.finish_tags["a"], weight) >= seconds(600)
 
 
 # --- and rising again
 
 
-def test_a_rate_rises_only_after_a_quiet_minute() -> None:
-    pace = crowded(Pace.starting(ROUTE).decreased(START, weight, ROUTE))
+def test_the_rate_increases_only_after_a_quiet_minute() -> None:
+    queue = crowded(FairQueue.starting(ROUTE).decreased(START, weight, ROUTE))
 
-    assert not pace.may_rise(seconds(59.9), weight)
-    assert pace.may_rise(seconds(60), weight)
+    assert not queue.may_increase(seconds(59.9), weight)
+    assert queue.may_increase(seconds(60), weight)
 
 
-def test_a_rate_that_nobody_waits_for_does_not_rise() -> None:
-    pace = Pace.starting(ROUTE).decreased(START, weight, ROUTE)
+def test_the_rate_does_not_increase_without_a_backlog() -> None:
+    queue = FairQueue.starting(ROUTE).decreased(START, weight, ROUTE)
 
-    assert not pace.may_rise(seconds(3600), weight)
-    alone = pace.with_slot("a", seconds(3600), weight)
-    assert not alone.may_rise(seconds(3600), weight)
+    assert not queue.may_increase(seconds(3600), weight)
+    alone = queue.with_slot("a", seconds(3600), weight)
+    assert not alone.may_increase(seconds(3600), weight)
     assert (
         alone.with_slot("a", seconds(3600), weight)
         .with_slot("a", seconds(3600), weight)
-        .may_rise(seconds(3600), weight)
+        .may_increase(seconds(3600), weight)
     )
 
 
-def crowded(pace: Pace) -> Pace:
+def crowded(queue: FairQueue) -> FairQueue:
     """With a lane that is given out for days."""
-    return pace.model_copy(update={"lanes": {"a": pace.virtual + 10**12}})
+    return queue.model_copy(update={"finish_tags": {"a": queue.virtual_time + 10**12}})
 
 
-def test_a_rate_rises_by_a_sixtieth_of_where_it_began_and_every_ten_seconds_at_most() -> None:
-    pace = crowded(Pace.starting(ROUTE).decreased(START, weight, ROUTE)).increased(seconds(60), weight, ROUTE)
+def test_the_rate_increases_by_a_sixtieth_of_the_initial_rate_every_ten_seconds_at_most() -> None:
+    queue = crowded(FairQueue.starting(ROUTE).decreased(START, weight, ROUTE)).increased(seconds(60), weight, ROUTE)
 
-    assert pace.creates_per_minute == pytest.approx(62, abs=0.01)
-    assert not pace.may_rise(seconds(69.9), weight)
-    assert pace.may_rise(seconds(70), weight)
+    assert queue.creates_per_minute == pytest.approx(62, abs=0.01)
+    assert not queue.may_increase(seconds(69.9), weight)
+    assert queue.may_increase(seconds(70), weight)
 
 
-def test_a_slow_rate_rises_by_one_a_minute_at_least() -> None:
+def test_a_slow_rate_increases_by_at_least_one_call_a_minute() -> None:
     slow = ROUTE.model_copy(update={"creates_per_minute": 6})
 
-    assert Pace.starting(slow).increased(START, weight, slow).creates_per_minute == pytest.approx(7, abs=0.01)
+    assert FairQueue.starting(slow).increased(START, weight, slow).creates_per_minute == pytest.approx(7, abs=0.01)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 120)), max_size=400))
-def test_a_rate_always_stays_within_its_bounds(reports: list[tuple[bool, int]]) -> None:
+def test_the_rate_always_stays_within_its_bounds(reports: list[tuple[bool, int]]) -> None:
     route = ROUTE.model_copy(update={"slowest_per_minute": 60, "fastest_per_minute": 130})
-    pace, at = crowded(Pace.starting(route)), START
+    queue, at = crowded(FairQueue.starting(route)), START
     for refused, pause in reports:
         at += timedelta(seconds=pause)
         if refused:
-            pace = pace.decreased(at, weight, route)
-        elif pace.may_rise(at, weight):
-            pace = pace.increased(at, weight, route)
-        assert 60 <= pace.creates_per_minute <= 130.001
+            queue = queue.decreased(at, weight, route)
+        elif queue.may_increase(at, weight):
+            queue = queue.increased(at, weight, route)
+        assert 60 <= queue.creates_per_minute <= 130.001
 
 
-def test_a_rate_that_always_rises_ends_at_the_fastest() -> None:
-    pace = Pace.starting(ROUTE)
+def test_the_rate_never_increases_beyond_the_fastest() -> None:
+    queue = FairQueue.starting(ROUTE)
     for calls in range(1000):
-        pace = pace.increased(seconds(10 * calls), weight, ROUTE)
+        queue = queue.increased(seconds(10 * calls), weight, ROUTE)
 
-    assert pace.creates_per_minute == ROUTE.fastest_per_minute
+    assert queue.creates_per_minute == ROUTE.fastest_per_minute
 
 
-def test_a_rate_that_rises_does_not_move_those_who_wait_out_of_their_order() -> None:
+def test_an_increase_of_the_rate_keeps_the_order_of_waiting_jobs() -> None:
     line = Line()
     for _ in range(3):
         line.ask("a", START)

@@ -1,4 +1,4 @@
-"""Ten thousand uploads at once: simulated with the real steps, so that their cost and their order can be seen."""
+"""Fairness: ten thousand uploads at once, simulated with the real use cases."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def crowd(here: InMemoryDeployment, monkeypatch: pytest.MonkeyPatch) -> Crowd:
 
 
 @pytest.mark.slow
-def test_ten_thousand_uploads_at_once_are_served_in_turn_without_a_herd(
+def test_ten_thousand_uploads_at_once_are_served_in_turn_without_a_thundering_herd(
     crowd: Crowd, capsys: pytest.CaptureFixture[str]
 ) -> None:
     crowd.here.ledger.tenants = Tenants(named={"press": Tenant(weight=2)})
@@ -142,7 +142,7 @@ def test_ten_thousand_uploads_at_once_are_served_in_turn_without_a_herd(
     assert shares["blog"] == pytest.approx(475, abs=20)
 
 
-def test_who_comes_late_is_not_behind_everybody_who_came_before(crowd: Crowd) -> None:
+def test_a_late_tenant_is_not_served_after_all_earlier_jobs(crowd: Crowd) -> None:
     crowd.arrive("shop", 1_200)
     crowd.arrive("blog", 100, after_seconds=120)
 
@@ -158,7 +158,7 @@ def test_who_comes_late_is_not_behind_everybody_who_came_before(crowd: Crowd) ->
     assert crowd.served[-1][0] - start <= timedelta(seconds=1_300 / 2 + 15)
 
 
-def test_a_route_that_is_full_is_called_as_fast_as_it_works(crowd: Crowd) -> None:
+def test_a_full_route_is_called_as_fast_as_it_finishes_tasks(crowd: Crowd) -> None:
     crowd.routes = Routes((ROUTE.model_copy(update={"max_in_flight": 20}),))
     crowd.here.jobs._caps = {ROUTE.name: 20}
     crowd.arrive("shop", 400)

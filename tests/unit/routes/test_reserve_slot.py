@@ -1,4 +1,4 @@
-"""Turns: one atomic write for a place, none to look at it again, and races that cost nobody anything."""
+"""Slots: one atomic write for a slot, none for its ticket, and races that lose no slot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from heliograph.kernel.errors import StorageFailed
 from heliograph.routes.config import Route
 from heliograph.routes.fair_queue import SLOT, Ticket
-from heliograph.routes.reserve_slot import QueueSlot, turn_on
+from heliograph.routes.reserve_slot import QueueSlot, QueueSlots
 
 from tests.fakes.route_states import InMemoryRouteStates
 
@@ -21,6 +21,10 @@ def weight(tenant: str) -> int:
     return 3 if tenant == "heavy" else 1
 
 
+def slots(states: InMemoryRouteStates) -> QueueSlots:
+    return QueueSlots(states=states, weights=weight)
+
+
 def ask(
     states: InMemoryRouteStates,
     tenant: str = "a",
@@ -30,8 +34,8 @@ def ask(
     now: datetime = START,
 ) -> QueueSlot | None:
     """As `dispatch` does: looks, then asks for its turn."""
-    state = states.look([ROUTE]).routes[ROUTE.name]
-    return turn_on(ROUTE, tenant, state=state, ticket=ticket, before=before, now=now, weights=weight, states=states)
+    state = states.snapshot([ROUTE]).routes[ROUTE.name]
+    return slots(states).reserve(ROUTE, tenant, state=state, ticket=ticket, before=before, now=now)
 
 
 def asked(states: InMemoryRouteStates, tenant: str = "a", *, ticket: Ticket | None = None) -> QueueSlot:
@@ -41,7 +45,7 @@ def asked(states: InMemoryRouteStates, tenant: str = "a", *, ticket: Ticket | No
 
 
 def seconds_of(*turns: QueueSlot) -> list[float]:
-    return [(turn.moment - START).total_seconds() for turn in turns]
+    return [(turn.starts_at - START).total_seconds() for turn in turns]
 
 
 @pytest.fixture
@@ -50,14 +54,14 @@ def states() -> InMemoryRouteStates:
 
 
 def test_an_idle_route_is_free_at_once(states: InMemoryRouteStates) -> None:
-    assert ask(states) == QueueSlot(Ticket(route="m", place=SLOT), START)
+    assert ask(states) == QueueSlot(Ticket(route="m", finish_tag=SLOT), START)
 
 
-def test_places_of_one_tenant_come_one_after_another(states: InMemoryRouteStates) -> None:
+def test_slots_of_one_tenant_start_one_after_another(states: InMemoryRouteStates) -> None:
     assert seconds_of(*(asked(states) for _ in range(4))) == [0, 0.5, 1, 1.5]
 
 
-def test_a_place_costs_one_write_and_looking_at_it_again_none(states: InMemoryRouteStates) -> None:
+def test_a_slot_costs_one_write_and_its_ticket_none(states: InMemoryRouteStates) -> None:
     turns = [asked(states) for _ in range(3)]
     assert states.writes == 3
 
@@ -65,14 +69,14 @@ def test_a_place_costs_one_write_and_looking_at_it_again_none(states: InMemoryRo
     assert states.writes == 3
 
 
-def test_another_tenant_has_a_lane_of_its_own(states: InMemoryRouteStates) -> None:
+def test_each_tenant_has_its_own_flow(states: InMemoryRouteStates) -> None:
     for _ in range(10):
         asked(states)
 
     assert seconds_of(asked(states, "b"))[0] <= 0.5
 
 
-def test_a_ticket_whose_turn_was_put_off_is_told_the_later_moment(states: InMemoryRouteStates) -> None:
+def test_a_ticket_whose_slot_was_delayed_gets_the_later_start(states: InMemoryRouteStates) -> None:
     second = [asked(states) for _ in range(4)][-1]
     asked(states, "b")
     asked(states, "b")
@@ -80,23 +84,23 @@ def test_a_ticket_whose_turn_was_put_off_is_told_the_later_moment(states: InMemo
     again = asked(states, ticket=second.ticket)
 
     assert again.ticket == second.ticket
-    assert again.moment > second.moment
+    assert again.starts_at > second.starts_at
 
 
-def test_a_ticket_for_another_route_is_worth_nothing_here(states: InMemoryRouteStates) -> None:
+def test_a_ticket_for_another_route_is_ignored(states: InMemoryRouteStates) -> None:
     asked(states)
 
-    turn = asked(states, ticket=Ticket(route="another", place=7 * SLOT))
+    turn = asked(states, ticket=Ticket(route="another", finish_tag=7 * SLOT))
 
-    assert turn == QueueSlot(Ticket(route="m", place=2 * SLOT), START + timedelta(seconds=0.5))
+    assert turn == QueueSlot(Ticket(route="m", finish_tag=2 * SLOT), START + timedelta(seconds=0.5))
 
 
 @pytest.mark.parametrize("tenant", ["a", "b"], ids=["a lane that is busy", "a lane that is not"])
-def test_a_turn_that_would_come_too_late_takes_no_place(states: InMemoryRouteStates, tenant: str) -> None:
+def test_a_slot_that_would_start_too_late_is_not_reserved(states: InMemoryRouteStates, tenant: str) -> None:
     for _ in range(20):
         asked(states)
     writes = states.writes
-    moment = asked(states, ticket=Ticket(route="m", place=21 * SLOT)).moment if tenant == "a" else START
+    moment = asked(states, ticket=Ticket(route="m", finish_tag=21 * SLOT)).starts_at if tenant == "a" else START
 
     assert ask(states, tenant, before=moment) is None
 
@@ -104,7 +108,7 @@ def test_a_turn_that_would_come_too_late_takes_no_place(states: InMemoryRouteSta
     assert ask(states, tenant) is not None
 
 
-def test_a_ticket_is_kept_even_if_its_turn_comes_too_late_by_now(states: InMemoryRouteStates) -> None:
+def test_a_ticket_is_kept_even_if_its_slot_now_starts_too_late(states: InMemoryRouteStates) -> None:
     turn = [asked(states) for _ in range(5)][-1]
 
     assert ask(states, ticket=turn.ticket, before=START) == turn
@@ -113,17 +117,17 @@ def test_a_ticket_is_kept_even_if_its_turn_comes_too_late_by_now(states: InMemor
 # --- races
 
 
-def test_of_two_tenants_that_join_at_once_each_gets_a_place(states: InMemoryRouteStates) -> None:
+def test_two_tenants_at_once_each_get_a_slot(states: InMemoryRouteStates) -> None:
     inner: list[QueueSlot] = []
     states.on("save", lambda: inner.append(asked(states, "b")))
 
     outer = asked(states, "a")
 
-    assert {turn.ticket.place for turn in (*inner, outer)} == {SLOT}
-    assert states.look([ROUTE]).routes["m"].pace.lanes == {"a": SLOT, "b": SLOT}
+    assert {turn.ticket.finish_tag for turn in (*inner, outer)} == {SLOT}
+    assert states.snapshot([ROUTE]).routes["m"].queue.finish_tags == {"a": SLOT, "b": SLOT}
 
 
-def test_of_two_jobs_of_a_tenant_that_join_at_once_each_gets_a_place_of_its_own(states: InMemoryRouteStates) -> None:
+def test_two_jobs_of_a_tenant_that_start_its_flow_at_once_get_different_slots(states: InMemoryRouteStates) -> None:
     inner: list[QueueSlot] = []
     states.on("save", lambda: inner.append(asked(states)))
 
@@ -132,38 +136,29 @@ def test_of_two_jobs_of_a_tenant_that_join_at_once_each_gets_a_place_of_its_own(
     assert seconds_of(inner[0], outer) == [0, 0.5]
 
 
-def test_of_two_jobs_that_add_to_a_lane_at_once_each_gets_a_place_of_its_own(states: InMemoryRouteStates) -> None:
+def test_two_jobs_that_extend_a_flow_at_once_get_different_slots(states: InMemoryRouteStates) -> None:
     asked(states)
     inner: list[QueueSlot] = []
-    states.on("queue", lambda: inner.append(asked(states)))
+    states.on("extend_flow", lambda: inner.append(asked(states)))
 
     outer = asked(states)
 
     assert seconds_of(inner[0], outer) == [0.5, 1]
 
 
-def test_a_lane_that_came_to_its_end_meanwhile_is_joined_anew(states: InMemoryRouteStates) -> None:
+def test_a_flow_that_was_removed_meanwhile_is_started_again(states: InMemoryRouteStates) -> None:
     asked(states)
-    stale = states.look([ROUTE]).routes["m"]
+    stale = states.snapshot([ROUTE]).routes["m"]
     # Somebody else, a minute later, finds the lane idle and forgets it.
     assert ask(states, "b", now=START + timedelta(minutes=1))
 
-    turn = turn_on(
-        ROUTE,
-        "a",
-        state=stale,
-        ticket=None,
-        before=LATER,
-        now=START,
-        weights=weight,
-        states=states,
-    )
+    turn = slots(states).reserve(ROUTE, "a", state=stale, ticket=None, before=LATER, now=START)
 
     assert turn
-    assert "a" in states.look([ROUTE]).routes["m"].pace.lanes
+    assert "a" in states.snapshot([ROUTE]).routes["m"].queue.finish_tags
 
 
-def test_a_crowd_of_one_tenant_keeps_its_lane_busy_and_every_one_gets_a_place(states: InMemoryRouteStates) -> None:
+def test_many_jobs_of_one_tenant_at_once_all_get_slots(states: InMemoryRouteStates) -> None:
     inner: list[QueueSlot] = []
 
     def meanwhile() -> None:
@@ -171,11 +166,11 @@ def test_a_crowd_of_one_tenant_keeps_its_lane_busy_and_every_one_gets_a_place(st
 
     for _ in range(3):
         states.on("save", meanwhile)
-        states.on("queue", meanwhile)
+        states.on("extend_flow", meanwhile)
 
     inner.append(asked(states))
 
-    assert len({turn.ticket.place for turn in inner}) == len(inner)
+    assert len({turn.ticket.finish_tag for turn in inner}) == len(inner)
 
 
 def join_before_us(states: InMemoryRouteStates, times: int) -> None:
@@ -188,23 +183,23 @@ def join_before_us(states: InMemoryRouteStates, times: int) -> None:
         states.on("save", meanwhile, None)
 
 
-def test_whoever_loses_to_some_tenants_still_gets_a_place(states: InMemoryRouteStates) -> None:
+def test_a_job_that_loses_some_races_still_gets_a_slot(states: InMemoryRouteStates) -> None:
     join_before_us(states, 4)
 
-    assert asked(states).ticket.place == SLOT
-    assert len(states.look([ROUTE]).routes["m"].pace.lanes) == 5
+    assert asked(states).ticket.finish_tag == SLOT
+    assert len(states.snapshot([ROUTE]).routes["m"].queue.finish_tags) == 5
 
 
-def test_whoever_loses_to_ever_more_tenants_comes_back_and_has_taken_no_place(states: InMemoryRouteStates) -> None:
+def test_a_job_that_loses_every_race_raises_and_reserves_no_slot(states: InMemoryRouteStates) -> None:
     join_before_us(states, 6)
 
     with pytest.raises(StorageFailed, match="changes too often"):
         ask(states)
 
-    assert "a" not in states.look([ROUTE]).routes["m"].pace.lanes
+    assert "a" not in states.snapshot([ROUTE]).routes["m"].queue.finish_tags
 
 
-def test_a_store_that_is_away_is_a_reason_to_come_back(states: InMemoryRouteStates) -> None:
+def test_a_failed_store_raises_and_reserves_no_slot(states: InMemoryRouteStates) -> None:
     states.on("save", StorageFailed("throttled"))
 
     with pytest.raises(StorageFailed):

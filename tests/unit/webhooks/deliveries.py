@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from heliograph.webhooks.bus_event import ReceivedEvent
 from heliograph.webhooks.delivery import Delivery
-from heliograph.webhooks.endpoint import ReceivedEvent
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EVENT = ReceivedEvent(
@@ -19,7 +19,7 @@ EVENT = ReceivedEvent(
 
 
 def delivery(event: ReceivedEvent = EVENT, receiver: str = "ep_x", **changes: Any) -> Delivery:
-    made = Delivery.of(
+    made = Delivery.for_event(
         event, tenant="shop", receiver_id=receiver, endpoint_id=receiver, url="https://x.test/", skipped=False, at=NOW
     )
     return made.model_copy(update=changes)

@@ -12,18 +12,18 @@ from heliograph.jobs.request import Rules, read_request
 from heliograph.kernel.errors import InvalidRequest
 from heliograph.storage.references import MAX_URL_CHARACTERS, check_webhook_url
 from heliograph.webhooks.adapters.http_sender import signed
+from heliograph.webhooks.bus_event import ReceivedEvent
 from heliograph.webhooks.endpoint import (
+    DISABLE_AFTER,
     DISABLED_EVENT,
-    OVERLAP,
-    PATIENCE,
+    ROTATION_OVERLAP,
     Endpoint,
     EndpointStatus,
-    ReceivedEvent,
+    job_urls_endpoint,
     job_urls_id,
-    job_urls_of,
     read_endpoint_change,
     read_endpoint_request,
-    secret_of,
+    signing_secret,
 )
 from heliograph.webhooks.event_catalogue import EVENT_TYPES
 from standardwebhooks import WebhookVerificationError
@@ -198,24 +198,27 @@ def test_an_event_is_for_the_tenant_that_it_concerns(event: ReceivedEvent, tenan
 
 @pytest.mark.parametrize("type_", [*EVENT_TYPES, "something.new"])
 def test_who_chose_nothing_gets_everything(type_: str) -> None:
-    assert endpoint().wants(happening(type_))
+    assert endpoint().subscribes_to(happening(type_))
 
 
 def test_who_chose_gets_what_it_chose() -> None:
     one = endpoint(events=("image.job.failed",))
-    assert [one.wants(happening(type_)) for type_ in ("image.job.failed", "image.job.succeeded")] == [True, False]
+    assert [one.subscribes_to(happening(type_)) for type_ in ("image.job.failed", "image.job.succeeded")] == [
+        True,
+        False,
+    ]
 
 
 def test_nobody_is_told_of_its_own_end() -> None:
-    assert not endpoint().wants(happening(DISABLED_EVENT, endpoint_id="ep_x"))
-    assert endpoint().wants(happening(DISABLED_EVENT, endpoint_id="ep_y"))
+    assert not endpoint().subscribes_to(happening(DISABLED_EVENT, endpoint_id="ep_x"))
+    assert endpoint().subscribes_to(happening(DISABLED_EVENT, endpoint_id="ep_y"))
 
 
 # ---- Secrets
 
 
 def test_a_secret_is_what_the_standard_asks_for() -> None:
-    secret = secret_of(MASTER, "ep_x", 1)
+    secret = signing_secret(MASTER, "ep_x", 1)
     assert secret.startswith("whsec_")
     assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
 
@@ -228,42 +231,42 @@ def test_each_endpoint_version_and_deployment_has_another_secret_and_always_the_
         (MASTER, "ep_x:1", 1),
         ("b" * 64, "ep_x", 1),
     ]
-    assert len({secret_of(*name) for name in names}) == len(names)
-    assert secret_of(MASTER, "ep_x", 1) == secret_of(MASTER, "ep_x", 1)
+    assert len({signing_secret(*name) for name in names}) == len(names)
+    assert signing_secret(MASTER, "ep_x", 1) == signing_secret(MASTER, "ep_x", 1)
 
 
 def test_the_urls_of_jobs_have_a_secret_for_each_tenant() -> None:
     assert job_urls_id("shop") != job_urls_id("blog")
-    assert job_urls_of("shop", NOW).is_of_job_urls
-    assert not endpoint().is_of_job_urls
+    assert job_urls_endpoint("shop", NOW).is_for_job_urls
+    assert not endpoint().is_for_job_urls
 
 
 def test_a_rotated_secret_signs_for_a_day_beside_the_new_one() -> None:
     rotated = endpoint().rotated(NOW)
     assert rotated.secret_version == 2
-    assert rotated.versions_at(NOW + OVERLAP - timedelta(seconds=1)) == (2, 1)
-    assert rotated.versions_at(NOW + OVERLAP) == (2,)
+    assert rotated.signing_versions(NOW + ROTATION_OVERLAP - timedelta(seconds=1)) == (2, 1)
+    assert rotated.signing_versions(NOW + ROTATION_OVERLAP) == (2,)
 
 
 def test_a_second_rotation_ends_no_secret_before_its_time() -> None:
     twice = endpoint().rotated(NOW).rotated(NOW + timedelta(hours=1))
-    assert twice.versions_at(NOW + timedelta(hours=2)) == (3, 2, 1)
-    assert twice.versions_at(NOW + timedelta(hours=24)) == (3, 2)
-    assert twice.versions_at(NOW + timedelta(hours=25)) == (3,)
+    assert twice.signing_versions(NOW + timedelta(hours=2)) == (3, 2, 1)
+    assert twice.signing_versions(NOW + timedelta(hours=24)) == (3, 2)
+    assert twice.signing_versions(NOW + timedelta(hours=25)) == (3,)
 
 
 def test_rotating_without_end_makes_no_signature_without_end() -> None:
     one = endpoint()
     for _ in range(50):
         one = one.rotated(NOW)
-    assert one.versions_at(NOW) == (51, 50, 49, 48)
+    assert one.signing_versions(NOW) == (51, 50, 49, 48)
 
 
 def test_both_secrets_verify_while_both_are_valid() -> None:
     rotated, at = endpoint().rotated(NOW), NOW + timedelta(hours=1)
     body = json.dumps({"type": "webhook.test", "名": "夕暮れ"}, ensure_ascii=False)
-    old, new, never = (secret_of(MASTER, "ep_x", version) for version in (1, 2, 3))
-    secrets = [secret_of(MASTER, "ep_x", version) for version in rotated.versions_at(at)]
+    old, new, never = (signing_secret(MASTER, "ep_x", version) for version in (1, 2, 3))
+    secrets = [signing_secret(MASTER, "ep_x", version) for version in rotated.signing_versions(at)]
     headers = signed(body, event_id="evt_x", at=at, secrets=secrets)
     assert headers["webhook-signature"].count("v1,") == 2
     read = [verified(old, body, headers, at=at), verified(new, body.encode(), headers, at=at)]
@@ -289,14 +292,14 @@ def test_the_first_failure_since_the_last_success_is_remembered() -> None:
 
 def test_five_days_of_nothing_but_failures_disable_it() -> None:
     failing = endpoint().after_failure(NOW, gone=False)
-    almost = failing.after_failure(NOW + PATIENCE - timedelta(seconds=1), gone=False)
-    assert almost.takes_deliveries
-    disabled = almost.after_failure(NOW + PATIENCE, gone=False)
-    assert (disabled.status, disabled.reason, disabled.disabled_at) == ("disabled", "failing", NOW + PATIENCE)
+    almost = failing.after_failure(NOW + DISABLE_AFTER - timedelta(seconds=1), gone=False)
+    assert almost.is_enabled
+    disabled = almost.after_failure(NOW + DISABLE_AFTER, gone=False)
+    assert (disabled.status, disabled.reason, disabled.disabled_at) == ("disabled", "failing", NOW + DISABLE_AFTER)
     assert disabled.failing_since == NOW
     assert not disabled.announced
 
 
 def test_who_says_that_it_is_gone_is_disabled_at_once() -> None:
     gone = endpoint().after_failure(NOW, gone=True)
-    assert (gone.status, gone.reason, gone.takes_deliveries) == (EndpointStatus.DISABLED, "gone", False)
+    assert (gone.status, gone.reason, gone.is_enabled) == (EndpointStatus.DISABLED, "gone", False)

@@ -166,7 +166,7 @@ def test_a_route_that_opens_says_why_and_when_it_is_tried_again() -> None:
 
 
 def test_a_disabled_route_is_tried_by_nobody_and_the_operators_words_are_not_published() -> None:
-    event = route_switched(ROUTE, Breaker().held_open("the rival is suing us", NOW))
+    event = route_switched(ROUTE, Breaker().disabled("the rival is suing us", NOW))
 
     assert isinstance(event, RouteOpened)
     assert (event.data.cause, event.data.probed_from) == ("an operator disabled the route", None)

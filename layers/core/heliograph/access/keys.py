@@ -1,4 +1,4 @@
-"""API keys: who may call, for whom, to do what, and how much. A key itself is shown once and kept nowhere."""
+"""API keys: their tenant, scopes and limits. The key itself is shown once and stored nowhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _KEY = re.compile(r"hg_[A-Za-z0-9_-]{43}")
 
 
 class Scope(StrEnum):
-    """What a key opens. `admin` opens everything of its tenant; with the tenant `default`, of all tenants."""
+    """Permissions of a key. `admin` opens everything of its tenant; with the tenant `default`, of all tenants."""
 
     JOBS_WRITE = "jobs:write"
     JOBS_READ = "jobs:read"
@@ -43,35 +43,35 @@ class Scope(StrEnum):
 
 
 class Origin(StrEnum):
-    """Who makes keys without being a made key: the deployment's own key, or an operator at the command line."""
+    """Makers of keys that have no key record: the deployment's own key, and an operator at the command line."""
 
     DEPLOYMENT = "deployment"
     OPERATOR = "operator"
 
 
 class Caller(BaseModel):
-    """Who calls: the part of a key that the functions behind the authorizer need to know."""
+    """The caller of the API: the part of a key that the functions behind the authorizer need."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     tenant: str
     scopes: frozenset[Scope]
-    # None of the deployment's own key.
+    # `None` for the deployment's own key.
     key_id: str | None = None
     daily_budget_microusd: int | None = None
     requests_per_minute: int | None = None
 
     @property
     def account(self) -> str:
-        """What its calls are counted under: the key's id, or `own` for the deployment's own key."""
+        """Name under which its calls are counted: the key's id, or `own` for the deployment's own key."""
         return self.key_id or "own"
 
     def may(self, scope: Scope) -> bool:
-        """Whether the key opens this."""
+        """Whether the key has this scope."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def governs(self, tenant: str) -> bool:
-        """Whether the key manages the keys of a tenant and sees its usage: its own, or as an operator everybody's."""
+        """Whether the key manages the keys and sees the usage of a tenant: its own, or any if it is an operator's."""
         return Scope.ADMIN in self.scopes and self.tenant in (DEFAULT_TENANT, tenant)
 
     @property
@@ -80,14 +80,14 @@ class Caller(BaseModel):
         return Scope.ADMIN in self.scopes and self.tenant == DEFAULT_TENANT
 
 
-def _says_something(value: str) -> str:
+def _check_name(value: str) -> str:
     if not value.isprintable() or not value.strip():
         raise ValueError("must say something, in printable characters: terminals show it")
     return value
 
 
-def _as_a_list(schema: dict[str, Any]) -> None:
-    # Saying one twice is harmless, and a set has no order to be described in.
+def _describe_as_list(schema: dict[str, Any]) -> None:
+    # Duplicates are harmless, and a set has no order that a default could show.
     schema.pop("uniqueItems")
     schema["default"] = [Scope.JOBS_WRITE.value, Scope.JOBS_READ.value]
 
@@ -99,7 +99,7 @@ def _without_default(schema: dict[str, Any]) -> None:
 KeyName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64),
-    AfterValidator(_says_something),
+    AfterValidator(_check_name),
     Field(description="For people, in printable characters.", examples=["web shop"]),
 ]
 DailyBudget = Annotated[
@@ -117,7 +117,7 @@ Expiry = Annotated[
 
 
 class KeyRequest(BaseModel):
-    """What somebody may ask for who makes a key."""
+    """Request body of `POST /v1/keys`."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
@@ -134,7 +134,7 @@ class KeyRequest(BaseModel):
         Field(
             min_length=1,
             description="What it opens; `admin` opens everything of its tenant, and with the tenant `default` of all.",
-            json_schema_extra=_as_a_list,
+            json_schema_extra=_describe_as_list,
         ),
     ] = frozenset({Scope.JOBS_WRITE, Scope.JOBS_READ})
     daily_budget_usd: DailyBudget = None
@@ -148,7 +148,7 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class KeyChange(BaseModel):
-    """What may be changed of a key: what is left out stays, and `null` takes a limit away."""
+    """Request body of `PATCH /v1/keys/{id}`: a field that is left out stays, and `null` removes a limit."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", json_schema_extra=_without_defaults)
 
@@ -158,20 +158,20 @@ class KeyChange(BaseModel):
     expires_at: Expiry = None
 
     @property
-    def said(self) -> dict[str, Any]:
-        """The fields that are to change, with their new values."""
+    def changed_fields(self) -> dict[str, Any]:
+        """The fields to change, with their new values."""
         return self.model_dump(include=self.model_fields_set)
 
 
 class MadeKeys(StrEnum):
-    """What becomes of the keys that a revoked key has made."""
+    """Treatment of the keys that a revoked key has made."""
 
     KEEP = "keep"
     REVOKE = "revoke"
 
 
 class RevocationQuery(BaseModel):
-    """How a key is revoked."""
+    """Query of `DELETE /v1/keys/{id}`."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
@@ -182,25 +182,26 @@ class RevocationQuery(BaseModel):
 
 
 class ApiKey(BaseModel):
-    """A key's record. `digest`: SHA-256, in hex. `made_by`: the id of the key that made it, or its `Origin`."""
+    """A key's record."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     key_id: str
+    # SHA-256 of the key, in hex.
     digest: str
     name: str
     tenant: str
     scopes: frozenset[Scope]
     created_at: AwareDatetime
-    # `None`: made by a release that did not note it.
+    # Id of the key that made it, or its `Origin`; `None` for keys of releases that did not record it.
     made_by: str | None = None
     daily_budget_usd: str | None = None
     requests_per_minute: int | None = None
     expires_at: AwareDatetime | None = None
-    # To the minute or so. Not part of the stored record: those who note it may not write keys.
+    # Precise to about a minute. Not part of the stored record: the functions that record uses may not write keys.
     last_used_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
-    # How often the record was changed.
+    # Number of changes to the record.
     revision: int = 0
 
     @classmethod
@@ -210,15 +211,15 @@ class ApiKey(BaseModel):
         return cls(key_id=key_id_of(key), digest=digest, created_at=at, made_by=made_by, **request.model_dump())
 
     def is_valid(self, at: datetime) -> bool:
-        """Whether the key opens anything: it is not revoked, and not expired."""
+        """Whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
-    def opens_for(self, key: str, at: datetime) -> bool:
-        """Whether this is the record of that very key, and the key is valid; in constant time."""
+    def matches(self, key: str, at: datetime) -> bool:
+        """Whether this is the record of that key, and the key is valid. Compares in constant time."""
         return hmac.compare_digest(self.digest, digest_of(key)) and self.is_valid(at)
 
     def caller(self) -> Caller:
-        """What the functions need to know of it."""
+        """The caller that uses this key."""
         budget = self.daily_budget_usd
         return Caller(
             tenant=self.tenant,
@@ -230,7 +231,7 @@ class ApiKey(BaseModel):
 
 
 def read_key_request(document: Mapping[str, Any], *, tenant: str = DEFAULT_TENANT) -> KeyRequest:
-    """The request in `document`, for `tenant` unless it names one. Raises `InvalidRequest` with every fault."""
+    """The request in `document`, for `tenant` unless it names another. Raises `InvalidRequest` with every fault."""
     try:
         return KeyRequest.model_validate({"tenant": tenant, **document})
     except ValidationError as error:
@@ -246,7 +247,7 @@ def read_key_change(document: Mapping[str, Any]) -> KeyChange:
 
 
 def made_from(key_id: str, keys: Iterable[ApiKey]) -> tuple[ApiKey, ...]:
-    """All keys that a key made, and that those made, and so on."""
+    """All keys that a key made, directly or through keys that it made."""
     made: dict[str | None, list[ApiKey]] = {}
     for key in keys:
         made.setdefault(key.made_by, []).append(key)
@@ -256,16 +257,16 @@ def made_from(key_id: str, keys: Iterable[ApiKey]) -> tuple[ApiKey, ...]:
     return tuple(found)
 
 
-def is_a_key(text: str) -> bool:
-    """Whether the text has the form of a key of ours: others need not be looked up."""
+def has_key_format(text: str) -> bool:
+    """Whether the text has the format of an API key: any other needs no look-up."""
     return _KEY.fullmatch(text) is not None
 
 
 def digest_of(key: str) -> str:
-    """What is kept of a key."""
+    """SHA-256 of a key, which is all that is stored of it."""
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
 def key_id_of(key: str) -> str:
-    """The key's name, which tells nothing of the key."""
+    """The key's id, which reveals nothing about the key."""
     return derived_id("key", digest_of(key))

@@ -1,4 +1,4 @@
-"""Let a call wait for jobs, unless its key has enough that wait: each holds one of the account's executions."""
+"""Cap the calls of one key that wait for jobs: each holds one of the account's concurrent executions."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ if TYPE_CHECKING:
     from heliograph.access.ports import OpenWaits
     from heliograph.kernel.ports import Clock
 
-# What comes before and after the waiting itself.
+# Time that a call takes before and after the wait itself.
 _MARGIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitCap:
-    """How many calls of one key may wait at once. A wait whose function died counts until it would have ended."""
+    """Limits the waiting calls of one key. A wait whose function died counts until it would have ended."""
 
     waits: OpenWaits
     clock: Clock
-    most: int
+    max_waits: int
 
     @contextmanager
     def wait(self, caller: Caller, wait_id: str, *, seconds: float) -> Iterator[None]:
-        """For as long as the block takes, the call counts as one that waits, `seconds` at most; none if that is 0.
+        """Counts the call as waiting while the block runs, for `seconds` at most; not at all if that is 0.
 
-        Raises `TooManyWaits` before the block if enough do. Where the store is away, nobody is shut out.
+        Raises `TooManyWaits` before the block if `max_waits` calls are waiting already. A failing store must not lock
+        anybody out.
         """
         if seconds <= 0:
             yield
@@ -41,8 +42,8 @@ class WaitCap:
             until = now + timedelta(seconds=seconds) + _MARGIN
             counted = self.waits.begin(caller.account, wait_id, now=now, until=until)
         try:
-            if counted > self.most:
-                raise TooManyWaits(self.most)
+            if counted > self.max_waits:
+                raise TooManyWaits(self.max_waits)
             yield
         finally:
             if counted:

@@ -1,4 +1,4 @@
-"""Ports of API keys: their store, counters, pace, open waits."""
+"""Ports of the API keys: their store, call counters, rate limits of actions, open waits."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class KeyStore(Protocol):
-    """API keys, by their ids. Every method raises `StorageFailed` when the store does not do its part."""
+    """API keys by id. Every method raises `StorageFailed` if the store fails."""
 
     def add(self, key: ApiKey, *, maker: str | None) -> bool:
-        """Writes a new key's record; with a `maker`, only while that key is there and not revoked. Tells whether."""
+        """Writes a new key's record; `False` if there is a `maker` and that key is missing or revoked."""
         ...
 
     def save(self, key: ApiKey) -> None:
@@ -23,49 +23,52 @@ class KeyStore(Protocol):
         ...
 
     def replace(self, before: ApiKey, after: ApiKey) -> bool:
-        """Writes the record if it still is as it was `before`. Tells whether."""
+        """Writes the record; `False` if it has changed since `before`."""
         ...
 
     def get(self, key_id: str) -> ApiKey | None:
         """The key as it is now (a consistent read)."""
         ...
 
-    def every(self) -> Records[ApiKey]:
-        """All keys there ever were."""
+    def scan(self) -> Records[ApiKey]:
+        """All keys, including revoked and expired ones."""
         ...
 
 
 class KeyUses(Protocol):
-    """How keys are used. Every method raises `StorageFailed` when the store does not do its part."""
+    """Uses of keys. Every method raises `StorageFailed` if the store fails."""
 
     def count_call(self, key_id: str, at: datetime, *, times: int = 1) -> int:
-        """One more call of the key, or several: how many there were in its minute (UTC) with them."""
+        """Adds `times` calls to the key's count in the minute (UTC) of `at`; returns the new count."""
         ...
 
-    def note_use(self, key_id: str, at: datetime) -> None:
-        """The key was used."""
+    def record_use(self, key_id: str, at: datetime) -> None:
+        """Records that the key was used at that time."""
         ...
 
     def last_uses(self, key_ids: Iterable[str]) -> Mapping[str, datetime]:
-        """When each key was used last, as far as a use was noted."""
+        """Time of each key's last recorded use."""
         ...
 
 
-class Throttle(Protocol):
-    """How often something is done. Raises `StorageFailed` when the store does not do its part."""
+class Pace(Protocol):
+    """Rate limit of an action. Raises `StorageFailed` if the store fails."""
 
-    def take(self, what: str, at: datetime, *, every: timedelta) -> bool:
-        """Whether it may be done now: once in every so much time. Writes nothing where it may not."""
+    def take(self, action: str, at: datetime, *, every: timedelta) -> bool:
+        """Takes the one permit that the action has in every interval; returns whether there was one.
+
+        Writes nothing if there was none.
+        """
         ...
 
 
 class OpenWaits(Protocol):
-    """The calls of each key that wait for jobs at the moment. Raises `StorageFailed`."""
+    """Calls of each key that are waiting for jobs. Raises `StorageFailed`."""
 
-    def begin(self, key: str, wait_id: str, *, now: datetime, until: datetime) -> int:
-        """One more wait; which one it is of those that are open, from 1. It counts until `until` at most."""
+    def begin(self, account: str, wait_id: str, *, now: datetime, until: datetime) -> int:
+        """Adds a wait that counts until `until` at most; returns the number of open waits, including this one."""
         ...
 
-    def end(self, key: str, wait_id: str) -> None:
-        """That wait is over."""
+    def end(self, account: str, wait_id: str) -> None:
+        """Removes the wait."""
         ...

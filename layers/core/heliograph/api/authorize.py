@@ -1,8 +1,7 @@
-"""What every answer of the API has in common: a request id, and how much the caller's key may still do."""
+"""Scopes, call limits and request ids of every API call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -10,35 +9,32 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from heliograph.access.authenticate import CallerRefresher
+from heliograph.access.count_calls import CallCounter
 from heliograph.access.keys import Caller, Scope
-from heliograph.access.manage_keys import Allowance
 from heliograph.api.call import ApiCall
 from heliograph.api.problems import Problem
 from heliograph.api.responses import problem_answer
 
-# An endpoint sees what a reader sees: who makes it must be one.
+# An endpoint receives what `jobs:read` may see, so its maker needs that scope as well.
 READING = (Scope.JOBS_READ,)
 WRITING = (Scope.JOBS_WRITE, Scope.JOBS_READ)
 
-# With the caller, and how many `times` its call counts (once, unless given).
-CountCall = Callable[..., Allowance | None]
-LookUpAgain = Callable[[Caller], Caller]
-
 
 def handle_api_call(
-    app: APIGatewayRestResolver, event: dict[str, Any], context: LambdaContext, *, count_call: CountCall
+    app: APIGatewayRestResolver, event: dict[str, Any], context: LambdaContext, *, counter: CallCounter
 ) -> dict[str, Any]:
-    """The resolver's answer, unless the caller's key was used too often in this minute (429).
+    """The resolver's answer, or 429 if the caller's key has used up its calls of this minute.
 
-    Headers as the drafts have them: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
+    Headers as in the drafts: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
     """
     call = APIGatewayProxyEvent(event)
-    allowance = count_call(ApiCall.caller_of(call))
-    if allowance and allowance.is_used_up:
+    allowance = counter.count(ApiCall.caller_of(call))
+    if allowance and allowance.is_exceeded:
         problem = Problem(
             HTTPStatus.TOO_MANY_REQUESTS,
             "rate_limited",
-            f"this key may be used {allowance.most} times a minute",
+            f"this key may be used {allowance.limit} times a minute",
             retryable=True,
             retry_after_seconds=allowance.reset_seconds,
         )
@@ -48,36 +44,37 @@ def handle_api_call(
     headers = answer.setdefault("multiValueHeaders", {})
     headers["X-Request-Id"] = [call["requestContext"]["requestId"]]
     if allowance:
-        headers["RateLimit-Policy"] = [f'"key";q={allowance.most};w=60']
-        headers["RateLimit"] = [f'"key";r={allowance.left};t={allowance.reset_seconds}']
+        headers["RateLimit-Policy"] = [f'"key";q={allowance.limit};w=60']
+        headers["RateLimit"] = [f'"key";r={allowance.remaining};t={allowance.reset_seconds}']
     return answer
 
 
 def require(caller: Caller, scope: Scope) -> None:
-    """Raises a `Problem` (403) unless the key opens this."""
+    """Raises a `Problem` (403) unless the key has the scope."""
     if not caller.may(scope):
         detail = f"this key lacks the scope {scope}"
         raise Problem(HTTPStatus.FORBIDDEN, "insufficient_scope", detail)
 
 
 def caller_with(event: APIGatewayProxyEvent, *scopes: Scope) -> Caller:
-    """Who calls. Raises a `Problem` (403) unless the key opens all of this."""
+    """The caller. Raises a `Problem` (403) unless the key has all scopes."""
     caller = ApiCall.caller_of(event)
     for scope in scopes:
         require(caller, scope)
     return caller
 
 
-def caller_now(app: APIGatewayRestResolver, look_up_again: LookUpAgain, *scopes: Scope) -> Caller:
-    """Who calls, by the key's record as it is now: for what outlives the minute in which the gateway lets a key in.
+def caller_now(app: APIGatewayRestResolver, refresher: CallerRefresher, *scopes: Scope) -> Caller:
+    """The caller of a privileged call, according to its key's current record.
 
-    That is whatever makes or shows keys and secrets, says where events go, or sees all tenants. Raises a `Problem`
-    (403) unless the key opens all of this, and `KeyRevoked` (401).
+    The gateway caches the authorizer's answer for a minute. Privileged calls create or show keys and secrets, choose
+    where events are sent, or see all tenants. Raises a `Problem` (403) unless the key has all scopes, and
+    `KeyRevoked` (401).
     """
     known = ApiCall.caller_of(app.current_event)
     for scope in scopes:
         require(known, scope)
-    caller = look_up_again(known)
+    caller = refresher.refresh(known)
     for scope in scopes:
         require(caller, scope)
     return caller

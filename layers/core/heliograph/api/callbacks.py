@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from heliograph.api.problems import Problem
-from heliograph.execution.provider_callback import CallbackResult
+from heliograph.execution.receive_callback import CallbackResult
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
@@ -54,7 +54,7 @@ def callback_response(outcome: CallbackResult) -> Response[str]:
         case CallbackResult.UNKNOWN:
             raise Problem.not_found("path or method")
         case CallbackResult.MALFORMED:
-            raise Problem(HTTPStatus.BAD_REQUEST, "malformed", "the body names no task")
+            raise Problem(HTTPStatus.BAD_REQUEST, "malformed_body", "the body names no task")
         case CallbackResult.UNCONFIRMED:
             detail = "the task could not be confirmed; send it again"
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, retryable=True)

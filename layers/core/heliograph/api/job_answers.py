@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from heliograph.access.keys import Scope
 from heliograph.api.representations.jobs import JobResource, JobSummaryResource
 from heliograph.api.responses import answer
-from heliograph.routes.poll_schedule import QUIET_SECONDS
+from heliograph.routes.poll_schedule import FIRST_POLL_SECONDS
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
@@ -41,7 +41,7 @@ def _of_a_submission(job: Job, *, location: str, replayed: bool) -> dict[str, st
     """`Retry-After` is when asking first makes sense, in seconds."""
     headers = {"Location": location}
     if not job.is_over:
-        headers["Retry-After"] = str(QUIET_SECONDS)
+        headers["Retry-After"] = str(FIRST_POLL_SECONDS)
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return headers

@@ -15,8 +15,9 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import LambdaFunctionUrlEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from heliograph.access.authenticate import Authenticator
+from heliograph.access.count_calls import Allowance, CallCounter
 from heliograph.access.keys import Caller, Scope
-from heliograph.access.manage_keys import Allowance
 from heliograph.api.bearer import bearer_of
 from heliograph.api.call import repeat_number
 from heliograph.api.multipart import read_form
@@ -53,7 +54,7 @@ from heliograph.openai_images.parameters import Code, EditRequest, GenerationReq
 from heliograph.routes.config import Routes
 
 if TYPE_CHECKING:
-    from heliograph.api.authorize import CountCall
+    pass
 
 LinkTo = Callable[[GeneratedImage], ImageUrl]
 GENERATIONS = "/v1/images/generations"
@@ -202,31 +203,31 @@ class Turnstile:
     """The calls of the caller's key, counted. `allowance`: what is left of its minute; `None`: it has no limit."""
 
     caller: Caller
-    count_call: CountCall
+    counter: CallCounter
     allowance: Allowance | None = None
 
     def count_more(self, times: int) -> None:
         """So many calls more. Raises a `Refusal` (429) where a minute has fewer in all: no waiting helps then."""
         if not times or self.allowance is None:
             return
-        most = self.allowance.most
+        most = self.allowance.limit
         if times + 1 > most:
             told = (
                 f"counts as {times + 1} calls, and this key may be used {most} times a minute: n must be {most} at "
                 "most; nothing was done and nothing charged"
             )
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, _LIMIT, "rate_limit_exceeded", told, "n")
-        self.allowance = self.count_call(self.caller, times=times)
+        self.allowance = self.counter.count(self.caller, times=times)
 
     @property
     def is_shut(self) -> bool:
         """Whether the key was used too often in this minute."""
-        return self.allowance is not None and self.allowance.is_used_up
+        return self.allowance is not None and self.allowance.is_exceeded
 
     @property
     def is_long_shut(self) -> bool:
         """Whether it was used so much too often that nothing is written for it any more."""
-        return self.allowance is not None and self.allowance.used > 2 * self.allowance.most
+        return self.allowance is not None and self.allowance.used > 2 * self.allowance.limit
 
 
 def through_the_images_door(
@@ -234,8 +235,8 @@ def through_the_images_door(
     event: dict[str, Any],
     context: LambdaContext,
     *,
-    recognise: Callable[[str], Caller | None],
-    count_call: CountCall,
+    authenticator: Authenticator,
+    counter: CallCounter,
 ) -> dict[str, Any]:
     """The resolver's answer, if the key opens this: nobody has checked it before.
 
@@ -248,8 +249,8 @@ def through_the_images_door(
         return app.resolve(event, context)
     turnstile = None
     try:
-        caller = _let_in(call, recognise)
-        turnstile = Turnstile(caller, count_call, count_call(caller))
+        caller = _let_in(call, authenticator)
+        turnstile = Turnstile(caller, counter, counter.count(caller))
     except Exception as error:
         if not isinstance(error, Refusal):
             logger.exception("a call failed at the door")
@@ -262,13 +263,13 @@ def through_the_images_door(
     headers = answer.setdefault("headers", {})
     headers["X-Request-Id"] = call.request_context.request_id
     if turnstile and (allowance := turnstile.allowance):
-        headers["RateLimit-Policy"] = f'"key";q={allowance.most};w=60'
-        headers["RateLimit"] = f'"key";r={allowance.left};t={allowance.reset_seconds}'
+        headers["RateLimit-Policy"] = f'"key";q={allowance.limit};w=60'
+        headers["RateLimit"] = f'"key";r={allowance.remaining};t={allowance.reset_seconds}'
     return answer
 
 
-def _let_in(call: LambdaFunctionUrlEvent, recognise: Callable[[str], Caller | None]) -> Caller:
-    caller = recognise(bearer_of(call.headers.get("authorization", "")))
+def _let_in(call: LambdaFunctionUrlEvent, authenticator: Authenticator) -> Caller:
+    caller = authenticator.authenticate(bearer_of(call.headers.get("authorization", "")))
     if caller is None:
         told = "this key opens nothing here; send a key of this deployment as Authorization: Bearer <key>"
         raise Refusal(HTTPStatus.UNAUTHORIZED, _INVALID, "invalid_api_key", told)
@@ -285,7 +286,7 @@ def not_too_often(turnstile: Turnstile) -> None:
             HTTPStatus.TOO_MANY_REQUESTS,
             _LIMIT,
             "rate_limit_exceeded",
-            f"this key may be used {allowance.most} times a minute, and a call counts once for each image of n; "
+            f"this key may be used {allowance.limit} times a minute, and a call counts once for each image of n; "
             "nothing was done and nothing charged",
             should_retry=True,
             retry_after_seconds=allowance.reset_seconds,

@@ -22,6 +22,8 @@ _CONTENT_TYPES = {
 }
 # Of what is no document, or of a document that needs nothing.
 CLOSED = "default-src 'none'; frame-ancestors 'none'"
+# Of a page to read, with a style and pictures of its own.
+READING = f"{CLOSED}; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 _HEADERS = {
     # Asked for again each time and answered by 304: a new deployment is seen at once, and never half of it.
     "Cache-Control": "no-cache",

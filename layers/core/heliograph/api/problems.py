@@ -76,10 +76,10 @@ class Problem(Exception):
     def document(self, request_id: str, *, docs: str = "../docs") -> dict[str, object]:
         """The problem as JSON; `errors` has one entry per fault with a JSON pointer into the request's body.
 
-        `docs`: the API's reference, relative to the call's URL.
+        `docs`: where the API's reference is, relative to the call's URL. The page of errors is below it.
         """
         told = ProblemDocument(
-            type=f"{docs}#{anchor_of(self.code)}",
+            type=f"{docs}/errors#{self.code}",
             title=TITLES[self.status],
             status=self.status.value,
             detail=self.detail,
@@ -169,11 +169,6 @@ def _of_invalid(error: InvalidRequest) -> tuple[HTTPStatus, str]:
             return HTTPStatus.UNPROCESSABLE_ENTITY, FailureCode.UNSUPPORTED_MEDIA
         case _:
             return HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input"
-
-
-def anchor_of(code: str) -> str:
-    """Where the API's reference explains the code: the fragment of its URL."""
-    return f"problem-{code}"
 
 
 def existing(found: Found | None, what: str) -> Found:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from heliograph.access.manage_keys import valid_record
+from heliograph.access.authenticate import valid_key
 from heliograph.budgets.ledger import Booking
 from heliograph.budgets.limits import BudgetLimit, limits_on
 
@@ -55,8 +55,8 @@ class MeReader:
 
     def me(self, caller: Caller) -> Me:
         """The caller's key and limits. Raises `KeyRevoked` and `StorageFailed`."""
-        key = valid_record(caller.key_id, keys=self.keys, clock=self.clock) if caller.key_id is not None else None
-        paused = self.states.look(()).halt is not None
+        key = valid_key(caller.key_id, keys=self.keys, clock=self.clock) if caller.key_id is not None else None
+        paused = self.states.snapshot(()).spending_pause is not None
         return Me(caller, key, self.budgets(caller), spending_paused=paused)
 
     def budgets(self, caller: Caller) -> tuple[BudgetLeft, ...]:

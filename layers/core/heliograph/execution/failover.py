@@ -1,15 +1,15 @@
-"""Which route a job may take, and what follows when one fails it. Pure: from the job's record and the configuration.
+"""The next route for a job, and what follows a failure. Pure: from the job's record and the configuration.
 
 A failure moves a job on by its class:
 
-    content blocked, invalid input          never tried again: another route would say the same
-    may have been charged                   never tried again: that could be paying twice
+    content blocked, invalid input          never retried: another route would answer the same
+    may have been charged                   never retried: the job could be charged twice
       … a call without an answer            unless the request accepts that (`on_uncertain: resubmit`)
-    a task failed, and may be tried again   once more on the same route (failed tasks are free), then the next
+    a task failed, and may be retried       once more on the same route (failed tasks are free), then the next
     refused for now (busy, unreachable)     the next route at once; when all have refused, round again, with waits
     refused for good (key, balance, model)  the next route; this one is out
 
-A route whose circuit is open is passed over; where all that are left are open, the job waits.
+A route with an open circuit is passed over; where all that are left are open, the job waits.
 """
 
 from __future__ import annotations
@@ -37,27 +37,30 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """These routes are left, and none of them takes calls at the moment."""
+    """No call now: these routes are left, and none of them is available."""
 
     routes: tuple[Route, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """No route is left, or none may be tried."""
+    """No call ever: no route is left, or none may be tried."""
 
     failure: Failure
 
 
-def next_call(job: Job, routes: Routes, *, shut: Collection[str] = ()) -> Call | Pause | Stop:
-    """What to do for a job none of whose attempts may still bill. `shut`: names of routes that take no calls now."""
+def next_call(job: Job, routes: Routes, *, unavailable: Collection[str] = ()) -> Call | Pause | Stop:
+    """The next call of a job none of whose attempts may still be charged.
+
+    `unavailable`: names of routes that take no calls now.
+    """
     last = job.attempt
     if last and last.failure and _ends_the_job(last.failure, job):
         return Stop(last.failure)
     left = [route for route in candidates(job.request, routes) if not _is_out(_on(route, job))]
     if not left or len(job.attempts) >= MAX_ATTEMPTS:
         return Stop(last.failure if last and last.failure else _no_route(job))
-    ready = [route for route in left if route.name not in shut]
+    ready = [route for route in left if route.name not in unavailable]
     if not ready:
         return Pause(tuple(left))
     once_more = next((route for route in ready if last and last.task_id and last in _on(route, job)), None)
@@ -66,13 +69,13 @@ def next_call(job: Job, routes: Routes, *, shut: Collection[str] = ()) -> Call |
     if not before:
         return Call(route, 0)
     patience = job.deadline_at - job.created_at
-    asked_seconds = before[-1].retry_after_seconds
-    return Call(route, wait_before_attempt(job.job_id, len(before), asked_seconds, patience=patience))
+    retry_after_seconds = before[-1].retry_after_seconds
+    return Call(route, wait_before_attempt(job.job_id, len(before), retry_after_seconds, patience=patience))
 
 
 def _ends_the_job(failure: Failure, job: Job) -> bool:
     if failure.code is FailureCode.SUBMISSION_UNCERTAIN and job.request.on_uncertain is OnUncertain.RESUBMIT:
-        # One second bill is accepted, not a third.
+        # One second charge is accepted, not a third.
         return sum(attempt.unknown_cost_microusd > 0 for attempt in job.attempts) > 1
     return failure.code in _FINAL or failure.charged is not Charged.NO
 
@@ -92,7 +95,7 @@ def _is_out(attempts: list[Attempt]) -> bool:
 def _no_route(job: Job) -> Failure:
     return Failure(
         code=FailureCode.ROUTE_UNAVAILABLE,
-        message=f"no route takes this job any more ({job.request.policy}, {job.request.model})",
+        message=f"no route is left for this job ({job.request.policy}, {job.request.model})",
         retryable=False,
         charged=Charged.NO,
     )

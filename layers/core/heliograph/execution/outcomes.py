@@ -1,7 +1,7 @@
-"""What the functions tell the workflow: ids and small facts, never documents.
+"""Outcomes that the functions return to the workflow: ids and small facts, never documents.
 
-The workflow chooses by `outcome` alone, and between two ways to wait by whether anybody may cut the wait short; a
-contract test compares its choices with these names.
+The workflow branches on `outcome`; for waits, on whether a callback can end them. A contract test compares its branches
+with these names.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from heliograph.jobs.status import JobStatus
 from heliograph.kernel.failures import Failure
 from heliograph.routes.fair_queue import Ticket
 
-# Callbacks about a task that still runs: one may be early or repeated, but nobody can make a job ask without end.
-CALLBACKS_HEARD = 5
+MAX_EARLY_CALLBACKS = 5
+"""Callbacks about a running task that end a wait: one may be early or repeated, but they can't cause endless polls."""
 
 
 class _State(BaseModel):
-    # Step Functions hands one function's answer to the next as it is, so what one writes another must be able to read.
+    # Step Functions passes one function's answer to the next as it is, so each must be able to read the others'.
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class DispatchInput(_State):
-    """What `dispatch` is asked: to begin (the workflow's input), to go on after a wait, or after a failed attempt."""
+    """Input of `dispatch`: the workflow's own at first, then its last outcome after a wait or a failed attempt."""
 
     job_id: str
     outcome: Literal["not_yet", "failed"] | None = None
@@ -34,101 +34,100 @@ class DispatchInput(_State):
 
     @property
     def has_waited(self) -> bool:
-        """Whether the wait that an earlier turn asked for is over."""
+        """True if the wait of an earlier outcome is over."""
         return self.outcome == "not_yet"
 
 
 class Watch(_State):
-    """A task of the provider's that a job waits for, and when it is asked for.
-
-    `asking_at`: in seconds from `began_at` on. `running_at`: when it was last seen running. `called_back`: the
-    provider's callback ended the last wait; `callbacks_left`: how many more are worth a question, none where it was not
-    told where to call. `asked_at_ms`: since the epoch, when the last question began (or the create call): a callback
-    that came later is news. `completed_at`: when it was first called completed, without a picture.
-    """
+    """A provider's task that a job waits for, and its poll schedule."""
 
     attempt_id: str
     provider: str
     model: str
     task_id: str
     deadline_at: AwareDatetime
-    questions: NonNegativeInt = 0
+    polls: NonNegativeInt = 0
+    """Polls so far that did not end the wait."""
     began_at: AwareDatetime | None = None
     running_at: AwareDatetime | None = None
-    asking_at: tuple[PositiveInt, ...] = ()
+    """When the task was last seen running."""
+    poll_at_seconds: tuple[PositiveInt, ...] = ()
+    """Poll times, in seconds since `began_at`."""
     called_back: bool = False
+    """True if a callback ended the last wait."""
     callbacks_left: NonNegativeInt = 0
+    """Callbacks that may still end a wait; none if the provider has no callback URL."""
     asked_at_ms: NonNegativeInt = 0
+    """When the last poll (or the create call) began, in milliseconds since the epoch. Later callbacks end the wait."""
     completed_at: AwareDatetime | None = None
+    """When the task was first completed, but without a result."""
 
     @property
     def was_called_back(self) -> bool:
-        """Of a task that the provider was to call back about: whether it ever did, be it too early."""
-        return self.called_back or self.callbacks_left < CALLBACKS_HEARD
+        """True if the provider ever called back about the task, even too early."""
+        return self.called_back or self.callbacks_left < MAX_EARLY_CALLBACKS
 
 
 class NotYet(_State):
-    """`dispatch`: no task yet; come back after `wait_seconds`. `ticket`: the place that it keeps in a route's queue.
-
-    `attempt_id`: the attempt whose task may yet announce itself by a callback; `asked_at_ms`: since when that is news.
-    """
+    """`dispatch`: no task yet; dispatch again after `wait_seconds`."""
 
     outcome: Literal["not_yet"] = "not_yet"
     job_id: str
     wait_seconds: PositiveInt
     reason: str
     ticket: Ticket | None = None
+    """The slot that the job keeps in a route's queue."""
     attempt_id: str | None = None
+    """The attempt whose lost task a callback may still announce."""
     asked_at_ms: NonNegativeInt = 0
+    """When the attempt was last checked, in milliseconds since the epoch. Later callbacks end the wait."""
 
 
 class Processing(_State):
-    """`dispatch`, `poll`: the task runs; ask after `wait_seconds`. `unanswered`: why the last question failed."""
+    """`dispatch`, `poll`: the task runs; poll after `wait_seconds`."""
 
     outcome: Literal["processing"] = "processing"
     job_id: str
     wait_seconds: PositiveInt
     watch: Watch
     unanswered: str | None = None
+    """Why the last poll failed."""
 
 
 class Finished(_State):
-    """`dispatch`, `poll`: the task is done and paid; its pictures wait at the provider's.
-
-    `took_seconds`: from its beginning to its end, as well as that is known.
-    """
+    """`dispatch`, `poll`: the task is finished and paid; its images are at the provider."""
 
     outcome: Literal["finished"] = "finished"
     job_id: str
     watch: Watch
     result_urls: Annotated[tuple[str, ...], Field(min_length=1)]
-    deliveries: NonNegativeInt = 0
+    store_attempts: NonNegativeInt = 0
+    """Failed attempts to store the images."""
     took_seconds: NonNegativeFloat | None = None
+    """Duration of the task, as far as it is known."""
 
 
 class RetryFinalize(_State):
-    """`finalize`: a result could not be fetched this time; try again after `wait_seconds`."""
+    """`finalize`: a result could not be downloaded this time; finalize again after `wait_seconds`."""
 
     outcome: Literal["again"] = "again"
     job_id: str
     watch: Watch
     result_urls: Annotated[tuple[str, ...], Field(min_length=1)]
-    deliveries: PositiveInt
+    store_attempts: PositiveInt
     wait_seconds: PositiveInt
     reason: str
     took_seconds: NonNegativeFloat | None = None
 
 
 class Failed(_State):
-    """`poll`: the attempt brings no picture. `dispatch`: nor will any other.
-
-    `attempt_id`: the open attempt that it ends, if there is one.
-    """
+    """`poll`: the attempt produced no image. `dispatch`: no other attempt will."""
 
     outcome: Literal["failed"] = "failed"
     job_id: str
     failure: Failure
     attempt_id: str | None = None
+    """The open attempt that this ends, if there is one."""
 
 
 class Expired(_State):
@@ -139,14 +138,14 @@ class Expired(_State):
 
 
 class Canceled(_State):
-    """`dispatch`: its owner wants no picture any more, and nothing of it is running."""
+    """`dispatch`: the owner canceled the job, and no task of it is running."""
 
     outcome: Literal["canceled"] = "canceled"
     job_id: str
 
 
 class Over(_State):
-    """The job is in a terminal status and its event is out: nothing is left to do."""
+    """The job is in a terminal status and its event is published."""
 
     outcome: Literal["over"] = "over"
     job_id: str
@@ -154,26 +153,25 @@ class Over(_State):
 
 
 class Orphaned(_State):
-    """`finalize`, `close`: no workflow waits any longer, but the job may still get its picture; `sweep` goes on."""
+    """`finalize`, `recover`: no workflow waits for the job any longer; `sweep` goes on polling its task."""
 
     outcome: Literal["orphaned"] = "orphaned"
     job_id: str
 
 
 class Crashed(_State):
-    """The workflow itself, not the job, went wrong (`error` is the state machine's name for it): tidy up.
-
-    `watch` is the task it waited for, if it knew one: the job's record may not.
-    """
+    """Input of `recover`: the workflow itself, not the job, failed."""
 
     outcome: Literal["crashed"] = "crashed"
     job_id: str
     error: str
+    """The state machine's name of the error."""
     watch: Watch | None = None
+    """The task that the workflow waited for, if it knew one: the job's record may not."""
 
 
 DispatchOutcome = NotYet | Processing | Finished | Failed | Expired | Canceled | Over
 PollOutcome = Processing | Finished | Failed
 FinalizeInput = Annotated[Finished | RetryFinalize | Failed | Expired | Canceled, Field(discriminator="outcome")]
 FinalizeOutcome = RetryFinalize | Orphaned | Over
-CloseOutcome = Orphaned | Over
+RecoverOutcome = Orphaned | Over

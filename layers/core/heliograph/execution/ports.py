@@ -1,28 +1,25 @@
-"""Ports of the work on a job: waits, and the trial of links."""
+"""Ports of the execution: waits of workflows, and the trial of links."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    pass
+from typing import Protocol
 
 
 class LinkTrial(Protocol):
-    """Signed links, as somebody else would fetch them."""
+    """Tries signed links, as a provider would fetch them."""
 
     def refusal(self, url: str) -> str | None:
-        """What refuses the link for good; `None` for a link that works, or if nobody can tell. Never raises."""
+        """The answer that refuses the link for good; `None` if it works, or without an answer. Never raises."""
         ...
 
 
 class Waits(Protocol):
-    """Where workflows wait for news of an attempt, and how they are woken."""
+    """Waits of workflows for callbacks."""
 
     def wake(self, attempt_id: str, at: datetime) -> bool:
-        """Ends the wait for the attempt now; one that begins after a question from before `at` ends at once.
+        """Ends the wait for the attempt now. A wait that begins after a poll from before `at` ends at once.
 
-        Whether anybody was waiting. Raises `StorageFailed` or `WorkflowFailed`: then a repeat will do better.
+        Returns whether a workflow was waiting. Raises `StorageFailed` or `WorkflowFailed` where a retry may succeed.
         """
         ...

@@ -1,4 +1,4 @@
-"""Look into a provider's books for a task of a call whose answer was lost."""
+"""Prove by a provider's books that a call whose answer was lost made no task."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def proven_absence(attempt: Attempt, now: datetime, providers: Mapping[str, ImageProvider]) -> Failure | None:
-    """The failure of a lost call of which no task was made, as its provider's books prove; `None` if they don't.
+    """Failure of a lost call, if its provider's books prove that it made no task; else `None`.
 
-    Free; asks only where the answer can be a proof.
+    Free. The books are read only where they can prove it.
     """
     provider = providers.get(attempt.provider)
     if provider is None or attempt.proof_is_due_at is None or now < attempt.proof_is_due_at:
@@ -26,7 +26,7 @@ def proven_absence(attempt: Attempt, now: datetime, providers: Mapping[str, Imag
         return None
     return Failure(
         code=FailureCode.ROUTE_UNAVAILABLE,
-        message=f"the provider made no task of the call, by its books; its answer was lost: {attempt.doubt}",
+        message=f"by the provider's books, the call created no task; its answer was lost: {attempt.uncertainty}",
         retryable=True,
         charged=Charged.NO,
     )

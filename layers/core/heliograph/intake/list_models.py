@@ -40,8 +40,8 @@ class ModelLister:
     def list(self) -> Models:
         """The routes as they are now: one read."""
         now = self.clock.now()
-        snapshot = self.states.look(self.routes)
+        snapshot = self.states.snapshot(self.routes)
         circuits = {route: snapshot.routes[route.name].breaker.circuit(now) for route in self.routes}
         cheapest = min(self.routes, key=lambda route: route.price_microusd)
         default = cheapest if self.policy is Policy.CHEAPEST else self.routes.default
-        return Models(circuits, default, spending_paused=snapshot.halt is not None)
+        return Models(circuits, default, spending_paused=snapshot.spending_pause is not None)

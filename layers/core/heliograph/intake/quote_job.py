@@ -58,12 +58,12 @@ class JobQuoter:
         found = candidates(request, rules.routes)
         limits = limits_on(call.caller, self.tenants, now)
         left = {each: each.limit_microusd - self.ledger.read(each.page).committed for each in limits}
-        snapshot = self.states.look(found)
+        snapshot = self.states.snapshot(found)
         circuits = {route: snapshot.routes[route.name].breaker.circuit(now) for route in found}
         known = [amount for each, amount in left.items() if each.is_known_to(call.caller)]
         obstacle = (
             _over_budget(left, found[0])
-            or ("spending is paused: it would wait until an operator resumes it" if snapshot.halt else None)
+            or ("spending is paused: it would wait until an operator resumes it" if snapshot.spending_pause else None)
             or _out_of_service(circuits)
         )
         return Quote(request, circuits, max(0, min(known)) if known else None, obstacle)

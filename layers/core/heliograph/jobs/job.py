@@ -30,10 +30,10 @@ END_GRACE = timedelta(minutes=15)
 # Minutes are usual, a quarter of an hour is the most that was seen [client].
 LONGEST_TASK = timedelta(hours=1)
 # The vendor's own clients give up after ten minutes [vendor].
-LONGEST_DOUBT = timedelta(minutes=10)
+LONGEST_UNCERTAINTY = timedelta(minutes=10)
 # How far a provider's clock may be from ours.
 CLOCKS_DIFFER = timedelta(minutes=2)
-# How soon after a job's end its tasks in doubt are polled, and by how much each gap is longer than the time before it.
+# How soon after a job's end its uncertain tasks are polled, and by how much each gap is longer than the time before it.
 FIRST_LATE_LOOK = timedelta(minutes=5)
 _LATE_LOOKS_GROW = 0.5
 
@@ -63,7 +63,7 @@ class KeyBudget(_Record):
 class Attempt(_Record):
     """One create call on a route. Written before the call leaves, completed when its answer is known.
 
-    No `task_id` and no `ended_at`: nobody knows (yet) whether the call arrived. If not, `doubt` says why.
+    No `task_id` and no `ended_at`: nobody knows (yet) whether the call arrived. If not, `uncertainty` says why.
     """
 
     attempt_id: str
@@ -76,7 +76,7 @@ class Attempt(_Record):
     intended_at: AwareDatetime
     accepted_at: AwareDatetime | None = None
     task_id: str | None = None
-    doubt: str | None = None
+    uncertainty: str | None = None
     # When that was known, and the provider's books from before the call left.
     lost_at: AwareDatetime | None = None
     books_before: Books | None = None
@@ -97,7 +97,7 @@ class Attempt(_Record):
         return self.ended_at is None
 
     @property
-    def is_in_doubt(self) -> bool:
+    def is_uncertain(self) -> bool:
         """Whether it has ended, and its task may have been made and charged all the same."""
         is_unknown = self.failure is not None and self.failure.charged is Charged.UNKNOWN
         return self.ended_at is not None and (is_unknown or self.absent)
@@ -150,7 +150,7 @@ class Result(_Record):
 
 
 class Settlement(_Record):
-    """What an attempt came to that was in doubt when its job ended: known later, and never changed again.
+    """What an attempt came to that was uncertain when its job ended: known later, and never changed again.
 
     `charged`: yes or no. `results`: the images that arrived late. `provider_urls`: where the provider keeps paid images
     that were not stored, and `message` says why. `record_key`: of the job's record, written anew with the results.
@@ -211,7 +211,7 @@ class Job(_Record):
     price_microusd: int = 0
     # What became known after its end. All other fields stay as they were then: its event is made of them.
     settlements: tuple[Settlement, ...] = ()
-    # Since when its tasks in doubt are polled after its end, and when they are polled next.
+    # Since when its uncertain tasks are polled after its end, and when they are polled next.
     late_since: AwareDatetime | None = None
     late_look_at: AwareDatetime | None = None
     # What was reserved for it at its submission: the price of the route that it is meant for.
@@ -276,14 +276,14 @@ class Job(_Record):
         if attempt is None:
             return self.deadline_at
         # Until then its call may be on its way, and its answer be noted after all.
-        answered_by = attempt.intended_at if attempt.doubt else attempt.intended_at + CALL_LIMIT
+        answered_by = attempt.intended_at if attempt.uncertainty else attempt.intended_at + CALL_LIMIT
         answered_by = max(answered_by, attempt.proof_is_due_at or answered_by)
         if attempt.callback_sha256 is None:
             return answered_by
         if not self.may_resubmit or attempt.intended_at >= self.deadline_at:
             return max(answered_by, self.result_deadline)
         half = (self.deadline_at - attempt.intended_at) / 2
-        return max(answered_by, attempt.intended_at + min(half, LONGEST_DOUBT))
+        return max(answered_by, attempt.intended_at + min(half, LONGEST_UNCERTAINTY))
 
     @property
     def may_resubmit(self) -> bool:
@@ -385,9 +385,9 @@ class Job(_Record):
         return sum(attempt.unknown_cost_microusd for attempt in self._unsettled)
 
     @property
-    def in_doubt(self) -> tuple[Attempt, ...]:
+    def uncertain_attempts(self) -> tuple[Attempt, ...]:
         """Its attempts that may turn out to have made a task, or their known task to have been charged."""
-        return tuple(attempt for attempt in self._unsettled if attempt.is_in_doubt)
+        return tuple(attempt for attempt in self._unsettled if attempt.is_uncertain)
 
     @property
     def all_results(self) -> tuple[Result, ...]:
@@ -427,7 +427,7 @@ class Job(_Record):
     def is_found_again(self) -> bool:
         """Whether its last attempt was given up as lost, and its task is known after all."""
         attempt = self.attempt
-        return bool(not self.is_over and attempt and attempt.is_in_doubt and attempt.task_id)
+        return bool(not self.is_over and attempt and attempt.is_uncertain and attempt.task_id)
 
     @property
     def output_place(self) -> OutputKeys:
@@ -505,9 +505,9 @@ class Job(_Record):
         attempts = self._attempts_with(self.attempt.attempt_id, ended_at=None, failure=None, absent=False)
         return self._moved(JobStatus.PROCESSING, attempts=attempts)
 
-    def mark_uncertain(self, attempt_id: str, doubt: str, at: datetime | None = None) -> Job:
+    def mark_uncertain(self, attempt_id: str, uncertainty: str, at: datetime | None = None) -> Job:
         """With the attempt's answer known to be lost. (Its task may have announced itself already.)"""
-        return self._changed(attempts=self._attempts_with(attempt_id, doubt=doubt, lost_at=at))
+        return self._changed(attempts=self._attempts_with(attempt_id, uncertainty=uncertainty, lost_at=at))
 
     def with_task_id(self, attempt_id: str, task_id: str, at: datetime) -> Job:
         """With the task that the workflow knows, where the latest attempt's own record lacks it."""
@@ -622,8 +622,10 @@ class Job(_Record):
         return self._changed(revision=current.revision, cancel_requested_at=current.cancel_requested_at)
 
     def called_late(self, at: datetime) -> Job:
-        """With its tasks in doubt to be polled by the next sweep, and for a day from now: the provider called."""
-        if not any(attempt.task_id for attempt in self.in_doubt) or (self.late_look_at and self.late_look_at <= at):
+        """With its uncertain tasks to be polled by the next sweep, and for a day from now: the provider called."""
+        if not any(attempt.task_id for attempt in self.uncertain_attempts) or (
+            self.late_look_at and self.late_look_at <= at
+        ):
             return self
         return self._changed(late_since=at, late_look_at=at)
 
@@ -636,16 +638,16 @@ class Job(_Record):
         return self._changed(late_since=since, late_look_at=planned)
 
     def looked_late(self, at: datetime) -> Job:
-        """After a look at its tasks in doubt: where none is left, or a day is over, no other is planned."""
+        """After a look at its uncertain tasks: where none is left, or a day is over, no other is planned."""
         is_last = self.late_since is None or at >= self.late_since + GIVE_UP
-        if is_last or not any(attempt.task_id for attempt in self.in_doubt):
+        if is_last or not any(attempt.task_id for attempt in self.uncertain_attempts):
             return self._changed(late_look_at=None)
         return self
 
     def settled(self, settlement: Settlement) -> Job:
-        """With what an attempt in doubt came to. The job's end stays what it was."""
-        if not self.is_over or all(attempt.attempt_id != settlement.attempt_id for attempt in self.in_doubt):
-            raise ValueError(f"{self.job_id} has no such attempt in doubt: {settlement.attempt_id}")
+        """With what an uncertain attempt came to. The job's end stays what it was."""
+        if not self.is_over or all(attempt.attempt_id != settlement.attempt_id for attempt in self.uncertain_attempts):
+            raise ValueError(f"{self.job_id} has no such uncertain attempt: {settlement.attempt_id}")
         return self._changed(settlements=(*self.settlements, settlement))
 
     def as_announced(self) -> Job:
@@ -685,7 +687,7 @@ class Job(_Record):
         if self.is_over:
             raise ValueError(f"{self.job_id} is {self.status} already")
         moved = self._changed(status=status, **changes)
-        if moved.finished_at is None or not any(attempt.task_id for attempt in moved.in_doubt):
+        if moved.finished_at is None or not any(attempt.task_id for attempt in moved.uncertain_attempts):
             return moved
         return moved._changed(late_since=moved.finished_at, late_look_at=moved.finished_at + FIRST_LATE_LOOK)
 

@@ -27,9 +27,11 @@ def check_health(
     open jobs and one read of the routes. Raises `StorageFailed`.
     """
     now = control.clock.now()
-    traffic = control.states.look(routes)
+    snapshot = control.states.snapshot(routes)
     shut = [
-        route for route in routes if traffic.halt or traffic.routes[route.name].breaker.circuit(now) != Circuit.CLOSED
+        route
+        for route in routes
+        if snapshot.spending_pause or snapshot.routes[route.name].breaker.circuit(now) != Circuit.CLOSED
     ]
     return HealthSnapshot(
         stuck_jobs=len(jobs.needing_attention(now - LONG_OVERDUE, limit=limit)), unavailable_routes=len(shut)

@@ -26,8 +26,9 @@ Handler = Callable[[Any, LambdaContext], Answer]
 
 logger = Logger()
 
-# It logs every request with its URL, and URLs sign.
-logging.getLogger("httpx").setLevel(logging.WARNING)
+# They log requests with their URLs, and answers with their headers. Both may sign.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 # The fields of an outcome that are worth a line and safe in one.
 _TOLD = ("wait_seconds", "status", "deliveries", "unanswered", "reason", "error")
@@ -53,7 +54,7 @@ def decided(outcome: BaseModel) -> None:
     facts: dict[str, Any] = {"job_id": getattr(outcome, "job_id", None), "outcome": name}
     facts |= {field: value for field in _TOLD if (value := getattr(outcome, field, None)) is not None}
     if watch := getattr(outcome, "watch", None):
-        facts |= {"task_id": watch.task_id, "model": watch.model, "questions": watch.questions}
+        facts |= {"task_id": watch.task_id, "model": watch.model, "polls": watch.polls}
     if failure := getattr(outcome, "failure", None):
         facts |= {"failure": failure.model_dump(mode="json")}
     logger.info("decided", extra=facts)

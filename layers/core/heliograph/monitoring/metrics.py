@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from heliograph.execution.outcomes import PollOutcome, Watch
     from heliograph.jobs.job import Job
     from heliograph.kernel.event_envelope import Envelope
-    from heliograph.webhooks.delivery import DeliverOutcome
+    from heliograph.webhooks.delivery import SendOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +41,35 @@ class Measure:
     of: str | None = None
 
 
-JOBS_SUBMITTED = Metric("JobsSubmitted", "Count", "How many jobs come in, from where?", "source")
-JOBS_ENDED = Metric("JobsEnded", "Count", "How do jobs end? A failed one by its code.", "outcome")
+JOBS_SUBMITTED = Metric("JobsSubmitted", "Count", "How many jobs are submitted, and from where?", "source")
+JOBS_ENDED = Metric("JobsEnded", "Count", "How do jobs end? Failed jobs by their code.", "outcome")
 JOB_FAULTS = Metric(
-    "JobFaults", "Count", "Of all ended jobs, which part (the average) got no picture, through no fault of its owner's?"
+    "JobFaults", "Count", "What share of ended jobs (the average) got no image, not counting errors of their owners?"
 )
-JOB_TIME = Metric("JobTime", "Seconds", "How long does a picture take, from the submission until it is stored?")
-QUEUE_TIME = Metric("QueueTime", "Seconds", "How long do jobs wait until their first call leaves?")
+JOB_TIME = Metric("JobTime", "Seconds", "How long does an image take, from the submission until it is stored?")
+QUEUE_TIME = Metric("QueueTime", "Seconds", "How long do jobs wait for their first create call?")
 PROVIDER_LATENCY = Metric(
-    "ProviderLatency", "Seconds", "How fast is each route, from the call until its picture is there?", "route"
+    "ProviderLatency", "Seconds", "How fast is each route, from the create call until the image is ready?", "route"
 )
 STORAGE_LAG = Metric(
     "StorageLag",
     "Seconds",
-    "How late do we notice and store what the provider has ready?",
+    "How long after the end of its task is an image stored?",
 )
-POLLS = Metric("Polls", "Count", "How many polls does it take until a task is known to have ended?")
+POLLS = Metric("Polls", "Count", "How many polls does a task take?")
 UNANSWERED = Metric("PollsUnanswered", "Count", "How many polls did the provider not answer?")
 SPENT = Metric("SpentUsd", "None", "What do ended jobs cost?")
-UNKNOWN = Metric("UnknownUsd", "None", "What may they have cost, where nobody can tell?")
-ANNOUNCEMENTS = Metric(
-    "Announcements", "Count", "Which events went out that are not about a job? (At least once each.)", "event"
-)
-WEBHOOK_ATTEMPTS = Metric("WebhookAttempts", "Count", "Do receivers take their webhooks?", "outcome")
-WEBHOOK_AGE = Metric("WebhookAge", "Seconds", "How old is an event when its receiver has taken it?")
-SECRETS_SHOWN = Metric("SecretsShown", "Count", "How often does somebody fetch what webhooks are signed with?")
+UNKNOWN = Metric("UnknownUsd", "None", "What may ended jobs have cost, if it is unknown?")
+ANNOUNCEMENTS = Metric("Announcements", "Count", "Which other events were published? (At least once each.)", "event")
+WEBHOOK_ATTEMPTS = Metric("WebhookAttempts", "Count", "Do receivers acknowledge their webhooks?", "outcome")
+WEBHOOK_AGE = Metric("WebhookAge", "Seconds", "How old is an event when its receiver acknowledges it?")
+SECRETS_SHOWN = Metric("SecretsShown", "Count", "How often are signing secrets of webhooks read?")
 JOBS_SWEPT = Metric("JobsSwept", "Count", "How much did the sweep find to do?")
-STUCK_JOBS = Metric("StuckJobs", "Count", "How many jobs should have moved long ago, and still have not?")
-UNAVAILABLE_ROUTES = Metric("UnavailableRoutes", "Count", "How many routes take no calls?")
-UNREADABLE_RECORDS = Metric("UnreadableRecords", "Count", "How many records did lists leave out that can't be read?")
+STUCK_JOBS = Metric("StuckJobs", "Count", "How many jobs should have moved long ago, but have not?")
+UNAVAILABLE_ROUTES = Metric("UnavailableRoutes", "Count", "How many routes accept no calls?")
+UNREADABLE_RECORDS = Metric("UnreadableRecords", "Count", "How many unreadable records did lists leave out?")
 # Told by no function: filters of the log make it of what functions and their runtime say.
-FUNCTION_ERRORS = Metric("FunctionErrors", "Count", "How often does a function of ours break?")
+FUNCTION_ERRORS = Metric("FunctionErrors", "Count", "How often does a function fail?")
 
 METRICS = (
     JOBS_SUBMITTED,
@@ -157,20 +155,20 @@ def of_end(job: Job) -> Iterator[Measure]:
 def of_question(outcome: PollOutcome, asked: Watch) -> Iterator[Measure]:
     """Of one question and what came of it."""
     if outcome.outcome != "processing":
-        yield Measure(POLLS, asked.questions + 1)
+        yield Measure(POLLS, asked.polls + 1)
     elif outcome.unanswered:
         yield Measure(UNANSWERED, 1)
 
 
-def of_delivery(outcome: DeliverOutcome) -> Iterator[Measure]:
+def of_delivery(outcome: SendOutcome) -> Iterator[Measure]:
     """Of an attempt at a webhook; nothing if none was made."""
-    tried = outcome.tried
-    if tried is None:
+    attempt = outcome.attempt
+    if attempt is None:
         return
     ended = outcome.outcome == "done"
-    yield Measure(WEBHOOK_ATTEMPTS, 1, of="taken" if tried.taken else "given_up" if ended else "refused")
-    if tried.taken and tried.age_seconds is not None:
-        yield Measure(WEBHOOK_AGE, tried.age_seconds)
+    yield Measure(WEBHOOK_ATTEMPTS, 1, of="taken" if attempt.accepted else "given_up" if ended else "refused")
+    if attempt.accepted and attempt.age_seconds is not None:
+        yield Measure(WEBHOOK_AGE, attempt.age_seconds)
 
 
 def of_announcement(event: Envelope) -> Iterator[Measure]:

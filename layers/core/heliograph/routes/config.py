@@ -1,4 +1,4 @@
-"""The ways to the model: what each can take and what it costs. All of it is configuration (`ROUTES`)."""
+"""Routes to the models: capabilities, limits and prices. All of it is configuration (`ROUTES`)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _is_an_amount(value: str) -> str:
 
 
 class Route(BaseModel):
-    """One provider's model: its caps, its flat price for an image, and how much of it we may use at a time.
+    """One provider's model: its caps, its flat price for an image, and its limits.
 
     The price is the same whatever the ratio or reference count. No provider publishes its limits: the rate starts at
     `creates_per_minute` and adapts between the two bounds; at most `max_in_flight` tasks run there at once.
@@ -35,22 +35,22 @@ class Route(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
-    # What the record, the events and the operator call it; its model's name unless given.
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = ""
+    """Name in records, events and operators' reports; by default its model's name."""
     provider: Literal["apimodels", "kie"]
     model: Annotated[str, Field(min_length=1)]
     price_usd: Annotated[str, AfterValidator(_is_an_amount)]
     max_references: Annotated[int, Field(ge=0)]
-    # 20,000 is inferred from the channel behind the vendor, hence configuration.
+    # 20,000 is inferred from the channel behind the provider, hence configuration.
     max_prompt_characters: Annotated[int, Field(ge=1)] = 20_000
     aspect_ratios: Annotated[frozenset[AspectRatio], Field(min_length=1)] = frozenset(AspectRatio)
-    # 20 creates in 10 s and 100 tasks at once were seen on the channel behind the vendor [unknown].
+    # 20 creates in 10 s and 100 tasks at once were seen on the channel behind the provider [unknown].
     creates_per_minute: Annotated[int, Field(gt=0, le=60_000)] = 120
     slowest_per_minute: Annotated[int, Field(gt=0, le=60_000)] = 6
     fastest_per_minute: Annotated[int, Field(gt=0, le=60_000)] = 600
     max_in_flight: Annotated[int, Field(gt=0)] = 100
-    # How long a task usually takes, at the long end: what a full route is expected to be freed by.
     usual_seconds: Annotated[int, Field(gt=0)] = 40
+    """Usual duration of a task, at the long end: by then a full route is expected to have room again."""
 
     @model_validator(mode="before")
     @classmethod
@@ -67,13 +67,13 @@ class Route(BaseModel):
 
     @property
     def price_microusd(self) -> int:
-        """What one image costs, in micro-dollars."""
+        """Price of one image, in micro-dollars."""
         return microdollars(self.price_usd)
 
     def most_of(self, tenant: str) -> int:
-        """How many tasks of a tenant may run at once: should they hang, a quarter of the places is left for others.
+        """Tasks of a tenant that may run at once: should they hang, other tenants still have a quarter of the route.
 
-        The tenant `default` is the operator's own, and in most deployments the only one: it may have all.
+        The tenant `default` is the operator's own, and in most deployments the only one: it may use the whole route.
         """
         return self.max_in_flight - (0 if tenant == DEFAULT_TENANT else self.max_in_flight // 4)
 
@@ -100,16 +100,16 @@ class Routes(RootModel[tuple[Route, ...]]):
 
     @property
     def default(self) -> Route:
-        """The most preferred route; what a document is measured by that fits none."""
+        """The most preferred route. A document that fits no route is measured by its caps."""
         return self.root[0]
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names that a job may ask for."""
+        """Names of the models that a job may request."""
         return tuple(dict.fromkeys(route.model for route in self.root))
 
     def to(self, model: str) -> Routes | None:
-        """The routes to that model, if there are any."""
+        """Routes to that model, if there are any."""
         found = tuple(route for route in self.root if route.model == model)
         return Routes(found) if found else None
 
@@ -118,14 +118,14 @@ class Routes(RootModel[tuple[Route, ...]]):
         return next((route for route in self.root if route.name == name), None)
 
     def of(self, providers: Collection[str]) -> Routes | None:
-        """The routes through these providers, if there are any."""
+        """Routes through these providers, if there are any."""
         found = tuple(route for route in self.root if route.provider in providers)
         return Routes(found) if found else None
 
     def taking(
         self, *, references: int, aspect_ratio: str, prompt_characters: int, cheapest_first: bool = False
     ) -> tuple[Route, ...]:
-        """The routes whose caps fit, in the configured order or by price."""
+        """Routes whose caps fit, in the configured order or by price."""
         fitting = [
             route
             for route in self.root
@@ -137,15 +137,15 @@ class Routes(RootModel[tuple[Route, ...]]):
 
     @property
     def most_references(self) -> int:
-        """What the most capable route takes: more can't be served at all."""
+        """Most references that any route takes."""
         return max(route.max_references for route in self.root)
 
     @property
     def longest_prompt(self) -> int:
-        """What the most patient route reads, in characters."""
+        """Longest prompt that any route takes, in characters."""
         return max(route.max_prompt_characters for route in self.root)
 
     @property
     def aspect_ratios(self) -> tuple[AspectRatio, ...]:
-        """What at least one route offers, in the usual order."""
+        """Aspect ratios that at least one route offers, in the usual order."""
         return tuple(ratio for ratio in AspectRatio if any(ratio in route.aspect_ratios for route in self.root))

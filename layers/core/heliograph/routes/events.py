@@ -1,4 +1,4 @@
-"""Published when a route takes no calls, or takes them again; see events.py."""
+"""Events of a route that takes no calls, or takes them again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from heliograph.kernel.ids import derived_id
 from heliograph.routes.circuit_breaker import FIRST_COOLDOWN, Breaker
 from heliograph.routes.config import Route
 
-# Tenants' webhooks carry the event; an operator's own words are for operators, who read them in `make routes`.
+# Tenants' webhooks carry the event. An operator's own words are for operators, who read them in `make routes`.
 _DISABLED = "an operator disabled the route"
 
 
@@ -52,15 +52,15 @@ class RouteClosed(Envelope):
 
 
 def route_switched(route: Route, breaker: Breaker) -> RouteOpened | RouteClosed | None:
-    """The event of the last change of a route's circuit; `None` if there was none yet."""
+    """Event of the last change of a route's circuit; `None` if it never changed."""
     names = {"route": route.name, "provider": route.provider, "model": route.model}
-    if opening := breaker.opening:
-        # The first cooldown: what later probes bring does not change the event.
-        probed_from = opening.at + FIRST_COOLDOWN if opening.until else None
-        cause = opening.cause if opening.until else _DISABLED
-        opened = RouteOpenedData(**names, opened_at=opening.at, cause=cause, probed_from=probed_from)
-        event_id = derived_id("evt", "route", route.name, "opened", opening.at.isoformat())
-        return RouteOpened(event_id=event_id, occurred_at=opening.at, data=opened)
+    if found := breaker.open_circuit:
+        # The first cooldown: the results of later probes do not change the event.
+        probed_from = found.opened_at + FIRST_COOLDOWN if found.half_open_at else None
+        cause = found.cause if found.half_open_at else _DISABLED
+        opened = RouteOpenedData(**names, opened_at=found.opened_at, cause=cause, probed_from=probed_from)
+        event_id = derived_id("evt", "route", route.name, "opened", found.opened_at.isoformat())
+        return RouteOpened(event_id=event_id, occurred_at=found.opened_at, data=opened)
     if breaker.closed_at:
         event_id = derived_id("evt", "route", route.name, "closed", breaker.closed_at.isoformat())
         closed = RouteClosedData(**names, closed_at=breaker.closed_at)

@@ -1,4 +1,4 @@
-"""The port of route states."""
+"""Ports of the routes."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
 
 
 class RouteStates(Protocol):
-    """What all functions know together of the routes. Every method raises `StorageFailed`."""
+    """Store of the routes' shared state. Every method raises `StorageFailed`."""
 
-    def look(self, routes: Iterable[Route]) -> RoutesSnapshot:
-        """The kill switch and the state of these routes; one that was never used has its starting state."""
+    def snapshot(self, routes: Iterable[Route]) -> RoutesSnapshot:
+        """Reads the spending pause and the state of these routes. A route that was never used has its initial state."""
         ...
 
-    def queue(self, route: Route, tenant: str, *, step: int, beyond: int) -> RouteState | None:
-        """Adds `step` to the tenant's lane, in one atomic write, and returns the state after it.
+    def extend_flow(self, route: Route, tenant: str, *, length: int, beyond: int) -> RouteState | None:
+        """Adds `length` to the last finish tag of the tenant's flow, in one atomic write; returns the state after it.
 
-        `None`, and nothing written, unless the lane is given out beyond that virtual time already.
+        Returns `None`, and writes nothing, unless that finish tag is beyond the virtual time `beyond` already.
         """
         ...
 
     def save(self, before: RouteState, after: RouteState) -> bool:
-        """Writes what differs; `False`, and nothing written, if somebody else was faster."""
+        """Writes the differences. Returns `False`, and writes nothing, if another writer was faster."""
         ...
 
     def running(self, route: Route) -> int:
-        """How many tasks are counted on the route."""
+        """Number of tasks that are counted on the route."""
         ...
 
-    def halt(self, halt: SpendingPause | None) -> None:
-        """Pulls the kill switch, or releases it."""
+    def set_spending_pause(self, pause: SpendingPause | None) -> None:
+        """Starts a spending pause, or ends it (`None`)."""
         ...

@@ -1,4 +1,4 @@
-"""Wait for a turn on a route: one atomic write hands out a place, arithmetic turns it into a moment."""
+"""Reserve a slot in a route's fair queue: one atomic write hands it out, arithmetic gives its start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from heliograph.kernel.errors import StaleRecord, StorageFailed
 from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.routes.config import Route
-from heliograph.routes.fair_queue import Ticket, Weights, step
+from heliograph.routes.fair_queue import Ticket, Weights, slot_length
 from heliograph.routes.state import RouteState
 
 if TYPE_CHECKING:
@@ -18,52 +18,59 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QueueSlot:
-    """A place in the queue, and when its turn comes if nothing else happens."""
+    """A slot in the queue, and its start if nothing else happens."""
 
     ticket: Ticket
-    moment: datetime
+    starts_at: datetime
 
 
-def turn_on(
-    route: Route,
-    tenant: str,
-    *,
-    state: RouteState,
-    ticket: Ticket | None,
-    before: datetime,
-    now: datetime,
-    weights: Weights,
-    states: RouteStates,
-) -> QueueSlot | None:
-    """The turn of the `ticket`, as things are now; without one for this route, a new place at the end of the lane.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSlots:
+    """Slots in the fair queues of all routes."""
 
-    `None`, and no place taken, if a new turn would come after `before`. Costs one write for a new place, and none to
-    look again. Raises `StorageFailed`.
-    """
-    if ticket and ticket.route == route.name:
-        return QueueSlot(ticket, state.pace.moment(tenant, ticket.place, weights))
+    states: RouteStates
+    weights: Weights
 
-    def queue(state: RouteState) -> QueueSlot | None:
-        joined = state.pace.with_slot(tenant, now, weights)
-        if joined.moment(tenant, joined.lanes[tenant], weights) >= before:
-            return None
-        if state.pace.is_waiting(tenant, now, weights):
-            beyond = state.pace.virtual_at(now, weights)
-            if after := states.queue(route, tenant, step=step(tenant, weights), beyond=beyond):
-                return _last_in(after, tenant, weights)
-        elif states.save(state, state.paced(joined)):
-            return _last_in(state.paced(joined), tenant, weights)
-        raise StaleRecord(route.name)
+    def reserve(
+        self,
+        route: Route,
+        tenant: str,
+        *,
+        state: RouteState,
+        ticket: Ticket | None,
+        before: datetime,
+        now: datetime,
+    ) -> QueueSlot | None:
+        """The slot of the `ticket`, as things are now; without a ticket for this route, a new slot.
 
-    # Of many that join an idle lane in the same moment one is first; the others then find the lane busy.
-    return update_with_retry(
-        lambda: states.look([route]).routes[route.name],
-        queue,
-        first=state,
-        give_up=StorageFailed(f"the queue of {route.name} changes too often at the moment"),
-    )
+        Returns `None`, and reserves nothing, if a new slot would start at `before` or later. Costs one write for a new
+        slot, and none for a ticket. Raises `StorageFailed`.
+        """
+        if ticket and ticket.route == route.name:
+            return self._slot(state, tenant, ticket.finish_tag)
 
+        def queue(state: RouteState) -> QueueSlot | None:
+            joined = state.queue.with_slot(tenant, now, self.weights)
+            finish_tag = joined.finish_tags[tenant]
+            if joined.starts_at(tenant, finish_tag, self.weights) >= before:
+                return None
+            if state.queue.is_backlogged(tenant, now, self.weights):
+                beyond = state.queue.virtual_time_at(now, self.weights)
+                length = slot_length(tenant, self.weights)
+                if after := self.states.extend_flow(route, tenant, length=length, beyond=beyond):
+                    return self._slot(after, tenant, after.queue.finish_tags[tenant])
+            elif self.states.save(state, state.with_queue(joined)):
+                return self._slot(state.with_queue(joined), tenant, finish_tag)
+            raise StaleRecord(route.name)
 
-def _last_in(state: RouteState, tenant: str, weights: Weights) -> QueueSlot:
-    place = state.pace.lanes[tenant]
-    return QueueSlot(Ticket(route=state.route, place=place), state.pace.moment(tenant, place, weights))
+        # Of many jobs that join an idle flow in the same moment one is first; the others then find the flow backlogged.
+        return update_with_retry(
+            lambda: self.states.snapshot([route]).routes[route.name],
+            queue,
+            first=state,
+            give_up=StorageFailed(f"the queue of {route.name} changes too often at the moment"),
+        )
+
+    def _slot(self, state: RouteState, tenant: str, finish_tag: int) -> QueueSlot:
+        ticket = Ticket(route=state.route, finish_tag=finish_tag)
+        return QueueSlot(ticket, state.queue.starts_at(tenant, finish_tag, self.weights))

@@ -1,6 +1,4 @@
-"""What all functions know together of the ways to the model: the pace and the circuit of each route, what its
-tasks took lately, and the switch.
-"""
+"""State of the routes that all functions share: queue, circuit and latencies of each route, and the spending pause."""
 
 from __future__ import annotations
 
@@ -9,36 +7,37 @@ from collections.abc import Mapping
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from heliograph.routes.circuit_breaker import Breaker
-from heliograph.routes.fair_queue import Pace
+from heliograph.routes.fair_queue import FairQueue
 from heliograph.routes.poll_schedule import Latencies
 
 
 class RouteState(BaseModel):
-    """The shared state of one route. `revision`: of everything but the lanes, which are added to without it."""
+    """Shared state of one route."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     route: str
-    pace: Pace
+    queue: FairQueue
     breaker: Breaker = Breaker()
     latencies: Latencies = Latencies()
     revision: int = 0
+    """Revision of everything but the finish tags of the queue, which are extended without a new one."""
 
-    def paced(self, pace: Pace) -> RouteState:
-        """With another pace."""
-        return self.model_copy(update={"pace": pace})
+    def with_queue(self, queue: FairQueue) -> RouteState:
+        """The state with another queue."""
+        return self.model_copy(update={"queue": queue})
 
     def with_breaker(self, breaker: Breaker) -> RouteState:
-        """With another state of its circuit."""
+        """The state with another circuit breaker."""
         return self.model_copy(update={"breaker": breaker})
 
-    def learning(self, latencies: Latencies) -> RouteState:
-        """With what is known of its tasks now."""
+    def with_latencies(self, latencies: Latencies) -> RouteState:
+        """The state with other latencies."""
         return self.model_copy(update={"latencies": latencies})
 
 
 class SpendingPause(BaseModel):
-    """The kill switch, pulled: no create call leaves until a person lets them."""
+    """The kill switch: no create call leaves until an operator resumes spending."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
@@ -47,9 +46,9 @@ class SpendingPause(BaseModel):
 
 
 class RoutesSnapshot(BaseModel):
-    """One look at all of it, a few milliseconds old at most."""
+    """State of some routes and the spending pause, read together; a few milliseconds old at most."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
-    halt: SpendingPause | None
+    spending_pause: SpendingPause | None
     routes: Mapping[str, RouteState]

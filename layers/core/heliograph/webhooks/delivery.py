@@ -1,4 +1,4 @@
-"""Deliveries of webhooks: one message to one receiver, its attempts, and when the next one is due."""
+"""Webhook deliveries: one message to one receiver, its attempts and its retry schedule."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from heliograph.kernel.moments import Moment
 from heliograph.kernel.pagination import PageQuery
 from heliograph.kernel.printable import without_unprintable
 from heliograph.kernel.validation import faults_of
-from heliograph.webhooks.endpoint import ReceivedEvent
+from heliograph.webhooks.bus_event import ReceivedEvent
 
 DELIVERY_ID = re.compile(r"dlv_[a-z2-7]{26}")
-# After each failed attempt but the last; the schedule that Standard Webhooks gives as its example.
-SCHEDULE = (
+# Wait after each failed attempt but the last: the example schedule of Standard Webhooks.
+RETRY_SCHEDULE = (
     timedelta(seconds=5),
     timedelta(minutes=5),
     timedelta(minutes=30),
@@ -36,26 +36,29 @@ SCHEDULE = (
     timedelta(hours=20),
     timedelta(hours=24),
 )
-MOST_ATTEMPTS = len(SCHEDULE) + 1
-# The longest that a receiver can put us off at a time.
-LONGEST_WAIT = timedelta(hours=24)
-# The wait is at most that much longer, so that what failed together does not come back together.
+MAX_ATTEMPTS = len(RETRY_SCHEDULE) + 1
+# Longest wait that a receiver can ask for with `Retry-After`.
+MAX_WAIT = timedelta(hours=24)
+# Largest fraction that is added to a wait, so that deliveries that failed together are not retried together.
 JITTER = 0.1
-KEPT = timedelta(days=30)
-# An attempt that is overdue by this may have no execution to make it: longer than one takes with usual repeats.
-OVERDUE = timedelta(minutes=10)
-# Of the record: replays without end would make it too large.
-MOST_REMEMBERED_ATTEMPTS = 30
-MOST_ANSWER_CHARACTERS = 1024
-# What one call of `recover` sends again, spread over the minute before the next call.
-MOST_RECOVERED = 1000
-RECOVERY_PACE = timedelta(minutes=1) / MOST_RECOVERED
-# A shorter wait is not worth a state of the workflow.
+RETENTION = timedelta(days=30)
+# A delivery that is overdue by this may have no execution: an attempt with the usual retries takes less.
+OVERDUE_AFTER = timedelta(minutes=10)
+# Limit of the record: endless replays would make it too large.
+MAX_STORED_ATTEMPTS = 30
+MAX_ANSWER_CHARACTERS = 1024
+# Deliveries that one recovery replays, spread over the minute before the next call.
+MAX_RECOVERED = 1000
+RECOVERY_PACE = timedelta(minutes=1) / MAX_RECOVERED
+# Shortest wait that is worth a state of the workflow.
 _SHORTEST_WAIT = timedelta(seconds=1)
 
 
 class DeliveryStatus(StrEnum):
-    """`skipped`: its receiver was paused, disabled or gone. It can be replayed, as can the failed."""
+    """Status of a delivery. It is skipped if its receiver was paused, disabled or deleted.
+
+    Skipped and failed deliveries can be replayed.
+    """
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -64,7 +67,7 @@ class DeliveryStatus(StrEnum):
 
 
 class DeliveryAttempt(BaseModel):
-    """One try. `error`: in our own words; `answer`: the first of what the receiver said, made printable."""
+    """One attempt. `error` is Heliograph's own message; `answer` is the printable beginning of the response body."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
@@ -76,18 +79,18 @@ class DeliveryAttempt(BaseModel):
 
     @property
     def succeeded(self) -> bool:
-        """Any 2xx."""
+        """Whether the response was a 2xx."""
         return self.error is None
 
     @property
     def is_gone(self) -> bool:
-        """The receiver wants nothing any more."""
+        """Whether the receiver asked for no more events (410)."""
         return self.status_code == HTTPStatus.GONE
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookAnswer:
-    """What came of one attempt. `error`: in our own words, `None` for any 2xx; `retry_after`: as it was answered."""
+class WebhookResponse:
+    """Response to an attempt. `error` is our own message, `None` for a 2xx; `retry_after` is the raw header."""
 
     status_code: int | None
     error: str | None
@@ -96,7 +99,7 @@ class WebhookAnswer:
 
 
 class DeliverySummary(BaseModel):
-    """What a list tells of a delivery. `endpoint_id` is null of a URL given with a job."""
+    """The part of a delivery that lists show. `endpoint_id` is `None` for a URL given with a job."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
@@ -110,24 +113,24 @@ class DeliverySummary(BaseModel):
     status: DeliveryStatus
     created_at: AwareDatetime
     next_attempt_at: AwareDatetime | None = None
-    # When it was delivered, failed or skipped; `None` while an attempt is to come.
+    # Time at which it was delivered, failed or skipped; `None` while it is pending.
     ended_at: AwareDatetime | None = None
-    # A replay begins a new series of tries.
+    # Number of the series of attempts: a replay starts a new one.
     series: PositiveInt = 1
     tries: NonNegativeInt = 0
 
 
 class Delivery(DeliverySummary):
-    """A delivery's record. `payload`: the message's very bytes, the same at every attempt."""
+    """A delivery's record. `payload` is the exact body, the same in every attempt."""
 
     payload: str
     attempts: tuple[DeliveryAttempt, ...] = ()
-    # What the record's end is counted from.
+    # Start of the record's retention.
     touched_at: AwareDatetime
     revision: NonNegativeInt = 0
 
     @classmethod
-    def of(
+    def for_event(
         cls,
         event: ReceivedEvent,
         *,
@@ -138,7 +141,7 @@ class Delivery(DeliverySummary):
         skipped: bool,
         at: datetime,
     ) -> Delivery:
-        """The one delivery of that event to that receiver, however often the event comes."""
+        """The delivery of the event to the receiver; its id is the same for every repeat of the event."""
         return cls(
             delivery_id=derived_id("dlv", event.event_id, receiver_id),
             tenant=tenant,
@@ -151,46 +154,46 @@ class Delivery(DeliverySummary):
             created_at=at,
             next_attempt_at=None if skipped else at,
             ended_at=at if skipped else None,
-            payload=message_of(event),
+            payload=message_body(event),
             touched_at=at,
         )
 
     @property
     def is_pending(self) -> bool:
-        """Whether an attempt is still to come."""
+        """Whether another attempt is due."""
         return self.status is DeliveryStatus.PENDING
 
     @property
     def undelivered_at(self) -> datetime | None:
-        """When it failed or was skipped; `None` where it did not."""
+        """Time at which it failed or was skipped; `None` otherwise."""
         return self.ended_at if self.status in (DeliveryStatus.FAILED, DeliveryStatus.SKIPPED) else None
 
     def is_early(self, at: datetime) -> bool:
-        """Whether its next attempt is still to be waited for."""
+        """Whether its next attempt is not due yet."""
         return self.next_attempt_at is not None and self.next_attempt_at - at >= _SHORTEST_WAIT
 
     @property
     def attention_at(self) -> datetime | None:
-        """When its next attempt is so late that somebody has to look after it; `None` where none is to come."""
-        return self.next_attempt_at + OVERDUE if self.is_pending and self.next_attempt_at else None
+        """Time at which the sweep looks at it, because its next attempt is overdue; `None` if no attempt is due."""
+        return self.next_attempt_at + OVERDUE_AFTER if self.is_pending and self.next_attempt_at else None
 
     @property
     def execution(self) -> str:
-        """The name of the execution that carries its present series."""
+        """Name of the execution of its current series."""
         return f"{self.delivery_id}-{self.series}"
 
     @property
     def expires_at(self) -> datetime:
-        """When the record may go."""
-        return self.touched_at + KEPT
+        """Time at which the record is deleted."""
+        return self.touched_at + RETENTION
 
-    def attempted(self, attempt: DeliveryAttempt, *, url: str, retry_after: str | None) -> Delivery:
-        """After an attempt: delivered, failed for good, or pending with the time of the next one."""
+    def after_attempt(self, attempt: DeliveryAttempt, *, url: str, retry_after: str | None) -> Delivery:
+        """With the attempt: delivered, failed for good, or pending with the time of the next attempt."""
         tries = self.tries + 1
         update: dict[str, Any] = {
             "url": url,
             "tries": tries,
-            "attempts": (*self.attempts, attempt)[-MOST_REMEMBERED_ATTEMPTS:],
+            "attempts": (*self.attempts, attempt)[-MAX_STORED_ATTEMPTS:],
             "touched_at": attempt.at,
             "next_attempt_at": None,
         }
@@ -198,23 +201,20 @@ class Delivery(DeliverySummary):
         update["ended_at"] = ended_at
         if attempt.succeeded:
             update["status"] = DeliveryStatus.DELIVERED
-        elif attempt.is_gone or tries >= MOST_ATTEMPTS:
+        elif attempt.is_gone or tries >= MAX_ATTEMPTS:
             update["status"] = DeliveryStatus.FAILED
         else:
-            asked = asked_wait(retry_after, ended_at)
-            update["next_attempt_at"] = ended_at + wait_after(tries, asked, key=self.execution)
+            requested = parse_retry_after(retry_after, ended_at)
+            update["next_attempt_at"] = ended_at + retry_wait(tries, requested, key=self.execution)
             update["ended_at"] = None
         return self.model_copy(update=update)
 
     def ended(self, status: DeliveryStatus, at: datetime) -> Delivery:
-        """Over without (another) attempt."""
+        """Ended without another attempt."""
         return self.model_copy(update={"status": status, "next_attempt_at": None, "ended_at": at})
 
     def replayed(self, at: datetime, *, due: datetime | None = None) -> Delivery:
-        """To be sent again, at once or when it is `due`, with a whole series of tries.
-
-        Whatever was still to come of the last series is dropped.
-        """
+        """Pending again, at once or at `due`, with a new series of attempts; the previous series stops."""
         return self.model_copy(
             update={
                 "status": DeliveryStatus.PENDING,
@@ -227,34 +227,34 @@ class Delivery(DeliverySummary):
         )
 
 
-def message_of(event: ReceivedEvent) -> str:
-    """The body that is sent and signed."""
+def message_body(event: ReceivedEvent) -> str:
+    """Body of the message, as it is sent and signed."""
     document = {
         "type": event.type,
         "timestamp": event.occurred_at,
         "version": event.version,
         "event_id": event.event_id,
-        # Links to results are made when they are asked for: here is where.
+        # Links to results are made on request, at this URL.
         "job_url": f"v1/jobs/{event.job_id}" if event.job_id else None,
         "data": event.data,
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def wait_after(tries: int, asked: timedelta | None, *, key: str) -> timedelta:
-    """How long to wait after that many failed tries: as the schedule says or the receiver asked, whichever is longer.
+def retry_wait(tries: int, requested: timedelta | None, *, key: str) -> timedelta:
+    """Wait after that many failed attempts: the longer of the schedule's and the requested one, plus jitter.
 
-    Never sooner, and a little later: always the same for a key.
+    The jitter is always the same for a key.
     """
-    usual = max(SCHEDULE[tries - 1], min(asked or timedelta(0), LONGEST_WAIT))
+    usual = max(RETRY_SCHEDULE[tries - 1], min(requested or timedelta(0), MAX_WAIT))
     return usual + usual * JITTER * jitter_fraction(f"{key}{tries}")
 
 
-def asked_wait(retry_after: str | None, now: datetime) -> timedelta | None:
-    """What a `Retry-After` asks for, in seconds or as a date; `None` if it says nothing that can be read."""
+def parse_retry_after(retry_after: str | None, now: datetime) -> timedelta | None:
+    """Wait in a `Retry-After` header, in seconds or as a date; `None` if it cannot be parsed."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdecimal():
-        return min(timedelta(seconds=int(text[:9])), LONGEST_WAIT)
+        return min(timedelta(seconds=int(text[:9])), MAX_WAIT)
     try:
         until = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
@@ -264,14 +264,14 @@ def asked_wait(retry_after: str | None, now: datetime) -> timedelta | None:
     return max(until - now, timedelta(0))
 
 
-def printable(answer: bytes) -> str:
-    """The first of what a receiver answered, for people: nothing in it moves a terminal."""
-    text = answer[: 4 * MOST_ANSWER_CHARACTERS].decode(errors="replace")
-    return without_unprintable(text)[:MOST_ANSWER_CHARACTERS].strip()
+def printable_excerpt(answer: bytes) -> str:
+    """Beginning of a response body, without characters that could control a terminal."""
+    text = answer[: 4 * MAX_ANSWER_CHARACTERS].decode(errors="replace")
+    return without_unprintable(text)[:MAX_ANSWER_CHARACTERS].strip()
 
 
 class DeliveryQuery(PageQuery):
-    """What the list of deliveries can be asked."""
+    """Query of `GET /v1/deliveries`."""
 
     endpoint_id: Annotated[str | None, Field(max_length=64, description="`ep_…`, or `jobs` for URLs of jobs.")] = None
     status: DeliveryStatus | None = None
@@ -280,7 +280,7 @@ class DeliveryQuery(PageQuery):
 
 
 class Recovery(BaseModel):
-    """What is to be sent to an endpoint again: everything that failed or was skipped since a time."""
+    """Request body of `POST /v1/webhook-endpoints/{id}/recover`."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
@@ -301,30 +301,32 @@ def read_recovery(document: Mapping[str, Any], *, now: datetime) -> Recovery:
         raise InvalidRequest(*faults_of(error)) from None
     if recovery.since > now:
         raise InvalidRequest(Fault("/since", "must not be in the future"))
-    if recovery.since < now - KEPT:
-        raise InvalidRequest(Fault("/since", f"must not be over {KEPT.days} days ago: deliveries are kept so long"))
+    if recovery.since < now - RETENTION:
+        raise InvalidRequest(
+            Fault("/since", f"must not be over {RETENTION.days} days ago: deliveries are kept so long")
+        )
     return recovery
 
 
 def recovery_due(place: int, delivery_id: str, began_at: datetime) -> datetime:
-    """When the delivery at that place of a recovery is due: a receiver that has just recovered is not flooded."""
+    """Due time of the delivery at that place of a recovery: the receiver must not be flooded."""
     return began_at + RECOVERY_PACE * (place + jitter_fraction(delivery_id))
 
 
 class _State(BaseModel):
-    # As in `outcomes`: what one state writes, another must be able to read.
+    # One state of the workflow must be able to read what another release wrote, as in `execution.outcomes`.
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class Tried(_State):
-    """An attempt that was just made. `age_seconds`: of the event, by its end; `None` of a replay."""
+class AttemptResult(_State):
+    """Result of the attempt of this run. `age_seconds` is the event's age at its end; `None` for a replay."""
 
-    taken: bool
+    accepted: bool
     age_seconds: float | None
 
 
 class DeliveryTurn(_State):
-    """What `deliver` is asked: to begin (the workflow's input), or to go on after a wait. `tries`: made before."""
+    """Input of an attempt: the workflow's input, or the outcome before a wait. `tries` counts earlier attempts."""
 
     outcome: Literal["again"] | None = None
     delivery_id: str
@@ -333,9 +335,9 @@ class DeliveryTurn(_State):
 
 
 class RetryDelivery(_State):
-    """It was not taken; try again after `wait_seconds`. `reason`: why, in our own words.
+    """The delivery is not accepted yet: try again after `wait_seconds`. `reason` is the last error.
 
-    `tried`: the attempt of this very run, if it made one.
+    `attempt` is the result of this run's attempt, if it made one.
     """
 
     outcome: Literal["again"] = "again"
@@ -344,21 +346,21 @@ class RetryDelivery(_State):
     tries: NonNegativeInt
     wait_seconds: PositiveInt
     reason: str
-    tried: Tried | None = None
+    attempt: AttemptResult | None = None
 
 
 class DeliveryDone(_State):
-    """Nothing is left to do in this series. `status`: of the delivery; `None` if a replay took over, or it is gone."""
+    """The series is over. `status` is the delivery's; `None` if a replay took over, or the record is gone."""
 
     outcome: Literal["done"] = "done"
     delivery_id: str
     series: PositiveInt
     status: DeliveryStatus | None
-    tried: Tried | None = None
+    attempt: AttemptResult | None = None
 
 
 class DeliveryCrashed(_State):
-    """An execution ended early. Its name is what Step Functions says of it; `error` how it ended."""
+    """An execution that ended early. `error` says how."""
 
     outcome: Literal["crashed"]
     execution: Annotated[str, Field(pattern=r"^dlv_[a-z2-7]{26}-[1-9][0-9]*$")]
@@ -371,4 +373,4 @@ class DeliveryCrashed(_State):
         return DeliveryTurn(delivery_id=delivery_id, series=int(series))
 
 
-DeliverOutcome = RetryDelivery | DeliveryDone
+SendOutcome = RetryDelivery | DeliveryDone

@@ -1,6 +1,7 @@
-"""Webhook endpoints: where a tenant's events are sent, which of them, and signed with what (Standard Webhooks 1.0.0).
+"""Webhook endpoints: their URL, event types, status and signing secrets (Standard Webhooks 1.0.0).
 
-No secret is kept: each is derived from the deployment's own, the endpoint's id and a version that a rotation raises.
+No signing secret is stored: each is derived from the deployment's master secret, the endpoint's id, and a version that
+a rotation raises.
 """
 
 from __future__ import annotations
@@ -29,28 +30,28 @@ from pydantic import (
 
 from heliograph.kernel.errors import InvalidRequest
 from heliograph.kernel.ids import derived_id
-from heliograph.kernel.tenants import DEFAULT_TENANT, EVERYBODY, KEY_ACCOUNT
 from heliograph.kernel.validation import faults_of
 from heliograph.storage.references import MAX_URL_CHARACTERS, WEBHOOK_PATTERN, check_webhook_url
+from heliograph.webhooks.bus_event import ReceivedEvent
 from heliograph.webhooks.event_catalogue import EVENT_TYPES
 
 ENDPOINT_ID = re.compile(r"ep_[a-z2-7]{26}")
-MOST_ENDPOINTS = 16
-# How long the secret before the last rotation still signs as well.
-OVERLAP = timedelta(hours=24)
-# Of secrets that still sign: more rotations than that within the overlap end the oldest.
-MOST_RETIRED = 3
-# How long every attempt at an endpoint may fail before it is disabled.
-PATIENCE = timedelta(days=5)
-# The id under which the secret of the URLs given with jobs is found.
+MAX_ENDPOINTS = 16
+# Time for which the previous secret still signs after a rotation.
+ROTATION_OVERLAP = timedelta(hours=24)
+# Previous secrets that may sign at once: further rotations within the overlap end the oldest.
+MAX_RETIRED = 3
+# Time for which every attempt must have failed before the endpoint is disabled.
+DISABLE_AFTER = timedelta(days=5)
+# Public id of the pseudo-endpoint whose secret signs per-job webhook URLs.
 JOB_URLS = "jobs"
 TEST_EVENT = "webhook.test"
 DISABLED_EVENT = "webhook.endpoint.disabled"
-SECRET_PREFIX = "whsec_"  # noqa: S105 - what every secret begins with is none
+SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, not a secret
 
 
 class EndpointStatus(StrEnum):
-    """`paused`: by a person. `disabled`: by us, with a reason. To neither is anything sent, and nothing is lost."""
+    """Status of an endpoint. People pause it; Heliograph disables it, with a reason. Deliveries are kept meanwhile."""
 
     ENABLED = "enabled"
     PAUSED = "paused"
@@ -73,7 +74,7 @@ def _is_an_event_type(value: str) -> str:
     return value
 
 
-# The contract's own names, for the API's description.
+# Enumerates the event types in the API description.
 _ONE_OF_THEM = Field(json_schema_extra={"enum": [*sorted(EVENT_TYPES)]})
 Url = Annotated[
     str,
@@ -92,17 +93,17 @@ EventTypes = Annotated[
 Description = Annotated[str, Field(max_length=256, description="For people."), AfterValidator(_is_printable)]
 
 
-class _Asked(BaseModel):
+class _EndpointDocument(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     @field_validator("url", check_fields=False)
     @classmethod
-    def _leads_outside(cls, value: str, info: ValidationInfo) -> str:
+    def _check_url(cls, value: str, info: ValidationInfo) -> str:
         return check_webhook_url(value, local=bool((info.context or {}).get("local")))
 
 
-class EndpointRequest(_Asked):
-    """What somebody may ask for who registers an endpoint."""
+class EndpointRequest(_EndpointDocument):
+    """Request body of `POST /v1/webhook-endpoints`."""
 
     url: Url
     events: EventTypes = None
@@ -110,13 +111,13 @@ class EndpointRequest(_Asked):
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
-    # What is left out stays as it is.
+    # A field that is left out stays as it is.
     for field in schema["properties"].values():
         field.pop("default", None)
 
 
-class EndpointChange(_Asked):
-    """What may be changed of an endpoint; what is left out stays."""
+class EndpointChange(_EndpointDocument):
+    """Request body of `PATCH /v1/webhook-endpoints/{id}`; a field that is left out stays."""
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
@@ -130,7 +131,7 @@ class EndpointChange(_Asked):
 
 
 class RetiredSecret(BaseModel):
-    """The version of a secret that was rotated, and until when it still signs."""
+    """Version of a previous secret, and the time until which it still signs."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
@@ -139,44 +140,45 @@ class RetiredSecret(BaseModel):
 
 
 class Endpoint(BaseModel):
-    """A receiver's record. `events`: what it chose; `None`: everything."""
+    """An endpoint's record."""
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
 
     endpoint_id: str
     tenant: str
     url: str
+    # Event types that it subscribes to; `None`: all.
     events: tuple[str, ...] | None = None
     description: str = ""
     created_at: AwareDatetime
     status: EndpointStatus = EndpointStatus.ENABLED
-    # Why we disabled it, when, and whether the bus was told.
+    # Why and when it was disabled, and whether the event of that was published.
     reason: Literal["gone", "failing"] | None = None
     disabled_at: AwareDatetime | None = None
     announced: bool = True
-    # The first failure since the last success.
+    # Time of the first failure since the last success.
     failing_since: AwareDatetime | None = None
     secret_version: PositiveInt = 1
     retired: tuple[RetiredSecret, ...] = ()
     revision: int = 0
 
     @property
-    def takes_deliveries(self) -> bool:
-        """Whether anything is sent to it."""
+    def is_enabled(self) -> bool:
+        """Whether events are sent to it."""
         return self.status is EndpointStatus.ENABLED
 
     @property
-    def is_of_job_urls(self) -> bool:
-        """Whether it is no endpoint, but stands for the tenant's URLs that are given with jobs."""
+    def is_for_job_urls(self) -> bool:
+        """Whether this is the pseudo-endpoint whose secret signs per-job webhook URLs."""
         return self.endpoint_id == job_urls_id(self.tenant)
 
-    def wants(self, event: ReceivedEvent) -> bool:
-        """Whether it chose events of that type. Of its own end it is never told."""
+    def subscribes_to(self, event: ReceivedEvent) -> bool:
+        """Whether it subscribes to the event's type. It never gets the event of its own disabling."""
         about_itself = event.type == DISABLED_EVENT and event.data.get("endpoint_id") == self.endpoint_id
         return (self.events is None or event.type in self.events) and not about_itself
 
     def changed(self, change: EndpointChange) -> Endpoint:
-        """After what a person asked for. Another URL, or being enabled, begins its health anew."""
+        """With a person's change. Another URL, or enabling it, clears its failures."""
         update: dict[str, Any] = {name: getattr(change, name) for name in change.model_fields_set}
         if update.get("status") is not None:
             update |= {"reason": None, "disabled_at": None, "announced": True}
@@ -185,26 +187,26 @@ class Endpoint(BaseModel):
         return self.model_copy(update=update)
 
     def rotated(self, at: datetime) -> Endpoint:
-        """With a new secret; those before it go on signing until their time is over."""
-        retired = (*self.retired, RetiredSecret(version=self.secret_version, valid_until=at + OVERLAP))
-        update = {"secret_version": self.secret_version + 1, "retired": retired[-MOST_RETIRED:]}
+        """With a new secret; previous ones sign until they expire."""
+        retired = (*self.retired, RetiredSecret(version=self.secret_version, valid_until=at + ROTATION_OVERLAP))
+        update = {"secret_version": self.secret_version + 1, "retired": retired[-MAX_RETIRED:]}
         return self.model_copy(update=update)
 
-    def versions_at(self, at: datetime) -> tuple[int, ...]:
-        """The versions of the secret that sign at that time, the newest first."""
+    def signing_versions(self, at: datetime) -> tuple[int, ...]:
+        """Versions of the secret that sign at that time, newest first."""
         return (
             self.secret_version,
             *(secret.version for secret in reversed(self.retired) if secret.valid_until > at),
         )
 
     def after_success(self) -> Endpoint:
-        """It took something: whatever failed before is forgiven."""
+        """Without failures, after an accepted delivery."""
         return self.model_copy(update={"failing_since": None})
 
     def after_failure(self, at: datetime, *, gone: bool) -> Endpoint:
-        """Disabled if it is gone for good (410), or if it has failed for long."""
+        """Disabled if it is gone for good (410), or if it has failed for `DISABLE_AFTER`."""
         since = self.failing_since or at
-        if gone or at - since >= PATIENCE:
+        if gone or at - since >= DISABLE_AFTER:
             return self.model_copy(
                 update={
                     "status": EndpointStatus.DISABLED,
@@ -217,51 +219,24 @@ class Endpoint(BaseModel):
         return self.model_copy(update={"failing_since": since})
 
 
-class ReceivedEvent(BaseModel):
-    """An event as it arrives from the bus, whatever its type: also of a release later than this."""
-
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="ignore")
-
-    type: str
-    version: str
-    event_id: str
-    occurred_at: str
-    data: dict[str, Any]
-
-    @property
-    def tenant(self) -> str:
-        """Whose it is: the tenant that it names; else the owner of the deployment."""
-        account = self.data.get("account")
-        if account is not None:  # of a budget, which may be everybody's or a key's
-            ours = account == EVERYBODY or KEY_ACCOUNT.fullmatch(str(account))
-            return DEFAULT_TENANT if ours else str(account)
-        return str(self.data.get("tenant") or DEFAULT_TENANT)
-
-    @property
-    def job_id(self) -> str | None:
-        """The job it is about."""
-        job_id = self.data.get("job_id")
-        return str(job_id) if job_id else None
-
-
 def job_urls_id(tenant: str) -> str:
-    """The id of what stands for a tenant's URLs that are given with jobs."""
+    """Id of the pseudo-endpoint for a tenant's per-job webhook URLs."""
     return derived_id("ep", tenant, JOB_URLS)
 
 
-def job_urls_of(tenant: str, at: datetime) -> Endpoint:
-    """What stands for a tenant's URLs that are given with jobs, before anything of it was written."""
+def job_urls_endpoint(tenant: str, at: datetime) -> Endpoint:
+    """The pseudo-endpoint for a tenant's per-job webhook URLs, before its first rotation stores it."""
     return Endpoint(endpoint_id=job_urls_id(tenant), tenant=tenant, url="", created_at=at)
 
 
-def secret_of(master: str, endpoint_id: str, version: int) -> str:
-    """The endpoint's secret of that version: HMAC-SHA256 of its name, by the deployment's own secret."""
-    digest = hmac.new(master.encode(), f"{endpoint_id}:{version}".encode(), hashlib.sha256).digest()
+def signing_secret(master_secret: str, endpoint_id: str, version: int) -> str:
+    """The endpoint's secret of that version: HMAC-SHA256 of id and version with the master secret."""
+    digest = hmac.new(master_secret.encode(), f"{endpoint_id}:{version}".encode(), hashlib.sha256).digest()
     return SECRET_PREFIX + base64.b64encode(digest).decode()
 
 
 def read_endpoint_request(document: Mapping[str, Any], *, local: bool) -> EndpointRequest:
-    """The request in `document`. Raises `InvalidRequest` that names every fault at once."""
+    """The request in `document`. Raises `InvalidRequest` with every fault."""
     try:
         return EndpointRequest.model_validate(document, context={"local": local})
     except ValidationError as error:
@@ -269,7 +244,7 @@ def read_endpoint_request(document: Mapping[str, Any], *, local: bool) -> Endpoi
 
 
 def read_endpoint_change(document: Mapping[str, Any], *, local: bool) -> EndpointChange:
-    """The change in `document`. Raises `InvalidRequest` that names every fault at once."""
+    """The change in `document`. Raises `InvalidRequest` with every fault."""
     try:
         return EndpointChange.model_validate(document, context={"local": local})
     except ValidationError as error:

@@ -1,10 +1,10 @@
-"""The published contract: what goes onto the event bus, for rules and webhooks alike.
+"""Catalogue of the published events, for rules on the event bus and for webhooks.
 
-`source` is `heliograph`, `detail-type` the event's type, `detail` an envelope around `data`. Delivery is at least once
-and in no order; `event_id` is derived from what happened, so a repeat is recognisable. Fields are only ever added
-within a version. Schemas and examples: `events/published/`.
+`source` is `heliograph`, `detail-type` the event's type, `detail` an envelope around `data`. Events are delivered at
+least once, in any order; a repeat has the same `event_id`. A version of an event only ever gains fields. Schemas and
+examples: `events/published/`.
 
-Each kind has a module of its own, because whoever publishes one needs no other.
+Each kind of event has its own module, so that a publisher loads no other.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ EVENT_TYPES: Mapping[str, type[PublishedEvent]] = {
 
 
 def event_type(event: PublishedEvent) -> str:
-    """The `detail-type` of an event."""
+    """`detail-type` of an event."""
     return event.event_type
 
 

@@ -1,4 +1,4 @@
-"""Published of a webhook endpoint that nothing is sent to any more; see events.py."""
+"""Published event of a disabled webhook endpoint; see `event_catalogue`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class EndpointDisabled(Envelope):
 def endpoint_disabled(
     *, tenant: str, endpoint_id: str, reason: Literal["gone", "failing"], failing_since: datetime | None, at: datetime
 ) -> EndpointDisabled:
-    """The one event of a webhook endpoint that was disabled at that moment."""
+    """The event of an endpoint that was disabled at that time; its id is always the same."""
     return EndpointDisabled(
         event_id=derived_id("evt", endpoint_id, "disabled", at.isoformat()),
         occurred_at=at,

@@ -1,4 +1,4 @@
-"""Deliveries as their tenant sees them: listed, looked at, replayed, recovered; and one that is a test."""
+"""List, read, replay and recover webhook deliveries; send test deliveries."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from heliograph.kernel.errors import Conflict, StaleRecord, StorageFailed, TooSoon, WorkflowFailed
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.pagination import Page
+from heliograph.webhooks.bus_event import ReceivedEvent
 from heliograph.webhooks.delivery import (
     DELIVERY_ID,
-    MOST_RECOVERED,
+    MAX_RECOVERED,
     Delivery,
     DeliveryQuery,
     DeliveryStatus,
@@ -21,27 +22,27 @@ from heliograph.webhooks.delivery import (
     read_recovery,
     recovery_due,
 )
-from heliograph.webhooks.endpoint import ENDPOINT_ID, JOB_URLS, TEST_EVENT, Endpoint, ReceivedEvent
+from heliograph.webhooks.endpoint import ENDPOINT_ID, JOB_URLS, TEST_EVENT, Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heliograph.access.ports import Throttle
+    from heliograph.access.ports import Pace
     from heliograph.kernel.ports import Clock, Together
     from heliograph.webhooks.ports import DeliveryStore, DeliveryWorkflow, EndpointStore
 
 
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-# Of a recovery: the gateway waits for 29 s, and what has begun by then still has to end.
-_BEGINNING = timedelta(seconds=15)
-_BEGUN_TOGETHER = 40
+# Time in which a recovery starts deliveries: the gateway waits for 29 s, and the last starts still have to end.
+_RECOVERY_TIME = timedelta(seconds=15)
+_RECOVERY_BATCH = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What came of a recovery. `has_more`: whether another call finds more since that time.
+    """Result of a recovery. `has_more` says whether another call would find more deliveries since that time.
 
-    `unreadable`: the ids of deliveries whose records can't be read.
+    `unreadable` has the ids of deliveries whose records cannot be read.
     """
 
     since: datetime
@@ -50,70 +51,69 @@ class Recovered:
     unreadable: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryService:
-    """Where tenants look after their deliveries. Another tenant's are `None`, as if there were none.
+    """Manages a tenant's deliveries. Methods return `None` for a delivery or endpoint that the tenant does not have.
 
-    Tests and replays go to a receiver whenever somebody asks for them, so each receiver gets one of each a second at
-    most, and one recovery a minute: more raise `TooSoon`.
-
-    Every method raises `StorageFailed`; those that send something, `WorkflowFailed` where it could not be begun.
+    Each receiver gets at most one test and one replay a second, and one recovery a minute; more raise `TooSoon`.
+    Every method raises `StorageFailed`; `replay` and `test` raise `WorkflowFailed` if the delivery could not be
+    started.
     """
 
     deliveries: DeliveryStore
     endpoints: EndpointStore
     workflow: DeliveryWorkflow
     clock: Clock
-    pace: Throttle
+    pace: Pace
     together: Together
 
     def list(self, query: DeliveryQuery, *, tenant: str) -> Page[DeliverySummary]:
-        """Newest first."""
+        """The tenant's deliveries that match, newest first."""
         return self.deliveries.list(tenant, query)
 
     def find(self, delivery_id: str, *, tenant: str) -> Delivery | None:
-        """The delivery, with its message and every attempt."""
+        """The delivery, with its message and attempts."""
         found = self.deliveries.get(delivery_id) if DELIVERY_ID.fullmatch(delivery_id) else None
         return found if found and found.tenant == tenant else None
 
     def replay(self, delivery_id: str, *, tenant: str) -> Delivery | None:
-        """The delivery, which is sent again from the first attempt on; one that is waiting is hastened by it.
+        """Sends the delivery again at once, with a new series of attempts, also if it is still pending.
 
-        The same message under the same `webhook-id`. Of two at once, one wins. Raises `Conflict` for the other, and
-        where the endpoint takes nothing now.
+        The message and its `webhook-id` stay the same. Raises `Conflict` if a concurrent replay won, and if the
+        endpoint is not enabled.
         """
         found = self.find(delivery_id, tenant=tenant)
         if found is None:
             return None
         if found.endpoint_id:
-            _check(self.endpoints.get(tenant, found.endpoint_id))
-        self._take_turn("replay", tenant, found.endpoint_id or JOB_URLS, every=_SECOND)
+            _check_enabled(self.endpoints.get(tenant, found.endpoint_id))
+        self._limit_rate("replay", tenant, found.endpoint_id or JOB_URLS, every=_SECOND)
         try:
-            return self._begun(self.deliveries.save(found.replayed(self.clock.now())))
+            return self._started(self.deliveries.save(found.replayed(self.clock.now())))
         except StaleRecord:
-            raise Conflict("changed_meanwhile", "the delivery changed at the same moment; look at it again") from None
+            raise Conflict("changed_meanwhile", "the delivery changed at the same moment; read it again") from None
 
     def recover(self, endpoint_id: str, document: Mapping[str, Any], *, tenant: str) -> Recovered | None:
-        """Sends the endpoint again what failed or was skipped since a time, longest ago first: a thousand at most.
+        """Replays the endpoint's deliveries that failed or were skipped since a time, oldest first, a thousand at most.
 
-        Each as a replay would, but spread over a minute. What is on its way, or has arrived, is left alone, so a repeat
-        sends nothing twice and goes on where this call ended. Raises `InvalidRequest` with every fault, and `Conflict`
-        where the endpoint takes nothing now.
+        Their attempts are spread over a minute. Pending and delivered ones are left alone, so a repeated call sends
+        nothing twice and continues where this one ended. Raises `InvalidRequest` with every fault, and `Conflict` if
+        the endpoint is not enabled.
         """
         began_at = self.clock.now()
         since = read_recovery(document, now=began_at).since
         endpoint = self._endpoint(endpoint_id, tenant)
         if endpoint is None:
             return None
-        _check(endpoint)
-        self._take_turn("recovery", tenant, endpoint_id, every=_MINUTE)
-        # One more than will be sent: that shows whether there is more.
-        found = self.deliveries.undelivered(endpoint_id, since, limit=MOST_RECOVERED + 1)
+        _check_enabled(endpoint)
+        self._limit_rate("recovery", tenant, endpoint_id, every=_MINUTE)
+        # One more than is sent, to find out whether there are more.
+        found = self.deliveries.undelivered(endpoint_id, since, limit=MAX_RECOVERED + 1)
         sent: dict[str, bool | None] = {}
-        while len(sent) < min(len(found), MOST_RECOVERED) and self.clock.now() < began_at + _BEGINNING:
-            places = range(len(sent), min(len(sent) + _BEGUN_TOGETHER, len(found), MOST_RECOVERED))
+        while len(sent) < min(len(found), MAX_RECOVERED) and self.clock.now() < began_at + _RECOVERY_TIME:
+            places = range(len(sent), min(len(sent) + _RECOVERY_BATCH, len(found), MAX_RECOVERED))
             due = {found[place]: recovery_due(place, found[place], began_at) for place in places}
-            again = self.together([partial(self._send_again, *each, tenant=tenant) for each in due.items()])
+            again = self.together([partial(self._recover_one, *each, tenant=tenant) for each in due.items()])
             sent |= dict(zip(due, again, strict=True))
         return Recovered(
             since,
@@ -122,8 +122,8 @@ class DeliveryService:
             unreadable=tuple(name for name, one in sent.items() if one is None),
         )
 
-    def _send_again(self, delivery_id: str, due: datetime, *, tenant: str) -> bool | None:
-        """Whether it was still to be recovered; `None` if its record can't be read, which keeps no other waiting."""
+    def _recover_one(self, delivery_id: str, due: datetime, *, tenant: str) -> bool | None:
+        """Whether the delivery was replayed; `None` if its record cannot be read, which delays no other."""
         try:
             found = self.deliveries.get(delivery_id)
         except StorageFailed as error:
@@ -136,18 +136,18 @@ class DeliveryService:
             delivery = self.deliveries.save(found.replayed(self.clock.now(), due=due))
         except StaleRecord:
             return False
-        # Where it could not be begun, the sweep of lost deliveries begins it: the others go first.
+        # A delivery that could not be started is left to the sweep, so that the others are not delayed.
         with suppress(WorkflowFailed):
             self.workflow.start(delivery)
         return True
 
     def test(self, endpoint_id: str, *, tenant: str, request_id: str) -> Delivery | None:
-        """A delivery of `webhook.test` to the endpoint. Raises `Conflict` where it takes nothing now."""
+        """Sends the event `webhook.test` to the endpoint. Raises `Conflict` if the endpoint is not enabled."""
         endpoint = self._endpoint(endpoint_id, tenant)
         if endpoint is None:
             return None
-        _check(endpoint)
-        self._take_turn("test", tenant, endpoint_id, every=_SECOND)
+        _check_enabled(endpoint)
+        self._limit_rate("test", tenant, endpoint_id, every=_SECOND)
         now = self.clock.now()
         event = ReceivedEvent(
             type=TEST_EVENT,
@@ -156,7 +156,7 @@ class DeliveryService:
             occurred_at=now.isoformat().replace("+00:00", "Z"),
             data={"tenant": tenant, "endpoint_id": endpoint_id},
         )
-        delivery = Delivery.of(
+        delivery = Delivery.for_event(
             event,
             tenant=tenant,
             receiver_id=endpoint_id,
@@ -166,30 +166,30 @@ class DeliveryService:
             at=now,
         )
         self.deliveries.add(delivery)
-        return self._begun(delivery)
+        return self._started(delivery)
 
     def _endpoint(self, endpoint_id: str, tenant: str) -> Endpoint | None:
         found = self.endpoints.get(tenant, endpoint_id) if ENDPOINT_ID.fullmatch(endpoint_id) else None
-        return None if found is None or found.is_of_job_urls else found
+        return None if found is None or found.is_for_job_urls else found
 
-    def _take_turn(self, what: str, tenant: str, receiver: str, *, every: timedelta) -> None:
-        if not self.pace.take(f"{what}#{tenant}#{receiver}", self.clock.now(), every=every):
-            often = "minute" if every == _MINUTE else "second"
-            raise TooSoon(f"one {what} a {often} may be sent to each endpoint", seconds=int(every.total_seconds()))
+    def _limit_rate(self, action: str, tenant: str, receiver: str, *, every: timedelta) -> None:
+        if not self.pace.take(f"{action}#{tenant}#{receiver}", self.clock.now(), every=every):
+            interval = "minute" if every == _MINUTE else "second"
+            raise TooSoon(f"one {action} a {interval} may be sent to each endpoint", seconds=int(every.total_seconds()))
 
-    def _begun(self, delivery: Delivery) -> Delivery:
+    def _started(self, delivery: Delivery) -> Delivery:
         try:
             self.workflow.start(delivery)
         except WorkflowFailed:
-            # Nothing carries it: better that it shows as failed than that it waits for nobody.
+            # It has no execution: as a failed delivery it is visible, and can be replayed.
             with suppress(StaleRecord, StorageFailed):
                 self.deliveries.save(delivery.ended(DeliveryStatus.FAILED, self.clock.now()))
             raise
         return delivery
 
 
-def _check(endpoint: Endpoint | None) -> None:
+def _check_enabled(endpoint: Endpoint | None) -> None:
     if endpoint is None:
         raise Conflict("endpoint_removed", "its endpoint was removed")
-    if not endpoint.takes_deliveries:
+    if not endpoint.is_enabled:
         raise Conflict("endpoint_not_enabled", f"its endpoint is {endpoint.status}: enable it first")

@@ -1,4 +1,4 @@
-"""Webhook endpoints: registered, changed, removed; their secrets shown and rotated."""
+"""Register, list, change and delete webhook endpoints; show and rotate their signing secrets."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from heliograph.kernel.retry_on_conflict import update_with_retry
 from heliograph.webhooks.endpoint import (
     ENDPOINT_ID,
     JOB_URLS,
-    MOST_ENDPOINTS,
+    MAX_ENDPOINTS,
     Endpoint,
+    job_urls_endpoint,
     job_urls_id,
-    job_urls_of,
     read_endpoint_change,
     read_endpoint_request,
-    secret_of,
+    signing_secret,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """What the endpoint's messages are signed with; the one before it signs as well until `previous_valid_until`."""
+    """Signing secret of an endpoint. The previous one signs as well until `previous_valid_until`."""
 
     endpoint_id: str
     secret: str = field(repr=False)
@@ -38,27 +38,29 @@ class Secret:
     previous_valid_until: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointService:
-    """Where tenants look after their endpoints. Another tenant's are `None`, as if there were none.
+    """Manages a tenant's endpoints. Methods return `None` for an endpoint that the tenant does not have.
 
-    `master`: the secret that all others are derived from. `local`: whether this very machine may be an endpoint. Every
-    method raises `StorageFailed`.
+    Every method raises `StorageFailed`.
     """
 
     endpoints: EndpointStore
     clock: Clock
-    master: Callable[[], str]
-    local: bool = False
+    master_secret: Callable[[], str]
+    """Reads the secret that all signing secrets are derived from."""
+    allow_local: bool = False
+    """Whether `http://` URLs on this machine are accepted: for local development."""
 
     def register(self, document: Mapping[str, Any], *, tenant: str, request_id: str) -> tuple[Endpoint, Secret]:
-        """A new endpoint. Raises `InvalidRequest` naming every fault, or `Conflict` where there are as many as may be
-        (two at once may pass that by one).
+        """Registers an endpoint. Raises `InvalidRequest` with every fault, and `Conflict` at the maximum of endpoints
+        (two concurrent calls may exceed it by one).
         """
-        request = read_endpoint_request(document, local=self.local)
-        registered = self.all_of(tenant)
-        if len(registered.readable) + len(registered.unreadable) >= MOST_ENDPOINTS:
-            raise Conflict("too_many_endpoints", f"there are {MOST_ENDPOINTS} endpoints, and no more may be")
+        request = read_endpoint_request(document, local=self.allow_local)
+        registered = self.list(tenant)
+        if len(registered.readable) + len(registered.unreadable) >= MAX_ENDPOINTS:
+            detail = f"there are {MAX_ENDPOINTS} endpoints, which is the maximum; delete one first"
+            raise Conflict("too_many_endpoints", detail)
         endpoint = Endpoint(
             endpoint_id=derived_id("ep", tenant, "endpoint", request_id),
             tenant=tenant,
@@ -67,58 +69,58 @@ class EndpointService:
         )
         return self.endpoints.save(endpoint), self._secret(endpoint)
 
-    def all_of(self, tenant: str) -> Records[Endpoint]:
+    def list(self, tenant: str) -> Records[Endpoint]:
         """The tenant's endpoints, newest first."""
-        found = self.endpoints.of(tenant)
-        registered = (endpoint for endpoint in found if not endpoint.is_of_job_urls)
+        found = self.endpoints.list_for(tenant)
+        registered = (endpoint for endpoint in found if not endpoint.is_for_job_urls)
         newest_first = sorted(registered, key=lambda one: (one.created_at, one.endpoint_id), reverse=True)
         return Records(tuple(newest_first), found.unreadable)
 
     def find(self, endpoint_id: str, *, tenant: str) -> Endpoint | None:
-        """The endpoint."""
+        """The tenant's endpoint."""
         found = self.endpoints.get(tenant, endpoint_id) if ENDPOINT_ID.fullmatch(endpoint_id) else None
-        return None if found is None or found.is_of_job_urls else found
+        return None if found is None or found.is_for_job_urls else found
 
     def change(self, endpoint_id: str, document: Mapping[str, Any], *, tenant: str) -> Endpoint | None:
-        """The endpoint with what was asked for. Raises `InvalidRequest` naming every fault."""
-        change = read_endpoint_change(document, local=self.local)
-        return self._saved(lambda: self.find(endpoint_id, tenant=tenant), lambda endpoint: endpoint.changed(change))
+        """Changes the endpoint. Raises `InvalidRequest` with every fault, and `Conflict` after too many conflicts."""
+        change = read_endpoint_change(document, local=self.allow_local)
+        return self._update(lambda: self.find(endpoint_id, tenant=tenant), lambda endpoint: endpoint.changed(change))
 
-    def remove(self, endpoint_id: str, *, tenant: str) -> Endpoint | None:
-        """The endpoint that was; what was still to be sent to it is skipped."""
+    def delete(self, endpoint_id: str, *, tenant: str) -> Endpoint | None:
+        """Deletes the endpoint and returns it. Its pending deliveries are skipped."""
         found = self.find(endpoint_id, tenant=tenant)
         if found:
-            self.endpoints.remove(found)
+            self.endpoints.delete(found)
         return found
 
     def secret(self, endpoint_id: str, *, tenant: str) -> Secret | None:
-        """What its messages are signed with; of the tenant's URLs given with jobs under the id `jobs`."""
-        found = self._signing(endpoint_id, tenant)
+        """The endpoint's signing secret; the id `jobs` stands for the URLs given with jobs."""
+        found = self._signer(endpoint_id, tenant)
         return self._secret(found) if found else None
 
-    def rotate(self, endpoint_id: str, *, tenant: str) -> Secret | None:
-        """A new secret; the one before it stays valid for a day. Not repeatable: each call makes another."""
+    def rotate_secret(self, endpoint_id: str, *, tenant: str) -> Secret | None:
+        """Makes a new secret; the previous one signs for another day. Not idempotent: each call makes a new one."""
         at = self.clock.now()
-        rotated = self._saved(lambda: self._signing(endpoint_id, tenant), lambda endpoint: endpoint.rotated(at))
+        rotated = self._update(lambda: self._signer(endpoint_id, tenant), lambda endpoint: endpoint.rotated(at))
         return self._secret(rotated) if rotated else None
 
-    def _saved(self, find: Callable[[], Endpoint | None], changed: Callable[[Endpoint], Endpoint]) -> Endpoint | None:
-        """The endpoint, changed. Deliveries note its health all the time: whoever comes too late looks again."""
+    def _update(self, find: Callable[[], Endpoint | None], changed: Callable[[Endpoint], Endpoint]) -> Endpoint | None:
+        """Changes the endpoint's current record. Deliveries write to it as well: a conflict reads it again."""
         return update_with_retry(
             find,
             lambda found: found and self.endpoints.save(changed(found)),
-            give_up=Conflict("changed_meanwhile", "the endpoint is being changed by somebody else; look at it again"),
+            give_up=Conflict("changed_meanwhile", "other calls changed the endpoint at the same moment; read it again"),
         )
 
-    def _signing(self, endpoint_id: str, tenant: str) -> Endpoint | None:
+    def _signer(self, endpoint_id: str, tenant: str) -> Endpoint | None:
         if endpoint_id != JOB_URLS:
             return self.find(endpoint_id, tenant=tenant)
-        return self.endpoints.get(tenant, job_urls_id(tenant)) or job_urls_of(tenant, self.clock.now())
+        return self.endpoints.get(tenant, job_urls_id(tenant)) or job_urls_endpoint(tenant, self.clock.now())
 
     def _secret(self, endpoint: Endpoint) -> Secret:
         return Secret(
             endpoint_id=endpoint.endpoint_id,
-            secret=secret_of(self.master(), endpoint.endpoint_id, endpoint.secret_version),
+            secret=signing_secret(self.master_secret(), endpoint.endpoint_id, endpoint.secret_version),
             version=endpoint.secret_version,
             previous_valid_until=max(
                 (secret.valid_until for secret in endpoint.retired if secret.valid_until > self.clock.now()),

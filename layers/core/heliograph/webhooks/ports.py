@@ -1,4 +1,4 @@
-"""Ports of webhooks: endpoints, deliveries, their workflow, the sender."""
+"""Ports of webhooks: the stores of endpoints and deliveries, the workflow, the sender."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from heliograph.kernel.pagination import Page, Records
-    from heliograph.webhooks.delivery import Delivery, DeliveryQuery, DeliverySummary, WebhookAnswer
+    from heliograph.webhooks.delivery import Delivery, DeliveryQuery, DeliverySummary, WebhookResponse
     from heliograph.webhooks.endpoint import Endpoint
 
 
 class EndpointStore(Protocol):
-    """Webhook endpoints, by tenant. Every method raises `StorageFailed` when the store does not do its part."""
+    """Webhook endpoints, by tenant. Every method raises `StorageFailed` if the store fails."""
 
     def get(self, tenant: str, endpoint_id: str) -> Endpoint | None:
         """The endpoint as it is now (a consistent read)."""
         ...
 
-    def of(self, tenant: str) -> Records[Endpoint]:
-        """All records of the tenant (a consistent read)."""
+    def list_for(self, tenant: str) -> Records[Endpoint]:
+        """All endpoints of the tenant, and its pseudo-endpoint (a consistent read)."""
         ...
 
     def save(self, endpoint: Endpoint) -> Endpoint:
         """Writes an endpoint, new (revision 0) or changed; returns it with its new revision.
 
-        Raises `StaleRecord` if somebody else was faster, also with removing it.
+        Raises `StaleRecord` if it was changed or deleted meanwhile.
         """
         ...
 
-    def remove(self, endpoint: Endpoint) -> None:
-        """Forgets it, whatever has become of it."""
+    def delete(self, endpoint: Endpoint) -> None:
+        """Deletes the endpoint, whatever its revision."""
         ...
 
 
 class DeliveryStore(Protocol):
-    """Deliveries of webhooks. Every method raises `StorageFailed` when the store does not do its part."""
+    """Webhook deliveries. Every method raises `StorageFailed` if the store fails."""
 
     def add(self, delivery: Delivery) -> bool:
-        """Writes a new delivery; `False`, and nothing written, if that id is taken. Of many at once, one wins."""
+        """Writes a new delivery; `False` if the id exists. Of concurrent calls, one wins."""
         ...
 
     def get(self, delivery_id: str) -> Delivery | None:
@@ -47,11 +47,11 @@ class DeliveryStore(Protocol):
         ...
 
     def save(self, delivery: Delivery) -> Delivery:
-        """Writes a changed delivery; returns it with its new revision. Raises `StaleRecord` if another was faster."""
+        """Writes a changed delivery; returns it with its new revision. Raises `StaleRecord` if it changed meanwhile."""
         ...
 
     def list(self, tenant: str, query: DeliveryQuery) -> Page[DeliverySummary]:
-        """The tenant's deliveries that fit, newest first (one of a moment ago may be too fresh)."""
+        """The tenant's deliveries that match, newest first; eventually consistent."""
         ...
 
     def undelivered(self, endpoint_id: str, since: datetime, *, limit: int) -> Sequence[str]:
@@ -62,28 +62,28 @@ class DeliveryStore(Protocol):
         ...
 
     def needing_attention(self, now: datetime, *, limit: int) -> Sequence[str]:
-        """The ids of deliveries whose `attention_at` has passed (a moment ago may be too fresh), longest overdue first.
+        """Ids of deliveries whose `attention_at` has passed, longest overdue first; eventually consistent.
 
-        It has passed of none before the time that `look_again` named.
+        `postpone_attention` moves that time.
         """
         ...
 
-    def look_again(self, delivery_id: str, at: datetime) -> None:
-        """Until then nobody need look after it, if it stays as it is; changes nothing of the delivery itself."""
+    def postpone_attention(self, delivery_id: str, until: datetime) -> None:
+        """Moves `attention_at` of a pending delivery, until its next change. Leaves the delivery itself unchanged."""
         ...
 
 
 class WebhookSender(Protocol):
-    """Sends signed messages to strangers."""
+    """Sends signed messages to URLs that tenants chose."""
 
-    def send(self, url: str, payload: str, *, event_id: str, at: datetime, secrets: Iterable[str]) -> WebhookAnswer:
-        """One attempt, signed with each of `secrets`. Never raises for what the receiver, its name or the net do."""
+    def send(self, url: str, payload: str, *, event_id: str, at: datetime, secrets: Iterable[str]) -> WebhookResponse:
+        """Makes one attempt, signed with each secret. Never raises for faults of the receiver or its network."""
         ...
 
 
 class DeliveryWorkflow(Protocol):
-    """The state machine that carries a delivery from attempt to attempt."""
+    """The state machine that runs the attempts of a delivery."""
 
     def start(self, delivery: Delivery) -> bool:
-        """Starts the one execution of its present series; `False` if there has been one. Raises `WorkflowFailed`."""
+        """Starts the execution of the current series; `False` if it has ended already. Raises `WorkflowFailed`."""
         ...

@@ -2,8 +2,8 @@
 
 id (key)            the key's id
 document            the record, as JSON
-revision            how often it was changed; the condition of every further change
-revoked_at          where the key is revoked; the condition of what it makes is that it is not
+revision            number of changes; the condition of every further change
+revoked_at          present if the key is revoked; a new key is written only if its maker has none
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DynamoDBKeyStore:
-    """The keys of a table of that name."""
+    """The API keys in one table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._table = Table(client, table)
@@ -46,7 +46,7 @@ class DynamoDBKeyStore:
         revision = Attribute("revision")
         unchanged: ConditionBase = revision.eq(before.revision)
         if before.revision == 0:
-            # What was never changed may have been written before revisions were.
+            # A record that was never changed may be older than revisions.
             unchanged |= revision.not_exists()
         written = self._table.update_if(_id(after), unchanged, assign=_attributes(after), about=after.key_id)
         return written is not None
@@ -54,11 +54,11 @@ class DynamoDBKeyStore:
     def get(self, key_id: str) -> ApiKey | None:
         """One consistent read."""
         item = self._table.get({"id": key_id}, about=key_id)
-        return record_of(item, _key, key="id") if item and _is_a_key(item) else None
+        return record_of(item, _key, key="id") if item and _is_key_record(item) else None
 
-    def every(self) -> Records[ApiKey]:
+    def scan(self) -> Records[ApiKey]:
         """A scan, page by page."""
-        return records_of(filter(_is_a_key, self._table.scan(about="keys")), _key, key="id")
+        return records_of(filter(_is_key_record, self._table.scan(about="keys")), _key, key="id")
 
 
 def _id(key: ApiKey) -> Attributes:
@@ -73,7 +73,7 @@ def _attributes(key: ApiKey) -> Attributes:
     return {**written, "revoked_at": key.revoked_at.isoformat()} if key.revoked_at else written
 
 
-def _is_a_key(item: Item) -> bool:
+def _is_key_record(item: Item) -> bool:
     return "document" in item
 
 

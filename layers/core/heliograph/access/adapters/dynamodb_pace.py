@@ -1,7 +1,7 @@
-"""Amazon DynamoDB as `Throttle`: one item for each thing that may be done only so often, in the table of calls.
+"""Amazon DynamoDB as `Pace`: one item per rate-limited action, in the table of calls.
 
-id (key)               `pace#<what>`
-taken_at, expires_at   when it was done last, in microseconds; deleted soon after (TTL)
+id (key)               `pace#<action>`
+taken_at, expires_at   time of the last permit, in microseconds; deleted soon after (TTL)
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from heliograph.platform.dynamodb import Attribute, Table
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_KEPT = timedelta(minutes=10)
+_RETENTION = timedelta(minutes=10)
 
 
 class DynamoDBPace:
-    """Paces in a table of that name."""
+    """The rate limits in one table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._table = Table(client, table)
 
-    def take(self, what: str, at: datetime, *, every: timedelta) -> bool:
-        """One conditional write, which writes nothing where it is too soon."""
+    def take(self, action: str, at: datetime, *, every: timedelta) -> bool:
+        """One conditional write."""
         taken_at = Attribute("taken_at")
         written = self._table.update_if(
-            {"id": f"pace#{what}"},
+            {"id": f"pace#{action}"},
             taken_at.not_exists() | taken_at.lte(_us(at - every)),
-            assign={"taken_at": _us(at), "expires_at": int((at + _KEPT).timestamp())},
-            about=what,
+            assign={"taken_at": _us(at), "expires_at": int((at + _RETENTION).timestamp())},
+            about=action,
         )
         return written is not None
 

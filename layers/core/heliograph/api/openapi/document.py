@@ -92,7 +92,7 @@ def describe(published: Path) -> Json:
             name: _webhook(name, data, _REF + names[message, "serialization"], messages)
             for name, data, message in message_models()
         },
-        # What `type` of a problem leads to is on the page that is made of this document.
+        # Explained at length on the page that `type` of a problem leads to.
         "x-problem-codes": dict(EVERY),
         "components": {
             "securitySchemes": {

@@ -46,7 +46,7 @@ UNAVAILABLE: Codes = {"unavailable": "a service that we depend on did not respon
 TIMEOUT: Codes = {"internal": "the call took too long; if a job may have been created, `charged` is `unknown`"}
 
 
-# Every code. `type` of a problem document points to its explanation on the reference page.
+# Every code. The page that `type` leads to, docs/errors.md, has an entry for each.
 EVERY: Codes = {
     **BAD_REQUEST,
     **UNAUTHORIZED,

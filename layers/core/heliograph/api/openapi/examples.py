@@ -54,8 +54,9 @@ from heliograph.kernel.tenants import Tenant, Tenants
 from heliograph.routes.circuit_breaker import Circuit
 from heliograph.routes.config import Route
 from heliograph.storage.layout import default_output_key
-from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, message_of
-from heliograph.webhooks.endpoint import OVERLAP, TEST_EVENT, Endpoint, ReceivedEvent, secret_of
+from heliograph.webhooks.bus_event import ReceivedEvent
+from heliograph.webhooks.delivery import Delivery, DeliveryAttempt, message_body
+from heliograph.webhooks.endpoint import ROTATION_OVERLAP, TEST_EVENT, Endpoint, signing_secret
 from heliograph.webhooks.event_catalogue import UploadRejected, upload_rejected
 from heliograph.webhooks.manage_endpoints import Secret
 
@@ -300,8 +301,8 @@ def endpoints() -> EndpointList:
 
 
 def _secret(version: int = 1) -> Secret:
-    secret = secret_of("an example", _ENDPOINT_ID, version)
-    return Secret(_ENDPOINT_ID, secret, version, _after(OVERLAP.total_seconds()) if version > 1 else None)
+    secret = signing_secret("an example", _ENDPOINT_ID, version)
+    return Secret(_ENDPOINT_ID, secret, version, _after(ROTATION_OVERLAP.total_seconds()) if version > 1 else None)
 
 
 def secret() -> SecretResource:
@@ -321,12 +322,12 @@ def _happening() -> ReceivedEvent:
 
 
 def _test_message() -> Mapping[str, Any]:
-    message: Mapping[str, Any] = json.loads(message_of(_happening()))
+    message: Mapping[str, Any] = json.loads(message_body(_happening()))
     return message
 
 
 def _delivery() -> Delivery:
-    return Delivery.of(
+    return Delivery.for_event(
         _happening(),
         tenant="shop",
         receiver_id=_ENDPOINT_ID,
@@ -345,7 +346,7 @@ def test_delivery() -> DeliveryResource:
 def delivery() -> DeliveryResource:
     """Taken at once."""
     attempt = DeliveryAttempt(at=_after(0.4), status_code=204, error=None, duration_ms=87)
-    delivered = _delivery().attempted(attempt, url="https://shop.example.com/heliograph", retry_after=None)
+    delivered = _delivery().after_attempt(attempt, url="https://shop.example.com/heliograph", retry_after=None)
     return DeliveryResource.whole(delivered)
 
 

@@ -1,4 +1,4 @@
-"""Models of webhook messages, as `message_of` writes them."""
+"""Models of webhook messages, as `message_body` writes them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, Field, create_model
 
 from heliograph.api.representations import Representation
-from heliograph.webhooks.delivery import message_of
-from heliograph.webhooks.endpoint import TEST_EVENT, ReceivedEvent
+from heliograph.webhooks.bus_event import ReceivedEvent
+from heliograph.webhooks.delivery import message_body
+from heliograph.webhooks.endpoint import TEST_EVENT
 from heliograph.webhooks.event_catalogue import EVENT_TYPES
 
 Data = TypeVar("Data", bound=BaseModel)
@@ -57,5 +58,5 @@ def _message_of(data: type[BaseModel]) -> type[BaseModel]:
 
 def message_example(name: str, detail: Mapping[str, Any]) -> Mapping[str, Any]:
     """The event as a webhook brings it. `detail`: as it is on the bus."""
-    message: Mapping[str, Any] = json.loads(message_of(ReceivedEvent(type=name, **detail)))
+    message: Mapping[str, Any] = json.loads(message_body(ReceivedEvent(type=name, **detail)))
     return message

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from heliograph.api.openapi.markup import Html, element, json_code, paragraphs, program_code, prose, together
-from heliograph.api.problems import TITLES, anchor_of
+from heliograph.api.problems import TITLES
 
 Json = Mapping[str, Any]
 _REF = "#/components/schemas/"
@@ -18,7 +18,7 @@ _BOUNDS = (
     ("minItems", "maxItems", " of them"),
     ("minProperties", "maxProperties", " of them"),
 )
-_KINDS = {"date-time": "time", "date": "day", "boolean": "true or false"}
+_KINDS = {"date-time": "time", "date": "day", "boolean": "boolean"}
 _BEFORE = """\
 # the URL of this page, without /docs
 export API=…
@@ -83,7 +83,7 @@ class Reference:
         parts.append(element("a", "Events", href="#events", class_="group"))
         links = (element("a", name, href=f"#{_slug(name)}", class_="event") for name in self._document["webhooks"])
         parts.append(element("ul", *(element("li", link) for link in links)))
-        parts.append(element("a", "Problems", href="#problems", class_="group"))
+        parts.append(element("a", "Errors", href="#problems", class_="group"))
         label = element("summary", "Contents")
         return element("details", label, element("div", *parts), open=True)
 
@@ -181,10 +181,10 @@ class Reference:
                 problems.append(element("li", _status(status), element("span", prose(why), title=name)))
             else:
                 successes.append(self._success(status, answer))
-        count = f"{len(problems)} kinds of problem"
+        count = f"Errors ({len(problems)})"
         return together(
             [
-                element("h4", "Answers"),
+                element("h4", "Responses"),
                 element("ul", *successes, class_="answers"),
                 element("details", element("summary", count), element("ul", *problems, class_="problems")),
             ]
@@ -221,7 +221,7 @@ class Reference:
             for name, example in content.get("examples", {}).items()
         ]
         shown = [
-            element("details", element("summary", "Answer ", label), _code(json_code(value)), open=index == 0)
+            element("details", element("summary", "Response ", label), _code(json_code(value)), open=index == 0)
             for index, (label, value) in enumerate(answers)
         ]
         return element("aside", tabs, *shown, class_="code")
@@ -229,13 +229,16 @@ class Reference:
     def _problems(self) -> Html:
         items = (
             element(
-                "li", element("strong", element("code", code)), " ", element("span", prose(why)), id=anchor_of(code)
+                "li",
+                element("strong", element("a", element("code", code), href=f"docs/errors#{code}")),
+                " ",
+                element("span", prose(why)),
             )
             for code, why in self._document["x-problem-codes"].items()
         )
         return element(
             "section",
-            element("h2", "Problems"),
+            element("h2", "Errors"),
             element(
                 "p",
                 prose(
@@ -348,9 +351,9 @@ class Reference:
 
     def _kind(self, schema: Json) -> str:
         if "items" in schema:
-            return f"list of {self._kind(self._bare(schema['items'])[0])}s"
+            return f"array of {self._kind(self._bare(schema['items'])[0])}s"
         if "properties" not in schema and isinstance(schema.get("additionalProperties"), Mapping):
-            return "object of texts"
+            return "object of strings"
         if "const" in schema:
             return "constant"
         kind = str(schema.get("type", "any"))
@@ -369,7 +372,7 @@ class Reference:
                 yield together([option["description"].rstrip(".")])
         default = schema.get("default")
         if sent and default not in (None, "", [], {}):
-            yield together(["unless given: ", element("code", _plain(default))])
+            yield together(["default ", element("code", _plain(default))])
 
 
 def _plain(value: Any) -> str:

@@ -36,7 +36,7 @@ class AttemptResource(Representation):
     intended_at: Annotated[AwareDatetime, Field(description="When the attempt was stored, right before the call.")]
     accepted_at: AwareDatetime | None
     task_id: Annotated[str | None, Field(description="The provider's id of the task.")]
-    doubt: Annotated[str | None, Field(description="Why it is unknown whether the call arrived.")]
+    uncertainty: Annotated[str | None, Field(description="Why it is unknown whether the call arrived.")]
     ended_at: AwareDatetime | None
     failure: Failure | None
     retry_after_seconds: Annotated[int | None, Field(description="Wait that the provider asked for, in seconds.")]
@@ -149,7 +149,7 @@ def _notice(job: Job) -> str | None:
         return "its task could not be stopped at the provider; what was made of it was not delivered"
     if job.delivered_late_at:
         return "an image arrived after the job had ended; it is in `results`, and the status stays what it was"
-    if job.is_over and any(attempt.task_id for attempt in job.in_doubt) and job.late_look_at:
+    if job.is_over and any(attempt.task_id for attempt in job.uncertain_attempts) and job.late_look_at:
         return "its task may still bring an image: the provider is asked for a day after the job's end"
     return None
 

@@ -30,9 +30,9 @@ class ProblemDocument(Representation):
     type: Annotated[
         str,
         Field(
-            description="Where the API's reference explains the code, relative to the call's URL; `about:blank` where "
-            "the gateway answers by itself.",
-            examples=["../docs#problem-invalid_input"],
+            description="Where the deployment's page of errors (`/docs/errors`) explains the code, relative to the "
+            "call's URL; `about:blank` where the gateway answers by itself.",
+            examples=["../docs/errors#invalid_input"],
         ),
     ]
     title: Annotated[str, Field(description="The status as text.")]

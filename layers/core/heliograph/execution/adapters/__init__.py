@@ -1,1 +1,1 @@
-"""Task tokens of AWS Step Functions, and the trial of links."""
+"""Adapters of AWS Step Functions' task tokens, and of the trial of links."""

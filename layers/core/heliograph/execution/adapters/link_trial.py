@@ -1,4 +1,4 @@
-"""Signed links, tried as a provider would fetch them: by a plain HTTP client."""
+"""Trial of signed links by a plain HTTP client, as a provider would fetch them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from heliograph.platform import tls as trust
 from heliograph.platform.http_transport import BoundedTransport
 from heliograph.platform.user_agent import USER_AGENT
 
-# A trial is worth no wait: without an answer, the call leaves all the same.
+# A trial is worth no long wait: without an answer, the create call leaves all the same.
 _TIMEOUT = httpx.Timeout(connect=2, write=2, read=3, pool=2)
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}
 )
 
 
 class HttpLinkTrial:
-    """One GET of a link's first byte."""
+    """`LinkTrial` by one GET of a link's first byte."""
 
     def __init__(self, *, transport: httpx.BaseTransport | None = None) -> None:
         self._client = httpx.Client(
@@ -29,12 +29,12 @@ class HttpLinkTrial:
         )
 
     def refusal(self, url: str) -> str | None:
-        """The status that refuses the link for good; `None` for a link that works, or if nobody can tell."""
+        """The status that refuses the link for good; `None` for a link that works, or without an answer."""
         try:
             with self._client.stream("GET", url) as response:
                 status = response.status_code
         except httpx.HTTPError:
             return None
-        if status in _PASSING or not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        if status in _TRANSIENT or not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return None
         return f"HTTP {status}"

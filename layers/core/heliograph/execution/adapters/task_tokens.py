@@ -1,12 +1,12 @@
-"""Waits of AWS Step Functions that a task token ends: `Waits`.
+"""`Waits` of AWS Step Functions that a task token ends.
 
-A workflow that waits for news of an attempt writes its token itself (`workflows/image_job.asl.json`), unless there is
-news already:
+A workflow that waits for a callback of an attempt writes its token itself (`workflows/image_job.asl.json`), unless the
+callback came already:
 
 attempt_id (key)
 task_token        of the wait that began last
-told_at_ms        since the epoch, when there was news last
-expires_at        deleted when no job lasts as long (TTL)
+told_at_ms        time of the last callback, in milliseconds since the epoch
+expires_at        time at which DynamoDB deletes the item (TTL); no job lasts as long
 """
 
 from __future__ import annotations
@@ -26,20 +26,22 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_stepfunctions import SFNClient
 
-# The workflow gives its own writes as long.
+# The workflow sets the same `expires_at` with its own writes.
 KEPT_SECONDS = 172_800
 
 
 class TaskTokenWaits:
-    """Waits whose tokens are in a table of that name."""
+    """Waits with their tokens in a table of that name."""
 
     def __init__(self, client: DynamoDBClient, workflows: SFNClient, table: str) -> None:
         self._workflows = workflows
         self._table = Table(client, table)
 
     def wake(self, attempt_id: str, at: datetime) -> bool:
-        """One write, and one request where a wait has begun. The news is there before the token is looked at: a wait
-        that begins meanwhile finds the one, and is found by the other otherwise.
+        """One write, and one request where a wait has begun.
+
+        The write of the time and the read of the token are one operation. So a wait that begins meanwhile either finds
+        the time, or is found by its token.
         """
         news = self._table.update(
             {"attempt_id": attempt_id},
@@ -55,7 +57,7 @@ class TaskTokenWaits:
                 self._workflows.send_task_success(taskToken=token, output="{}")
             except ClientError as error:
                 if code_of(error) in WAIT_IS_OVER:
-                    # That wait has ended by itself: the question is being asked.
+                    # That wait has ended by itself: its poll is running.
                     return False
                 raise
         return True

@@ -1,4 +1,4 @@
-"""What it takes to know callers by their API keys."""
+"""Settings of the functions that authenticate, refresh or count callers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class KeysTableSettings(CallsTableSettings):
     keys_table: Name
 
 
-class RecogniserSettings(KeysTableSettings):
-    """What tells whose key that is: the table, and the secret with the deployment's own key."""
+class AuthenticatorSettings(KeysTableSettings):
+    """Settings of authentication: the table of keys, and the secret that holds the deployment's own key."""
 
     api_key_secret: Name
-    # Of keys that have no limit of their own; 0: none.
+    # Limit of keys that have none of their own; 0: no limit.
     calls_per_minute: Annotated[int, Field(ge=0, le=60_000)]

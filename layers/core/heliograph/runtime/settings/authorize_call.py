@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from heliograph.runtime.settings.api_keys import RecogniserSettings
+from heliograph.runtime.settings.api_keys import AuthenticatorSettings
 
 
-class AuthorizeCallSettings(RecogniserSettings):
-    """Callers are recognised here, and nothing else is done."""
+class AuthorizeCallSettings(AuthenticatorSettings):
+    """The function authenticates callers, and does nothing else."""

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, model_validator
 
 from heliograph.openai_images.model_aliases import ModelAliases
 from heliograph.runtime.environment import none_is_none
-from heliograph.runtime.settings.api_keys import RecogniserSettings
+from heliograph.runtime.settings.api_keys import AuthenticatorSettings
 from heliograph.runtime.settings.submission import RequestSubmissionSettings
 from heliograph.runtime.settings.waits import WaitsSettings
 
@@ -18,8 +18,8 @@ def _read_aliases(value: Any) -> Any:
     return ModelAliases.parse(value or "") if value is None or isinstance(value, str) else value
 
 
-class CreateOpenAiImagesSettings(RequestSubmissionSettings, RecogniserSettings, WaitsSettings):
-    """The function recognises its callers itself, because no authorizer stands before its URL."""
+class CreateOpenAiImagesSettings(RequestSubmissionSettings, AuthenticatorSettings, WaitsSettings):
+    """The function authenticates its callers itself, because its URL has no authorizer."""
 
     model_aliases: Annotated[ModelAliases, BeforeValidator(_read_aliases)]
 

@@ -1,9 +1,9 @@
-"""Wiring of the work on a job."""
+"""Wiring of the execution of jobs."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from heliograph.runtime.wiring.adapters import (
     event_bus,
     job_store,
     job_workflow,
-    ledger_store,
     object_store,
     reuse_index,
     route_control,
@@ -21,16 +20,12 @@ from heliograph.runtime.wiring.adapters import (
 from heliograph.runtime.wiring.budgets import budget_announcer
 
 if TYPE_CHECKING:
-    from heliograph.execution.finalize import Ending
-    from heliograph.execution.outcomes import (
-        CloseOutcome,
-        DispatchOutcome,
-        FinalizeInput,
-        FinalizeOutcome,
-        PollOutcome,
-        Watch,
-    )
-    from heliograph.execution.provider_callback import CallbackResult
+    from heliograph.execution.dispatch import Dispatcher
+    from heliograph.execution.finalize import Finalizer
+    from heliograph.execution.poll import Poller
+    from heliograph.execution.receive_callback import CallbackReceiver
+    from heliograph.execution.recover import Recoverer
+    from heliograph.execution.sweep import Sweeper
     from heliograph.providers.ports import ImageProvider
     from heliograph.runtime.settings.dispatch_job import DispatchJobSettings
     from heliograph.runtime.settings.ending import EndingSettings
@@ -40,88 +35,128 @@ if TYPE_CHECKING:
     from heliograph.runtime.settings.sweep_jobs import SweepJobsSettings
 
 
-# How many results of a job are copied at once, as far as all of them fit onto a function's disk.
-_MOST_COPIES = 4
+# Results of a job that are copied at once, as far as all of them fit onto a function's disk.
+_MAX_COPIES = 4
 _DISK_BYTES = 500_000_000
 
 
-def dispatcher(settings: DispatchJobSettings) -> Callable[..., DispatchOutcome]:
-    """What `dispatch` does with `(turn, run_id=)`."""
+def dispatcher(settings: DispatchJobSettings) -> Dispatcher:
+    """Use case of `dispatch`."""
     from heliograph.execution.adapters.link_trial import HttpLinkTrial
-    from heliograph.execution.create_task import Creating
-    from heliograph.execution.dispatch import dispatch
-    from heliograph.execution.reuse_result import Reusing
+    from heliograph.execution.create_task import CallbackAddress, TaskCreator
+    from heliograph.execution.dispatch import Dispatcher
+    from heliograph.execution.reference_links import ReferenceLinks
+    from heliograph.execution.reuse_result import ResultReuser
+    from heliograph.execution.store_result import ResultStore
+    from heliograph.routes.reserve_slot import QueueSlots
 
-    jobs, objects, control = job_store(settings), object_store(), route_control(settings)
-    creating = Creating(
+    jobs, objects = job_store(settings), object_store()
+    control, providers = route_control(settings), _providers(settings)
+    references = ReferenceLinks(objects=objects, trial=HttpLinkTrial())
+    callback_base_url = settings.callback_base_url
+    return Dispatcher(
         jobs=jobs,
-        ledger=ledger_store(settings.ledger_table),
-        objects=objects,
-        links=HttpLinkTrial(),
-        providers=_providers(settings),
+        budgets=budget_announcer(settings.ledger_table, settings.event_bus),
+        providers=providers,
         routes=settings.usable_routes,
         control=control,
-        callback_base=settings.callback_base_url,
-        new_token=partial(secrets.token_urlsafe, 32),
-        reusing=Reusing(
+        slots=QueueSlots(states=control.states, weights=control.weights),
+        references=references,
+        creator=TaskCreator(
+            jobs=jobs,
+            references=references,
+            providers=providers,
+            routes=settings.usable_routes,
+            control=control,
+            callbacks=CallbackAddress(base_url=callback_base_url) if callback_base_url else None,
+            new_secret=partial(secrets.token_urlsafe, 32),
+        ),
+        reuser=ResultReuser(
             index=reuse_index(settings.reuse_table, settings),
             jobs=jobs,
-            objects=objects,
+            store=ResultStore(objects=objects, bucket=settings.results_bucket),
             bus=control.bus,
             clock=SystemClock(),
-            results_bucket=settings.results_bucket,
         ),
     )
-    return partial(dispatch, creating=creating)
 
 
-def poller(settings: ProviderSettings) -> Callable[[str, Watch], PollOutcome]:
-    """What `poll` does with a job id and the task it waits for."""
-    from heliograph.execution.poll import poll
+def poller(settings: ProviderSettings) -> Poller:
+    """Use case of `poll`."""
+    from heliograph.execution.poll import Poller
 
-    return partial(poll, providers=_providers(settings), clock=SystemClock())
-
-
-def finalizer(settings: EndingSettings) -> Callable[[FinalizeInput], FinalizeOutcome]:
-    """What `finalize` does with the outcome of a task."""
-    from heliograph.execution.finalize import finalize
-
-    return partial(finalize, ending=_ending(settings))
+    return Poller(providers=_providers(settings), clock=SystemClock())
 
 
-def closer(settings: RecoverJobSettings) -> Callable[..., CloseOutcome]:
-    """What `close` does with `(job_id, error, watch=)`."""
-    from heliograph.execution import recover as closing
+def finalizer(settings: EndingSettings) -> Finalizer:
+    """Use case of `finalize`."""
+    from heliograph.execution.copy_results import ResultCopier
+    from heliograph.execution.end_job import JobEnder
+    from heliograph.execution.finalize import Finalizer
+    from heliograph.execution.store_result import ResultStore
+    from heliograph.jobs.adapters.dynamodb_reuse import DynamoDBResultIndex
+    from heliograph.platform.threads import Threads
+    from heliograph.providers.adapters.result_host import ResultHost
 
-    return partial(closing.close, providers=_providers(settings), ending=_ending(settings))
+    jobs, bus, clock = job_store(settings), event_bus(settings.event_bus), SystemClock()
+    store = ResultStore(objects=object_store(), bucket=settings.results_bucket)
+    return Finalizer(
+        jobs=jobs,
+        store=store,
+        copier=ResultCopier(
+            source=ResultHost(settings.result_origins, max_bytes=settings.max_result_bytes),
+            store=store,
+            index=DynamoDBResultIndex(
+                aws.dynamodb(), settings.jobs_table, retention=settings.job_retention, clock=clock
+            ),
+            together=Threads(max(1, min(_MAX_COPIES, _DISK_BYTES // settings.max_result_bytes))),
+        ),
+        ender=JobEnder(jobs=jobs, bus=bus, clock=clock, results_bucket=settings.results_bucket),
+        routes=settings.usable_routes,
+        control=route_control(settings, bus),
+        clock=clock,
+    )
 
 
-def sweeper(settings: SweepJobsSettings) -> Callable[..., list[str]]:
-    """What `sweep` does with `(time_left=)`."""
+def recoverer(settings: RecoverJobSettings) -> Recoverer:
+    """Use case of `close`."""
+    return _recoverer(finalizer(settings), _providers(settings))
+
+
+def sweeper(settings: SweepJobsSettings) -> Sweeper:
+    """Use case of `sweep`."""
     from heliograph.budgets.announce import BudgetWatch
-    from heliograph.execution import recover as closing
+    from heliograph.execution.settle import LateSettler
+    from heliograph.execution.sweep import Sweeper
 
-    return partial(
-        closing.sweep,
+    providers, ending = _providers(settings), finalizer(settings)
+    jobs, bus, clock = ending.jobs, ending.ender.bus, ending.clock
+    return Sweeper(
+        jobs=jobs,
         workflow=job_workflow(settings.state_machine_arn),
-        providers=_providers(settings),
-        ending=_ending(settings),
+        recoverer=_recoverer(ending, providers),
+        settler=LateSettler(
+            jobs=jobs, providers=providers, store=ending.store, copier=ending.copier, bus=bus, clock=clock
+        ),
+        ender=ending.ender,
         routes=tuple(settings.usable_routes),
-        control=route_control(settings),
+        control=ending.control,
         budgets=BudgetWatch(
             tenants=settings.tenancy, announcer=budget_announcer(settings.ledger_table, settings.event_bus)
         ),
+        bus=bus,
+        clock=clock,
+        results_bucket=settings.results_bucket,
     )
 
 
-def callback_hearer(settings: ReceiveCallbackSettings) -> Callable[[str, str, str | None], CallbackResult]:
-    """What `callback` does with `(job_id, token, task_id)`."""
+def callback_receiver(settings: ReceiveCallbackSettings) -> CallbackReceiver:
+    """Use case of `callback`."""
     from heliograph.execution.adapters.task_tokens import TaskTokenWaits
-    from heliograph.execution.provider_callback import Hearing, receive_callback
+    from heliograph.execution.receive_callback import CallbackReceiver
 
     waits = TaskTokenWaits(aws.dynamodb(), aws.step_functions(), settings.waits_table)
-    hearing = Hearing(jobs=job_store(settings), providers=_providers(settings), waits=waits, clock=SystemClock())
-    return partial(receive_callback, hearing=hearing)
+    return CallbackReceiver(jobs=job_store(settings), providers=_providers(settings), waits=waits, clock=SystemClock())
 
 
 def _providers(settings: ProviderSettings) -> Mapping[str, ImageProvider]:
@@ -138,23 +173,13 @@ def _providers(settings: ProviderSettings) -> Mapping[str, ImageProvider]:
     return made
 
 
-def _ending(settings: EndingSettings) -> Ending:
-    from heliograph.execution.finalize import Ending
-    from heliograph.jobs.adapters.dynamodb_reuse import DynamoDBResultIndex
-    from heliograph.platform.threads import Threads
-    from heliograph.providers.adapters.result_host import ResultHost
+def _recoverer(finalizer: Finalizer, providers: Mapping[str, ImageProvider]) -> Recoverer:
+    from heliograph.execution.recover import Recoverer
 
-    return Ending(
-        jobs=job_store(settings),
-        objects=object_store(),
-        source=ResultHost(settings.result_origins, max_bytes=settings.max_result_bytes),
-        together=Threads(max(1, min(_MOST_COPIES, _DISK_BYTES // settings.max_result_bytes))),
-        bus=event_bus(settings.event_bus),
-        clock=SystemClock(),
-        results_bucket=settings.results_bucket,
-        routes=settings.usable_routes,
-        control=route_control(settings),
-        index=DynamoDBResultIndex(
-            aws.dynamodb(), settings.jobs_table, retention=settings.job_retention, clock=SystemClock()
-        ),
+    return Recoverer(
+        jobs=finalizer.jobs,
+        providers=providers,
+        finalizer=finalizer,
+        ender=finalizer.ender,
+        clock=finalizer.clock,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from heliograph.platform import aws
@@ -19,66 +18,64 @@ if TYPE_CHECKING:
     from heliograph.webhooks.adapters.dynamodb_deliveries import DynamoDBDeliveryStore
     from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
     from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWorkflow
-    from heliograph.webhooks.delivery import DeliverOutcome, Delivery, DeliveryCrashed, DeliveryTurn
-    from heliograph.webhooks.endpoint import ReceivedEvent
+    from heliograph.webhooks.fan_out import WebhookFanOut
     from heliograph.webhooks.manage_deliveries import DeliveryService
     from heliograph.webhooks.manage_endpoints import EndpointService
+    from heliograph.webhooks.send_delivery import DeliverySender
+    from heliograph.webhooks.sweep_deliveries import DeliverySweeper
+
+# Deliveries that a recovery starts at once; an SDK client has ten connections.
+_MAX_PARALLEL_STARTS = 8
 
 
-# Deliveries that are started at once; an SDK client has ten connections.
-_MOST_RECOVERIES = 8
+def webhook_fan_out(settings: FanOutWebhooksSettings) -> WebhookFanOut:
+    """For events from the bus."""
+    from heliograph.webhooks.fan_out import WebhookFanOut
 
-
-def notifier(settings: FanOutWebhooksSettings) -> Callable[[ReceivedEvent], list[Delivery]]:
-    """What `notify` does with an event of the bus."""
-    from heliograph.webhooks.fan_out import Notifying, notify
-
-    notifying = Notifying(
+    return WebhookFanOut(
         jobs=job_records(settings.jobs_table),
         endpoints=_endpoints(settings.endpoints_table),
         deliveries=_deliveries(settings.deliveries_table),
         workflow=_delivery_workflow(settings.delivery_machine_arn),
         clock=SystemClock(),
     )
-    return partial(notify, notifying=notifying)
 
 
-def deliverer(settings: SendWebhookSettings) -> Callable[[DeliveryTurn | DeliveryCrashed], DeliverOutcome]:
-    """What `deliver` does with a turn, or with an execution that ended early."""
+def delivery_sender(settings: SendWebhookSettings) -> DeliverySender:
+    """For the workflow's attempts, and for executions that ended early."""
     from heliograph.webhooks.adapters.http_sender import HttpWebhookSender
-    from heliograph.webhooks.deliver import Delivering, deliver
+    from heliograph.webhooks.send_delivery import DeliverySender
 
-    delivering = Delivering(
+    return DeliverySender(
         deliveries=_deliveries(settings.deliveries_table),
         endpoints=_endpoints(settings.endpoints_table),
         sender=HttpWebhookSender(local=settings.local_webhooks),
         bus=event_bus(settings.event_bus),
         clock=SystemClock(),
-        master=_webhook_secret(settings.webhook_secret),
+        master_secret=_master_secret(settings.webhook_secret),
     )
-    return partial(deliver, delivering=delivering)
 
 
-def endpoint_desk(settings: EndpointsSettings) -> EndpointService:
-    """What `webhooks` does."""
+def endpoint_service(settings: EndpointsSettings) -> EndpointService:
+    """For `/v1/webhook-endpoints` and the secrets of endpoints."""
     from heliograph.webhooks.manage_endpoints import EndpointService
 
     return EndpointService(
         endpoints=_endpoints(settings.endpoints_table),
         clock=SystemClock(),
-        master=_webhook_secret(settings.webhook_secret),
-        local=settings.local_webhooks,
+        master_secret=_master_secret(settings.webhook_secret),
+        allow_local=settings.local_webhooks,
     )
 
 
-def delivery_desk(settings: ManageWebhookDeliveriesSettings) -> DeliveryService:
-    """What `deliveries` does."""
+def delivery_service(settings: ManageWebhookDeliveriesSettings) -> DeliveryService:
+    """For `/v1/deliveries`, and for tests and recoveries of endpoints."""
     from heliograph.access.adapters.dynamodb_pace import DynamoDBPace
     from heliograph.platform.threads import Threads
     from heliograph.webhooks.manage_deliveries import DeliveryService
 
     return DeliveryService(
-        together=Threads(_MOST_RECOVERIES),
+        together=Threads(_MAX_PARALLEL_STARTS),
         pace=DynamoDBPace(aws.dynamodb(), settings.calls_table),
         deliveries=_deliveries(settings.deliveries_table),
         endpoints=_endpoints(settings.endpoints_table),
@@ -87,12 +84,11 @@ def delivery_desk(settings: ManageWebhookDeliveriesSettings) -> DeliveryService:
     )
 
 
-def delivery_sweeper(settings: SweepWebhookDeliveriesSettings) -> Callable[[], list[str]]:
-    """What `sweep_deliveries` does."""
-    from heliograph.webhooks.lost_deliveries import carry_on
+def delivery_sweeper(settings: SweepWebhookDeliveriesSettings) -> DeliverySweeper:
+    """For the sweep's schedule."""
+    from heliograph.webhooks.sweep_deliveries import DeliverySweeper
 
-    return partial(
-        carry_on,
+    return DeliverySweeper(
         deliveries=_deliveries(settings.deliveries_table),
         workflow=_delivery_workflow(settings.delivery_machine_arn),
         clock=SystemClock(),
@@ -117,7 +113,7 @@ def _delivery_workflow(state_machine_arn: str) -> StepFunctionsDeliveryWorkflow:
     return StepFunctionsDeliveryWorkflow(aws.step_functions(), state_machine_arn)
 
 
-def _webhook_secret(secret_id: str) -> Callable[[], str]:
+def _master_secret(secret_id: str) -> Callable[[], str]:
     from heliograph.platform.secrets import read_secret
 
-    return partial(read_secret, secret_id)
+    return lambda: read_secret(secret_id)

@@ -1,13 +1,13 @@
-"""Amazon DynamoDB as a `DeliveryStore`: one item per delivery, written only if nobody else wrote in between.
+"""Amazon DynamoDB as a `DeliveryStore`: one item per delivery, written only if it has not changed meanwhile.
 
 delivery_id (key) · revision
 tenant · created_at                            the index `by-tenant`, newest last
-endpoint_id · status · event_type · job_id     what a list is narrowed down by; in the index as well
-summary                                        what a list tells, as JSON; in the index as well
-document                                       the whole record, as JSON
-endpoint_id, undelivered_at                    what failed or was skipped, of an endpoint: the index `undelivered`
-pending_shard, attention_at                    while an attempt is to come: the index `pending`
-expires_at                                     DynamoDB deletes it then (TTL)
+endpoint_id · status · event_type · job_id     filters of lists; in the index as well
+summary                                        `DeliverySummary`, as JSON; in the index as well
+document                                       the record, as JSON
+endpoint_id, undelivered_at                    if it failed or was skipped: the index `undelivered`
+pending_shard, attention_at                    while it is pending: the index `pending`
+expires_at                                     time at which DynamoDB deletes it (TTL)
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 BY_TENANT_INDEX = "by-tenant"
 PENDING_INDEX = "pending"
 UNDELIVERED_INDEX = "undelivered"
-# Each costs the sweep a query; a partition of the index takes 1,000 writes a second.
+# Each shard costs the sweep a query; a partition of the index takes 1,000 writes a second.
 PENDING_SHARDS = 2
 NARROWED_BY = ("endpoint_id", "status", "event_type", "job_id")
-# A list that is narrowed down may have to pass by much; it says then that there may be more.
-_MOST_READ = 1000
+# Items that a filtered list reads at most; its page then has a cursor even if no more items match.
+_MAX_READ = 1000
 
 
 class DynamoDBDeliveryStore:
-    """The deliveries of a table of that name."""
+    """The deliveries in one table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._table = Table(client, table)
@@ -55,7 +55,7 @@ class DynamoDBDeliveryStore:
         return record_of(item, _delivery, key="delivery_id") if item else None
 
     def save(self, delivery: Delivery) -> Delivery:
-        """One conditional write: of two savers of the same revision, one wins."""
+        """One conditional write: of two concurrent calls with the same revision, one wins."""
         changed = delivery.model_copy(update={"revision": delivery.revision + 1})
         self._write(changed, read=delivery.revision)
         return changed
@@ -75,7 +75,7 @@ class DynamoDBDeliveryStore:
                 index=BY_TENANT_INDEX,
                 only=narrowed,
                 start=start,
-                limit=_MOST_READ // 4 if narrowed else query.limit + 1,
+                limit=_MAX_READ // 4 if narrowed else query.limit + 1,
                 newest_first=True,
                 about="deliveries",
             )
@@ -91,7 +91,7 @@ class DynamoDBDeliveryStore:
             read += page.scanned
             if start is None:
                 return Page(tuple(found), None, tuple(unreadable))
-            if read >= _MOST_READ:
+            if read >= _MAX_READ:
                 return Page(tuple(found), _position(start), tuple(unreadable))
 
     def undelivered(self, endpoint_id: str, since: datetime, *, limit: int) -> Sequence[str]:
@@ -119,12 +119,12 @@ class DynamoDBDeliveryStore:
             found += [(item["attention_at"], item["delivery_id"]) for item in page.items]
         return [delivery_id for _, delivery_id in sorted(found)[:limit]]
 
-    def look_again(self, delivery_id: str, at: datetime) -> None:
-        """One conditional write; the next `save` writes over it."""
+    def postpone_attention(self, delivery_id: str, until: datetime) -> None:
+        """One conditional write, which the next `save` overwrites."""
         self._table.update_if(
             _key(delivery_id),
             Attribute("pending_shard").exists(),
-            assign={"attention_at": int(at.timestamp())},
+            assign={"attention_at": int(until.timestamp())},
             about=delivery_id,
         )
 

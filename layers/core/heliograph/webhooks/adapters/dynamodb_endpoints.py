@@ -1,4 +1,4 @@
-"""Amazon DynamoDB as an `EndpointStore`: one item per endpoint, written only if nobody else wrote in between.
+"""Amazon DynamoDB as an `EndpointStore`: one item per endpoint, written only if it has not changed meanwhile.
 
 tenant (key) · endpoint_id (sort key) · revision
 document            the record, as JSON
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DynamoDBEndpointStore:
-    """The endpoints of a table of that name."""
+    """The endpoints in one table."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._table = Table(client, table)
@@ -27,13 +27,13 @@ class DynamoDBEndpointStore:
         item = self._table.get(_key(tenant, endpoint_id), about=endpoint_id)
         return record_of(item, _endpoint, key="endpoint_id") if item else None
 
-    def of(self, tenant: str) -> Records[Endpoint]:
+    def list_for(self, tenant: str) -> Records[Endpoint]:
         """One query, page by page."""
         items = self._table.query_all(Key("tenant").eq(tenant), is_consistent=True, about="endpoints")
         return records_of(items, _endpoint, key="endpoint_id")
 
     def save(self, endpoint: Endpoint) -> Endpoint:
-        """One conditional write: of two savers of the same revision, one wins."""
+        """One conditional write: of two concurrent calls with the same revision, one wins."""
         changed = endpoint.model_copy(update={"revision": endpoint.revision + 1})
         self._table.put_next_revision(
             {
@@ -47,7 +47,7 @@ class DynamoDBEndpointStore:
         )
         return changed
 
-    def remove(self, endpoint: Endpoint) -> None:
+    def delete(self, endpoint: Endpoint) -> None:
         """One write."""
         self._table.delete(_key(endpoint.tenant, endpoint.endpoint_id), about=endpoint.endpoint_id)
 

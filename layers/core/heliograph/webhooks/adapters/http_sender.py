@@ -1,8 +1,8 @@
-"""Sends webhooks (Standard Webhooks 1.0.0) to whatever URL somebody gave: hostile until it has answered, and after.
+"""HTTP client for webhooks (Standard Webhooks 1.0.0). Treats every URL and every response as hostile.
 
-The name is resolved once; every address that it leads to is checked, and the connection goes to one of those, whatever
-the name leads to a moment later. SNI, certificate and `Host` are of the name. No redirect is followed, no proxy asked,
-no connection kept. httpcore, on which httpx is built, lets us make the connection ourselves; httpx does not.
+The name is resolved once. All its addresses are checked, and the connection goes to one of them, whatever the name
+resolves to a moment later. SNI, certificate and `Host` use the name. Redirects are not followed, proxies not used, and
+connections not kept. httpcore, on which httpx is built, allows our own connections; httpx does not.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from heliograph.kernel.public_addresses import is_loopback, is_public
 from heliograph.platform import tls as trust
 from heliograph.platform.user_agent import USER_AGENT
 from heliograph.storage.references import check_webhook_url
-from heliograph.webhooks.delivery import WebhookAnswer
+from heliograph.webhooks.delivery import WebhookResponse
 
-# For everything together, from the name's resolution to the last byte that is read.
+# Time limit of an attempt, from resolving the name to the last byte that is read.
 WHOLE_SECONDS = 15.0
-# Of one address; a name may have several.
+# Time limit of connecting to one address; a name may have several.
 _CONNECT_SECONDS = 5.0
-MOST_ANSWER_BYTES = 4096
-_MOST_PLACE_CHARACTERS = 200
+MAX_ANSWER_BYTES = 4096
+_MAX_LOCATION_CHARACTERS = 200
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 _PORTS = {"https": 443, "http": 80}
 
@@ -61,9 +61,10 @@ _SAID_OF: Mapping[type[BaseException], str] = {
 
 
 class HttpWebhookSender:
-    """`local`: also to `http://` on this very machine. `resolve`: the addresses of a name; asked once per attempt.
+    """Sends to public addresses, and with `local` also to `http://` on this machine.
 
-    `connect`: a connection to an address and port, within that many seconds; it is given checked addresses only.
+    `resolve` returns the addresses of a name, and is called once per attempt. `connect` connects to an address and
+    port within a number of seconds, and gets only checked addresses.
     """
 
     def __init__(
@@ -81,23 +82,23 @@ class HttpWebhookSender:
         self._ssl_context = ssl_context or trust.ssl_context()
         self._whole_seconds = whole_seconds
 
-    def send(self, url: str, payload: str, *, event_id: str, at: datetime, secrets: Iterable[str]) -> WebhookAnswer:
-        """One connection, one request, at most `MOST_ANSWER_BYTES` of the answer, all within `whole_seconds`."""
+    def send(self, url: str, payload: str, *, event_id: str, at: datetime, secrets: Iterable[str]) -> WebhookResponse:
+        """One connection, one request, at most `MAX_ANSWER_BYTES` of the answer, all within `whole_seconds`."""
         deadline = _Deadline(self._whole_seconds)
         try:
             parts = urlsplit(check_webhook_url(url, local=self._local))
             addresses = self._checked_addresses(parts, deadline)
         except ValueError:
-            return WebhookAnswer(None, NOT_ALLOWED)
+            return WebhookResponse(None, NOT_ALLOWED)
         except _Refused as refused:
-            return WebhookAnswer(None, str(refused))
+            return WebhookResponse(None, str(refused))
         headers = _headers(parts, payload, signed(payload, event_id=event_id, at=at, secrets=secrets))
         try:
             return self._post(parts, headers, payload.encode(), addresses, deadline)
         except _Refused as refused:
-            return WebhookAnswer(None, str(refused))
+            return WebhookResponse(None, str(refused))
         except tuple(_SAID_OF) as error:
-            return WebhookAnswer(None, next(_SAID_OF[kind] for kind in type(error).__mro__ if kind in _SAID_OF))
+            return WebhookResponse(None, next(_SAID_OF[kind] for kind in type(error).__mro__ if kind in _SAID_OF))
 
     def _checked_addresses(self, parts: SplitResult, deadline: _Deadline) -> list[str]:
         host = _host(parts)
@@ -105,7 +106,7 @@ class HttpWebhookSender:
         is_allowed = is_loopback if parts.scheme == "http" else is_public
         if not found or not all(is_allowed(address) for address in found):
             raise _Refused(NOT_PUBLIC if found else NO_SUCH_NAME)
-        # Functions have no way out by IPv6, unless somebody gave them one.
+        # IPv4 first: functions have no route to the internet by IPv6 unless the operator adds one.
         return sorted(dict.fromkeys(found), key=lambda address: ":" in address)
 
     def _post(
@@ -115,7 +116,7 @@ class HttpWebhookSender:
         body: bytes,
         addresses: list[str],
         deadline: _Deadline,
-    ) -> WebhookAnswer:
+    ) -> WebhookResponse:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         url = httpcore.URL(
             scheme=parts.scheme.encode(), host=_host(parts).encode(), port=_port(parts), target=target.encode()
@@ -130,10 +131,10 @@ class HttpWebhookSender:
             answer = _first_bytes(response)
             given = {name.lower(): value for name, value in response.headers}
         retry_after = given.get(b"retry-after")
-        is_taken = HTTPStatus(200) <= response.status < HTTPStatus(300)
-        return WebhookAnswer(
+        is_accepted = HTTPStatus(200) <= response.status < HTTPStatus(300)
+        return WebhookResponse(
             response.status,
-            None if is_taken else f"answered {response.status}{_redirection(parts, response.status, given)}",
+            None if is_accepted else f"answered {response.status}{_redirection(parts, response.status, given)}",
             retry_after.decode("latin-1") if retry_after else None,
             answer,
         )
@@ -163,20 +164,20 @@ def _headers(parts: SplitResult, payload: str, signature: dict[str, str]) -> lis
 
 
 def _first_bytes(response: httpcore.Response) -> bytes:
-    """What it said, as far as it is of interest. That it was taken is in the status; the rest need not come whole."""
+    """Beginning of the response body. The status says whether it was accepted, so a broken body is no error."""
     answer = b""
     try:
         for part in response.iter_stream():
             answer += part
-            if len(answer) >= MOST_ANSWER_BYTES:
+            if len(answer) >= MAX_ANSWER_BYTES:
                 break
     except (OSError, httpcore.NetworkError, httpcore.ProtocolError):
         pass
-    return answer[:MOST_ANSWER_BYTES]
+    return answer[:MAX_ANSWER_BYTES]
 
 
 def _redirection(sent_to: SplitResult, status: int, headers: Mapping[bytes, bytes]) -> str:
-    """Where an answer sends us on, without what may be secret there (a query, a user name), and why we don't go."""
+    """Explanation of a redirect: its target without query and user name, which may be secret."""
     if status not in _REDIRECTIONS or b"location" not in headers:
         return ""
     try:
@@ -188,13 +189,13 @@ def _redirection(sent_to: SplitResult, status: int, headers: Mapping[bytes, byte
     if not place.startswith(("http://", "https://")) or not place.isascii() or not place.isprintable():
         place = "somewhere else"
     return (
-        f", a redirect to {place[:_MOST_PLACE_CHARACTERS]}; redirects are not followed: give the URL that takes the "
+        f", a redirect to {place[:_MAX_LOCATION_CHARACTERS]}; redirects are not followed: give the URL that takes the "
         "message itself"
     )
 
 
 def _host(parts: SplitResult) -> str:
-    # A name may end in a dot; certificates never do.
+    # A host name may end in a dot; the names of certificates never do.
     return str(parts.hostname).removesuffix(".")
 
 
@@ -207,17 +208,17 @@ def _resolve(host: str, port: int) -> Sequence[str]:
 
 
 class _Refused(Exception):
-    """Nothing is sent; the message is one of ours."""
+    """The attempt is not made; the message is one of the constants above."""
 
 
 class _Deadline:
-    """When the whole attempt is over."""
+    """Deadline of the attempt."""
 
     def __init__(self, seconds: float) -> None:
         self._at = monotonic() + seconds
 
     def left(self, most: float | None = None) -> float:
-        """Seconds, `most` at most. Raises `TimeoutError` when there are none."""
+        """Seconds left, `most` at most. Raises `TimeoutError` if there are none."""
         left = self._at - monotonic()
         if left <= 0:
             raise TimeoutError
@@ -225,25 +226,25 @@ class _Deadline:
 
 
 def _in_time(resolve: Callable[[], Sequence[str]], deadline: _Deadline) -> Sequence[str]:
-    """The resolver's answer. It knows no time-out of its own, so it works in a thread that need not be waited for."""
+    """The addresses. The resolver has no time-out of its own, so it runs in a thread that can be abandoned."""
     answers: list[Sequence[str]] = []
 
-    def ask() -> None:
+    def run() -> None:
         try:
             answers.append(resolve())
         except (OSError, UnicodeError):
             answers.append(())
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(deadline.left())
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(deadline.left())
     if not answers:
         raise _Refused(TIMED_OUT)
     return answers[0]
 
 
 class _CheckedBackend(httpcore.NetworkBackend):
-    """Connects to the checked addresses, whatever host it is asked for; everything ends with the deadline."""
+    """Connects to the checked addresses, whatever the host; every operation ends with the deadline."""
 
     def __init__(self, addresses: list[str], connect: Connect, deadline: _Deadline) -> None:
         self._addresses = addresses
@@ -251,7 +252,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         self._deadline = deadline
 
     def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore.NetworkStream:
-        """To the first address that takes the connection."""
+        """Connects to the first address that accepts the connection."""
         del host
         for address in self._addresses:
             seconds = self._deadline.left(_CONNECT_SECONDS)
@@ -264,7 +265,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A socket whose every operation ends with the deadline, however slowly the other side trickles."""
+    """A socket whose operations end with the deadline, however slowly the other side sends."""
 
     def __init__(self, connection: socket.socket, deadline: _Deadline) -> None:
         self._socket = connection

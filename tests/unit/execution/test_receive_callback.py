@@ -1,4 +1,4 @@
-"""Callbacks: a hint that makes us ask one question at most, and gives a lost task back to its own job alone."""
+"""Callbacks: a hint that costs one poll at most, and gives a lost task back to its own job only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from heliograph.execution.outcomes import DispatchOutcome, Failed, NotYet, Processing
-from heliograph.execution.provider_callback import CallbackResult
+from heliograph.execution.receive_callback import CallbackResult
 from heliograph.jobs.job import Attempt, JobStatus
 from heliograph.kernel.errors import StorageFailed, WorkflowFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
@@ -59,7 +59,7 @@ def untouched(here: InMemoryDeployment, job_id: str, token: str, task_id: str | 
 # --- the address
 
 
-def test_the_provider_is_told_where_to_call_back_and_what_is_kept_of_it_calls_nobody_back(
+def test_the_provider_gets_a_callback_url_and_the_record_only_the_secrets_digest(
     here: InMemoryDeployment,
 ) -> None:
     job_id = here.job_id()
@@ -73,7 +73,7 @@ def test_the_provider_is_told_where_to_call_back_and_what_is_kept_of_it_calls_no
     assert "callback_sha256" not in attempt.told()
 
 
-def test_every_attempt_has_a_token_of_its_own(here: InMemoryDeployment) -> None:
+def test_every_attempt_has_its_own_callback_secret(here: InMemoryDeployment) -> None:
     here.provider.will_say(
         TaskFailed(Failure(code=FailureCode.PROVIDER_FAILED, message="no", retryable=True, charged=Charged.NO))
     )
@@ -84,7 +84,7 @@ def test_every_attempt_has_a_token_of_its_own(here: InMemoryDeployment) -> None:
     assert len(set(urls)) == len(urls) == 2
 
 
-def test_where_nobody_can_call_back_nothing_is_said_of_it(here: InMemoryDeployment) -> None:
+def test_without_a_callback_address_no_url_is_sent(here: InMemoryDeployment) -> None:
     here.callback_base = None
     job_id = here.job_id()
     here.dispatch(job_id)
@@ -101,29 +101,29 @@ def test_where_nobody_can_call_back_nothing_is_said_of_it(here: InMemoryDeployme
 @pytest.mark.parametrize(
     "token", ["", "token-2", TOKEN + " ", TOKEN.upper(), token_digest(TOKEN), "ключ", "x" * 10_000]
 )
-def test_a_wrong_token_costs_one_read(here: InMemoryDeployment, token: str) -> None:
+def test_a_wrong_secret_costs_one_read(here: InMemoryDeployment, token: str) -> None:
     assert untouched(here, lost(here), token, TASK) is CallbackResult.UNKNOWN
 
 
 @pytest.mark.parametrize(
     "job_id", ["", "job_", "job_nobody", "../balance", "job_" + "A" * 26, "job_" + "a" * 26 + "\n", "x" * 10_000]
 )
-def test_a_malformed_job_costs_nothing(here: InMemoryDeployment, job_id: str) -> None:
+def test_a_malformed_job_id_costs_nothing(here: InMemoryDeployment, job_id: str) -> None:
     here.jobs.on("get", AssertionError("it was looked for"))
 
     assert here.hear(job_id, TOKEN, TASK) is CallbackResult.UNKNOWN
 
 
-def test_a_job_that_nobody_knows_is_answered_like_a_wrong_token(here: InMemoryDeployment) -> None:
+def test_an_unknown_job_is_answered_like_a_wrong_secret(here: InMemoryDeployment) -> None:
     assert untouched(here, "job_" + "a" * 26, TOKEN, TASK) is CallbackResult.UNKNOWN
 
 
-def test_a_job_without_an_attempt_has_no_token_yet(here: InMemoryDeployment) -> None:
+def test_a_job_without_an_attempt_has_no_secret_yet(here: InMemoryDeployment) -> None:
     for token in ("", TOKEN):
         assert untouched(here, here.job_id(), token, TASK) is CallbackResult.UNKNOWN
 
 
-def test_the_token_of_an_attempt_that_was_given_up_is_heard_and_wakes_nobody(here: InMemoryDeployment) -> None:
+def test_a_callback_of_an_attempt_that_was_given_up_wakes_no_workflow(here: InMemoryDeployment) -> None:
     here.provider.will_answer_create(Uncertain("cut"))
     job_id = here.job_id(on_uncertain="resubmit")
     here.dispatch(job_id)
@@ -139,7 +139,7 @@ def test_the_token_of_an_attempt_that_was_given_up_is_heard_and_wakes_nobody(her
     assert untouched(here, job_id, "token-2", "task-1") is CallbackResult.KNOWN
 
 
-def test_the_token_of_an_attempt_that_ended_is_stale_while_no_other_has_begun(here: InMemoryDeployment) -> None:
+def test_the_secret_of_an_ended_attempt_is_stale_while_no_other_has_begun(here: InMemoryDeployment) -> None:
     busy = Failure(code=FailureCode.PROVIDER_FAILED, message="no", retryable=True, charged=Charged.NO)
     here.provider.will_say(TaskFailed(busy))
     job_id = here.job_id()
@@ -151,7 +151,7 @@ def test_the_token_of_an_attempt_that_ended_is_stale_while_no_other_has_begun(he
 
 
 @pytest.mark.parametrize("how", ["succeeded", "failed"])
-def test_the_token_of_a_job_that_is_over_without_a_doubt_is_stale(here: InMemoryDeployment, how: str) -> None:
+def test_the_secret_of_a_job_that_is_over_and_certain_is_stale(here: InMemoryDeployment, how: str) -> None:
     job_id = here.job_id()
     if how == "failed":
         blocked = Failure(code=FailureCode.CONTENT_BLOCKED, message="no", retryable=False, charged=Charged.NO)
@@ -165,7 +165,7 @@ def test_the_token_of_a_job_that_is_over_without_a_doubt_is_stale(here: InMemory
 # --- who is
 
 
-def test_the_workflow_that_waits_for_the_task_is_woken_and_nothing_of_the_body_is_believed(
+def test_a_callback_wakes_the_waiting_workflow_and_its_body_is_not_believed(
     here: InMemoryDeployment,
 ) -> None:
     job_id = here.job_id()
@@ -177,7 +177,7 @@ def test_the_workflow_that_waits_for_the_task_is_woken_and_nothing_of_the_body_i
         assert here.waits.woken == [(attempt_of(here, job_id).attempt_id, here.clock.now())] * times
 
 
-def test_whoever_adopts_a_task_wakes_the_workflow_that_waits_for_news_of_it(here: InMemoryDeployment) -> None:
+def test_adopting_a_task_wakes_the_workflow_that_waits_for_it(here: InMemoryDeployment) -> None:
     job_id = lost(here)
 
     here.hear(job_id, TOKEN, TASK)
@@ -186,7 +186,9 @@ def test_whoever_adopts_a_task_wakes_the_workflow_that_waits_for_news_of_it(here
 
 
 @pytest.mark.parametrize("error", [StorageFailed("throttled"), WorkflowFailed("throttled")])
-def test_a_callback_that_could_wake_nobody_is_worth_sending_again(here: InMemoryDeployment, error: Exception) -> None:
+def test_a_callback_that_could_not_wake_the_workflow_is_worth_sending_again(
+    here: InMemoryDeployment, error: Exception
+) -> None:
     job_id = lost(here)
     here.waits.on("wake", error)
 
@@ -198,7 +200,7 @@ def test_a_callback_that_could_wake_nobody_is_worth_sending_again(here: InMemory
     assert len(here.waits.woken) == 1
 
 
-def test_a_task_that_is_known_is_not_asked_for(here: InMemoryDeployment) -> None:
+def test_a_known_task_is_not_polled(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     here.dispatch(job_id)
 
@@ -206,7 +208,7 @@ def test_a_task_that_is_known_is_not_asked_for(here: InMemoryDeployment) -> None
         assert untouched(here, job_id, TOKEN, task_id) is CallbackResult.KNOWN
 
 
-def test_a_body_that_names_no_task_is_no_help(here: InMemoryDeployment) -> None:
+def test_a_body_without_a_task_is_malformed(here: InMemoryDeployment) -> None:
     assert untouched(here, lost(here), TOKEN, None) is CallbackResult.MALFORMED
 
 
@@ -219,7 +221,7 @@ def test_a_body_that_names_no_task_is_no_help(here: InMemoryDeployment) -> None:
     ],
     ids=["running", "completed", "failed"],
 )
-def test_a_lost_task_is_adopted_after_exactly_one_question(here: InMemoryDeployment, state: TaskState) -> None:
+def test_a_lost_task_is_adopted_after_exactly_one_poll(here: InMemoryDeployment, state: TaskState) -> None:
     job_id = lost(here)
     here.provider.will_say(state)
 
@@ -233,7 +235,7 @@ def test_a_lost_task_is_adopted_after_exactly_one_question(here: InMemoryDeploym
     assert here.provider.questions == [TASK]
 
 
-def test_an_adopted_task_brings_its_picture_and_is_paid_once(here: InMemoryDeployment) -> None:
+def test_an_adopted_task_produces_its_image_and_is_paid_once(here: InMemoryDeployment) -> None:
     job_id = lost(here)
     here.clock.step(30)
     here.hear(job_id, TOKEN, TASK)
@@ -268,7 +270,7 @@ def test_a_task_that_the_provider_does_not_know_is_not_adopted(here: InMemoryDep
     assert here.hear(job_id, TOKEN, TASK) is CallbackResult.ADOPTED
 
 
-def test_a_task_is_not_adopted_while_its_provider_is_configured_no_more(here: InMemoryDeployment) -> None:
+def test_a_task_is_not_adopted_while_its_provider_is_not_configured(here: InMemoryDeployment) -> None:
     job_id = lost(here)
     job = here.jobs.peek(job_id)
     attempt = attempt_of(here, job_id).model_copy(update={"provider": "kie"})
@@ -294,7 +296,7 @@ def test_a_task_of_another_job_is_never_adopted(here: InMemoryDeployment, tenant
 # --- at the same time as others
 
 
-def test_a_callback_that_is_earlier_than_dispatchs_own_note_agrees_with_it(here: InMemoryDeployment) -> None:
+def test_a_callback_before_dispatchs_own_record_agrees_with_it(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     heard: list[CallbackResult] = []
 
@@ -312,7 +314,7 @@ def test_a_callback_that_is_earlier_than_dispatchs_own_note_agrees_with_it(here:
     assert here.provider.create_calls == 1
 
 
-def test_a_callback_that_is_earlier_than_a_lost_answer_makes_up_for_it(here: InMemoryDeployment) -> None:
+def test_a_callback_before_a_lost_answer_makes_up_for_it(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
 
     def early() -> CreateOutcome:
@@ -326,7 +328,7 @@ def test_a_callback_that_is_earlier_than_a_lost_answer_makes_up_for_it(here: InM
     assert outcome.watch.task_id == TASK
 
 
-def test_the_providers_own_answer_outweighs_what_a_callback_claimed(here: InMemoryDeployment) -> None:
+def test_the_providers_own_answer_outweighs_the_claim_of_a_callback(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
 
     def forged() -> CreateOutcome:
@@ -339,7 +341,7 @@ def test_the_providers_own_answer_outweighs_what_a_callback_claimed(here: InMemo
     assert attempt_of(here, job_id).task_id == "task-1"
 
 
-def test_a_callback_that_comes_between_an_answer_and_its_note_agrees_with_it(here: InMemoryDeployment) -> None:
+def test_a_callback_between_an_answer_and_its_record_agrees_with_it(here: InMemoryDeployment) -> None:
     job_id = here.job_id()
     heard: list[CallbackResult] = []
     here.jobs.on("save", None, lambda: heard.append(here.hear(job_id, TOKEN, "task-1")))
@@ -352,7 +354,7 @@ def test_a_callback_that_comes_between_an_answer_and_its_note_agrees_with_it(her
     assert here.hear(job_id, TOKEN, "task-1") is CallbackResult.KNOWN
 
 
-def test_a_callback_that_lost_a_race_changes_nothing_and_wakes_whoever_waits(here: InMemoryDeployment) -> None:
+def test_a_callback_that_lost_a_race_changes_nothing_and_wakes_the_workflow(here: InMemoryDeployment) -> None:
     job_id = lost(here)
     inner: list[CallbackResult] = []
     here.jobs.on("save", lambda: inner.append(here.hear(job_id, TOKEN, TASK)))
@@ -373,11 +375,11 @@ def test_a_callback_that_comes_while_the_job_is_given_up_changes_nothing(here: I
 
     job = here.jobs.peek(job_id)
     assert job.status is JobStatus.FAILED
-    # Sent again, it finds a job that is over, and in doubt.
+    # Sent again, it finds a job that is over, and uncertain.
     assert here.hear(job_id, TOKEN, TASK) is CallbackResult.ADOPTED
 
 
-def test_a_task_that_announces_itself_between_the_last_look_and_the_end_is_left_to_the_sweep_and_delivered(
+def test_a_task_that_announces_itself_between_the_last_check_and_the_end_is_left_to_the_sweep_and_stored(
     here: InMemoryDeployment,
 ) -> None:
     job_id = lost(here)
@@ -397,7 +399,7 @@ def test_a_task_that_announces_itself_between_the_last_look_and_the_end_is_left_
 
 
 @pytest.mark.parametrize("method", ["get", "owner_of", "save"])
-def test_a_store_that_is_away_is_a_reason_to_send_it_again(here: InMemoryDeployment, method: str) -> None:
+def test_a_callback_that_could_not_be_stored_is_worth_sending_again(here: InMemoryDeployment, method: str) -> None:
     job_id = lost(here)
     here.jobs.on(method, StorageFailed("throttled"))
 
@@ -407,11 +409,11 @@ def test_a_store_that_is_away_is_a_reason_to_send_it_again(here: InMemoryDeploym
     assert here.hear(job_id, TOKEN, TASK) is CallbackResult.ADOPTED
 
 
-def test_a_token_that_is_no_text_is_wrong_and_no_more(here: InMemoryDeployment) -> None:
+def test_a_secret_that_is_no_text_is_just_wrong(here: InMemoryDeployment) -> None:
     assert untouched(here, lost(here), "\ud800", TASK) is CallbackResult.UNKNOWN
 
 
-def test_what_is_heard_while_a_job_is_looked_at_is_news(here: InMemoryDeployment) -> None:
+def test_a_callback_while_a_job_is_checked_ends_its_next_wait(here: InMemoryDeployment) -> None:
     job_id = lost(here)
     before = here.clock.now()
     here.jobs.on("get", lambda: here.clock.step(0.05))
@@ -448,7 +450,7 @@ def test_a_task_is_adopted_only_if_it_was_made_while_the_call_was_on_its_way(
 
 
 @pytest.mark.parametrize(("token", "heard"), [(TOKEN, CallbackResult.ADOPTED), ("token-2", CallbackResult.UNKNOWN)])
-def test_where_the_provider_repeats_the_calls_token_that_decides(
+def test_a_callback_secret_that_the_provider_repeats_decides(
     here: InMemoryDeployment, token: str, heard: CallbackResult
 ) -> None:
     job_id = lost(here)

@@ -22,27 +22,27 @@ from heliograph.kernel.errors import (
     WorkflowFailed,
 )
 from heliograph.platform.threads import in_order
-from heliograph.webhooks.bus_event import BusEvent
-from heliograph.webhooks.deliver import Delivering, deliver
+from heliograph.webhooks.bus_event import BusEvent, ReceivedEvent
 from heliograph.webhooks.delivery import (
-    MOST_ATTEMPTS,
-    OVERDUE,
-    SCHEDULE,
-    DeliverOutcome,
+    MAX_ATTEMPTS,
+    OVERDUE_AFTER,
+    RETRY_SCHEDULE,
+    AttemptResult,
     Delivery,
     DeliveryCrashed,
     DeliveryDone,
     DeliveryQuery,
     DeliveryTurn,
     RetryDelivery,
-    Tried,
+    SendOutcome,
 )
-from heliograph.webhooks.endpoint import MOST_ENDPOINTS, PATIENCE, Endpoint, ReceivedEvent, job_urls_id, secret_of
+from heliograph.webhooks.endpoint import DISABLE_AFTER, MAX_ENDPOINTS, Endpoint, job_urls_id, signing_secret
 from heliograph.webhooks.event_catalogue import EndpointDisabled
-from heliograph.webhooks.fan_out import Notifying, notify
-from heliograph.webhooks.lost_deliveries import carry_on
+from heliograph.webhooks.fan_out import WebhookFanOut
 from heliograph.webhooks.manage_deliveries import DeliveryService, Recovered
 from heliograph.webhooks.manage_endpoints import EndpointService
+from heliograph.webhooks.send_delivery import DeliverySender
+from heliograph.webhooks.sweep_deliveries import DeliverySweeper
 
 from tests.examples import arriving, published_examples, queued_job
 from tests.fakes.bus import RecordingBus
@@ -75,7 +75,7 @@ class PostOffice:
         self.bus = RecordingBus()
         self.clock = SteppingClock()
         self._numbers = count(1)
-        self.desk = EndpointService(endpoints=self.endpoints, clock=self.clock, master=lambda: MASTER)
+        self.desk = EndpointService(endpoints=self.endpoints, clock=self.clock, master_secret=lambda: MASTER)
         self.pace = InMemoryPace()
         self.counter = DeliveryService(
             deliveries=self.deliveries,
@@ -85,13 +85,13 @@ class PostOffice:
             pace=self.pace,
             together=in_order,
         )
-        self._delivering = Delivering(
+        self._delivery_sender = DeliverySender(
             deliveries=self.deliveries,
             endpoints=self.endpoints,
             sender=self.sender,
             bus=self.bus,
             clock=self.clock,
-            master=lambda: MASTER,
+            master_secret=lambda: MASTER,
         )
 
     def register(self, *, url: str = URL, tenant: str = "default", **asked: Any) -> Endpoint:
@@ -107,26 +107,26 @@ class PostOffice:
         self.desk.change(endpoint.endpoint_id, {"status": status}, tenant=endpoint.tenant)
 
     def notify(self, event: ReceivedEvent | None = None) -> list[Delivery]:
-        notifying = Notifying(
+        fan_out = WebhookFanOut(
             jobs=self.jobs,
             endpoints=self.endpoints,
             deliveries=self.deliveries,
             workflow=self.workflow,
             clock=self.clock,
         )
-        return notify(event or happening(), notifying=notifying)
+        return fan_out.fan_out(event or happening())
 
     def delivery(self) -> Delivery:
         """The only one there is."""
         [found] = self.deliveries
         return found
 
-    def deliver(self, turn: DeliveryTurn | RetryDelivery | Delivery) -> DeliverOutcome:
-        return deliver(as_turn(turn), delivering=self._delivering)
+    def deliver(self, turn: DeliveryTurn | RetryDelivery | Delivery) -> SendOutcome:
+        return self._delivery_sender.send(as_turn(turn))
 
-    def give_up(self, delivery: Delivery) -> DeliverOutcome:
+    def give_up(self, delivery: Delivery) -> SendOutcome:
         told = {"outcome": "crashed", "execution": delivery.execution, "error": "its execution is TIMED_OUT"}
-        return deliver(DeliveryCrashed.model_validate(told), delivering=self._delivering)
+        return self._delivery_sender.send(DeliveryCrashed.model_validate(told))
 
     def run(self, delivery: Delivery) -> DeliveryDone:
         """What the state machine does, wait by wait, until nothing is left to do."""
@@ -155,7 +155,7 @@ def as_turn(told: DeliveryTurn | RetryDelivery | Delivery) -> DeliveryTurn:
 
 def happening(type_: str = SUCCEEDED) -> ReceivedEvent:
     """An example, as the bus delivers it."""
-    return BusEvent.model_validate(arriving(published_examples()[type_])).happening()
+    return BusEvent.model_validate(arriving(published_examples()[type_])).received_event()
 
 
 @pytest.fixture
@@ -220,12 +220,12 @@ def test_a_delivery_whose_execution_could_not_be_started_is_started_by_the_repea
     assert office.workflow.executions == [office.delivery().execution]
 
 
-@pytest.mark.parametrize("where", ["endpoints.of", "deliveries.add", "workflow.start"])
-def test_a_crash_anywhere_in_the_fan_out_is_repaired_by_the_repeat(office: PostOffice, where: str) -> None:
+@pytest.mark.parametrize("where", ["endpoints.list_for", "deliveries.add", "workflow.start"])
+def test_a_repeat_completes_a_fan_out_that_crashed_anywhere(office: PostOffice, where: str) -> None:
     for _ in range(3):
         office.register()
     port, _, method = where.partition(".")
-    getattr(office, port).on(method, None if method != "of" else Crash(), Crash())
+    getattr(office, port).on(method, None if method != "list_for" else Crash(), Crash())
     with pytest.raises(Crash):
         office.notify()
     getattr(office, port)._script.clear()
@@ -263,9 +263,9 @@ def test_what_is_sent_is_signed_with_the_endpoints_secret_and_noted(office: Post
 
     [sent] = office.sender.sent
     assert (sent.url, sent.payload, sent.event_id) == (URL, delivery.payload, happening().event_id)
-    assert sent.secrets == (secret_of(MASTER, endpoint.endpoint_id, 1),)
-    tried = Tried(taken=True, age_seconds=0)
-    expected = DeliveryDone(delivery_id=delivery.delivery_id, series=1, status=office.delivery().status, tried=tried)
+    assert sent.secrets == (signing_secret(MASTER, endpoint.endpoint_id, 1),)
+    tried = AttemptResult(accepted=True, age_seconds=0)
+    expected = DeliveryDone(delivery_id=delivery.delivery_id, series=1, status=office.delivery().status, attempt=tried)
     assert outcome == expected
     done = office.delivery()
     assert (done.status, done.tries, [attempt.status_code for attempt in done.attempts]) == ("delivered", 1, [204])
@@ -282,10 +282,10 @@ def test_a_receiver_that_never_takes_it_is_tried_ten_times_on_schedule_with_the_
     office.run(delivery)
 
     done = office.delivery()
-    assert (done.status, done.tries, done.next_attempt_at) == ("failed", MOST_ATTEMPTS, None)
+    assert (done.status, done.tries, done.next_attempt_at) == ("failed", MAX_ATTEMPTS, None)
     assert len({(sent.payload, sent.event_id) for sent in office.sender.sent}) == 1
     times = [sent.at for sent in office.sender.sent]
-    for planned, (sooner, later) in zip(SCHEDULE, pairwise(times), strict=True):
+    for planned, (sooner, later) in zip(RETRY_SCHEDULE, pairwise(times), strict=True):
         assert planned <= later - sooner <= planned * 1.1 + timedelta(seconds=1)
 
 
@@ -356,14 +356,14 @@ def test_a_url_of_a_job_is_signed_with_the_tenants_own_secret_for_such(office: P
     [delivery] = office.notify()
     office.sender.answer(JOB_URL, 500)
     office.deliver(delivery)
-    after = office.desk.rotate("jobs", tenant="default")
+    after = office.desk.rotate_secret("jobs", tenant="default")
     assert after
     office.clock.step(10)
     office.deliver(DeliveryTurn(delivery_id=delivery.delivery_id, series=1, tries=1))
 
     assert [sent.secrets for sent in office.sender.sent] == [(before.secret,), (after.secret, before.secret)]
     assert office.desk.secret("jobs", tenant="blog") != before
-    assert list(office.desk.all_of("default")) == []
+    assert list(office.desk.list("default")) == []
 
 
 def test_a_url_of_a_job_that_is_gone_ends_that_delivery_and_nothing_else(office: PostOffice) -> None:
@@ -412,7 +412,7 @@ def test_what_waits_for_its_next_attempt_is_skipped_when_its_endpoint_pauses_or_
     office.sender.always("https://hooks.example.com/b", 500)
     outcomes = [office.deliver(delivery) for delivery in office.notify()]
     office.set_status(paused, "paused")
-    office.desk.remove(removed.endpoint_id, tenant="default")
+    office.desk.delete(removed.endpoint_id, tenant="default")
 
     for outcome in outcomes:
         assert isinstance(outcome, RetryDelivery)
@@ -454,7 +454,7 @@ def test_five_days_of_failures_disable_an_endpoint_and_one_success_is_enough_not
 
     def an_event_every_twelve_hours(until: datetime) -> None:
         for number in range(100):
-            if office.clock.now() >= until or not office.endpoint(endpoint).takes_deliveries:
+            if office.clock.now() >= until or not office.endpoint(endpoint).is_enabled:
                 return
             event = happening().model_copy(update={"event_id": f"evt_{began_at + timedelta(hours=number)}{until}"})
             [delivery] = office.notify(event)
@@ -465,15 +465,15 @@ def test_five_days_of_failures_disable_an_endpoint_and_one_success_is_enough_not
     assert office.endpoint(endpoint).failing_since == began_at
     office.sender.answer(URL, 204)
     again_at = office.clock.now()
-    an_event_every_twelve_hours(again_at + PATIENCE)
-    assert office.endpoint(endpoint).takes_deliveries
+    an_event_every_twelve_hours(again_at + DISABLE_AFTER)
+    assert office.endpoint(endpoint).is_enabled
     assert len(office.bus) == 0
 
     an_event_every_twelve_hours(again_at + timedelta(days=9))
 
     now = office.endpoint(endpoint)
     assert (now.status, now.reason) == ("disabled", "failing")
-    assert now.disabled_at == again_at + timedelta(hours=12) + PATIENCE
+    assert now.disabled_at == again_at + timedelta(hours=12) + DISABLE_AFTER
     assert [event.data.reason for event in office.bus if isinstance(event, EndpointDisabled)] == ["failing"]
 
 
@@ -518,7 +518,7 @@ def test_what_was_gone_says_nothing_of_where_the_endpoint_has_moved_meanwhile(of
     office.sender.on("send", meanwhile)
     office.deliver(delivery)
 
-    assert office.endpoint(endpoint).takes_deliveries
+    assert office.endpoint(endpoint).is_enabled
     assert len(office.bus) == 0
 
 
@@ -801,8 +801,8 @@ def test_one_that_could_not_be_begun_is_carried_on_by_the_sweep(office: PostOffi
 
     assert recover(office, endpoint, since) == Recovered(since, 2, has_more=False)
 
-    office.clock.step(OVERDUE.total_seconds() + 1)
-    swept = carry_on(deliveries=office.deliveries, workflow=office.workflow, clock=office.clock)
+    office.clock.step(OVERDUE_AFTER.total_seconds() + 1)
+    swept = DeliverySweeper(deliveries=office.deliveries, workflow=office.workflow, clock=office.clock).sweep()
     assert {f"started {first.delivery_id}-2", f"started {second.delivery_id}-2"} == set(swept)
 
 
@@ -893,7 +893,7 @@ def test_since_is_any_moment_of_the_last_thirty_days(office: PostOffice, since: 
 
 @pytest.mark.parametrize("what", ["jobs", "ep_" + "a" * 26, ""])
 def test_what_is_no_endpoint_can_not_be_tested(office: PostOffice, what: str) -> None:
-    office.desk.rotate("jobs", tenant="default")
+    office.desk.rotate_secret("jobs", tenant="default")
     assert office.counter.test(what, tenant="default", request_id="r") is None
 
 
@@ -906,9 +906,9 @@ def test_another_tenants_endpoints_and_deliveries_are_not_there(office: PostOffi
     looks: list[Callable[[], Any]] = [
         lambda: office.desk.find(endpoint.endpoint_id, tenant="blog"),
         lambda: office.desk.change(endpoint.endpoint_id, {"status": "paused"}, tenant="blog"),
-        lambda: office.desk.remove(endpoint.endpoint_id, tenant="blog"),
+        lambda: office.desk.delete(endpoint.endpoint_id, tenant="blog"),
         lambda: office.desk.secret(endpoint.endpoint_id, tenant="blog"),
-        lambda: office.desk.rotate(endpoint.endpoint_id, tenant="blog"),
+        lambda: office.desk.rotate_secret(endpoint.endpoint_id, tenant="blog"),
         lambda: office.counter.find(delivery.delivery_id, tenant="blog"),
         lambda: office.counter.replay(delivery.delivery_id, tenant="blog"),
         lambda: office.counter.test(endpoint.endpoint_id, tenant="blog", request_id="r"),
@@ -920,22 +920,22 @@ def test_another_tenants_endpoints_and_deliveries_are_not_there(office: PostOffi
 
 
 def test_what_stands_for_the_urls_of_jobs_is_no_endpoint(office: PostOffice) -> None:
-    office.desk.rotate("jobs", tenant="default")
+    office.desk.rotate_secret("jobs", tenant="default")
     own = job_urls_id("default")
     assert office.endpoints.get("default", own)
     assert office.desk.find(own, tenant="default") is None
     assert office.desk.change(own, {"status": "paused"}, tenant="default") is None
-    assert office.desk.remove(own, tenant="default") is None
+    assert office.desk.delete(own, tenant="default") is None
     assert office.desk.secret(own, tenant="default") is None
     assert office.notify() == []
 
 
 def test_there_are_so_many_endpoints_and_no_more(office: PostOffice) -> None:
-    office.desk.rotate("jobs", tenant="default")
-    made = [office.register() for _ in range(MOST_ENDPOINTS)]
-    with pytest.raises(Conflict, match=str(MOST_ENDPOINTS)):
+    office.desk.rotate_secret("jobs", tenant="default")
+    made = [office.register() for _ in range(MAX_ENDPOINTS)]
+    with pytest.raises(Conflict, match=str(MAX_ENDPOINTS)):
         office.register()
-    office.desk.remove(made[0].endpoint_id, tenant="default")
+    office.desk.delete(made[0].endpoint_id, tenant="default")
     office.register()
     office.register(tenant="blog")
 
@@ -945,14 +945,14 @@ def test_endpoints_are_listed_newest_first(office: PostOffice) -> None:
     for _ in range(3):
         made.append(office.register())
         office.clock.step(1)
-    assert list(office.desk.all_of("default")) == made[::-1]
+    assert list(office.desk.list("default")) == made[::-1]
 
 
 def test_a_secret_is_shown_when_it_is_made_and_signs_from_then_on(office: PostOffice) -> None:
     endpoint, secret = office.desk.register({"url": URL}, tenant="default", request_id="r")
     assert office.desk.secret(endpoint.endpoint_id, tenant="default") == secret
     assert secret.secret not in repr(secret)
-    rotated = office.desk.rotate(endpoint.endpoint_id, tenant="default")
+    rotated = office.desk.rotate_secret(endpoint.endpoint_id, tenant="default")
     assert rotated
     assert (rotated.version, rotated.previous_valid_until) == (2, office.clock.now() + timedelta(hours=24))
     office.run(office.notify()[0])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 from heliograph.kernel.errors import StaleRecord, StorageFailed, WorkflowFailed
-from heliograph.webhooks.delivery import OVERDUE, Delivery, DeliveryStatus
-from heliograph.webhooks.endpoint import ReceivedEvent
-from heliograph.webhooks.lost_deliveries import carry_on
+from heliograph.webhooks.bus_event import ReceivedEvent
+from heliograph.webhooks.delivery import OVERDUE_AFTER, Delivery, DeliveryStatus
+from heliograph.webhooks.sweep_deliveries import DeliverySweeper
 
 from tests.fakes.clock import SteppingClock
 from tests.fakes.script import Crash
 from tests.fakes.webhooks import InMemoryDeliveryStore, InMemoryDeliveryWorkflow
 
-LONG = OVERDUE.total_seconds()
+LONG = OVERDUE_AFTER.total_seconds()
 HOUR = 3600
 
 
@@ -25,7 +25,7 @@ class Here:
         self.clock = SteppingClock()
 
     def sweep(self) -> list[str]:
-        return carry_on(deliveries=self.deliveries, workflow=self.workflow, clock=self.clock)
+        return DeliverySweeper(deliveries=self.deliveries, workflow=self.workflow, clock=self.clock).sweep()
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def pending(here: Here, number: int = 0) -> Delivery:
     event = ReceivedEvent(
         type="image.job.failed", version="1", event_id=f"evt_{number}", occurred_at="2026-11-22T10:00:00Z", data={}
     )
-    made = Delivery.of(
+    made = Delivery.for_event(
         event,
         tenant="default",
         receiver_id="ep_a",
@@ -108,7 +108,7 @@ def test_a_delivery_that_ends_meanwhile_keeps_its_end(here: Here, when: str) -> 
         here.deliveries.save(delivery.ended(DeliveryStatus.DELIVERED, here.clock.now()))
 
     if when == "before it is looked at":
-        here.deliveries.on("look_again", taken)
+        here.deliveries.on("postpone_attention", taken)
     else:
         here.workflow.on("start", taken)
 
@@ -128,7 +128,7 @@ def test_of_an_end_and_the_sweep_in_the_same_moment_the_end_is_kept(here: Here) 
 
 @pytest.mark.parametrize(
     ("method", "error"),
-    [("get", StorageFailed("away")), ("look_again", StorageFailed("away")), ("start", WorkflowFailed("away"))],
+    [("get", StorageFailed("away")), ("postpone_attention", StorageFailed("away")), ("start", WorkflowFailed("away"))],
 )
 def test_what_is_wrong_with_one_delivery_keeps_no_other_waiting(here: Here, method: str, error: Exception) -> None:
     one, other = pending(here, 0), pending(here, 1)

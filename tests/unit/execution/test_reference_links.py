@@ -1,4 +1,4 @@
-"""The links of a job's objects are tried before anything is paid with them."""
+"""Links to a job's objects are tried before a call is paid with them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_link_that_is_refused_ends_the_job_for_free_before_any_provider_is_cal
     assert not here.jobs.peek(job_id).attempts
     # It says nothing of the route.
     route = ROUTES.root[0]
-    assert here.states.look([route]).routes[route.name].breaker.circuit(here.clock.now()).value == "closed"
+    assert here.states.snapshot([route]).routes[route.name].breaker.circuit(here.clock.now()).value == "closed"
 
 
 def test_the_links_that_work_are_those_that_the_provider_gets(here: InMemoryDeployment) -> None:

@@ -10,7 +10,7 @@ from heliograph.kernel.errors import StaleRecord, StorageFailed
 from heliograph.platform import aws
 from heliograph.platform.dynamodb import Attribute, Table, transact
 from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
-from heliograph.routes.fair_queue import Pace
+from heliograph.routes.fair_queue import FairQueue
 from heliograph.routes.state import RouteState
 
 from tests.examples import ROUTE
@@ -118,22 +118,22 @@ def test_a_table_that_is_not_there_is_named_with_what_the_call_was_for(cloud: No
         Table(aws.dynamodb(), "nowhere").get(KEY, about="my call")
 
 
-def test_the_lanes_of_tenants_with_dots_in_their_names_are_saved_one_by_one(cloud: None) -> None:
+def test_the_flows_of_tenants_with_dots_in_their_names_are_saved_one_by_one(cloud: None) -> None:
     states = DynamoDBRouteStates(aws.dynamodb(), table("routes"))
-    lanes = {f"tenant-{number}.example.com": number for number in range(1, 30)}
-    pace = Pace.starting(ROUTE)
-    new = RouteState(route=ROUTE.name, pace=pace)
-    assert states.save(new, new.paced(pace.model_copy(update={"lanes": lanes})))
-    saved = states.look([ROUTE]).routes[ROUTE.name]
-    assert saved.pace.lanes == lanes
-    assert states.save(saved, saved.paced(pace)), "every lane is as it was read"
-    assert states.look([ROUTE]).routes[ROUTE.name].pace.lanes == {}
+    finish_tags = {f"tenant-{number}.example.com": number for number in range(1, 30)}
+    queue = FairQueue.starting(ROUTE)
+    new = RouteState(route=ROUTE.name, queue=queue)
+    assert states.save(new, new.with_queue(queue.model_copy(update={"finish_tags": finish_tags})))
+    saved = states.snapshot([ROUTE]).routes[ROUTE.name]
+    assert saved.queue.finish_tags == finish_tags
+    assert states.save(saved, saved.with_queue(queue)), "every finish tag is as it was read"
+    assert states.snapshot([ROUTE]).routes[ROUTE.name].queue.finish_tags == {}
 
 
-def test_conditions_and_assignments_of_two_hundred_lanes_fit_into_one_request(credentials: None) -> None:
-    # A route has a condition and an assignment for each lane that changes.
-    lanes = {f"lane:tenant-{number}": number for number in range(225)}
-    unchanged = [Attribute(lane).eq(place) for lane, place in lanes.items()]
-    part: Any = Table(aws.dynamodb(), "routes").part_update(KEY, *unchanged, assign=lanes)
+def test_conditions_and_assignments_of_two_hundred_flows_fit_into_one_request(credentials: None) -> None:
+    # A route has a condition and an assignment for each finish tag that changes.
+    flows = {f"flow:tenant-{number}": number for number in range(225)}
+    unchanged = [Attribute(lane).eq(place) for lane, place in flows.items()]
+    part: Any = Table(aws.dynamodb(), "routes").part_update(KEY, *unchanged, assign=flows)
     assert len(part["Update"]["ConditionExpression"]) <= LONGEST_EXPRESSION
     assert len(part["Update"]["UpdateExpression"]) <= LONGEST_EXPRESSION
