@@ -16,6 +16,7 @@ from heliograph.jobs.redaction import masked_url
 from heliograph.kernel.errors import InvalidRequest
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.routes.circuit_breaker import Circuit
+from heliograph.storage.references import read_reference
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,7 +74,9 @@ def test_no_record_event_or_view_of_a_job_holds_a_query_of_its_request(
     make: Callable[[], Job], webhook: str, references: list[str]
 ) -> None:
     job = make()
-    request = job.request.model_copy(update={"webhook_url": webhook, "references": tuple(references)})
+    request = job.request.model_copy(
+        update={"webhook_url": webhook, "references": tuple(map(read_reference, references))}
+    )
     job = job.model_copy(update={"request": request})
     here = InMemoryDeployment()
 
