@@ -18,9 +18,9 @@ HASHED := --require-hashes --no-deps --only-binary :all:
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down provider test test-here test-elsewhere unit contract integration tools browser e2e screenshots check format \
-	openapi bench build preflight deploy key routes disable-route enable-route pause-spending resume-spending ledger keys new-key \
-	revoke-key lock clean
+.PHONY: help demo up down provider test test-here test-elsewhere test-tools unit contract integration tools browser e2e \
+	coverage screenshots check format openapi bench build preflight deploy key routes disable-route enable-route \
+	pause-spending resume-spending ledger keys new-key revoke-key lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -43,7 +43,7 @@ AT_ONCE := --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target
 
 test: $(INSTALLED) ## run all checks and tests, and those without the local stack also on another Python and day
 	@$(MAKE) --no-print-directory $(AT_ONCE) check test-here test-elsewhere
-	$(VENV)/bin/python -m pytest $(QUICK_TESTS:%=--ignore=%)
+	@$(MAKE) --no-print-directory $(AT_ONCE) e2e test-tools
 
 test-here: $(INSTALLED) ## run unit, contract and integration tests
 	$(VENV)/bin/python -m pytest $(QUICK_TESTS)
@@ -56,14 +56,18 @@ test-elsewhere: $$(ELSEWHERE)/.installed ## run the same tests two years ahead, 
 	@[ -n "$(LAMBDA_PYTHON_HERE)" ] || echo "no Python $(LAMBDA_PYTHON) is here: this pass runs on the Python at hand"
 	$(ELSEWHERE)/bin/python -m pytest -p no:cacheprovider --days-ahead 731 $(QUICK_TESTS)
 
-unit: $(INSTALLED) ## run the unit tests: no network, no AWS
-	$(VENV)/bin/python -m pytest -q tests/unit
+# In one process, which leaves the other core to the end-to-end tests.
+test-tools: $(INSTALLED) ## run the tests of the tools and of the playground's page
+	$(VENV)/bin/python -m pytest -p no:cacheprovider local/tests benchmarks/tests tests/browser
+
+unit: $(INSTALLED) ## run the unit tests, but the slow ones: no network, no AWS, under a minute
+	$(VENV)/bin/python -m pytest -q -m "not slow" tests/unit
 
 contract: $(INSTALLED) ## run the contract tests: template, workflows, the API's description, events, imports
 	$(VENV)/bin/python -m pytest -q tests/contract
 
 integration: $(INSTALLED) ## run the integration tests: functions and adapters, with AWS simulated by moto
-	$(VENV)/bin/python -m pytest -q tests/integration
+	$(VENV)/bin/python -m pytest -q tests/integration tests/layer
 
 tools: $(INSTALLED) ## run the tests of the emulator, the provider simulator and the benchmarks
 	$(VENV)/bin/python -m pytest -q local/tests benchmarks/tests
@@ -73,6 +77,11 @@ browser: $(INSTALLED) ## run the browser tests: the playground's page in Chromiu
 
 e2e: $(INSTALLED) ## run the end-to-end tests: the whole application on the local stack
 	$(VENV)/bin/python -m pytest tests/e2e
+
+coverage: $(INSTALLED) ## measure what unit, contract and integration tests run of the functions and their layer, by line and branch
+	$(VENV)/bin/coverage run -m pytest -q $(QUICK_TESTS)
+	@$(VENV)/bin/coverage html --quiet --directory .local/coverage-report
+	$(VENV)/bin/coverage report
 
 screenshots: $(INSTALLED) ## take the playground's screenshots again, into docs/screenshots
 	@mkdir -p docs/screenshots

@@ -49,7 +49,7 @@ def text(figures: dict[str, Any]) -> str:
 def use_of(figures: Mapping[str, Any], setting: str, kind: str, *, cold: bool = False, waiting: float = 1) -> Use:
     """What a job uses. `cold`: every call finds no warm function. `waiting`: times as long as is assumed."""
     about, functions = figures["settings"][setting][kind], figures["functions"]
-    # What was too seldom called to be timed (the doorkeeper's answer is kept for a minute) counts as the slowest.
+    # What was too seldom called to be timed (the authorizer's answer is kept for a minute) counts as the slowest.
     slowest = max(functions.values(), key=lambda each: each["billed_ms"] * each["memory_mb"])
     seconds = 0.0
     for name, told in about["functions"].items():

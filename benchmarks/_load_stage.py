@@ -1,4 +1,4 @@
-"""The whole stack as a stage for load: jobs go in, their ends are heard, and what it took is looked up."""
+"""The whole stack as a stage for load: jobs go in, their ends are received, and what it took is looked up."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Stage:
         told = self._box(self._send(kind, mark)).get(timeout=_LONGEST_SECONDS)
         if told["status"].lower() != "succeeded":
             raise RuntimeError(f"{kind} {mark}: {json.dumps(told)[:500]}")
-        return Ended(kind, told.get("job_id", mark), sent_at, told["heard_at"])
+        return Ended(kind, told.get("job_id", mark), sent_at, told["received_at"])
 
     def read(self, job_id: str) -> None:
         """`GET /v1/jobs/{id}`, as a client does that was told by nobody."""
@@ -171,21 +171,21 @@ class Stage:
         for bus, pattern in ((self.stack.outputs["EventBusName"], ours), ("default", peers)):
             self.events.put_rule(Name="load", EventBusName=bus, EventPattern=json.dumps(pattern))
             self.events.put_targets(Rule="load", EventBusName=bus, Targets=[{"Id": "load", "Arn": arn}])
-        threading.Thread(target=self._hear, args=(url,), daemon=True).start()
+        threading.Thread(target=self._receive, args=(url,), daemon=True).start()
 
-    def _hear(self, url: str) -> None:
+    def _receive(self, url: str) -> None:
         while not self._over.is_set():
             messages = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             for message in messages.get("Messages", []):
                 detail = json.loads(message["Body"])["detail"]
-                told = {**detail.get("data", detail), "heard_at": time.time()}
+                told = {**detail.get("data", detail), "received_at": time.time()}
                 for name in (told.get("job_id"), told.get("name"), told.get("source", {}).get("key")):
                     if name:
                         self._box(name).put(told)
                 self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
     def close(self) -> None:
-        """Hears no more."""
+        """Stops receiving."""
         self._over.set()
         self.http.close()
 
@@ -279,7 +279,7 @@ def stage(folder: Path, parameters: Mapping[str, str]) -> Iterator[Stage]:
     routes = {"Routes": json.dumps([route.model_dump(mode="json") for route in _ROUTES]), **parameters}
     with running(folder, pace=Pace(latency_scale=0.02, wait_scale=0.02, image_px=512), parameters=routes) as stack:
         own = Stage(stack)
-        rich = {"balances_usd": dict.fromkeys([_vendor_key(stack)], _BALANCE_USD)}
+        rich = {"balances_usd": dict.fromkeys([_provider_key(stack)], _BALANCE_USD)}
         httpx.post(f"{stack.provider_url}/_sim/settings", json=rich, timeout=30).raise_for_status()
         try:
             yield own
@@ -287,7 +287,7 @@ def stage(folder: Path, parameters: Mapping[str, str]) -> Iterator[Stage]:
             own.close()
 
 
-def _vendor_key(stack: Stack) -> str:
+def _provider_key(stack: Stack) -> str:
     secrets = stack.client("secretsmanager")
     return str(secrets.get_secret_value(SecretId=stack.outputs["ProviderKeySecret"])["SecretString"])
 

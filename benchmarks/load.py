@@ -184,11 +184,11 @@ def _load(on: Stage) -> tuple[dict[str, Any], dict[str, Any]]:
     for job in on.run(KINDS * 4, in_flight=4):
         on.read(job.job_id)
     time.sleep(_SETTLE_SECONDS)
-    young, heard = on.processes(), on.invocations()
+    young, invoked = on.processes(), on.invocations()
     first = {
-        name: _first(processes, old.get(name, {}), heard[name]["invocations"] - known[name]["invocations"])
+        name: _first(processes, old.get(name, {}), invoked[name]["invocations"] - known[name]["invocations"])
         for name, processes in young.items()
-        if name in heard
+        if name in invoked
     }
     before, cpu_before = on.invocations(), on.cpu_ms()
     jobs = on.run(KINDS * 8, in_flight=1)

@@ -13,7 +13,7 @@ import pytest
 import time_machine
 from heliograph.platform.clock import SystemClock
 
-from tests.contract.examples import NOW
+from tests.examples import NOW
 from tests.fakes.clock import SteppingClock
 from tests.node.programs import Node, kept
 

@@ -16,6 +16,8 @@ PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
 
 ACCOUNT = "123456789012"
 REPOSITORY = "octo-org/octo-repo"
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MANAGED_POLICY_CHARACTERS = 6144
 # The worst name that it could have: as if it were a resource of the stack that its roles deploy.
 STACK_OF_THE_ROLES = "heliograph-roles"
 

@@ -19,7 +19,7 @@ from heliograph.webhooks.event_catalogue import EVENT_TYPES, PublishedEvent
 from pydantic.json_schema import GenerateJsonSchema
 
 from tests.contract.cfn_template import ROOT
-from tests.contract.examples import arriving, published_examples, state_examples
+from tests.examples import arriving, published_examples, state_examples
 
 EVENTS = ROOT / "events"
 

@@ -6,10 +6,10 @@ import ast
 import re
 import sys
 import tomllib
+from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
-import pytest
 from packaging.requirements import Requirement
 
 from tests.contract.cfn_template import ROOT
@@ -38,56 +38,58 @@ def sources(folder: str) -> list[Path]:
     return sorted((PACKAGE / folder).glob("**/*.py"))
 
 
-def named(path: Path) -> str:
-    return str(path.relative_to(ROOT))
-
-
+PACKAGE_FILES = sources(".")
 SHELLS = sorted((ROOT / "functions").glob("*/app.py"))
 
 
-PURE = [path for path in sources(".") if path.parent.name in {"kernel", "imaging"} or path.stem in {"ports"}]
+def those(paths: Iterable[Path], breaks_the_rule: Callable[[Path], object]) -> list[str]:
+    """The files that break a rule."""
+    return [str(path.relative_to(ROOT)) for path in paths if breaks_the_rule(path)]
 
 
-@pytest.mark.parametrize("path", PURE, ids=named)
-def test_the_kernel_knows_the_standard_library_pydantic_and_itself(path: Path) -> None:
-    modules = modules_imported_by(path)
-    assert roots(modules) <= {*sys.stdlib_module_names, "pydantic", "heliograph"}
-    assert not roots(modules) & {"os", "time", "logging", "random", "secrets", "socket", "subprocess"}
+def test_there_is_something_to_look_at() -> None:
+    assert len(PACKAGE_FILES) > 100
+    assert len(SHELLS) > 10
 
 
-# The logger decides by it what is imported. (Programs that the API's description shows read theirs.)
-READERS_OF_THE_ENVIRONMENT = {PACKAGE / "runtime" / "environment.py", PACKAGE / "monitoring" / "logging.py"}
+def test_kernel_imaging_and_ports_know_the_standard_library_pydantic_and_the_package() -> None:
+    pure = [path for path in PACKAGE_FILES if path.parent.name in {"kernel", "imaging"} or path.stem == "ports"]
+    known = {*sys.stdlib_module_names, "pydantic", "heliograph"}
+    impure = {"os", "time", "logging", "random", "secrets", "socket", "subprocess"}
+
+    assert those(pure, lambda path: roots(modules_imported_by(path)) - (known - impure)) == []
 
 
-@pytest.mark.parametrize("path", [path for path in sources(".") if path.parent.name != "openapi"], ids=named)
-def test_one_module_reads_the_environment(path: Path) -> None:
-    reads = re.search(r"\b(environ|getenv)\b", path.read_text()) is not None
-    assert reads == (path in READERS_OF_THE_ENVIRONMENT)
+def test_two_modules_read_the_environment() -> None:
+    # The logger decides by it what is imported. (Programs that the API's description shows read theirs.)
+    readers = {PACKAGE / "runtime" / "environment.py", PACKAGE / "monitoring" / "logging.py"}
+    others = [path for path in PACKAGE_FILES if path not in readers and path.parent.name != "openapi"]
+
+    assert those(others, lambda path: re.search(r"\b(environ|getenv)\b", path.read_text())) == []
 
 
-@pytest.mark.parametrize("path", SHELLS, ids=named)
-def test_a_function_is_a_thin_shell(path: Path) -> None:
-    modules = modules_imported_by(path)
-    assert len(path.read_text().splitlines()) <= LONGEST_SHELL_LINES
-    assert not roots(modules) & {*"boto3", "botocore", "httpcore", "httpx", "standardwebhooks", "functions", "app"}
-    assert not {name for name in modules if ".adapters" in name}
+def test_a_function_is_a_thin_shell() -> None:
+    foreign = {"boto3", "botocore", "httpcore", "httpx", "standardwebhooks", "functions", "app"}
+
+    assert those(SHELLS, lambda path: len(path.read_text().splitlines()) > LONGEST_SHELL_LINES) == []
+    assert those(SHELLS, lambda path: roots(modules_imported_by(path)) & foreign) == []
+    assert those(SHELLS, lambda path: any(".adapters" in name for name in modules_imported_by(path))) == []
+    # One file each.
+    assert sorted((ROOT / "functions").glob("**/*.py")) == SHELLS
 
 
-@pytest.mark.parametrize("path", SHELLS, ids=named)
-def test_a_function_is_one_file(path: Path) -> None:
-    assert [found.name for found in path.parent.glob("*.py")] == ["app.py"]
+def test_nothing_sleeps() -> None:
+    def sleeps(path: Path) -> bool:
+        # A stopwatch is what an adapter may have of `time`.
+        allowed = {"time", "time.monotonic"} if path.parent.name in {"adapters", "platform"} else set()
+        # Who waits on a caller's behalf is handed `Sleep`; all other waiting is the workflow's.
+        if path.parent.name == "wiring":
+            allowed = {"time"}
+        elif path.name != "wait_for_end.py" and re.search(r"\bsleep\b|^import time\b", path.read_text(), re.MULTILINE):
+            return True
+        return bool({name for name in modules_imported_by(path) if name.partition(".")[0] == "time"} - allowed)
 
-
-@pytest.mark.parametrize("path", [*sources("."), *SHELLS], ids=named)
-def test_nothing_sleeps(path: Path) -> None:
-    # A stopwatch is what an adapter may have of `time`.
-    allowed = {"time", "time.monotonic"} if path.parent.name in {"adapters", "platform"} else set()
-    # Who waits on a caller's behalf is handed `Sleep`; all other waiting is the workflow's.
-    if path.parent.name == "wiring":
-        allowed = {"time"}
-    elif path.name != "wait_for_end.py":
-        assert not re.search(r"\bsleep\b|^import time\b", path.read_text(), re.MULTILINE)
-    assert {name for name in modules_imported_by(path) if name.partition(".")[0] == "time"} <= allowed
+    assert those([*PACKAGE_FILES, *SHELLS], sleeps) == []
 
 
 # Monotonic clocks know no day, and are nobody's concern.
@@ -100,16 +102,25 @@ def reads_the_systems_clock(path: Path) -> bool:
     return bool(_READING.search(path.read_text()) or modules_imported_by(path) & _READERS)
 
 
-@pytest.mark.parametrize("path", [*sources("."), *SHELLS], ids=named)
-def test_only_one_adapter_reads_the_systems_clock(path: Path) -> None:
-    assert reads_the_systems_clock(path) == (path == PACKAGE / "platform" / "clock.py")
+def test_only_one_adapter_reads_the_systems_clock() -> None:
+    assert those([*PACKAGE_FILES, *SHELLS], reads_the_systems_clock) == ["layers/core/heliograph/platform/clock.py"]
 
 
-@pytest.mark.parametrize("kind", KINDS_OF_ANY_DAY)
-def test_no_test_reads_the_systems_clock(kind: str) -> None:
+def test_no_test_reads_the_systems_clock() -> None:
     # The time of a test is that of the fixture `clock`: `NOW`, until the test moves it.
-    readers = [named(path) for path in sorted((ROOT / "tests" / kind).glob("**/*.py")) if reads_the_systems_clock(path)]
-    assert readers == []
+    files = [path for kind in KINDS_OF_ANY_DAY for path in sorted((ROOT / "tests" / kind).glob("**/*.py"))]
+
+    assert those(files, reads_the_systems_clock) == []
+
+
+def test_no_two_public_classes_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path in PACKAGE_FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
 PINS = {

@@ -57,7 +57,7 @@ def test_what_one_attempt_says_the_next_one_reads() -> None:
 
 
 @pytest.mark.parametrize("error", [StorageFailed, PublishFailed, StaleRecord])
-def test_what_a_repeat_may_mend_is_repeated_patiently(error: type[Exception]) -> None:
+def test_what_a_repeat_may_fix_is_repeated_patiently(error: type[Exception]) -> None:
     [retrier] = [retrier for retrier in ATTEMPT["Retry"] if error.__name__ in retrier["ErrorEquals"]]
     assert retrier["MaxAttempts"] >= 8
 

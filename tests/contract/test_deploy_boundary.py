@@ -10,11 +10,10 @@ from collections.abc import Iterable
 import pytest
 
 from tests.contract.cfn_template import listed
-from tests.contract.deploy_role import ACCOUNT, REPOSITORY, DeployRole
+from tests.contract.deploy_role import ACCOUNT, MANAGED_POLICY_CHARACTERS, REPOSITORY, DeployRole
 from tests.contract.deployed import Deployed
 from tests.contract.rights import statements_of
 from tests.contract.stack_calls import RANDOM, Call, of_the_stack
-from tests.contract.test_deploy_role import MANAGED_POLICY_CHARACTERS
 from tests.contract.transformed import REGION
 from tests.node.programs import Node
 

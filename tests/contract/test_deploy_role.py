@@ -10,7 +10,7 @@ import pytest
 from cfnlint.api import lint_file
 
 from tests.contract.cfn_template import listed
-from tests.contract.deploy_role import ACCOUNT, PARAMETERS, PATH, REPOSITORY, DeployRole
+from tests.contract.deploy_role import ACCOUNT, MANAGED_POLICY_CHARACTERS, PARAMETERS, PATH, REPOSITORY, DeployRole
 from tests.contract.handler_permissions import NO_ACTIONS, ONLY_WITH, needed, permissions
 from tests.contract.transformed import transformed_template, whole_stack
 
@@ -25,8 +25,6 @@ BESIDES_HANDLERS = {"cloudformation:CreateChangeSet"}
 # Statements on everything, with the reason beside them in the template. The event sources' has a condition.
 ON_EVERYTHING = {"SeeQuotas", "MakeEventSources", "Unsubscribe", "Look"}
 
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-MANAGED_POLICY_CHARACTERS = 6144
 MANAGED_POLICIES_PER_ROLE = 10
 
 # The longest name that CloudFormation may give, where it is short. Roles, functions and rules:

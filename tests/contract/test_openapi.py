@@ -28,8 +28,8 @@ from jsonschema.validators import validator_for
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from tests.contract.cfn_template import FUNCTIONS, ROOT
-from tests.contract.examples import NOW
 from tests.contract.openapi import CALLBACK, DOCUMENT, KEPT, ROUTES, TEXT, calls_of
+from tests.examples import NOW
 
 BUCKETS = frozenset({"the-uploads"})
 PAGES = calls_of("ServePages")

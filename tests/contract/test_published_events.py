@@ -10,8 +10,8 @@ import pytest
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.webhooks.event_catalogue import EVENT_SOURCE, EVENT_TYPES
 
-from tests.contract.examples import RESULT_VERSION, arriving, published_examples
 from tests.contract.regenerate_published import EVENTS, contents, schema_of
+from tests.examples import RESULT_VERSION, arriving, published_examples
 
 PUBLISHED = EVENTS / "published"
 TYPES = sorted(EVENT_TYPES)

@@ -22,7 +22,7 @@ from heliograph.execution.outcomes import (
 from pydantic import BaseModel, TypeAdapter
 
 from tests.contract.cfn_template import ROOT
-from tests.contract.examples import JOB_ID, WATCH, state_examples
+from tests.examples import JOB_ID, WATCH, state_examples
 
 STATES = ROOT / "events" / "states"
 

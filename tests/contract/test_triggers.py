@@ -16,14 +16,9 @@ from heliograph.intake.s3_event import ObjectCreated
 from heliograph.intake.submit_upload import Upload
 from heliograph.kernel.ids import JOB_ID
 
-from tests.contract.cfn_template import RESOURCES, ROOT
-from tests.contract.examples import UPLOAD_KEY, UPLOAD_VERSION, UPLOADS_BUCKET
-
-TRIGGERS = ROOT / "events" / "triggers"
-
-
-def read(name: str) -> Any:
-    return json.loads((TRIGGERS / name).read_text())
+from tests.contract.cfn_template import RESOURCES
+from tests.examples import UPLOAD_KEY, UPLOAD_VERSION, UPLOADS_BUCKET
+from tests.triggers import read
 
 
 def announced(name: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from tests.contract.asl_workflow import (
     reachable_from,
 )
 from tests.contract.cfn_template import RESOURCES, ROOT, TEMPLATE, timeout_of
-from tests.contract.examples import state_examples
+from tests.examples import state_examples
 
 USE_CASE_OF: dict[str, type] = {
     "DispatchJobFunctionArn": Dispatcher,
@@ -211,7 +211,7 @@ def test_every_error_of_ours_that_the_workflow_names_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_what_a_repeat_may_mend_is_repeated_patiently(name: str) -> None:
+def test_what_a_repeat_may_fix_is_repeated_patiently(name: str) -> None:
     for error in raised_in(TASKS[name]):
         retrier = retrier_for(TASKS[name], error)
         assert retrier, f"{error} is not retried"

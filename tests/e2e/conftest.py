@@ -17,6 +17,7 @@ from local.stack import Pace, Stack, running
 from tests import chromium
 from tests.e2e.world import World, wait_until
 
+HERE = Path(__file__).parent
 # Long enough for every job but the one that is meant to pass it.
 JOB_DEADLINE_SECONDS = 90
 WAIT_SCALE = 0.1
@@ -34,9 +35,20 @@ ROUTES = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says at once what is missing, rather than after minutes of other tests."""
+    """Sorts the end-to-end tests by their marker `order`; the others stay where they are.
+
+    Says at once what is missing, rather than after minutes of other tests.
+    """
     if any(item.path.name == "test_playground.py" for item in items) and not chromium.is_at_hand():
         pytest.exit(chromium.MISSING, returncode=pytest.ExitCode.USAGE_ERROR)
+    places = [place for place, item in enumerate(items) if item.path.is_relative_to(HERE)]
+    for place, item in zip(places, sorted((items[place] for place in places), key=_order), strict=True):
+        items[place] = item
+
+
+def _order(item: pytest.Item) -> int:
+    marker = item.get_closest_marker("order")
+    return marker.args[0] if marker else 0
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     if case.meta and case.meta.generation.mode.is_negative:
         return
     if isinstance(case.body, dict):
-        case.body = _mended(case.body)
+        case.body = _fixed(case.body)
     if isinstance(query := case.query, dict):
         _in_order(query)
         if "cursor" in query:
@@ -53,34 +53,34 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
         case.headers["Idempotency-Key"] = f"{key[:200]}-{body}"[:255]
 
 
-def _mended(body: dict[str, Any]) -> dict[str, Any]:
-    mended = dict(body)
+def _fixed(body: dict[str, Any]) -> dict[str, Any]:
+    fixed = dict(body)
     if isinstance(references := body.get("references"), list):
-        mended["references"] = list(map(_existing, references))
+        fixed["references"] = list(map(_existing, references))
     for name in {"name", "description"} & body.keys():
         # Printable is more than a pattern can say.
-        mended[name] = "".join(letter if letter.isprintable() else "?" for letter in body[name])
+        fixed[name] = "".join(letter if letter.isprintable() else "?" for letter in body[name])
     for name in {"url", "webhook_url"} & body.keys():
         # Nobody's host is called by chance.
-        mended[name] = body[name] and RECEIVER
+        fixed[name] = body[name] and RECEIVER
     if "since" in body:
         # Recoveries reach back for thirty days.
-        mended["since"] = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+        fixed["since"] = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
     if body.get("tenant"):
         # An admin of a tenant makes keys of that tenant.
-        mended["tenant"] = OWN_TENANT
+        fixed["tenant"] = OWN_TENANT
     if prompt_fault(body.get("prompt") or "x"):
-        mended["prompt"] = "a lighthouse at dawn"
+        fixed["prompt"] = "a lighthouse at dawn"
     if tags := body.get("tags"):
-        mended["tags"] = ["x" if text_fault(str(tag)) else tag for tag in tags]
+        fixed["tags"] = ["x" if text_fault(str(tag)) else tag for tag in tags]
     if metadata := body.get("metadata"):
-        mended["metadata"] = {
+        fixed["metadata"] = {
             "x" if text_fault(name) else name: "x" if text_fault(str(text)) else text for name, text in metadata.items()
         }
     if body.get("output_key"):
         # So are: each field once, and no empty parts.
-        mended["output_key"] = f"{{job_id}}/{len(body['output_key'])}.{{ext}}"
-    return mended
+        fixed["output_key"] = f"{{job_id}}/{len(body['output_key'])}.{{ext}}"
+    return fixed
 
 
 def _existing(reference: str) -> str:

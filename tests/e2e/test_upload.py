@@ -8,18 +8,16 @@ import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from email.header import Header
-from pathlib import Path
 from urllib.parse import quote
 
 import jsonschema
 from heliograph.intake.check_image import HEAD_BYTES
 from PIL import Image
 
+from tests.contract.cfn_template import ROOT
 from tests.e2e.world import Event, World, wait_until
 from tests.pictures import encoded
 from tests.pictures import jpeg as small_jpeg
-
-PUBLISHED = Path("events/published")
 
 
 def test_a_photo_under_a_preset_comes_back_edited_with_an_event_and_a_record(
@@ -34,7 +32,8 @@ def test_a_photo_under_a_preset_comes_back_edited_with_an_event_and_a_record(
     assert event["source"] == "heliograph"
     assert event["detail-type"] == "image.job.succeeded"
     jsonschema.validate(
-        event["detail"], json.loads((PUBLISHED / "image.job.succeeded.schema.json").read_text(encoding="utf-8"))
+        event["detail"],
+        json.loads((ROOT / "events/published/image.job.succeeded.schema.json").read_text()),
     )
     data = event["detail"]["data"]
     assert data["task"] == "edit"

@@ -7,7 +7,7 @@ import json
 import jsonschema
 import pytest
 
-from tests.e2e.test_upload import PUBLISHED
+from tests.contract.cfn_template import ROOT
 from tests.e2e.world import Event, World
 from tests.pictures import IMAGES
 
@@ -17,7 +17,7 @@ PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 def rejection(world: World, key: str) -> Event:
     event = world.event_about(key)
     assert event["detail-type"] == "image.upload.rejected", event
-    schema = json.loads((PUBLISHED / "image.upload.rejected.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "events/published" / "image.upload.rejected.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(event["detail"], schema)
     assert world.s3.head_object(Bucket=world.uploads, Key=key)
     data: Event = event["detail"]["data"]
@@ -126,7 +126,7 @@ def test_a_broken_preset_is_announced_when_it_arrives_and_listed(world: World, m
     event = world.event_about(key)
 
     assert event["detail-type"] == "image.preset.rejected"
-    schema = json.loads((PUBLISHED / "image.preset.rejected.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "events/published" / "image.preset.rejected.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(event["detail"], schema)
     assert {error["pointer"] for error in event["detail"]["data"]["errors"]} == {"/aspect_ratio", "/colour"}
     [listed] = world.call("GET", f"/v1/uploads?status=rejected&preset={preset}").json()["data"]

@@ -41,7 +41,7 @@ class InMemoryJobStore:
         """What happens at the next calls of `add`, `get`, `save` or `needing_attention`."""
         self._script.on(method, *lines)
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """From now on every call just works."""
         self._script.clear()
 

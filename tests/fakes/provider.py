@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.providers.books import Books
-from heliograph.providers.protocol import Accepted, Completed, CreateOutcome, TaskRequest, TaskState
+from heliograph.providers.protocol import Accepted, Completed, CreateOutcome, Refused, TaskRequest, TaskState
 
 from tests.fakes.script import Afterwards
 
@@ -72,3 +73,7 @@ class ScriptedProvider:
 def result_urls_of(task_id: str, numbers: Iterable[int] = (1,)) -> tuple[str, ...]:
     """Where this vendor keeps what a task made."""
     return tuple(f"https://results.test/{task_id}/{number}.png" for number in numbers)
+
+
+def refusal(code: FailureCode, *, again: bool, after: int | None = None) -> Refused:
+    return Refused(Failure(code=code, message="refused", retryable=again, charged=Charged.NO), after)

@@ -27,7 +27,7 @@ class InMemoryReuseIndex:
         """What happens at the next calls of one of its methods."""
         self._script.on(method, *lines)
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """From now on every call just works."""
         self._script.clear()
 

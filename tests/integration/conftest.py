@@ -25,7 +25,7 @@ from moto import mock_aws
 
 from tests.contract.asl_workflow import DELIVERY_WORKFLOW, WORKFLOW
 from tests.contract.cfn_template import RESOURCES
-from tests.contract.examples import ROUTE
+from tests.examples import ROUTE
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -13,7 +13,7 @@ from heliograph.access.ports import KeyStore, KeyUses
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
 
-from tests.contract.examples import after
+from tests.examples import after
 from tests.fakes.keys import InMemoryKeyStore, InMemoryKeyUses
 from tests.integration.conftest import items, table
 

@@ -18,19 +18,17 @@ from heliograph.jobs.job import KeyBudget
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
 
-from tests.contract.examples import JOB_ID, after, queued_job
-from tests.contract.test_triggers import read
+from tests.examples import JOB_ID, after, queued_job
 from tests.fakes.clock import SteppingClock
+from tests.integration.api_calls import ADMIN, REQUEST_ID
+from tests.integration.api_calls import call_as_admin as call
 from tests.integration.conftest import API_KEY, items
 from tests.integration.lambdas import Handler, started
+from tests.triggers import read
 
 STRANGER = "hg_" + "s" * 43
 KEY_ID = key_id_of(STRANGER)
-REQUEST_ID = read("get_job.json")["requestContext"]["requestId"]
-ADMIN = Caller(tenant="default", scopes=frozenset({Scope.ADMIN}))
 JOBS_ONLY = Caller(tenant="default", scopes=frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE}))
-
-Answer = tuple[int, Any, dict[str, list[str]]]
 
 
 @pytest.fixture
@@ -40,30 +38,6 @@ def noon(clock: SteppingClock) -> SteppingClock:
     return clock
 
 
-def call(
-    handler: Handler,
-    method: str,
-    path: str,
-    body: Any = None,
-    *,
-    caller: Caller = ADMIN,
-    name: str = "a",
-    query: dict[str, str] | None = None,
-    headers: dict[str, str] | None = None,
-) -> Answer:
-    """The answer to a call of whoever that is. `name`: the call's Idempotency-Key."""
-    event = read("post_job.json" if method == "POST" else "get_job.json")
-    event |= {"httpMethod": method, "path": path, "resource": path}
-    event["multiValueQueryStringParameters"] = {key: [value] for key, value in query.items()} if query else None
-    event |= {"body": body if isinstance(body, str) or body is None else json.dumps(body)}
-    event["requestContext"]["authorizer"] = {"principalId": caller.tenant, **authorizer_context(caller)}
-    event["requestContext"]["requestId"] = REQUEST_ID
-    event["headers"] |= {"Idempotency-Key": name, **(headers or {})}
-    event["multiValueHeaders"] |= {key: [value] for key, value in (headers or {}).items()}
-    answer = handler(event)
-    return answer["statusCode"], json.loads(answer["body"]), answer["multiValueHeaders"]
-
-
 def make(handler: Handler, **asked: Any) -> dict[str, Any]:
     status, made, _ = call(handler, "POST", "/v1/keys", {"name": "a key", **asked})
     assert status == 201, made
@@ -71,7 +45,7 @@ def make(handler: Handler, **asked: Any) -> dict[str, Any]:
     return found
 
 
-def at_the_door(handler: Handler, key: str) -> tuple[str, dict[str, str]]:
+def authorized(handler: Handler, key: str) -> tuple[str, dict[str, str]]:
     """Whether the key is let in, and what the functions behind are told of it."""
     answer = handler(read("authorize.json") | {"authorizationToken": f"Bearer {key}"})
     [statement] = answer["policyDocument"]["Statement"]
@@ -201,7 +175,7 @@ def test_a_table_that_is_away_is_a_problem_that_says_to_repeat(
     assert headers["Retry-After"] == ["5"]
 
 
-# ---- At the door
+# ---- The authorizer
 
 
 def test_a_made_key_is_let_in_and_the_functions_are_told_whose_it_is(environment: dict[str, str]) -> None:
@@ -223,7 +197,7 @@ def test_a_made_key_is_let_in_and_the_functions_are_told_whose_it_is(environment
 def test_of_a_key_without_limits_none_is_told(environment: dict[str, str]) -> None:
     made = make(started("manage_keys"))
     told = {"tenant": "default", "scopes": "jobs:read jobs:write", "key_id": made["id"]}
-    assert at_the_door(started("authorize_call"), made["key"]) == ("Allow", told)
+    assert authorized(started("authorize_call"), made["key"]) == ("Allow", told)
 
 
 @pytest.mark.parametrize(
@@ -250,9 +224,9 @@ def test_what_the_gateway_is_told_of_a_caller_is_what_the_functions_read(caller:
 def test_a_revoked_key_is_let_in_no_more(environment: dict[str, str]) -> None:
     keys, authorize = started("manage_keys"), started("authorize_call")
     made = make(keys, tenant="shop")
-    assert at_the_door(authorize, made["key"])[0] == "Allow"
+    assert authorized(authorize, made["key"])[0] == "Allow"
     call(keys, "DELETE", f"/v1/keys/{made['id']}")
-    assert at_the_door(authorize, made["key"]) == ("Deny", {})
+    assert authorized(authorize, made["key"]) == ("Deny", {})
 
 
 @pytest.mark.parametrize("key", [STRANGER, STRANGER + "s", "hg_", KEY_ID, digest_of(STRANGER)])
@@ -268,15 +242,15 @@ def test_a_table_that_is_away_lets_nobody_in_but_says_nothing_of_the_key(
     monkeypatch.setattr(DynamoDBKeyStore, "get", away)
     authorize = started("authorize_call")
     with pytest.raises(StorageFailed):
-        at_the_door(authorize, STRANGER)
+        authorized(authorize, STRANGER)
     # The deployment's own key needs no table.
-    assert at_the_door(authorize, API_KEY)[0] == "Allow"
+    assert authorized(authorize, API_KEY)[0] == "Allow"
 
 
 def test_when_a_key_was_used_is_listed(environment: dict[str, str], noon: SteppingClock) -> None:
     keys = started("manage_keys")
     made = make(keys)
-    at_the_door(started("authorize_call"), made["key"])
+    authorized(started("authorize_call"), made["key"])
     [listed] = call(keys, "GET", "/v1/keys")[1]["data"]
     assert listed["last_used_at"] == "2026-11-22T12:00:18Z"
 
@@ -436,7 +410,9 @@ def test_a_job_is_its_tenants_and_notes_the_budget_of_its_key(jobs: DynamoDBJobS
     assert KEY_ID not in json.dumps(document)
     assert {page["reserved"]["N"] for page in items("ledger") if page["account"]["S"] == KEY_ID} == {"60000"}
 
-    status, problem, _ = call(handler, "POST", "/v1/jobs", {"prompt": "x"}, caller=caller, name="another")
+    status, problem, _ = call(
+        handler, "POST", "/v1/jobs", {"prompt": "x"}, caller=caller, headers={"Idempotency-Key": "another"}
+    )
     assert (status, problem["code"], problem["charged"]) == (402, "budget_exceeded", "no")
     assert problem["detail"].startswith(f"the budget of {KEY_ID} for 2")
 
@@ -451,7 +427,7 @@ def life_of_a_key() -> tuple[str, str]:
     )
     made = make(keys, name="a s3cret name", requests_per_minute=3, scopes=["jobs:write"])
     for key in (made["key"], API_KEY, STRANGER, STRANGER[:-1]):
-        at_the_door(authorize, key)
+        authorized(authorize, key)
     caller = Caller(tenant="default", scopes=frozenset({Scope.JOBS_WRITE}), key_id=made["id"], requests_per_minute=3)
     for handler, method, path in (
         (submit, "POST", "/v1/jobs"),
@@ -463,7 +439,7 @@ def life_of_a_key() -> tuple[str, str]:
     call(keys, "POST", "/v1/keys", {"name": "x", "key": STRANGER})
     call(keys, "GET", "/v1/keys")
     call(keys, "DELETE", f"/v1/keys/{made['id']}")
-    at_the_door(authorize, made["key"])
+    authorized(authorize, made["key"])
     return made["key"], made["id"]
 
 
@@ -503,7 +479,7 @@ def test_nothing_of_a_key_is_in_a_log_where_the_table_is_away(
         monkeypatch.setattr(DynamoDBKeyStore, "get", trouble)
         assert call(started("manage_keys"), "POST", "/v1/keys", {"name": "x"})[0] >= 500
         with pytest.raises((StorageFailed, RuntimeError)):
-            at_the_door(authorize, STRANGER)
+            authorized(authorize, STRANGER)
     printed = capfd.readouterr()
     text = logged() + printed.out + printed.err
     assert "call failed" in text

@@ -11,7 +11,7 @@ from heliograph.access.ports import Pace
 from heliograph.kernel.errors import StorageFailed
 from heliograph.platform import aws
 
-from tests.contract.examples import after
+from tests.examples import after
 from tests.fakes.pace import InMemoryPace
 from tests.integration.conftest import items, table
 

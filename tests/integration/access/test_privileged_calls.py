@@ -18,8 +18,9 @@ from heliograph.runtime.environment import read_settings
 from heliograph.runtime.settings.manage_webhook_endpoints import ManageWebhookEndpointsSettings
 from heliograph.runtime.wiring import webhooks
 
-from tests.contract.examples import after
-from tests.integration.access.test_keys_api import ADMIN, call
+from tests.examples import after
+from tests.integration.api_calls import ADMIN
+from tests.integration.api_calls import call_as_admin as call
 from tests.integration.conftest import items
 from tests.integration.lambdas import Handler, started
 

@@ -19,7 +19,7 @@ from heliograph.kernel.tenants import Limits, Tenants
 from heliograph.platform import aws
 from urllib3.response import HTTPResponse
 
-from tests.contract.examples import START, attempting_job, queued_job
+from tests.examples import START, attempting_job, queued_job
 from tests.integration.conftest import job_store
 
 MOST_TRIES = 13

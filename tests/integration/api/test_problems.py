@@ -34,7 +34,7 @@ from heliograph.kernel.errors import (
 )
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 
-from tests.contract.examples import (
+from tests.examples import (
     RESULT_VERSION,
     RUN_ID,
     after,
@@ -46,7 +46,7 @@ from tests.contract.examples import (
     queued_job,
     succeeded_job,
 )
-from tests.contract.test_triggers import read
+from tests.triggers import read
 
 FAULTS = (Fault("/prompt", "is required"), Fault("/references/1", "is no URL"))
 

@@ -33,10 +33,10 @@ from heliograph.providers.protocol import (
 from heliograph.routes.config import Route
 from heliograph.webhooks.event_catalogue import PublishedEvent
 
-from tests.contract.examples import BLOCKED, JOB_ID, NOW, ROUTE, RUN_ID, TASK_ID, queued_job, state_examples
-from tests.contract.test_triggers import read
+from tests.examples import BLOCKED, JOB_ID, NOW, ROUTE, RUN_ID, TASK_ID, queued_job, state_examples
 from tests.integration.conftest import Deployment, items
 from tests.integration.lambdas import Handler, started
+from tests.triggers import read
 
 TOKEN = "x9Zk3_vQ-7bT1cLw5rNfYp2HsJdKgMaEuVoXiBqWzRt"
 DIGEST = token_digest(TOKEN)

@@ -147,6 +147,6 @@ def test_an_error_of_step_functions_is_worth_a_repeat(
     assert waits.wake(ATTEMPT, after(21))
 
 
-def test_an_error_of_the_table_is_worth_a_repeat(workflows: Stubber) -> None:
+def test_an_error_of_the_table_is_worth_a_repeat(cloud: None, workflows: Stubber) -> None:
     with pytest.raises(StorageFailed):
         TaskTokenWaits(aws.dynamodb(), aws.step_functions(), "no-such-table").wake(ATTEMPT, NOW)

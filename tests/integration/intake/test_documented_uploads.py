@@ -15,7 +15,7 @@ from tests.contract.cfn_template import ROOT
 from tests.contract.documents import blocks, commands
 from tests.integration.conftest import Deployment
 from tests.integration.lambdas import started
-from tests.integration.runtime.test_functions import announcing, executions, put
+from tests.integration.uploads import announcing, executions, put
 from tests.pictures import jpeg
 
 PAGE = ROOT / "docs" / "uploads.md"

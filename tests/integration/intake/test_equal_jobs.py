@@ -10,10 +10,10 @@ import pytest
 from heliograph.access.adapters.dynamodb_open_waits import DynamoDBOpenWaits
 from heliograph.platform import aws
 
-from tests.contract.test_triggers import read
 from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import items
 from tests.integration.lambdas import Handler, started
+from tests.triggers import read
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.pagination import cursor_of
 from heliograph.platform import aws
 
-from tests.contract.examples import after
+from tests.examples import after
 from tests.fakes.rejections import InMemoryRejectionStore
 from tests.integration.conftest import items, table
 

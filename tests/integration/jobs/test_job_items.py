@@ -23,7 +23,7 @@ from heliograph.kernel.pagination import Cursor
 from heliograph.platform import aws
 from heliograph.routes.config import Routes
 
-from tests.contract.examples import (
+from tests.examples import (
     BLOCKED,
     JOB_ID,
     LATE,

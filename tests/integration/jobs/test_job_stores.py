@@ -31,7 +31,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from tests.contract.examples import BLOCKED, LATE, RUN_ID, START, after, succeeded_job
+from tests.examples import BLOCKED, LATE, RUN_ID, START, after, succeeded_job
 from tests.fakes.jobs import InMemoryJobStore
 from tests.fakes.ledger import InMemoryLedger
 from tests.integration.conftest import items, job_store, table

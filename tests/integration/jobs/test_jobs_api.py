@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from heliograph.access.keys import Caller, Scope
-from heliograph.api.call import MAX_WAIT_SECONDS, authorizer_context, preferred_wait
+from heliograph.api.call import MAX_WAIT_SECONDS, preferred_wait
 from heliograph.budgets.adapters.dynamodb import DynamoDBLedger
 from heliograph.intake.adapters.dynamodb_rejections import DynamoDBRejectionStore
 from heliograph.intake.events import upload_rejected
@@ -24,17 +23,14 @@ from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.ids import derived_id
 from heliograph.platform import aws
 
-from tests.contract.examples import after, failed_job, processing_job, queued_job, succeeded_job
-from tests.contract.test_triggers import read
+from tests.examples import after, failed_job, processing_job, queued_job, succeeded_job
 from tests.fakes.clock import SteppingClock
+from tests.integration.api_calls import OWNER, call
 from tests.integration.conftest import Deployment
-from tests.integration.lambdas import Context, Handler, started
+from tests.integration.lambdas import Context, started
 
-OWNER = Caller(tenant="default", scopes=frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE}))
 THEIRS = Caller(tenant="theirs", scopes=OWNER.scopes)
 NOBODYS = "job_" + "a" * 26
-
-Answer = tuple[int, Any, dict[str, list[str]]]
 
 
 @pytest.fixture(autouse=True)
@@ -43,32 +39,6 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
-
-
-def call(
-    name: str | Handler,
-    method: str,
-    path: str,
-    body: Any = None,
-    *,
-    caller: Caller = OWNER,
-    query: dict[str, list[str]] | None = None,
-    headers: dict[str, str] | None = None,
-    context: Context | None = None,
-) -> Answer:
-    """The answer to a call of whoever that is."""
-    event = read("post_job.json" if method == "POST" else "get_job.json")
-    event |= {"httpMethod": method, "path": path, "resource": path}
-    event["body"] = body if isinstance(body, str) or body is None else json.dumps(body)
-    event["multiValueQueryStringParameters"] = query
-    event["queryStringParameters"] = {key: values[-1] for key, values in query.items()} if query else None
-    event["requestContext"]["authorizer"] = {"principalId": caller.tenant, **authorizer_context(caller)}
-    event["headers"] |= headers or {}
-    event["multiValueHeaders"] |= {key: [value] for key, value in (headers or {}).items()}
-    handler = started(name) if isinstance(name, str) else name
-    answer = handler(event, context or Context())
-    assert answer["multiValueHeaders"]["X-Request-Id"] == [event["requestContext"]["requestId"]]
-    return answer["statusCode"], json.loads(answer["body"]), answer["multiValueHeaders"]
 
 
 def added(jobs: DynamoDBJobStore, job: Job) -> Job:

@@ -10,9 +10,9 @@ from heliograph.access.keys import Caller, Scope
 from heliograph.jobs.adapters.dynamodb import DynamoDBJobStore
 from heliograph.jobs.job import Job
 
-from tests.contract.examples import queued_job
+from tests.examples import queued_job
 from tests.fakes.clock import SteppingClock
-from tests.integration.access.test_keys_api import call
+from tests.integration.api_calls import call
 from tests.integration.lambdas import started
 
 WRITER = Caller(tenant="default", scopes=frozenset({Scope.JOBS_WRITE}))

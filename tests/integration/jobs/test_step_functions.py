@@ -14,7 +14,7 @@ from heliograph.jobs.timeline import StateVisit
 from heliograph.kernel.errors import WorkflowFailed
 from heliograph.platform import aws
 
-from tests.contract.examples import JOB_ID, after
+from tests.examples import JOB_ID, after
 from tests.integration.conftest import Deployment
 
 

@@ -14,10 +14,10 @@ from heliograph.platform import aws
 from heliograph.webhooks.adapters.dynamodb_endpoints import DynamoDBEndpointStore
 from heliograph.webhooks.endpoint import Endpoint
 
-from tests.contract.examples import after, published_examples, queued_job, succeeded_job
+from tests.examples import after, published_examples, queued_job, succeeded_job
+from tests.integration.api_calls import call
 from tests.integration.conftest import items
-from tests.integration.jobs.test_jobs_api import call
-from tests.integration.webhooks.test_webhooks_api import DELIVERIES, ENDPOINTS, announce, ask, register
+from tests.integration.webhooks.webhook_calls import DELIVERIES, ENDPOINTS, announce, ask, register
 
 SECRET = "what nobody may read in a log"
 ADMIN = Caller(tenant="default", scopes=frozenset(Scope))
@@ -143,7 +143,7 @@ def test_a_record_that_can_be_read_and_makes_no_sense_is_left_out_too(jobs: Dyna
     assert told(call("read_jobs", "GET", JOBS)) == (200, [], [job.job_id])
 
 
-def test_a_single_job_that_cannot_be_read_is_a_problem_that_no_repeat_mends(
+def test_a_single_job_that_cannot_be_read_is_a_problem_that_no_repeat_fixes(
     jobs: DynamoDBJobStore, logged: Callable[[], str]
 ) -> None:
     job = queued_job()

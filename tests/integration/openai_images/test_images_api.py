@@ -42,13 +42,13 @@ from heliograph.platform import aws
 from heliograph.storage.adapters.s3 import S3ObjectStore
 from heliograph.storage.references import ObjectLocation
 
-from tests.contract.examples import after, failed_job, processing_job, queued_job
-from tests.contract.test_triggers import read
+from tests.examples import after, failed_job, processing_job, queued_job
 from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import API_KEY, Deployment, items
 from tests.integration.lambdas import Handler, started
 from tests.pictures import jpeg, png
 from tests.programs import PROGRAMS, Program
+from tests.triggers import read
 
 HOST = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-central-1.on.aws"
 STRANGER = "hg_" + "s" * 43

@@ -13,7 +13,7 @@ from heliograph.routes.adapters.dynamodb import DynamoDBRouteStates
 from heliograph.routes.fair_queue import FairQueue
 from heliograph.routes.state import RouteState
 
-from tests.contract.examples import ROUTE
+from tests.examples import ROUTE
 from tests.integration.conftest import items, table
 
 KEY = {"id": "a"}

@@ -12,7 +12,7 @@ from heliograph.platform import aws
 from heliograph.platform.event_bus import EventBridgeBus
 from heliograph.webhooks.event_catalogue import EVENT_SOURCE, EVENT_TYPES, PublishedEvent
 
-from tests.contract.examples import published_examples
+from tests.examples import published_examples
 from tests.integration.conftest import sqs
 
 BUS = "heliograph-events"

@@ -19,7 +19,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from tests.contract.examples import after
+from tests.examples import after
 from tests.fakes.route_states import InMemoryRouteStates
 from tests.integration.conftest import items, table
 

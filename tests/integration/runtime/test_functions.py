@@ -19,7 +19,6 @@ from heliograph.jobs.deadlines import ORPHAN_GRACE
 from heliograph.jobs.job import Job, JobStatus
 from heliograph.jobs.retry_policy import CALL_LIMIT
 from heliograph.kernel.errors import ConfigurationError, StorageFailed
-from heliograph.platform import aws
 from heliograph.platform.event_bus import EventBridgeBus
 from heliograph.providers.adapters.apimodels import ApiModels
 from heliograph.providers.protocol import Accepted, Completed, NoAnswer, StillRunning, Uncertain
@@ -28,7 +27,8 @@ from heliograph.runtime.environment import variables_of
 from heliograph.webhooks.event_catalogue import BudgetWarning, PublishedEvent, event_type
 
 from tests.contract.cfn_template import ROOT
-from tests.contract.examples import (
+from tests.contract.function_settings import settings_of
+from tests.examples import (
     ATTEMPT_ID,
     JOB_ID,
     NOW,
@@ -42,12 +42,12 @@ from tests.contract.examples import (
     state_examples,
     succeeded_job,
 )
-from tests.contract.function_settings import settings_of
-from tests.contract.test_triggers import read
 from tests.fakes.clock import SteppingClock
 from tests.integration.conftest import API_KEY, Deployment, items, secrets_manager
 from tests.integration.lambdas import Context, Handler, started
+from tests.integration.uploads import announcing, executions, put
 from tests.pictures import jpeg, png
+from tests.triggers import read
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FAR_AWAY = datetime(2126, 1, 1, tzinfo=UTC)
@@ -60,15 +60,6 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
-
-
-def executions(deployment: Deployment) -> list[str]:
-    answer = aws.step_functions().list_executions(stateMachineArn=deployment.state_machine_arn)
-    return [execution["name"] for execution in answer["executions"]]
-
-
-def put(bucket: str, key: str, body: bytes, **metadata: str) -> str:
-    return aws.s3().put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata)["VersionId"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,18 +88,6 @@ def test_all_that_a_function_lacks_is_named_at_once(
     with pytest.raises(ConfigurationError) as caught:
         started(name)
     assert set(str(caught.value).split("; ")) == {f"{variable}: is required" for variable in own}
-
-
-def announcing(*keys: tuple[str, str], bucket: str) -> dict[str, Any]:
-    """An SQS batch that announces these keys and versions."""
-    template = read("upload_created.sqs.json")["Records"][0]
-    records = []
-    for number, (key, version) in enumerate(keys):
-        event = json.loads(template["body"])
-        event["detail"]["bucket"]["name"] = bucket
-        event["detail"]["object"] |= {"key": key, "version-id": version}
-        records.append({**template, "messageId": str(number), "body": json.dumps(event)})
-    return {"Records": records}
 
 
 PRESET = json.dumps({"prompt": "a white background", "aspect_ratio": "1:1"}).encode()
@@ -350,7 +329,7 @@ def test_a_reference_in_our_buckets_is_looked_at(deployment: Deployment, jobs: D
     assert (status, document["task"], document["request"]["references"]) == (202, "edit", [uri])
 
 
-def test_a_broken_reference_is_its_owners_to_mend(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
+def test_a_broken_reference_is_its_owners_to_fix(deployment: Deployment, jobs: DynamoDBJobStore) -> None:
     put(deployment.uploads_bucket, "logos/half.png", png()[:-10])
     uri = f"s3://{deployment.uploads_bucket}/logos/half.png"
     status, problem, _ = post(started("submit_job"), {"prompt": "x", "references": [uri]})

@@ -23,7 +23,7 @@ from heliograph.storage.adapters.s3 import S3ObjectStore
 from heliograph.storage.objects import Copied, CopyOutcome, NotCopied, Replacing, SignedForm
 from heliograph.storage.references import ObjectLocation
 
-from tests.contract.examples import NOW
+from tests.examples import NOW
 from tests.fakes.objects import InMemoryObjectStore
 from tests.integration.conftest import versioned_bucket
 

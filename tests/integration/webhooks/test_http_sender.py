@@ -22,7 +22,7 @@ from heliograph.webhooks.adapters.http_sender import MAX_ANSWER_BYTES, HttpWebho
 from heliograph.webhooks.delivery import WebhookResponse
 from heliograph.webhooks.endpoint import signing_secret
 
-from tests.contract.examples import NOW
+from tests.examples import NOW
 from tests.integration.certificates import Authority
 from tests.integration.loopback import free_port, saying
 from tests.node.programs import Node

@@ -30,7 +30,7 @@ from heliograph.webhooks.delivery import (
 from heliograph.webhooks.endpoint import Endpoint
 from heliograph.webhooks.ports import DeliveryStore, EndpointStore
 
-from tests.contract.examples import after
+from tests.examples import after
 from tests.fakes.webhooks import InMemoryDeliveryStore, InMemoryEndpointStore
 from tests.integration.conftest import Deployment, items, table
 

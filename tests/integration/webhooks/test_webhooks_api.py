@@ -15,36 +15,25 @@ from heliograph.webhooks.adapters.step_functions import StepFunctionsDeliveryWor
 from heliograph.webhooks.bus_event import BusEvent
 from heliograph.webhooks.delivery import OVERDUE_AFTER, message_body
 
-from tests.contract.examples import NOW, arriving, published_examples, queued_job
+from tests.examples import NOW, arriving, published_examples, queued_job
 from tests.fakes.clock import SteppingClock
-from tests.integration.access.test_keys_api import Answer, call
+from tests.integration.api_calls import OWNER
 from tests.integration.conftest import MASTER, Deployment, items
 from tests.integration.lambdas import started
 from tests.integration.loopback import saying
+from tests.integration.webhooks.webhook_calls import DELIVERIES, ENDPOINTS, TOKEN, announce, ask, register
 from tests.receiving import verified
 
-ENDPOINTS, DELIVERIES = "/v1/webhook-endpoints", "/v1/deliveries"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nthanks"
-TOKEN = "a-token-that-opens-the-receiver"
-EVENT = published_examples()["image.job.succeeded"]
-BOTH = frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE})
-READER, WRITER, OWNER, STRANGER = (
+READER, WRITER, STRANGER = (
     Caller(tenant=tenant, scopes=scopes)
     for tenant, scopes in (
         ("default", frozenset({Scope.JOBS_READ})),
         ("default", frozenset({Scope.JOBS_WRITE})),
-        ("default", BOTH),
-        ("stranger", BOTH),
+        ("stranger", OWNER.scopes),
     )
 )
-# Which function answers, by the last part of the path.
-FUNCTIONS = {
-    "secret": "manage_webhook_secrets",
-    "rotate-secret": "manage_webhook_secrets",
-    "test": "manage_webhook_deliveries",
-    "recover": "manage_webhook_deliveries",
-    "replay": "manage_webhook_deliveries",
-}
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nthanks"
+EVENT = published_examples()["image.job.succeeded"]
 
 
 @pytest.fixture(autouse=True)
@@ -52,40 +41,6 @@ def local(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Receivers are on this very machine."""
     del environment
     monkeypatch.setenv("LOCAL_WEBHOOKS", "on")
-
-
-def ask(method: str, path: str, body: Any = None, *, caller: Caller = OWNER) -> Answer:
-    others = "manage_webhook_deliveries" if path.startswith(DELIVERIES) else "manage_webhook_endpoints"
-    name = FUNCTIONS.get(path.rpartition("/")[2], others)
-    return call(started(name), method, path, body, caller=caller)
-
-
-def register(origin: str = "http://127.0.0.1:9", **asked: Any) -> dict[str, Any]:
-    status, made, headers = ask("POST", ENDPOINTS, {"url": f"{origin}/in?token={TOKEN}", **asked})
-    assert status == 201, made
-    assert headers["Cache-Control"] == ["no-store"]
-    found: dict[str, Any] = made
-    return found
-
-
-def announce(*events: Any) -> Any:
-    """The events, as the queue hands them to the function; the messages that it gives back."""
-    records = [
-        {
-            "messageId": f"m{number}",
-            "receiptHandle": "r",
-            "body": event if isinstance(event, str) else json.dumps(arriving(event)),
-            "attributes": {},
-            "messageAttributes": {},
-            "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:q",
-            "awsRegion": "eu-central-1",
-        }
-        for number, event in enumerate(events)
-    ]
-    return [
-        failed["itemIdentifier"] for failed in started("fan_out_webhooks")({"Records": records})["batchItemFailures"]
-    ]
 
 
 def only_delivery() -> dict[str, Any]:

@@ -29,7 +29,7 @@ from heliograph.storage.references import check_reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.examples import after
+from tests.examples import after
 from tests.fakes.deployment import RESULTS, UPLOADS, InMemoryDeployment
 from tests.pictures import PNG
 
@@ -101,7 +101,7 @@ def test_only_the_hash_of_a_key_is_kept() -> None:
         assert KEY.removeprefix("hg_") not in text
 
 
-def test_not_even_the_hash_goes_to_the_functions_behind_the_door() -> None:
+def test_not_even_the_hash_goes_to_the_functions_behind_the_authorizer() -> None:
     assert digest_of(KEY) not in record().caller().model_dump_json()
 
 

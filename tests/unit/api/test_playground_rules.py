@@ -410,7 +410,7 @@ def test_counts_have_separators_and_ids_have_none() -> None:
 @pytest.mark.parametrize(
     ("text", "rest"),
     [
-        ("1 thing(s) to mend; nothing was done and nothing charged", "1 thing(s) to mend"),
+        ("1 thing(s) to fix; nothing was done and nothing charged", "1 thing(s) to fix"),
         ("prompt is required. Nothing was done, and nothing was charged.", "prompt is required"),
         ("the budget of 0.05 USD is used up; nothing was reserved", "the budget of 0.05 USD is used up"),
         ("nothing is known of it", "nothing is known of it"),

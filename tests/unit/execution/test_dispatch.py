@@ -18,7 +18,7 @@ from heliograph.kernel.errors import StaleJob, StorageFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 from heliograph.kernel.ids import derived_id
 from heliograph.kernel.jitter import jittered
-from heliograph.providers.protocol import Accepted, CreateOutcome, Refused, TaskFailed, Uncertain
+from heliograph.providers.protocol import Accepted, CreateOutcome, TaskFailed, Uncertain
 from heliograph.routes.circuit_breaker import IN_A_ROW, Circuit
 from heliograph.routes.config import Routes
 from heliograph.routes.fair_queue import SLOT
@@ -28,6 +28,7 @@ from heliograph.webhooks.event_catalogue import event_type
 
 from tests.fakes.deployment import BETA, CALLBACKS, DEADLINE, ROUTES, SECOND, UPLOADS, InMemoryDeployment
 from tests.fakes.jobs import InMemoryJobStore
+from tests.fakes.provider import refusal
 from tests.fakes.route_states import InMemoryRouteStates
 from tests.fakes.script import Afterwards, Crash
 from tests.pictures import PNG
@@ -50,10 +51,6 @@ def outcomes_of(here: InMemoryDeployment, job_id: str) -> list[DispatchOutcome]:
         here.states = InMemoryRouteStates()
         outcomes.append(here.dispatch(last))
     return outcomes
-
-
-def refusal(code: FailureCode, *, again: bool, after: int | None = None) -> Refused:
-    return Refused(Failure(code=code, message="refused", retryable=again, charged=Charged.NO), after)
 
 
 BUSY = refusal(FailureCode.RATE_LIMITED, again=True)
@@ -312,7 +309,7 @@ def test_a_task_that_can_not_be_recorded_is_carried_by_the_workflow(here: InMemo
     assert isinstance(outcome, Processing)
     assert outcome.watch.task_id == "task-1"
     assert here.jobs.peek(job_id).status is JobStatus.QUEUED
-    here.jobs.mend()
+    here.jobs.repair()
     finished = here.poll(job_id, outcome.watch)
     assert isinstance(finished, Finished)
     here.finalize(finished)
@@ -470,7 +467,7 @@ def test_a_refusal_that_can_not_be_recorded_ends_the_job_with_it_and_for_free(he
 
     assert isinstance(outcome, Failed)
     assert outcome.failure == BUSY.failure
-    here.jobs.mend()
+    here.jobs.repair()
     here.finalize(outcome)
     job = here.jobs.peek(job_id)
     assert here.provider.create_calls == 1

@@ -146,7 +146,7 @@ def test_a_second_task_that_could_not_be_recorded_is_in_the_record_of_its_image(
     here.jobs.on("save", None, *[StorageFailed("throttled")] * 2)
     processing = here.dispatch(wait)
     assert isinstance(processing, Processing)
-    here.jobs.mend()
+    here.jobs.repair()
 
     finished = here.poll(job_id, processing.watch)
     assert isinstance(finished, Finished)

@@ -1032,7 +1032,7 @@ class Promises(RuleBasedStateMachine):
         self._look_around()
 
 
-TestPromises = Promises.TestCase
+TestPromises = pytest.mark.slow(Promises.TestCase)
 TestPromises.settings = settings(max_examples=300, stateful_step_count=30)
 
 
@@ -1075,6 +1075,7 @@ def a_lost_call(
     return world
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("for_good", [False, True])
 @pytest.mark.parametrize("creating", CREATING)
 def test_one_trouble_at_any_moment_of_any_step_breaks_no_promise(creating: Creating, for_good: bool) -> None:
@@ -1096,6 +1097,7 @@ def test_one_trouble_at_any_moment_of_any_step_breaks_no_promise(creating: Creat
         at_every_moment(story)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("creating", CREATING)
 def test_a_step_taken_twice_at_once_breaks_no_promise(creating: Creating) -> None:
     for steps, more in product(range(3), [1, 4]):
@@ -1120,6 +1122,7 @@ def test_a_step_taken_twice_at_once_breaks_no_promise(creating: Creating) -> Non
         at_every_moment(story, What.STANDS_STILL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("announced", ["early", "in time", "never"])
 @pytest.mark.parametrize("creating", [Creating.CUT_BEFORE, Creating.CUT_AFTER])
 @pytest.mark.parametrize("wish", [WISHES[0], RISKY])
@@ -1138,6 +1141,7 @@ def test_one_trouble_at_any_moment_of_a_call_that_is_lost_breaks_no_promise(
     at_every_moment(story)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("creating", "fate"),
     [(Creating.CUT_AFTER, AT_ONCE), (Creating.CUT_AFTER, FAILS_AT_ONCE), (Creating.ACCEPTED, AT_ONCE)],
@@ -1167,6 +1171,7 @@ def test_one_trouble_at_any_moment_of_a_callback_breaks_no_promise(creating: Cre
         at_every_moment(story)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second", [Creating.ACCEPTED, Creating.CUT_AFTER, Creating.BUSY, Creating.BAD_REQUEST])
 @pytest.mark.parametrize("for_good", [False, True])
 def test_one_trouble_at_any_moment_of_another_call_breaks_no_promise(second: Creating, for_good: bool) -> None:
@@ -1185,6 +1190,7 @@ def test_one_trouble_at_any_moment_of_another_call_breaks_no_promise(second: Cre
         at_every_moment(story)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("creating", [Creating.ACCEPTED, Creating.DONE_AT_ONCE, Creating.CUT_AFTER, Creating.BUSY])
 def test_a_wish_to_cancel_at_any_moment_of_any_step_breaks_no_promise(creating: Creating) -> None:
     for steps, wish in product(range(3), [WISHES[0], RISKY]):
@@ -1208,6 +1214,7 @@ def test_a_wish_to_cancel_at_any_moment_of_any_step_breaks_no_promise(creating: 
         at_every_moment(story, What.STANDS_STILL, What.DIES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", range(4))
 def test_one_trouble_at_any_moment_of_a_cancel_breaks_no_promise(steps: int) -> None:
     def story(trouble: Incident) -> Run | None:
@@ -1226,6 +1233,7 @@ def test_one_trouble_at_any_moment_of_a_cancel_breaks_no_promise(steps: int) -> 
     at_every_moment(story)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [Creating.CUT_AFTER, Creating.BAD_REQUEST])
 def test_one_trouble_at_any_moment_of_a_retry_breaks_no_promise(how: Creating) -> None:
     def story(trouble: Incident) -> Run | None:
@@ -1290,6 +1298,7 @@ def test_a_task_that_ends_hours_after_its_job_is_settled_once(is_canceled: bool,
     assert (len(job.all_results), len(job.all_provider_urls)) == ((0, 1) if is_canceled else (1, 0))
 
 
+@pytest.mark.slow
 def test_one_trouble_at_any_moment_of_a_late_delivery_breaks_no_promise() -> None:
     def story(trouble: Incident) -> Run | None:
         world = Promises()
@@ -1618,6 +1627,7 @@ def two_equal_uploads(keys: str = "ab") -> Promises:
     return world
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("creating", [Creating.ACCEPTED, Creating.CUT_AFTER])
 @pytest.mark.parametrize("steps", [0, 3])
 def test_one_trouble_at_any_moment_of_an_equal_jobs_step_breaks_no_promise(creating: Creating, steps: int) -> None:
@@ -1653,6 +1663,7 @@ def test_two_equal_jobs_that_begin_at_the_same_moment_are_paid_once() -> None:
         assert {job.status for job in jobs} == {JobStatus.SUCCEEDED}
 
 
+@pytest.mark.slow
 def test_one_trouble_at_any_moment_of_an_uploads_announcement_breaks_no_promise() -> None:
     """Also where the message comes again, and the same bytes with another version."""
 

@@ -194,7 +194,7 @@ def test_a_task_that_only_the_workflow_knew_is_stored(here: InMemoryDeployment) 
     job_id = here.job_id()
     here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
     watch = here.watched(job_id)
-    here.jobs.mend()
+    here.jobs.repair()
     assert here.jobs.peek(job_id).status is JobStatus.QUEUED
 
     assert here.close(job_id, watch=watch) == Over(job_id=job_id, status=JobStatus.SUCCEEDED)
@@ -205,7 +205,7 @@ def test_a_running_task_that_only_the_workflow_knew_is_recorded_for_the_sweep(he
     job_id = here.job_id()
     here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
     watch = here.watched(job_id)
-    here.jobs.mend()
+    here.jobs.repair()
     here.provider.will_say(StillRunning())
 
     assert here.close(job_id, watch=watch) == Orphaned(job_id=job_id)
@@ -317,7 +317,7 @@ def test_a_result_whose_host_fails_is_left_to_the_sweep_which_stores_it(
     if status is JobStatus.QUEUED:
         here.jobs.on("save", None, *[StorageFailed("throttled")] * 9)
     watch = here.watched(job_id)
-    here.jobs.mend()
+    here.jobs.repair()
     assert here.jobs.peek(job_id).status is status
     here.source.will_refuse(result_urls_of(watch.task_id)[0], TORN)
 

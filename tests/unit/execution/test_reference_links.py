@@ -6,8 +6,8 @@ from heliograph.execution.outcomes import Failed, NotYet, Processing
 from heliograph.kernel.failures import Charged, FailureCode
 
 from tests.fakes.deployment import ROUTES, UPLOADS, InMemoryDeployment
+from tests.fakes.provider import refusal
 from tests.pictures import PNG
-from tests.unit.execution.test_dispatch import refusal
 
 PUBLIC = "https://cdn.shoes.com/shoe.png"
 

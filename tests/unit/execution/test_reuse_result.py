@@ -22,7 +22,7 @@ from heliograph.providers.protocol import TaskFailed
 from heliograph.storage.references import ObjectLocation
 from heliograph.webhooks.event_catalogue import JobSucceeded, PresetStopped, UploadRejected
 
-from tests.contract.examples import BLOCKED
+from tests.examples import BLOCKED
 from tests.fakes.deployment import RESULTS, UPLOADS, InMemoryDeployment
 from tests.pictures import JPEG, PNG, jpeg
 

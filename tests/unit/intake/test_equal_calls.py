@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.fakes.deployment import InMemoryDeployment
+from tests.fakes.gallery import Gallery
 from tests.fakes.script import Afterwards, Crash
-from tests.unit.openai_images.test_make_images import Gallery
 
 DOUBTFUL = Failure(code=FailureCode.PROVIDER_FAILED, message="no", retryable=False, charged=Charged.UNKNOWN)
 
@@ -75,7 +75,7 @@ class EqualCallsMachine(RuleBasedStateMachine):
     def the_function_dies_once_its_job_is_written(self) -> None:
         self.gallery.here.jobs.on("add", Afterwards(Crash()))
         self._send()
-        self.gallery.here.jobs.mend()
+        self.gallery.here.jobs.repair()
 
     @rule()
     def the_table_of_calls_is_away(self) -> None:

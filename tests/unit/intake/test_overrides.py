@@ -15,7 +15,7 @@ from heliograph.webhooks.event_catalogue import UploadRejected
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.contract.examples import succeeded_job
+from tests.examples import succeeded_job
 from tests.fakes.deployment import BETA, UPLOADS, InMemoryDeployment
 from tests.fakes.results import ScriptedResultSource
 from tests.pictures import JPEG

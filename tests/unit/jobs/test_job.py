@@ -28,7 +28,7 @@ from heliograph.kernel.media_types import MediaType
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.examples import (
+from tests.examples import (
     BLOCKED,
     after,
     canceled_job,

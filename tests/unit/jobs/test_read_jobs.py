@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.contract.examples import RESULT_URL, after, canceled_job, processing_job, queued_job, succeeded_job
+from tests.examples import RESULT_URL, after, canceled_job, processing_job, queued_job, succeeded_job
 from tests.fakes.deployment import RESULTS, InMemoryDeployment
 
 

@@ -21,7 +21,7 @@ from heliograph.storage.references import HttpsUrl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.examples import (
+from tests.examples import (
     after,
     canceled_job,
     failed_job,
@@ -32,7 +32,7 @@ from tests.contract.examples import (
     succeeded_job,
 )
 from tests.fakes.deployment import RESULTS, ROUTES, InMemoryDeployment
-from tests.unit.webhooks.test_delivery import delivery
+from tests.unit.webhooks.deliveries import delivery
 
 SECRET = "Sig7e1c"
 # What can stand between a host and its end, with the secret where a token or a signature is.

@@ -23,7 +23,7 @@ from heliograph.webhooks.event_catalogue import JobSucceeded, UploadRejected
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.examples import after
+from tests.examples import after
 from tests.fakes.deployment import UPLOADS, InMemoryDeployment
 from tests.fakes.results import picture_at
 from tests.pictures import JPEG, PNG

@@ -11,7 +11,7 @@ from heliograph.jobs.timeline import StateVisit, TimelineEntry, TimelineKind, ti
 from heliograph.kernel.errors import WorkflowFailed
 from heliograph.kernel.failures import Charged, Failure, FailureCode
 
-from tests.contract.examples import (
+from tests.examples import (
     BLOCKED,
     RESULT_URL,
     ROUTE,

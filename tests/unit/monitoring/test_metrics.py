@@ -27,7 +27,7 @@ from heliograph.providers.protocol import NoAnswer, StillRunning
 from heliograph.routes.state import SpendingPause
 from heliograph.webhooks.delivery import AttemptResult, DeliveryDone, DeliveryStatus, RetryDelivery
 
-from tests.contract.examples import after, failed_job, published_examples, queued_job, succeeded_job
+from tests.examples import after, failed_job, published_examples, queued_job, succeeded_job
 from tests.fakes.deployment import BETA, ROUTES, InMemoryDeployment
 from tests.fakes.script import Afterwards
 
@@ -138,7 +138,7 @@ def test_money_that_nobody_can_tell_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize("code", FailureCode)
-def test_nobody_is_woken_for_what_a_jobs_owner_can_mend(code: FailureCode) -> None:
+def test_nobody_is_woken_for_what_a_jobs_owner_can_fix(code: FailureCode) -> None:
     owners = {"invalid_input", "unsupported_media", "content_blocked", "budget_exceeded", "preset_stopped"}
     assert values(end_metrics(failing(code)))["JobFaults"] == (int(code not in owners), None)
 

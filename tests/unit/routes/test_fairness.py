@@ -106,6 +106,7 @@ def crowd(here: InMemoryDeployment, monkeypatch: pytest.MonkeyPatch) -> Crowd:
     return Crowd(here)
 
 
+@pytest.mark.slow
 def test_ten_thousand_uploads_at_once_are_served_in_turn_without_a_thundering_herd(
     crowd: Crowd, capsys: pytest.CaptureFixture[str]
 ) -> None:

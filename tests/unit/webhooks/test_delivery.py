@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from heliograph.kernel.ids import derived_id
-from heliograph.webhooks.bus_event import ReceivedEvent
 from heliograph.webhooks.delivery import (
     JITTER,
     MAX_ANSWER_CHARACTERS,
@@ -18,7 +16,6 @@ from heliograph.webhooks.delivery import (
     MAX_STORED_ATTEMPTS,
     MAX_WAIT,
     RETENTION,
-    Delivery,
     DeliveryAttempt,
     DeliveryStatus,
     message_body,
@@ -30,22 +27,9 @@ from heliograph.webhooks.delivery import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-EVENT = ReceivedEvent(
-    type="image.job.succeeded",
-    version="1",
-    event_id="evt_" + "a" * 26,
-    occurred_at="2026-11-22T11:59:58.123456Z",
-    data={"job_id": "job_" + "b" * 26, "tenant": "shop", "metadata": {"名": "夕暮れ"}},
-)
+from tests.unit.webhooks.deliveries import EVENT, NOW, delivery
+
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-
-
-def delivery(event: ReceivedEvent = EVENT, receiver: str = "ep_x", **changes: Any) -> Delivery:
-    made = Delivery.for_event(
-        event, tenant="shop", receiver_id=receiver, endpoint_id=receiver, url="https://x.test/", skipped=False, at=NOW
-    )
-    return made.model_copy(update=changes)
 
 
 def attempt(status_code: int | None = 500, at: datetime = NOW, *, seconds: float = 0) -> DeliveryAttempt:

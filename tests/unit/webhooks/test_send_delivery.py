@@ -44,7 +44,7 @@ from heliograph.webhooks.manage_endpoints import EndpointService
 from heliograph.webhooks.send_delivery import DeliverySender
 from heliograph.webhooks.sweep_deliveries import DeliverySweeper
 
-from tests.contract.examples import arriving, published_examples, queued_job
+from tests.examples import arriving, published_examples, queued_job
 from tests.fakes.bus import RecordingBus
 from tests.fakes.clock import SteppingClock
 from tests.fakes.jobs import InMemoryJobStore

@@ -19,7 +19,7 @@ class UploadFault(Published):
 
 
 class UploadRejectedData(Published):
-    """An upload started no job. It stays where it is; mend the fault and upload again."""
+    """An upload started no job. It stays where it is; fix the fault and upload again."""
 
     bucket: str
     key: str

@@ -1,7 +1,7 @@
 """Every exception of ours, drawn.
 
 Expected outcomes (a refused create, a failed task, a rejected upload) are values, see `outcomes.py` and
-`failures.py`. What is raised is either a fault of the input or something that a later run may find mended:
+`failures.py`. What is raised is either a fault of the input or something that a later run may find fixed:
 
     HeliographError
     ├── InvalidRequest        the caller's input is wrong; every fault named; never retried
@@ -230,7 +230,7 @@ class StorageFailed(Unavailable):
     """A bucket, the job table or the secret store did not read or write.
 
     `refusal`: why an object that is there can't be read, however often it is tried, and what to do about it. Those who
-    take work in reject it with that; to everybody else it is one more failure that passes when somebody mends it.
+    take work in reject it with that; to everybody else it is one more failure that passes when somebody fixes it.
     `unreadable`: the id of a record that is there, and that this release can't read.
     """
 

@@ -56,7 +56,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
-class Sample(_Record):
+class CallOutcome(_Record):
     """Result of one call, with its tenant where that is known."""
 
     at: AwareDatetime
@@ -86,7 +86,7 @@ class OpenCircuit(_Record):
 class Breaker(_Record):
     """Circuit breaker of one route."""
 
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[CallOutcome, ...] = ()
     open_circuit: OpenCircuit | None = None
     """`None` while the circuit is closed."""
     closed_at: AwareDatetime | None = None
@@ -130,13 +130,13 @@ class Breaker(_Record):
             # A disabled route stays disabled; and a call from before the circuit opened says nothing about now.
             is_old = found.half_open_at is None or began_at <= found.opened_at
             return self if is_old else self.closed(now)
-        return self._with(samples=self._samples_with(Sample(at=now, succeeded=True, tenant=tenant)))
+        return self._with(samples=self._samples_with(CallOutcome(at=now, succeeded=True, tenant=tenant)))
 
     def after_failure(self, cause: str, now: datetime, *, began_at: datetime, tenant: str | None = None) -> Breaker:
         """The breaker after a failure of the route, in a call that began at `began_at`."""
         found = self.open_circuit
         if found is None or not found.is_for(tenant):
-            samples = self._samples_with(Sample(at=now, succeeded=False, tenant=tenant))
+            samples = self._samples_with(CallOutcome(at=now, succeeded=False, tenant=tenant))
             culprit = _culprit(samples)
             if _is_too_much(samples) and (found is None or culprit is None):
                 opened = OpenCircuit(opened_at=now, cause=cause, half_open_at=now + FIRST_COOLDOWN, tenant=culprit)
@@ -164,7 +164,7 @@ class Breaker(_Record):
         """The breaker with the event of its last change published."""
         return self._with(unpublished_change=False)
 
-    def _samples_with(self, sample: Sample) -> tuple[Sample, ...]:
+    def _samples_with(self, sample: CallOutcome) -> tuple[CallOutcome, ...]:
         recent = [earlier for earlier in self.samples if sample.at - earlier.at < _SAMPLES_KEPT_FOR]
         return (*recent, sample)[-SAMPLES:]
 
@@ -182,14 +182,14 @@ def is_late(ran: timedelta, *, usual_seconds: int) -> bool:
     return ran >= timedelta(seconds=usual_seconds * _LATE)
 
 
-def _is_too_much(samples: tuple[Sample, ...]) -> bool:
+def _is_too_much(samples: tuple[CallOutcome, ...]) -> bool:
     if len(_last_failures(samples)) >= IN_A_ROW:
         return True
     failures = sum(not sample.succeeded for sample in samples)
     return len(samples) == SAMPLES and failures * 2 >= SAMPLES
 
 
-def _culprit(samples: tuple[Sample, ...]) -> str | None:
+def _culprit(samples: tuple[CallOutcome, ...]) -> str | None:
     """The tenant that most of the failures are of, where those of all tenants are not enough without it."""
     failures = [sample for sample in samples if not sample.succeeded]
     in_a_row = _counted(_last_failures(samples), _MAX_OF_ONE_TENANT_IN_A_ROW) >= IN_A_ROW
@@ -199,15 +199,15 @@ def _culprit(samples: tuple[Sample, ...]) -> str | None:
     return max(failures, key=lambda sample: sum(other.tenant == sample.tenant for other in failures)).tenant
 
 
-def _counted(failures: Iterable[Sample], max_of_one_tenant: int) -> int:
+def _counted(failures: Iterable[CallOutcome], max_of_one_tenant: int) -> int:
     """Number of failures that count, at most so many of each tenant. Those without a tenant all count."""
     counts = Counter(sample.tenant for sample in failures)
     return sum(count if tenant is None else min(count, max_of_one_tenant) for tenant, count in counts.items())
 
 
-def _last_failures(samples: tuple[Sample, ...]) -> list[Sample]:
+def _last_failures(samples: tuple[CallOutcome, ...]) -> list[CallOutcome]:
     """Failures since the last call that succeeded."""
-    last: list[Sample] = []
+    last: list[CallOutcome] = []
     for sample in reversed(samples):
         if sample.succeeded:
             break

@@ -67,7 +67,7 @@ Meaning = tuple[FailureCode, bool]
 Texts = tuple[tuple[str, FailureCode, bool], ...]
 """Part of a text in lower case, and what it means; the first that fits."""
 
-# What decoders say of a reference that they can't read [inferred]: its owner's to mend, and no fault of the route.
+# What decoders say of a reference that they can't read [inferred]: its owner's to fix, and no fault of the route.
 UNREADABLE_IMAGE: Texts = (
     ("image format", FailureCode.UNSUPPORTED_MEDIA, False),
     ("invalid image file", FailureCode.UNSUPPORTED_MEDIA, False),

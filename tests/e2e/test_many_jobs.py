@@ -12,6 +12,9 @@ import pytest
 from tests.e2e.conftest import JOB_DEADLINE_SECONDS, SlowJobs
 from tests.e2e.world import World
 
+# While nobody else uses the ledger.
+pytestmark = pytest.mark.order(1)
+
 JOBS = 200
 FAULTY = 0.3
 FAULTS: tuple[tuple[str, str, dict[str, Any]], ...] = (

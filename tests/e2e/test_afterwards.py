@@ -1,4 +1,4 @@
-"""What must be true after everything else ran (its name makes it run last)."""
+"""What must be true after everything else ran."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 from tests.e2e.conftest import JOB_DEADLINE_SECONDS, LOST, SlowJobs
 from tests.e2e.deployed import log_lines
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.order(2)
 
 
 def test_a_task_that_never_ends_is_given_up_at_the_deadline(world: World, slow_jobs: SlowJobs) -> None:
