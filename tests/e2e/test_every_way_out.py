@@ -115,7 +115,7 @@ def test_a_function_that_cannot_run_ends_in_a_closed_job_not_in_a_hanging_one(
 
     assert job["status"] == "failed"
     assert job["failure"]["code"] == "internal"
-    assert job["failure"]["message"].startswith("the workflow ended early: dispatch: ")
+    assert job["failure"]["message"].startswith("the workflow ended early: dispatch_job: ")
     assert job["charged"] == "no"
     assert not world.tasks(mark)
     assert len(endings(world, job_id)) == 1
