@@ -93,7 +93,7 @@ def test_a_provider_that_does_not_answer_is_a_warning() -> None:
 
     for finding in (*account_findings(provider(say), PRICES), *model_findings(provider(say), ["a"])):
         assert finding.level is Level.WARNING
-        assert finding.text == "not checked: it could not be asked (ConnectTimeout)."
+        assert finding.text == "not checked: it could not be reached (ConnectTimeout)."
 
 
 @pytest.mark.parametrize(
