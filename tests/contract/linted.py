@@ -30,7 +30,7 @@ _UNUSED_PARAMETER = "W2001"
 _VALUE_OF_A_REFERENCE = "W1030"
 # What some Regions lack: https://docs.aws.amazon.com/lambda/latest/dg/lambda-urls.html
 _REGIONAL = "AWS::Lambda::Url"
-# `sam build` and `sam package` write merges and aliases out, of nested templates too; a test of what they write holds it.
+# `sam build` and `sam package` write merges and aliases out, also in nested templates; a test holds what they write.
 _ALIASES = ("W1100", "W1101")
 _PATIENCE_SECONDS = 120
 
