@@ -89,10 +89,10 @@ def _ours(jobs: _Jobs, timed: Mapping[str, Any], template: Template) -> list[Lim
     running = _shared(jobs, lambda item: item.endswith("#running"))
     own = [
         Limit(
-            "a route's pace, to begin with",
+            "a route's pace, at the start",
             route["creates_per_minute"] / 60,
             1,
-            "`creates_per_minute` in `Routes`; it rises by itself, if the provider lets it",
+            "`creates_per_minute` in `Routes`; it rises by itself if the provider accepts more",
             _IN_ROUTES,
         ),
         Limit(
@@ -114,7 +114,7 @@ def _ours(jobs: _Jobs, timed: Mapping[str, Any], template: Template) -> list[Lim
             "`submit_upload` at once",
             queue_concurrency("SubmitUpload", template),
             _seconds(timed, "SubmitUpload"),
-            "`UploadConcurrency`; what is above waits in the queue",
+            "`UploadConcurrency`; uploads above it wait in the queue",
             _IN_TEMPLATE,
         ),
         Limit(
@@ -125,10 +125,10 @@ def _ours(jobs: _Jobs, timed: Mapping[str, Any], template: Template) -> list[Lim
             _IN_TEMPLATE,
         ),
         Limit(
-            "transactions on the ledger's pages of all tenants, one after the other (estimated)",
+            "transactions on the ledger's accounts of all tenants, one after the other (estimated)",
             1 / _TRANSACTION_SECONDS,
             ledger["transactions"],
-            "no setting: everybody's pages would have to be split",
+            "no setting: the accounts of all tenants would have to be split",
             _TRANSACTIONS,
         ),
         Limit(
@@ -139,10 +139,10 @@ def _ours(jobs: _Jobs, timed: Mapping[str, Any], template: Template) -> list[Lim
             _TRANSACTIONS,
         ),
         Limit(
-            "write units on a page of the ledger",
+            "write units on an account of the ledger",
             1000,
             ledger["write_units"],
-            "no setting: everybody's pages would have to be split",
+            "no setting: the accounts of all tenants would have to be split",
             _PARTITION,
         ),
         Limit(
@@ -168,7 +168,7 @@ def _throttles(jobs: _Jobs, template: Template) -> Iterator[Limit]:
     for function, (verb, path) in METHODS.items():
         moved_by = "its `ThrottlingRateLimit` in template.yaml"
         if function == "ReceiveCallback":
-            moved_by += "; a task whose callback is refused is asked about, as if there were none"
+            moved_by += "; a task whose callback is refused is polled, as if there were none"
         calls = max(float(job["functions"].get(function, {"invocations": 0.0})["invocations"]) for job in jobs)
         rate = method_rate(verb, path, template)
         yield Limit(f"calls of `{verb} {path}`, a second", rate, calls, moved_by, _IN_TEMPLATE)
@@ -176,7 +176,7 @@ def _throttles(jobs: _Jobs, template: Template) -> Iterator[Limit]:
 
 def _of_aws(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
     support = "Service Quotas"
-    warm = "write units that the table has seen before, or warm throughput set ahead"
+    warm = "it grows with the table's use; or set warm throughput in advance"
     told = [
         Limit("StartExecution, a second", 300, 1, f"{support} (1,300 in a burst)", _STATES),
         Limit("state transitions, a second", 5000, _most(jobs, lambda job: job["transitions"]), support, _STATES),
@@ -193,7 +193,7 @@ def _of_aws(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
             "Lambda calls at once, in a new account",
             NEW_ACCOUNT,
             _concurrency(jobs, timed),
-            f"{support}; AWS raises it by itself, with use",
+            f"{support}; AWS raises it by itself with use",
             _NEW_ACCOUNTS,
             is_unusual=True,
         ),
@@ -210,14 +210,14 @@ def _of_aws(jobs: _Jobs, timed: Mapping[str, Any]) -> list[Limit]:
             "PUTs under one prefix, a second",
             3500,
             _most(jobs, lambda job: job["s3_writes"]),
-            "more presets: results lie under the preset's name; S3 splits prefixes by itself, in time",
+            "more presets, because results are stored under the preset's name; S3 splits prefixes by itself over time",
             _S3,
         ),
         Limit(
             "GetSecretValue, a second",
             10_000,
             _most(jobs, lambda job: job["secret_calls"]),
-            "nobody; answers are kept",
+            "no need: answers are cached",
             _SECRETS,
         ),
     ]
@@ -285,90 +285,88 @@ def page(figures: Mapping[str, Any], template: Template = TEMPLATE) -> str:
 def _without_callbacks(figures: Mapping[str, Any]) -> str:
     first = _usual_of_aws(limits(figures, "polling"))[0]
     return (
-        f"Where providers can't call back (`Callbacks=off`), the first of AWS's quotas to end is {_named(first)}. The "
-        "table below says what moves each of ours."
+        f"Without callbacks (`Callbacks=off`), the first AWS quota to be reached is {_named(first)}. The table below "
+        "says how to raise each limit."
     )
 
 
 def _new_account(found: Sequence[Limit]) -> str:
     new = next(limit for limit in found if limit.is_unusual)
     return (
-        f"**A new account** often runs {NEW_ACCOUNT} Lambda calls at once, not {_strangers.CONCURRENCY:,}, and is used "
-        f"up at {_figure(new.ends_at)} jobs a second; what is above is throttled, and tried again. Most of the time a "
-        f"call waits for the provider, and counts meanwhile. Nobody publishes how long; assumed are {in_words()}, here "
-        "and in [the bill](performance.md#throughput-and-cost). A caller who waits in the call (`Prefer: wait`, "
-        "OpenAI's client) holds one more for all that time."
+        f"**A new account** often has {NEW_ACCOUNT} concurrent Lambda executions, not {_strangers.CONCURRENCY:,}. They "
+        f"are used up at {_figure(new.ends_at)} jobs a second; calls above that are throttled and retried. Most of its "
+        f"time, a call waits for the provider. Nobody publishes how long; the assumptions are {in_words()}, here and "
+        "in [the bill](performance.md#throughput-and-cost). A caller who waits in the call (`Prefer: wait`, OpenAI's "
+        "client) holds one more execution for all that time."
     )
 
 
 _HEAD = """\
 # Capacity
 
-How many jobs a second one deployment takes, what ends first, and what moves it. Computed from what a job was counted
-to use ([performance](performance.md#throughput-and-cost)), AWS's public quotas (us-east-1, an account that has its
-usual ones) and our own settings as they are in the repository; never tried on AWS. Written by `make bench
-TOPIC=load`, or without measuring by `make bench TOPIC=--page`; not edited by hand."""
+How many jobs a second one deployment can run, which limit is reached first, and how to raise it. The page is computed
+from what a job uses ([performance](performance.md#throughput-and-cost)), AWS's public quotas (us-east-1, an account
+with the usual ones) and the settings in this repository. It was never tried on AWS. `make bench TOPIC=load` writes
+it, or, without measuring, `make bench TOPIC=--page`; don't edit it by hand."""
 
 _WHAT_ENDS_FIRST = """\
-**What ends first is the provider, and our own restraint.** No provider publishes its limits. On the channel behind
-one of them, 20 creates in 10 s were seen to be taken, so a route begins with two a second, and may have 100 tasks at
-once; whatever comes faster waits for its turn (uploads up to six hours), is shared fairly, and costs nothing but a
-few state transitions. Raise it where you know more. At 100 jobs a second the pictures cost $21,600 an hour: budgets
-end before quotas.
+**The first limits are the provider and the caution of the routes.** No provider publishes its limits. The channel
+behind one of them was seen to accept 20 creates in 10 s, so a route starts with two creates a second and may have 100
+running tasks. Jobs above that wait in a fair queue (uploads for up to six hours), which costs nothing but a few state
+transitions. Raise the limits if you know that your provider allows it. At 100 jobs a second the images cost $21,600 an
+hour: budgets are used up before quotas.
 
-**Next comes our ledger.** Every job is booked on four pages (its tenant's and everybody's, day and month) in the
-transaction that begins it and in the one that ends it: that is what makes budgets hard. Transactions on one item
-can't overlap, so everybody's pages are one queue. How long DynamoDB holds an item is not published; with 20 ms for a
-transaction (an estimate; the row says so) the queue is full at the rate below. Conflicts are repeated with a jitter
-(`platform/aws.py`); what still meets another after a dozen tries fails as storage does: callers are told to try again,
-workflows do so by themselves, and nothing is booked twice or lost. Beyond that rate everybody's pages would have to be
-split into parts, each with its share of the budget."""
+**The next limit is the ledger.** Every job is booked in four accounts (its tenant's and everybody's, day and month), in
+the transaction that starts it and in the one that ends it, which is what makes budgets hard. Transactions on one item
+can't overlap, so the accounts of all tenants form a queue. AWS does not publish how long DynamoDB locks an item; with
+20 ms for a transaction (an estimate, marked in the table) the queue is full at the rate below. Conflicts are retried
+with jitter (`platform/aws.py`). A transaction that still conflicts after a dozen tries fails like any storage error:
+callers are asked to try again, workflows do so by themselves, and nothing is booked twice or lost. Beyond that rate,
+everybody's accounts would have to be split into parts, each with its share of the budget."""
 
 _WHAT_IS_NOT_HERE = """\
-*At* is the rate at which the limit would be used up wholly, with callbacks; the job that takes more of it counts,
-API or upload. Standard queues of SQS have no limit that matters here; log lines are sent by Lambda itself;
-encryption is by S3's and SQS's own keys, so KMS is not asked. Timelines (`GET /v1/jobs/{id}/events`) read execution
-histories, of which [Step Functions](https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html) gives
-20 a second. A function gains at most 1,000 processes in [10
-s](https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html), and an on-demand table at most twice its
+*Jobs a second* is the rate that would use the limit up completely, with callbacks, for the kind of job that uses more
+of it (API or upload). Standard SQS queues have no limit that matters here. Lambda sends the log lines itself. S3 and
+SQS encrypt with their own keys, so KMS is not called. Timelines (`GET /v1/jobs/{id}/events`) read execution histories,
+and [Step Functions](https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html) allows 20 such reads a
+second. A function gains at most 1,000 processes in [10
+s](https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html), and an on-demand table at most doubles its
 former peak in [30
-minutes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html): a burst from
-nothing to 1,000 jobs a second is throttled, and retried, whatever the quotas say. Smaller regions have a fraction of
-these quotas, and new accounts too."""
+minutes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html), so a burst from
+nothing to 1,000 jobs a second is throttled and retried, whatever the quotas are. Smaller Regions and new accounts have
+a fraction of these quotas."""
 
 _STRANGERS = """\
 ## What strangers can cost
 
-What callers without a key of ours can make a deployment spend in an hour, at most: every method called as often as its
-limit allows, every call as long as the slowest function that was timed and with as much log as the most talkative, the
-heaviest page each time (`/docs` has some 430 KB), a read of a table for what was made up."""
+The most that callers without an API key can make a deployment spend in an hour. It assumes that every method is called
+as often as its throttle allows, that every call takes as long as the slowest measured function and logs as much as the
+most talkative one, that every page is the heaviest (`/docs` has some 430 KB), and that every made-up key costs a read
+of a table."""
 
 _STRANGERS_ALSO = """\
-All three run under the account's quota of Lambda calls at once, so they are not added up there. Limits are for each
-method ([AWS](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html)); API
-Gateway charges neither calls that it throttles nor those that the authorizer refuses, as [AWS's
-staff](https://repost.aws/questions/QUY2x146iORPmsJHpff8u0eA/will-i-get-charged-for-these-invalid-api-key-quota-exceeded-or-throttled-request-errors)
-says, though no page does. A call without any key never reaches the authorizer. No image is made, and no budget is
-touched, by any of them. An AWS budget with an alarm tells of it; a web ACL (AWS WAF) with a rate rule stops one
-address."""
+All three run under the account's quota of concurrent Lambda executions, so they don't add up beyond it. Throttles are
+per method ([AWS](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html)).
+API Gateway charges neither for calls that it throttles nor for calls that the authorizer refuses, according to [AWS's
+staff](https://repost.aws/questions/QUY2x146iORPmsJHpff8u0eA/will-i-get-charged-for-these-invalid-api-key-quota-exceeded-or-throttled-request-errors),
+though no documentation page says so. A call without any key never reaches the authorizer. None of these calls makes an
+image or touches a budget. An AWS budget with an alarm notices them; a web ACL (AWS WAF) with a rate-based rule stops
+one address."""
 
 
 def _by_rate(found: Sequence[Limit]) -> str:
     lines = [
-        "| jobs a second | AWS's quota that ends first | what moves it | AWS's that end as well | ours that end |",
-        "|--:|---|---|---|---|",
+        "| jobs a second | AWS quotas that are reached | limits of Heliograph that are reached, besides those above |",
+        "|--:|---|---|",
     ]
     aws = _usual_of_aws(found)
+    below = 0.0
     for rate in RATES:
         over = [limit for limit in aws if limit.ends_at < rate]
-        first = _named(aws[0]) if over else f"none: of {aws[0].name}, {100 * rate / aws[0].ends_at:.1f} % would be used"
-        own = [limit for limit in found if limit.is_ours and limit.ends_at < rate]
-        cells = (
-            first,
-            aws[0].moved_by,
-            "; ".join(map(_named, over[1:])) or "none",
-            "; ".join(map(_named, own)) or "none",
-        )
+        closest = f"none; the closest is {aws[0].name}, used to {100 * rate / aws[0].ends_at:.1f} %"
+        own = [limit for limit in found if limit.is_ours and below <= limit.ends_at < rate]
+        cells = ("<br>".join(map(_named, over)) or closest, "<br>".join(map(_named, own)) or "none")
+        below = rate
         lines.append(f"| {rate:,} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -383,12 +381,12 @@ def _named(limit: Limit) -> str:
 
 def _table(found: Sequence[Limit]) -> str:
     lines = [
-        "| at, jobs a second | limit | there is | a job takes | whose | what moves it |",
+        "| jobs a second | limit | available | used by a job | whose limit | how to raise it |",
         "|--:|---|--:|--:|---|---|",
     ]
     for limit in found:
         if limit.per_job:
-            whose = "ours" if limit.is_ours else "AWS"
+            whose = "Heliograph" if limit.is_ours else "AWS"
             lines.append(
                 f"| {_figure(limit.ends_at)} | {limit.name} | {_figure(limit.amount)} | {_figure(limit.per_job)} "
                 f"| [{whose}]({limit.source}) | {limit.moved_by} |"

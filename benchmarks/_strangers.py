@@ -56,22 +56,22 @@ def entrances(figures: Mapping[str, Any], template: Template = TEMPLATE) -> list
     run = _run(figures)
     return [
         Entrance(
-            f"the {len(is_open)} methods that need no key: pages and callbacks",
+            f"the {len(is_open)} methods without authentication: pages and callbacks",
             rate,
             run.plus(Use(api_calls=1, read_units=_LOOKED_UP, egress_bytes=weight)),
             "`ThrottlingRateLimit` of each method in template.yaml",
         ),
         Entrance(
-            f"the {len(found) - len(is_open)} others, with made-up keys",
+            f"the {len(found) - len(is_open)} other methods, with made-up keys",
             guarded,
             run.plus(Use(read_units=_LOOKED_UP)),
             "`ThrottlingRateLimit` of each method in template.yaml",
         ),
         Entrance(
-            "OpenAI's address, with made-up keys",
+            "the URL for OpenAI's client, with made-up keys",
             _CALLS_PER_CONCURRENT * CONCURRENCY,
             run.plus(Use(read_units=_LOOKED_UP)),
-            "what may run at once: the account's quota, or a reservation for `CreateOpenAiImages`",
+            "concurrent executions: the account's quota, or a reservation for `CreateOpenAiImages`",
         ),
     ]
 
@@ -113,7 +113,7 @@ def _run(figures: Mapping[str, Any]) -> Use:
 
 def table(figures: Mapping[str, Any], template: Template = TEMPLATE) -> str:
     """For the page."""
-    lines = ["| way in | calls a second | $ an hour | what bounds it |", "|---|--:|--:|---|"]
+    lines = ["| entrance | calls a second | $ an hour | bounded by |", "|---|--:|--:|---|"]
     for each in entrances(figures, template):
         lines.append(f"| {each.name} | {each.calls_per_second:,.0f} | {each.usd_per_hour:,.0f} | {each.bound} |")
     return "\n".join(lines)

@@ -20,7 +20,7 @@ class Wait(NamedTuple):
 
 WAITS: Mapping[str, Wait] = {
     "DispatchJob": Wait("the answer to a create call", 1.5),
-    "PollTask": Wait("the answer to a question", 0.5),
+    "PollTask": Wait("the answer to a poll", 0.5),
     "FinalizeJob": Wait("a result of 2 MB, from its host into the bucket", 1.5),
 }
 

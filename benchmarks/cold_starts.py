@@ -78,13 +78,13 @@ def tell(figures: dict[str, Any], plots: Path) -> str:
     ratios = {name: taken / yardstick for name, taken in figures["functions"].items()}
     _plot(ratios, plots / "cold_starts.svg")
     lines = [
-        "CPU time of importing a function and making all that it works with, in the layer as it is built, after what "
-        'Lambda\'s own runtime has loaded; against a bare `boto3.client("s3")`, as pip installs it, in the same '
-        f"interpreter and run (1.00). Medians of {figures['rounds']} fresh processes each, in turns.",
+        "CPU time of a function's start: importing it and creating everything it uses, with the layer as it is built, "
+        'beyond what Lambda\'s own runtime loads. The unit (1.00) is a bare `boto3.client("s3")`, as pip installs it, '
+        f"in the same interpreter and run. Medians of {figures['rounds']} fresh processes each, interleaved.",
         "",
         "![CPU of each function's start](performance/cold_starts.svg)",
         "",
-        "| function | times a bare client | no more than |",
+        "| function | times a bare client | bound |",
         "|---|---|---|",
     ]
     for name, ratio in sorted(ratios.items(), key=lambda each: -each[1]):

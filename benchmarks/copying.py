@@ -165,16 +165,15 @@ def tell(figures: dict[str, Any], plots: Path) -> str:
     told = [_demand(figures["ways"][str(large)]), "![CPU and memory of a copy](performance/copying.svg)"]
     told += [_table(size, figures) for size in _SIZES]
     told.append(
-        f"Medians of {figures['rounds']} interleaved runs, each in a fresh process that has copied a small picture "
-        "before: CPU is user and system time of that process; memory is its peak above what was resident before. "
-        "A host and an S3 of our own, both over TLS on this machine. The images are noise: JPEGs, as the provider's "
-        "are, unless another kind is named. The best is the cheapest plain way at that size. "
-        "`finalize_job` also asks, of every picture, whether the bucket has it already. "
-        "Of the plain ways none knows what it stores before it has stored it, or tells a torn or endless download or "
-        "an error page from a picture."
+        f"Medians of {figures['rounds']} interleaved runs, each in a fresh process that copied a small image first. "
+        "CPU is user and system time of the process; memory is its peak above what was resident before. The host and "
+        "the S3 server are local, both over TLS. The images are noise: JPEGs, like the provider's, unless another "
+        "format is named. *Best* is the cheapest plain way at that size. `finalize_job` also checks for every image "
+        "whether the bucket already has it. The plain ways check nothing: they store a truncated or endless download "
+        "or an error page like an image."
     )
     if not figures["has_crt"]:
-        told.append("The CRT client was not installed, and is missing from the comparison.")
+        told.append("The CRT client was not installed and is missing from the comparison.")
     _plot(figures["ways"][str(large)], plots / "copying.svg")
     return "\n\n".join(told)
 
@@ -191,9 +190,9 @@ def _demand(ways: dict[str, Any]) -> str:
     ratio, extra_mb = _ratio(_OURS, ways), ways[_OURS]["extra_mb"]
     met = ratio <= _MOST_RATIO and extra_mb <= _MOST_EXTRA_MB
     return (
-        f"**{ratio:.2f} times** the CPU of the best plain way that stores a checksum too ({_WAYS[_best(ways)]}), and "
-        f"**{max(extra_mb, 0):.1f} MB** of memory for a result of 100 MB. Demanded: {_MOST_RATIO} times and "
-        f"{_MOST_EXTRA_MB} MB at most: {'met' if met else '**missed**'}."
+        f"Copying a result of 100 MB takes **{ratio:.2f} times** the CPU of the best plain way that also stores a "
+        f"checksum ({_WAYS[_best(ways)]}), and **{max(extra_mb, 0):.1f} MB** of memory. The bounds are {_MOST_RATIO} "
+        f"times and {_MOST_EXTRA_MB} MB: {'met' if met else '**missed**'}."
     )
 
 

@@ -84,7 +84,7 @@ WORDS = (
     Word("lies", "is", left=40),
     Word("tell tells told telling untold", "show, report, publish, notify", left=53, only_names=True),
     Word("survey", "health snapshot", left=2),
-    Word("traffic", "route control", left=1),
+    Word("traffic", "route control"),
 )
 
 

@@ -49,8 +49,8 @@ def test_requests_are_logged_without_keys(simulation: Simulation) -> None:
     simulation.result(url)
     log = simulation.control("GET", "/requests")["requests"]
     assert [(each["origin"], each["method"], each["status"], each["has_authorization"]) for each in log] == [
-        ("read_jobs", "POST", 200, True),
-        ("read_jobs", "GET", 200, True),
+        ("api", "POST", 200, True),
+        ("api", "GET", 200, True),
         ("results", "GET", 200, False),
     ]
     assert log[2]["user_agent"] == "a test"

@@ -45,8 +45,8 @@ def test_a_routes_state_is_told_in_everybodys_words(breaker: Breaker, after: int
 
 def routes_told(here: InMemoryDeployment) -> list[str]:
     running = dict.fromkeys((route.name for route in ROUTES), 3)
-    traffic = here.states.snapshot(ROUTES)
-    return list(route_report(ROUTES, traffic, running, weights=here.control.weights, now=here.clock.now()))
+    snapshot = here.states.snapshot(ROUTES)
+    return list(route_report(ROUTES, snapshot, running, weights=here.control.weights, now=here.clock.now()))
 
 
 def test_every_route_is_told_with_what_runs_on_it(here: InMemoryDeployment) -> None:
