@@ -43,7 +43,8 @@ AT_ONCE := --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target
 
 test: $(INSTALLED) ## run all checks and tests, and those without the local stack also on another Python and day
 	@$(MAKE) --no-print-directory $(AT_ONCE) check test-here test-elsewhere
-	@$(MAKE) --no-print-directory $(AT_ONCE) e2e test-tools
+	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory test-tools
 
 test-here: $(INSTALLED) ## run unit, contract and integration tests
 	$(VENV)/bin/python -m pytest $(QUICK_TESTS)
@@ -56,7 +57,7 @@ test-elsewhere: $$(ELSEWHERE)/.installed ## run the same tests two years ahead, 
 	@[ -n "$(LAMBDA_PYTHON_HERE)" ] || echo "no Python $(LAMBDA_PYTHON) is here: this pass runs on the Python at hand"
 	$(ELSEWHERE)/bin/python -m pytest -p no:cacheprovider --days-ahead 731 $(QUICK_TESTS)
 
-# In one process, which leaves the other core to the end-to-end tests.
+# After the end-to-end tests, not beside them: a browser's tests wait five seconds for a page, on a machine with two cores.
 test-tools: $(INSTALLED) ## run the tests of the tools and of the playground's page
 	$(VENV)/bin/python -m pytest -p no:cacheprovider local/tests benchmarks/tests tests/browser
 
