@@ -281,3 +281,9 @@ def test_what_only_looks_encoded_stays_as_it_is(text: str) -> None:
 @given(ANY_TEXT)
 def test_no_text_is_too_odd_to_judge(text: str) -> None:
     prompt_fault(text)
+
+
+@pytest.mark.parametrize("word", ["x" * 200_000, "x." * 100_000, "x+" * 100_000])
+def test_a_prompt_of_one_very_long_word_is_checked_in_time_by_its_length(word: str) -> None:
+    # By the square of its length, this would take more than a minute.
+    assert prompt_fault(word) is None

@@ -20,7 +20,8 @@ _RESEND = "send it as UTF-8"
 # The first of an encoded word is enough: metadata may be cut.
 _ENCODED_WORD = re.compile(r"=\?[A-Za-z0-9_.:*+-]+\?[BbQq]\?[!->@-~ ]{0,64}")
 _ESCAPED_BYTES = re.compile(r"(?:%[0-9A-Fa-f]{2})+|(?:=[0-9A-F]{2})+")
-_LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"]+")
+# A scheme is short; without that bound, a text of one long word takes time by the square of its length.
+_LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://[^\s<>\"]+")
 _SAID_CHARACTERS = 40
 # Characters with a category of visible ones that show nothing.
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159")
